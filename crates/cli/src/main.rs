@@ -1,0 +1,3 @@
+//! The `earmark` binary.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Samples to features: log-mel, MFCC, deltas, statistics, equal to librosa's.

@@ -1,0 +1,137 @@
+//! Files written whole or not at all, and their checksums.
+//!
+//! Every file that Earmark writes goes through [`write_atomic`]: written beside its place, synced, renamed. A reader
+//! never sees half a file, and a full disk or a kill leaves what stood there before.
+
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+/// What could not be done to which file.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {action} {}: {source}", path.display())]
+pub struct FileError {
+    /// The file or folder.
+    pub path: PathBuf,
+    /// What was tried, a verb: "read", "write".
+    pub action: &'static str,
+    /// What the system said.
+    pub source: std::io::Error,
+}
+
+fn failed<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(std::io::Error) -> FileError + 'a {
+    move |source| FileError { path: path.to_owned(), action, source }
+}
+
+/// Writes `bytes` to `path` whole or not at all, and makes its folder where it is missing.
+///
+/// # Errors
+/// The folder cannot be made, or the file cannot be written, synced or renamed (no right, full disk).
+pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    let folder = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    create_folder(folder)?;
+    let write = || -> std::io::Result<()> {
+        let mut file = tempfile::Builder::new().prefix(".earmark-").tempfile_in(folder)?;
+        file.write_all(bytes)?;
+        file.as_file().sync_all()?;
+        // Temporary files are private; what we leave behind has the rights that any new file has.
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
+        }
+        file.persist(path).map_err(|error| error.error)?;
+        Ok(())
+    };
+    write().map_err(failed("write", path))
+}
+
+/// Makes a folder and those above it; one that is there is fine.
+///
+/// # Errors
+/// The folder cannot be made, or a file stands in its place.
+pub fn create_folder(path: &Path) -> Result<(), FileError> {
+    std::fs::create_dir_all(path).map_err(failed("create the folder", path))
+}
+
+/// A file's bytes.
+///
+/// # Errors
+/// The file cannot be opened or read.
+pub fn read(path: &Path) -> Result<Vec<u8>, FileError> {
+    std::fs::read(path).map_err(failed("read", path))
+}
+
+/// A file's text.
+///
+/// # Errors
+/// The file cannot be opened or read, or is not UTF-8.
+pub fn read_to_string(path: &Path) -> Result<String, FileError> {
+    std::fs::read_to_string(path).map_err(failed("read", path))
+}
+
+/// SHA-256 of `bytes`, 64 lower-case hexadecimal digits.
+pub fn sha256(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+/// SHA-256 of a file, read in blocks.
+///
+/// # Errors
+/// The file cannot be opened or read.
+pub fn sha256_file(path: &Path) -> Result<String, FileError> {
+    let mut file = std::fs::File::open(path).map_err(failed("read", path))?;
+    let mut digest = Sha256::new();
+    let mut block = vec![0; 1 << 16];
+    loop {
+        let n = file.read(&mut block).map_err(failed("read", path))?;
+        if n == 0 {
+            return Ok(hex(&digest.finalize()));
+        }
+        digest.update(&block[..n]);
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn writes_whole_files_in_new_folders() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a/b/c.txt");
+        write_atomic(&path, b"one").unwrap();
+        write_atomic(&path, b"two").unwrap();
+        assert_eq!(read_to_string(&path).unwrap(), "two");
+        let left: Vec<_> = std::fs::read_dir(path.parent().unwrap()).unwrap().collect();
+        assert_eq!(left.len(), 1, "no temporary file is left: {left:?}");
+    }
+
+    #[test]
+    fn names_the_file_that_cannot_be_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let blocker = folder.path().join("file");
+        std::fs::write(&blocker, b"").unwrap();
+        let error = write_atomic(&blocker.join("inside.txt"), b"x").unwrap_err();
+        assert!(error.to_string().contains("file"), "{error}");
+    }
+
+    #[test]
+    fn sha256_is_the_standard_one() {
+        // FIPS 180-2, example B.1.
+        let expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(sha256(b"abc"), expected);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("abc");
+        std::fs::write(&path, b"abc").unwrap();
+        assert_eq!(sha256_file(&path).unwrap(), expected);
+    }
+}

@@ -1,0 +1,1 @@
+//! Network architectures as graphs: shapes, parameters, FLOPs, ONNX.

@@ -1,0 +1,1 @@
+//! Bundles and audio to tags, on ONNX Runtime alone.

@@ -1,0 +1,1 @@
+//! Graphs to trained weights and out-of-fold probabilities, on libtorch.
