@@ -1,1 +1,18 @@
-//! Network architectures as graphs: shapes, parameters, FLOPs, ONNX.
+//! Network architectures as data.
+//!
+//! A network is a [`Graph`]: nodes in the order of computation, each with an [`Op`], its inputs, and a path that equals
+//! the parameter's name in timm or torchvision. A family of architectures is one file under `families`, a variant one
+//! line in the [`registry`]. Three interpreters walk the same graph: shapes, parameters and FLOPs ([`Graph::shapes`],
+//! [`Graph::parameters`], [`Graph::flops`]), ONNX ([`onnx::network`]), and libtorch (in the crate `training`).
+
+mod analysis;
+pub mod families;
+mod graph;
+pub mod onnx;
+pub mod registry;
+mod weights;
+
+pub use analysis::{Init, Parameter, Role, ShapeError};
+pub use graph::{Builder, Graph, Node, NodeId, Op};
+pub use registry::{UnknownVariant, Variant, find, variants};
+pub use weights::{Weights, WeightsError};

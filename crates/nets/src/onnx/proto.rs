@@ -1,0 +1,276 @@
+//! The messages of `onnx.proto` that Earmark writes, by hand: names and tags are those of ONNX's own file, fields that
+//! we never write are left out (a reader skips what it does not know). Written here once, so that no protobuf compiler
+//! is needed to build.
+
+/// The opset of domain `ai.onnx` that our networks are written in: every operator we use has kept its meaning since.
+pub const OPSET: i64 = 17;
+/// The opset of domain `ai.onnx.ml`, which holds the tree ensembles.
+pub const ML_OPSET: i64 = 3;
+/// The version of the file format; 8 is what opset 17 came with.
+pub const IR_VERSION: i64 = 8;
+
+/// A whole file.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct ModelProto {
+    /// Version of the format, [`IR_VERSION`].
+    #[prost(int64, tag = "1")]
+    pub ir_version: i64,
+    /// The program that wrote the file.
+    #[prost(string, tag = "2")]
+    pub producer_name: String,
+    /// Its version.
+    #[prost(string, tag = "3")]
+    pub producer_version: String,
+    /// The computation.
+    #[prost(message, optional, tag = "7")]
+    pub graph: Option<GraphProto>,
+    /// The operator sets used.
+    #[prost(message, repeated, tag = "8")]
+    pub opset_import: Vec<OperatorSetIdProto>,
+    /// Free key and value pairs.
+    #[prost(message, repeated, tag = "14")]
+    pub metadata_props: Vec<StringStringEntryProto>,
+}
+
+/// An operator set: domain (empty for `ai.onnx`) and version.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct OperatorSetIdProto {
+    /// Empty for the standard operators, `ai.onnx.ml` for trees.
+    #[prost(string, tag = "1")]
+    pub domain: String,
+    /// The version.
+    #[prost(int64, tag = "2")]
+    pub version: i64,
+}
+
+/// A key and its value.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct StringStringEntryProto {
+    /// Key.
+    #[prost(string, tag = "1")]
+    pub key: String,
+    /// Value.
+    #[prost(string, tag = "2")]
+    pub value: String,
+}
+
+/// Nodes in the order of computation, with weights, inputs and outputs.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct GraphProto {
+    /// The operators.
+    #[prost(message, repeated, tag = "1")]
+    pub node: Vec<NodeProto>,
+    /// The graph's name.
+    #[prost(string, tag = "2")]
+    pub name: String,
+    /// Weights.
+    #[prost(message, repeated, tag = "5")]
+    pub initializer: Vec<TensorProto>,
+    /// What goes in.
+    #[prost(message, repeated, tag = "11")]
+    pub input: Vec<ValueInfoProto>,
+    /// What comes out.
+    #[prost(message, repeated, tag = "12")]
+    pub output: Vec<ValueInfoProto>,
+}
+
+/// One operator.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct NodeProto {
+    /// Names of the values it takes.
+    #[prost(string, repeated, tag = "1")]
+    pub input: Vec<String>,
+    /// Names of the values it makes.
+    #[prost(string, repeated, tag = "2")]
+    pub output: Vec<String>,
+    /// The node's own name.
+    #[prost(string, tag = "3")]
+    pub name: String,
+    /// The operator, such as `Conv`.
+    #[prost(string, tag = "4")]
+    pub op_type: String,
+    /// Its settings.
+    #[prost(message, repeated, tag = "5")]
+    pub attribute: Vec<AttributeProto>,
+    /// The operator's domain.
+    #[prost(string, tag = "7")]
+    pub domain: String,
+}
+
+/// A setting of an operator; which field holds it, `type` says.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct AttributeProto {
+    /// Name.
+    #[prost(string, tag = "1")]
+    pub name: String,
+    /// A number.
+    #[prost(float, optional, tag = "2")]
+    pub f: Option<f32>,
+    /// A whole number.
+    #[prost(int64, optional, tag = "3")]
+    pub i: Option<i64>,
+    /// Bytes of a text.
+    #[prost(bytes = "vec", optional, tag = "4")]
+    pub s: Option<Vec<u8>>,
+    /// Numbers.
+    #[prost(float, repeated, tag = "7")]
+    pub floats: Vec<f32>,
+    /// Whole numbers.
+    #[prost(int64, repeated, tag = "8")]
+    pub ints: Vec<i64>,
+    /// Texts.
+    #[prost(bytes = "vec", repeated, tag = "9")]
+    pub strings: Vec<Vec<u8>>,
+    /// Which of the fields is meant: 1 `f`, 2 `i`, 3 `s`, 6 `floats`, 7 `ints`, 8 `strings`.
+    #[prost(int32, tag = "20")]
+    pub r#type: i32,
+}
+
+impl AttributeProto {
+    /// An attribute that holds one number.
+    pub fn float(name: &str, value: f32) -> Self {
+        Self { name: name.to_owned(), f: Some(value), r#type: 1, ..Self::default() }
+    }
+
+    /// An attribute that holds one whole number.
+    pub fn int(name: &str, value: i64) -> Self {
+        Self { name: name.to_owned(), i: Some(value), r#type: 2, ..Self::default() }
+    }
+
+    /// An attribute that holds one text.
+    pub fn string(name: &str, value: &str) -> Self {
+        Self { name: name.to_owned(), s: Some(value.as_bytes().to_vec()), r#type: 3, ..Self::default() }
+    }
+
+    /// An attribute that holds numbers.
+    pub fn floats(name: &str, values: Vec<f32>) -> Self {
+        Self { name: name.to_owned(), floats: values, r#type: 6, ..Self::default() }
+    }
+
+    /// An attribute that holds whole numbers.
+    pub fn ints(name: &str, values: Vec<i64>) -> Self {
+        Self { name: name.to_owned(), ints: values, r#type: 7, ..Self::default() }
+    }
+
+    /// An attribute that holds texts.
+    pub fn strings<S: AsRef<str>>(name: &str, values: &[S]) -> Self {
+        let strings = values.iter().map(|value| value.as_ref().as_bytes().to_vec()).collect();
+        Self { name: name.to_owned(), strings, r#type: 8, ..Self::default() }
+    }
+}
+
+/// An array with its values.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct TensorProto {
+    /// Shape.
+    #[prost(int64, repeated, tag = "1")]
+    pub dims: Vec<i64>,
+    /// Type of the values: 1 for `f32`, 7 for `i64`.
+    #[prost(int32, tag = "2")]
+    pub data_type: i32,
+    /// Name.
+    #[prost(string, tag = "8")]
+    pub name: String,
+    /// The values, little endian.
+    #[prost(bytes = "vec", tag = "9")]
+    pub raw_data: Vec<u8>,
+}
+
+impl TensorProto {
+    /// An array of `f32`; `values` fills `dims` row by row.
+    pub fn f32(name: &str, dims: &[usize], values: &[f32]) -> Self {
+        let raw_data = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        let dims = dims.iter().map(|&dim| dim as i64).collect();
+        Self { dims, data_type: ELEM_F32, name: name.to_owned(), raw_data }
+    }
+}
+
+/// ONNX's number for `f32`.
+pub const ELEM_F32: i32 = 1;
+/// ONNX's number for `i64`.
+pub const ELEM_I64: i32 = 7;
+
+/// The name and type of an input or output.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct ValueInfoProto {
+    /// Name.
+    #[prost(string, tag = "1")]
+    pub name: String,
+    /// Type.
+    #[prost(message, optional, tag = "2")]
+    pub r#type: Option<TypeProto>,
+}
+
+/// A size in a shape: a number, or the name of a size that the caller is free to choose.
+pub enum Dim<'a> {
+    /// Always this size.
+    Fixed(usize),
+    /// Any size.
+    Free(&'a str),
+}
+
+impl ValueInfoProto {
+    /// An array of the given element type ([`ELEM_F32`], [`ELEM_I64`]) and shape.
+    pub fn tensor(name: &str, elem_type: i32, shape: &[Dim]) -> Self {
+        let dim = shape
+            .iter()
+            .map(|dim| Dimension {
+                value: Some(match dim {
+                    Dim::Fixed(size) => dimension::Value::DimValue(*size as i64),
+                    Dim::Free(name) => dimension::Value::DimParam((*name).to_owned()),
+                }),
+            })
+            .collect();
+        let tensor = TensorType { elem_type, shape: Some(TensorShapeProto { dim }) };
+        Self { name: name.to_owned(), r#type: Some(TypeProto { tensor_type: Some(tensor) }) }
+    }
+}
+
+/// A type; ours are arrays.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct TypeProto {
+    /// An array's type.
+    #[prost(message, optional, tag = "1")]
+    pub tensor_type: Option<TensorType>,
+}
+
+/// Element type and shape of an array.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct TensorType {
+    /// Element type.
+    #[prost(int32, tag = "1")]
+    pub elem_type: i32,
+    /// Shape.
+    #[prost(message, optional, tag = "2")]
+    pub shape: Option<TensorShapeProto>,
+}
+
+/// A shape.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct TensorShapeProto {
+    /// Its sizes.
+    #[prost(message, repeated, tag = "1")]
+    pub dim: Vec<Dimension>,
+}
+
+/// One size of a shape.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Dimension {
+    /// The size.
+    #[prost(oneof = "dimension::Value", tags = "1, 2")]
+    pub value: Option<dimension::Value>,
+}
+
+/// What a size can be.
+pub mod dimension {
+    /// A number or a name.
+    #[derive(Clone, PartialEq, prost::Oneof)]
+    pub enum Value {
+        /// A fixed size.
+        #[prost(int64, tag = "1")]
+        DimValue(i64),
+        /// The name of a free size.
+        #[prost(string, tag = "2")]
+        DimParam(String),
+    }
+}

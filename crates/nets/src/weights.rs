@@ -1,0 +1,198 @@
+//! Named arrays: what a network has learned, as safetensors.
+
+use std::collections::BTreeMap;
+
+use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
+
+use crate::analysis::Parameter;
+use crate::graph::Graph;
+
+/// Weights that cannot be read, or are not those of the network.
+#[derive(Debug, thiserror::Error)]
+pub enum WeightsError {
+    /// The bytes are no safetensors file, or a damaged one.
+    #[error("not a readable safetensors file: {0}")]
+    Damaged(String),
+    /// An array of another type than `f32`, `f16` or `bf16`.
+    #[error("{name} holds values of type {dtype}; f32, f16 and bf16 can be read")]
+    Type {
+        /// The array.
+        name: String,
+        /// Its type.
+        dtype: String,
+    },
+    /// The names or shapes are those of another network; all differences are listed.
+    #[error("the weights do not fit the network: {}", list(missing, extra, misshaped))]
+    Misfit {
+        /// Parameters that the file lacks.
+        missing: Vec<String>,
+        /// Arrays that the network has no place for.
+        extra: Vec<String>,
+        /// Arrays of another shape, with both shapes.
+        misshaped: Vec<String>,
+    },
+    /// A value is NaN or infinite.
+    #[error("{0} holds a value that is not finite")]
+    NotFinite(String),
+}
+
+fn list(missing: &[String], extra: &[String], misshaped: &[String]) -> String {
+    let part = |what: &str, names: &[String]| match names {
+        [] => None,
+        [one] => Some(format!("{what}: {one}")),
+        many if many.len() <= 8 => Some(format!("{} {what}: {}", many.len(), many.join(", "))),
+        many => Some(format!("{} {what}: {}, ...", many.len(), many[..8].join(", "))),
+    };
+    let parts = [part("missing", missing), part("too many", extra), part("of another shape", misshaped)];
+    parts.into_iter().flatten().collect::<Vec<_>>().join("; ")
+}
+
+/// An array: its shape and its values, row by row.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Array {
+    /// Shape.
+    pub shape: Vec<usize>,
+    /// Values.
+    pub data: Vec<f32>,
+}
+
+/// Arrays by the names of the parameters.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Weights(pub BTreeMap<String, Array>);
+
+impl Weights {
+    /// Reads a safetensors file's bytes; `f16` and `bf16` become `f32`, and torch's counters of batches are left out.
+    ///
+    /// # Errors
+    /// Damaged bytes, other types of values, values that are not finite.
+    pub fn from_safetensors(bytes: &[u8]) -> Result<Self, WeightsError> {
+        let file = SafeTensors::deserialize(bytes).map_err(|error| WeightsError::Damaged(error.to_string()))?;
+        let mut arrays = BTreeMap::new();
+        for (name, view) in file.tensors() {
+            if name.ends_with("num_batches_tracked") {
+                continue;
+            }
+            let data = floats(&view)
+                .ok_or_else(|| WeightsError::Type { name: name.clone(), dtype: format!("{:?}", view.dtype()) })?;
+            if data.iter().any(|value| !value.is_finite()) {
+                return Err(WeightsError::NotFinite(name));
+            }
+            arrays.insert(name, Array { shape: view.shape().to_vec(), data });
+        }
+        Ok(Self(arrays))
+    }
+
+    /// The bytes of a safetensors file.
+    ///
+    /// # Errors
+    /// An array whose values do not fill its shape.
+    pub fn to_safetensors(&self) -> Result<Vec<u8>, WeightsError> {
+        let bytes: Vec<Vec<u8>> =
+            self.0.values().map(|array| array.data.iter().flat_map(|value| value.to_le_bytes()).collect()).collect();
+        let damaged = |error: safetensors::SafeTensorError| WeightsError::Damaged(error.to_string());
+        let mut views = Vec::with_capacity(bytes.len());
+        for ((name, array), bytes) in self.0.iter().zip(&bytes) {
+            views.push((name, TensorView::new(Dtype::F32, array.shape.clone(), bytes).map_err(damaged)?));
+        }
+        serialize(views, None).map_err(damaged)
+    }
+
+    /// Checks that these are the weights of `graph`: every parameter, of the right shape, and nothing else.
+    ///
+    /// # Errors
+    /// All that is missing, too many or misshaped, listed at once.
+    pub fn check(&self, graph: &Graph) -> Result<(), WeightsError> {
+        let expected: BTreeMap<String, Parameter> =
+            graph.parameters().into_iter().map(|parameter| (parameter.name.clone(), parameter)).collect();
+        let missing: Vec<String> = expected.keys().filter(|name| !self.0.contains_key(*name)).cloned().collect();
+        let extra: Vec<String> = self.0.keys().filter(|name| !expected.contains_key(*name)).cloned().collect();
+        let misshaped: Vec<String> = expected
+            .iter()
+            .filter_map(|(name, parameter)| {
+                let given = &self.0.get(name)?.shape;
+                (*given != parameter.shape).then(|| format!("{name} {given:?} instead of {:?}", parameter.shape))
+            })
+            .collect();
+        if missing.is_empty() && extra.is_empty() && misshaped.is_empty() {
+            return Ok(());
+        }
+        Err(WeightsError::Misfit { missing, extra, misshaped })
+    }
+}
+
+fn floats(view: &TensorView) -> Option<Vec<f32>> {
+    let pairs = || view.data().chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]]));
+    match view.dtype() {
+        Dtype::F32 => Some(view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()),
+        Dtype::BF16 => Some(pairs().map(|bits| f32::from_bits(u32::from(bits) << 16)).collect()),
+        Dtype::F16 => Some(pairs().map(half_to_f32).collect()),
+        _ => None,
+    }
+}
+
+/// IEEE 754 half precision: 1 sign bit, 5 of exponent (bias 15), 10 of fraction.
+fn half_to_f32(bits: u16) -> f32 {
+    let sign = if bits & 0x8000 == 0 { 1.0 } else { -1.0 };
+    let (exponent, fraction) = (i32::from(bits >> 10 & 0x1f), f32::from(bits & 0x3ff));
+    match exponent {
+        0 => sign * fraction * 2f32.powi(-24),
+        31 => {
+            if fraction == 0.0 {
+                sign * f32::INFINITY
+            } else {
+                f32::NAN
+            }
+        }
+        _ => sign * (1.0 + fraction / 1024.0) * 2f32.powi(exponent - 15),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::registry::find;
+
+    #[test]
+    fn save_and_load_is_the_identity() {
+        let array = Array { shape: vec![2, 2], data: vec![1.0, -0.5, f32::MIN_POSITIVE, 3e38] };
+        let weights = Weights(BTreeMap::from([("a.weight".to_owned(), array)]));
+        assert_eq!(Weights::from_safetensors(&weights.to_safetensors().unwrap()).unwrap(), weights);
+    }
+
+    #[test]
+    fn lists_every_difference_at_once() {
+        let graph = find("resnet18").unwrap().graph(3, 10);
+        let other = find("resnet18").unwrap().graph(3, 11);
+        let zeros = |graph: &Graph| {
+            let array = |p: Parameter| (p.name.clone(), Array { data: vec![0.0; p.len()], shape: p.shape });
+            Weights(graph.parameters().into_iter().map(array).collect())
+        };
+        let mut weights = zeros(&other);
+        weights.0.remove("conv1.weight");
+        weights.0.insert("conv9.weight".to_owned(), Array { shape: vec![], data: vec![0.0] });
+        let message = weights.check(&graph).unwrap_err().to_string();
+        for expected in ["missing: conv1.weight", "too many: conv9.weight", "fc.weight [11, 512] instead of [10, 512]"]
+        {
+            assert!(message.contains(expected), "{message}");
+        }
+        zeros(&graph).check(&graph).unwrap();
+    }
+
+    #[test]
+    fn half_precision_is_ieee_754() {
+        for (bits, value) in
+            [(0x3c00, 1.0), (0xc000, -2.0), (0x7bff, 65504.0), (0x0001, 5.960_464_5e-8), (0x0400, 6.103_515_6e-5)]
+        {
+            assert_eq!(half_to_f32(bits), value, "{bits:#x}");
+        }
+        assert!(half_to_f32(0x7e00).is_nan());
+    }
+
+    #[test]
+    fn damaged_bytes_are_an_error() {
+        assert!(matches!(
+            Weights::from_safetensors(b"\xff\xff\xff\xff\xff\xff\xff\xff{}"),
+            Err(WeightsError::Damaged(_))
+        ));
+    }
+}
