@@ -1,0 +1,236 @@
+//! A table of numbers, one row a clip: probabilities of a learner, or features of level 2. Kept as CSV.
+
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+
+use crate::{Result, StackError};
+
+/// The column that names the clip, as in FSDKaggle2018's files.
+const NAME_COLUMN: &str = "fname";
+
+/// One row a clip, one named column a number.
+///
+/// By construction every number is finite, and neither a clip nor a column comes twice.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Table {
+    names: Vec<String>,
+    columns: Vec<String>,
+    data: Vec<f32>,
+}
+
+impl Table {
+    /// Makes a table of `data`, row after row.
+    ///
+    /// # Shape
+    /// `data`: `[names.len(), columns.len()]`, row-major.
+    ///
+    /// # Errors
+    /// No column, a wrong number of values, a name or column that comes twice, or a number that is not finite.
+    pub fn new(names: Vec<String>, columns: Vec<String>, data: Vec<f32>) -> Result<Table> {
+        if columns.is_empty() {
+            return Err(StackError::Table("a table needs at least one column".to_owned()));
+        }
+        if names.len().checked_mul(columns.len()) != Some(data.len()) {
+            let reason = format!("{} values do not make {} rows of {} columns", data.len(), names.len(), columns.len());
+            return Err(StackError::Table(reason));
+        }
+        if let Some(name) = first_duplicate(&names) {
+            return Err(StackError::Table(format!("the clip `{name}` comes twice")));
+        }
+        if let Some(column) = first_duplicate(&columns) {
+            return Err(StackError::Table(format!("the column `{column}` comes twice")));
+        }
+        if let Some(at) = data.iter().position(|value| !value.is_finite()) {
+            let (name, column) = (&names[at / columns.len()], &columns[at % columns.len()]);
+            return Err(StackError::Table(format!("column `{column}` of clip `{name}` is {}, not a number", data[at])));
+        }
+        Ok(Table { names, columns, data })
+    }
+
+    /// The clips' names (fname), one a row.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// The columns' names.
+    pub fn columns(&self) -> &[String] {
+        &self.columns
+    }
+
+    /// All numbers, row-major: `[names, columns]`.
+    pub fn data(&self) -> &[f32] {
+        &self.data
+    }
+
+    /// The numbers of clip `i`, one a column.
+    ///
+    /// # Panics
+    /// Like a slice, when there is no row `i`.
+    pub fn row(&self, i: usize) -> &[f32] {
+        &self.data[i * self.columns.len()..(i + 1) * self.columns.len()]
+    }
+
+    /// The rows in order, one number a column.
+    pub fn rows(&self) -> std::slice::ChunksExact<'_, f32> {
+        self.data.chunks_exact(self.columns.len())
+    }
+
+    /// The table as CSV: `fname`, then the columns. Reading it back gives the same numbers, bit for bit.
+    pub fn to_csv(&self) -> Vec<u8> {
+        let mut csv = String::new();
+        let header = std::iter::once(NAME_COLUMN).chain(self.columns.iter().map(String::as_str));
+        push_record(&mut csv, header.map(quoted));
+        for (name, row) in self.names.iter().zip(self.rows()) {
+            // `{:?}` prints the shortest decimal that is this f32 and no other, with an exponent where it is small.
+            push_record(&mut csv, std::iter::once(quoted(name)).chain(row.iter().map(|value| format!("{value:?}"))));
+        }
+        csv.into_bytes()
+    }
+
+    /// Reads what [`to_csv`](Self::to_csv) or pandas wrote: `fname` first, then columns of numbers.
+    ///
+    /// # Errors
+    /// The file cannot be read, is cut off, has no column `fname`, or a line has too few or too many fields, a
+    /// field that is no finite number, or a clip that came before; with the line.
+    pub fn from_csv(path: &Path) -> Result<Table> {
+        let text = earmark_files::read_to_string(path)?;
+        let at = |line: u64, reason: String| StackError::Csv { path: path.to_owned(), line, reason };
+        // Whole files end with a line break; without this, `0.93` cut to `0.9` would pass for a number.
+        if !text.ends_with('\n') {
+            return Err(at(
+                text.lines().count().max(1) as u64,
+                "the file is damaged: its last line is cut off".to_owned(),
+            ));
+        }
+        let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
+        let (mut columns, mut names, mut data) = (None::<Vec<String>>, Vec::new(), Vec::new());
+        let mut lines = HashMap::new();
+        for record in reader.records() {
+            let record = record.map_err(|error| at(line_of(error.position()), error.to_string()))?;
+            let line = line_of(record.position());
+            let (name, fields) = (record.get(0).unwrap_or_default(), record.iter().skip(1));
+            let Some(columns) = &columns else {
+                columns = Some(header(name, fields).map_err(|reason| at(line, reason))?);
+                continue;
+            };
+            if record.len() != columns.len() + 1 {
+                let reason = format!("{} fields where the header has {}", record.len(), columns.len() + 1);
+                return Err(at(line, reason));
+            }
+            for (column, field) in columns.iter().zip(fields) {
+                let value = field.parse::<f32>().ok().filter(|value| value.is_finite());
+                data.push(value.ok_or_else(|| at(line, format!("`{field}` in column `{column}` is not a number")))?);
+            }
+            if let Some(before) = lines.insert(name.to_owned(), line) {
+                return Err(at(line, format!("the clip `{name}` was on line {before} already")));
+            }
+            names.push(name.to_owned());
+        }
+        let columns = columns.ok_or_else(|| at(1, format!("no column `{NAME_COLUMN}`")))?;
+        Table::new(names, columns, data)
+    }
+
+    /// The rows of the clips `names`, in their order; others are left out.
+    ///
+    /// # Errors
+    /// A clip has no row (all such are listed) or is asked for twice.
+    pub fn reordered(&self, names: &[String]) -> Result<Table> {
+        let rows =
+            positions(&self.names, names).map_err(|missing| StackError::Table(format!("no row of {missing}")))?;
+        let data = rows.iter().flat_map(|&i| self.row(i)).copied().collect();
+        Table::new(names.to_vec(), self.columns.clone(), data)
+    }
+
+    /// The columns `columns`, in their order; others are left out.
+    ///
+    /// # Errors
+    /// A column is not there (all such are listed) or is asked for twice.
+    pub fn selected(&self, columns: &[String]) -> Result<Table> {
+        let picked =
+            positions(&self.columns, columns).map_err(|missing| StackError::Table(format!("no column {missing}")))?;
+        let data = self.rows().flat_map(|row| picked.iter().map(|&j| row[j])).collect();
+        Table::new(self.names.clone(), columns.to_vec(), data)
+    }
+
+    /// The same numbers under the columns `prefix/column`, so that tables of several learners go side by side.
+    #[must_use]
+    pub fn prefixed(&self, prefix: &str) -> Table {
+        let columns = self.columns.iter().map(|column| format!("{prefix}/{column}")).collect();
+        Table { names: self.names.clone(), columns, data: self.data.clone() }
+    }
+
+    /// Tables side by side: all columns of the first, then of the second, and so on.
+    ///
+    /// # Errors
+    /// No table, other clips or another order of them, or a column that comes twice.
+    pub fn hstack(tables: &[&Table]) -> Result<Table> {
+        let names = same_names(tables)?.to_vec();
+        let columns = tables.iter().flat_map(|table| table.columns.iter().cloned()).collect();
+        let data = (0..names.len()).flat_map(|i| tables.iter().flat_map(move |table| table.row(i)).copied()).collect();
+        Table::new(names, columns, data)
+    }
+}
+
+/// The names that all tables share, in the same order.
+pub(crate) fn same_names<'a>(tables: &[&'a Table]) -> Result<&'a [String]> {
+    let Some((first, others)) = tables.split_first() else {
+        return Err(StackError::Table("no table to combine".to_owned()));
+    };
+    for table in others {
+        if table.names.len() != first.names.len() {
+            let reason = format!("one table has {} clips, another {}", first.names.len(), table.names.len());
+            return Err(StackError::Table(reason));
+        }
+        if let Some((a, b)) = first.names.iter().zip(&table.names).find(|(a, b)| a != b) {
+            return Err(StackError::Table(format!("the tables' clips differ: `{a}` in one, `{b}` in another")));
+        }
+    }
+    Ok(&first.names)
+}
+
+fn first_duplicate(names: &[String]) -> Option<&String> {
+    let mut seen = HashSet::new();
+    names.iter().find(|name| !seen.insert(*name))
+}
+
+/// Where each of `wanted` stands in `all`, or the list of those that do not.
+fn positions(all: &[String], wanted: &[String]) -> Result<Vec<usize>, String> {
+    let at: HashMap<&String, usize> = all.iter().enumerate().map(|(i, name)| (name, i)).collect();
+    let missing: Vec<_> = wanted.iter().filter(|name| !at.contains_key(name)).map(|name| format!("`{name}`")).collect();
+    if missing.is_empty() { Ok(wanted.iter().map(|name| at[name]).collect()) } else { Err(missing.join(", ")) }
+}
+
+fn header<'a>(first: &str, columns: impl Iterator<Item = &'a str>) -> Result<Vec<String>, String> {
+    if first.trim_start_matches('\u{feff}') != NAME_COLUMN {
+        return Err(format!("no column `{NAME_COLUMN}`: the first is `{first}`"));
+    }
+    let columns: Vec<String> = columns.map(str::to_owned).collect();
+    match first_duplicate(&columns) {
+        Some(column) => Err(format!("the column `{column}` comes twice")),
+        None if columns.is_empty() => Err(format!("no column but `{NAME_COLUMN}`")),
+        None => Ok(columns),
+    }
+}
+
+fn line_of(position: Option<&csv::Position>) -> u64 {
+    position.map_or(1, csv::Position::line)
+}
+
+fn push_record(csv: &mut String, fields: impl Iterator<Item = String>) {
+    for (i, field) in fields.enumerate() {
+        if i > 0 {
+            csv.push(',');
+        }
+        csv.push_str(&field);
+    }
+    csv.push('\n');
+}
+
+/// A field in quotes where RFC 4180 wants them.
+fn quoted(field: &str) -> String {
+    if field.contains(['"', ',', '\n', '\r']) {
+        format!("\"{}\"", field.replace('"', "\"\""))
+    } else {
+        field.to_owned()
+    }
+}
