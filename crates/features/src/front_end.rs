@@ -1,0 +1,183 @@
+//! What a network hears: the kind of features and their settings, as a recipe and a bundle write them.
+
+use serde::{Deserialize, Serialize};
+
+use crate::settings::check;
+use crate::{Extractor, FeatureError, MelSettings};
+
+/// The kind of features and their settings. In TOML or JSON: a `kind` and the settings beside it.
+///
+/// ```
+/// use earmark_features::FrontEnd;
+/// let front_end: FrontEnd = serde_json::from_str(r#"{"kind": "logmel", "n_mels": 40, "deltas": false}"#)?;
+/// assert_eq!(front_end.shape(), (1, 40));
+/// let typo = serde_json::from_str::<FrontEnd>(r#"{"kind": "logmel", "n_mel": 40}"#).unwrap_err();
+/// assert!(typo.to_string().contains("n_mel"));
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase", from = "Written")]
+pub enum FrontEnd {
+    /// Mel spectrogram in decibels, `[3, n_mels, T]` with deltas, else `[1, n_mels, T]`.
+    LogMel {
+        /// The spectrogram.
+        #[serde(flatten)]
+        mel: MelSettings,
+        /// Whether deltas and delta-deltas are stacked on it.
+        deltas: bool,
+    },
+    /// Mel-frequency cepstral coefficients, `[3, n_mfcc, T]` with deltas, else `[1, n_mfcc, T]`.
+    Mfcc {
+        /// Coefficients kept, from 0.
+        n_mfcc: usize,
+        /// The spectrogram under them; 128 bands where nothing else is said.
+        #[serde(flatten)]
+        mel: MelSettings,
+        /// Whether deltas and delta-deltas are stacked on them.
+        deltas: bool,
+    },
+    /// The samples themselves, `[1, 1, N]`.
+    Wave {
+        /// Sample rate, Hz.
+        sr: u32,
+        /// Channels; only 1 today.
+        channels: usize,
+    },
+}
+
+/// The form in a file, where keys may be missing: MFCC has another default of `n_mels` than log-mel.
+#[derive(Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
+enum Written {
+    LogMel {
+        #[serde(flatten)]
+        mel: MelSettings,
+        #[serde(default = "yes")]
+        deltas: bool,
+    },
+    Mfcc {
+        #[serde(default = "mfcc_coefficients")]
+        n_mfcc: usize,
+        #[serde(default = "mfcc_bands")]
+        n_mels: usize,
+        #[serde(flatten)]
+        mel: MelSettings,
+        #[serde(default = "yes")]
+        deltas: bool,
+    },
+    Wave {
+        #[serde(default = "wave_rate")]
+        sr: u32,
+        #[serde(default = "mono")]
+        channels: usize,
+    },
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn mono() -> usize {
+    1
+}
+
+fn wave_rate() -> u32 {
+    44_100
+}
+
+pub(crate) fn mfcc_coefficients() -> usize {
+    64
+}
+
+pub(crate) fn mfcc_bands() -> usize {
+    128
+}
+
+impl From<Written> for FrontEnd {
+    fn from(written: Written) -> Self {
+        match written {
+            Written::LogMel { mel, deltas } => FrontEnd::LogMel { mel, deltas },
+            Written::Mfcc { n_mfcc, n_mels, mel, deltas } => {
+                FrontEnd::Mfcc { n_mfcc, mel: MelSettings { n_mels, ..mel }, deltas }
+            }
+            Written::Wave { sr, channels } => FrontEnd::Wave { sr, channels },
+        }
+    }
+}
+
+/// Log-mel with deltas and the default [`MelSettings`].
+impl Default for FrontEnd {
+    fn default() -> Self {
+        FrontEnd::LogMel { mel: MelSettings::default(), deltas: true }
+    }
+}
+
+impl FrontEnd {
+    /// Log-mel with deltas under the reference system's settings, `[3, 64, T]` at 22,050 Hz.
+    pub fn logmel() -> Self {
+        FrontEnd::default()
+    }
+
+    /// 64 MFCC of 128 bands with deltas, `[3, 64, T]` at 22,050 Hz.
+    pub fn mfcc() -> Self {
+        let mel = MelSettings { n_mels: mfcc_bands(), ..MelSettings::default() };
+        FrontEnd::Mfcc { n_mfcc: mfcc_coefficients(), mel, deltas: true }
+    }
+
+    /// The samples at 44,100 Hz, `[1, 1, N]`.
+    pub fn wave() -> Self {
+        FrontEnd::Wave { sr: wave_rate(), channels: 1 }
+    }
+
+    /// Sample rate that [`Extractor::extract`] takes, Hz.
+    pub fn sample_rate(&self) -> u32 {
+        match self {
+            FrontEnd::LogMel { mel, .. } | FrontEnd::Mfcc { mel, .. } => mel.sr,
+            FrontEnd::Wave { sr, .. } => *sr,
+        }
+    }
+
+    /// Channels and bins of the features, the first two axes of `[channels, bins, frames]`.
+    pub fn shape(&self) -> (usize, usize) {
+        let stacked = |deltas: &bool| if *deltas { 3 } else { 1 };
+        match self {
+            FrontEnd::LogMel { mel, deltas } => (stacked(deltas), mel.n_mels),
+            FrontEnd::Mfcc { n_mfcc, deltas, .. } => (stacked(deltas), *n_mfcc),
+            FrontEnd::Wave { channels, .. } => (*channels, 1),
+        }
+    }
+
+    /// Frames in a second of sound; samples in a second for the wave.
+    pub fn frames_per_second(&self) -> f64 {
+        match self {
+            FrontEnd::LogMel { mel, .. } | FrontEnd::Mfcc { mel, .. } => f64::from(mel.sr) / mel.hop_length as f64,
+            FrontEnd::Wave { sr, .. } => f64::from(*sr),
+        }
+    }
+
+    /// Whether every setting is in its range.
+    ///
+    /// # Errors
+    /// [`FeatureError::Setting`] names the first setting that is not, and what is allowed.
+    pub fn validate(&self) -> Result<(), FeatureError> {
+        match self {
+            FrontEnd::LogMel { mel, .. } => mel.validate(),
+            FrontEnd::Mfcc { n_mfcc, mel, .. } => {
+                mel.validate()?;
+                check("n_mfcc", n_mfcc, (1..=mel.n_mels).contains(n_mfcc), "1 to n_mels")
+            }
+            FrontEnd::Wave { sr, channels } => {
+                check("sr", sr, (1_000..=768_000).contains(sr), "1,000 to 768,000 Hz")?;
+                check("channels", channels, *channels == 1, "1")
+            }
+        }
+    }
+
+    /// The extractor for these settings: plans the Fourier transform and builds the mel bank, so make it once.
+    ///
+    /// # Errors
+    /// As [`FrontEnd::validate`].
+    pub fn extractor(&self) -> Result<Extractor, FeatureError> {
+        Extractor::new(self)
+    }
+}

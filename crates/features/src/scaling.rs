@@ -1,0 +1,72 @@
+//! Fixed scaling of features before a network sees them.
+
+use serde::{Deserialize, Serialize};
+
+use crate::Features;
+
+/// Mean and deviation of each channel, over all clips that a network was trained on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Scaling {
+    /// Mean of each channel, in the features' unit.
+    pub mean: Vec<f32>,
+    /// Standard deviation of each channel; never 0.
+    pub deviation: Vec<f32>,
+}
+
+impl Scaling {
+    /// Mean and deviation of each channel over all values of all clips; a channel that never varies has deviation 1.
+    pub fn of<'a>(clips: impl Iterator<Item = &'a Features>) -> Self {
+        let (mut counts, mut sums, mut squares): (Vec<f64>, Vec<f64>, Vec<f64>) = Default::default();
+        for clip in clips.filter(|clip| !clip.data.is_empty()) {
+            counts.resize(clip.channels, 0.0);
+            sums.resize(clip.channels, 0.0);
+            squares.resize(clip.channels, 0.0);
+            for (channel, values) in clip.data.chunks_exact(clip.bins * clip.frames).enumerate() {
+                counts[channel] += values.len() as f64;
+                sums[channel] += values.iter().map(|&value| f64::from(value)).sum::<f64>();
+                squares[channel] += values.iter().map(|&value| f64::from(value).powi(2)).sum::<f64>();
+            }
+        }
+        let mean: Vec<f64> = sums.iter().zip(&counts).map(|(sum, count)| sum / count).collect();
+        let deviation = |((square, count), mean): ((&f64, &f64), &f64)| {
+            let deviation = (square / count - mean * mean).max(0.0).sqrt();
+            if deviation > 1e-6 { deviation as f32 } else { 1.0 }
+        };
+        let deviation = squares.iter().zip(&counts).zip(&mean).map(deviation).collect();
+        Self { mean: mean.into_iter().map(|mean| mean as f32).collect(), deviation }
+    }
+
+    /// Subtracts the mean and divides by the deviation, in place.
+    ///
+    /// # Shape
+    /// `crop`: `[channels, ...]`, row-major, with the channels that the scaling was made of.
+    pub fn apply(&self, crop: &mut [f32]) {
+        let per_channel = crop.len() / self.mean.len().max(1);
+        if per_channel == 0 {
+            return;
+        }
+        for (values, (mean, deviation)) in crop.chunks_exact_mut(per_channel).zip(self.mean.iter().zip(&self.deviation))
+        {
+            let factor = 1.0 / deviation;
+            values.iter_mut().for_each(|value| *value = (*value - mean) * factor);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scaled_channels_have_mean_0_and_deviation_1() {
+        let clip = |data: &[f32]| Features { data: data.to_vec(), channels: 2, bins: 1, frames: data.len() / 2 };
+        let clips = [clip(&[1.0, 3.0, 7.0, 7.0]), clip(&[5.0, 7.0])];
+        let scaling = Scaling::of(clips.iter());
+        assert_eq!(scaling.mean, [3.0, 7.0]);
+        // Population deviation of 1, 3, 5; the second channel never varies.
+        assert!((scaling.deviation[0] - (8f32 / 3.0).sqrt()).abs() < 1e-6 && scaling.deviation[1] == 1.0);
+        let mut crop = [3.0, 3.0 + scaling.deviation[0], 7.0, 8.0];
+        scaling.apply(&mut crop);
+        assert!(crop.iter().zip([0.0, 1.0, 0.0, 1.0]).all(|(a, b)| (a - b).abs() < 1e-6), "{crop:?}");
+    }
+}

@@ -1,0 +1,185 @@
+//! The settings of a mel spectrogram in decibels, under librosa's names.
+
+use serde::{Deserialize, Serialize};
+
+use crate::FeatureError;
+
+/// Window function of the short-time Fourier transform, periodic as for spectra (scipy's `fftbins=True`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Window {
+    /// Hann, 0.5 - 0.5 cos.
+    Hann,
+    /// Hamming, 0.54 - 0.46 cos.
+    Hamming,
+    /// Ones.
+    Boxcar,
+}
+
+/// What stands beyond the clip's ends when frames are centred.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PadMode {
+    /// Zeros.
+    Constant,
+    /// The clip mirrored at its first and last sample, which are not repeated.
+    Reflect,
+}
+
+/// How mel bands are scaled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Norm {
+    /// Each triangle has area 1 (over Hz).
+    Slaney,
+    /// Each triangle has height 1.
+    None,
+}
+
+/// Settings of a mel spectrogram in decibels: those of `librosa.feature.melspectrogram` and `librosa.power_to_db`.
+///
+/// The default is that of the DCASE 2018 reference system: 22,050 Hz, frames of 80 ms every 10 ms, 64 Slaney bands up to
+/// 11,025 Hz, decibels to reference 1 with 80 dB of range.
+///
+/// ```
+/// use earmark_features::MelSettings;
+/// let settings: MelSettings = serde_json::from_str(r#"{"sr": 44100, "n_fft": 3528, "hop_length": 441}"#)?;
+/// assert!(settings.validate().is_ok());
+/// let wrong = MelSettings { hop_length: 0, ..settings };
+/// assert!(wrong.validate().unwrap_err().to_string().contains("hop_length"));
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MelSettings {
+    /// Sample rate, Hz; 1,000 to 768,000.
+    pub sr: u32,
+    /// Samples of a frame and points of its Fourier transform; 2 to 65,536, no power of two needed.
+    pub n_fft: usize,
+    /// Samples under the window, which stands in the middle of the frame; none: `n_fft`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub win_length: Option<usize>,
+    /// Samples from frame to frame; 1 to 65,536.
+    pub hop_length: usize,
+    /// Window function.
+    pub window: Window,
+    /// Whether frame `t` is centred on sample `t * hop_length` (else it starts there).
+    pub center: bool,
+    /// What stands beyond the ends when centred.
+    pub pad_mode: PadMode,
+    /// Exponent of the magnitude: 2 for power, 1 for magnitude.
+    pub power: f32,
+    /// Mel bands; 1 to 1,024.
+    pub n_mels: usize,
+    /// Lower edge of the lowest band, Hz.
+    pub fmin: f32,
+    /// Upper edge of the highest band, Hz; none: `sr / 2`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fmax: Option<f32>,
+    /// The mel scale of HTK (O'Shaughnessy) instead of Slaney's.
+    pub htk: bool,
+    /// Scaling of the bands.
+    pub norm: Norm,
+    /// Power that is 0 dB.
+    pub r#ref: f32,
+    /// Floor under the power.
+    pub amin: f32,
+    /// Decibels kept below the clip's loudest value; none (in a recipe: any negative number): all.
+    #[serde(with = "top_db")]
+    pub top_db: Option<f32>,
+}
+
+impl Default for MelSettings {
+    fn default() -> Self {
+        MelSettings {
+            sr: 22_050,
+            n_fft: 1764,
+            win_length: None,
+            hop_length: 220,
+            window: Window::Hann,
+            center: true,
+            pad_mode: PadMode::Constant,
+            power: 2.0,
+            n_mels: 64,
+            fmin: 0.0,
+            fmax: None,
+            htk: false,
+            norm: Norm::Slaney,
+            r#ref: 1.0,
+            amin: 1e-10,
+            top_db: Some(80.0),
+        }
+    }
+}
+
+/// TOML has no null, and a missing key means the default: so -1 stands for "off".
+mod top_db {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub fn serialize<S: Serializer>(value: &Option<f32>, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_f32(value.unwrap_or(-1.0))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f32>, D::Error> {
+        let value = Option::<f32>::deserialize(deserializer)?;
+        Ok(value.filter(|top_db| *top_db >= 0.0 || top_db.is_nan()))
+    }
+}
+
+impl MelSettings {
+    /// Upper edge of the highest band, Hz.
+    pub fn upper_edge(&self) -> f32 {
+        self.fmax.unwrap_or(self.sr as f32 / 2.0)
+    }
+
+    /// Samples under the window.
+    pub fn window_length(&self) -> usize {
+        self.win_length.unwrap_or(self.n_fft)
+    }
+
+    /// Frames that a clip of `samples` samples gives, 0 when it is too short for one.
+    ///
+    /// ```
+    /// use earmark_features::MelSettings;
+    /// assert_eq!(MelSettings::default().frames(5 * 22_050), 502);
+    /// ```
+    pub fn frames(&self, samples: usize) -> usize {
+        let padded = if self.center { samples + self.n_fft / 2 * 2 } else { samples };
+        if samples == 0 || padded < self.n_fft { 0 } else { 1 + (padded - self.n_fft) / self.hop_length.max(1) }
+    }
+
+    /// Whether every setting is in its range.
+    ///
+    /// # Errors
+    /// [`FeatureError::Setting`] names the first setting that is not, and what is allowed.
+    pub fn validate(&self) -> Result<(), FeatureError> {
+        check("sr", self.sr, (1_000..=768_000).contains(&self.sr), "1,000 to 768,000 Hz")?;
+        check("n_fft", self.n_fft, (2..=65_536).contains(&self.n_fft), "2 to 65,536 samples")?;
+        let length = self.window_length();
+        check("win_length", length, (1..=self.n_fft).contains(&length), "1 sample to n_fft")?;
+        check("hop_length", self.hop_length, (1..=65_536).contains(&self.hop_length), "1 to 65,536 samples")?;
+        check("power", self.power, self.power > 0.0 && self.power <= 8.0, "above 0, at most 8")?;
+        check("n_mels", self.n_mels, (1..=1_024).contains(&self.n_mels), "1 to 1,024")?;
+        let (lower, upper) = (self.fmin, self.upper_edge());
+        let half = self.sr as f32 / 2.0;
+        check("fmax", upper, upper > 0.0 && upper <= half, "above 0, at most sr / 2")?;
+        check("fmin", lower, lower >= 0.0 && lower < upper, "at least 0, below fmax")?;
+        check("ref", self.r#ref, self.r#ref > 0.0 && self.r#ref.is_finite(), "above 0")?;
+        check("amin", self.amin, self.amin > 0.0 && self.amin.is_finite(), "above 0")?;
+        let top_db = self.top_db.unwrap_or(0.0);
+        check("top_db", top_db, (0.0..=1_000.0).contains(&top_db), "0 to 1,000 dB, or -1 for no limit")
+    }
+}
+
+/// An error that names the key, unless the value is in its range.
+pub(crate) fn check(
+    key: &'static str,
+    value: impl std::fmt::Display,
+    allowed: bool,
+    range: &str,
+) -> Result<(), FeatureError> {
+    if allowed {
+        return Ok(());
+    }
+    Err(FeatureError::Setting { key, value: value.to_string(), allowed: range.to_owned() })
+}
