@@ -1,1 +1,25 @@
 //! Folders and CSV files to clips, labels, folds, crops and mixup; the synthetic data set.
+//!
+//! The way through: [`open`] reads a data set into a [`Manifest`]; [`Splits`] says which fold each training clip lies
+//! in; [`random_crop`] and [`Mixup`] make a training batch's inputs, [`windows`] and [`fixed_crop`] a prediction's.
+//! Whatever is random here draws from [`random::stream`], so that a run can be repeated to the bit.
+//!
+//! No sound is decoded here and no feature computed: a manifest holds paths, a crop cuts numbers.
+
+mod crops;
+mod error;
+mod layouts;
+mod manifest;
+mod mixup;
+pub mod random;
+mod splits;
+mod table;
+mod windowing;
+
+pub use crops::{CropSpec, Padding, fixed_crop, random_crop, windows};
+pub use error::{DatasetError, Place};
+pub use manifest::{Damaged, Item, Manifest, OpenOptions, open};
+pub use mixup::Mixup;
+pub use random::epoch_order;
+pub use splits::Splits;
+pub use windowing::{Average, Windowing};

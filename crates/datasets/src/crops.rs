@@ -1,0 +1,105 @@
+//! Pieces of a fixed length cut from features of any length.
+//!
+//! Features are row-major `[rows, frames]`, where rows are channels times bins: `[3, 64, T]` of a log-mel has 192 rows.
+//! A crop is `[rows, CropSpec::frames]`.
+
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+
+/// What stands where a clip is shorter than a crop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Padding {
+    /// [`CropSpec::pad_value`], as in the paper's own code.
+    #[default]
+    Zero,
+    /// The clip again and again.
+    Repeat,
+    /// The clip mirrored at its ends, which are not doubled (numpy's `reflect`).
+    Reflect,
+}
+
+/// How long a crop is, and what fills it up.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct CropSpec {
+    /// Frames of a crop; samples, where the features are a raw wave.
+    pub frames: usize,
+    /// What stands where the clip is shorter.
+    pub padding: Padding,
+    /// The value of [`Padding::Zero`], and of an empty clip under any padding.
+    pub pad_value: f32,
+}
+
+/// Cuts a crop at a random place: of a longer clip any piece is as likely as any other; a shorter clip lies in its crop
+/// at any offset. One number is drawn, however long the clip is.
+///
+/// # Shape
+/// `features` is `[rows, frames]`, `out` is `[rows, spec.frames]`.
+///
+/// # Panics
+/// `features` or `out` does not have that shape: a mistake of the caller, never of the input.
+pub fn random_crop(features: &[f32], frames: usize, spec: &CropSpec, rng: &mut ChaCha8Rng, out: &mut [f32]) {
+    let place = rng.random_range(0..=frames.abs_diff(spec.frames) as u64) as isize;
+    let start = if frames >= spec.frames { place } else { -place };
+    cut(features, frames, spec, start, out);
+}
+
+/// Cuts the crop that begins at frame `start`, one of [`windows`]. A clip shorter than the crop lies in its middle.
+///
+/// # Shape
+/// As of [`random_crop`].
+///
+/// # Panics
+/// As of [`random_crop`].
+pub fn fixed_crop(features: &[f32], frames: usize, spec: &CropSpec, start: usize, out: &mut [f32]) {
+    let before = spec.frames.saturating_sub(frames) / 2;
+    cut(features, frames, spec, start as isize - before as isize, out);
+}
+
+/// Where the windows of a prediction begin: every `hop` frames from 0 while a whole window fits, and one more that ends
+/// where the clip ends if frames are left over. A clip not longer than a window has the one window 0. A `hop` of 0
+/// counts as 1.
+pub fn windows(total_frames: usize, frames: usize, hop: usize) -> Vec<usize> {
+    let last = total_frames.saturating_sub(frames);
+    let mut starts: Vec<usize> = (0..=last).step_by(hop.max(1)).collect();
+    if starts.last() != Some(&last) {
+        starts.push(last);
+    }
+    starts
+}
+
+/// Fills `out` with the frames from `start` on, which may lie before the clip.
+fn cut(features: &[f32], frames: usize, spec: &CropSpec, start: isize, out: &mut [f32]) {
+    if frames == 0 || spec.frames == 0 {
+        assert!(features.is_empty() || frames > 0, "features without frames hold numbers");
+        out.fill(spec.pad_value);
+        return;
+    }
+    assert_eq!(features.len() / frames * spec.frames, out.len(), "crop and features must have the same rows");
+    assert_eq!(features.len() % frames, 0, "features must be whole rows");
+    for (row, crop) in features.chunks_exact(frames).zip(out.chunks_exact_mut(spec.frames)) {
+        for (at, value) in (start..).zip(crop) {
+            *value = source(at, frames, spec.padding).map_or(spec.pad_value, |frame| row[frame]);
+        }
+    }
+}
+
+/// The frame that stands at `at`, which may lie before or after the clip; none if it is padding without a source.
+fn source(at: isize, frames: usize, padding: Padding) -> Option<usize> {
+    if let Ok(at) = usize::try_from(at)
+        && at < frames
+    {
+        return Some(at);
+    }
+    let frames = frames as isize;
+    match padding {
+        Padding::Zero => None,
+        Padding::Repeat => Some(at.rem_euclid(frames) as usize),
+        Padding::Reflect => {
+            let period = (2 * (frames - 1)).max(1);
+            let phase = at.rem_euclid(period);
+            Some(phase.min(period - phase).min(frames - 1) as usize)
+        }
+    }
+}

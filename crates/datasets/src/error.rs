@@ -1,0 +1,209 @@
+//! What can be wrong with a data set, in words that name the file, the line and the reason.
+
+use std::fmt;
+use std::path::PathBuf;
+
+/// Where something stands: a line of a file, or a file itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The file.
+    pub path: PathBuf,
+    /// Its line, counted from 1; none where the file itself is meant.
+    pub line: Option<u64>,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            Some(line) => write!(f, "{}, line {line}", self.path.display()),
+            None => write!(f, "{}", self.path.display()),
+        }
+    }
+}
+
+/// Why a data set cannot be read, split or written.
+#[derive(Debug, thiserror::Error)]
+pub enum DatasetError {
+    /// A file or folder that cannot be read or written.
+    #[error(transparent)]
+    File(#[from] earmark_files::FileError),
+    /// Nothing stands at the path.
+    #[error("{}: there is no such file or folder", path.display())]
+    NotFound {
+        /// The path that was given.
+        path: PathBuf,
+    },
+    /// A folder in which no layout is recognised.
+    #[error(
+        "{}: no data set is recognised here; wanted train.csv, FSDKaggle2018.meta/, meta/esc50.csv, or one folder of \
+         clips per class",
+        path.display()
+    )]
+    UnknownLayout {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// An audio folder was given for a data set that says itself where its audio lies.
+    #[error("{}: an audio folder is given, but that goes only with a CSV file, and this is a folder", path.display())]
+    AudioDirUnused {
+        /// The data set's folder.
+        path: PathBuf,
+    },
+    /// A CSV file whose text is damaged.
+    #[error("{place}: {reason}")]
+    Csv {
+        /// File and line.
+        place: Place,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A column that must be there is not.
+    #[error("{place}: no column {wanted}; the columns are {}", found.join(", "))]
+    MissingColumn {
+        /// File and line of the header.
+        place: Place,
+        /// The name, or the names of which one must be there.
+        wanted: String,
+        /// The columns that are there.
+        found: Vec<String>,
+    },
+    /// A value that cannot be what its column says.
+    #[error("{place}: {column} is \"{value}\", must be {wanted}")]
+    BadValue {
+        /// File and line.
+        place: Place,
+        /// The column's name.
+        column: String,
+        /// The value.
+        value: String,
+        /// What it must be.
+        wanted: String,
+    },
+    /// A name, label or fold that is empty.
+    #[error("{place}: {column} is empty")]
+    Empty {
+        /// File and line.
+        place: Place,
+        /// The column's name.
+        column: String,
+    },
+    /// A label that no training clip has.
+    #[error("{place}: label \"{label}\" is unknown: no training clip has it")]
+    UnknownLabel {
+        /// File and line of the first such label.
+        place: Place,
+        /// The label.
+        label: String,
+    },
+    /// Two clips with one name.
+    #[error("{second}: the name \"{name}\" was used before, at {first}; a clip's name must be its own")]
+    DuplicateName {
+        /// The name.
+        name: String,
+        /// Where it stands first.
+        first: Place,
+        /// Where it stands again.
+        second: Place,
+    },
+    /// Audio files that are named but not there, all of them.
+    #[error("{}", missing_files(paths))]
+    MissingFiles {
+        /// Every missing file, in the order in which the data set names them.
+        paths: Vec<PathBuf>,
+    },
+    /// A data set without a training clip.
+    #[error("{}: no training clips", path.display())]
+    NoClips {
+        /// The data set.
+        path: PathBuf,
+    },
+    /// A data set with one class only: nothing to tell apart.
+    #[error("{}: all training clips have the one label \"{label}\"; at least two classes are needed", path.display())]
+    OneClass {
+        /// The data set.
+        path: PathBuf,
+        /// The label.
+        label: String,
+    },
+    /// A clip from whose name no fold can be read.
+    #[error("{place}: the name \"{name}\" gives no fold: `{pattern}` does not match it")]
+    NoFoldInName {
+        /// Where the clip stands.
+        place: Place,
+        /// Its name.
+        name: String,
+        /// The regular expression.
+        pattern: String,
+    },
+    /// The given folds were asked for, and a training clip has none.
+    #[error("the clip \"{name}\" has no given fold; draw the folds, or say how its name gives it")]
+    NoFold {
+        /// The clip's name.
+        name: String,
+    },
+    /// A training clip without a label.
+    #[error("the training clip \"{name}\" has no label")]
+    NoLabel {
+        /// The clip's name.
+        name: String,
+    },
+    /// Fewer than two folds: nothing would be left to train on.
+    #[error("{folds} folds cannot be: at least 2 are needed")]
+    TooFewFolds {
+        /// The folds asked for or given.
+        folds: usize,
+    },
+    /// A class that cannot reach every fold.
+    #[error("class \"{label}\" has {count} {unit}, fewer than the {folds} folds; take fewer folds or add clips")]
+    ClassTooSmall {
+        /// The class.
+        label: String,
+        /// How many clips or groups it has.
+        count: usize,
+        /// "clips", or "groups of clips" where clips of one group must share a fold.
+        unit: &'static str,
+        /// The folds asked for.
+        folds: usize,
+    },
+    /// A class whose clips all lie in one given fold, so that the other folds never teach it.
+    #[error("class \"{label}\" lies in one of the given folds only; whoever learns from the others never hears it")]
+    ClassInOneFold {
+        /// The class.
+        label: String,
+    },
+    /// A table of splits that was made for other clips.
+    #[error("{place}: does not fit the data set: {reason}")]
+    SplitsDiffer {
+        /// File and line.
+        place: Place,
+        /// What differs.
+        reason: String,
+    },
+    /// A setting of the synthetic data set out of its range.
+    #[error("{key} is {value}, must be {wanted}")]
+    Setting {
+        /// The setting's name.
+        key: &'static str,
+        /// Its value.
+        value: usize,
+        /// What it must be.
+        wanted: String,
+    },
+}
+
+/// How many missing files a message lists by name.
+const LISTED: usize = 20;
+
+fn missing_files(paths: &[PathBuf]) -> String {
+    let mut text = match paths.len() {
+        1 => "1 audio file is missing:".to_owned(),
+        n => format!("{n} audio files are missing:"),
+    };
+    for path in paths.iter().take(LISTED) {
+        text.push_str(&format!("\n  {}", path.display()));
+    }
+    if paths.len() > LISTED {
+        text.push_str(&format!("\n  and {} more", paths.len() - LISTED));
+    }
+    text
+}

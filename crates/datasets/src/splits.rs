@@ -1,0 +1,195 @@
+//! Which fold each training clip lies in.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use crate::error::{DatasetError, Place};
+use crate::manifest::{Item, Manifest};
+use crate::random::{epoch_order, key, stream};
+use crate::table::Table;
+
+/// The folds of a data set's training clips.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Splits {
+    /// How many folds there are.
+    pub folds: usize,
+    /// The fold of each training clip, in the manifest's order: `of[i]` is in `0..folds`.
+    pub of: Vec<usize>,
+}
+
+impl Splits {
+    /// The folds that the data set gives.
+    ///
+    /// # Errors
+    /// A training clip has no fold, there is but one, or a class lies in one of them only.
+    pub fn given(manifest: &Manifest) -> Result<Self, DatasetError> {
+        let fold = |item: &Item| item.fold.ok_or_else(|| DatasetError::NoFold { name: item.name.clone() });
+        let of: Vec<usize> = manifest.train.iter().map(fold).collect::<Result<_, _>>()?;
+        let folds = of.iter().max().map_or(0, |last| last + 1);
+        if folds < 2 {
+            return Err(DatasetError::TooFewFolds { folds });
+        }
+        let mut reached = vec![BTreeSet::new(); manifest.labels.len()];
+        for (label, fold) in labels(manifest)?.into_iter().zip(&of) {
+            reached[label].insert(fold);
+        }
+        for (label, folds) in manifest.labels.iter().zip(reached) {
+            if folds.len() == 1 {
+                return Err(DatasetError::ClassInOneFold { label: label.clone() });
+            }
+        }
+        Ok(Self { folds, of })
+    }
+
+    /// Draws folds in which each class has its share; clips of one group share a fold. The same seed gives the same
+    /// folds on every machine.
+    ///
+    /// Groups are dealt out, large ones first, each to the fold that has least of its classes so far. Without groups
+    /// each class's clips are spread as evenly as their number allows.
+    ///
+    /// # Errors
+    /// Fewer than two folds, or a class with fewer clips (or groups) than folds.
+    pub fn stratified(manifest: &Manifest, folds: usize, seed: u64) -> Result<Self, DatasetError> {
+        if folds < 2 {
+            return Err(DatasetError::TooFewFolds { folds });
+        }
+        let labels = labels(manifest)?;
+        let groups = groups(&manifest.train);
+        enough_of_each_class(manifest, &labels, &groups, folds)?;
+
+        let mut order = epoch_order(groups.len(), &mut stream(seed, &[key("splits")]));
+        order.sort_by_key(|group| std::cmp::Reverse(groups[*group].len()));
+        let mut total = vec![0_usize; manifest.labels.len()];
+        for label in &labels {
+            total[*label] += 1;
+        }
+        let mut of = vec![0; labels.len()];
+        let mut clips = vec![0_usize; folds];
+        let mut by_class = vec![vec![0_usize; manifest.labels.len()]; folds];
+        for group in order {
+            let clips_of_group = &groups[group];
+            let share = |fold: usize| -> f64 {
+                let one = |clip: &usize| by_class[fold][labels[*clip]] as f64 / total[labels[*clip]] as f64;
+                clips_of_group.iter().map(one).sum()
+            };
+            let emptiest = (0..folds).min_by(|a, b| share(*a).total_cmp(&share(*b)).then(clips[*a].cmp(&clips[*b])));
+            let fold = emptiest.unwrap_or(0);
+            clips[fold] += clips_of_group.len();
+            for clip in clips_of_group {
+                by_class[fold][labels[*clip]] += 1;
+                of[*clip] = fold;
+            }
+        }
+        Ok(Self { folds, of })
+    }
+
+    /// The text of `splits.csv`: `fname,fold,label`, one row a training clip.
+    ///
+    /// # Errors
+    /// A training clip has no label.
+    pub fn to_csv(&self, manifest: &Manifest) -> Result<String, DatasetError> {
+        let mut text = "fname,fold,label\n".to_owned();
+        for ((item, fold), label) in manifest.train.iter().zip(&self.of).zip(labels(manifest)?) {
+            text.push_str(&format!("{},{fold},{}\n", quoted(&item.name), quoted(&manifest.labels[label])));
+        }
+        Ok(text)
+    }
+
+    /// Reads `splits.csv` back, for the data set it was made for: its rows may stand in any order.
+    ///
+    /// # Errors
+    /// The file is damaged, a fold is no number, or its clips or labels are not those of the data set.
+    pub fn from_csv(path: &Path, manifest: &Manifest) -> Result<Self, DatasetError> {
+        let table = Table::read(path)?;
+        let columns = (table.column(&["fname"])?, table.column(&["fold"])?, table.column(&["label"])?);
+        let names = manifest.train.iter().enumerate().map(|(clip, item)| (item.name.as_str(), clip));
+        let clips: BTreeMap<&str, usize> = names.collect();
+        let labels = labels(manifest)?;
+        let mut of = vec![None; manifest.train.len()];
+        for (line, row) in table.rows() {
+            let name = table.value(line, row, columns.0)?;
+            let fold = table.value(line, row, columns.1)?;
+            let label = table.value(line, row, columns.2)?;
+            let differs = |reason: String| DatasetError::SplitsDiffer { place: table.place(line), reason };
+            let clip = *clips.get(name).ok_or_else(|| differs(format!("it has no training clip \"{name}\"")))?;
+            let expected = &manifest.labels[labels[clip]];
+            if label != expected {
+                return Err(differs(format!("\"{name}\" is \"{label}\" here and \"{expected}\" there")));
+            }
+            let number = fold.parse::<usize>().ok().filter(|fold| *fold < manifest.train.len());
+            let number = number.ok_or_else(|| table.bad_value(line, columns.1, fold, "a fold's number, from 0"))?;
+            if of[clip].replace(number).is_some() {
+                return Err(differs(format!("\"{name}\" stands twice")));
+            }
+        }
+        let place = || Place { path: path.to_owned(), line: None };
+        let fold = |(fold, item): (Option<usize>, &Item)| {
+            let reason = || format!("the clip \"{}\" is not in it", item.name);
+            fold.ok_or_else(|| DatasetError::SplitsDiffer { place: place(), reason: reason() })
+        };
+        let of: Vec<usize> = of.into_iter().zip(&manifest.train).map(fold).collect::<Result<_, _>>()?;
+        let folds = of.iter().max().map_or(0, |last| last + 1);
+        Ok(Self { folds, of })
+    }
+
+    /// The training clips (indices into [`Manifest::train`]) that `fold` learns from, and those that it predicts.
+    pub fn parts(&self, fold: usize) -> (Vec<usize>, Vec<usize>) {
+        (0..self.of.len()).partition(|clip| self.of[*clip] != fold)
+    }
+}
+
+/// A CSV field, quoted where it must be.
+fn quoted(field: &str) -> String {
+    if field.contains([',', '"', '\n', '\r']) {
+        format!("\"{}\"", field.replace('"', "\"\""))
+    } else {
+        field.to_owned()
+    }
+}
+
+fn labels(manifest: &Manifest) -> Result<Vec<usize>, DatasetError> {
+    let label = |item: &Item| {
+        let known = item.label.filter(|label| *label < manifest.labels.len());
+        known.ok_or_else(|| DatasetError::NoLabel { name: item.name.clone() })
+    };
+    manifest.train.iter().map(label).collect()
+}
+
+/// The clips of each group, in order of their first clip; a clip without a group is one of its own.
+fn groups(items: &[Item]) -> Vec<Vec<usize>> {
+    let mut groups: Vec<Vec<usize>> = Vec::new();
+    let mut named: BTreeMap<&str, usize> = BTreeMap::new();
+    for (clip, item) in items.iter().enumerate() {
+        let place = match &item.group {
+            Some(name) => *named.entry(name).or_insert(groups.len()),
+            None => groups.len(),
+        };
+        match groups.get_mut(place) {
+            Some(group) => group.push(clip),
+            None => groups.push(vec![clip]),
+        }
+    }
+    groups
+}
+
+fn enough_of_each_class(
+    manifest: &Manifest,
+    labels: &[usize],
+    groups: &[Vec<usize>],
+    folds: usize,
+) -> Result<(), DatasetError> {
+    let mut count = vec![0; manifest.labels.len()];
+    for group in groups {
+        let classes: BTreeSet<usize> = group.iter().map(|clip| labels[*clip]).collect();
+        for class in classes {
+            count[class] += 1;
+        }
+    }
+    let unit = if groups.len() == labels.len() { "clips" } else { "groups of clips" };
+    match count.into_iter().enumerate().find(|(_, count)| *count < folds) {
+        Some((class, count)) => {
+            Err(DatasetError::ClassTooSmall { label: manifest.labels[class].clone(), count, unit, folds })
+        }
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,106 @@
+//! Crops and windows on features whose values say where they come from: row * 1000 + frame.
+
+use std::collections::BTreeSet;
+
+use earmark_datasets::random::stream;
+use earmark_datasets::{CropSpec, Padding, fixed_crop, random_crop, windows};
+
+const ROWS: usize = 3;
+
+fn features(frames: usize) -> Vec<f32> {
+    (0..ROWS).flat_map(|row| (0..frames).map(move |frame| (row * 1000 + frame) as f32)).collect()
+}
+
+fn spec(frames: usize, padding: Padding) -> CropSpec {
+    CropSpec { frames, padding, pad_value: -7.0 }
+}
+
+fn fixed(frames: usize, spec: &CropSpec, start: usize) -> Vec<f32> {
+    let mut out = vec![f32::NAN; ROWS * spec.frames];
+    fixed_crop(&features(frames), frames, spec, start, &mut out);
+    out
+}
+
+fn random(frames: usize, spec: &CropSpec, seed: u64) -> Vec<f32> {
+    let mut out = vec![f32::NAN; ROWS * spec.frames];
+    random_crop(&features(frames), frames, spec, &mut stream(seed, &[]), &mut out);
+    out
+}
+
+#[test]
+fn every_offset_of_a_longer_clip_is_reached() {
+    let spec = spec(4, Padding::Zero);
+    let mut starts = BTreeSet::new();
+    for seed in 0..300 {
+        let crop = random(10, &spec, seed);
+        let start = crop[0] as usize;
+        assert_eq!(crop, fixed(10, &spec, start));
+        starts.insert(start);
+    }
+    assert_eq!(starts, (0..=6).collect());
+}
+
+#[test]
+fn every_offset_of_a_shorter_clip_is_reached() {
+    let spec = spec(10, Padding::Zero);
+    let mut offsets = BTreeSet::new();
+    for seed in 0..300 {
+        let crop = random(4, &spec, seed);
+        let offset = crop.iter().position(|value| *value == 0.0).unwrap();
+        for (row, values) in crop.chunks_exact(10).enumerate() {
+            for (frame, value) in values.iter().enumerate() {
+                let inside = frame.checked_sub(offset).filter(|frame| *frame < 4);
+                assert_eq!(*value, inside.map_or(-7.0, |frame| (row * 1000 + frame) as f32));
+            }
+        }
+        offsets.insert(offset);
+    }
+    assert_eq!(offsets, (0..=6).collect());
+}
+
+#[test]
+fn the_same_seed_gives_the_same_crop() {
+    let spec = spec(5, Padding::Zero);
+    assert_eq!(random(100, &spec, 9), random(100, &spec, 9));
+    assert!((0..9).any(|seed| random(100, &spec, seed) != random(100, &spec, 9)));
+    assert_eq!(random(5, &spec, 9), features(5), "as long as a crop: the clip itself");
+}
+
+#[test]
+fn paddings_fill_as_numpy_does() {
+    // np.pad([0, 1, 2], (2, 3), mode) with constant, wrap and reflect.
+    let cases = [
+        (Padding::Zero, [-7.0, -7.0, 0.0, 1.0, 2.0, -7.0, -7.0, -7.0]),
+        (Padding::Repeat, [1.0, 2.0, 0.0, 1.0, 2.0, 0.0, 1.0, 2.0]),
+        (Padding::Reflect, [2.0, 1.0, 0.0, 1.0, 2.0, 1.0, 0.0, 1.0]),
+    ];
+    for (padding, expected) in cases {
+        assert_eq!(fixed(3, &spec(8, padding), 0)[..8], expected, "{padding:?}");
+    }
+    assert_eq!(fixed(1, &spec(3, Padding::Reflect), 0)[..3], [0.0; 3]);
+}
+
+#[test]
+fn an_empty_clip_gives_padding() {
+    for padding in [Padding::Zero, Padding::Repeat, Padding::Reflect] {
+        assert_eq!(fixed(0, &spec(4, padding), 0), [-7.0; ROWS * 4]);
+        assert_eq!(random(0, &spec(4, padding), 1), [-7.0; ROWS * 4]);
+    }
+}
+
+#[test]
+fn windows_cover_a_clip_to_its_end() {
+    let cases: [(usize, usize, usize, &[usize]); 8] = [
+        (10, 4, 2, &[0, 2, 4, 6]),
+        (11, 4, 2, &[0, 2, 4, 6, 7]),
+        (4, 4, 2, &[0]),
+        (5, 4, 2, &[0, 1]),
+        (3, 4, 2, &[0]),
+        (0, 4, 2, &[0]),
+        (10, 4, 100, &[0, 6]),
+        (6, 4, 0, &[0, 1, 2]),
+    ];
+    for (total, frames, hop, expected) in cases {
+        assert_eq!(windows(total, frames, hop), expected, "{total} frames, window {frames}, hop {hop}");
+    }
+}

@@ -1,0 +1,152 @@
+//! Folds: balanced, whole groups, the same everywhere, and back from their file.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use earmark_datasets::{DatasetError, Item, Manifest, Splits};
+
+/// Clips of these labels; `group` names the group of clip `i`.
+fn manifest(labels: &[usize], group: impl Fn(usize) -> Option<String>) -> Manifest {
+    let classes = labels.iter().max().map_or(0, |last| last + 1);
+    let item = |(i, label): (usize, &usize)| Item {
+        name: format!("{i}.wav"),
+        path: PathBuf::from(format!("{i}.wav")),
+        label: Some(*label),
+        verified: true,
+        fold: None,
+        group: group(i),
+    };
+    Manifest {
+        root: PathBuf::from("data"),
+        labels: (0..classes).map(|class| format!("class, {class}")).collect(),
+        train: labels.iter().enumerate().map(item).collect(),
+        test: Vec::new(),
+    }
+}
+
+/// How many clips of each class a fold holds.
+fn counts(manifest: &Manifest, splits: &Splits) -> Vec<Vec<usize>> {
+    let mut counts = vec![vec![0; manifest.labels.len()]; splits.folds];
+    for (item, fold) in manifest.train.iter().zip(&splits.of) {
+        counts[*fold][item.label.unwrap()] += 1;
+    }
+    counts
+}
+
+#[test]
+fn each_fold_has_its_share_of_each_class() {
+    let labels: Vec<usize> = (0..203).map(|i| [0, 0, 0, 0, 1, 1, 2][i % 7]).collect();
+    let manifest = manifest(&labels, |_| None);
+    for folds in [2, 3, 5, 10] {
+        let splits = Splits::stratified(&manifest, folds, 7).unwrap();
+        let counts = counts(&manifest, &splits);
+        for class in 0..3 {
+            let of_class: Vec<usize> = counts.iter().map(|fold| fold[class]).collect();
+            let (least, most) = (of_class.iter().min().unwrap(), of_class.iter().max().unwrap());
+            assert!(most - least <= 1, "{folds} folds, class {class}: {of_class:?}");
+        }
+        let sizes: Vec<usize> = counts.iter().map(|fold| fold.iter().sum()).collect();
+        assert!(sizes.iter().max().unwrap() - sizes.iter().min().unwrap() <= 2, "{folds} folds: {sizes:?}");
+        let (learns, predicts) = splits.parts(1);
+        assert_eq!(learns.len() + predicts.len(), 203);
+        assert!(predicts.iter().all(|clip| splits.of[*clip] == 1));
+    }
+}
+
+#[test]
+fn a_seed_gives_the_same_folds_on_every_machine() {
+    let manifest = manifest(&[0, 1, 0, 1, 0, 1, 0, 1, 0, 1], |_| None);
+    let drawn = |seed| Splits::stratified(&manifest, 2, seed).unwrap().of;
+    assert_eq!(drawn(1), drawn(1));
+    assert!((2..20).any(|seed| drawn(seed) != drawn(1)));
+    // Pinned: runs that were begun with an earlier version go on with the folds that they had.
+    assert_eq!(drawn(1), [0, 1, 0, 0, 1, 0, 0, 1, 1, 1]);
+}
+
+#[test]
+fn groups_stay_whole_and_classes_stay_balanced() {
+    // 60 groups of 1 to 6 clips; most have one class, some two.
+    let (mut labels, mut group) = (Vec::new(), Vec::new());
+    for g in 0..60_usize {
+        for clip in 0..1 + g % 6 {
+            labels.push(if g % 10 == 9 { clip % 3 } else { g % 3 });
+            group.push(format!("g{g}"));
+        }
+    }
+    let manifest = manifest(&labels, |i| Some(group[i].clone()));
+    let splits = Splits::stratified(&manifest, 5, 3).unwrap();
+    let mut folds: BTreeMap<&str, BTreeSet<usize>> = BTreeMap::new();
+    for (group, fold) in group.iter().zip(&splits.of) {
+        folds.entry(group).or_default().insert(*fold);
+    }
+    assert!(folds.values().all(|folds| folds.len() == 1), "{folds:?}");
+    let counts = counts(&manifest, &splits);
+    for class in 0..3 {
+        let of_class: Vec<usize> = counts.iter().map(|fold| fold[class]).collect();
+        let share = labels.iter().filter(|label| **label == class).count() / 5;
+        assert!(of_class.iter().all(|count| count.abs_diff(share) <= 3), "class {class}: {of_class:?}");
+    }
+}
+
+#[test]
+fn a_class_that_cannot_reach_every_fold_is_an_error() {
+    let labels = [0, 0, 0, 0, 0, 0, 1, 1, 1, 1];
+    let error = Splits::stratified(&manifest(&labels, |_| None), 5, 1).unwrap_err().to_string();
+    assert!(error.contains("class, 1") && error.contains("4 clips") && error.contains("5 folds"), "{error}");
+    let grouped = manifest(&labels, |i| Some(format!("{}", i / 2)));
+    let error = Splits::stratified(&grouped, 3, 1).unwrap_err().to_string();
+    assert!(error.contains("class, 1") && error.contains("2 groups of clips"), "{error}");
+    Splits::stratified(&grouped, 2, 1).unwrap();
+    for folds in [0, 1] {
+        let splits = Splits::stratified(&grouped, folds, 1);
+        assert!(matches!(splits, Err(DatasetError::TooFewFolds { .. })));
+    }
+}
+
+#[test]
+fn given_folds_must_be_there_and_share_the_classes() {
+    let mut given = manifest(&[0, 1, 0, 1], |_| None);
+    let error = Splits::given(&given).unwrap_err().to_string();
+    assert!(error.contains("0.wav"), "{error}");
+    let folds = |given: &mut Manifest, folds: [usize; 4]| {
+        given.train.iter_mut().zip(folds).for_each(|(item, fold)| item.fold = Some(fold));
+        Splits::given(given)
+    };
+    assert_eq!(folds(&mut given, [0, 0, 1, 1]).unwrap(), Splits { folds: 2, of: vec![0, 0, 1, 1] });
+    assert!(matches!(folds(&mut given, [0; 4]), Err(DatasetError::TooFewFolds { folds: 1 })));
+    let error = folds(&mut given, [0, 1, 0, 1]).unwrap_err().to_string();
+    assert!(error.contains("class, 0"), "{error}");
+}
+
+#[test]
+fn splits_come_back_from_their_file() {
+    let mut manifest = manifest(&[0, 1, 0, 1, 0, 1], |_| None);
+    manifest.train[2].name = "odd \"name\", too.wav".to_owned();
+    let splits = Splits::stratified(&manifest, 3, 1).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("splits.csv");
+    let text = splits.to_csv(&manifest).unwrap();
+    assert!(text.starts_with("fname,fold,label\n0.wav,"), "{text}");
+    std::fs::write(&path, &text).unwrap();
+    assert_eq!(Splits::from_csv(&path, &manifest).unwrap(), splits);
+
+    let lines: Vec<&str> = text.lines().collect();
+    let twice = format!("{text}{}\n", lines[1]);
+    let short = lines[..6].join("\n");
+    let other_label = text.replacen("class, 0", "class, 1", 1);
+    let cases: [(&str, &[&str]); 6] = [
+        (&twice, &["line 8", "0.wav", "twice"]),
+        (&short, &["splits.csv", "5.wav"]),
+        (&other_label, &["line 2", "\"class, 1\" here", "\"class, 0\" there"]),
+        (&text.replace("1.wav", "9.wav"), &["line 3", "9.wav"]),
+        ("fname,fold,label\n0.wav,-1,\"class, 0\"\n", &["line 2", "fold is \"-1\""]),
+        ("fname,fold\n0.wav,1\n", &["line 1", "no column label"]),
+    ];
+    for (text, words) in cases {
+        std::fs::write(&path, text).unwrap();
+        let error = Splits::from_csv(&path, &manifest).unwrap_err().to_string();
+        assert!(words.iter().all(|word| error.contains(word)), "{text}: {words:?} not in \"{error}\"");
+    }
+}

@@ -1,0 +1,58 @@
+"""First numbers of Earmark's random streams, from a second implementation: splitmix64 over seed and keys, then the
+ChaCha key stream of 8 rounds (D. J. Bernstein 2008). Plain Python, no library.
+
+Writes streams.csv beside itself: `python golden/random/make.py`
+"""
+
+import pathlib
+import struct
+
+ALL = (1 << 64) - 1
+CASES = [(0, []), (0, [0]), (1, [2, 3]), (1, [3, 2]), (ALL, [ALL, 17, 0])]
+
+
+def splitmix(state):
+    z = (state + 0x9E3779B97F4A7C15) & ALL
+    z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & ALL
+    z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & ALL
+    return z ^ (z >> 31)
+
+
+def chacha8(key):
+    """The first block of the key stream as eight 64-bit numbers."""
+    start = list(struct.unpack("<4I", b"expand 32-byte k")) + list(struct.unpack("<8I", key)) + [0] * 4
+    w = start[:]
+
+    def quarter(a, b, c, d):
+        for x, y, z, n in ((a, b, d, 16), (c, d, b, 12), (a, b, d, 8), (c, d, b, 7)):
+            w[x] = (w[x] + w[y]) & 0xFFFFFFFF
+            w[z] ^= w[x]
+            w[z] = ((w[z] << n) | (w[z] >> (32 - n))) & 0xFFFFFFFF
+
+    for _ in range(4):
+        for column in range(4):
+            quarter(column, 4 + column, 8 + column, 12 + column)
+        for column in range(4):
+            quarter(column, 4 + (column + 1) % 4, 8 + (column + 2) % 4, 12 + (column + 3) % 4)
+    words = [(a + b) & 0xFFFFFFFF for a, b in zip(w, start)]
+    return [low | high << 32 for low, high in zip(words[::2], words[1::2])]
+
+
+def stream(seed, keys):
+    state = splitmix(seed)
+    for key in keys:
+        state = splitmix(state ^ key)
+    state = splitmix(state ^ len(keys))
+    seed_bytes = b""
+    for _ in range(4):
+        state = splitmix(state)
+        seed_bytes += struct.pack("<Q", state)
+    return chacha8(seed_bytes)
+
+
+if __name__ == "__main__":
+    lines = ["seed,keys,first,second"]
+    for seed, keys in CASES:
+        first, second = stream(seed, keys)[:2]
+        lines.append(f"{seed},{' '.join(map(str, keys))},{first},{second}")
+    pathlib.Path(__file__).with_name("streams.csv").write_text("\n".join(lines) + "\n")
