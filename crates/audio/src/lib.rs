@@ -1,1 +1,112 @@
 //! Audio files to samples: decoding, limits, mono mix, resampling.
+//!
+//! [`decode`] reads WAV (8, 16, 24, 32 bit, float), FLAC, Ogg Vorbis, MP3, AAC in M4A and AIFF, whole or with an error
+//! that names the file and the reason; [`resample`] brings a clip to another rate.
+//!
+//! ```
+//! use earmark_audio::{Clip, Limits, decode, resample, write_wav};
+//! let folder = tempfile::tempdir()?;
+//! let path = folder.path().join("tone.wav");
+//! let tone = (0..44_100).map(|n| 0.5 * (0.05 * n as f32).sin()).collect();
+//! write_wav(&path, &Clip { samples: tone, sample_rate: 44_100 })?;
+//! let clip = resample(&decode(&path, &Limits::default())?, 22_050)?;
+//! assert_eq!((clip.samples.len(), clip.seconds()), (22_050, 1.0));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod decode;
+mod error;
+mod header;
+mod mp4;
+mod resample;
+mod source;
+
+use std::path::Path;
+
+pub use decode::decode;
+pub use error::AudioError;
+pub use resample::resample;
+
+/// Mono sound.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Clip {
+    /// The samples, `[N]`; full scale is 1.
+    pub samples: Vec<f32>,
+    /// Samples in a second, Hz.
+    pub sample_rate: u32,
+}
+
+impl Clip {
+    /// Length in seconds.
+    pub fn seconds(&self) -> f64 {
+        self.samples.len() as f64 / f64::from(self.sample_rate.max(1))
+    }
+}
+
+/// What a file may hold, so that no file takes unbounded time or memory.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Limits {
+    /// Longest clip, seconds.
+    pub max_seconds: f64,
+    /// Highest sample rate, Hz.
+    pub max_sample_rate: u32,
+    /// Most channels.
+    pub max_channels: usize,
+    /// Most samples of the mono mix, of 4 bytes each.
+    pub max_samples: usize,
+}
+
+/// One hour, 384 kHz, 32 channels, and 1 GiB of samples.
+impl Default for Limits {
+    fn default() -> Self {
+        Limits { max_seconds: 3600.0, max_sample_rate: 384_000, max_channels: 32, max_samples: 1 << 28 }
+    }
+}
+
+impl Limits {
+    /// Whether a file of this rate and these channels may be decoded.
+    pub(crate) fn check_form(&self, path: &Path, sample_rate: u32, channels: usize) -> Result<(), AudioError> {
+        let exceeded = |limit, unit| Err(AudioError::Limit { path: path.to_owned(), limit, unit });
+        if sample_rate > self.max_sample_rate {
+            return exceeded(f64::from(self.max_sample_rate), "Hz");
+        }
+        if channels > self.max_channels {
+            return exceeded(self.max_channels as f64, "channels");
+        }
+        Ok(())
+    }
+
+    /// Whether a clip may have this many samples.
+    pub(crate) fn check_length(&self, path: &Path, sample_rate: u32, samples: usize) -> Result<(), AudioError> {
+        let exceeded = |limit, unit| Err(AudioError::Limit { path: path.to_owned(), limit, unit });
+        if samples as f64 > self.max_seconds * f64::from(sample_rate) {
+            return exceeded(self.max_seconds, "seconds");
+        }
+        if samples > self.max_samples {
+            return exceeded(self.max_samples as f64, "samples");
+        }
+        Ok(())
+    }
+}
+
+/// Writes a clip as WAV, 16-bit PCM; samples beyond full scale are clipped, NaN becomes 0.
+///
+/// # Errors
+/// The file cannot be written; then what stood there before still stands.
+pub fn write_wav(path: &Path, clip: &Clip) -> Result<(), earmark_files::FileError> {
+    let data = clip.samples.len() as u32 * 2;
+    let mut bytes = Vec::with_capacity(44 + data as usize);
+    bytes.extend(b"RIFF");
+    bytes.extend((36 + data).to_le_bytes());
+    bytes.extend(b"WAVEfmt ");
+    bytes.extend(16u32.to_le_bytes());
+    bytes.extend([1u16, 1].into_iter().flat_map(u16::to_le_bytes)); // PCM, mono
+    bytes.extend(clip.sample_rate.to_le_bytes());
+    bytes.extend((clip.sample_rate * 2).to_le_bytes());
+    bytes.extend([2u16, 16].into_iter().flat_map(u16::to_le_bytes));
+    bytes.extend(b"data");
+    bytes.extend(data.to_le_bytes());
+    // A cast saturates, and turns NaN into 0.
+    bytes.extend(clip.samples.iter().flat_map(|sample| ((sample * 32_768.0).round() as i16).to_le_bytes()));
+    earmark_files::write_atomic(path, &bytes)
+}

@@ -1,0 +1,223 @@
+//! Files to mono samples, with symphonia.
+
+use std::fs::File;
+use std::io::ErrorKind;
+use std::path::Path;
+
+use symphonia::core::audio::GenericAudioBufferRef;
+use symphonia::core::codecs::CodecParameters;
+use symphonia::core::codecs::audio::well_known::CODEC_ID_MP3;
+use symphonia::core::codecs::audio::{AudioCodecParameters, AudioDecoder, AudioDecoderOptions};
+use symphonia::core::errors::Error;
+use symphonia::core::formats::probe::Hint;
+use symphonia::core::formats::{FormatReader, Track, TrackType};
+use symphonia::core::io::MediaSourceStream;
+use symphonia::core::packet::Packet;
+use symphonia::core::units::Timestamp;
+
+use crate::header::{self, Header};
+use crate::source::Source;
+use crate::{AudioError, Clip, Limits};
+
+/// Frames that an MP3 file may be short of: some encoders count the frame that holds the count itself.
+const MP3_TOLERANCE: u64 = 1152;
+
+/// Decodes a file to mono, the mean of its channels.
+///
+/// WAV (PCM of 8, 16, 24, 32 bit, float of 32 and 64), FLAC, Ogg Vorbis, MP3, AAC-LC in M4A, AIFF, at their own rate. The
+/// format is found from the content, not from the name. Encoder delay and padding are cut off where the file says how
+/// much they are: LAME's tag in MP3, the edit list in M4A, the last page in Ogg.
+///
+/// # Units
+/// Full scale is 1; integers are divided by 2^(bits-1).
+///
+/// # Errors
+/// - [`AudioError::Io`]: missing, a folder, not to be read;
+/// - [`AudioError::NotAudio`], [`AudioError::Unsupported`]: another kind of file;
+/// - [`AudioError::Damaged`]: fewer frames than the header announces, a corrupted packet (with its time), a FLAC checksum
+///   that differs, Ogg without its last page. Lengths of 0 or 0xFFFFFFFF in WAV mean "streamed": then what is there is
+///   taken. An MP3 file without LAME's tag announces nothing, so that a cut in it is not seen;
+/// - [`AudioError::Empty`]: no samples; [`AudioError::NotFinite`]: NaN or infinite samples;
+/// - [`AudioError::Limit`]: beyond `limits`, found while decoding, not after.
+pub fn decode(path: &Path, limits: &Limits) -> Result<Clip, AudioError> {
+    let io = |error| AudioError::io(path, error);
+    let mut file = File::open(path).map_err(io)?;
+    let metadata = file.metadata().map_err(io)?;
+    if !metadata.is_file() {
+        let kind = if metadata.is_dir() { ErrorKind::IsADirectory } else { ErrorKind::InvalidInput };
+        return Err(io(std::io::Error::new(kind, "it is not a regular file")));
+    }
+    if metadata.len() == 0 {
+        return Err(AudioError::NotAudio { path: path.to_owned(), reason: "it has 0 bytes".to_owned() });
+    }
+    let header = header::read(&mut file, metadata.len(), path, limits)?;
+    let mut source = Source { file, length: metadata.len(), position: 0, patches: header.patches.clone() };
+    std::io::Seek::rewind(&mut source).map_err(io)?;
+    let stream = MediaSourceStream::new(Box::new(source), Default::default());
+    let reader = symphonia::default::get_probe()
+        .probe(&Hint::new(), stream, Default::default(), Default::default())
+        .map_err(|error| probe_error(path, &header, error))?;
+    Decoding::new(path, limits, reader)?.run(&header)
+}
+
+/// Why no reader was found, or none could read the header.
+fn probe_error(path: &Path, header: &Header, error: Error) -> AudioError {
+    match error {
+        Error::IoError(error) if error.kind() == ErrorKind::UnexpectedEof && header.known => {
+            AudioError::damaged(path, "the file ends inside its header")
+        }
+        Error::IoError(error) if error.kind() != ErrorKind::UnexpectedEof => AudioError::io(path, error),
+        error if header.known => AudioError::damaged(path, error.to_string()),
+        _ => AudioError::NotAudio { path: path.to_owned(), reason: "no known audio format was found in it".to_owned() },
+    }
+}
+
+/// A file on the way to samples.
+struct Decoding<'a> {
+    path: &'a Path,
+    limits: &'a Limits,
+    reader: Box<dyn FormatReader>,
+    track: Track,
+    decoder: Box<dyn AudioDecoder>,
+    samples: Vec<f32>,
+    sample_rate: u32,
+    interleaved: Vec<f32>,
+    /// Where the next packet must start, in the track's units.
+    next: Option<Timestamp>,
+}
+
+impl<'a> Decoding<'a> {
+    fn new(path: &'a Path, limits: &'a Limits, reader: Box<dyn FormatReader>) -> Result<Self, AudioError> {
+        let Some(track) = reader.default_track(TrackType::Audio).cloned() else {
+            return Err(AudioError::unsupported(path, "it has no audio track of a known codec"));
+        };
+        let Some(CodecParameters::Audio(parameters)) = &track.codec_params else {
+            return Err(AudioError::unsupported(path, "the codec of its audio track is not known"));
+        };
+        let channels = parameters.channels.as_ref().map_or(0, |channels| channels.count());
+        limits.check_form(path, parameters.sample_rate.unwrap_or(0), channels)?;
+        let decoder = symphonia::default::get_codecs()
+            .make_audio_decoder(parameters, &options(&track, parameters))
+            .map_err(|error| AudioError::unsupported(path, error.to_string()))?;
+        let (samples, interleaved) = (Vec::new(), Vec::new());
+        Ok(Decoding { path, limits, reader, track, decoder, samples, sample_rate: 0, interleaved, next: None })
+    }
+
+    fn run(mut self, header: &Header) -> Result<Clip, AudioError> {
+        let mut whole = true;
+        loop {
+            match self.reader.next_packet() {
+                Ok(Some(packet)) if packet.track_id == self.track.id => self.take(&packet)?,
+                Ok(Some(_)) => {}
+                Ok(None) => break,
+                Err(Error::IoError(error)) if error.kind() == ErrorKind::UnexpectedEof => {
+                    whole = false;
+                    break;
+                }
+                Err(Error::IoError(error)) => return Err(AudioError::io(self.path, error)),
+                Err(Error::ResetRequired) => {
+                    return Err(AudioError::unsupported(self.path, "it is a chain of several streams"));
+                }
+                Err(error) => return Err(self.damaged_here(error)),
+            }
+        }
+        self.check_length(whole, header)?;
+        if self.decoder.finalize().verify_ok == Some(false) {
+            return Err(AudioError::damaged(self.path, "the checksum (MD5) of its samples differs"));
+        }
+        if let Some(edit) = header.edit {
+            let heard = edit.frames(self.sample_rate, self.samples.len() as u64);
+            self.samples.truncate(heard.end as usize);
+            self.samples.drain(..heard.start as usize);
+        }
+        if self.samples.is_empty() {
+            return Err(AudioError::Empty { path: self.path.to_owned() });
+        }
+        Ok(Clip { samples: self.samples, sample_rate: self.sample_rate })
+    }
+
+    fn take(&mut self, packet: &Packet) -> Result<(), AudioError> {
+        if self.next.is_some_and(|next| next != packet.pts) {
+            return Err(self.damaged_here("packets are missing"));
+        }
+        let decoded_length = packet.dur.saturating_add(packet.trim_start).saturating_add(packet.trim_end);
+        self.next = packet.pts.checked_add(decoded_length);
+        match self.decoder.decode(packet) {
+            Ok(buffer) => {
+                let channels = form(self.path, self.limits, &buffer, &mut self.sample_rate)?;
+                let length = self.samples.len() + buffer.frames();
+                self.limits.check_length(self.path, self.sample_rate, length)?;
+                buffer.copy_to_vec_interleaved(&mut self.interleaved);
+                self.mix(channels)
+            }
+            Err(error) => Err(self.damaged_here(error)),
+        }
+    }
+
+    /// Adds the mean of the channels.
+    fn mix(&mut self, channels: usize) -> Result<(), AudioError> {
+        for frame in self.interleaved.chunks_exact(channels.max(1)) {
+            if let Some(&value) = frame.iter().find(|value| !value.is_finite()) {
+                let seconds = self.seconds();
+                return Err(AudioError::NotFinite { path: self.path.to_owned(), seconds, value });
+            }
+            let sum: f64 = frame.iter().copied().map(f64::from).sum();
+            self.samples.push((sum / frame.len() as f64) as f32);
+        }
+        Ok(())
+    }
+
+    /// Whether all frames that were announced could be decoded.
+    fn check_length(&self, whole: bool, header: &Header) -> Result<(), AudioError> {
+        let decoded = self.samples.len() as u64;
+        let is_mp3 =
+            self.track.codec_params.as_ref().and_then(CodecParameters::audio).map(|p| p.codec) == Some(CODEC_ID_MP3);
+        let (announced, tolerance) = match header.frames.or(self.track.num_frames) {
+            // Without LAME's tag it is a guess from the first packets.
+            Some(_) if is_mp3 && self.track.delay.is_none() => (0, 0),
+            Some(frames) if is_mp3 => (frames, MP3_TOLERANCE),
+            // Ogg counts from the stream's start, of which the file may be a part.
+            Some(frames) => (frames.saturating_sub(self.track.start_ts.get().max(0) as u64), 0),
+            None => (0, 0),
+        };
+        if decoded + tolerance < announced {
+            return Err(AudioError::truncated(self.path, announced, decoded));
+        }
+        if !whole {
+            let reason = format!("the file ends before its last packet, {decoded} frames could be decoded");
+            return Err(AudioError::damaged(self.path, reason));
+        }
+        Ok(())
+    }
+
+    fn seconds(&self) -> f64 {
+        self.samples.len() as f64 / f64::from(self.sample_rate.max(1))
+    }
+
+    fn damaged_here(&self, reason: impl std::fmt::Display) -> AudioError {
+        AudioError::damaged(self.path, format!("at {:.3} s: {reason}", self.seconds()))
+    }
+}
+
+/// MP3 without LAME's tag has only a guessed length, which must cut nothing off.
+fn options(track: &Track, parameters: &AudioCodecParameters) -> AudioDecoderOptions {
+    let guessed = parameters.codec == CODEC_ID_MP3 && track.delay.is_none();
+    AudioDecoderOptions::default().gapless(!guessed).verify(true)
+}
+
+/// Channels of a packet; its rate must be that of the packets before.
+fn form(
+    path: &Path,
+    limits: &Limits,
+    buffer: &GenericAudioBufferRef<'_>,
+    sample_rate: &mut u32,
+) -> Result<usize, AudioError> {
+    let (rate, channels) = (buffer.spec().rate(), buffer.spec().channels().count());
+    limits.check_form(path, rate, channels)?;
+    if rate == 0 || (*sample_rate != 0 && rate != *sample_rate) {
+        let reason = format!("its sample rate changes from {sample_rate} to {rate} Hz");
+        return Err(AudioError::unsupported(path, reason));
+    }
+    *sample_rate = rate;
+    Ok(channels)
+}

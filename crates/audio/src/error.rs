@@ -1,0 +1,96 @@
+//! Why a file gave no sound.
+
+use std::path::{Path, PathBuf};
+
+/// Why a file gave no sound, in words that name the file.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AudioError {
+    /// The file is missing, a folder, or cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// No known audio format is in the file.
+    #[error("{} is no audio file: {reason}", path.display())]
+    NotAudio {
+        /// The file.
+        path: PathBuf,
+        /// What was found instead.
+        reason: String,
+    },
+    /// The file is audio, of a kind that is not decoded here.
+    #[error("{} cannot be decoded: {reason}", path.display())]
+    Unsupported {
+        /// The file.
+        path: PathBuf,
+        /// What is not supported.
+        reason: String,
+    },
+    /// The file is truncated or corrupted.
+    #[error("{} is damaged: {reason}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is missing, or what is wrong and where.
+        reason: String,
+    },
+    /// The file is sound, with no sample in it.
+    #[error("{} holds no samples", path.display())]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A sample is NaN or infinite.
+    #[error("{} has a sample that is {value} at {seconds:.3} s", path.display())]
+    NotFinite {
+        /// The file.
+        path: PathBuf,
+        /// Where it stands, seconds.
+        seconds: f64,
+        /// The sample.
+        value: f32,
+    },
+    /// A limit of [`crate::Limits`] is exceeded.
+    #[error("{} has more than {limit} {unit}, the limit set", path.display())]
+    Limit {
+        /// The file.
+        path: PathBuf,
+        /// The limit.
+        limit: f64,
+        /// What it counts: seconds, Hz, channels, samples.
+        unit: &'static str,
+    },
+    /// A sample rate that sound cannot be brought to.
+    #[error("cannot resample from {from} to {to} Hz: {reason}")]
+    Resample {
+        /// Rate of the clip, Hz.
+        from: u32,
+        /// Rate asked for, Hz.
+        to: u32,
+        /// What is wrong with them.
+        reason: String,
+    },
+}
+
+impl AudioError {
+    pub(crate) fn io(path: &Path, source: std::io::Error) -> Self {
+        AudioError::Io { path: path.to_owned(), source }
+    }
+
+    pub(crate) fn unsupported(path: &Path, reason: impl Into<String>) -> Self {
+        AudioError::Unsupported { path: path.to_owned(), reason: reason.into() }
+    }
+
+    pub(crate) fn damaged(path: &Path, reason: impl Into<String>) -> Self {
+        AudioError::Damaged { path: path.to_owned(), reason: reason.into() }
+    }
+
+    pub(crate) fn truncated(path: &Path, announced: u64, decoded: u64) -> Self {
+        let reason = format!("the header announces {announced} frames, {decoded} could be decoded");
+        AudioError::damaged(path, reason)
+    }
+}
