@@ -1,10 +1,26 @@
 //! Level 2: the stack of learners by XGBoost, its ONNX, and the metrics.
+//!
+//! The way: learners' probabilities and statistics as a [`Table`] each, [`Table::hstack`] puts them side by side,
+//! [`out_of_fold`] predicts every training clip by trees that never saw it, [`fit_full`] makes the trees that are
+//! kept, [`to_onnx`] writes them for tagging, [`score`] judges.
+//!
+//! XGBoost's library is opened when trees are first learned or read; tables, averages, metrics and ONNX need none.
 
 pub mod averages;
+mod booster;
 mod error;
 mod metrics;
+mod onnx;
+mod settings;
+mod stack;
 mod table;
+mod trees;
+mod xgboost;
 
+pub use booster::{Booster, Matrix};
 pub use error::{Result, StackError};
 pub use metrics::{ClassScore, Scores, score};
+pub use onnx::to_onnx;
+pub use settings::StackSettings;
+pub use stack::{fit_full, out_of_fold};
 pub use table::Table;

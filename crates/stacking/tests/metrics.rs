@@ -1,4 +1,5 @@
 //! Scores against scikit-learn's (golden/metrics), and by hand where ties decide.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 use earmark_stacking::{Scores, Table, score};
 use serde::Deserialize;

@@ -1,4 +1,5 @@
 //! Tables keep their numbers through CSV and name what is wrong in a damaged file.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 use earmark_stacking::{Table, averages};
 
@@ -53,7 +54,8 @@ fn damaged_files_are_named_with_line_and_reason() {
 
 #[test]
 fn only_whole_finite_tables_are_made() {
-    let cases: [(&[&str], &[&str], &[f32], &str); 6] = [
+    type Case<'a> = (&'a [&'a str], &'a [&'a str], &'a [f32], &'a str);
+    let cases: [Case<'_>; 6] = [
         (&["a"], &[], &[], "at least one column"),
         (&["a", "b"], &["x"], &[1.0], "1 values do not make 2 rows of 1 columns"),
         (&["a", "a"], &["x"], &[1.0, 2.0], "the clip `a` comes twice"),

@@ -1,0 +1,200 @@
+use crate::trees::{OBJECTIVE, Trees};
+use crate::xgboost::{DMatrix, Learner, Rows};
+use crate::{Result, StackError, StackSettings, Table};
+
+/// Features of clips, row-major, `columns` numbers a clip; not-a-number where one is missing.
+#[derive(Clone, Copy, Debug)]
+pub struct Matrix<'a> {
+    data: &'a [f32],
+    columns: usize,
+}
+
+impl<'a> Matrix<'a> {
+    /// # Shape
+    /// `data`: `[rows, columns]`.
+    ///
+    /// # Errors
+    /// No column, or `data` is not whole rows, or holds an infinite number.
+    pub fn new(data: &'a [f32], columns: usize) -> Result<Matrix<'a>> {
+        if columns == 0 || !data.len().is_multiple_of(columns) {
+            let reason = format!("{} values are not whole rows of {columns} columns", data.len());
+            return Err(StackError::Table(reason));
+        }
+        if data.iter().any(|value| value.is_infinite()) {
+            return Err(StackError::Table("a feature is infinite".to_owned()));
+        }
+        Ok(Matrix { data, columns })
+    }
+
+    fn rows(&self) -> usize {
+        self.data.len() / self.columns
+    }
+
+    fn as_rows(&self) -> Rows<'a> {
+        Rows { data: self.data, rows: self.rows(), columns: self.columns }
+    }
+}
+
+impl<'a> From<&'a Table> for Matrix<'a> {
+    fn from(table: &'a Table) -> Matrix<'a> {
+        Matrix { data: table.data(), columns: table.columns().len() }
+    }
+}
+
+/// Boosted trees that give each class a probability.
+pub struct Booster {
+    learner: Learner,
+    json: Vec<u8>,
+    features: usize,
+    classes: usize,
+    threads: usize,
+}
+
+impl Booster {
+    /// Learns trees (`multi:softprob`, `tree_method` hist, also for two classes). The same input, settings and thread
+    /// count give the same trees.
+    ///
+    /// # Shape
+    /// `labels` (the index of each row's class in `classes`) and `weights`: one a row.
+    ///
+    /// # Errors
+    /// A setting out of range, lengths that differ, fewer than two classes, a weight that is negative or not finite,
+    /// a class without a row of positive weight, or XGBoost is not there or refuses.
+    pub fn fit(
+        x: Matrix<'_>,
+        labels: &[usize],
+        weights: &[f32],
+        classes: &[String],
+        settings: &StackSettings,
+    ) -> Result<Booster> {
+        settings.validate()?;
+        check_rows(x.rows(), labels, weights, classes)?;
+        let threads = threads(settings.threads);
+        let mut matrix = DMatrix::new(x.as_rows(), threads)?;
+        // Exact: a class index is far below 2^24.
+        matrix.set(c"label", &labels.iter().map(|&label| label as f32).collect::<Vec<_>>())?;
+        matrix.set(c"weight", weights)?;
+        let mut learner = Learner::new(Some(&matrix))?;
+        let parameters = [
+            (c"objective", OBJECTIVE.to_owned()),
+            (c"num_class", classes.len().to_string()),
+            (c"tree_method", "hist".to_owned()),
+            (c"max_depth", settings.max_depth.to_string()),
+            (c"eta", settings.eta.to_string()),
+            (c"subsample", settings.subsample.to_string()),
+            (c"colsample_bytree", settings.colsample_bytree.to_string()),
+            (c"min_child_weight", settings.min_child_weight.to_string()),
+            (c"lambda", settings.lambda.to_string()),
+            (c"seed", settings.seed.to_string()),
+            (c"nthread", threads.to_string()),
+        ];
+        for (name, value) in parameters {
+            learner.set(name, value)?;
+        }
+        for round in 0..settings.rounds {
+            learner.update(round, &matrix)?;
+        }
+        // What predicts is what is stored, and the copy of the training rows is let go.
+        let json = learner.save_json()?;
+        Self::load(json, threads)
+    }
+
+    /// Reads a booster from XGBoost's JSON: our own, or one by `save_model` of XGBoost in Python.
+    ///
+    /// # Errors
+    /// The JSON is damaged, its objective is not `multi:softprob`, its trees have categories or several values a leaf,
+    /// or XGBoost is not there or refuses it.
+    pub fn from_json(json: &[u8]) -> Result<Booster> {
+        Self::load(json.to_vec(), threads(0))
+    }
+
+    fn load(json: Vec<u8>, threads: usize) -> Result<Booster> {
+        let Trees { features, classes, .. } = Trees::read(&json)?;
+        let mut learner = Learner::new(None)?;
+        learner.load_json(&json)?;
+        learner.set(c"nthread", threads.to_string())?;
+        Ok(Booster { learner, json, features, classes, threads })
+    }
+
+    /// XGBoost's own JSON, which opens in Python by `xgboost.Booster(model_file=...)`.
+    pub fn to_json(&self) -> &[u8] {
+        &self.json
+    }
+
+    /// How many numbers a row has.
+    pub fn features(&self) -> usize {
+        self.features
+    }
+
+    /// How many classes there are.
+    pub fn classes(&self) -> usize {
+        self.classes
+    }
+
+    /// The probability of each class.
+    ///
+    /// # Shape
+    /// `x`: `[rows, features]`; the result: `[rows, classes]`, row-major.
+    ///
+    /// # Errors
+    /// Another number of columns than the trees learned from, or XGBoost refuses.
+    pub fn probabilities(&self, x: Matrix<'_>) -> Result<Vec<f32>> {
+        if x.columns != self.features {
+            let reason = format!("{} features for trees that learned from {}", x.columns, self.features);
+            return Err(StackError::Table(reason));
+        }
+        if x.rows() == 0 {
+            return Ok(Vec::new());
+        }
+        let (shape, values) = self.learner.predict(&DMatrix::new(x.as_rows(), self.threads)?)?;
+        if shape != [x.rows() as u64, self.classes as u64] {
+            let message = format!("it answered in the shape {shape:?} for {} rows", x.rows());
+            return Err(StackError::Xgboost { action: "predict", message });
+        }
+        Ok(values)
+    }
+
+    /// The probability of each class as a table with the columns `classes`.
+    ///
+    /// # Errors
+    /// As of [`probabilities`](Self::probabilities), and another number of classes than the trees have.
+    pub fn predict(&self, features: &Table, classes: &[String]) -> Result<Table> {
+        if classes.len() != self.classes {
+            let reason = format!("{} class names for trees of {} classes", classes.len(), self.classes);
+            return Err(StackError::Table(reason));
+        }
+        Table::new(features.names().to_vec(), classes.to_vec(), self.probabilities(features.into())?)
+    }
+}
+
+fn check_rows(rows: usize, labels: &[usize], weights: &[f32], classes: &[String]) -> Result<()> {
+    let wrong = |reason: String| Err(StackError::Table(reason));
+    if labels.len() != rows || weights.len() != rows {
+        return wrong(format!("{rows} rows of features, {} labels, {} weights", labels.len(), weights.len()));
+    }
+    if classes.len() < 2 {
+        return wrong("the stack needs at least two classes".to_owned());
+    }
+    if let Some(weight) = weights.iter().find(|weight| !(weight.is_finite() && **weight >= 0.0)) {
+        return wrong(format!("a clip weighs {weight}: a weight is 0 or more"));
+    }
+    let mut present = vec![false; classes.len()];
+    for (&label, &weight) in labels.iter().zip(weights) {
+        match present.get_mut(label) {
+            Some(present) => *present |= weight > 0.0,
+            None => return wrong(format!("label {label} where there are {} classes", classes.len())),
+        }
+    }
+    match present.iter().position(|present| !present) {
+        Some(class) => Err(StackError::ClassWithoutRows { class: classes[class].clone(), fold: None }),
+        None => Ok(()),
+    }
+}
+
+/// A fixed number, for XGBoost would choose by itself and the trees' last bits with it.
+fn threads(setting: usize) -> usize {
+    match setting {
+        0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        threads => threads,
+    }
+}

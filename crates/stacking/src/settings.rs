@@ -1,0 +1,121 @@
+use serde::{Deserialize, Serialize};
+
+use crate::{Result, StackError};
+
+/// How level 2 learns; names and defaults are XGBoost's but for `max_depth`, which is the paper's.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct StackSettings {
+    /// Boosting rounds; each adds a tree for every class. From 1 to 100,000.
+    pub rounds: u32,
+    /// Depth of a tree, from 1 to 30.
+    pub max_depth: u32,
+    /// What a tree's answer is multiplied by (the learning rate): above 0, at most 1.
+    pub eta: f64,
+    /// Share of the rows that a tree sees: above 0, at most 1.
+    pub subsample: f64,
+    /// Share of the columns that a tree sees: above 0, at most 1.
+    pub colsample_bytree: f64,
+    /// Least sum of second derivatives in a leaf, 0 or more.
+    pub min_child_weight: f64,
+    /// Weight of the L2 penalty on leaves, 0 or more.
+    pub lambda: f64,
+    /// Whether the MFCC statistics stand beside the learners' probabilities.
+    pub statistics: bool,
+    /// Weight of a clip whose label nobody verified, from 0 (not used) to 1 (like a verified one).
+    pub unverified_weight: f32,
+    /// Where the draws of `subsample` and `colsample_bytree` begin, up to 2^63 - 1.
+    pub seed: u64,
+    /// Threads, up to 1024; 0 takes every core. The last bits of the trees can depend on it.
+    pub threads: usize,
+}
+
+impl Default for StackSettings {
+    fn default() -> Self {
+        StackSettings {
+            rounds: 100,
+            max_depth: 3,
+            eta: 0.3,
+            subsample: 1.0,
+            colsample_bytree: 1.0,
+            min_child_weight: 1.0,
+            lambda: 1.0,
+            statistics: true,
+            unverified_weight: 1.0,
+            seed: 0,
+            threads: 0,
+        }
+    }
+}
+
+impl StackSettings {
+    /// Checks every value.
+    ///
+    /// # Errors
+    /// The first setting out of its range, with the range.
+    pub fn validate(&self) -> Result<()> {
+        let share = "above 0 and at most 1";
+        let is_share = |value: f64| value > 0.0 && value <= 1.0;
+        let is_penalty = |value: f64| value.is_finite() && value >= 0.0;
+        let checks: [(&'static str, bool, String, &'static str); 10] = [
+            ("rounds", (1..=100_000).contains(&self.rounds), self.rounds.to_string(), "from 1 to 100000"),
+            ("max_depth", (1..=30).contains(&self.max_depth), self.max_depth.to_string(), "from 1 to 30"),
+            ("eta", is_share(self.eta), self.eta.to_string(), share),
+            ("subsample", is_share(self.subsample), self.subsample.to_string(), share),
+            ("colsample_bytree", is_share(self.colsample_bytree), self.colsample_bytree.to_string(), share),
+            ("min_child_weight", is_penalty(self.min_child_weight), self.min_child_weight.to_string(), "0 or more"),
+            ("lambda", is_penalty(self.lambda), self.lambda.to_string(), "0 or more"),
+            (
+                "unverified_weight",
+                (0.0..=1.0).contains(&self.unverified_weight),
+                self.unverified_weight.to_string(),
+                "from 0 to 1",
+            ),
+            ("seed", self.seed <= i64::MAX as u64, self.seed.to_string(), "at most 9223372036854775807"),
+            ("threads", self.threads <= 1024, self.threads.to_string(), "at most 1024"),
+        ];
+        match checks.into_iter().find(|(_, fine, ..)| !fine) {
+            Some((key, _, value, allowed)) => Err(StackError::Setting { key, value, allowed }),
+            None => Ok(()),
+        }
+    }
+
+    /// One weight a clip: 1 where the label is verified, else `unverified_weight`.
+    pub fn weights(&self, verified: &[bool]) -> Vec<f32> {
+        verified.iter().map(|&verified| if verified { 1.0 } else { self.unverified_weight }).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_the_setting_out_of_range() {
+        StackSettings::default().validate().unwrap();
+        let default = StackSettings::default;
+        let cases = [
+            ("rounds", StackSettings { rounds: 0, ..default() }),
+            ("max_depth", StackSettings { max_depth: 31, ..default() }),
+            ("eta", StackSettings { eta: 0.0, ..default() }),
+            ("subsample", StackSettings { subsample: 1.5, ..default() }),
+            ("colsample_bytree", StackSettings { colsample_bytree: f64::NAN, ..default() }),
+            ("min_child_weight", StackSettings { min_child_weight: -1.0, ..default() }),
+            ("lambda", StackSettings { lambda: f64::INFINITY, ..default() }),
+            ("unverified_weight", StackSettings { unverified_weight: f32::NAN, ..default() }),
+            ("seed", StackSettings { seed: u64::MAX, ..default() }),
+            ("threads", StackSettings { threads: 1025, ..default() }),
+        ];
+        for (key, settings) in cases {
+            let error = settings.validate().expect_err(key).to_string();
+            assert!(error.contains(&format!("setting `{key}` is ")), "{error}");
+        }
+    }
+
+    #[test]
+    fn unknown_keys_are_refused_and_missing_ones_are_the_defaults() {
+        let read = |json: &str| serde_json::from_str::<StackSettings>(json);
+        assert_eq!(read("{}").unwrap(), StackSettings::default());
+        assert!(read(r#"{"max_dept": 3}"#).unwrap_err().to_string().contains("max_dept"));
+    }
+}

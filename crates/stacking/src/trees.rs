@@ -1,0 +1,219 @@
+//! The trees of a booster, read from XGBoost's JSON and checked, so that a damaged file is an error and not a crash.
+
+use serde::Deserialize;
+
+use crate::{Result, StackError};
+
+/// The objective that level 2 always has: one probability a class.
+pub(crate) const OBJECTIVE: &str = "multi:softprob";
+
+/// What a booster computes: softmax over classes of `base` plus the answers of the class's trees.
+#[derive(Debug)]
+pub(crate) struct Trees {
+    pub features: usize,
+    pub classes: usize,
+    /// The margin of each class before any tree.
+    pub base: Vec<f32>,
+    pub trees: Vec<Tree>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Tree {
+    pub class: usize,
+    /// The root first; children come after their parent.
+    pub nodes: Vec<Node>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Node {
+    /// Unique within the tree.
+    pub id: usize,
+    pub kind: NodeKind,
+}
+
+#[derive(Debug)]
+pub(crate) enum NodeKind {
+    Leaf {
+        value: f32,
+    },
+    /// To `left` if the feature is below the threshold, or if it is missing and `missing_left`; else to `right`.
+    Split {
+        feature: usize,
+        threshold: f32,
+        missing_left: bool,
+        left: usize,
+        right: usize,
+    },
+}
+
+impl Trees {
+    pub fn read(json: &[u8]) -> Result<Trees> {
+        let file: File = serde_json::from_slice(json).map_err(|error| damaged(error.to_string()))?;
+        file.learner.trees().map_err(StackError::Booster)
+    }
+}
+
+fn damaged(reason: String) -> StackError {
+    StackError::Booster(format!("is damaged: {reason}"))
+}
+
+// The parts of XGBoost's JSON that predictions depend on.
+
+#[derive(Deserialize)]
+struct File {
+    learner: LearnerJson,
+}
+
+#[derive(Deserialize)]
+struct LearnerJson {
+    learner_model_param: ModelParam,
+    objective: Objective,
+    gradient_booster: GradientBooster,
+}
+
+/// XGBoost keeps parameters as text.
+#[derive(Deserialize)]
+struct ModelParam {
+    base_score: String,
+    num_class: String,
+    num_feature: String,
+}
+
+#[derive(Deserialize)]
+struct Objective {
+    name: String,
+}
+
+#[derive(Deserialize)]
+struct GradientBooster {
+    name: String,
+    /// Other kinds than `gbtree` have none.
+    model: Option<GbTree>,
+}
+
+#[derive(Deserialize)]
+struct GbTree {
+    tree_info: Vec<usize>,
+    trees: Vec<TreeJson>,
+}
+
+#[derive(Deserialize)]
+struct TreeJson {
+    left_children: Vec<i64>,
+    right_children: Vec<i64>,
+    split_indices: Vec<usize>,
+    /// The threshold of a split, the value of a leaf.
+    split_conditions: Vec<f32>,
+    default_left: Vec<u8>,
+    split_type: Vec<u8>,
+    tree_param: TreeParam,
+}
+
+#[derive(Deserialize)]
+struct TreeParam {
+    size_leaf_vector: String,
+}
+
+impl LearnerJson {
+    fn trees(self) -> Result<Trees, String> {
+        if self.objective.name != OBJECTIVE {
+            return Err(format!("has the objective `{}`, not `{OBJECTIVE}`", self.objective.name));
+        }
+        let Some(model) = self.gradient_booster.model.filter(|_| self.gradient_booster.name == "gbtree") else {
+            return Err(format!("holds a `{}`, not a `gbtree`", self.gradient_booster.name));
+        };
+        let param = self.learner_model_param;
+        let (classes, features) = (count("num_class", &param.num_class)?, count("num_feature", &param.num_feature)?);
+        if model.tree_info.len() != model.trees.len() {
+            return Err(format!("is damaged: {} classes for {} trees", model.tree_info.len(), model.trees.len()));
+        }
+        let trees = model.trees.iter().zip(model.tree_info).enumerate().map(|(i, (tree, class))| {
+            if class >= classes {
+                return Err(format!("is damaged: tree {i} is of class {class}, and there are {classes}"));
+            }
+            let nodes = tree.nodes(features).map_err(|reason| format!("cannot be used: tree {i} {reason}"))?;
+            Ok(Tree { class, nodes })
+        });
+        let trees = trees.collect::<Result<Vec<_>, String>>()?;
+        if trees.is_empty() {
+            return Err("has no tree".to_owned());
+        }
+        Ok(Trees { features, classes, base: base_margins(&param.base_score, classes)?, trees })
+    }
+}
+
+fn count(key: &str, value: &str) -> Result<usize, String> {
+    // No real file comes near the limit; with it, a damaged one cannot ask for all the memory.
+    let count = value.parse().ok().filter(|count| (1..=1_000_000).contains(count));
+    count.ok_or_else(|| format!("is damaged: {key} is `{value}`"))
+}
+
+/// XGBoost 3.1 and newer write a margin for each class, `[2.5E-1,-1E0]`; older ones write one number for all. This
+/// objective has no link function, so they are margins as they stand.
+fn base_margins(text: &str, classes: usize) -> Result<Vec<f32>, String> {
+    let inner = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+    let margins: Option<Vec<f32>> =
+        inner.split(',').map(|margin| margin.trim().parse().ok().filter(|margin: &f32| margin.is_finite())).collect();
+    match margins {
+        Some(margins) if margins.len() == classes => Ok(margins),
+        Some(margins) if margins.len() == 1 => Ok(vec![margins[0]; classes]),
+        _ => Err(format!("is damaged: base_score is `{text}` for {classes} classes")),
+    }
+}
+
+impl TreeJson {
+    /// The nodes that the root reaches, it first; XGBoost leaves pruned ones in the arrays.
+    fn nodes(&self, features: usize) -> Result<Vec<Node>, String> {
+        let size = self.left_children.len();
+        let lengths = [
+            self.right_children.len(),
+            self.split_indices.len(),
+            self.split_conditions.len(),
+            self.default_left.len(),
+            self.split_type.len(),
+        ];
+        if size == 0 || lengths.iter().any(|&length| length != size) {
+            return Err("is damaged: its arrays differ in length".to_owned());
+        }
+        if !matches!(self.tree_param.size_leaf_vector.as_str(), "0" | "1") {
+            return Err("has leaves of several values".to_owned());
+        }
+        let mut nodes = Vec::with_capacity(size);
+        let mut seen = vec![false; size];
+        let mut open = vec![0];
+        while let Some(id) = open.pop() {
+            if std::mem::replace(&mut seen[id], true) {
+                return Err(format!("is damaged: node {id} has two parents"));
+            }
+            let kind = self.node(id, features)?;
+            if let NodeKind::Split { left, right, .. } = kind {
+                open.extend([right, left]);
+            }
+            nodes.push(Node { id, kind });
+        }
+        Ok(nodes)
+    }
+
+    fn node(&self, id: usize, features: usize) -> Result<NodeKind, String> {
+        let value = self.split_conditions[id];
+        if !value.is_finite() {
+            return Err(format!("is damaged: node {id} holds {value}"));
+        }
+        let children = (self.left_children[id], self.right_children[id]);
+        if children == (-1, -1) {
+            return Ok(NodeKind::Leaf { value });
+        }
+        let child = |child: i64| usize::try_from(child).ok().filter(|&child| child < self.left_children.len());
+        let (Some(left), Some(right)) = (child(children.0), child(children.1)) else {
+            return Err(format!("is damaged: node {id} has the children {} and {}", children.0, children.1));
+        };
+        let feature = self.split_indices[id];
+        if feature >= features {
+            return Err(format!("is damaged: node {id} asks for feature {feature}, and there are {features}"));
+        }
+        if self.split_type[id] != 0 {
+            return Err(format!("splits by category at node {id}"));
+        }
+        Ok(NodeKind::Split { feature, threshold: value, missing_left: self.default_left[id] != 0, left, right })
+    }
+}

@@ -1,0 +1,305 @@
+//! The XGBoost C library, opened when it is first needed: nothing of it is linked, and no binding is generated.
+//!
+//! The only module with unsafe code. Declarations follow `xgboost/c_api.h` of XGBoost 3.2; every function returns 0,
+//! or -1 with a message for the calling thread in `XGBGetLastError`.
+#![expect(unsafe_code, reason = "calls of a C library")]
+
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use libloading::Library;
+
+use crate::{Result, StackError};
+
+/// Names another library file.
+const VARIABLE: &str = "EARMARK_XGBOOST_LIB";
+const FILE: &str = "libxgboost.so";
+/// The major version whose parameters and JSON we know.
+const MAJOR: c_int = 3;
+
+type Handle = *mut c_void;
+
+/// The functions that level 2 needs.
+struct Api {
+    version: unsafe extern "C" fn(*mut c_int, *mut c_int, *mut c_int),
+    last_error: unsafe extern "C" fn() -> *const c_char,
+    matrix_from_dense: unsafe extern "C" fn(*const c_char, *const c_char, *mut Handle) -> c_int,
+    matrix_set_info: unsafe extern "C" fn(Handle, *const c_char, *const c_char) -> c_int,
+    matrix_free: unsafe extern "C" fn(Handle) -> c_int,
+    booster_create: unsafe extern "C" fn(*const Handle, u64, *mut Handle) -> c_int,
+    booster_free: unsafe extern "C" fn(Handle) -> c_int,
+    booster_set_param: unsafe extern "C" fn(Handle, *const c_char, *const c_char) -> c_int,
+    booster_update: unsafe extern "C" fn(Handle, c_int, Handle) -> c_int,
+    booster_predict:
+        unsafe extern "C" fn(Handle, Handle, *const c_char, *mut *const u64, *mut u64, *mut *const f32) -> c_int,
+    booster_save: unsafe extern "C" fn(Handle, *const c_char, *mut u64, *mut *const c_char) -> c_int,
+    booster_load: unsafe extern "C" fn(Handle, *const c_void, u64) -> c_int,
+    /// Keeps the code behind the pointers in memory.
+    _library: Library,
+}
+
+impl Api {
+    fn open(path: &Path) -> Result<Api, libloading::Error> {
+        // SAFETY: opening runs the library's initialisers; the user chose this file to be XGBoost. Each symbol's type
+        // is that of its declaration in c_api.h, which has been the same since XGBoost 2.0.
+        unsafe {
+            let library = Library::new(path)?;
+            Ok(Api {
+                version: *library.get(b"XGBoostVersion\0")?,
+                last_error: *library.get(b"XGBGetLastError\0")?,
+                matrix_from_dense: *library.get(b"XGDMatrixCreateFromDense\0")?,
+                matrix_set_info: *library.get(b"XGDMatrixSetInfoFromInterface\0")?,
+                matrix_free: *library.get(b"XGDMatrixFree\0")?,
+                booster_create: *library.get(b"XGBoosterCreate\0")?,
+                booster_free: *library.get(b"XGBoosterFree\0")?,
+                booster_set_param: *library.get(b"XGBoosterSetParam\0")?,
+                booster_update: *library.get(b"XGBoosterUpdateOneIter\0")?,
+                booster_predict: *library.get(b"XGBoosterPredictFromDMatrix\0")?,
+                booster_save: *library.get(b"XGBoosterSaveModelToBuffer\0")?,
+                booster_load: *library.get(b"XGBoosterLoadModelFromBuffer\0")?,
+                _library: library,
+            })
+        }
+    }
+
+    /// The first candidate that opens and has the right version, or what was wrong with each.
+    fn open_first(candidates: &[PathBuf]) -> Result<Api, String> {
+        let mut tried = Vec::new();
+        for path in candidates {
+            // A wheel's library finds its OpenMP relative to its own place, not to a link's.
+            let real = path.canonicalize().unwrap_or_else(|_| path.clone());
+            match Api::open(&real) {
+                Ok(api) => match api.major() {
+                    MAJOR => return Ok(api),
+                    other => tried.push(format!("{}: is version {other}, not {MAJOR}", path.display())),
+                },
+                Err(_) if path.is_absolute() && !path.exists() => tried.push(format!("{}: not there", path.display())),
+                Err(error) => {
+                    // The linker's own words are the error's source.
+                    let reason = std::error::Error::source(&error).map(ToString::to_string);
+                    tried.push(format!("{}: {}", path.display(), reason.unwrap_or_else(|| error.to_string())));
+                }
+            }
+        }
+        Err(tried.join("; "))
+    }
+
+    fn major(&self) -> c_int {
+        let (mut major, mut minor, mut patch) = (0, 0, 0);
+        // SAFETY: three valid places to write to.
+        unsafe { (self.version)(&mut major, &mut minor, &mut patch) };
+        major
+    }
+
+    fn check(&self, action: &'static str, code: c_int) -> Result<()> {
+        if code == 0 {
+            return Ok(());
+        }
+        // SAFETY: XGBoost returns a string of its own, valid until this thread's next call.
+        let message = unsafe { CStr::from_ptr((self.last_error)()) }.to_string_lossy();
+        // The first line says what is wrong; below it come addresses of a stack trace.
+        let message = message.lines().next().unwrap_or("no reason given").to_owned();
+        Err(StackError::Xgboost { action, message })
+    }
+}
+
+/// The library, opened once and never closed: its OpenMP threads would outlive it.
+fn api() -> Result<&'static Api> {
+    static API: OnceLock<Result<Api, String>> = OnceLock::new();
+    let opened = API.get_or_init(|| Api::open_first(&candidates()));
+    opened.as_ref().map_err(|reason| StackError::Library { reason: reason.clone() })
+}
+
+fn candidates() -> Vec<PathBuf> {
+    if let Some(path) = std::env::var_os(VARIABLE).filter(|path| !path.is_empty()) {
+        return vec![path.into()];
+    }
+    let beside = std::env::current_exe().ok().and_then(|exe| Some(exe.parent()?.join("lib").join(FILE)));
+    let native = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../.native"));
+    let checkout = [native.join("lib").join(FILE), native.join("xgboost/lib").join(FILE)];
+    beside.into_iter().chain(checkout).chain([FILE.into()]).collect()
+}
+
+/// Rows of numbers, not-a-number where one is missing, row-major.
+#[derive(Clone, Copy)]
+pub(crate) struct Rows<'a> {
+    pub data: &'a [f32],
+    pub rows: usize,
+    pub columns: usize,
+}
+
+/// How NumPy describes an array in memory, which XGBoost reads.
+fn array_interface(data: &[f32], shape: &[usize]) -> Result<CString> {
+    let order = if cfg!(target_endian = "little") { '<' } else { '>' };
+    let address = data.as_ptr() as usize;
+    text(
+        "describe an array",
+        format!(r#"{{"data":[{address},true],"shape":{shape:?},"typestr":"{order}f4","version":3}}"#),
+    )
+}
+
+fn text(action: &'static str, value: String) -> Result<CString> {
+    CString::new(value).map_err(|error| StackError::Xgboost { action, message: error.to_string() })
+}
+
+/// XGBoost's copy of a matrix.
+pub(crate) struct DMatrix {
+    api: &'static Api,
+    handle: Handle,
+}
+
+impl DMatrix {
+    pub fn new(x: Rows<'_>, threads: usize) -> Result<DMatrix> {
+        let api = api()?;
+        let action = "read a matrix";
+        if x.rows.checked_mul(x.columns) != Some(x.data.len()) {
+            let message = format!("{} values for {} rows of {} columns", x.data.len(), x.rows, x.columns);
+            return Err(StackError::Xgboost { action, message });
+        }
+        let data = array_interface(x.data, &[x.rows, x.columns])?;
+        let config = text(action, format!(r#"{{"missing":NaN,"nthread":{threads}}}"#))?;
+        let mut handle = std::ptr::null_mut();
+        // SAFETY: `data` describes a live slice of that many numbers, which XGBoost copies before it returns.
+        api.check(action, unsafe { (api.matrix_from_dense)(data.as_ptr(), config.as_ptr(), &mut handle) })?;
+        Ok(DMatrix { api, handle })
+    }
+
+    /// Sets one number a row: `label` or `weight`.
+    pub fn set(&mut self, field: &'static CStr, values: &[f32]) -> Result<()> {
+        let values = array_interface(values, &[values.len()])?;
+        // SAFETY: the handle is ours and alive; the described slice outlives the call, which copies it.
+        let code = unsafe { (self.api.matrix_set_info)(self.handle, field.as_ptr(), values.as_ptr()) };
+        self.api.check("take labels or weights", code)
+    }
+}
+
+impl Drop for DMatrix {
+    fn drop(&mut self) {
+        // SAFETY: the handle is ours, and freed once.
+        unsafe { (self.api.matrix_free)(self.handle) };
+    }
+}
+
+/// XGBoost's learner: parameters and trees.
+pub(crate) struct Learner {
+    api: &'static Api,
+    handle: Handle,
+}
+
+// SAFETY: a learner is bound to no thread; XGBoost only asks that two threads do not use it at once, and the raw
+// handle keeps `Learner` from being `Sync`.
+unsafe impl Send for Learner {}
+
+impl Learner {
+    /// A learner that will learn from `matrix`, or none for one that is loaded.
+    pub fn new(matrix: Option<&DMatrix>) -> Result<Learner> {
+        let api = api()?;
+        let handles: Vec<Handle> = matrix.iter().map(|matrix| matrix.handle).collect();
+        let mut handle = std::ptr::null_mut();
+        // SAFETY: `handles` holds as many live matrices as we say; XGBoost keeps its own references to them.
+        let code = unsafe { (api.booster_create)(handles.as_ptr(), handles.len() as u64, &mut handle) };
+        api.check("make a learner", code)?;
+        Ok(Learner { api, handle })
+    }
+
+    pub fn set(&mut self, name: &'static CStr, value: String) -> Result<()> {
+        let action = "take a parameter";
+        let value = text(action, value)?;
+        // SAFETY: a live handle and two strings that XGBoost copies.
+        self.api.check(action, unsafe { (self.api.booster_set_param)(self.handle, name.as_ptr(), value.as_ptr()) })
+    }
+
+    /// One round: a tree for each class.
+    pub fn update(&mut self, round: u32, matrix: &DMatrix) -> Result<()> {
+        let round = c_int::try_from(round)
+            .map_err(|error| StackError::Xgboost { action: "learn", message: error.to_string() })?;
+        // SAFETY: both handles are alive.
+        self.api.check("learn", unsafe { (self.api.booster_update)(self.handle, round, matrix.handle) })
+    }
+
+    /// The objective's outputs, row-major, with their shape.
+    pub fn predict(&self, matrix: &DMatrix) -> Result<(Vec<u64>, Vec<f32>)> {
+        // All rounds ("iteration_end" 0), the outputs themselves ("type" 0), one axis for rows and one for classes.
+        let config = cr#"{"type":0,"training":false,"iteration_begin":0,"iteration_end":0,"strict_shape":true}"#;
+        let (mut shape, mut dimensions, mut values) = (std::ptr::null(), 0, std::ptr::null());
+        // SAFETY: live handles and three valid places to write to.
+        let code = unsafe {
+            let predict = self.api.booster_predict;
+            predict(self.handle, matrix.handle, config.as_ptr(), &mut shape, &mut dimensions, &mut values)
+        };
+        self.api.check("predict", code)?;
+        // SAFETY: XGBoost returns `dimensions` sizes and their product of values, valid until this thread's next call
+        // with this learner; they are copied here.
+        Ok(unsafe {
+            let shape = copied(shape, dimensions);
+            let values = copied(values, shape.iter().product());
+            (shape, values)
+        })
+    }
+
+    pub fn save_json(&self) -> Result<Vec<u8>> {
+        let (mut length, mut bytes) = (0, std::ptr::null());
+        // SAFETY: a live handle and two valid places to write to.
+        let code =
+            unsafe { (self.api.booster_save)(self.handle, cr#"{"format":"json"}"#.as_ptr(), &mut length, &mut bytes) };
+        self.api.check("write the trees", code)?;
+        // SAFETY: XGBoost returns `length` bytes, valid until this thread's next call; they are copied here.
+        Ok(unsafe { copied(bytes.cast::<u8>(), length) })
+    }
+
+    /// Replaces all by the trees of `json`.
+    pub fn load_json(&mut self, json: &[u8]) -> Result<()> {
+        // SAFETY: a live handle, and a slice that XGBoost only reads during the call.
+        let code = unsafe { (self.api.booster_load)(self.handle, json.as_ptr().cast(), json.len() as u64) };
+        self.api.check("read the trees", code)
+    }
+}
+
+impl Drop for Learner {
+    fn drop(&mut self) {
+        // SAFETY: the handle is ours, and freed once.
+        unsafe { (self.api.booster_free)(self.handle) };
+    }
+}
+
+/// A copy of what C returned; nothing for a null pointer.
+///
+/// # Safety
+/// `values` is null or points to `length` initialised values.
+unsafe fn copied<T: Copy>(values: *const T, length: u64) -> Vec<T> {
+    if values.is_null() {
+        return Vec::new();
+    }
+    // SAFETY: the caller's promise.
+    unsafe { std::slice::from_raw_parts(values, length as usize) }.to_vec()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn says_what_was_tried() {
+        let folder = tempfile::tempdir().unwrap();
+        let damaged = folder.path().join(FILE);
+        std::fs::write(&damaged, b"no library").unwrap();
+        let missing = folder.path().join("missing.so");
+        let reason = Api::open_first(&[missing, damaged]).err().unwrap();
+        assert!(reason.contains("missing.so: not there; "), "{reason}");
+        assert!(reason.ends_with("libxgboost.so: file too short"), "{reason}");
+    }
+
+    #[test]
+    fn passes_on_what_xgboost_says() {
+        let mut learner = Learner::new(None).unwrap();
+        let error = learner.load_json(b"{\"learner\": 1}").unwrap_err().to_string();
+        assert!(error.starts_with("XGBoost cannot read the trees: "), "{error}");
+        assert!(error.len() > 40, "the reason is passed on: {error}");
+    }
+
+    #[test]
+    fn a_shape_that_the_data_does_not_fill_never_reaches_c() {
+        assert!(DMatrix::new(Rows { data: &[1.0; 5], rows: 2, columns: 3 }, 1).is_err());
+    }
+}
