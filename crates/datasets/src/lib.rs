@@ -13,6 +13,7 @@ mod manifest;
 mod mixup;
 pub mod random;
 mod splits;
+pub mod synth;
 mod table;
 mod windowing;
 

@@ -1,1 +1,20 @@
-//! Graphs to trained weights and out-of-fold probabilities, on libtorch.
+//! Graphs to trained weights and predicted probabilities, on libtorch.
+//!
+//! A [`Job`] trains one learner on one split and predicts the clips it has not seen. Every random number comes from the
+//! seed, the learner, the split, the epoch and the clip; after each epoch everything is on disk. So a job that was
+//! killed goes on and ends with the same bits as one that was not.
+//!
+//! libtorch lives in this crate alone: nothing of it is in the public interface.
+
+mod batches;
+mod checkpoint;
+mod error;
+mod job;
+mod network;
+mod optimizer;
+mod settings;
+
+pub use error::TrainingError;
+pub use job::{Example, Job, Outcome, Progress};
+pub use network::{evaluate, set_threads};
+pub use settings::{Keep, LearnerSettings, Normalization, Precision, Prediction};

@@ -1,0 +1,180 @@
+//! A job's state between two epochs, on disk.
+//!
+//! `checkpoint.json` names the file that holds the arrays, and its SHA-256; it is replaced last. So whenever a job is
+//! killed, the one that stands there is whole and belongs to its arrays.
+
+use std::path::{Path, PathBuf};
+
+use earmark_nets::{Array, Weights};
+use serde::{Deserialize, Serialize};
+
+use crate::TrainingError;
+
+/// What one epoch has done.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Epoch {
+    pub epoch: usize,
+    pub learning_rate: f64,
+    pub loss: f64,
+    pub accuracy: f64,
+    pub held_out_accuracy: Option<f64>,
+    pub seconds: f64,
+}
+
+/// The state after an epoch.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct State {
+    pub weights: Weights,
+    /// The optimizer's velocity, by the names of the parameters.
+    pub velocity: Weights,
+    /// The weights of the best epoch, where that is the rule.
+    pub best: Option<Weights>,
+    pub history: Vec<Epoch>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Index {
+    fingerprint: String,
+    file: String,
+    sha256: String,
+    history: Vec<Epoch>,
+}
+
+const INDEX: &str = "checkpoint.json";
+
+/// Saves the state; the one before it is removed once this one is whole.
+pub(crate) fn save(folder: &Path, fingerprint: &str, state: &State) -> Result<(), TrainingError> {
+    let named = |prefix: &str, weights: &Weights| -> Vec<(String, Array)> {
+        weights.0.iter().map(|(name, array)| (format!("{prefix}/{name}"), array.clone())).collect()
+    };
+    let mut arrays = named("weights", &state.weights);
+    arrays.extend(named("velocity", &state.velocity));
+    arrays.extend(state.best.iter().flat_map(|best| named("best", best)));
+    let bytes = Weights(arrays.into_iter().collect()).to_safetensors()?;
+
+    let file = format!("checkpoint-{:05}.safetensors", state.history.len());
+    earmark_files::write_atomic(&folder.join(&file), &bytes)?;
+    let history = state.history.clone();
+    let index = Index { fingerprint: fingerprint.to_owned(), sha256: earmark_files::sha256(&bytes), file, history };
+    let json = serde_json::to_vec_pretty(&index).map_err(|error| damaged(&folder.join(INDEX), &error))?;
+    earmark_files::write_atomic(&folder.join(INDEX), &json)?;
+    earmark_files::write_atomic(&folder.join("history.csv"), history_csv(&index.history).as_bytes())?;
+    remove_arrays_but(folder, Some(&index.file));
+    Ok(())
+}
+
+/// The state that was saved last; none if the job has not come that far.
+pub(crate) fn load(folder: &Path, fingerprint: &str) -> Result<Option<State>, TrainingError> {
+    let path = folder.join(INDEX);
+    if !path.exists() {
+        return Ok(None);
+    }
+    let index: Index = serde_json::from_slice(&earmark_files::read(&path)?).map_err(|error| damaged(&path, &error))?;
+    if index.fingerprint != fingerprint {
+        return Err(TrainingError::OtherJob { folder: folder.to_owned() });
+    }
+    let path = folder.join(&index.file);
+    let bytes = earmark_files::read(&path)?;
+    if earmark_files::sha256(&bytes) != index.sha256 {
+        return Err(damaged(&path, &"its SHA-256 is not the one in checkpoint.json"));
+    }
+    let arrays = Weights::from_safetensors(&bytes).map_err(|error| damaged(&path, &error))?;
+    let mut state = State { history: index.history, ..State::default() };
+    for (name, array) in arrays.0 {
+        let (part, name) = name.split_once('/').unwrap_or(("", &name));
+        let weights = match part {
+            "weights" => &mut state.weights,
+            "velocity" => &mut state.velocity,
+            "best" => state.best.get_or_insert_default(),
+            _ => return Err(damaged(&path, &format!("it holds an array named {part}/{name}"))),
+        };
+        weights.0.insert(name.to_owned(), array);
+    }
+    Ok(Some(state))
+}
+
+/// Removes the checkpoint of a finished job.
+pub(crate) fn remove(folder: &Path) {
+    // What cannot be removed only takes room: the job's results are elsewhere.
+    let _ = std::fs::remove_file(folder.join(INDEX));
+    remove_arrays_but(folder, None);
+}
+
+fn remove_arrays_but(folder: &Path, keep: Option<&str>) {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let old = entries.filter(|entry| {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        name.starts_with("checkpoint-") && name.ends_with(".safetensors") && Some(&*name) != keep
+    });
+    for entry in old {
+        let _ = std::fs::remove_file(entry.path());
+    }
+}
+
+fn damaged(path: &Path, reason: &dyn std::fmt::Display) -> TrainingError {
+    TrainingError::Damaged { path: PathBuf::from(path), reason: reason.to_string() }
+}
+
+fn history_csv(history: &[Epoch]) -> String {
+    let mut csv = String::from("epoch,learning_rate,loss,accuracy,held_out_accuracy,seconds\n");
+    for epoch in history {
+        let held_out = epoch.held_out_accuracy.map_or(String::new(), |accuracy| accuracy.to_string());
+        let Epoch { epoch, learning_rate, loss, accuracy, seconds, .. } = epoch;
+        csv += &format!("{epoch},{learning_rate},{loss},{accuracy},{held_out},{seconds:.3}\n");
+    }
+    csv
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state() -> State {
+        let array = Array { shape: vec![2], data: vec![0.25, -3.5] };
+        let weights = Weights([("a.weight".to_owned(), array)].into());
+        let epoch = Epoch {
+            epoch: 1,
+            learning_rate: 0.1,
+            loss: 2.5,
+            accuracy: 0.5,
+            held_out_accuracy: Some(0.25),
+            seconds: 1.0,
+        };
+        State { best: Some(weights.clone()), velocity: weights.clone(), weights, history: vec![epoch] }
+    }
+
+    #[test]
+    fn save_and_load_is_the_identity_and_only_the_last_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(load(folder.path(), "f").unwrap(), None);
+        save(folder.path(), "f", &state()).unwrap();
+        let mut later = state();
+        later.history.push(later.history[0].clone());
+        save(folder.path(), "f", &later).unwrap();
+        assert_eq!(load(folder.path(), "f").unwrap(), Some(later));
+        let arrays = std::fs::read_dir(folder.path()).unwrap().flatten();
+        assert_eq!(arrays.filter(|entry| entry.file_name().to_string_lossy().contains("safetensors")).count(), 1);
+        assert!(matches!(load(folder.path(), "g"), Err(TrainingError::OtherJob { .. })));
+        remove(folder.path());
+        assert_eq!(load(folder.path(), "f").unwrap(), None);
+    }
+
+    #[test]
+    fn a_flipped_byte_is_found() {
+        let folder = tempfile::tempdir().unwrap();
+        save(folder.path(), "f", &state()).unwrap();
+        for name in ["checkpoint-00001.safetensors", INDEX] {
+            let path = folder.path().join(name);
+            let whole = std::fs::read(&path).unwrap();
+            let mut bytes = whole.clone();
+            let last = bytes.len() - 2;
+            bytes[last] ^= 0x80;
+            std::fs::write(&path, &bytes).unwrap();
+            let message = load(folder.path(), "f").unwrap_err().to_string();
+            assert!(message.contains(name) && message.contains("damaged"), "{message}");
+            std::fs::write(&path, &whole).unwrap();
+        }
+    }
+}

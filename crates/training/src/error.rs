@@ -1,0 +1,94 @@
+//! What can go wrong while a network learns.
+
+use std::path::PathBuf;
+
+use earmark_files::FileError;
+use earmark_nets::{ShapeError, UnknownVariant, WeightsError};
+
+/// What can go wrong while a network learns.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainingError {
+    /// A setting out of its range.
+    #[error("learner {learner}: {key} = {value} is out of range: {range}")]
+    Setting {
+        /// The learner's name.
+        learner: String,
+        /// The key in the recipe.
+        key: &'static str,
+        /// Its value.
+        value: String,
+        /// What is allowed.
+        range: &'static str,
+    },
+    /// No such network.
+    #[error("learner {learner}: {source}")]
+    Architecture {
+        /// The learner's name.
+        learner: String,
+        /// The name that is unknown, and the nearest ones.
+        source: UnknownVariant,
+    },
+    /// The network cannot work on crops of this shape.
+    #[error("learner {learner}: {source}")]
+    Shape {
+        /// The learner's name.
+        learner: String,
+        /// What does not fit.
+        source: ShapeError,
+    },
+    /// A checkpoint that was changed or damaged after it was written.
+    #[error("{} is damaged: {reason}; remove the folder {} to train this job anew", path.display(), path.parent().unwrap_or(path).display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The folder holds a job of another recipe.
+    #[error("{} was begun with other settings, labels or clips; use another --out, or remove this folder", folder.display())]
+    OtherJob {
+        /// The job's folder.
+        folder: PathBuf,
+    },
+    /// The loss is no number any more.
+    #[error("the loss is {loss} in epoch {epoch}; try a lower learning_rate. The batch: {}", clips.join(", "))]
+    Diverged {
+        /// NaN or infinite.
+        loss: f64,
+        /// Counted from 1.
+        epoch: usize,
+        /// The names of the batch's clips.
+        clips: Vec<String>,
+    },
+    /// Too few clips to learn from.
+    #[error("there are {clips} clips to train on, and batch norm needs at least 2")]
+    TooFewClips {
+        /// How many there are.
+        clips: usize,
+    },
+    /// The device is unknown or absent.
+    #[error("device {device:?}: {reason}")]
+    Device {
+        /// As asked for.
+        device: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// A file could not be read or written.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The weights are not the network's.
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
+    /// libtorch reports a fault.
+    #[error("libtorch: {0}")]
+    Torch(String),
+}
+
+impl From<tch::TchError> for TrainingError {
+    fn from(error: tch::TchError) -> Self {
+        // libtorch appends its own stack, which says nothing to a person.
+        let text = error.to_string();
+        Self::Torch(text.lines().next().unwrap_or_default().to_owned())
+    }
+}

@@ -1,0 +1,371 @@
+//! One learner on one split: trained, saved after each epoch, and its predictions.
+
+use std::path::Path;
+use std::time::Instant;
+
+use earmark_datasets::{Mixup, Windowing, random};
+use earmark_features::{Features, FrontEnd, Scaling};
+use earmark_files::sha256;
+use earmark_nets::{Graph, Weights, find};
+use tch::{Device, Kind, Tensor};
+
+use crate::TrainingError;
+use crate::batches::{Batch, Batches};
+use crate::checkpoint::{self, Epoch, State};
+use crate::network::{Network, array, initial_weights, values};
+use crate::optimizer::{Sgd, learning_rate};
+use crate::settings::{Keep, LearnerSettings, Normalization, Precision};
+
+/// A clip as a job sees it.
+#[derive(Debug, Clone, Copy)]
+pub struct Example<'a> {
+    /// Its name in the data set.
+    pub name: &'a str,
+    /// Its features, of the whole clip.
+    pub features: &'a Features,
+    /// Its class, where it is known.
+    pub label: Option<usize>,
+}
+
+/// One learner on one split.
+#[derive(Debug)]
+pub struct Job<'a> {
+    /// The learner.
+    pub learner: &'a LearnerSettings,
+    /// The learner's front end.
+    pub front_end: &'a FrontEnd,
+    /// The split's name: `fold0`, ..., `full`.
+    pub split: &'a str,
+    /// Clips to learn from; all have labels.
+    pub train: Vec<Example<'a>>,
+    /// Clips to predict.
+    pub predict: Vec<Example<'a>>,
+    /// The names of the classes.
+    pub labels: &'a [String],
+    /// The run's seed.
+    pub seed: u64,
+    /// `cpu` or `cuda:N`.
+    pub device: &'a str,
+    /// The job's own folder, for its checkpoint and history.
+    pub folder: &'a Path,
+}
+
+/// Where a job stands, told after each batch.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Progress {
+    /// Counted from 1.
+    pub epoch: usize,
+    /// All epochs.
+    pub epochs: usize,
+    /// Batches done, of all epochs.
+    pub batches: usize,
+    /// Batches of all epochs.
+    pub all_batches: usize,
+    /// Mean loss of this epoch so far.
+    pub loss: f64,
+    /// Share of this epoch's crops so far whose largest output is their label (of a mixed crop, the heavier one).
+    pub accuracy: f64,
+    /// Crops per second in this epoch.
+    pub crops_per_second: f64,
+}
+
+/// What a job has made.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The learned weights.
+    pub weights: Weights,
+    /// The scaling that belongs before the network.
+    pub scaling: Option<Scaling>,
+    /// Probabilities of the clips to predict, `[clips, classes]`, row-major.
+    pub probabilities: Vec<f32>,
+}
+
+/// The sums of an epoch under way.
+#[derive(Default)]
+struct Sums {
+    loss: f64,
+    correct: f64,
+    crops: f64,
+}
+
+impl Job<'_> {
+    /// Trains and predicts. Goes on from the folder's checkpoint if there is one, and leaves one there: who has stored
+    /// the outcome calls [`Job::clean`].
+    ///
+    /// # Errors
+    /// Settings out of range, a network that cannot take the features, a damaged or foreign checkpoint, a loss that is
+    /// no number, a full disk, libtorch's own faults (out of memory among them).
+    pub fn run(&self, report: &mut dyn FnMut(Progress)) -> Result<Outcome, TrainingError> {
+        let device = parse_device(self.device)?;
+        let graph = self.graph()?;
+        let scaling = (self.learner.normalization == Normalization::Channel)
+            .then(|| Scaling::of(self.train.iter().map(|example| example.features)));
+        let fingerprint = self.fingerprint();
+        earmark_files::create_folder(self.folder)?;
+        let mut state = match checkpoint::load(self.folder, &fingerprint)? {
+            Some(state) => state,
+            None => State { weights: initial_weights(&graph, self.seed, &self.keys()), ..State::default() },
+        };
+        if state.history.len() < self.learner.epochs {
+            self.train(&graph, &mut state, scaling.as_ref(), device, &fingerprint, report)?;
+        }
+        let weights = state.best.unwrap_or(state.weights);
+        let network = Network::new(&graph, &weights, device, false)?;
+        let mut probabilities = Vec::with_capacity(self.predict.len() * self.labels.len());
+        for example in &self.predict {
+            probabilities.extend(self.clip_probabilities(&network, example.features, scaling.as_ref())?);
+        }
+        Ok(Outcome { weights, scaling, probabilities })
+    }
+
+    /// Removes the checkpoint, once the outcome is stored elsewhere.
+    pub fn clean(&self) {
+        checkpoint::remove(self.folder);
+    }
+
+    /// What decides the outcome: settings, seed, split, clips and classes.
+    pub fn fingerprint(&self) -> String {
+        let names = |examples: &[Example]| -> Vec<(String, Option<usize>)> {
+            examples.iter().map(|example| (example.name.to_owned(), example.label)).collect()
+        };
+        let all = serde_json::json!([
+            self.learner,
+            self.front_end,
+            self.split,
+            self.seed,
+            self.labels,
+            names(&self.train),
+            names(&self.predict)
+        ]);
+        sha256(all.to_string().as_bytes())
+    }
+
+    fn keys(&self) -> [u64; 2] {
+        [random::key(&self.learner.name), random::key(self.split)]
+    }
+
+    fn windowing(&self) -> Windowing {
+        self.learner.windowing(self.front_end)
+    }
+
+    /// The learner's graph, checked against the shape of the features.
+    fn graph(&self) -> Result<Graph, TrainingError> {
+        self.learner.validate()?;
+        if self.train.len() < 2 {
+            return Err(TrainingError::TooFewClips { clips: self.train.len() });
+        }
+        let learner = self.learner.name.clone();
+        let variant = find(&self.learner.arch)
+            .map_err(|source| TrainingError::Architecture { learner: learner.clone(), source })?;
+        let (channels, bins) = self.front_end.shape();
+        let graph = variant.graph(channels, self.labels.len());
+        graph
+            .shapes([2, channels, bins, self.windowing().frames])
+            .map_err(|source| TrainingError::Shape { learner, source })?;
+        Ok(graph)
+    }
+
+    fn train(
+        &self,
+        graph: &Graph,
+        state: &mut State,
+        scaling: Option<&Scaling>,
+        device: Device,
+        fingerprint: &str,
+        report: &mut dyn FnMut(Progress),
+    ) -> Result<(), TrainingError> {
+        let network = Network::new(graph, &state.weights, device, use_bf16(self.learner.precision, device))?;
+        let mut sgd = Sgd::new(self.learner, network.learned())?;
+        restore(graph, &mut sgd, &state.velocity)?;
+        let batches = Batches {
+            examples: &self.train,
+            classes: self.labels.len(),
+            crop: self.windowing().crop(),
+            scaling,
+            mixup: Mixup { alpha: self.learner.mixup },
+            batch_size: self.learner.batch_size,
+            seed: self.seed,
+            keys: self.keys(),
+        };
+        for epoch in state.history.len()..self.learner.epochs {
+            let start = Instant::now();
+            let rate = learning_rate(self.learner, epoch);
+            let sums = self.epoch(&network, &mut sgd, &batches, epoch, rate, report)?;
+            let held_out_accuracy = self.held_out_accuracy(&network, scaling)?;
+            let best_before = state.history.iter().filter_map(|epoch| epoch.held_out_accuracy).fold(-1.0, f64::max);
+            state.weights = network.weights()?;
+            if held_out_accuracy.is_some_and(|accuracy| accuracy > best_before) {
+                state.best = Some(state.weights.clone());
+            }
+            state.velocity = velocity(graph, &sgd)?;
+            state.history.push(Epoch {
+                epoch: epoch + 1,
+                learning_rate: rate,
+                loss: sums.loss / sums.crops,
+                accuracy: sums.correct / sums.crops,
+                held_out_accuracy,
+                seconds: start.elapsed().as_secs_f64(),
+            });
+            checkpoint::save(self.folder, fingerprint, state)?;
+        }
+        Ok(())
+    }
+
+    /// One pass over the clips.
+    fn epoch(
+        &self,
+        network: &Network,
+        sgd: &mut Sgd,
+        batches: &Batches,
+        epoch: usize,
+        rate: f64,
+        report: &mut dyn FnMut(Progress),
+    ) -> Result<Sums, TrainingError> {
+        let start = Instant::now();
+        let order = batches.epoch(epoch);
+        let per_epoch = order.len();
+        let mut sums = Sums::default();
+        for (index, members) in order.into_iter().enumerate() {
+            let batch = batches.batch(epoch, index, members);
+            let n = batch.members.len() as f64;
+            let (loss, correct) = self.step(network, sgd, &batch, rate)?;
+            if !loss.is_finite() {
+                let clips = batch.members.iter().map(|&member| self.train[member].name.to_owned()).collect();
+                return Err(TrainingError::Diverged { loss, epoch: epoch + 1, clips });
+            }
+            sums.loss += loss * n;
+            sums.correct += correct;
+            sums.crops += n;
+            report(Progress {
+                epoch: epoch + 1,
+                epochs: self.learner.epochs,
+                batches: epoch * per_epoch + index + 1,
+                all_batches: self.learner.epochs * per_epoch,
+                loss: sums.loss / sums.crops,
+                accuracy: sums.correct / sums.crops,
+                crops_per_second: sums.crops / start.elapsed().as_secs_f64(),
+            });
+        }
+        Ok(sums)
+    }
+
+    /// One step of the optimizer; gives the batch's mean loss and the number of right answers.
+    fn step(&self, network: &Network, sgd: &mut Sgd, batch: &Batch, rate: f64) -> Result<(f64, f64), TrainingError> {
+        let n = batch.members.len() as i64;
+        let (channels, bins) = self.front_end.shape();
+        let frames = self.windowing().frames;
+        let crops = Tensor::f_from_slice(&batch.crops)?.f_reshape([n, channels as i64, bins as i64, frames as i64])?;
+        let logits = network.forward(&crops, true)?;
+        let targets = Tensor::f_from_slice(&batch.targets)?.f_reshape([n, -1])?.f_to_device(logits.device())?;
+        let log_probabilities = logits.f_log_softmax(1, Kind::Float)?;
+        let loss = log_probabilities.f_mul(&targets)?.f_sum(Kind::Float)?.f_neg()?.f_div_scalar(n as f64)?;
+        loss.f_backward()?;
+        sgd.step(network.learned(), rate)?;
+        let right = logits.f_argmax(1, false)?.f_eq_tensor(&targets.f_argmax(1, false)?)?.f_sum(Kind::Float)?;
+        Ok((loss.f_double_value(&[])?, right.f_double_value(&[])?))
+    }
+
+    /// Accuracy on the middle crop of each clip to predict, if the recipe chooses the best epoch and labels are known.
+    fn held_out_accuracy(&self, network: &Network, scaling: Option<&Scaling>) -> Result<Option<f64>, TrainingError> {
+        let labelled: Vec<&Example> = self.predict.iter().filter(|example| example.label.is_some()).collect();
+        if self.learner.checkpoint == Keep::Last || self.split == "full" || labelled.is_empty() {
+            return Ok(None);
+        }
+        let mut correct = 0;
+        for example in &labelled {
+            let middle = example.features.frames.saturating_sub(self.windowing().frames) / 2;
+            let logits = self.logits(network, example.features, scaling, &[middle])?;
+            let largest = (0..logits.len()).max_by(|&a, &b| logits[a].total_cmp(&logits[b]));
+            correct += usize::from(largest == example.label);
+        }
+        Ok(Some(correct as f64 / labelled.len() as f64))
+    }
+
+    fn clip_probabilities(
+        &self,
+        network: &Network,
+        features: &Features,
+        scaling: Option<&Scaling>,
+    ) -> Result<Vec<f32>, TrainingError> {
+        let windowing = self.windowing();
+        let mut logits = Vec::new();
+        for starts in windowing.starts(features).chunks(self.learner.batch_size) {
+            logits.extend(self.logits(network, features, scaling, starts)?);
+        }
+        Ok(windowing.probabilities(&logits, self.labels.len()))
+    }
+
+    /// Logits of the windows that begin at `starts`.
+    fn logits(
+        &self,
+        network: &Network,
+        features: &Features,
+        scaling: Option<&Scaling>,
+        starts: &[usize],
+    ) -> Result<Vec<f32>, TrainingError> {
+        let windowing = self.windowing();
+        let windows = windowing.cut(features, scaling, starts);
+        let shape = [starts.len(), features.channels, features.bins, windowing.frames].map(|side| side as i64);
+        let _guard = tch::no_grad_guard();
+        values(&network.forward(&Tensor::f_from_slice(&windows)?.f_reshape(shape)?, false)?)
+    }
+}
+
+/// The optimizer's velocity by the parameters' names.
+fn velocity(graph: &Graph, sgd: &Sgd) -> Result<Weights, TrainingError> {
+    let arrays = learned(graph).zip(&sgd.velocity);
+    arrays
+        .map(|(parameter, tensor)| Ok((parameter.name, array(tensor, &parameter.shape)?)))
+        .collect::<Result<_, _>>()
+        .map(Weights)
+}
+
+/// Puts a saved velocity back; at the start of a job there is none.
+fn restore(graph: &Graph, sgd: &mut Sgd, saved: &Weights) -> Result<(), TrainingError> {
+    for (parameter, tensor) in learned(graph).zip(&mut sgd.velocity) {
+        if let Some(array) = saved.0.get(&parameter.name) {
+            let shape: Vec<i64> = array.shape.iter().map(|&side| side as i64).collect();
+            tensor.f_copy_(&Tensor::f_from_slice(&array.data)?.f_reshape(shape)?)?;
+        }
+    }
+    Ok(())
+}
+
+fn learned(graph: &Graph) -> impl Iterator<Item = earmark_nets::Parameter> {
+    graph.parameters().into_iter().filter(|parameter| parameter.role == earmark_nets::Role::Learned)
+}
+
+/// Whether convolutions compute in bf16. The automatic choice depends on the machine alone, never on a measurement, so
+/// that a resumed job computes as it did before; `docs/decisions/0001-engines.md` has the figures behind it.
+fn use_bf16(precision: Precision, device: Device) -> bool {
+    match precision {
+        Precision::F32 => false,
+        Precision::Bf16 => true,
+        Precision::Auto => device.is_cuda() || cpu_has_bf16(),
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+fn cpu_has_bf16() -> bool {
+    std::arch::is_x86_feature_detected!("avx512bf16")
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn cpu_has_bf16() -> bool {
+    false
+}
+
+fn parse_device(name: &str) -> Result<Device, TrainingError> {
+    let fault = |reason| TrainingError::Device { device: name.to_owned(), reason };
+    if name == "cpu" {
+        return Ok(Device::Cpu);
+    }
+    let index: usize = name
+        .strip_prefix("cuda:")
+        .and_then(|index| index.parse().ok())
+        .ok_or_else(|| fault("cpu and cuda:0, cuda:1, ... are known"))?;
+    if index as i64 >= tch::Cuda::device_count() {
+        return Err(fault("this machine, or this build of libtorch, has no such GPU (see `cargo xtask setup --cuda`)"));
+    }
+    Ok(Device::Cuda(index))
+}

@@ -1,0 +1,166 @@
+//! The libtorch interpreter of a graph: owns the parameters, their precision and their memory format.
+
+use std::collections::BTreeMap;
+
+use earmark_datasets::random;
+use earmark_nets::{Graph, Init, Node, Op, Parameter, Role, Weights};
+use rand_distr::{Distribution, Normal, Uniform};
+use tch::{Device, Kind, Tensor};
+
+use crate::TrainingError;
+
+/// A graph with its parameters on a device.
+pub(crate) struct Network<'a> {
+    graph: &'a Graph,
+    parameters: Vec<(Parameter, Tensor)>,
+    /// Where each node's parameters begin.
+    first: Vec<usize>,
+    last_uses: Vec<usize>,
+    device: Device,
+    bf16: bool,
+}
+
+impl<'a> Network<'a> {
+    /// A network with the given weights; `bf16` computes its convolutions in that precision.
+    pub fn new(graph: &'a Graph, weights: &Weights, device: Device, bf16: bool) -> Result<Self, TrainingError> {
+        weights.check(graph)?;
+        let mut parameters = Vec::new();
+        let mut first = Vec::new();
+        for node in graph.nodes() {
+            first.push(parameters.len());
+            for parameter in node.parameters() {
+                let shape: Vec<i64> = parameter.shape.iter().map(|&side| side as i64).collect();
+                let tensor = Tensor::f_from_slice(&weights.0[&parameter.name].data)?.f_reshape(shape)?;
+                let tensor = channels_last(&tensor)?.f_to_device(device)?;
+                let tensor = tensor.f_set_requires_grad(parameter.role == Role::Learned)?;
+                parameters.push((parameter, tensor));
+            }
+        }
+        Ok(Self { graph, parameters, first, last_uses: graph.last_uses(), device, bf16 })
+    }
+
+    /// The learned parameters, in the graph's order.
+    pub fn learned(&self) -> impl Iterator<Item = &Tensor> {
+        self.parameters.iter().filter(|(parameter, _)| parameter.role == Role::Learned).map(|(_, tensor)| tensor)
+    }
+
+    /// The parameters and statistics as they are now.
+    pub fn weights(&self) -> Result<Weights, TrainingError> {
+        self.parameters
+            .iter()
+            .map(|(parameter, tensor)| Ok((parameter.name.clone(), array(tensor, &parameter.shape)?)))
+            .collect::<Result<_, _>>()
+            .map(Weights)
+    }
+
+    /// Logits `[batch, classes]` of an input `[batch, channels, bins, frames]`; in training, batch norm takes the
+    /// batch's statistics and follows them.
+    pub fn forward(&self, input: &Tensor, training: bool) -> Result<Tensor, TrainingError> {
+        let mut values: Vec<Option<Tensor>> = Vec::with_capacity(self.graph.nodes().len());
+        for (id, node) in self.graph.nodes().iter().enumerate() {
+            let value = {
+                let inputs: Vec<&Tensor> = node.inputs.iter().filter_map(|&input| values[input].as_ref()).collect();
+                match inputs[..] {
+                    [] => channels_last(&input.f_to_device(self.device)?)?,
+                    _ => self.node(id, node, &inputs, training)?,
+                }
+            };
+            values.push(Some(value));
+            for &input in &node.inputs {
+                if self.last_uses[input] == id {
+                    values[input] = None;
+                }
+            }
+        }
+        values.pop().flatten().ok_or_else(|| TrainingError::Torch("a network without nodes".to_owned()))
+    }
+
+    fn node(&self, id: usize, node: &Node, inputs: &[&Tensor], training: bool) -> Result<Tensor, TrainingError> {
+        let parameter = |index: usize| &self.parameters[self.first[id] + index].1;
+        let x = inputs[0];
+        let square = |side: usize| [side as i64; 2];
+        let value = match node.op {
+            Op::Input { .. } => x.shallow_clone(),
+            Op::Conv2d { stride, padding, groups, .. } => {
+                let kind = if self.bf16 { Kind::BFloat16 } else { Kind::Float };
+                let weight = parameter(0).f_to_kind(kind)?;
+                let (stride, padding) = (square(stride), square(padding));
+                x.f_to_kind(kind)?.f_conv2d(&weight, None::<&Tensor>, stride, padding, [1, 1], groups as i64)?
+            }
+            Op::BatchNorm { .. } => {
+                let [scale, shift, mean, variance] = [0, 1, 2, 3].map(|index| Some(parameter(index)));
+                let (momentum, eps) = (earmark_nets::BATCH_NORM_MOMENTUM, earmark_nets::BATCH_NORM_EPS);
+                x.f_batch_norm(scale, shift, mean, variance, training, momentum, eps, true)?
+            }
+            Op::Relu => x.f_relu()?,
+            Op::MaxPool2d { kernel, stride, padding } => {
+                x.f_max_pool2d(square(kernel), square(stride), square(padding), [1, 1], false)?
+            }
+            Op::GlobalAvgPool => x.f_mean_dim([2i64, 3].as_slice(), false, Kind::Float)?,
+            Op::Linear { .. } => x.f_linear(parameter(0), Some(parameter(1)))?,
+            Op::Add => x.f_add(inputs[1])?,
+        };
+        Ok(value)
+    }
+}
+
+/// Logits of a graph by libtorch, in `f32` on the CPU: the reference that tests hold the other interpreters against.
+///
+/// # Shape
+/// `input`: `shape` = `[batch, channels, bins, frames]`, row-major; out: `[batch, classes]`.
+///
+/// # Errors
+/// Weights that are not the graph's, or an input that it cannot take.
+pub fn evaluate(graph: &Graph, weights: &Weights, input: &[f32], shape: [usize; 4]) -> Result<Vec<f32>, TrainingError> {
+    let network = Network::new(graph, weights, Device::Cpu, false)?;
+    let input = Tensor::f_from_slice(input)?.f_reshape(shape.map(|side| side as i64))?;
+    let _guard = tch::no_grad_guard();
+    values(&network.forward(&input, false)?)
+}
+
+/// The number of threads that libtorch computes with, from now on, in every thread that asks it to.
+pub fn set_threads(threads: usize) {
+    tch::set_num_threads(threads.max(1) as i32);
+}
+
+/// Weights drawn anew, each parameter from a stream of its own.
+pub(crate) fn initial_weights(graph: &Graph, seed: u64, keys: &[u64]) -> Weights {
+    let draw = |parameter: Parameter| {
+        let mut keys = keys.to_vec();
+        keys.extend([random::key("weights"), random::key(&parameter.name)]);
+        let mut rng = random::stream(seed, &keys);
+        let data = match parameter.init {
+            Init::Constant(value) => vec![value; parameter.len()],
+            Init::Normal(deviation) => sample(Normal::new(0.0, deviation).ok(), parameter.len(), &mut rng),
+            Init::Uniform(bound) => sample(Uniform::new_inclusive(-bound, bound).ok(), parameter.len(), &mut rng),
+        };
+        (parameter.name, earmark_nets::Array { shape: parameter.shape, data })
+    };
+    Weights(graph.parameters().into_iter().map(draw).collect::<BTreeMap<_, _>>())
+}
+
+fn sample(distribution: Option<impl Distribution<f64>>, n: usize, rng: &mut impl rand::Rng) -> Vec<f32> {
+    // None cannot be: bounds and deviations of a layer are positive and finite. Zeros would be a valid network still.
+    distribution.map_or(vec![0.0; n], |distribution| (0..n).map(|_| distribution.sample(rng) as f32).collect())
+}
+
+/// A tensor's values in row-major order, as `f32` in memory.
+pub(crate) fn values(tensor: &Tensor) -> Result<Vec<f32>, TrainingError> {
+    let flat = tensor.f_to_device(Device::Cpu)?.f_to_kind(Kind::Float)?.f_contiguous()?.f_reshape([-1])?;
+    let mut out = vec![0.0; flat.numel()];
+    flat.f_copy_data(&mut out, flat.numel())?;
+    Ok(out)
+}
+
+pub(crate) fn array(tensor: &Tensor, shape: &[usize]) -> Result<earmark_nets::Array, TrainingError> {
+    Ok(earmark_nets::Array { shape: shape.to_vec(), data: values(&tensor.f_detach()?)? })
+}
+
+/// The same values with the channels next to each other in memory, which CPU and GPU kernels work on fastest; only
+/// arrays of four dimensions have such a form.
+fn channels_last(tensor: &Tensor) -> Result<Tensor, TrainingError> {
+    if tensor.dim() != 4 {
+        return Ok(tensor.shallow_clone());
+    }
+    Ok(tensor.f_permute([0, 2, 3, 1])?.f_contiguous()?.f_permute([0, 3, 1, 2])?)
+}

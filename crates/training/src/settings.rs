@@ -1,0 +1,182 @@
+//! The settings of a learner, as they stand in a recipe.
+
+use earmark_datasets::{Average, Padding, Windowing};
+use earmark_features::FrontEnd;
+use serde::{Deserialize, Serialize};
+
+use crate::TrainingError;
+
+/// One learner of level 1: a network, its features, and how it is trained.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LearnerSettings {
+    /// Its name; names files and columns.
+    pub name: String,
+    /// The network, one of `earmark nets list`.
+    pub arch: String,
+    /// The front end, one of the recipe's `[features.*]`.
+    pub features: String,
+    /// Length of a random crop and of a window, in seconds.
+    #[serde(default = "defaults::crop_seconds")]
+    pub crop_seconds: f64,
+    /// What fills a clip that is shorter than a crop.
+    #[serde(default)]
+    pub padding: Padding,
+    /// The value that `padding = "zero"` puts there, in the features' unit.
+    #[serde(default)]
+    pub pad_value: f32,
+    /// Scaling of the features before the network.
+    #[serde(default)]
+    pub normalization: Normalization,
+    /// Mixup's weights come from Beta(mixup, mixup); 0 is no mixup.
+    #[serde(default)]
+    pub mixup: f32,
+    /// Passes over the training clips.
+    pub epochs: usize,
+    /// Crops of one step.
+    pub batch_size: usize,
+    /// Learning rate of the first epoch after the warm-up; a cosine takes it to zero.
+    pub learning_rate: f64,
+    /// Epochs over which the learning rate rises from near zero.
+    #[serde(default)]
+    pub warmup_epochs: usize,
+    /// Momentum of stochastic gradient descent.
+    #[serde(default = "defaults::momentum")]
+    pub momentum: f64,
+    /// Nesterov's form of the momentum.
+    #[serde(default)]
+    pub nesterov: bool,
+    /// L2 penalty on all learned values.
+    #[serde(default = "defaults::weight_decay")]
+    pub weight_decay: f64,
+    /// Which epoch's weights are kept.
+    #[serde(default)]
+    pub checkpoint: Keep,
+    /// Precision of the convolutions.
+    #[serde(default)]
+    pub precision: Precision,
+    /// How clips are predicted.
+    #[serde(default)]
+    pub prediction: Prediction,
+}
+
+mod defaults {
+    pub fn crop_seconds() -> f64 {
+        1.5
+    }
+    pub fn momentum() -> f64 {
+        0.9
+    }
+    pub fn weight_decay() -> f64 {
+        5e-4
+    }
+}
+
+/// Scaling of features before the network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Normalization {
+    /// As they come: the paper's authors do so.
+    #[default]
+    None,
+    /// Each channel minus its mean, by its deviation, both over the split's training clips.
+    Channel,
+}
+
+/// Which epoch's weights are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Keep {
+    /// Those of the last epoch.
+    #[default]
+    Last,
+    /// Those of the epoch with the best accuracy on one crop of each held-out clip: the authors' rule. It flatters the
+    /// out-of-fold probabilities a little. A split without held-out labels keeps the last.
+    Best,
+}
+
+/// Precision of the convolutions; statistics, loss and weights are `f32` always.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// bf16 where it is faster: a processor with bf16 arithmetic, and a network large enough.
+    #[default]
+    Auto,
+    /// 32-bit floating point.
+    F32,
+    /// 16-bit brain floating point.
+    Bf16,
+}
+
+/// How clips are predicted: windows as long as a crop.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Prediction {
+    /// Seconds from one window's start to the next one's.
+    pub hop_seconds: f64,
+    /// How windows become one prediction.
+    pub average: Average,
+}
+
+impl Default for Prediction {
+    fn default() -> Self {
+        Self { hop_seconds: 0.2, average: Average::Probabilities }
+    }
+}
+
+impl LearnerSettings {
+    /// Checks every value's range.
+    ///
+    /// # Errors
+    /// The first value out of range, with its key and what is allowed.
+    pub fn validate(&self) -> Result<(), TrainingError> {
+        let name_ok = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
+        let name = !self.name.is_empty() && self.name.chars().all(name_ok) && !self.name.starts_with('.');
+        let checks: [(bool, &'static str, String, &'static str); 11] = [
+            (name, "name", format!("{:?}", self.name), "letters, digits, `_`, `-` and `.`, as it names files"),
+            (
+                self.crop_seconds > 0.0 && self.crop_seconds <= 60.0,
+                "crop_seconds",
+                self.crop_seconds.to_string(),
+                "above 0, at most 60",
+            ),
+            (self.pad_value.is_finite(), "pad_value", self.pad_value.to_string(), "a finite number"),
+            (self.mixup >= 0.0 && self.mixup <= 1000.0, "mixup", self.mixup.to_string(), "0 (no mixup) to 1000"),
+            ((1..=100_000).contains(&self.epochs), "epochs", self.epochs.to_string(), "1 to 100000"),
+            ((2..=65_536).contains(&self.batch_size), "batch_size", self.batch_size.to_string(), "2 to 65536"),
+            (
+                self.learning_rate > 0.0 && self.learning_rate <= 100.0,
+                "learning_rate",
+                self.learning_rate.to_string(),
+                "above 0, at most 100",
+            ),
+            (self.warmup_epochs < self.epochs, "warmup_epochs", self.warmup_epochs.to_string(), "fewer than epochs"),
+            ((0.0..1.0).contains(&self.momentum), "momentum", self.momentum.to_string(), "0 to below 1"),
+            ((0.0..1.0).contains(&self.weight_decay), "weight_decay", self.weight_decay.to_string(), "0 to below 1"),
+            (
+                self.prediction.hop_seconds > 0.0 && self.prediction.hop_seconds <= 60.0,
+                "prediction.hop_seconds",
+                self.prediction.hop_seconds.to_string(),
+                "above 0, at most 60",
+            ),
+        ];
+        match checks.into_iter().find(|(fine, ..)| !fine) {
+            None => Ok(()),
+            Some((_, key, value, range)) => {
+                Err(TrainingError::Setting { learner: self.name.clone(), key, value, range })
+            }
+        }
+    }
+
+    /// Crops and windows in frames of the front end.
+    pub fn windowing(&self, front_end: &FrontEnd) -> Windowing {
+        let frames = |seconds: f64| ((seconds * front_end.frames_per_second()).round() as usize).max(1);
+        Windowing {
+            frames: frames(self.crop_seconds),
+            hop: frames(self.prediction.hop_seconds),
+            padding: self.padding,
+            pad_value: self.pad_value,
+            average: self.prediction.average,
+        }
+    }
+}

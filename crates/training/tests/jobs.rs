@@ -1,0 +1,117 @@
+//! Jobs on small made-up features: that networks learn, and that a broken job ends as an unbroken one.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use earmark_features::{Features, FrontEnd};
+use earmark_nets::variants;
+use earmark_training::{Example, Job, LearnerSettings, Outcome, TrainingError, set_threads};
+
+const LABELS: [&str; 3] = ["fast", "middle", "slow"];
+
+/// Clips whose class is the speed at which all bands swell and fade, with noise from a small generator.
+fn clips(count: usize) -> Vec<(String, Features, usize)> {
+    let mut state = 1u32;
+    let mut noise = move || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) as f32 / 16_777_216.0 - 0.5
+    };
+    let clip = |index: usize| {
+        let (class, frames) = (index % 3, 20 + index % 25);
+        let value = |at: usize| {
+            let phase = (at % frames) as f32 * [1.6, 0.8, 0.4][class];
+            noise() * 2.0 + phase.sin()
+        };
+        let data = (0..3 * 64 * frames).map(value).collect();
+        (format!("clip{index}"), Features { data, channels: 3, bins: 64, frames }, class)
+    };
+    (0..count).map(clip).collect()
+}
+
+fn learner(arch: &str, extra: &str) -> LearnerSettings {
+    let settings = format!(
+        r#"{{"name": "l", "arch": "{arch}", "features": "logmel", "crop_seconds": 0.3, "mixup": 3.0, "epochs": 4,
+            "batch_size": 8, "learning_rate": 0.05 {extra}}}"#
+    );
+    serde_json::from_str(&settings).unwrap()
+}
+
+fn run(learner: &LearnerSettings, folder: &Path, stop_at: Option<usize>) -> Result<Outcome, TrainingError> {
+    set_threads(1);
+    let clips = clips(65);
+    let examples: Vec<Example> =
+        clips.iter().map(|(name, features, label)| Example { name, features, label: Some(*label) }).collect();
+    let labels = LABELS.map(str::to_owned);
+    let job = Job {
+        learner,
+        front_end: &FrontEnd::logmel(),
+        split: "fold0",
+        train: examples[..57].to_vec(),
+        predict: examples[57..].to_vec(),
+        labels: &labels,
+        seed: 7,
+        device: "cpu",
+        folder,
+    };
+    job.run(&mut |progress| assert!(Some(progress.batches) != stop_at, "killed here"))
+}
+
+#[test]
+fn every_nano_network_learns() {
+    let mut failed = Vec::new();
+    for variant in variants().filter(|variant| variant.name.ends_with("_nano")) {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = LearnerSettings { epochs: 12, mixup: 0.0, ..learner(variant.name, "") };
+        let outcome = run(&settings, folder.path(), None).unwrap();
+        let right = outcome.probabilities.chunks(3).zip(57..).filter(|(row, index)| row[index % 3] > 0.5).count();
+        if right < 7 {
+            failed.push((variant.name, right));
+        }
+    }
+    assert!(failed.is_empty(), "of 8 unseen clips these networks know: {failed:?}");
+}
+
+#[test]
+fn a_killed_job_ends_with_the_same_bits() {
+    for extra in ["", r#", "checkpoint": "best", "nesterov": true, "normalization": "channel", "precision": "bf16""#] {
+        let settings = learner("resnet_nano", extra);
+        let whole = run(&settings, tempfile::tempdir().unwrap().path(), None).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        // In the first epoch (nothing saved yet), in the middle of the third, at the last batch.
+        for stop_at in [2, 18, 28] {
+            let killed = catch_unwind(AssertUnwindSafe(|| run(&settings, folder.path(), Some(stop_at))));
+            assert!(killed.is_err(), "the job did not come to batch {stop_at}");
+        }
+        let resumed = run(&settings, folder.path(), None).unwrap();
+        assert_eq!(resumed.weights, whole.weights);
+        assert_eq!(resumed.probabilities, whole.probabilities);
+        assert_eq!(resumed.scaling, whole.scaling);
+        let history = std::fs::read_to_string(folder.path().join("history.csv")).unwrap();
+        assert_eq!(history.lines().count(), 5, "{history}");
+    }
+}
+
+#[test]
+fn another_recipe_does_not_take_over_a_checkpoint() {
+    let folder = tempfile::tempdir().unwrap();
+    run(&learner("resnet_nano", ""), folder.path(), None).unwrap();
+    let other = LearnerSettings { mixup: 0.0, ..learner("resnet_nano", "") };
+    assert!(matches!(run(&other, folder.path(), None), Err(TrainingError::OtherJob { .. })));
+}
+
+#[test]
+fn faults_are_told_with_key_and_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let good = learner("resnet_nano", "");
+    let cases = [
+        (LearnerSettings { arch: "resnet_nan".to_owned(), ..good.clone() }, "resnet_nano"),
+        (LearnerSettings { learning_rate: -1.0, ..good.clone() }, "learning_rate = -1"),
+        (LearnerSettings { name: "../l".to_owned(), ..good.clone() }, "name = \"../l\""),
+        (LearnerSettings { mixup: f32::NAN, ..good.clone() }, "mixup = NaN"),
+        (LearnerSettings { learning_rate: 100.0, weight_decay: 0.9, epochs: 60, ..good }, "the loss is"),
+    ];
+    for (settings, expected) in cases {
+        let message = run(&settings, folder.path(), None).unwrap_err().to_string();
+        assert!(message.contains(expected), "{expected}: {message}");
+    }
+}
