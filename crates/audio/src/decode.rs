@@ -137,11 +137,14 @@ impl<'a> Decoding<'a> {
     }
 
     fn take(&mut self, packet: &Packet) -> Result<(), AudioError> {
-        if self.next.is_some_and(|next| next != packet.pts) {
-            return Err(self.damaged_here("packets are missing"));
+        // MP3 has no times of its own: symphonia counts them, and counts the cut-off ends twice.
+        if !self.is_mp3() {
+            if self.next.is_some_and(|next| next != packet.pts) {
+                return Err(self.damaged_here("packets are missing"));
+            }
+            let length = packet.dur.saturating_add(packet.trim_start).saturating_add(packet.trim_end);
+            self.next = packet.pts.checked_add(length);
         }
-        let decoded_length = packet.dur.saturating_add(packet.trim_start).saturating_add(packet.trim_end);
-        self.next = packet.pts.checked_add(decoded_length);
         match self.decoder.decode(packet) {
             Ok(buffer) => {
                 let channels = form(self.path, self.limits, &buffer, &mut self.sample_rate)?;
@@ -170,8 +173,7 @@ impl<'a> Decoding<'a> {
     /// Whether all frames that were announced could be decoded.
     fn check_length(&self, whole: bool, header: &Header) -> Result<(), AudioError> {
         let decoded = self.samples.len() as u64;
-        let is_mp3 =
-            self.track.codec_params.as_ref().and_then(CodecParameters::audio).map(|p| p.codec) == Some(CODEC_ID_MP3);
+        let is_mp3 = self.is_mp3();
         let (announced, tolerance) = match header.frames.or(self.track.num_frames) {
             // Without LAME's tag it is a guess from the first packets.
             Some(_) if is_mp3 && self.track.delay.is_none() => (0, 0),
@@ -188,6 +190,10 @@ impl<'a> Decoding<'a> {
             return Err(AudioError::damaged(self.path, reason));
         }
         Ok(())
+    }
+
+    fn is_mp3(&self) -> bool {
+        self.decoder.codec_params().codec == CODEC_ID_MP3
     }
 
     fn seconds(&self) -> f64 {
