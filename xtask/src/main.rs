@@ -1,3 +1,64 @@
-//! The chores of the project.
+//! The chores of the project: `cargo xtask COMMAND`.
 
-fn main() {}
+mod golden;
+mod python;
+mod quickstart;
+mod setup;
+mod steps;
+mod test;
+mod tidy;
+mod wheels;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+Usage: cargo xtask COMMAND
+
+  setup [--cuda]   fetch the native libraries (libtorch, XGBoost, ONNX Runtime) into .native/; --cuda: those for GPUs
+  quickstart       set up, build, make the embedded data set, train, stack, judge, tag a clip
+  test             set up, then every check: format, tidy, clippy, documentation, tests
+  tidy             the rules that no compiler knows: order of the crates, size of files, docs
+  golden           make the golden values anew, by the reference libraries in Python
+  golden check     compare what needs large weights with the reference libraries
+  help             this text
+
+Variables: EARMARK_PYTHON (the Python that fetches), EARMARK_CACHE (the cache folder; else ~/.cache/earmark),
+LIBTORCH, EARMARK_XGBOOST_LIB, ORT_DYLIB_PATH (libraries from elsewhere).
+Exit code: 0 done, 1 failed, 2 wrong usage.";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let root = root();
+    let done = match words[..] {
+        ["setup"] => setup::setup(&root, false),
+        ["setup", "--cuda"] => setup::setup(&root, true),
+        ["quickstart"] => quickstart::quickstart(&root),
+        ["test"] => test::test(&root),
+        ["tidy"] => tidy::tidy(&root),
+        ["golden"] => golden::make(&root),
+        ["golden", "check"] => golden::check(&root),
+        ["help" | "--help" | "-h"] => {
+            println!("{USAGE}");
+            Ok(())
+        }
+        _ => {
+            eprintln!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The checkout: the folder above this crate's.
+fn root() -> PathBuf {
+    let here = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+    Path::new(&here).parent().map(Path::to_owned).unwrap_or_default()
+}

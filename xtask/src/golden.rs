@@ -1,0 +1,69 @@
+//! `cargo xtask golden`: golden values, made by the reference libraries in Python.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::python::Python;
+use crate::setup::{cache_folder, setup};
+use crate::steps::{Steps, cargo, output, run, target_folder};
+
+/// Runs every `golden/*/make.py`, which writes its values beside itself.
+pub fn make(root: &Path) -> Result<()> {
+    let python = environment(root)?;
+    let mut steps = Steps::new(root);
+    for script in scripts(root, "make.py")? {
+        steps.run(Command::new(&python).arg(script))?;
+    }
+    eprintln!("== made anew; `git diff --stat golden` shows what differs\n{}", steps.summary());
+    Ok(())
+}
+
+/// Runs every `golden/*/check.py` with the path of the earmark binary: comparisons whose weights are too large to keep.
+pub fn check(root: &Path) -> Result<()> {
+    let python = environment(root)?;
+    setup(root, false)?;
+    let mut steps = Steps::new(root);
+    steps.run(&mut cargo(root, "build --release -p earmark --locked"))?;
+    let binary = target_folder(root)?.join("release/earmark");
+    for script in scripts(root, "check.py")? {
+        steps.run(Command::new(&python).arg(script).arg(&binary))?;
+    }
+    eprintln!("== every comparison holds\n{}", steps.summary());
+    Ok(())
+}
+
+/// The scripts of that name, one an area, as paths from the root.
+fn scripts(root: &Path, name: &str) -> Result<Vec<PathBuf>> {
+    let mut scripts = Vec::new();
+    for entry in fs::read_dir(root.join("golden")).context("cannot read golden/")? {
+        let script = Path::new("golden").join(entry?.file_name()).join(name);
+        if root.join(&script).is_file() {
+            scripts.push(script);
+        }
+    }
+    if scripts.is_empty() {
+        bail!("golden/ holds no {name}");
+    }
+    scripts.sort();
+    Ok(scripts)
+}
+
+/// The interpreter of a virtual environment with the pinned reference libraries, in the cache folder.
+fn environment(root: &Path) -> Result<PathBuf> {
+    let requirements = fs::read_to_string(root.join("golden/requirements.txt")).context("golden/requirements.txt")?;
+    let folder = cache_folder()?.join("golden");
+    let python = folder.join("bin/python");
+    let stamp = folder.join("earmark-requirements.txt");
+    if fs::read_to_string(&stamp).is_ok_and(|installed| installed == requirements) {
+        return Ok(python);
+    }
+    eprintln!("installing the reference libraries into {}", folder.display());
+    output(Python::find()?.command().args(["-m", "venv", "--clear"]).arg(&folder)).context("no virtual environment")?;
+    let install = ["-m", "pip", "install", "--no-cache-dir", "--requirement", "golden/requirements.txt"];
+    run(Command::new(&python).current_dir(root).args(install)).context("cannot install golden/requirements.txt")?;
+    fs::write(&stamp, requirements).with_context(|| format!("cannot write {}", stamp.display()))?;
+    Ok(python)
+}

@@ -1,0 +1,216 @@
+//! `cargo xtask setup`: the native libraries, unpacked into `.native/` for this checkout.
+//!
+//! Wheels are fetched into the user's cache folder and checked there; what Earmark needs of them lies in `.native/`
+//! side by side as in site-packages, because the libraries find each other by relative paths.
+
+use std::fs::{self, File};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use serde_json::json;
+
+use crate::python::Python;
+use crate::wheels::{LIBRARIES, Library, WHEELS, Wheel};
+
+/// Says which wheels were unpacked; written last, so that a folder with it is whole.
+const STAMP: &str = "earmark-stamp.txt";
+
+/// What one set-up brings.
+struct Plan {
+    cuda: bool,
+    /// Column of the digests, and the machine's name in wheels.
+    machine: (usize, &'static str),
+    libraries: Vec<Library>,
+}
+
+impl Plan {
+    fn wheels(&self) -> impl Iterator<Item = &'static Wheel> {
+        WHEELS.iter().filter(|wheel| self.libraries.contains(&wheel.library) && !wheel.keep(self.cuda).is_empty())
+    }
+
+    fn sha256(&self, wheel: &Wheel) -> &'static str {
+        wheel.sha256[self.machine.0]
+    }
+
+    /// The stamp's line for a wheel.
+    fn line(&self, wheel: &Wheel, cuda: bool) -> String {
+        let kind = if cuda { "cuda" } else { "cpu" };
+        format!("{} {} {} {kind}", wheel.name, wheel.version, self.sha256(wheel))
+    }
+
+    /// Whether all of it lies in `native` already. A CUDA install serves the CPU too.
+    fn is_done(&self, native: &Path) -> bool {
+        let stamp = fs::read_to_string(native.join(STAMP)).unwrap_or_default();
+        let stamped = |wheel: &Wheel, cuda| stamp.lines().any(|line| line == self.line(wheel, cuda));
+        self.wheels().all(|wheel| stamped(wheel, true) || (!self.cuda && stamped(wheel, false)))
+            && self.libraries.iter().all(|library| native.join(library.file()).is_file())
+    }
+}
+
+/// Brings whatever is missing; returns at once where nothing is.
+pub fn setup(root: &Path, cuda: bool) -> Result<()> {
+    let native = root.join(".native");
+    let libraries: Vec<_> = LIBRARIES.into_iter().filter(|&library| !given_by_user(library, &native)).collect();
+    if libraries.is_empty() {
+        return Ok(());
+    }
+    let plan = Plan { cuda, machine: machine()?, libraries };
+    if plan.is_done(&native) {
+        return Ok(());
+    }
+    let wheels_folder = cache_folder()?.join("wheels");
+    make_folder(&wheels_folder)?;
+    make_folder(&native)?;
+    let _one_at_a_time = lock(&wheels_folder.join("lock"))?;
+    let _nor_here = lock(&native.join("lock"))?;
+    if plan.is_done(&native) {
+        return Ok(()); // Another set-up did it while this one waited.
+    }
+    let python = Python::find().with_context(|| other_ways(&plan, &wheels_folder))?;
+    let paths = fetch(&python, &plan, &wheels_folder)?;
+    unpack(&python, &plan, &paths, &native)?;
+    eprintln!("native libraries: {}", native.display());
+    Ok(())
+}
+
+/// The user's cache folder for Earmark: `EARMARK_CACHE`, else `earmark` in `XDG_CACHE_HOME` or `~/.cache`.
+pub fn cache_folder() -> Result<PathBuf> {
+    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let folder = variable("EARMARK_CACHE")
+        .or_else(|| variable("XDG_CACHE_HOME").map(|cache| cache.join("earmark")))
+        .or_else(|| variable("HOME").map(|home| home.join(".cache/earmark")))
+        .context("no place for the cache: set EARMARK_CACHE, XDG_CACHE_HOME or HOME")?;
+    std::path::absolute(&folder).with_context(|| format!("no path: {}", folder.display()))
+}
+
+/// Whether a variable names a library outside of `.native/` (`.cargo/config.toml` sets those inside).
+fn given_by_user(library: Library, native: &Path) -> bool {
+    std::env::var_os(library.variable())
+        .is_some_and(|value| !value.is_empty() && !Path::new(&value).starts_with(native))
+}
+
+/// Which of the pinned wheels fit this machine.
+fn machine() -> Result<(usize, &'static str)> {
+    match (std::env::consts::OS, std::env::consts::ARCH) {
+        ("linux", "x86_64") => Ok((0, "x86_64")),
+        ("linux", "aarch64") => Ok((1, "aarch64")),
+        (os, architecture) => {
+            let ways = LIBRARIES.map(variable_line).join("\n");
+            bail!("set-up knows Linux on x86-64 and AArch64, not {os} on {architecture}; there, set\n{ways}")
+        }
+    }
+}
+
+fn variable_line(library: Library) -> String {
+    format!("  {} to {}", library.variable(), library.meaning())
+}
+
+/// How the libraries can be had without Python or without a network.
+fn other_ways(plan: &Plan, wheels_folder: &Path) -> String {
+    let files: Vec<_> = plan
+        .wheels()
+        .map(|wheel| format!("  {} {}  SHA-256 {}", wheel.name, wheel.version, plan.sha256(wheel)))
+        .collect();
+    let variables: Vec<_> = plan.libraries.iter().map(|&library| variable_line(library)).collect();
+    format!(
+        "the native libraries are not all here. Other ways to provide them:\n\
+         - Put these wheels (Linux, {}; torch and onnxruntime for CPython 3.11) into {}\n{}\n\
+           Where Python with pip has a network: python3 -m pip download --no-deps --python-version 3.11 \
+         --only-binary=:all: --platform manylinux_2_28_{} NAME==VERSION\n\
+         - Or use libraries that you have, and set\n{}\n\
+         The reason",
+        plan.machine.1,
+        wheels_folder.display(),
+        files.join("\n"),
+        plan.machine.1,
+        variables.join("\n")
+    )
+}
+
+/// Holds a lock until the file is dropped; waits while another process has it.
+fn lock(path: &Path) -> Result<File> {
+    let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
+    if file.try_lock().is_err() {
+        eprintln!("waiting for another set-up to end ({})", path.display());
+        file.lock().with_context(|| format!("cannot lock {}", path.display()))?;
+    }
+    Ok(file)
+}
+
+fn make_folder(path: &Path) -> Result<()> {
+    fs::create_dir_all(path).with_context(|| format!("cannot make the folder {}", path.display()))
+}
+
+/// The checked wheels' paths, in the plan's order.
+fn fetch(python: &Python, plan: &Plan, wheels_folder: &Path) -> Result<Vec<String>> {
+    let wheels: Vec<_> = plan
+        .wheels()
+        .map(|wheel| json!({"name": wheel.name, "version": wheel.version, "sha256": plan.sha256(wheel)}))
+        .collect();
+    let wanted = json!({"cache": wheels_folder, "machine": plan.machine.1, "wheels": wheels}).to_string();
+    let printed = python.run(include_str!("fetch.py"), &[&wanted]).with_context(|| other_ways(plan, wheels_folder))?;
+    let paths: Vec<Option<String>> = serde_json::from_str(&printed).context("fetch.py printed no list of paths")?;
+    let missing: Vec<_> =
+        plan.wheels().zip(&paths).filter(|(_, path)| path.is_none()).map(|(wheel, _)| wheel.name).collect();
+    if !missing.is_empty() {
+        return Err(anyhow::anyhow!("could not fetch {} (see above)", missing.join(", ")))
+            .with_context(|| other_ways(plan, wheels_folder));
+    }
+    Ok(paths.into_iter().flatten().collect())
+}
+
+/// Unpacks beside the place, then moves each folder in; the stamp comes last.
+fn unpack(python: &Python, plan: &Plan, paths: &[String], native: &Path) -> Result<()> {
+    eprintln!("unpacking {} wheels", paths.len());
+    let fresh = native.join("unpacking");
+    remove(&fresh)?;
+    make_folder(&fresh)?;
+    let entries: Vec<_> =
+        plan.wheels().zip(paths).map(|(wheel, path)| json!({"path": path, "keep": wheel.keep(plan.cuda)})).collect();
+    let folder = fresh.to_str().with_context(|| format!("{} is no Unicode path", fresh.display()))?;
+    python.run(include_str!("unpack.py"), &[folder, &json!(entries).to_string()])?;
+    make_links(&fresh, plan)?;
+
+    remove(&native.join(STAMP))?;
+    for entry in fs::read_dir(&fresh)? {
+        let entry = entry?;
+        let place = native.join(entry.file_name());
+        remove(&place)?;
+        fs::rename(entry.path(), &place).with_context(|| format!("cannot write {}", place.display()))?;
+    }
+    remove(&fresh)?;
+    let lines: Vec<_> = plan.wheels().map(|wheel| plan.line(wheel, plan.cuda) + "\n").collect();
+    fs::write(native.join(STAMP), lines.concat()).context("cannot write the stamp")
+}
+
+/// Makes `lib/`, where code finds the libraries under names without a version.
+///
+/// `lib` is itself a link, to a folder one level deeper: the dynamic loader takes a library's `$ORIGIN` from the path it
+/// was opened by, and libxgboost looks for its libgomp in `$ORIGIN/../../xgboost_cpu.libs`. Through `links/lib/..` that
+/// leads back to `.native/`, as it does from the library's own folder.
+fn make_links(folder: &Path, plan: &Plan) -> Result<()> {
+    let links = folder.join("links/lib");
+    make_folder(&links)?;
+    for library in &plan.libraries {
+        if let Some(name) = library.link() {
+            std::os::unix::fs::symlink(Path::new("../..").join(library.file()), links.join(name))?;
+        }
+    }
+    Ok(std::os::unix::fs::symlink("links/lib", folder.join("lib"))?)
+}
+
+/// Removes a file, a link or a whole folder; one that is not there is fine.
+fn remove(path: &Path) -> Result<()> {
+    let gone = match fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(path),
+        Ok(_) => fs::remove_file(path),
+        Err(error) => Err(error),
+    };
+    match gone {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot remove {}", path.display()))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,44 @@
+//! `cargo xtask test`: every check, in order, up to the first that fails.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::Result;
+
+use crate::setup::setup;
+use crate::steps::{Steps, cargo, target_folder};
+use crate::tidy::tidy;
+
+pub fn test(root: &Path) -> Result<()> {
+    let mut steps = Steps::new(root);
+    steps.step("setup", || setup(root, false))?;
+    steps.run(&mut cargo(root, "fmt --all --check"))?;
+    steps.step("tidy", || tidy(root))?;
+    steps.run(&mut cargo(root, "clippy --release --workspace --all-targets --locked -- -D warnings"))?;
+    steps.run(&mut cargo(root, "clippy --release -p earmark --no-default-features --locked -- -D warnings"))?;
+    steps.run(cargo(root, "doc --release --workspace --no-deps --locked").env("RUSTDOCFLAGS", "-D warnings"))?;
+
+    // The tag-only binary gets a folder of its own: in the common one it would displace the whole binary.
+    let tag_only = target_folder(root)?.join("tag-only");
+    steps.run(
+        cargo(root, "build --release -p earmark --no-default-features --locked --target-dir").arg(tag_only.as_os_str()),
+    )?;
+    steps.run(cargo(root, "test --release --workspace --locked").env(
+        "EARMARK_TAG_ONLY_BIN",
+        tag_only.join("release").join(format!("earmark{}", std::env::consts::EXE_SUFFIX)),
+    ))?;
+
+    let deny = if has_cargo_deny(root) {
+        steps.run(&mut cargo(root, "deny check"))?;
+        ""
+    } else {
+        "\n  left out  cargo deny check (cargo-deny is not installed)"
+    };
+    eprintln!("== every check passed\n{}{deny}", steps.summary());
+    Ok(())
+}
+
+fn has_cargo_deny(root: &Path) -> bool {
+    let quiet = |command: &mut Command| command.stdout(Stdio::null()).stderr(Stdio::null()).status();
+    quiet(&mut cargo(root, "deny --version")).is_ok_and(|status| status.success())
+}
