@@ -100,6 +100,19 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// Where a shared library may lie, in the order to try: the file that `variable` names and nothing else, if it is set;
+/// `lib` beside the program; `.native/lib` of the checkout that the program was built in; the system's own places.
+pub fn library_places(variable: &str, file: &str) -> Vec<PathBuf> {
+    if let Some(path) = std::env::var_os(variable).filter(|path| !path.is_empty()) {
+        return vec![path.into()];
+    }
+    let beside = std::env::current_exe().ok().and_then(|program| Some(program.parent()?.join("lib").join(file)));
+    let checkout = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../.native/lib")).join(file);
+    let places: Vec<PathBuf> = beside.into_iter().chain([checkout]).collect();
+    // A wheel's library finds its neighbours relative to its own place, not to a link's.
+    places.into_iter().map(|path| path.canonicalize().unwrap_or(path)).chain([file.into()]).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -15,8 +15,8 @@ use crate::{Result, StackError};
 /// Names another library file.
 const VARIABLE: &str = "EARMARK_XGBOOST_LIB";
 const FILE: &str = "libxgboost.so";
-/// The major version whose parameters and JSON we know.
-const MAJOR: c_int = 3;
+/// The version, major and minor, whose parameters and JSON we know: this and newer ones of the same major.
+const VERSION: (c_int, c_int) = (3, 1);
 
 type Handle = *mut c_void;
 
@@ -67,12 +67,13 @@ impl Api {
     fn open_first(candidates: &[PathBuf]) -> Result<Api, String> {
         let mut tried = Vec::new();
         for path in candidates {
-            // A wheel's library finds its OpenMP relative to its own place, not to a link's.
-            let real = path.canonicalize().unwrap_or_else(|_| path.clone());
-            match Api::open(&real) {
-                Ok(api) => match api.major() {
-                    MAJOR => return Ok(api),
-                    other => tried.push(format!("{}: is version {other}, not {MAJOR}", path.display())),
+            match Api::open(path) {
+                Ok(api) => match api.version() {
+                    found if found.0 == VERSION.0 && found >= VERSION => return Ok(api),
+                    found => {
+                        let (found, wanted) = (format!("{}.{}", found.0, found.1), format!("{}.{}", VERSION.0, VERSION.1));
+                        tried.push(format!("{}: is XGBoost {found}, not {wanted} or newer", path.display()));
+                    }
                 },
                 Err(_) if path.is_absolute() && !path.exists() => tried.push(format!("{}: not there", path.display())),
                 Err(error) => {
@@ -85,11 +86,11 @@ impl Api {
         Err(tried.join("; "))
     }
 
-    fn major(&self) -> c_int {
+    fn version(&self) -> (c_int, c_int) {
         let (mut major, mut minor, mut patch) = (0, 0, 0);
         // SAFETY: three valid places to write to.
         unsafe { (self.version)(&mut major, &mut minor, &mut patch) };
-        major
+        (major, minor)
     }
 
     fn check(&self, action: &'static str, code: c_int) -> Result<()> {
@@ -107,18 +108,8 @@ impl Api {
 /// The library, opened once and never closed: its OpenMP threads would outlive it.
 fn api() -> Result<&'static Api> {
     static API: OnceLock<Result<Api, String>> = OnceLock::new();
-    let opened = API.get_or_init(|| Api::open_first(&candidates()));
+    let opened = API.get_or_init(|| Api::open_first(&earmark_files::library_places(VARIABLE, FILE)));
     opened.as_ref().map_err(|reason| StackError::Library { reason: reason.clone() })
-}
-
-fn candidates() -> Vec<PathBuf> {
-    if let Some(path) = std::env::var_os(VARIABLE).filter(|path| !path.is_empty()) {
-        return vec![path.into()];
-    }
-    let beside = std::env::current_exe().ok().and_then(|exe| Some(exe.parent()?.join("lib").join(FILE)));
-    let native = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../.native"));
-    let checkout = [native.join("lib").join(FILE), native.join("xgboost/lib").join(FILE)];
-    beside.into_iter().chain(checkout).chain([FILE.into()]).collect()
 }
 
 /// Rows of numbers, not-a-number where one is missing, row-major.

@@ -19,6 +19,8 @@ pub enum Block {
 /// The first layers, before the residual stages.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Stem {
+    /// Channels of the first convolution.
+    pub channels: usize,
     /// Side of the first convolution's kernel.
     pub kernel: usize,
     /// Its stride.
@@ -38,7 +40,7 @@ pub struct Config {
     pub channels: [usize; 4],
     /// Groups of the 3x3 convolutions (the cardinality of ResNeXt).
     pub groups: usize,
-    /// Width of a group where the stage is 64 wide.
+    /// Width of a group where the stage is 64 wide; others in proportion.
     pub base_width: usize,
     /// The first layers.
     pub stem: Stem,
@@ -50,18 +52,23 @@ const RESNET18: Config = Config {
     channels: [64, 128, 256, 512],
     groups: 1,
     base_width: 64,
-    stem: Stem { kernel: 7, stride: 2, max_pool: true },
+    stem: Stem { channels: 64, kernel: 7, stride: 2, max_pool: true },
 };
 const RESNET50: Config = Config { block: Block::Bottleneck, layers: [3, 4, 6, 3], ..RESNET18 };
 
-const NANO_STEM: Stem = Stem { kernel: 3, stride: 2, max_pool: false };
-const RESNET_NANO: Config = Config { layers: [1, 1, 1, 1], channels: [16, 32, 64, 128], stem: NANO_STEM, ..RESNET18 };
-const RESNEXT_NANO: Config = Config {
+const RESNET_NANO: Config = Config {
     layers: [1, 1, 1, 1],
     channels: [16, 32, 64, 128],
+    stem: Stem { channels: 16, kernel: 3, stride: 2, max_pool: true },
+    ..RESNET18
+};
+/// The 3x3 convolutions have 32, 64, 128 and 256 channels in 8 groups.
+const RESNEXT_NANO: Config = Config {
+    layers: [1, 1, 1, 1],
+    channels: [8, 16, 32, 64],
     groups: 8,
-    base_width: 16,
-    stem: NANO_STEM,
+    base_width: 32,
+    stem: Stem { channels: 32, kernel: 3, stride: 2, max_pool: true },
     ..RESNET50
 };
 
@@ -96,7 +103,7 @@ pub const VARIANTS: &[Variant] = &[
 /// The graph of a configuration for `inputs` channels and `classes`.
 pub fn network(config: &Config, inputs: usize, classes: usize) -> Graph {
     let mut g = Builder::new(inputs);
-    let x = g.conv2d("conv1", 0, config.channels[0], config.stem.kernel, config.stem.stride, 1);
+    let x = g.conv2d("conv1", 0, config.stem.channels, config.stem.kernel, config.stem.stride, 1);
     let x = g.batch_norm("bn1", x);
     let mut x = g.relu("relu", x);
     if config.stem.max_pool {

@@ -1,0 +1,145 @@
+//! From a clip to its tags.
+
+use std::path::{Path, PathBuf};
+
+use earmark_audio::{Clip, Limits, decode, resample};
+use earmark_features::{Extractor, FeatureError, mfcc_statistics};
+use serde::Serialize;
+
+use crate::bundle::{Bundle, unusable};
+use crate::{Learner, Model, TaggingError};
+
+/// Windows that go through a network at once; more make no difference to speed, only to memory.
+const BATCH: usize = 16;
+
+/// A label and how sure we are of it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Tag {
+    /// The class.
+    pub label: String,
+    /// Its probability, 0 to 1; those of all classes add up to 1.
+    pub score: f32,
+}
+
+/// A bundle, loaded and ready.
+pub struct Tagger {
+    bundle: Bundle,
+    networks: Vec<(Extractor, Model)>,
+    stack: Option<Model>,
+    /// Limits of the files that are decoded.
+    pub limits: Limits,
+}
+
+impl Tagger {
+    /// Loads a bundle; `threads` (0: all cores) work on one clip.
+    ///
+    /// # Errors
+    /// A damaged bundle, settings that are out of range, ONNX Runtime missing.
+    pub fn open(folder: &Path, threads: usize) -> Result<Self, TaggingError> {
+        let (bundle, files) = Bundle::read(folder)?;
+        let load = |file: &String| Model::load(file, &files[file], threads);
+        let networks = bundle.learners.iter().map(|learner| {
+            let extractor = learner.features.extractor().map_err(|error| unusable(folder, error))?;
+            Ok((extractor, load(&learner.file)?))
+        });
+        let networks = networks.collect::<Result<_, TaggingError>>()?;
+        let stack = bundle.stack.as_ref().map(load).transpose()?;
+        Ok(Self { bundle, networks, stack, limits: Limits::default() })
+    }
+
+    /// The classes, in the order of [`Tagger::probabilities`].
+    pub fn labels(&self) -> &[String] {
+        &self.bundle.labels
+    }
+
+    /// A file's tags, the surest first.
+    ///
+    /// # Errors
+    /// The file cannot be decoded or holds nothing to hear.
+    pub fn tag_file(&mut self, path: &Path) -> Result<Vec<Tag>, TaggingError> {
+        let clip = decode(path, &self.limits)?;
+        let probabilities = self.probabilities(&clip, path)?;
+        let labels = self.bundle.labels.iter().cloned();
+        let mut tags: Vec<Tag> = labels.zip(probabilities).map(|(label, score)| Tag { label, score }).collect();
+        // The sort is stable: of equals, the first class stays first.
+        tags.sort_by(|a, b| b.score.total_cmp(&a.score));
+        Ok(tags)
+    }
+
+    /// A clip's probabilities, one per class; `path` stands in errors.
+    ///
+    /// # Errors
+    /// No samples, samples that are not finite, or a fault of ONNX Runtime.
+    pub fn probabilities(&mut self, clip: &Clip, path: &Path) -> Result<Vec<f32>, TaggingError> {
+        let mut heard = Heard { clip, path, at_rates: Vec::new() };
+        let classes = self.bundle.labels.len();
+        let mut columns = Vec::new();
+        for (learner, (extractor, model)) in self.bundle.learners.iter().zip(&mut self.networks) {
+            let samples = heard.at(learner.features.sample_rate())?;
+            let features = extractor.extract(samples).map_err(|source| features_error(path, source))?;
+            columns.extend(network_probabilities(learner, model, &features, classes)?);
+        }
+        let Some(stack) = &mut self.stack else {
+            return Ok(average(&columns, classes));
+        };
+        if let Some(settings) = &self.bundle.statistics {
+            let samples = heard.at(settings.mel.sr)?;
+            columns.extend(mfcc_statistics(samples, settings).map_err(|source| features_error(path, source))?);
+        }
+        let width = columns.len();
+        stack.run(&columns, [1, width], "probabilities")
+    }
+}
+
+fn network_probabilities(
+    learner: &Learner,
+    model: &mut Model,
+    features: &earmark_features::Features,
+    classes: usize,
+) -> Result<Vec<f32>, TaggingError> {
+    let windows = &learner.windows;
+    let mut logits = Vec::new();
+    for starts in windows.starts(features).chunks(BATCH) {
+        let x = windows.cut(features, learner.scaling.as_ref(), starts);
+        let shape = [starts.len(), features.channels, features.bins, windows.frames];
+        logits.extend(model.run(&x, shape, "logits")?);
+    }
+    Ok(windows.probabilities(&logits, classes))
+}
+
+/// Mean of rows of probabilities.
+fn average(rows: &[f32], classes: usize) -> Vec<f32> {
+    let count = (rows.len() / classes).max(1) as f32;
+    (0..classes).map(|class| rows.iter().skip(class).step_by(classes).sum::<f32>() / count).collect()
+}
+
+/// A clip at every sampling rate that was asked for, each made once.
+struct Heard<'a> {
+    clip: &'a Clip,
+    path: &'a Path,
+    at_rates: Vec<Clip>,
+}
+
+impl Heard<'_> {
+    fn at(&mut self, rate: u32) -> Result<&[f32], TaggingError> {
+        if rate == self.clip.sample_rate {
+            return Ok(&self.clip.samples);
+        }
+        let found = self.at_rates.iter().position(|clip| clip.sample_rate == rate);
+        let index = match found {
+            Some(index) => index,
+            None => {
+                if self.clip.samples.is_empty() {
+                    return Err(features_error(self.path, FeatureError::Empty));
+                }
+                self.at_rates.push(resample(self.clip, rate)?);
+                self.at_rates.len() - 1
+            }
+        };
+        Ok(&self.at_rates[index].samples)
+    }
+}
+
+fn features_error(path: &Path, source: FeatureError) -> TaggingError {
+    TaggingError::Features { path: PathBuf::from(path), source }
+}
