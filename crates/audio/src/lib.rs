@@ -92,9 +92,15 @@ impl Limits {
 /// Writes a clip as WAV, 16-bit PCM; samples beyond full scale are clipped, NaN becomes 0.
 ///
 /// # Errors
-/// The file cannot be written; then what stood there before still stands.
+/// The file cannot be written, or the clip is too long for the format's 4 GiB; what stood there before still stands.
 pub fn write_wav(path: &Path, clip: &Clip) -> Result<(), earmark_files::FileError> {
-    let data = clip.samples.len() as u32 * 2;
+    let data = match u32::try_from(clip.samples.len() * 2) {
+        Ok(data) if data <= u32::MAX - 36 => data,
+        _ => {
+            let source = std::io::Error::new(std::io::ErrorKind::FileTooLarge, "WAV holds at most 4 GiB");
+            return Err(earmark_files::FileError { path: path.to_owned(), action: "write", source });
+        }
+    };
     let mut bytes = Vec::with_capacity(44 + data as usize);
     bytes.extend(b"RIFF");
     bytes.extend((36 + data).to_le_bytes());
@@ -102,7 +108,7 @@ pub fn write_wav(path: &Path, clip: &Clip) -> Result<(), earmark_files::FileErro
     bytes.extend(16u32.to_le_bytes());
     bytes.extend([1u16, 1].into_iter().flat_map(u16::to_le_bytes)); // PCM, mono
     bytes.extend(clip.sample_rate.to_le_bytes());
-    bytes.extend((clip.sample_rate * 2).to_le_bytes());
+    bytes.extend(clip.sample_rate.saturating_mul(2).to_le_bytes());
     bytes.extend([2u16, 16].into_iter().flat_map(u16::to_le_bytes));
     bytes.extend(b"data");
     bytes.extend(data.to_le_bytes());

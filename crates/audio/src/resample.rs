@@ -10,7 +10,7 @@ const TAPS: usize = 1024;
 
 /// Brings a clip to another sample rate, without aliases and without delay.
 ///
-/// Aliases, and errors inside the band up to 97 % of the lower Nyquist frequency, stay 90 dB under the sound. A feature at
+/// Aliases, and errors inside the band up to 97 % of the lower Nyquist frequency, stay 100 dB under the sound. A feature at
 /// `t` seconds stays at `t` seconds; before and after the clip there is silence. The same rate gives a copy.
 ///
 /// # Shape

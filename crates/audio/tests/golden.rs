@@ -1,5 +1,7 @@
 //! Decoded sound against libsndfile's and FFmpeg's; `golden/audio/make.py` makes the files.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 use std::path::{Path, PathBuf};
 
 use earmark_audio::{Limits, decode};

@@ -1,5 +1,7 @@
 //! Features against librosa's; `golden/features/make.py` makes the values.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 use earmark_features::{FrontEnd, MfccStatistics, mfcc_statistics};
 use serde_json::{Value, json};
 

@@ -1,0 +1,85 @@
+//! Resampled tones against the tone they should be.
+
+use std::f64::consts::TAU;
+
+use earmark_audio::{Clip, resample};
+
+const RATES: [(u32, u32); 9] = [
+    (44_100, 22_050),
+    (48_000, 22_050),
+    (48_000, 44_100),
+    (22_050, 44_100),
+    (8_000, 22_050),
+    (16_000, 44_100),
+    (96_000, 22_050),
+    (44_100, 16_000),
+    (11_025, 44_100),
+];
+
+fn tone(hz: f64, sample_rate: u32, seconds: f64) -> Clip {
+    let n = (seconds * f64::from(sample_rate)).round() as usize;
+    let sample = |n: usize| (0.5 * (TAU * hz * n as f64 / f64::from(sample_rate) + 0.3).sin()) as f32;
+    Clip { samples: (0..n).map(sample).collect(), sample_rate }
+}
+
+/// Decibels of `clip - expected` against a tone of the same size, without the ends, where the filter hears the silence
+/// around the clip: half its length, 700 samples of the lower rate.
+fn error_db(clip: &Clip, expected: &Clip, lower_rate: u32) -> f64 {
+    let edge = (700 * u64::from(clip.sample_rate) / u64::from(lower_rate)) as usize;
+    let inside = edge..clip.samples.len() - edge;
+    let errors = clip.samples[inside.clone()].iter().zip(&expected.samples[inside.clone()]);
+    let power: f64 = errors.map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>() / inside.len() as f64;
+    10.0 * (power / 0.125).log10()
+}
+
+#[test]
+fn tones_inside_the_band_stay_as_they_are() {
+    for (from, to) in RATES {
+        let nyquist = f64::from(from.min(to)) / 2.0;
+        for part in [0.01, 0.2, 0.5, 0.8, 0.95, 0.97] {
+            let hz = nyquist * part;
+            let clip = resample(&tone(hz, from, 0.6), to).unwrap();
+            let expected = tone(hz, to, 0.6);
+            assert_eq!((clip.samples.len(), clip.sample_rate), (expected.samples.len(), to));
+            let error = error_db(&clip, &expected, from.min(to));
+            println!("{from} to {to} Hz, {part}: {error:.1} dB");
+            assert!(error < -100.0, "{from} to {to} Hz, tone of {hz} Hz: {error:.1} dB");
+        }
+    }
+}
+
+#[test]
+fn tones_above_the_new_band_vanish() {
+    for (from, to) in RATES.into_iter().filter(|(from, to)| from > to) {
+        for part in [1.0, 1.01, 1.05] {
+            let hz = f64::from(to) / 2.0 * part;
+            let clip = resample(&tone(hz, from, 0.6), to).unwrap();
+            let silence = Clip { samples: vec![0.0; clip.samples.len()], sample_rate: to };
+            let alias = error_db(&clip, &silence, to);
+            println!("{from} to {to} Hz, {part}: {alias:.1} dB");
+            assert!(alias < -100.0, "{from} to {to} Hz, tone of {hz} Hz: {alias:.1} dB");
+        }
+    }
+}
+
+#[test]
+fn lengths_are_rounded() {
+    for (from, to) in RATES.into_iter().chain([(44_100, 44_101), (12_345, 6_789), (7, 5)]) {
+        for n in [1usize, 2, 3, 100, 1_023, 4_411] {
+            let clip = resample(&Clip { samples: vec![0.1; n], sample_rate: from }, to).unwrap();
+            let expected = (n as f64 * f64::from(to) / f64::from(from)).round() as usize;
+            assert_eq!(clip.samples.len(), expected, "{n} samples from {from} to {to} Hz");
+            assert!(clip.samples.iter().all(|sample| sample.is_finite()));
+        }
+    }
+}
+
+#[test]
+fn the_same_rate_is_a_copy_and_rates_of_zero_are_refused() {
+    let clip = tone(440.0, 8_000, 0.1);
+    assert_eq!(resample(&clip, 8_000).unwrap(), clip);
+    let empty = Clip { samples: Vec::new(), sample_rate: 8_000 };
+    assert_eq!(resample(&empty, 16_000).unwrap().samples, []);
+    assert!(resample(&clip, 0).unwrap_err().to_string().contains("from 8000 to 0 Hz"));
+    assert!(resample(&Clip { sample_rate: 0, ..clip }, 8_000).is_err());
+}
