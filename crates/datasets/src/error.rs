@@ -179,6 +179,12 @@ pub enum DatasetError {
         /// What differs.
         reason: String,
     },
+    /// The embedded data set was to be written over something else.
+    #[error("{}: the folder is not empty and holds no embedded data set; nothing was written", path.display())]
+    NotEmpty {
+        /// The folder.
+        path: PathBuf,
+    },
     /// A setting of the synthetic data set out of its range.
     #[error("{key} is {value}, must be {wanted}")]
     Setting {
