@@ -13,6 +13,7 @@ interface, so where it fails plain `pip download` does the work.
 import contextlib
 import hashlib
 import json
+import logging
 import os
 import re
 import subprocess
@@ -68,7 +69,7 @@ def pip_finder(machine):
     from pip._internal.commands import create_command
 
     command = create_command("download")
-    options, _ = command.parse_args(["--no-deps", "--no-cache-dir", *tags(machine), "any"])
+    options, _ = command.parse_args(["--no-deps", "--no-cache-dir", "--retries", "2", *tags(machine), "any"])
     with command.main_context():
         session = command.get_default_session(options)
         finder = command._build_package_finder(
@@ -220,6 +221,7 @@ def fetch(stack, cache, machine, missing):
 
 
 def main():
+    logging.basicConfig(format="  pip: %(message)s", level=logging.WARNING)  # Why the index cannot be reached, if so.
     wanted = json.loads(sys.argv[1])
     cache, machine, wheels = wanted["cache"], wanted["machine"], wanted["wheels"]
     paths = [in_cache(cache, wheel) for wheel in wheels]

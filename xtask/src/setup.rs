@@ -7,7 +7,7 @@ use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use serde_json::json;
 
 use crate::python::Python;
@@ -67,8 +67,8 @@ pub fn setup(root: &Path, cuda: bool) -> Result<()> {
     if plan.is_done(&native) {
         return Ok(()); // Another set-up did it while this one waited.
     }
-    let python = Python::find().with_context(|| other_ways(&plan, &wheels_folder))?;
-    let paths = fetch(&python, &plan, &wheels_folder)?;
+    let fetched = Python::find().and_then(|python| Ok((fetch(&python, &plan, &wheels_folder)?, python)));
+    let (paths, python) = fetched.map_err(|reason| with_other_ways(&reason, &plan, &wheels_folder))?;
     unpack(&python, &plan, &paths, &native)?;
     eprintln!("native libraries: {}", native.display());
     Ok(())
@@ -106,24 +106,23 @@ fn variable_line(library: Library) -> String {
     format!("  {} to {}", library.variable(), library.meaning())
 }
 
-/// How the libraries can be had without Python or without a network.
-fn other_ways(plan: &Plan, wheels_folder: &Path) -> String {
+/// The reason why set-up failed, and how the libraries can be had without Python or without a network.
+fn with_other_ways(reason: &anyhow::Error, plan: &Plan, wheels_folder: &Path) -> anyhow::Error {
     let files: Vec<_> = plan
         .wheels()
         .map(|wheel| format!("  {} {}  SHA-256 {}", wheel.name, wheel.version, plan.sha256(wheel)))
         .collect();
     let variables: Vec<_> = plan.libraries.iter().map(|&library| variable_line(library)).collect();
-    format!(
-        "the native libraries are not all here. Other ways to provide them:\n\
-         - Put these wheels (Linux, {}; torch and onnxruntime for CPython 3.11) into {}\n{}\n\
-           Where Python with pip has a network: python3 -m pip download --no-deps --python-version 3.11 \
-         --only-binary=:all: --platform manylinux_2_28_{} NAME==VERSION\n\
-         - Or use libraries that you have, and set\n{}\n\
-         The reason",
+    anyhow!(
+        "{reason:#}\n\n\
+         The native libraries can be provided in other ways, too:\n\
+         - Put these wheels (for Linux, {}) into {}\n{}\n  \
+           A machine of this kind that has Python, pip and a network gets each by\n  \
+           python3 -m pip download --no-deps --python-version 3.11 --only-binary=:all: NAME==VERSION\n\
+         - Or set variables for libraries that are here already:\n{}",
         plan.machine.1,
         wheels_folder.display(),
         files.join("\n"),
-        plan.machine.1,
         variables.join("\n")
     )
 }
@@ -149,13 +148,12 @@ fn fetch(python: &Python, plan: &Plan, wheels_folder: &Path) -> Result<Vec<Strin
         .map(|wheel| json!({"name": wheel.name, "version": wheel.version, "sha256": plan.sha256(wheel)}))
         .collect();
     let wanted = json!({"cache": wheels_folder, "machine": plan.machine.1, "wheels": wheels}).to_string();
-    let printed = python.run(include_str!("fetch.py"), &[&wanted]).with_context(|| other_ways(plan, wheels_folder))?;
+    let printed = python.run(include_str!("fetch.py"), &[&wanted])?;
     let paths: Vec<Option<String>> = serde_json::from_str(&printed).context("fetch.py printed no list of paths")?;
     let missing: Vec<_> =
         plan.wheels().zip(&paths).filter(|(_, path)| path.is_none()).map(|(wheel, _)| wheel.name).collect();
     if !missing.is_empty() {
-        return Err(anyhow::anyhow!("could not fetch {} (see above)", missing.join(", ")))
-            .with_context(|| other_ways(plan, wheels_folder));
+        bail!("could not fetch {} (the reasons are above)", missing.join(", "));
     }
     Ok(paths.into_iter().flatten().collect())
 }
