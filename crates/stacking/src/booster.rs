@@ -1,45 +1,6 @@
 use crate::trees::{OBJECTIVE, Trees};
-use crate::xgboost::{DMatrix, Learner, Rows};
-use crate::{Result, StackError, StackSettings, Table};
-
-/// Features of clips, row-major, `columns` numbers a clip; not-a-number where one is missing.
-#[derive(Clone, Copy, Debug)]
-pub struct Matrix<'a> {
-    data: &'a [f32],
-    columns: usize,
-}
-
-impl<'a> Matrix<'a> {
-    /// # Shape
-    /// `data`: `[rows, columns]`.
-    ///
-    /// # Errors
-    /// No column, or `data` is not whole rows, or holds an infinite number.
-    pub fn new(data: &'a [f32], columns: usize) -> Result<Matrix<'a>> {
-        if columns == 0 || !data.len().is_multiple_of(columns) {
-            let reason = format!("{} values are not whole rows of {columns} columns", data.len());
-            return Err(StackError::Table(reason));
-        }
-        if data.iter().any(|value| value.is_infinite()) {
-            return Err(StackError::Table("a feature is infinite".to_owned()));
-        }
-        Ok(Matrix { data, columns })
-    }
-
-    fn rows(&self) -> usize {
-        self.data.len() / self.columns
-    }
-
-    fn as_rows(&self) -> Rows<'a> {
-        Rows { data: self.data, rows: self.rows(), columns: self.columns }
-    }
-}
-
-impl<'a> From<&'a Table> for Matrix<'a> {
-    fn from(table: &'a Table) -> Matrix<'a> {
-        Matrix { data: table.data(), columns: table.columns().len() }
-    }
-}
+use crate::xgboost::{DMatrix, Learner};
+use crate::{Matrix, Result, StackError, StackSettings, Table};
 
 /// Boosted trees that give each class a probability.
 pub struct Booster {
@@ -70,7 +31,7 @@ impl Booster {
         settings.validate()?;
         check_rows(x.rows(), labels, weights, classes)?;
         let threads = threads(settings.threads);
-        let mut matrix = DMatrix::new(x.as_rows(), threads)?;
+        let mut matrix = DMatrix::new(x, threads)?;
         // Exact: a class index is far below 2^24.
         matrix.set(c"label", &labels.iter().map(|&label| label as f32).collect::<Vec<_>>())?;
         matrix.set(c"weight", weights)?;
@@ -109,9 +70,11 @@ impl Booster {
     }
 
     fn load(json: Vec<u8>, threads: usize) -> Result<Booster> {
-        let Trees { features, classes, .. } = Trees::read(&json)?;
+        let trees = Trees::read(&json)?;
+        let rewritten = trees.to_json().map_err(|error| StackError::Booster(error.to_string()))?;
+        let Trees { features, classes, .. } = trees;
         let mut learner = Learner::new(None)?;
-        learner.load_json(&json)?;
+        learner.load_json(&rewritten)?;
         learner.set(c"nthread", threads.to_string())?;
         Ok(Booster { learner, json, features, classes, threads })
     }
@@ -139,14 +102,14 @@ impl Booster {
     /// # Errors
     /// Another number of columns than the trees learned from, or XGBoost refuses.
     pub fn probabilities(&self, x: Matrix<'_>) -> Result<Vec<f32>> {
-        if x.columns != self.features {
-            let reason = format!("{} features for trees that learned from {}", x.columns, self.features);
+        if x.columns() != self.features {
+            let reason = format!("{} features for trees that learned from {}", x.columns(), self.features);
             return Err(StackError::Table(reason));
         }
         if x.rows() == 0 {
             return Ok(Vec::new());
         }
-        let (shape, values) = self.learner.predict(&DMatrix::new(x.as_rows(), self.threads)?)?;
+        let (shape, values) = self.learner.predict(&DMatrix::new(x, self.threads)?)?;
         if shape != [x.rows() as u64, self.classes as u64] {
             let message = format!("it answered in the shape {shape:?} for {} rows", x.rows());
             return Err(StackError::Xgboost { action: "predict", message });

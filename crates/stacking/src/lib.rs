@@ -9,16 +9,19 @@
 pub mod averages;
 mod booster;
 mod error;
+mod matrix;
 mod metrics;
 mod onnx;
+mod rewrite;
 mod settings;
 mod stack;
 mod table;
 mod trees;
 mod xgboost;
 
-pub use booster::{Booster, Matrix};
+pub use booster::Booster;
 pub use error::{Result, StackError};
+pub use matrix::Matrix;
 pub use metrics::{ClassScore, Scores, score};
 pub use onnx::to_onnx;
 pub use settings::StackSettings;

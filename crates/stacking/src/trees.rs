@@ -1,5 +1,7 @@
 //! The trees of a booster, read from XGBoost's JSON and checked, so that a damaged file is an error and not a crash.
 
+use std::collections::VecDeque;
+
 use serde::Deserialize;
 
 use crate::{Result, StackError};
@@ -20,7 +22,7 @@ pub(crate) struct Trees {
 #[derive(Debug)]
 pub(crate) struct Tree {
     pub class: usize,
-    /// The root first; children come after their parent.
+    /// Breadth first: the root, and two children always side by side.
     pub nodes: Vec<Node>,
 }
 
@@ -93,6 +95,7 @@ struct GradientBooster {
 
 #[derive(Deserialize)]
 struct GbTree {
+    /// The class of each tree.
     tree_info: Vec<usize>,
     trees: Vec<TreeJson>,
 }
@@ -162,7 +165,7 @@ fn base_margins(text: &str, classes: usize) -> Result<Vec<f32>, String> {
 }
 
 impl TreeJson {
-    /// The nodes that the root reaches, it first; XGBoost leaves pruned ones in the arrays.
+    /// The nodes that the root reaches, breadth first; XGBoost leaves pruned ones in the arrays.
     fn nodes(&self, features: usize) -> Result<Vec<Node>, String> {
         let size = self.left_children.len();
         let lengths = [
@@ -180,14 +183,14 @@ impl TreeJson {
         }
         let mut nodes = Vec::with_capacity(size);
         let mut seen = vec![false; size];
-        let mut open = vec![0];
-        while let Some(id) = open.pop() {
+        let mut open = VecDeque::from([0]);
+        while let Some(id) = open.pop_front() {
             if std::mem::replace(&mut seen[id], true) {
                 return Err(format!("is damaged: node {id} has two parents"));
             }
             let kind = self.node(id, features)?;
             if let NodeKind::Split { left, right, .. } = kind {
-                open.extend([right, left]);
+                open.extend([left, right]);
             }
             nodes.push(Node { id, kind });
         }

@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 
 use libloading::Library;
 
-use crate::{Result, StackError};
+use crate::{Matrix, Result, StackError};
 
 /// Names another library file.
 const VARIABLE: &str = "EARMARK_XGBOOST_LIB";
@@ -71,7 +71,8 @@ impl Api {
                 Ok(api) => match api.version() {
                     found if found.0 == VERSION.0 && found >= VERSION => return Ok(api),
                     found => {
-                        let (found, wanted) = (format!("{}.{}", found.0, found.1), format!("{}.{}", VERSION.0, VERSION.1));
+                        let (found, wanted) =
+                            (format!("{}.{}", found.0, found.1), format!("{}.{}", VERSION.0, VERSION.1));
                         tried.push(format!("{}: is XGBoost {found}, not {wanted} or newer", path.display()));
                     }
                 },
@@ -99,8 +100,8 @@ impl Api {
         }
         // SAFETY: XGBoost returns a string of its own, valid until this thread's next call.
         let message = unsafe { CStr::from_ptr((self.last_error)()) }.to_string_lossy();
-        // The first line says what is wrong; below it come addresses of a stack trace.
-        let message = message.lines().next().unwrap_or("no reason given").to_owned();
+        // Behind the reason come addresses of a stack trace.
+        let message = message.split("\nStack trace").next().unwrap_or_default().trim().to_owned();
         Err(StackError::Xgboost { action, message })
     }
 }
@@ -110,14 +111,6 @@ fn api() -> Result<&'static Api> {
     static API: OnceLock<Result<Api, String>> = OnceLock::new();
     let opened = API.get_or_init(|| Api::open_first(&earmark_files::library_places(VARIABLE, FILE)));
     opened.as_ref().map_err(|reason| StackError::Library { reason: reason.clone() })
-}
-
-/// Rows of numbers, not-a-number where one is missing, row-major.
-#[derive(Clone, Copy)]
-pub(crate) struct Rows<'a> {
-    pub data: &'a [f32],
-    pub rows: usize,
-    pub columns: usize,
 }
 
 /// How NumPy describes an array in memory, which XGBoost reads.
@@ -141,14 +134,10 @@ pub(crate) struct DMatrix {
 }
 
 impl DMatrix {
-    pub fn new(x: Rows<'_>, threads: usize) -> Result<DMatrix> {
+    pub fn new(x: Matrix<'_>, threads: usize) -> Result<DMatrix> {
         let api = api()?;
         let action = "read a matrix";
-        if x.rows.checked_mul(x.columns) != Some(x.data.len()) {
-            let message = format!("{} values for {} rows of {} columns", x.data.len(), x.rows, x.columns);
-            return Err(StackError::Xgboost { action, message });
-        }
-        let data = array_interface(x.data, &[x.rows, x.columns])?;
+        let data = array_interface(x.data(), &[x.rows(), x.columns()])?;
         let config = text(action, format!(r#"{{"missing":NaN,"nthread":{threads}}}"#))?;
         let mut handle = std::ptr::null_mut();
         // SAFETY: `data` describes a live slice of that many numbers, which XGBoost copies before it returns.
@@ -287,10 +276,5 @@ mod tests {
         let error = learner.load_json(b"{\"learner\": 1}").unwrap_err().to_string();
         assert!(error.starts_with("XGBoost cannot read the trees: "), "{error}");
         assert!(error.len() > 40, "the reason is passed on: {error}");
-    }
-
-    #[test]
-    fn a_shape_that_the_data_does_not_fill_never_reaches_c() {
-        assert!(DMatrix::new(Rows { data: &[1.0; 5], rows: 2, columns: 3 }, 1).is_err());
     }
 }

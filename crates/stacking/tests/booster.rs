@@ -15,6 +15,11 @@ fn predicts_what_python_predicts_by_the_same_trees() {
         assert_eq!((booster.features(), booster.classes()), (case.features, case.classes), "{name}");
         let distance = case.distance(&booster.probabilities(case.x()).unwrap());
         assert!(distance <= 1e-6, "{name}: {distance}");
+        // XGBoost walks the trees in another way where there are few rows.
+        let rows = case.values.chunks_exact(case.features).map(|row| Matrix::new(row, case.features).unwrap());
+        let one_by_one: Vec<f32> = rows.flat_map(|row| booster.probabilities(row).unwrap()).collect();
+        let distance = case.distance(&one_by_one);
+        assert!(distance <= 1e-6, "{name}, row by row: {distance}");
     }
 }
 
@@ -60,6 +65,20 @@ fn a_booster_goes_through_its_json_and_to_another_thread() {
         scope.spawn(move || again.probabilities(case.x()).unwrap()).join().unwrap()
     });
     assert_eq!(before, after);
+}
+
+/// Numbers that predictions do not need, but by which XGBoost itself would write beyond its memory.
+#[test]
+fn what_is_not_checked_does_not_reach_xgboost() {
+    let (case, json) = Case::read("missing");
+    let whole: Value = serde_json::from_slice(&json).unwrap();
+    let model = "/learner/gradient_booster/model";
+    for place in ["trees/7/id", "trees/7/parents/1", "iteration_indptr/2", "gbtree_model_param/num_trees"] {
+        let mut damaged = whole.clone();
+        *damaged.pointer_mut(&format!("{model}/{place}")).expect(place) = json!(99_999_999_999_u64);
+        let booster = Booster::from_json(&serde_json::to_vec(&damaged).unwrap()).unwrap();
+        assert!(case.distance(&booster.probabilities(case.x()).unwrap()) <= 1e-6, "{place}");
+    }
 }
 
 #[test]
