@@ -1,3 +1,60 @@
-//! The `earmark` binary.
+//! The `earmark` binary: reads the command line, does what it says, and tells in words what went wrong.
 
-fn main() {}
+mod args;
+mod data;
+mod nets;
+mod output;
+mod synth;
+mod tag;
+
+#[cfg(feature = "train")]
+mod bundle;
+#[cfg(feature = "train")]
+mod progress;
+#[cfg(feature = "train")]
+mod recipe;
+#[cfg(feature = "train")]
+mod results;
+#[cfg(feature = "train")]
+mod run;
+#[cfg(feature = "train")]
+mod sounds;
+#[cfg(feature = "train")]
+mod stack;
+#[cfg(feature = "train")]
+mod train;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Arguments, Command};
+
+/// 0: done; 1: failed; 2 (given by clap): wrong usage.
+fn main() -> ExitCode {
+    match run(Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if output::is_closed_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> anyhow::Result<()> {
+    match arguments.command {
+        Command::Synth(options) => synth::run(&options),
+        Command::Features(options) => data::features(&options),
+        Command::Nets(command) => nets::run(&command),
+        Command::Tag(options) => tag::run(&options),
+        #[cfg(feature = "train")]
+        Command::Train(options) => train::run(&options),
+        #[cfg(feature = "train")]
+        Command::Stack(options) => stack::run(&options),
+        #[cfg(feature = "train")]
+        Command::Evaluate(options) => results::evaluate(&options),
+        #[cfg(feature = "train")]
+        Command::Predict(options) => results::predict(&options),
+    }
+}

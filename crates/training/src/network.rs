@@ -123,8 +123,8 @@ pub fn set_threads(threads: usize) {
     tch::set_num_threads(threads.max(1) as i32);
 }
 
-/// Weights drawn anew, each parameter from a stream of its own.
-pub(crate) fn initial_weights(graph: &Graph, seed: u64, keys: &[u64]) -> Weights {
+/// Weights drawn anew as the graph says, each parameter from a stream of its own, named by `seed`, `keys` and its name.
+pub fn initial_weights(graph: &Graph, seed: u64, keys: &[u64]) -> Weights {
     let draw = |parameter: Parameter| {
         let mut keys = keys.to_vec();
         keys.extend([random::key("weights"), random::key(&parameter.name)]);

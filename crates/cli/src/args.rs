@@ -1,0 +1,198 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Earmark, a general-purpose audio tagger: train on your sounds and labels by one command, tag any sound.
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = true)]
+pub struct Arguments {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Write the embedded data set: sounds made by code, in FSDKaggle2018's layout
+    Synth(Synth),
+    /// Compute the features of one file
+    Features(Features),
+    /// List the networks, or write one as ONNX
+    #[command(subcommand)]
+    Nets(Nets),
+    /// Train the learners of a recipe, stack them, and make a bundle
+    #[cfg(feature = "train")]
+    Train(Train),
+    /// Stack the trained learners of a run once more
+    #[cfg(feature = "train")]
+    Stack(Run),
+    /// Print the scores of a run
+    #[cfg(feature = "train")]
+    Evaluate(Evaluate),
+    /// Write the stack's answers for the test clips in Kaggle's form: fname and three labels
+    #[cfg(feature = "train")]
+    Predict(Predict),
+    /// Tag sounds with a trained bundle
+    Tag(Tag),
+}
+
+#[derive(Debug, Args)]
+pub struct Synth {
+    /// The folder to write
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Decides every sound; the same seed gives the same bytes
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Clips to train on
+    #[arg(long, value_name = "N")]
+    pub train_clips: Option<usize>,
+    /// Clips to test on
+    #[arg(long, value_name = "N")]
+    pub test_clips: Option<usize>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Kind {
+    /// Samples at 44,100 Hz: [1, N]
+    Wave,
+    /// Log-mel with deltas: [3, 64, T]
+    Logmel,
+    /// MFCC with deltas: [3, 64, T]
+    Mfcc,
+    /// Maximum, minimum, variance, skewness of 64 MFCC: [256]
+    Stats,
+}
+
+#[derive(Debug, Args)]
+pub struct Features {
+    /// The sound file
+    pub file: PathBuf,
+    /// Which features
+    #[arg(long)]
+    pub kind: Kind,
+    /// The NumPy file to write, 32-bit floats
+    #[arg(long, value_name = "X.npy")]
+    pub out: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Nets {
+    /// Name, family, input, parameters and FLOPs of every network
+    List {
+        /// One JSON value on stdout
+        #[arg(long)]
+        json: bool,
+    },
+    /// Write a network as ONNX: input `x` [batch, 3, bins, frames], output `logits`
+    Export {
+        /// The network's name
+        arch: String,
+        /// Its weights, a safetensors file with timm's or torchvision's names; without it, fresh random ones
+        #[arg(long, value_name = "W.safetensors")]
+        weights: Option<PathBuf>,
+        /// Number of classes; by default those of the weights, or 1000
+        #[arg(long, value_name = "N")]
+        classes: Option<usize>,
+        /// The ONNX file to write
+        #[arg(long, value_name = "M.onnx")]
+        out: PathBuf,
+    },
+}
+
+#[cfg(feature = "train")]
+#[derive(Debug, Args)]
+pub struct Train {
+    /// What to train and how
+    #[arg(long, value_name = "R.toml")]
+    pub recipe: PathBuf,
+    /// The sounds and labels: FSDKaggle2018's, Kaggle's or ESC-50's layout, a folder per class, or a CSV file
+    #[arg(long)]
+    pub data: PathBuf,
+    /// Where the sounds lie that a CSV file names
+    #[arg(long, value_name = "DIR")]
+    pub audio_dir: Option<PathBuf>,
+    /// A regular expression whose first group is the fold in a file's name; wins over the recipe's
+    #[arg(long, value_name = "REGEX")]
+    pub folds_from: Option<String>,
+    /// The run's folder; the same command goes on where it was broken off
+    #[arg(long, value_name = "RUN")]
+    pub out: PathBuf,
+    /// cpu, or cuda:0, cuda:1, ...
+    #[arg(long, default_value = "cpu", env = "EARMARK_DEVICE")]
+    pub device: String,
+    /// Train this job alone, and do not stack
+    #[arg(long, value_name = "LEARNER/SPLIT")]
+    pub job: Option<String>,
+    /// Jobs at once; by default one per core on a CPU, one on a GPU
+    #[arg(long, value_name = "N", env = "EARMARK_JOBS")]
+    pub jobs: Option<usize>,
+    /// Threads of all jobs together; by default one per core
+    #[arg(long, value_name = "N", env = "EARMARK_THREADS")]
+    pub threads: Option<usize>,
+    /// No progress bars
+    #[arg(long, env = "EARMARK_NO_PROGRESS")]
+    pub no_progress: bool,
+    /// A line on stderr for each job that ends
+    #[arg(long, short)]
+    pub verbose: bool,
+    /// The scores as one JSON value on stdout
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[cfg(feature = "train")]
+#[derive(Debug, Args)]
+pub struct Run {
+    /// The run's folder
+    pub run: PathBuf,
+    /// The scores as one JSON value on stdout
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[cfg(feature = "train")]
+#[derive(Debug, Args)]
+pub struct Evaluate {
+    /// The run's folder
+    pub run: PathBuf,
+    /// One JSON value on stdout
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[cfg(feature = "train")]
+#[derive(Debug, Args)]
+pub struct Predict {
+    /// The run's folder
+    pub run: PathBuf,
+    /// The CSV file to write
+    #[arg(long, value_name = "submission.csv")]
+    pub out: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct Tag {
+    /// Sound files, or folders of them
+    #[arg(required = true)]
+    pub paths: Vec<PathBuf>,
+    /// The bundle: the folder RUN/bundle
+    #[arg(long, value_name = "BUNDLE", env = "EARMARK_MODEL")]
+    pub model: PathBuf,
+    /// Tags per file
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..))]
+    pub top: u64,
+    /// Leave out tags below this score
+    #[arg(long, default_value_t = 0.0, value_name = "P")]
+    pub min_score: f32,
+    /// One JSON value on stdout: [{"path": ..., "tags": [{"label": ..., "score": ...}]}]
+    #[arg(long, conflicts_with = "csv")]
+    pub json: bool,
+    /// A table on stdout: path,label,score
+    #[arg(long)]
+    pub csv: bool,
+    /// Threads per file; by default all cores
+    #[arg(long, default_value_t = 0, value_name = "N", env = "EARMARK_THREADS")]
+    pub threads: usize,
+}

@@ -1,0 +1,67 @@
+//! The bundle of a run: its networks and trees as ONNX, with all that tagging needs to know.
+
+use std::collections::BTreeMap;
+
+use anyhow::Context;
+use earmark_nets::{find, onnx};
+use earmark_stacking::{Booster, to_onnx};
+use earmark_tagging::{Bundle, Learner};
+
+use crate::recipe::Recipe;
+use crate::results::{self, Results};
+use crate::run::{FULL, Run};
+
+const STACK: &str = "stack.onnx";
+
+/// Writes `RUN/bundle` from the weights that learned from all training clips.
+pub fn write(
+    run: &Run,
+    recipe: &Recipe,
+    labels: &[String],
+    booster: &Booster,
+    results: &Results,
+) -> anyhow::Result<()> {
+    let mut files = BTreeMap::new();
+    let mut learners = Vec::new();
+    for settings in &recipe.learners {
+        let features = recipe.features[&settings.features].clone();
+        let (weights, scaling) = run.weights(&settings.name, FULL)?;
+        let graph = find(&settings.arch)?.graph(features.shape().0, labels.len());
+        let file = format!("learner-{}.onnx", settings.name);
+        files.insert(file.clone(), onnx::network(&graph, &weights).with_context(|| settings.name.clone())?);
+        let windows = settings.windowing(&features);
+        let (name, arch) = (settings.name.clone(), settings.arch.clone());
+        learners.push(Learner { name, arch, file, features, scaling, windows });
+    }
+    files.insert(STACK.to_owned(), to_onnx(booster.to_json(), booster.features(), labels.len())?);
+    files.insert("README.md".to_owned(), card(recipe, labels, results).into_bytes());
+    let statistics = recipe.stack.statistics.then(|| recipe.statistics.clone());
+    Ok(Bundle::new(labels.to_vec(), learners, statistics, Some(STACK.to_owned())).write(&run.path("bundle"), files)?)
+}
+
+/// The model card.
+fn card(recipe: &Recipe, labels: &[String], results: &Results) -> String {
+    let version = env!("CARGO_PKG_VERSION");
+    let learners = recipe.learners.iter().map(|learner| {
+        let mixup = if learner.mixup > 0.0 { format!(", mixup Beta({0}, {0})", learner.mixup) } else { String::new() };
+        format!(
+            "- `{}`: {} on {}, crops of {} s{mixup}, {} epochs\n",
+            learner.name, learner.arch, learner.features, learner.crop_seconds, learner.epochs
+        )
+    });
+    let learners: String = learners.collect();
+    let labels: String = labels.iter().map(|label| format!("- {label}\n")).collect();
+    let scores = results::text(results);
+    format!(
+        "# An audio tagger made by Earmark {version}\n\n\
+         Tags sound with one of the labels below: `earmark tag SOUND --model .` Networks are `learner-*.onnx` (input `x`, \
+         `[batch, channels, bins, frames]`; output `logits`), the stack is `{STACK}` (input `x`: the learners' \
+         probabilities, then the statistics; output `probabilities`). `config.json` has the settings of the features; \
+         `SHA256SUMS` the sums of all files.\n\n\
+         ## Labels\n\n{labels}\n## Learners\n\n{learners}\n\
+         ## Scores\n\nOut of fold: each training clip is judged by models that never saw it. The bundle's networks have \
+         learned from all training clips.\n\n```\n{scores}```\n\n\
+         ## Limits\n\nIt knows its labels and nothing else: any sound gets one of them. The rights in the sounds that it \
+         was trained on decide what it may be used for.\n"
+    )
+}

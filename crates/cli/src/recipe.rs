@@ -1,0 +1,142 @@
+//! The recipe: one TOML file that says what to train and how.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use anyhow::Context;
+use earmark_datasets::Damaged;
+use earmark_features::{FrontEnd, MfccStatistics};
+use earmark_stacking::StackSettings;
+use earmark_training::LearnerSettings;
+use serde::{Deserialize, Serialize};
+
+/// A recipe, all settings of a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recipe {
+    /// Every random number of the run comes from it.
+    #[serde(default)]
+    pub seed: u64,
+    /// Folds and damaged clips.
+    #[serde(default)]
+    pub data: DataSettings,
+    /// Front ends by name; the learners refer to them.
+    pub features: BTreeMap<String, FrontEnd>,
+    /// Level 1.
+    pub learners: Vec<LearnerSettings>,
+    /// The statistics that level 2 sees beside the learners.
+    #[serde(default)]
+    pub statistics: MfccStatistics,
+    /// Level 2.
+    #[serde(default)]
+    pub stack: StackSettings,
+}
+
+/// How the data are split, and what becomes of clips that cannot be heard.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DataSettings {
+    /// Number of folds to draw, stratified, where the data bring none of their own.
+    pub folds: usize,
+    /// A regular expression whose first group is the fold in a file's name.
+    pub folds_from: Option<String>,
+    /// Empty, damaged and unreadable clips: `error`, `skip`, or `zeros` (silence in their place).
+    pub damaged: Damaged,
+}
+
+impl Default for DataSettings {
+    fn default() -> Self {
+        Self { folds: 5, folds_from: None, damaged: Damaged::Error }
+    }
+}
+
+impl Recipe {
+    /// Reads and checks a recipe.
+    pub fn read(path: &Path) -> anyhow::Result<Self> {
+        let text = earmark_files::read_to_string(path)?;
+        Self::parse(&text).with_context(|| format!("recipe {}", path.display()))
+    }
+
+    fn parse(text: &str) -> anyhow::Result<Self> {
+        let recipe: Self = toml::from_str(text)?;
+        recipe.validate()?;
+        Ok(recipe)
+    }
+
+    fn validate(&self) -> anyhow::Result<()> {
+        anyhow::ensure!(
+            (2..=100).contains(&self.data.folds),
+            "data.folds = {} is out of range: 2 to 100",
+            self.data.folds
+        );
+        for (name, front_end) in &self.features {
+            front_end.validate().with_context(|| format!("features.{name}"))?;
+        }
+        anyhow::ensure!(!self.learners.is_empty(), "there is no [[learners]]");
+        let mut names = BTreeSet::new();
+        for learner in &self.learners {
+            learner.validate()?;
+            anyhow::ensure!(names.insert(&learner.name), "two learners are named {:?}", learner.name);
+            let known = || self.features.keys().cloned().collect::<Vec<_>>().join(", ");
+            anyhow::ensure!(
+                self.features.contains_key(&learner.features),
+                "learner {}: features = {:?} is not one of [features]: {}",
+                learner.name,
+                learner.features,
+                known()
+            );
+            earmark_nets::find(&learner.arch).with_context(|| format!("learner {}", learner.name))?;
+        }
+        self.statistics.validate().context("statistics")?;
+        self.stack.validate().context("stack")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = r#"
+        [features.logmel]
+        kind = "logmel"
+        [[learners]]
+        name = "a"
+        arch = "resnet_nano"
+        features = "logmel"
+        epochs = 1
+        batch_size = 8
+        learning_rate = 0.1
+    "#;
+
+    #[test]
+    fn faults_name_the_key() {
+        let cases = [
+            (GOOD.replace("epochs", "epoch"), "unknown field `epoch`"),
+            (format!("sede = 1\n{GOOD}"), "unknown field `sede`"),
+            (GOOD.replace("epochs = 1", "epochs = 0"), "epochs = 0 is out of range"),
+            (GOOD.replace("kind = \"logmel\"", "kind = \"logmel\"\nn_fft = 0"), "n_fft"),
+            (GOOD.replace("features = \"logmel\"", "features = \"mfcc\""), "features = \"mfcc\""),
+            (GOOD.replace("resnet_nano", "resnet_nana"), "resnet_nano"),
+            (format!("{GOOD}\n[stack]\neta = 7.0"), "eta"),
+            (format!("{GOOD}\n[data]\nfolds = 1"), "data.folds = 1"),
+            (format!("{GOOD}{}", &GOOD[GOOD.find("[[").unwrap()..]), "two learners are named \"a\""),
+            ("[features]".to_owned(), "learners"),
+        ];
+        Recipe::parse(GOOD).unwrap();
+        for (text, expected) in cases {
+            let message = format!("{:#}", Recipe::parse(&text).unwrap_err());
+            assert!(message.contains(expected), "{expected}: {message}");
+        }
+    }
+
+    #[test]
+    fn the_project_s_recipes_are_good_and_survive_writing() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../recipes");
+        let recipes: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        assert!(recipes.len() >= 2, "{recipes:?}");
+        for path in recipes {
+            let recipe = Recipe::read(&path).unwrap();
+            assert_eq!(Recipe::parse(&toml::to_string(&recipe).unwrap()).unwrap(), recipe, "{}", path.display());
+        }
+    }
+}

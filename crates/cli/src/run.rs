@@ -1,0 +1,205 @@
+//! The folder of a run: what lies where, and how it is read and written.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use earmark_datasets::{Item, Manifest, Splits};
+use earmark_features::Scaling;
+use earmark_nets::Weights;
+use earmark_stacking::Table;
+use earmark_training::Outcome;
+use serde::{Deserialize, Serialize};
+
+use crate::recipe::Recipe;
+
+/// The split that learns from all training clips.
+pub const FULL: &str = "full";
+
+/// A run's folder.
+#[derive(Debug, Clone)]
+pub struct Run {
+    /// The folder itself.
+    pub folder: PathBuf,
+}
+
+/// A clip of a run: what level 2 and the scores need to know of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ClipRow {
+    /// Its name in the data set.
+    pub fname: String,
+    /// `train` or `test`.
+    pub set: String,
+    /// Its label; empty for a test clip whose label nobody told.
+    pub label: String,
+    /// Whether a person checked the label.
+    pub verified: bool,
+    /// Its fold; empty for a test clip.
+    pub fold: Option<usize>,
+}
+
+/// The mark of a finished job, written last.
+#[derive(Debug, Serialize, Deserialize)]
+struct Done {
+    fingerprint: String,
+    weights_sha256: String,
+    predictions_sha256: String,
+    scaling: Option<Scaling>,
+}
+
+impl Run {
+    /// The run in `folder`, begun with this recipe and these data, or the same one as before.
+    ///
+    /// # Errors
+    /// The folder cannot be written to, or holds a run of another recipe, other labels or clips.
+    pub fn begin(folder: &Path, recipe: &Recipe, manifest: &Manifest, splits: &Splits) -> anyhow::Result<Self> {
+        let run = Self { folder: folder.to_owned() };
+        let recipe = toml::to_string(recipe)?;
+        let labels = manifest.labels.join("\n") + "\n";
+        let clips = clips_csv(manifest, splits)?;
+        for (name, text) in [("recipe.toml", recipe), ("labels.txt", labels), ("splits.csv", clips)] {
+            let path = folder.join(name);
+            if !path.exists() {
+                earmark_files::write_atomic(&path, text.as_bytes())?;
+            } else if earmark_files::read_to_string(&path)? != text {
+                anyhow::bail!(
+                    "{} is that of another run: the recipe, the data or the way they are split have changed; choose another --out, or remove {}",
+                    path.display(),
+                    folder.display()
+                );
+            }
+        }
+        Ok(run)
+    }
+
+    /// A run that is there.
+    ///
+    /// # Errors
+    /// The folder is no run.
+    pub fn open(folder: &Path) -> anyhow::Result<Self> {
+        let run = Self { folder: folder.to_owned() };
+        anyhow::ensure!(run.path("splits.csv").exists(), "{} is no run: it has no splits.csv", folder.display());
+        Ok(run)
+    }
+
+    /// A path in the run.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    /// The recipe that the run was begun with.
+    pub fn recipe(&self) -> anyhow::Result<Recipe> {
+        Recipe::read(&self.path("recipe.toml"))
+    }
+
+    /// The classes.
+    pub fn labels(&self) -> anyhow::Result<Vec<String>> {
+        Ok(earmark_files::read_to_string(&self.path("labels.txt"))?.lines().map(str::to_owned).collect())
+    }
+
+    /// The clips, in the order of every table of the run: training clips, then test clips.
+    pub fn clips(&self) -> anyhow::Result<Vec<ClipRow>> {
+        let path = self.path("splits.csv");
+        let bytes = earmark_files::read(&path)?;
+        let rows = csv::Reader::from_reader(bytes.as_slice()).into_deserialize().collect::<Result<_, _>>();
+        rows.with_context(|| format!("{} is damaged", path.display()))
+    }
+
+    /// The folder of a job.
+    pub fn job(&self, learner: &str, split: &str) -> PathBuf {
+        self.folder.join("jobs").join(learner).join(split)
+    }
+
+    /// Whether a job is done; what it left is checked against its mark.
+    ///
+    /// # Errors
+    /// A file of the job is damaged, or the job is one of other settings.
+    pub fn is_done(&self, learner: &str, split: &str, fingerprint: &str) -> anyhow::Result<bool> {
+        let folder = self.job(learner, split);
+        if !folder.join("job.json").exists() {
+            return Ok(false);
+        }
+        let done = self.done(&folder)?;
+        anyhow::ensure!(
+            done.fingerprint == fingerprint,
+            "{} was trained with other settings, labels or clips; choose another --out, or remove it",
+            folder.display()
+        );
+        Ok(true)
+    }
+
+    fn done(&self, folder: &Path) -> anyhow::Result<Done> {
+        let path = folder.join("job.json");
+        let damaged =
+            |path: &Path| format!("{} is damaged; remove {} to train it anew", path.display(), folder.display());
+        let done: Done = serde_json::from_slice(&earmark_files::read(&path)?).with_context(|| damaged(&path))?;
+        for (name, sum) in
+            [("weights.safetensors", &done.weights_sha256), ("predictions.csv", &done.predictions_sha256)]
+        {
+            let path = folder.join(name);
+            anyhow::ensure!(earmark_files::sha256_file(&path)? == *sum, "{} (its SHA-256 differs)", damaged(&path));
+        }
+        Ok(done)
+    }
+
+    /// Stores what a job has made, its mark last.
+    pub fn store(
+        &self,
+        learner: &str,
+        split: &str,
+        fingerprint: String,
+        outcome: &Outcome,
+        names: Vec<String>,
+        labels: &[String],
+    ) -> anyhow::Result<()> {
+        let folder = self.job(learner, split);
+        let weights = outcome.weights.to_safetensors()?;
+        let predictions = Table::new(names, labels.to_vec(), outcome.probabilities.clone())?.to_csv();
+        let done = Done {
+            fingerprint,
+            weights_sha256: earmark_files::sha256(&weights),
+            predictions_sha256: earmark_files::sha256(&predictions),
+            scaling: outcome.scaling.clone(),
+        };
+        earmark_files::write_atomic(&folder.join("weights.safetensors"), &weights)?;
+        earmark_files::write_atomic(&folder.join("predictions.csv"), &predictions)?;
+        Ok(earmark_files::write_atomic(&folder.join("job.json"), &serde_json::to_vec_pretty(&done)?)?)
+    }
+
+    /// What a finished job predicted.
+    pub fn predictions(&self, learner: &str, split: &str) -> anyhow::Result<Table> {
+        let folder = self.job(learner, split);
+        anyhow::ensure!(
+            folder.join("job.json").exists(),
+            "the job {learner}/{split} is not done: run `earmark train` again"
+        );
+        self.done(&folder)?;
+        Ok(Table::from_csv(&folder.join("predictions.csv"))?)
+    }
+
+    /// What a finished job learned, and the scaling before its network.
+    pub fn weights(&self, learner: &str, split: &str) -> anyhow::Result<(Weights, Option<Scaling>)> {
+        let folder = self.job(learner, split);
+        let done = self.done(&folder)?;
+        let path = folder.join("weights.safetensors");
+        let weights = Weights::from_safetensors(&earmark_files::read(&path)?);
+        Ok((weights.with_context(|| path.display().to_string())?, done.scaling))
+    }
+}
+
+fn clips_csv(manifest: &Manifest, splits: &Splits) -> anyhow::Result<String> {
+    let row = |item: &Item, set: &str, fold| ClipRow {
+        fname: item.name.clone(),
+        set: set.to_owned(),
+        label: item.label.map_or(String::new(), |label| manifest.labels[label].clone()),
+        verified: item.verified,
+        fold,
+    };
+    let mut csv = csv::Writer::from_writer(Vec::new());
+    for (item, &fold) in manifest.train.iter().zip(&splits.of) {
+        csv.serialize(row(item, "train", Some(fold)))?;
+    }
+    for item in &manifest.test {
+        csv.serialize(row(item, "test", None))?;
+    }
+    Ok(String::from_utf8(csv.into_inner().context("cannot write CSV")?)?)
+}

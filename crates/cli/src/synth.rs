@@ -1,0 +1,26 @@
+//! `earmark synth`: the embedded data set.
+
+use earmark_datasets::synth::{SynthOptions, write};
+
+use crate::args::Synth;
+
+pub fn run(options: &Synth) -> anyhow::Result<()> {
+    let default = SynthOptions::default();
+    let settings = SynthOptions {
+        seed: options.seed,
+        train_clips: options.train_clips.unwrap_or(default.train_clips),
+        test_clips: options.test_clips.unwrap_or(default.test_clips),
+    };
+    let report = write(&options.out, &settings)?;
+    eprintln!(
+        "{}: {} clips to train on ({} verified, {} with a wrong label), {} to test on, {} classes, {:.0} s of sound",
+        options.out.display(),
+        report.train_clips,
+        report.verified,
+        report.wrong.len(),
+        report.test_clips,
+        report.labels.len(),
+        report.seconds
+    );
+    Ok(())
+}

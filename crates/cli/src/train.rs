@@ -1,0 +1,200 @@
+//! `earmark train`: sounds to features, jobs, and then level 2.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Mutex;
+use std::thread;
+use std::time::Instant;
+
+use anyhow::Context;
+use earmark_datasets::{Manifest, OpenOptions, Splits, open};
+use earmark_features::{Features, mfcc_statistics_names};
+use earmark_stacking::Table;
+use earmark_training::{Example, Job, LearnerSettings, set_threads};
+use regex::Regex;
+
+use crate::args::Train;
+use crate::progress::Bars;
+use crate::recipe::Recipe;
+use crate::run::{FULL, Run};
+use crate::sounds::{Heard, hear};
+use crate::{results, stack};
+
+pub fn run(options: &Train) -> anyhow::Result<()> {
+    let recipe = Recipe::read(&options.recipe)?;
+    let bars = Bars::new(!options.no_progress, options.verbose);
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let threads = options.threads.unwrap_or(cores).max(1);
+
+    let mut manifest = open_data(options, &recipe)?;
+    let mut splits = split(&manifest, &recipe)?;
+    let (train, test) = hear_all(&mut manifest, &mut splits, &recipe, &bars)?;
+    let run = Run::begin(&options.out, &recipe, &manifest, &splits)?;
+    save_statistics(&run, &manifest, &recipe, train.iter().chain(&test))?;
+
+    let work =
+        Work { options, recipe: &recipe, manifest: &manifest, splits: &splits, train: &train, test: &test, run: &run };
+    let jobs = work.jobs()?;
+    let at_once = options.jobs.unwrap_or(if options.device == "cpu" { threads } else { 1 }).clamp(1, jobs.len().max(1));
+    set_threads(threads / at_once);
+    work.run_all(jobs, at_once, &bars)?;
+    if options.job.is_some() {
+        return Ok(());
+    }
+    stack::level2(&run)?;
+    results::print(&run, options.json)
+}
+
+fn open_data(options: &Train, recipe: &Recipe) -> anyhow::Result<Manifest> {
+    let folds_from = options.folds_from.as_ref().or(recipe.data.folds_from.as_ref());
+    let folds_from = folds_from.map(|regex| Regex::new(regex).context("the regular expression of the folds"));
+    let settings = OpenOptions { folds_from: folds_from.transpose()?, audio_dir: options.audio_dir.clone() };
+    Ok(open(&options.data, &settings)?)
+}
+
+/// The folds that the data bring; without any, drawn ones.
+fn split(manifest: &Manifest, recipe: &Recipe) -> anyhow::Result<Splits> {
+    let given = manifest.train.iter().any(|item| item.fold.is_some());
+    Ok(if given { Splits::given(manifest)? } else { Splits::stratified(manifest, recipe.data.folds, recipe.seed)? })
+}
+
+/// Hears training and test clips; skipped ones leave the manifest and the splits.
+fn hear_all(
+    manifest: &mut Manifest,
+    splits: &mut Splits,
+    recipe: &Recipe,
+    bars: &Bars,
+) -> anyhow::Result<(Vec<Heard>, Vec<Heard>)> {
+    let bar = bars.counter("features", manifest.train.len() + manifest.test.len());
+    let items: Vec<_> = manifest.train.iter().chain(&manifest.test).cloned().collect();
+    let (clips, unheard) = hear(&items, recipe, || bar.inc(1))?;
+    bar.finish_and_clear();
+    for unheard in &unheard {
+        let what = if clips[unheard.index].is_some() { "silence stands for it" } else { "left out" };
+        bars.line(&format!("warning: {}: {what}", unheard.reason));
+    }
+    let heard: Vec<bool> = clips.iter().map(Option::is_some).collect();
+    let (in_train, in_test) = heard.split_at(manifest.train.len());
+    let mut clips = clips.into_iter();
+    let train: Vec<Heard> = clips.by_ref().take(manifest.train.len()).flatten().collect();
+    keep(&mut splits.of, in_train);
+    keep(&mut manifest.train, in_train);
+    keep(&mut manifest.test, in_test);
+    Ok((train, clips.flatten().collect()))
+}
+
+fn keep<T>(items: &mut Vec<T>, kept: &[bool]) {
+    let mut kept = kept.iter();
+    items.retain(|_| kept.next().copied().unwrap_or(true));
+}
+
+fn save_statistics<'a>(
+    run: &Run,
+    manifest: &Manifest,
+    recipe: &Recipe,
+    clips: impl Iterator<Item = &'a Heard>,
+) -> anyhow::Result<()> {
+    let names = manifest.train.iter().chain(&manifest.test).map(|item| item.name.clone()).collect();
+    let values = clips.flat_map(|clip| clip.statistics.iter().copied()).collect();
+    let table = Table::new(names, mfcc_statistics_names(&recipe.statistics), values)?;
+    Ok(earmark_files::write_atomic(&run.path(stack::STATISTICS), &table.to_csv())?)
+}
+
+/// All that the jobs of a run share.
+struct Work<'a> {
+    options: &'a Train,
+    recipe: &'a Recipe,
+    manifest: &'a Manifest,
+    splits: &'a Splits,
+    train: &'a [Heard],
+    test: &'a [Heard],
+    run: &'a Run,
+}
+
+impl<'a> Work<'a> {
+    /// The jobs asked for, as learner and split.
+    fn jobs(&self) -> anyhow::Result<VecDeque<(&'a LearnerSettings, String)>> {
+        let splits: Vec<String> =
+            (0..self.splits.folds).map(|fold| format!("fold{fold}")).chain([FULL.to_owned()]).collect();
+        let learners = self.recipe.learners.iter();
+        let all = learners.flat_map(|learner| splits.iter().map(move |split| (learner, split.clone())));
+        let wanted = |learner: &LearnerSettings, split: &str| match &self.options.job {
+            Some(job) => *job == format!("{}/{split}", learner.name),
+            None => true,
+        };
+        let jobs: VecDeque<_> = all.filter(|(learner, split)| wanted(learner, split)).collect();
+        if let (Some(job), true) = (&self.options.job, jobs.is_empty()) {
+            let learners: Vec<&str> = self.recipe.learners.iter().map(|learner| learner.name.as_str()).collect();
+            anyhow::bail!("--job {job}: the learners are {}, the splits {}", learners.join(", "), splits.join(", "));
+        }
+        Ok(jobs)
+    }
+
+    /// Runs the jobs, some at once. One that fails does not stop the others; in the end all faults are told.
+    fn run_all(&self, jobs: VecDeque<(&LearnerSettings, String)>, at_once: usize, bars: &Bars) -> anyhow::Result<()> {
+        let total = bars.counter("jobs", jobs.len());
+        let queue = Mutex::new(jobs);
+        let faults = Mutex::new(Vec::new());
+        let next = || queue.lock().map(|mut queue| queue.pop_front()).unwrap_or_default();
+        thread::scope(|scope| {
+            for _ in 0..at_once {
+                scope.spawn(|| {
+                    while let Some((learner, split)) = next() {
+                        if let Err(error) = self.run_job(learner, &split, bars)
+                            && let Ok(mut faults) = faults.lock()
+                        {
+                            faults.push(format!("job {}/{split}: {error:#}", learner.name));
+                        }
+                        total.inc(1);
+                    }
+                });
+            }
+        });
+        total.finish_and_clear();
+        let faults = faults.into_inner().unwrap_or_default();
+        anyhow::ensure!(faults.is_empty(), "{}", faults.join("\nerror: "));
+        Ok(())
+    }
+
+    fn run_job(&self, learner: &LearnerSettings, split: &str, bars: &Bars) -> anyhow::Result<()> {
+        let folder = self.run.job(&learner.name, split);
+        let train = self.examples(learner, split, true);
+        let predict = self.examples(learner, split, false);
+        let names = predict.iter().map(|example| example.name.to_owned()).collect();
+        let job = Job {
+            learner,
+            front_end: &self.recipe.features[&learner.features],
+            split,
+            train,
+            predict,
+            labels: &self.manifest.labels,
+            seed: self.recipe.seed,
+            device: &self.options.device,
+            folder: &folder,
+        };
+        let fingerprint = job.fingerprint();
+        if self.run.is_done(&learner.name, split, &fingerprint)? {
+            return Ok(());
+        }
+        let start = Instant::now();
+        let mut bar = bars.job(&format!("{}/{split}", learner.name));
+        let outcome = job.run(&mut |progress| bar.update(progress));
+        let outcome = outcome.inspect_err(|_| bars.line(&format!("{}/{split} failed", learner.name)))?;
+        self.run.store(&learner.name, split, fingerprint, &outcome, names, &self.manifest.labels)?;
+        job.clean();
+        bar.finish(&format!("done in {:.0} s", start.elapsed().as_secs_f64()));
+        Ok(())
+    }
+
+    /// The clips that a split learns from, or those that it predicts.
+    fn examples(&self, learner: &LearnerSettings, split: &str, learned: bool) -> Vec<Example<'a>> {
+        let fold: Option<usize> = split.strip_prefix("fold").and_then(|fold| fold.parse().ok());
+        let example = |item: &'a earmark_datasets::Item, heard: &'a Heard| {
+            let features: &'a BTreeMap<String, Features> = &heard.features;
+            Example { name: &item.name, features: &features[&learner.features], label: item.label }
+        };
+        let train = self.manifest.train.iter().zip(self.train).zip(&self.splits.of);
+        let of_train = train.filter(|(_, of)| (fold != Some(**of)) == learned && (fold.is_some() || learned));
+        let of_test = self.manifest.test.iter().zip(self.test).filter(|_| fold.is_none() && !learned);
+        of_train.map(|(pair, _)| pair).chain(of_test).map(|(item, heard)| example(item, heard)).collect()
+    }
+}
