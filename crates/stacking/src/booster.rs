@@ -66,7 +66,7 @@ impl Booster {
     /// The JSON is damaged, its objective is not `multi:softprob`, its trees have categories or several values a leaf,
     /// or XGBoost is not there or refuses it.
     pub fn from_json(json: &[u8]) -> Result<Booster> {
-        Self::load(json.to_vec(), threads(0))
+        Self::load(json.to_vec(), 1)
     }
 
     fn load(json: Vec<u8>, threads: usize) -> Result<Booster> {

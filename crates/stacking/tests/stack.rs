@@ -36,7 +36,7 @@ fn clips(rows: usize) -> Clips {
     });
     let columns = (0..COLUMNS).map(|i| format!("f{i}")).collect();
     let features = Table::new((0..rows).map(|i| format!("{i}.wav")).collect(), columns, data.collect()).unwrap();
-    let settings = StackSettings { rounds: 20, threads: 1, ..StackSettings::default() };
+    let settings = StackSettings { rounds: 20, ..StackSettings::default() };
     Clips { features, truth, folds: (0..rows).map(|i| i % 5).collect(), weights: vec![1.0; rows], settings }
 }
 

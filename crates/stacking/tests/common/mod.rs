@@ -27,7 +27,6 @@ impl Case {
         let read = |file: &str| std::fs::read(format!("{folder}/{name}/{file}")).unwrap();
         let mut case: Case = serde_json::from_slice(&read("case.json")).unwrap();
         case.values = case.x.iter().flatten().map(|value| value.unwrap_or(f32::NAN)).collect();
-        case.settings.threads = 1;
         (case, read("booster.json"))
     }
 
