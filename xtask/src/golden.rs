@@ -62,7 +62,7 @@ fn environment(root: &Path) -> Result<PathBuf> {
     }
     eprintln!("installing the reference libraries into {}", folder.display());
     output(Python::find()?.command().args(["-m", "venv", "--clear"]).arg(&folder)).context("no virtual environment")?;
-    let install = ["-m", "pip", "install", "--no-cache-dir", "--requirement", "golden/requirements.txt"];
+    let install = ["-m", "pip", "install", "--quiet", "--no-cache-dir", "--requirement", "golden/requirements.txt"];
     run(Command::new(&python).current_dir(root).args(install)).context("cannot install golden/requirements.txt")?;
     fs::write(&stamp, requirements).with_context(|| format!("cannot write {}", stamp.display()))?;
     Ok(python)
