@@ -31,10 +31,10 @@ pub fn level2(run: &Run) -> anyhow::Result<()> {
         let name = &learner.name;
         let table = gather(run, name, &train, &labels)?.reordered(&train_names)?;
         earmark_files::write_atomic(&run.path(&format!("oof/{name}.csv")), &table.to_csv())?;
-        oof.push(table.prefixed(&format!("{name}:")));
+        oof.push(table.prefixed(name));
         let table = run.predictions(name, FULL)?.reordered(&test_names)?;
         earmark_files::write_atomic(&run.path(&format!("test/{name}.csv")), &table.to_csv())?;
-        test.push(table.prefixed(&format!("{name}:")));
+        test.push(table.prefixed(name));
     }
     if recipe.stack.statistics {
         let statistics = Table::from_csv(&run.path(STATISTICS))?;
