@@ -27,6 +27,15 @@ pub use decode::decode;
 pub use error::AudioError;
 pub use resample::resample;
 
+/// Extensions of the files that [`decode`] reads; what it reads of a file named otherwise, the content decides.
+pub const EXTENSIONS: [&str; 11] = ["wav", "flac", "ogg", "oga", "mp3", "m4a", "mp4", "aac", "aif", "aiff", "aifc"];
+
+/// Whether this is a file with one of the [`EXTENSIONS`], in small or capital letters.
+pub fn is_sound_file(path: &Path) -> bool {
+    let extension = path.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
+    extension.is_some_and(|extension| EXTENSIONS.contains(&extension.as_str())) && path.is_file()
+}
+
 /// Mono sound.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Clip {

@@ -1,6 +1,7 @@
 //! All sounds of a data set, decoded once, as the features that a run needs.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use anyhow::Context;
 use earmark_audio::{AudioError, Clip, Limits, decode, resample};
@@ -95,8 +96,8 @@ fn of_clip(
     let mut at_rates: BTreeMap<u32, Clip> = BTreeMap::new();
     let rates = extractors.iter().map(|(_, front_end, _)| front_end.sample_rate()).chain([statistics.mel.sr]);
     for rate in rates {
-        if !at_rates.contains_key(&rate) {
-            at_rates.insert(rate, resample(clip, rate)?);
+        if let Entry::Vacant(place) = at_rates.entry(rate) {
+            place.insert(resample(clip, rate)?);
         }
     }
     let features = extractors.iter().map(|(name, front_end, extractor)| {

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use earmark_audio::is_sound_file;
 use earmark_tagging::{Tag as Tagged, Tagger};
 use serde::Serialize;
 
@@ -79,15 +80,13 @@ fn sound_files(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
 }
 
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {
-    const SOUNDS: [&str; 11] = ["wav", "flac", "ogg", "oga", "mp3", "m4a", "mp4", "aac", "aif", "aiff", "aifc"];
     let entries = std::fs::read_dir(folder).with_context(|| format!("cannot read the folder {}", folder.display()))?;
     let mut entries: Vec<PathBuf> = entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<_>>()?;
     entries.sort();
     for path in entries {
-        let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
         if path.is_dir() {
             collect(&path, files)?;
-        } else if extension.is_some_and(|extension| SOUNDS.contains(&extension.as_str())) {
+        } else if is_sound_file(&path) {
             files.push(path);
         }
     }

@@ -1,16 +1,15 @@
 //! The layouts that data sets come in, each read into rows.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use earmark_audio::is_sound_file;
 use earmark_files::FileError;
 
 use crate::error::{DatasetError, Place};
 use crate::manifest::{Row, Rows};
 use crate::table::Table;
-
-/// What a class's folder holds besides is no clip: notes, tables, pictures.
-const AUDIO: [&str; 11] = ["wav", "flac", "ogg", "oga", "mp3", "m4a", "mp4", "aac", "aif", "aiff", "aifc"];
 
 /// Names that the table of training clips goes by: Earmark's own and Kaggle's, and Zenodo's.
 const TRAIN: [&str; 3] = ["train.csv", "train_post_competition.csv", "FSDKaggle2018.meta/train_post_competition.csv"];
@@ -128,7 +127,7 @@ fn class_folders(root: &Path) -> Result<Vec<Row>, DatasetError> {
     let mut rows = Vec::new();
     for folder in listing(root)?.into_iter().filter(|path| path.is_dir()) {
         let label = class_name(&file_name(&folder)).to_owned();
-        for path in listing(&folder)?.into_iter().filter(|path| is_audio(path)) {
+        for path in listing(&folder)?.into_iter().filter(|path| is_sound_file(path)) {
             if label.is_empty() {
                 let place = Place { path: folder, line: None };
                 return Err(DatasetError::Empty { place, column: "the class's name".to_owned() });
@@ -144,7 +143,22 @@ fn class_folders(root: &Path) -> Result<Vec<Row>, DatasetError> {
             });
         }
     }
-    if rows.is_empty() { Err(DatasetError::UnknownLayout { path: root.to_owned() }) } else { Ok(rows) }
+    if rows.is_empty() {
+        return Err(DatasetError::UnknownLayout { path: root.to_owned() });
+    }
+    name_by_class_too(&mut rows);
+    Ok(rows)
+}
+
+/// Where two classes use the same file name, as in `dog/1.wav` and `cat/1.wav`, every clip is named with its folder.
+fn name_by_class_too(rows: &mut [Row]) {
+    let names: BTreeSet<&String> = rows.iter().map(|row| &row.name).collect();
+    if names.len() < rows.len() {
+        for row in rows {
+            let folder = row.path.parent().map(file_name).unwrap_or_default();
+            row.name = format!("{folder}/{}", row.name);
+        }
+    }
 }
 
 /// "001 - Dog bark", as ESC-10 has it, means "Dog bark".
@@ -153,11 +167,6 @@ fn class_name(folder: &str) -> &str {
         Some((number, name)) if !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()) => name.trim(),
         _ => folder.trim(),
     }
-}
-
-fn is_audio(path: &Path) -> bool {
-    let extension = path.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
-    extension.is_some_and(|extension| AUDIO.contains(&extension.as_str())) && path.is_file()
 }
 
 fn file_name(path: &Path) -> String {

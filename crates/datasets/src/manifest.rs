@@ -163,7 +163,9 @@ fn folds(rows: &[Row], folds_from: Option<&Regex>) -> Result<Vec<Option<usize>>,
 }
 
 fn fold_in_name<'a>(row: &'a Row, pattern: &Regex) -> Result<&'a str, DatasetError> {
-    let found = pattern.captures(&row.name).and_then(|captures| captures.get(1).or_else(|| captures.get(0)));
+    // A clip may be named with its folder; the pattern is for the file.
+    let file = row.name.rsplit('/').next().unwrap_or(&row.name);
+    let found = pattern.captures(file).and_then(|captures| captures.get(1).or_else(|| captures.get(0)));
     found.map(|found| found.as_str()).ok_or_else(|| DatasetError::NoFoldInName {
         place: row.place.clone(),
         name: row.name.clone(),

@@ -198,10 +198,13 @@ fn a_file_that_is_no_text_is_an_error() {
 }
 
 #[test]
-fn the_same_file_name_in_two_classes_names_both_paths() {
-    let error = read(&tree(&[("Dog/1.wav", ""), ("Cat/1.wav", "")])).unwrap_err().to_string();
-    let place = |class: &str| PathBuf::from(class).join("1.wav").display().to_string();
-    assert!(error.contains(&place("Dog")) && error.contains(&place("Cat")), "{error}");
+fn the_same_file_name_in_two_classes_is_named_with_its_folder() {
+    let root = tree(&[("Dog/1-a.wav", ""), ("Cat/1-a.wav", ""), ("Cat/2-b.wav", "")]);
+    let options = OpenOptions { folds_from: Some(Regex::new(r"^(\d)-").unwrap()), ..OpenOptions::default() };
+    let manifest = open(root.path(), &options).unwrap();
+    assert_eq!(names(&manifest.train), ["Cat/1-a.wav", "Cat/2-b.wav", "Dog/1-a.wav"]);
+    let folds: Vec<_> = manifest.train.iter().map(|item| item.fold).collect();
+    assert_eq!(folds, [Some(0), Some(1), Some(0)]);
 }
 
 #[test]

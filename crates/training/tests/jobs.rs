@@ -1,4 +1,5 @@
 //! Jobs on small made-up features: that networks learn, and that a broken job ends as an unbroken one.
+#![allow(clippy::unwrap_used, reason = "a test stops at the first fault")]
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -64,7 +65,8 @@ fn every_nano_network_learns() {
         let settings = LearnerSettings { epochs: 12, mixup: 0.0, ..learner(variant.name, "") };
         let outcome = run(&settings, folder.path(), None).unwrap();
         let best = |row: &[f32]| (0..3).max_by(|&a, &b| row[a].total_cmp(&row[b]));
-        let right = outcome.probabilities.chunks(3).zip(57..).filter(|(row, index)| best(row) == Some(index % 3)).count();
+        let right =
+            outcome.probabilities.chunks(3).zip(57..).filter(|(row, index)| best(row) == Some(index % 3)).count();
         // Chance is 2.7.
         if right < 6 {
             failed.push((variant.name, right));
