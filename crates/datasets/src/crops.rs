@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Padding {
-    /// [`CropSpec::pad_value`], as in the paper's own code.
+    /// [`CropSpec::pad`], as in the paper's own code.
     #[default]
     Zero,
     /// The clip again and again.
@@ -22,13 +22,13 @@ pub enum Padding {
 
 /// How long a crop is, and what fills it up.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct CropSpec {
+pub struct CropSpec<'a> {
     /// Frames of a crop; samples, where the features are a raw wave.
     pub frames: usize,
     /// What stands where the clip is shorter.
     pub padding: Padding,
-    /// The value of [`Padding::Zero`], and of an empty clip under any padding.
-    pub pad_value: f32,
+    /// The values of [`Padding::Zero`], and of an empty clip under any padding: one for all rows, or one per channel.
+    pub pad: &'a [f32],
 }
 
 /// Cuts a crop at a random place: of a longer clip any piece is as likely as any other; a shorter clip lies in its crop
@@ -39,7 +39,7 @@ pub struct CropSpec {
 ///
 /// # Panics
 /// `features` or `out` does not have that shape: a mistake of the caller, never of the input.
-pub fn random_crop(features: &[f32], frames: usize, spec: &CropSpec, rng: &mut ChaCha8Rng, out: &mut [f32]) {
+pub fn random_crop(features: &[f32], frames: usize, spec: &CropSpec<'_>, rng: &mut ChaCha8Rng, out: &mut [f32]) {
     let place = rng.random_range(0..=frames.abs_diff(spec.frames) as u64) as isize;
     let start = if frames >= spec.frames { place } else { -place };
     cut(features, frames, spec, start, out);
@@ -52,7 +52,7 @@ pub fn random_crop(features: &[f32], frames: usize, spec: &CropSpec, rng: &mut C
 ///
 /// # Panics
 /// As of [`random_crop`].
-pub fn fixed_crop(features: &[f32], frames: usize, spec: &CropSpec, start: usize, out: &mut [f32]) {
+pub fn fixed_crop(features: &[f32], frames: usize, spec: &CropSpec<'_>, start: usize, out: &mut [f32]) {
     let before = spec.frames.saturating_sub(frames) / 2;
     cut(features, frames, spec, start as isize - before as isize, out);
 }
@@ -70,17 +70,21 @@ pub fn windows(total_frames: usize, frames: usize, hop: usize) -> Vec<usize> {
 }
 
 /// Fills `out` with the frames from `start` on, which may lie before the clip.
-fn cut(features: &[f32], frames: usize, spec: &CropSpec, start: isize, out: &mut [f32]) {
-    if frames == 0 || spec.frames == 0 {
-        assert!(features.is_empty() || frames > 0, "features without frames hold numbers");
-        out.fill(spec.pad_value);
+fn cut(features: &[f32], frames: usize, spec: &CropSpec<'_>, start: isize, out: &mut [f32]) {
+    if spec.frames == 0 {
         return;
     }
-    assert_eq!(features.len() / frames * spec.frames, out.len(), "crop and features must have the same rows");
-    assert_eq!(features.len() % frames, 0, "features must be whole rows");
-    for (row, crop) in features.chunks_exact(frames).zip(out.chunks_exact_mut(spec.frames)) {
+    let rows = out.len() / spec.frames;
+    assert_eq!(
+        (rows * frames, rows * spec.frames),
+        (features.len(), out.len()),
+        "crop and features must be whole rows"
+    );
+    for (row, crop) in out.chunks_exact_mut(spec.frames).enumerate() {
+        let pad = spec.pad.get(row * spec.pad.len() / rows).copied().unwrap_or_default();
+        let values = &features[row * frames..][..frames];
         for (at, value) in (start..).zip(crop) {
-            *value = source(at, frames, spec.padding).map_or(spec.pad_value, |frame| row[frame]);
+            *value = source(at, frames, spec.padding).map_or(pad, |frame| values[frame]);
         }
     }
 }
@@ -94,6 +98,7 @@ fn source(at: isize, frames: usize, padding: Padding) -> Option<usize> {
     }
     let frames = frames as isize;
     match padding {
+        _ if frames == 0 => None,
         Padding::Zero => None,
         Padding::Repeat => Some(at.rem_euclid(frames) as usize),
         Padding::Reflect => {

@@ -27,16 +27,21 @@ pub struct Windowing {
     pub hop: usize,
     /// What fills a clip that is shorter than a window.
     pub padding: Padding,
-    /// The value of [`Padding::Zero`].
+    /// What [`Padding::Zero`] puts into the network's input: with scaling, 0 is each channel's mean.
     pub pad_value: f32,
     /// How windows become one prediction.
     pub average: Average,
 }
 
 impl Windowing {
-    /// How a window is cut.
-    pub fn crop(&self) -> CropSpec {
-        CropSpec { frames: self.frames, padding: self.padding, pad_value: self.pad_value }
+    /// The values of [`CropSpec::pad`]: those that become `pad_value` when the scaling is applied.
+    pub fn pads(&self, scaling: Option<&Scaling>) -> Vec<f32> {
+        match scaling {
+            None => vec![self.pad_value],
+            Some(Scaling { mean, deviation }) => {
+                mean.iter().zip(deviation).map(|(mean, deviation)| mean + self.pad_value * deviation).collect()
+            }
+        }
     }
 
     /// The starts of a clip's windows, in frames.
@@ -51,8 +56,9 @@ impl Windowing {
     pub fn cut(&self, features: &Features, scaling: Option<&Scaling>, starts: &[usize]) -> Vec<f32> {
         let size = features.channels * features.bins * self.frames;
         let mut out = vec![0.0; starts.len() * size];
+        let spec = CropSpec { frames: self.frames, padding: self.padding, pad: &self.pads(scaling) };
         for (&start, window) in starts.iter().zip(out.chunks_exact_mut(size.max(1))) {
-            fixed_crop(&features.data, features.frames, &self.crop(), start, window);
+            fixed_crop(&features.data, features.frames, &spec, start, window);
             if let Some(scaling) = scaling {
                 scaling.apply(window);
             }
@@ -104,6 +110,8 @@ mod tests {
         assert_eq!(windowing.cut(&features, Some(&scaling), &[1]), [1.0, 2.0, 1.0, 2.0]);
         let short = Features { data: vec![5.0], channels: 1, bins: 1, frames: 1 };
         assert_eq!(windowing.cut(&short, None, &windowing.starts(&short)), [5.0, -1.0]);
+        let short = Features { data: vec![5.0, 6.0], channels: 2, bins: 1, frames: 1 };
+        assert_eq!(windowing.cut(&short, Some(&scaling), &[0]), [4.0, -1.0, -0.4, -1.0], "padding is not scaled");
     }
 
     #[test]

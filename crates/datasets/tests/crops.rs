@@ -11,8 +11,8 @@ fn features(frames: usize) -> Vec<f32> {
     (0..ROWS).flat_map(|row| (0..frames).map(move |frame| (row * 1000 + frame) as f32)).collect()
 }
 
-fn spec(frames: usize, padding: Padding) -> CropSpec {
-    CropSpec { frames, padding, pad_value: -7.0 }
+fn spec(frames: usize, padding: Padding) -> CropSpec<'static> {
+    CropSpec { frames, padding, pad: &[-7.0] }
 }
 
 fn fixed(frames: usize, spec: &CropSpec, start: usize) -> Vec<f32> {
@@ -103,4 +103,11 @@ fn windows_cover_a_clip_to_its_end() {
     for (total, frames, hop, expected) in cases {
         assert_eq!(windows(total, frames, hop), expected, "{total} frames, window {frames}, hop {hop}");
     }
+}
+
+#[test]
+fn each_channel_has_its_own_padding() {
+    let mut out = [0.0; 4];
+    fixed_crop(&[1.0, 2.0], 1, &CropSpec { frames: 2, padding: Padding::Zero, pad: &[-1.0, -2.0] }, 0, &mut out);
+    assert_eq!(out, [1.0, -1.0, 2.0, -2.0]);
 }

@@ -10,7 +10,7 @@ use crate::job::Example;
 pub(crate) struct Batches<'a> {
     pub examples: &'a [Example<'a>],
     pub classes: usize,
-    pub crop: CropSpec,
+    pub crop: CropSpec<'a>,
     pub scaling: Option<&'a Scaling>,
     pub mixup: Mixup,
     pub batch_size: usize,

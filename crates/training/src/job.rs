@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Instant;
 
-use earmark_datasets::{Mixup, Windowing, random};
+use earmark_datasets::{CropSpec, Mixup, Windowing, random};
 use earmark_features::{Features, FrontEnd, Scaling};
 use earmark_files::sha256;
 use earmark_nets::{Graph, Weights, find};
@@ -12,7 +12,7 @@ use tch::{Device, Kind, Tensor};
 use crate::TrainingError;
 use crate::batches::{Batch, Batches};
 use crate::checkpoint::{self, Epoch, State};
-use crate::network::{Network, array, initial_weights, values};
+use crate::network::{Network, array, cross_entropy, initial_weights, values};
 use crate::optimizer::{Sgd, learning_rate};
 use crate::settings::{Keep, LearnerSettings, Normalization, Precision};
 
@@ -177,10 +177,12 @@ impl Job<'_> {
         let network = Network::new(graph, &state.weights, device, use_bf16(self.learner.precision, device))?;
         let mut sgd = Sgd::new(self.learner, network.learned())?;
         restore(graph, &mut sgd, &state.velocity)?;
+        let windowing = self.windowing();
+        let pads = windowing.pads(scaling);
         let batches = Batches {
             examples: &self.train,
             classes: self.labels.len(),
-            crop: self.windowing().crop(),
+            crop: CropSpec { frames: windowing.frames, padding: windowing.padding, pad: &pads },
             scaling,
             mixup: Mixup { alpha: self.learner.mixup },
             batch_size: self.learner.batch_size,
@@ -257,8 +259,7 @@ impl Job<'_> {
         let crops = Tensor::f_from_slice(&batch.crops)?.f_reshape([n, channels as i64, bins as i64, frames as i64])?;
         let logits = network.forward(&crops, true)?;
         let targets = Tensor::f_from_slice(&batch.targets)?.f_reshape([n, -1])?.f_to_device(logits.device())?;
-        let log_probabilities = logits.f_log_softmax(1, Kind::Float)?;
-        let loss = log_probabilities.f_mul(&targets)?.f_sum(Kind::Float)?.f_neg()?.f_div_scalar(n as f64)?;
+        let loss = cross_entropy(&logits, &targets)?;
         loss.f_backward()?;
         sgd.step(network.learned(), rate)?;
         let right = logits.f_argmax(1, false)?.f_eq_tensor(&targets.f_argmax(1, false)?)?.f_sum(Kind::Float)?;

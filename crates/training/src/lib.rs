@@ -16,5 +16,5 @@ mod settings;
 
 pub use error::TrainingError;
 pub use job::{Example, Job, Outcome, Progress};
-pub use network::{evaluate, initial_weights, set_threads};
+pub use network::{Gradients, evaluate, gradients, initial_weights, set_threads};
 pub use settings::{Keep, LearnerSettings, Normalization, Precision, Prediction};

@@ -118,6 +118,51 @@ pub fn evaluate(graph: &Graph, weights: &Weights, input: &[f32], shape: [usize; 
     values(&network.forward(&input, false)?)
 }
 
+/// What one step of training computes, before any optimizer: [`gradients`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Gradients {
+    /// Mean cross-entropy of the batch.
+    pub loss: f32,
+    /// The loss's gradient by the names of the learned parameters.
+    pub gradients: BTreeMap<String, earmark_nets::Array>,
+    /// The weights, batch norm's statistics having followed the batch.
+    pub weights: Weights,
+}
+
+/// Loss and gradients of a batch by libtorch, in `f32` on the CPU: for tests, through the code that trains.
+///
+/// # Shape
+/// `input`: `shape` = `[batch, channels, bins, frames]`, row-major; `targets`: `[batch, classes]`, rows that add up to 1.
+///
+/// # Errors
+/// As [`evaluate`], or targets of another shape.
+pub fn gradients(
+    graph: &Graph,
+    weights: &Weights,
+    input: &[f32],
+    shape: [usize; 4],
+    targets: &[f32],
+) -> Result<Gradients, TrainingError> {
+    let network = Network::new(graph, weights, Device::Cpu, false)?;
+    let input = Tensor::f_from_slice(input)?.f_reshape(shape.map(|side| side as i64))?;
+    let targets = Tensor::f_from_slice(targets)?.f_reshape([shape[0] as i64, graph.classes() as i64])?;
+    let loss = cross_entropy(&network.forward(&input, true)?, &targets)?;
+    loss.f_backward()?;
+    let learned = network.parameters.iter().filter(|(parameter, _)| parameter.role == Role::Learned);
+    let gradient = |(parameter, tensor): &(Parameter, Tensor)| {
+        Ok((parameter.name.clone(), array(&tensor.f_grad()?, &parameter.shape)?))
+    };
+    let gradients = learned.map(gradient).collect::<Result<_, TrainingError>>()?;
+    Ok(Gradients { loss: loss.f_double_value(&[])? as f32, gradients, weights: network.weights()? })
+}
+
+/// Mean over the batch of the cross-entropy of logits and soft targets, both `[batch, classes]`.
+pub(crate) fn cross_entropy(logits: &Tensor, targets: &Tensor) -> Result<Tensor, TrainingError> {
+    let log_probabilities = logits.f_log_softmax(1, Kind::Float)?;
+    let sum = log_probabilities.f_mul(targets)?.f_sum(Kind::Float)?;
+    Ok(sum.f_neg()?.f_div_scalar(logits.size()[0] as f64)?)
+}
+
 /// The number of threads that libtorch computes with, from now on, in every thread that asks it to.
 pub fn set_threads(threads: usize) {
     tch::set_num_threads(threads.max(1) as i32);

@@ -22,7 +22,8 @@ pub struct LearnerSettings {
     /// What fills a clip that is shorter than a crop.
     #[serde(default)]
     pub padding: Padding,
-    /// The value that `padding = "zero"` puts there, in the features' unit.
+    /// What `padding = "zero"` puts into the network's input: without normalization 0 is 0 dB, as the authors have it,
+    /// with it the mean.
     #[serde(default)]
     pub pad_value: f32,
     /// Scaling of the features before the network.

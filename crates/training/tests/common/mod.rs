@@ -1,0 +1,58 @@
+//! Numbers by formula, the same bits as in `golden/nets/formula.py`, where each is explained; for the tests of this
+//! crate and of `tagging`.
+
+use earmark_nets::{Array, Graph, Weights};
+
+/// Uniform in -1 to 1, of a name.
+pub fn uniform(name: &str, count: usize) -> Vec<f32> {
+    let state = name
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |state, byte| (state ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
+    let value = |index: u64| {
+        let z = state.wrapping_add(index.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) >> 40) as f32 / 8_388_608.0 - 1.0
+    };
+    (1..=count as u64).map(value).collect()
+}
+
+/// Weights that are nowhere 0 for good, batch norm's statistics among them.
+pub fn weights(graph: &Graph) -> Weights {
+    let weight = |name: &str, shape: &[usize]| {
+        let (factor, offset) = if shape.len() > 1 {
+            let inputs: usize = shape[1..].iter().product();
+            ((3.0 / inputs as f64).sqrt() as f32, 0.0)
+        } else {
+            (0.25, if name.ends_with(".weight") || name.ends_with(".running_var") { 1.0 } else { 0.0 })
+        };
+        uniform(name, shape.iter().product()).into_iter().map(|value| value * factor + offset).collect()
+    };
+    let arrays = graph.parameters().into_iter();
+    let array =
+        |p: earmark_nets::Parameter| (p.name.clone(), Array { data: weight(&p.name, &p.shape), shape: p.shape });
+    Weights(arrays.map(array).collect())
+}
+
+/// An input `[batch, channels, bins, frames]` whose rows differ: noise, and a level of its own for each square of 16.
+pub fn input([batch, channels, bins, frames]: [usize; 4]) -> Vec<f32> {
+    let (rows, columns) = (bins.div_ceil(16), frames.div_ceil(16));
+    let levels = uniform("levels", batch * channels * rows * columns);
+    let level = |at: usize| {
+        let (plane, bin, frame) = (at / (bins * frames), at / frames % bins, at % frames);
+        levels[(plane * rows + bin / 16) * columns + frame / 16]
+    };
+    let noise = uniform("noise", batch * channels * bins * frames);
+    noise.into_iter().enumerate().map(|(at, noise)| noise + 2.0 * level(at)).collect()
+}
+
+/// The largest difference of two arrays, relative to the largest value of the second; infinite where lengths differ or
+/// a value is not a number.
+pub fn difference(ours: &[f32], expected: &[f32]) -> f32 {
+    let finite = ours.iter().chain(expected).all(|value| value.is_finite());
+    if !finite || ours.len() != expected.len() || expected.is_empty() {
+        return f32::INFINITY;
+    }
+    let largest = expected.iter().fold(f32::MIN_POSITIVE, |largest, value| largest.max(value.abs()));
+    ours.iter().zip(expected).fold(0.0, |worst: f32, (a, b)| worst.max((a - b).abs())) / largest
+}

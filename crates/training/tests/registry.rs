@@ -1,0 +1,83 @@
+//! What every network of the registry must do, whatever its family: each test walks them all.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+
+use common::{difference, input, weights};
+use earmark_nets::{Role, Weights, variants};
+use earmark_training::{evaluate, gradients};
+
+const CLASSES: usize = 7;
+
+#[test]
+fn a_row_of_a_batch_is_that_row_alone() {
+    for variant in variants() {
+        let graph = variant.graph(3, CLASSES);
+        let weights = weights(&graph);
+        let batch = input([3, 3, 64, 150]);
+        let together = evaluate(&graph, &weights, &batch, [3, 3, 64, 150]).unwrap();
+        for (row, x) in batch.chunks_exact(3 * 64 * 150).enumerate() {
+            let alone = evaluate(&graph, &weights, x, [1, 3, 64, 150]).unwrap();
+            let difference = difference(&together[row * CLASSES..][..CLASSES], &alone);
+            println!("{} row {row}: {difference:.1e}", variant.name);
+            assert!(difference <= 1e-4, "{} row {row}: {difference:.1e}", variant.name);
+        }
+        let (first, second) = (&together[..CLASSES], &together[CLASSES..2 * CLASSES]);
+        assert!(difference(first, second) > 1e-3, "{} does not look at its input", variant.name);
+    }
+}
+
+#[test]
+fn the_number_of_frames_is_free() {
+    for variant in variants() {
+        let graph = variant.graph(3, CLASSES);
+        let weights = weights(&graph);
+        for frames in [1, 37, 150, 301] {
+            let shape = [2, 3, 64, frames];
+            let logits = evaluate(&graph, &weights, &input(shape), shape).unwrap();
+            assert_eq!(logits.len(), 2 * CLASSES, "{} on {frames} frames", variant.name);
+            assert!(logits.iter().all(|logit| logit.is_finite()), "{} on {frames} frames: {logits:?}", variant.name);
+        }
+    }
+}
+
+#[test]
+fn every_learned_parameter_has_a_gradient_and_every_statistic_follows() {
+    for variant in variants() {
+        let graph = variant.graph(3, CLASSES);
+        let weights = weights(&graph);
+        let shape = [2, 3, 64, 150];
+        let targets: Vec<f32> = (0..2 * CLASSES).map(|at| f32::from(at == 0 || at == CLASSES + 3)).collect();
+        let step = gradients(&graph, &weights, &input(shape), shape, &targets).unwrap();
+        assert!(step.loss > 0.0 && step.loss.is_finite(), "{}: loss {}", variant.name, step.loss);
+        let mut faults = Vec::new();
+        for parameter in graph.parameters() {
+            let (before, after) = (&weights.0[&parameter.name], &step.weights.0[&parameter.name]);
+            let gradient = step.gradients.get(&parameter.name);
+            let right = match (parameter.role, gradient) {
+                (Role::Learned, Some(gradient)) => {
+                    let values = &gradient.data;
+                    before == after
+                        && gradient.shape == parameter.shape
+                        && values.iter().all(|value| value.is_finite())
+                        && values.iter().any(|value| *value != 0.0)
+                }
+                (Role::Statistic, None) => before != after && after.data.iter().all(|value| value.is_finite()),
+                _ => false,
+            };
+            if !right {
+                faults.push(parameter.name);
+            }
+        }
+        assert!(faults.is_empty(), "{}: {faults:?}", variant.name);
+    }
+}
+
+#[test]
+fn safetensors_keep_every_bit() {
+    for variant in variants() {
+        let weights = weights(&variant.graph(3, CLASSES));
+        let again = Weights::from_safetensors(&weights.to_safetensors().unwrap()).unwrap();
+        assert!(again == weights, "{}", variant.name);
+    }
+}
