@@ -24,7 +24,7 @@ pub fn quickstart(root: &Path) -> Result<()> {
         command.args(arguments);
         command
     };
-    steps.run(&mut earmark(&["synth", "--out", DATA, "--seed", "1"]))?;
+    steps.run(&mut earmark(&["synth", "--out", DATA, "--seed", "1", "--train-clips", "720", "--test-clips", "240"]))?;
     steps.run(&mut earmark(&["train", "--recipe", "recipes/quickstart.toml", "--data", DATA, "--out", RUN]))?;
     steps.run(&mut earmark(&["evaluate", RUN]))?;
     let clip = first_test_clip(root)?;
