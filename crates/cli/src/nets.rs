@@ -41,7 +41,7 @@ fn list(as_json: bool) -> anyhow::Result<()> {
     if as_json {
         return output::print_json(&values);
     }
-    Ok(output::print(&output::table(&rows))?)
+    output::print(&output::table(&rows))
 }
 
 fn export(arch: &str, weights: Option<&Path>, classes: Option<usize>, out: &Path) -> anyhow::Result<()> {

@@ -6,6 +6,8 @@ use std::time::Duration;
 use earmark_training::Progress;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::output;
+
 /// All bars of a run.
 pub struct Bars {
     bars: MultiProgress,
@@ -34,7 +36,7 @@ impl Bars {
 
     /// A line above the bars, on stderr.
     pub fn line(&self, text: &str) {
-        self.bars.suspend(|| eprintln!("{text}"));
+        self.bars.suspend(|| output::tell(text));
     }
 
     fn bar(&self, name: &str, length: usize, template: &str) -> ProgressBar {

@@ -34,7 +34,7 @@ pub fn evaluate(options: &Evaluate) -> anyhow::Result<()> {
 /// Prints the scores, judged anew from the run's tables.
 pub fn print(run: &Run, as_json: bool) -> anyhow::Result<()> {
     let results = judge(run)?;
-    if as_json { output::print_json(&results) } else { Ok(output::print(&text(&results))?) }
+    if as_json { output::print_json(&results) } else { output::print(&text(&results)) }
 }
 
 /// The classes of clips, as indices into the labels.

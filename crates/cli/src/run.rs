@@ -47,6 +47,21 @@ struct Done {
 }
 
 impl Run {
+    /// Whether a run of this recipe may begin or go on in `folder`. Told at the start: until the first file is written,
+    /// all clips are heard, and that takes its time.
+    ///
+    /// # Errors
+    /// The folder cannot be written to, or holds a run of another recipe.
+    pub fn check_place(folder: &Path, recipe: &Recipe) -> anyhow::Result<()> {
+        let path = folder.join("recipe.toml");
+        if path.exists() {
+            ensure_same(folder, &path, &toml::to_string(recipe)?)?;
+        }
+        let probe = folder.join(".earmark-probe");
+        earmark_files::write_atomic(&probe, b"")?;
+        std::fs::remove_file(&probe).with_context(|| format!("cannot remove {}", probe.display()))
+    }
+
     /// The run in `folder`, begun with this recipe and these data, or the same one as before.
     ///
     /// # Errors
@@ -58,14 +73,10 @@ impl Run {
         let clips = clips_csv(manifest, splits)?;
         for (name, text) in [("recipe.toml", recipe), ("labels.txt", labels), ("splits.csv", clips)] {
             let path = folder.join(name);
-            if !path.exists() {
+            if path.exists() {
+                ensure_same(folder, &path, &text)?;
+            } else {
                 earmark_files::write_atomic(&path, text.as_bytes())?;
-            } else if earmark_files::read_to_string(&path)? != text {
-                anyhow::bail!(
-                    "{} is that of another run: the recipe, the data or the way they are split have changed; choose another --out, or remove {}",
-                    path.display(),
-                    folder.display()
-                );
             }
         }
         Ok(run)
@@ -79,6 +90,11 @@ impl Run {
         let run = Self { folder: folder.to_owned() };
         anyhow::ensure!(run.path("splits.csv").exists(), "{} is no run: it has no splits.csv", folder.display());
         Ok(run)
+    }
+
+    /// Removes the temporary files that a kill has left, once no job is under way any more.
+    pub fn sweep(&self) {
+        sweep(&self.folder);
     }
 
     /// A path in the run.
@@ -183,6 +199,30 @@ impl Run {
         let path = folder.join("weights.safetensors");
         let weights = Weights::from_safetensors(&earmark_files::read(&path)?);
         Ok((weights.with_context(|| path.display().to_string())?, done.scaling))
+    }
+}
+
+/// Fails if a file of the run holds another text than a run of now would write.
+fn ensure_same(folder: &Path, path: &Path, text: &str) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        earmark_files::read_to_string(path)? == text,
+        "{} is that of another run: the recipe, the data or the way they are split have changed; choose another --out, or remove {}",
+        path.display(),
+        folder.display()
+    );
+    Ok(())
+}
+
+/// Removes the temporary files below a folder that a kill has left there.
+fn sweep(folder: &Path) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            sweep(&path);
+        } else if entry.file_name().to_string_lossy().starts_with(".earmark-") {
+            // What cannot be removed only takes room.
+            let _ = std::fs::remove_file(path);
+        }
     }
 }
 

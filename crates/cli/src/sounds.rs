@@ -9,6 +9,7 @@ use earmark_datasets::{Damaged, Item};
 use earmark_features::{Extractor, Features, FrontEnd, MfccStatistics, mfcc_statistics};
 use rayon::prelude::*;
 
+use crate::output;
 use crate::recipe::Recipe;
 
 /// What a clip gives to level 1 and level 2.
@@ -56,8 +57,9 @@ pub fn hear(
                 // Only what is wrong with a clip is a matter of policy; a disk that fails is not.
                 let of_the_clip =
                     error.downcast_ref::<AudioError>().is_none_or(|error| !matches!(error, AudioError::Io { .. }));
-                anyhow::ensure!(of_the_clip, "{error:#}");
-                unheard.push(Unheard { index, reason: format!("{error:#}") });
+                let reason = output::message(&error);
+                anyhow::ensure!(of_the_clip, reason);
+                unheard.push(Unheard { index, reason });
                 match recipe.data.damaged {
                     Damaged::Zeros => Some(of_clip(&silence(), &extractors, &recipe.statistics)?),
                     Damaged::Error | Damaged::Skip => None,

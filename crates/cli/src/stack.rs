@@ -36,6 +36,7 @@ pub fn level2(run: &Run) -> anyhow::Result<()> {
         earmark_files::write_atomic(&run.path(&format!("test/{name}.csv")), &table.to_csv())?;
         test.push(table.prefixed(name));
     }
+    run.sweep();
     if recipe.stack.statistics {
         let statistics = Table::from_csv(&run.path(STATISTICS))?;
         oof.push(statistics.reordered(&train_names)?);

@@ -3,6 +3,7 @@
 use earmark_datasets::synth::{SynthOptions, write};
 
 use crate::args::Synth;
+use crate::output;
 
 pub fn run(options: &Synth) -> anyhow::Result<()> {
     let default = SynthOptions::default();
@@ -12,7 +13,7 @@ pub fn run(options: &Synth) -> anyhow::Result<()> {
         test_clips: options.test_clips.unwrap_or(default.test_clips),
     };
     let report = write(&options.out, &settings)?;
-    eprintln!(
+    output::tell(&format!(
         "{}: {} clips to train on ({} verified, {} with a wrong label), {} to test on, {} classes, {:.0} s of sound",
         options.out.display(),
         report.train_clips,
@@ -21,6 +22,6 @@ pub fn run(options: &Synth) -> anyhow::Result<()> {
         report.test_clips,
         report.labels.len(),
         report.seconds
-    );
+    ));
     Ok(())
 }

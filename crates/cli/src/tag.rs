@@ -40,7 +40,7 @@ pub fn run(options: &Tag) -> anyhow::Result<()> {
             }
             Err(error) => {
                 failed += 1;
-                eprintln!("error: {:#}", anyhow::Error::from(error));
+                output::tell(&format!("error: {}", output::message(&error.into())));
             }
         }
     }

@@ -8,8 +8,9 @@ use std::time::Instant;
 use anyhow::Context;
 use earmark_datasets::{Manifest, OpenOptions, Splits, open};
 use earmark_features::{Features, mfcc_statistics_names};
+use earmark_files::FileError;
 use earmark_stacking::Table;
-use earmark_training::{Example, Job, LearnerSettings, set_threads};
+use earmark_training::{Example, Job, LearnerSettings, TrainingError, set_threads};
 use regex::Regex;
 
 use crate::args::Train;
@@ -17,7 +18,7 @@ use crate::progress::Bars;
 use crate::recipe::Recipe;
 use crate::run::{FULL, Run};
 use crate::sounds::{Heard, hear};
-use crate::{results, stack};
+use crate::{output, results, stack};
 
 pub fn run(options: &Train) -> anyhow::Result<()> {
     let recipe = Recipe::read(&options.recipe)?;
@@ -27,13 +28,14 @@ pub fn run(options: &Train) -> anyhow::Result<()> {
 
     let mut manifest = open_data(options, &recipe)?;
     let mut splits = split(&manifest, &recipe)?;
+    let jobs = jobs(&recipe, splits.folds, options.job.as_deref())?;
+    Run::check_place(&options.out, &recipe)?;
     let (train, test) = hear_all(&mut manifest, &mut splits, &recipe, &bars)?;
     let run = Run::begin(&options.out, &recipe, &manifest, &splits)?;
     save_statistics(&run, &manifest, &recipe, train.iter().chain(&test))?;
 
     let work =
         Work { options, recipe: &recipe, manifest: &manifest, splits: &splits, train: &train, test: &test, run: &run };
-    let jobs = work.jobs()?;
     let at_once = options.jobs.unwrap_or(if options.device == "cpu" { threads } else { 1 }).clamp(1, jobs.len().max(1));
     set_threads(threads / at_once);
     work.run_all(jobs, at_once, &bars)?;
@@ -87,6 +89,30 @@ fn keep<T>(items: &mut Vec<T>, kept: &[bool]) {
     items.retain(|_| kept.next().copied().unwrap_or(true));
 }
 
+/// The jobs asked for, as learner and split: all, or the one named `wanted`.
+fn jobs<'a>(
+    recipe: &'a Recipe,
+    folds: usize,
+    wanted: Option<&str>,
+) -> anyhow::Result<VecDeque<(&'a LearnerSettings, String)>> {
+    let splits: Vec<String> = (0..folds).map(|fold| format!("fold{fold}")).chain([FULL.to_owned()]).collect();
+    let learners = recipe.learners.iter();
+    let all = learners.flat_map(|learner| splits.iter().map(move |split| (learner, split.clone())));
+    let Some(wanted) = wanted else { return Ok(all.collect()) };
+    let jobs: VecDeque<_> = all.filter(|(learner, split)| format!("{}/{split}", learner.name) == wanted).collect();
+    if jobs.is_empty() {
+        let learners: Vec<&str> = recipe.learners.iter().map(|learner| learner.name.as_str()).collect();
+        anyhow::bail!("--job {wanted}: the learners are {}, the splits {}", learners.join(", "), splits.join(", "));
+    }
+    Ok(jobs)
+}
+
+/// Whether a job's fault is one of the disk or the device, which the next job would meet as well.
+fn is_of_the_machine(error: &anyhow::Error) -> bool {
+    let training = error.downcast_ref::<TrainingError>();
+    error.is::<FileError>() || matches!(training, Some(TrainingError::File(_) | TrainingError::Device { .. }))
+}
+
 fn save_statistics<'a>(
     run: &Run,
     manifest: &Manifest,
@@ -111,25 +137,8 @@ struct Work<'a> {
 }
 
 impl<'a> Work<'a> {
-    /// The jobs asked for, as learner and split.
-    fn jobs(&self) -> anyhow::Result<VecDeque<(&'a LearnerSettings, String)>> {
-        let splits: Vec<String> =
-            (0..self.splits.folds).map(|fold| format!("fold{fold}")).chain([FULL.to_owned()]).collect();
-        let learners = self.recipe.learners.iter();
-        let all = learners.flat_map(|learner| splits.iter().map(move |split| (learner, split.clone())));
-        let wanted = |learner: &LearnerSettings, split: &str| match &self.options.job {
-            Some(job) => *job == format!("{}/{split}", learner.name),
-            None => true,
-        };
-        let jobs: VecDeque<_> = all.filter(|(learner, split)| wanted(learner, split)).collect();
-        if let (Some(job), true) = (&self.options.job, jobs.is_empty()) {
-            let learners: Vec<&str> = self.recipe.learners.iter().map(|learner| learner.name.as_str()).collect();
-            anyhow::bail!("--job {job}: the learners are {}, the splits {}", learners.join(", "), splits.join(", "));
-        }
-        Ok(jobs)
-    }
-
-    /// Runs the jobs, some at once. One that fails does not stop the others; in the end all faults are told.
+    /// Runs the jobs, some at once. One that fails does not stop the others, unless its fault will be theirs too; in
+    /// the end all faults are told.
     fn run_all(&self, jobs: VecDeque<(&LearnerSettings, String)>, at_once: usize, bars: &Bars) -> anyhow::Result<()> {
         let total = bars.counter("jobs", jobs.len());
         let queue = Mutex::new(jobs);
@@ -139,10 +148,12 @@ impl<'a> Work<'a> {
             for _ in 0..at_once {
                 scope.spawn(|| {
                     while let Some((learner, split)) = next() {
-                        if let Err(error) = self.run_job(learner, &split, bars)
-                            && let Ok(mut faults) = faults.lock()
-                        {
-                            faults.push(format!("job {}/{split}: {error:#}", learner.name));
+                        if let Err(error) = self.run_job(learner, &split, bars) {
+                            let fault = format!("job {}/{split}: {}", learner.name, output::message(&error));
+                            faults.lock().map(|mut faults| faults.push(fault)).unwrap_or_default();
+                            if is_of_the_machine(&error) {
+                                queue.lock().map(|mut queue| queue.clear()).unwrap_or_default();
+                            }
                         }
                         total.inc(1);
                     }

@@ -1,0 +1,263 @@
+//! What the tests of the binary share: a folder to work in, the binary run there, a small data set and recipe.
+#![allow(dead_code, reason = "each test file uses its own part")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// The arguments that make the data set of most tests: 12 classes, five clips to train on of each.
+pub const SYNTH: &str = "synth --out data --seed 3 --train-clips 60 --test-clips 12";
+/// The arguments that train on it. The numbers of jobs and threads are said, as results may depend on threads.
+pub const TRAIN: &str = "train --recipe recipe.toml --data data --out run --jobs 2 --threads 2";
+
+/// A recipe of two small learners, `a` and `b`, that is trained within seconds.
+pub const RECIPE: &str = r#"seed = 7
+
+[data]
+folds = 2
+
+[features.logmel]
+kind = "logmel"
+
+[[learners]]
+name = "a"
+arch = "resnet_nano"
+features = "logmel"
+crop_seconds = 0.5
+mixup = 3.0
+epochs = 2
+batch_size = 16
+learning_rate = 0.02
+prediction = { hop_seconds = 1.0 }
+
+[[learners]]
+name = "b"
+arch = "resnext_nano"
+features = "logmel"
+crop_seconds = 0.5
+normalization = "channel"
+epochs = 2
+batch_size = 16
+learning_rate = 0.02
+prediction = { hop_seconds = 1.0 }
+
+[stack]
+rounds = 5
+"#;
+
+/// A folder of its own in cargo's target folder, where a test's commands run.
+pub struct Place(PathBuf);
+
+impl Place {
+    /// An empty folder; what an earlier run of the test left in it is removed.
+    pub fn new(name: &str) -> Self {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        if folder.exists() {
+            fs::remove_dir_all(&folder).unwrap();
+        }
+        fs::create_dir_all(&folder).unwrap();
+        Self(folder)
+    }
+
+    /// A folder with the data set `data` and the recipe `recipe.toml`.
+    pub fn with_data(name: &str) -> Self {
+        let place = Self::new(name);
+        place.run(SYNTH).done();
+        place.write("recipe.toml", RECIPE);
+        place
+    }
+
+    /// A folder with a finished run, `run`, besides.
+    pub fn with_run(name: &str) -> Self {
+        let place = Self::with_data(name);
+        place.run(TRAIN).done();
+        place
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    pub fn write(&self, name: &str, bytes: impl AsRef<[u8]>) {
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+    }
+
+    pub fn read(&self, name: &str) -> Vec<u8> {
+        fs::read(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+    }
+
+    pub fn text(&self, name: &str) -> String {
+        String::from_utf8(self.read(name)).unwrap()
+    }
+
+    pub fn json(&self, name: &str) -> serde_json::Value {
+        serde_json::from_slice(&self.read(name)).unwrap()
+    }
+
+    /// Every file below a folder with its bytes, by its path from there; hidden ones too.
+    pub fn tree(&self, name: &str) -> BTreeMap<String, Vec<u8>> {
+        let root = self.path(name);
+        let mut found = BTreeMap::new();
+        let mut folders = vec![root.clone()];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+                let path = entry.path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else {
+                    let name = path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
+                    found.insert(name, fs::read(path).unwrap());
+                }
+            }
+        }
+        found
+    }
+
+    /// Copies a folder.
+    pub fn copy(&self, from: &str, to: &str) {
+        for (name, bytes) in self.tree(from) {
+            self.write(&format!("{to}/{name}"), bytes);
+        }
+    }
+
+    pub fn remove(&self, name: &str) {
+        let path = self.path(name);
+        if path.is_dir() {
+            fs::remove_dir_all(path).unwrap();
+        } else if path.exists() {
+            fs::remove_file(path).unwrap();
+        }
+    }
+
+    /// The tested binary in this folder, its arguments given in one string.
+    pub fn command(&self, words: &str) -> Command {
+        self.command_of(Path::new(env!("CARGO_BIN_EXE_earmark")), words)
+    }
+
+    /// A binary in this folder, without the variables that change what it does, and without cargo's own.
+    pub fn command_of(&self, binary: &Path, words: &str) -> Command {
+        let mut command = Command::new(binary);
+        command.current_dir(&self.0).args(words.split_whitespace()).stdin(Stdio::null());
+        command.env_remove("LIBTORCH").env_remove("LD_LIBRARY_PATH");
+        for (variable, _) in std::env::vars_os() {
+            if variable.to_string_lossy().starts_with("EARMARK_") {
+                command.env_remove(variable);
+            }
+        }
+        command
+    }
+
+    pub fn run(&self, words: &str) -> Ran {
+        Ran::of(self.command(words), words)
+    }
+}
+
+/// What a command did.
+pub struct Ran {
+    pub words: String,
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Ran {
+    /// Runs a command to its end. None may panic, whatever it is given.
+    pub fn of(mut command: Command, words: &str) -> Self {
+        let output = command.output().unwrap_or_else(|error| panic!("{words}: {error}"));
+        let [stdout, stderr] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
+        let ran = Self { words: words.to_owned(), code: output.status.code(), stdout, stderr };
+        assert!(!ran.stderr.contains("panicked"), "{ran}");
+        ran
+    }
+
+    /// It must have done its work.
+    #[track_caller]
+    pub fn done(self) -> Self {
+        assert_eq!(self.code, Some(0), "{self}");
+        self
+    }
+
+    /// It must have failed, and said all of `reasons` on stderr.
+    #[track_caller]
+    pub fn failed(self, reasons: &[&str]) -> Self {
+        assert_eq!(self.code, Some(1), "{self}");
+        assert!(self.stderr.contains("error: "), "{self}");
+        for reason in reasons {
+            assert!(self.stderr.contains(reason), "not said: {reason}\n{self}");
+        }
+        self
+    }
+
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("no JSON ({error}): {self}"))
+    }
+}
+
+impl std::fmt::Display for Ran {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { words, code, stdout, stderr } = self;
+        write!(f, "earmark {words}\nexit code {code:?}\n--- stdout\n{stdout}\n--- stderr\n{stderr}")
+    }
+}
+
+/// A CSV file's header and rows.
+pub fn csv(text: &str) -> (Vec<String>, Vec<Vec<String>>) {
+    let mut reader = csv::Reader::from_reader(text.as_bytes());
+    let owned = |record: &csv::StringRecord| record.iter().map(str::to_owned).collect::<Vec<_>>();
+    let header = owned(reader.headers().unwrap());
+    (header, reader.records().map(|record| owned(&record.unwrap())).collect())
+}
+
+/// A table of probabilities: its columns, and each clip's row by name. A clip that stands twice is a fault.
+pub fn probabilities(text: &str) -> (Vec<String>, BTreeMap<String, Vec<f64>>) {
+    let (header, rows) = csv(text);
+    assert_eq!(header[0], "fname");
+    let mut table = BTreeMap::new();
+    for row in rows {
+        let values = row[1..].iter().map(|value| value.parse().unwrap()).collect();
+        assert!(table.insert(row[0].clone(), values).is_none(), "{} stands twice", row[0]);
+    }
+    (header[1..].to_vec(), table)
+}
+
+/// The training or test clips of a run, by name: label and fold.
+pub fn clips(place: &Place, run: &str, set: &str) -> BTreeMap<String, (String, String)> {
+    let (header, rows) = csv(&place.text(&format!("{run}/splits.csv")));
+    assert_eq!(header, ["fname", "set", "label", "verified", "fold"]);
+    let rows = rows.into_iter().filter(|row| row[1] == set);
+    rows.map(|row| (row[0].clone(), (row[2].clone(), row[4].clone()))).collect()
+}
+
+/// A mono WAV file of 32-bit floats at 44,100 Hz.
+pub fn float_wav(samples: &[f32]) -> Vec<u8> {
+    let data: Vec<u8> = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
+    wav(3, 32, &data)
+}
+
+/// A mono WAV file at 44,100 Hz; `form` is 1 for integers, 3 for floats.
+pub fn wav(form: u16, bits: u16, data: &[u8]) -> Vec<u8> {
+    let bytes = bits / 8;
+    let mut wav = b"RIFF".to_vec();
+    wav.extend((36 + data.len() as u32).to_le_bytes());
+    wav.extend(b"WAVEfmt \x10\0\0\0");
+    wav.extend([form.to_le_bytes(), 1u16.to_le_bytes()].concat());
+    wav.extend([44_100u32.to_le_bytes(), (44_100 * u32::from(bytes)).to_le_bytes()].concat());
+    wav.extend([bytes.to_le_bytes(), bits.to_le_bytes()].concat());
+    wav.extend(b"data");
+    wav.extend((data.len() as u32).to_le_bytes());
+    wav.extend(data);
+    wav
+}
+
+/// What the variable names; without it the test is left out, but never in continuous integration.
+pub fn from_environment(variable: &str) -> Option<PathBuf> {
+    let path = std::env::var_os(variable).filter(|path| !path.is_empty());
+    if path.is_none() {
+        assert!(std::env::var_os("CI").is_none(), "CI is set, and {variable} is not");
+        eprintln!("{variable} is not set: skipped");
+    }
+    path.map(PathBuf::from)
+}

@@ -1,0 +1,222 @@
+//! The whole road through the binary: synth, train, stack, evaluate, predict. `tag.rs` has what follows.
+#![cfg(feature = "train")]
+#![allow(clippy::unwrap_used, reason = "a test stops at the first fault")]
+
+mod common;
+
+use std::collections::BTreeSet;
+use std::sync::OnceLock;
+
+use common::{Place, clips, csv, probabilities};
+
+/// One finished run for all tests; none of them changes it.
+fn shared() -> &'static Place {
+    static PLACE: OnceLock<Place> = OnceLock::new();
+    PLACE.get_or_init(|| Place::with_run("road"))
+}
+
+const SYSTEMS: [&str; 5] = ["a", "b", "arithmetic mean", "geometric mean", "stack"];
+
+#[test]
+fn synth_is_decided_by_its_seed() {
+    let place = Place::new("road-synth");
+    for (out, seed) in [("one", 5), ("same", 5), ("other", 6)] {
+        place.run(&format!("synth --out {out} --seed {seed} --train-clips 60 --test-clips 4")).done();
+    }
+    let [one, same, other] = ["one", "same", "other"].map(|out| place.tree(out));
+    assert!(one == same, "the same seed gave other bytes");
+    for part in ["audio_train/", "audio_test/"] {
+        let changed = one.iter().filter(|(name, bytes)| name.starts_with(part) && other.get(*name) != Some(bytes));
+        assert_eq!(changed.count(), one.keys().filter(|name| name.starts_with(part)).count(), "{part}");
+    }
+    assert_eq!(one.keys().filter(|name| name.ends_with(".wav")).count(), 64);
+    let (header, rows) = csv(&place.text("one/train.csv"));
+    assert_eq!(header, ["fname", "label", "manually_verified"]);
+    assert_eq!(rows.iter().map(|row| &row[1]).collect::<BTreeSet<_>>().len(), 12);
+}
+
+#[test]
+fn a_run_has_every_file_and_no_other() {
+    let mut expected = BTreeSet::new();
+    let files = ["recipe.toml", "labels.txt", "splits.csv", "statistics.csv", "results.json"];
+    expected.extend(files.map(str::to_owned));
+    for learner in ["a", "b"] {
+        for split in ["fold0", "fold1", "full"] {
+            let files = ["weights.safetensors", "predictions.csv", "history.csv", "job.json"];
+            expected.extend(files.map(|file| format!("jobs/{learner}/{split}/{file}")));
+        }
+        expected.extend([format!("oof/{learner}.csv"), format!("test/{learner}.csv")]);
+    }
+    let files = ["features.csv", "test_features.csv", "booster.json", "oof.csv", "test.csv"];
+    expected.extend(files.map(|file| format!("level2/{file}")));
+    let files = ["learner-a.onnx", "learner-b.onnx", "stack.onnx", "config.json", "SHA256SUMS", "README.md"];
+    expected.extend(files.map(|file| format!("bundle/{file}")));
+    let found: BTreeSet<String> = shared().tree("run").into_keys().collect();
+    assert_eq!(found, expected);
+
+    let labels = shared().text("run/labels.txt");
+    let given = csv(&shared().text("data/train.csv")).1.into_iter().map(|row| row[1].clone());
+    assert_eq!(labels.lines().collect::<Vec<_>>(), given.collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>());
+    assert_eq!(csv(&shared().text("run/jobs/a/full/history.csv")).1.len(), 2, "one row an epoch");
+}
+
+#[test]
+fn results_have_every_system() {
+    let results = shared().json("run/results.json");
+    let systems = results["systems"].as_array().unwrap();
+    let names: Vec<_> = systems.iter().map(|system| system["name"].as_str().unwrap()).collect();
+    assert_eq!(names, SYSTEMS);
+    for system in systems {
+        for (set, clips) in [("out_of_fold", 60), ("test", 12)] {
+            let scores = &system[set];
+            for key in ["map_at_3", "accuracy", "macro_average_precision"] {
+                let value = scores[key].as_f64().unwrap();
+                assert!((0.0..=1.0).contains(&value), "{} {set} {key} {value}", system["name"]);
+            }
+            assert!(scores["map_at_3"].as_f64() >= scores["accuracy"].as_f64(), "mAP@3 counts more than accuracy");
+            let classes = scores["per_class"].as_array().unwrap();
+            assert_eq!(classes.len(), 12);
+            assert_eq!(classes.iter().map(|class| class["clips"].as_u64().unwrap()).sum::<u64>(), clips);
+            let precision = |class: &serde_json::Value| class["average_precision"].as_f64();
+            assert!(classes.iter().all(|class| precision(class).is_some() == (class["clips"] != 0)));
+        }
+    }
+}
+
+/// The accuracy that stands in the results is that of the tables that anybody can read.
+#[test]
+fn results_are_those_of_the_tables() {
+    let results = shared().json("run/results.json");
+    for (system, set, key, file) in [
+        (0, "train", "out_of_fold", "oof/a.csv"),
+        (1, "test", "test", "test/b.csv"),
+        (4, "train", "out_of_fold", "level2/oof.csv"),
+        (4, "test", "test", "level2/test.csv"),
+    ] {
+        let (labels, table) = probabilities(&shared().text(&format!("run/{file}")));
+        let clips = clips(shared(), "run", set);
+        let best = |row: &[f64]| (0..row.len()).rev().max_by(|&x, &y| row[x].total_cmp(&row[y])).unwrap();
+        let right = clips.iter().filter(|(name, (label, _))| labels[best(&table[*name])] == *label).count();
+        let stated = results["systems"][system][key]["accuracy"].as_f64().unwrap();
+        assert!((right as f64 / clips.len() as f64 - stated).abs() < 1e-9, "{file}: {right} right, {stated} stated");
+    }
+}
+
+#[test]
+fn tables_hold_each_clip_once_and_rows_sum_to_one() {
+    let labels = shared().text("run/labels.txt");
+    for (set, files) in [
+        ("train", ["oof/a.csv", "oof/b.csv", "level2/oof.csv"]),
+        ("test", ["test/a.csv", "test/b.csv", "level2/test.csv"]),
+    ] {
+        let expected = clips(shared(), "run", set);
+        let given = csv(&shared().text(&format!("data/{set}.csv"))).1;
+        assert_eq!(given.len(), expected.len());
+        assert!(given.iter().all(|row| expected.contains_key(&row[0])));
+        for file in files {
+            let (columns, rows) = probabilities(&shared().text(&format!("run/{file}")));
+            assert_eq!(columns, labels.lines().collect::<Vec<_>>(), "{file}");
+            assert!(rows.keys().eq(expected.keys()), "{file}: other clips than splits.csv has");
+            for (clip, row) in rows {
+                let sum: f64 = row.iter().sum();
+                assert!((sum - 1.0).abs() < 1e-4 && row.iter().all(|p| (0.0..=1.0).contains(p)), "{file} {clip} {sum}");
+            }
+        }
+    }
+    let expected = clips(shared(), "run", "train");
+    for (learner, fold) in [("a", "0"), ("a", "1"), ("b", "0"), ("b", "1")] {
+        let (_, rows) = probabilities(&shared().text(&format!("run/jobs/{learner}/fold{fold}/predictions.csv")));
+        let held_out = expected.iter().filter(|(_, (_, of))| of == fold).map(|(name, _)| name);
+        assert!(rows.keys().eq(held_out), "{learner}/fold{fold} predicts its own fold and no other");
+    }
+}
+
+#[test]
+fn level2_sees_probabilities_and_statistics() {
+    let (columns, rows) = probabilities(&shared().text("run/level2/features.csv"));
+    let labels = shared().text("run/labels.txt");
+    let of = |learner: &str| labels.lines().map(|label| format!("{learner}/{label}")).collect::<Vec<_>>();
+    assert_eq!(columns[..12], of("a"));
+    assert_eq!(columns[12..24], of("b"));
+    assert_eq!(columns.len(), 24 + 256);
+    let (_, oof) = probabilities(&shared().text("run/oof/b.csv"));
+    assert!(oof.iter().all(|(name, row)| rows[name][12..24] == row[..]));
+    let booster = shared().json("run/level2/booster.json");
+    let model = &booster["learner"]["gradient_booster"]["model"]["gbtree_model_param"];
+    assert_eq!(model["num_trees"], "60", "five rounds of twelve trees");
+}
+
+#[test]
+fn evaluate_prints_the_results() {
+    let printed = shared().run("evaluate run --json").done();
+    assert_eq!(printed.json(), shared().json("run/results.json"));
+    let table = shared().run("evaluate run").done().stdout;
+    for word in SYSTEMS.into_iter().chain(["mAP@3", "accuracy", "Siren"]) {
+        assert!(table.contains(word), "{word} is not in\n{table}");
+    }
+}
+
+#[test]
+fn stack_once_more_gives_the_same() {
+    let place = Place::new("road-stack");
+    for (name, bytes) in shared().tree("run") {
+        // What level 2 makes is made again from what level 1 left.
+        if !["level2/", "bundle/", "oof/", "test/", "results"].iter().any(|part| name.starts_with(part)) {
+            place.write(&format!("run/{name}"), bytes);
+        }
+    }
+    let printed = place.run("stack run --json").done();
+    assert_eq!(printed.json(), shared().json("run/results.json"));
+    for (name, bytes) in shared().tree("run") {
+        assert!(place.read(&format!("run/{name}")) == bytes, "{name} differs");
+    }
+}
+
+#[test]
+fn train_once_more_does_nothing_anew_and_is_quiet_in_a_pipe() {
+    let place = Place::new("road-again");
+    for folder in ["data", "run"] {
+        for (name, bytes) in shared().tree(folder) {
+            place.write(&format!("{folder}/{name}"), bytes);
+        }
+    }
+    place.write("recipe.toml", common::RECIPE);
+    let time = |place: &Place| std::fs::metadata(place.path("run/jobs/a/full/weights.safetensors")).unwrap().modified();
+    let before = time(&place).unwrap();
+    let printed = place.run(&format!("{} --json", common::TRAIN)).done();
+    assert_eq!(printed.json(), shared().json("run/results.json"));
+    assert_eq!(printed.stderr, "");
+    assert_eq!(time(&place).unwrap(), before);
+    assert!(place.tree("run") == shared().tree("run"), "the run changed");
+}
+
+#[test]
+fn one_job_is_one_job() {
+    let place = Place::new("road-job");
+    place.write("recipe.toml", common::RECIPE);
+    for (name, bytes) in shared().tree("data") {
+        place.write(&format!("data/{name}"), bytes);
+    }
+    place.run(&format!("{} --job b/fold1", common::TRAIN)).done();
+    let jobs: Vec<String> = place.tree("run/jobs").into_keys().collect();
+    assert!(jobs.iter().all(|name| name.starts_with("b/fold1/")) && jobs.len() == 4, "{jobs:?}");
+    assert!(!place.path("run/bundle").exists());
+    place.run("stack run").failed(&["the job a/fold0 is not done"]);
+}
+
+#[test]
+fn predict_writes_the_form_of_kaggle() {
+    let place = Place::new("road-predict");
+    place.run(&format!("predict {} --out a/submission.csv", shared().path("run").display())).done();
+    let (header, rows) = csv(&place.text("a/submission.csv"));
+    assert_eq!(header, ["fname", "label"]);
+    let (labels, table) = probabilities(&shared().text("run/level2/test.csv"));
+    assert_eq!(rows.len(), table.len());
+    for row in rows {
+        let of = |label: &str| table[&row[0]][labels.iter().position(|other| other == label).unwrap()];
+        let scores: Vec<f64> = row[1].split(' ').map(of).collect();
+        assert_eq!(scores.len(), 3);
+        assert!(scores.is_sorted_by(|a, b| a >= b));
+        assert!(table[&row[0]].iter().filter(|score| **score > scores[2]).count() <= 2, "{row:?}");
+    }
+}

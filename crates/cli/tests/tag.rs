@@ -1,0 +1,248 @@
+//! `earmark tag`, and the commands that need no run: features and nets. Forms, exit codes, and the tag-only binary.
+#![cfg(feature = "train")]
+#![allow(clippy::unwrap_used, reason = "a test stops at the first fault")]
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+use common::{Place, Ran, csv, from_environment, probabilities};
+
+/// One finished run for all tests; none of them changes it.
+fn shared() -> &'static Place {
+    static PLACE: OnceLock<Place> = OnceLock::new();
+    PLACE.get_or_init(|| Place::with_run("tag"))
+}
+
+const TAG: &str = "tag --model run/bundle";
+const BINARY: &str = env!("CARGO_BIN_EXE_earmark");
+
+/// Test clips by name, sorted.
+fn test_clips() -> Vec<String> {
+    shared().tree("data/audio_test").into_keys().map(|name| format!("data/audio_test/{name}")).collect()
+}
+
+/// All test clips as a binary tags them, against the row that training and XGBoost left of each.
+fn compare_with_level2(binary: &Path) {
+    let (labels, table) = probabilities(&shared().text("run/level2/test.csv"));
+    let words = format!("{TAG} data/audio_test --json --top 12");
+    let answers = Ran::of(shared().command_of(binary, &words), &words).done().json();
+    let answers = answers.as_array().unwrap();
+    assert_eq!(answers.len(), table.len());
+    for answer in answers {
+        let name = answer["path"].as_str().unwrap().strip_prefix("data/audio_test/").unwrap();
+        let tags = answer["tags"].as_array().unwrap();
+        assert_eq!(tags.len(), labels.len());
+        for tag in tags {
+            let column = labels.iter().position(|label| tag["label"] == **label).unwrap();
+            let (tagged, expected) = (tag["score"].as_f64().unwrap(), table[name][column]);
+            assert!((tagged - expected).abs() < 1e-4, "{name}, {}: {tagged} instead of {expected}", tag["label"]);
+        }
+    }
+}
+
+#[test]
+fn tags_are_what_training_predicted() {
+    compare_with_level2(Path::new(BINARY));
+}
+
+#[test]
+fn the_tag_only_binary_tags_the_same() {
+    let Some(binary) = from_environment("EARMARK_TAG_ONLY_BIN") else { return };
+    compare_with_level2(&binary);
+    let train = Ran::of(shared().command_of(&binary, "train"), "train");
+    assert_eq!(train.code, Some(2), "{train}");
+    assert!(train.stderr.contains("unrecognized subcommand"), "{train}");
+    let Ok(linked) = Command::new("ldd").arg(&binary).output() else { return };
+    let linked = String::from_utf8_lossy(&linked.stdout).to_lowercase();
+    assert!(linked.contains("libc.so"), "{linked}");
+    assert!(!linked.contains("torch") && !linked.contains("xgboost"), "{linked}");
+}
+
+#[test]
+fn json_is_one_value_of_the_documented_form() {
+    let clips = test_clips();
+    let answers = shared().run(&format!("{TAG} --json {} {}", clips[1], clips[0])).done().json();
+    let paths: Vec<_> = answers.as_array().unwrap().iter().map(|answer| answer["path"].as_str().unwrap()).collect();
+    assert_eq!(paths, [&clips[1], &clips[0]], "files keep the order they are given in");
+    for answer in answers.as_array().unwrap() {
+        assert_eq!(answer.as_object().unwrap().len(), 2);
+        let tags = answer["tags"].as_array().unwrap();
+        assert_eq!(tags.len(), 3);
+        assert!(tags.iter().all(|tag| tag.as_object().unwrap().len() == 2 && tag["label"].is_string()));
+        assert!(tags.is_sorted_by(|a, b| a["score"].as_f64() >= b["score"].as_f64()));
+    }
+}
+
+#[test]
+fn csv_and_text_say_the_same_as_json() {
+    let clip = &test_clips()[2];
+    let json = shared().run(&format!("{TAG} --json {clip} --top 4")).done().json();
+    let tags = json[0]["tags"].as_array().unwrap().clone();
+    let (header, rows) = csv(&shared().run(&format!("{TAG} --csv {clip} --top 4")).done().stdout);
+    assert_eq!(header, ["path", "label", "score"]);
+    let text = shared().run(&format!("{TAG} {clip} --top 4")).done().stdout;
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!((lines.len(), rows.len(), lines[0]), (5, 4, clip.as_str()));
+    for ((tag, row), line) in tags.iter().zip(&rows).zip(&lines[1..]) {
+        assert_eq!((&row[0], tag["label"].as_str().unwrap()), (clip, row[1].as_str()));
+        let score = tag["score"].as_f64().unwrap();
+        assert!((row[2].parse::<f64>().unwrap() - score).abs() < 1e-7);
+        assert!(line.ends_with(&row[1]) && line.contains(&format!("{:.1} %", score * 100.0)), "{line}");
+    }
+    let high = shared().run(&format!("{TAG} --csv {clip} --min-score 1")).done().stdout;
+    assert_eq!(high, "path,label,score\n");
+}
+
+#[test]
+fn a_path_with_comma_and_quote_survives_csv() {
+    let name = "a,\"b\".wav";
+    shared().write(&format!("odd/{name}"), shared().read(&test_clips()[0]));
+    let (_, rows) = csv(&shared().run(&format!("{TAG} --csv odd")).done().stdout);
+    assert_eq!(rows.len(), 3);
+    assert_eq!(rows[0][0], format!("odd/{name}"));
+}
+
+#[test]
+fn a_bad_file_costs_only_itself() {
+    let place = Place::new("tag-bad");
+    let good = shared().read(&test_clips()[0]);
+    place.write("in/a.wav", &good);
+    place.write("in/b.wav", "this is no sound");
+    place.write("in/c.wav", &good[..good.len() / 2]);
+    place.write("in/deep/d.wav", &good);
+    place.write("in/notes.txt", "no sound, and not looked at");
+    let tag = format!("tag --model {}", shared().path("run/bundle").display());
+    for form in ["--json", "--csv", ""] {
+        let ran = place.run(&format!("{tag} in missing.wav {form}"));
+        let ran = ran.failed(&["in/b.wav is no audio file", "in/c.wav is damaged", "cannot read missing.wav"]);
+        assert!(!ran.stderr.contains("notes.txt"), "{ran}");
+        let tagged = match form {
+            "--json" => ran.json().as_array().unwrap().iter().map(|answer| answer["path"].to_string()).collect(),
+            "--csv" => csv(&ran.stdout).1.into_iter().step_by(3).map(|row| row[0].clone()).collect(),
+            _ => ran.stdout.lines().step_by(4).map(str::to_owned).collect::<Vec<_>>(),
+        };
+        let tagged: Vec<_> = tagged.iter().map(|path| path.trim_matches('"')).collect();
+        assert_eq!(tagged, ["in/a.wav", "in/deep/d.wav"], "{ran}");
+    }
+}
+
+#[test]
+fn a_reader_who_goes_away_is_no_failure() {
+    let clips = test_clips().join(" ");
+    let many = format!("{TAG} {clips} {clips} {clips}");
+    for words in [many, "nets list --json".to_owned(), "evaluate run".to_owned()] {
+        let mut command = shared().command(&words);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        // Dropped at once, after one line or none: what is written later finds nobody.
+        if words.starts_with("tag") {
+            let mut line = String::new();
+            BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+            assert!(line.ends_with(".wav\n"), "{line}");
+        }
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!((output.status.code(), String::from_utf8_lossy(&output.stderr).as_ref()), (Some(0), ""), "{words}");
+    }
+}
+
+/// Warnings and errors that nobody reads any more must not end the work.
+#[test]
+fn a_closed_stderr_is_no_panic() {
+    let words = format!("{TAG} missing.wav {}", test_clips()[0]);
+    let mut child = shared().command(&words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stderr.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stdout).contains(" %  "), "the good file is tagged all the same");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_behind_stdout_is_told() {
+    for words in ["nets list", "nets list --json", "evaluate run"] {
+        let mut command = shared().command(words);
+        command.stdout(std::fs::File::options().write(true).open("/dev/full").unwrap());
+        let output = command.stderr(Stdio::piped()).spawn().unwrap().wait_with_output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{words}: {stderr}");
+        assert!(stderr.contains("standard output") && stderr.contains("No space left"), "{words}: {stderr}");
+    }
+}
+
+#[test]
+fn wrong_usage_exits_with_2() {
+    for words in [
+        "",
+        "tagg",
+        "tag",
+        "tag --model run/bundle",
+        "tag a.wav",
+        "tag a.wav --model run/bundle --json --csv",
+        "tag a.wav --model run/bundle --top 0",
+        "tag a.wav --model run/bundle --top x",
+        "synth",
+        "synth --out d --seed -1",
+        "features a.wav --kind mel --out a.npy",
+        "nets export resnet_nano",
+        "train --recipe r.toml --data d",
+        "train --recipe r.toml --data d --out r --jobs many",
+        "evaluate",
+        "predict run",
+    ] {
+        let ran = shared().run(words);
+        assert!(ran.code == Some(2) && ran.stdout.is_empty() && ran.stderr.contains("--help"), "{ran}");
+    }
+    for words in ["--help", "tag --help", "--version"] {
+        assert!(!shared().run(words).done().stdout.is_empty());
+    }
+}
+
+#[test]
+fn features_have_the_stated_shapes() {
+    let place = Place::new("tag-features");
+    let samples: Vec<f32> = (0..44_100).map(|i| (i as f32 * 0.05).sin() * 0.5).collect();
+    place.write("a.wav", common::float_wav(&samples));
+    // One second: 22,050 samples in steps of 220, the first and the last frame centred on its ends.
+    for (kind, shape) in
+        [("wave", "(1, 44100)"), ("logmel", "(3, 64, 101)"), ("mfcc", "(3, 64, 101)"), ("stats", "(256,)")]
+    {
+        place.run(&format!("features a.wav --kind {kind} --out out/{kind}.npy")).done();
+        let npy = place.read(&format!("out/{kind}.npy"));
+        assert_eq!(npy[..8], *b"\x93NUMPY\x01\x00", "{kind}");
+        let length = usize::from(u16::from_le_bytes([npy[8], npy[9]]));
+        let header = String::from_utf8(npy[10..10 + length].to_vec()).unwrap();
+        assert!(header.contains("'<f4'") && header.contains(&format!("'shape': {shape}")), "{kind}: {header}");
+        let numbers = shape.trim_matches(['(', ')']).split(',').filter_map(|side| side.trim().parse::<usize>().ok());
+        assert_eq!(npy.len(), 10 + length + 4 * numbers.product::<usize>(), "{kind}");
+        assert!(npy[10 + length..].chunks(4).all(|b| f32::from_le_bytes(b.try_into().unwrap()).is_finite()), "{kind}");
+    }
+}
+
+#[test]
+fn every_network_is_listed_and_exported() {
+    let listed = shared().run("nets list --json").done().json();
+    let table = shared().run("nets list").done().stdout;
+    let mut parameters = BTreeMap::new();
+    for network in listed.as_array().unwrap() {
+        let name = network["name"].as_str().unwrap();
+        assert!(network["family"].is_string() && network["flops_3x64x150"].as_u64().unwrap() > 0, "{network}");
+        assert!(table.lines().any(|line| line.starts_with(&format!("{name} "))), "{name} is not in\n{table}");
+        parameters.insert(name.to_owned(), network["parameters"].as_u64().unwrap());
+    }
+    assert_eq!(parameters["resnet50"], 25_557_032, "torchvision's");
+    let place = Place::new("tag-nets");
+    for (name, parameters) in parameters {
+        place.run(&format!("nets export {name} --out {name}.onnx")).done();
+        let size = std::fs::metadata(place.path(&format!("{name}.onnx"))).unwrap().len();
+        assert!((4 * parameters..5 * parameters + 200_000).contains(&size), "{name}: {size} bytes");
+        place.remove(&format!("{name}.onnx"));
+    }
+    let weights = shared().path("run/jobs/a/full/weights.safetensors");
+    place.run(&format!("nets export resnet_nano --weights {} --out m.onnx", weights.display())).done();
+    assert!(place.read("m.onnx") == shared().read("run/bundle/learner-a.onnx"), "the weights' 12 classes are taken");
+}
