@@ -1,0 +1,44 @@
+"""Numbers by formula, the same bits in Python and in Rust (`crates/training/tests/common/mod.rs`): no file has to hold
+the weights and inputs of the networks that are compared."""
+
+import math
+
+import numpy as np
+
+
+def uniform(name, shape):
+    """Uniform in [-1, 1): splitmix64 from a state that FNV-1a makes of the name; the upper 24 bits as f32."""
+    with np.errstate(over="ignore"):
+        state = np.uint64(0xCBF29CE484222325)
+        for byte in name.encode():
+            state = (state ^ np.uint64(byte)) * np.uint64(0x100000001B3)
+        z = state + np.arange(1, math.prod(shape) + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        z ^= z >> np.uint64(31)
+    return ((z >> np.uint64(40)).astype(np.float32) / np.float32(2**23) - np.float32(1)).reshape(shape)
+
+
+def weight(name, shape):
+    """A parameter by name and shape: nothing is 0, and no layer makes its values much larger or smaller."""
+    values = uniform(name, shape)
+    if len(shape) > 1:
+        return values * np.float32(math.sqrt(3 / math.prod(shape[1:])))
+    batch_norm_scale = name.endswith(".weight") or name.endswith(".running_var")
+    return values * np.float32(0.25) + np.float32(batch_norm_scale)
+
+
+def network_input(shape):
+    """An input whose rows differ: noise, and a level of its own for each square of 16 by 16."""
+    batch, channels, height, width = shape
+    squares = (batch, channels, -(-height // 16), -(-width // 16))
+    levels = uniform("levels", squares).repeat(16, axis=2).repeat(16, axis=3)[:, :, :height, :width]
+    return uniform("noise", shape) + np.float32(2) * levels
+
+
+def summary(name, values):
+    """An array's length, its products with two arrays by formula, and eight of its values: `[11]`."""
+    flat = values.ravel()
+    products = [np.dot(flat, uniform(f"{name} {product}", flat.shape)) for product in (0, 1)]
+    entries = flat[np.arange(8) * (flat.size - 1) // 7]
+    return np.array([np.linalg.norm(flat), *products, *entries], np.float32)
