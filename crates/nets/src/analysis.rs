@@ -90,14 +90,14 @@ impl Node {
         use Role::{Learned, Statistic};
         match self.op {
             Op::Conv2d { inputs, outputs, kernel, groups, .. } => {
-                let fan_out = (outputs / groups * kernel * kernel) as f64;
+                // torch counts all outputs, whatever the groups.
+                let fan_out = (outputs * kernel * kernel) as f64;
                 let shape = vec![outputs, inputs / groups, kernel, kernel];
                 vec![parameter("weight", shape, Learned, Init::Normal((2.0 / fan_out).sqrt()))]
             }
-            Op::BatchNorm { channels, zero_init } => {
-                let scale = if zero_init { 0.0 } else { 1.0 };
+            Op::BatchNorm { channels } => {
                 vec![
-                    parameter("weight", vec![channels], Learned, Init::Constant(scale)),
+                    parameter("weight", vec![channels], Learned, Init::Constant(1.0)),
                     parameter("bias", vec![channels], Learned, Init::Constant(0.0)),
                     parameter("running_mean", vec![channels], Statistic, Init::Constant(0.0)),
                     parameter("running_var", vec![channels], Statistic, Init::Constant(1.0)),

@@ -31,8 +31,6 @@ pub enum Op {
     BatchNorm {
         /// Channels.
         channels: usize,
-        /// Whether its scale starts at zero, so that a residual branch begins as the identity.
-        zero_init: bool,
     },
     /// `max(x, 0)`.
     Relu,
@@ -159,13 +157,7 @@ impl Builder {
     /// Batch normalisation.
     pub fn batch_norm(&mut self, path: &str, x: NodeId) -> NodeId {
         let channels = self.channels[x];
-        self.push(path, Op::BatchNorm { channels, zero_init: false }, &[x], channels)
-    }
-
-    /// Batch normalisation that ends a residual branch: its scale starts at zero.
-    pub fn batch_norm_last(&mut self, path: &str, x: NodeId) -> NodeId {
-        let channels = self.channels[x];
-        self.push(path, Op::BatchNorm { channels, zero_init: true }, &[x], channels)
+        self.push(path, Op::BatchNorm { channels }, &[x], channels)
     }
 
     /// `max(x, 0)`.

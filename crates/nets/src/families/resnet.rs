@@ -1,8 +1,9 @@
 //! ResNet (He et al. 2015, arXiv 1512.03385) and ResNeXt (Xie et al. 2016, arXiv 1611.05431).
 //!
 //! Layers and parameter names are those of torchvision's `resnet.py`, which timm shares: the stride of a bottleneck sits
-//! in its 3x3 convolution ("ResNet v1.5"), and the last batch norm of a residual branch starts at zero (timm's default;
-//! Goyal et al. 2017). The `nano` sizes are ours: made for features of 64 bins and for training on a CPU.
+//! in its 3x3 convolution ("ResNet v1.5"). Every batch norm's scale starts at one, as torchvision has it; timm's zero
+//! for the last one of a branch slows short training down. The `nano` sizes are ours: made for features of 64 bins and
+//! for training on a CPU.
 
 use crate::graph::{Builder, Graph, NodeId};
 use crate::registry::Variant;
@@ -129,7 +130,7 @@ fn residual(g: &mut Builder, config: &Config, path: &str, x: NodeId, width: usiz
             let y = g.batch_norm(&at("bn1"), y);
             let y = g.relu(&at("relu1"), y);
             let y = g.conv2d(&at("conv2"), y, width, 3, 1, 1);
-            g.batch_norm_last(&at("bn2"), y)
+            g.batch_norm(&at("bn2"), y)
         }
         Block::Bottleneck => {
             let inner = width * config.base_width / 64 * config.groups;
@@ -140,7 +141,7 @@ fn residual(g: &mut Builder, config: &Config, path: &str, x: NodeId, width: usiz
             let y = g.batch_norm(&at("bn2"), y);
             let y = g.relu(&at("relu2"), y);
             let y = g.conv2d(&at("conv3"), y, width * 4, 1, 1, 1);
-            g.batch_norm_last(&at("bn3"), y)
+            g.batch_norm(&at("bn3"), y)
         }
     };
     let shortcut = if stride != 1 || g.channels(x) != g.channels(branch) {
