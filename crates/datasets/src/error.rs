@@ -171,14 +171,6 @@ pub enum DatasetError {
         /// The class.
         label: String,
     },
-    /// A table of splits that was made for other clips.
-    #[error("{place}: does not fit the data set: {reason}")]
-    SplitsDiffer {
-        /// File and line.
-        place: Place,
-        /// What differs.
-        reason: String,
-    },
     /// The embedded data set was to be written over something else.
     #[error("{}: the folder is not empty and holds no embedded data set; nothing was written", path.display())]
     NotEmpty {

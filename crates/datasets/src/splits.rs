@@ -1,12 +1,10 @@
 //! Which fold each training clip lies in.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
-use crate::error::{DatasetError, Place};
+use crate::error::DatasetError;
 use crate::manifest::{Item, Manifest};
 use crate::random::{epoch_order, key, stream};
-use crate::table::Table;
 
 /// The folds of a data set's training clips.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,67 +81,9 @@ impl Splits {
         Ok(Self { folds, of })
     }
 
-    /// The text of `splits.csv`: `fname,fold,label`, one row a training clip.
-    ///
-    /// # Errors
-    /// A training clip has no label.
-    pub fn to_csv(&self, manifest: &Manifest) -> Result<String, DatasetError> {
-        let mut text = "fname,fold,label\n".to_owned();
-        for ((item, fold), label) in manifest.train.iter().zip(&self.of).zip(labels(manifest)?) {
-            text.push_str(&format!("{},{fold},{}\n", quoted(&item.name), quoted(&manifest.labels[label])));
-        }
-        Ok(text)
-    }
-
-    /// Reads `splits.csv` back, for the data set it was made for: its rows may stand in any order.
-    ///
-    /// # Errors
-    /// The file is damaged, a fold is no number, or its clips or labels are not those of the data set.
-    pub fn from_csv(path: &Path, manifest: &Manifest) -> Result<Self, DatasetError> {
-        let table = Table::read(path)?;
-        let columns = (table.column(&["fname"])?, table.column(&["fold"])?, table.column(&["label"])?);
-        let names = manifest.train.iter().enumerate().map(|(clip, item)| (item.name.as_str(), clip));
-        let clips: BTreeMap<&str, usize> = names.collect();
-        let labels = labels(manifest)?;
-        let mut of = vec![None; manifest.train.len()];
-        for (line, row) in table.rows() {
-            let name = table.value(line, row, columns.0)?;
-            let fold = table.value(line, row, columns.1)?;
-            let label = table.value(line, row, columns.2)?;
-            let differs = |reason: String| DatasetError::SplitsDiffer { place: table.place(line), reason };
-            let clip = *clips.get(name).ok_or_else(|| differs(format!("it has no training clip \"{name}\"")))?;
-            let expected = &manifest.labels[labels[clip]];
-            if label != expected {
-                return Err(differs(format!("\"{name}\" is \"{label}\" here and \"{expected}\" there")));
-            }
-            let number = fold.parse::<usize>().ok().filter(|fold| *fold < manifest.train.len());
-            let number = number.ok_or_else(|| table.bad_value(line, columns.1, fold, "a fold's number, from 0"))?;
-            if of[clip].replace(number).is_some() {
-                return Err(differs(format!("\"{name}\" stands twice")));
-            }
-        }
-        let place = || Place { path: path.to_owned(), line: None };
-        let fold = |(fold, item): (Option<usize>, &Item)| {
-            let reason = || format!("the clip \"{}\" is not in it", item.name);
-            fold.ok_or_else(|| DatasetError::SplitsDiffer { place: place(), reason: reason() })
-        };
-        let of: Vec<usize> = of.into_iter().zip(&manifest.train).map(fold).collect::<Result<_, _>>()?;
-        let folds = of.iter().max().map_or(0, |last| last + 1);
-        Ok(Self { folds, of })
-    }
-
     /// The training clips (indices into [`Manifest::train`]) that `fold` learns from, and those that it predicts.
     pub fn parts(&self, fold: usize) -> (Vec<usize>, Vec<usize>) {
         (0..self.of.len()).partition(|clip| self.of[*clip] != fold)
-    }
-}
-
-/// A CSV field, quoted where it must be.
-fn quoted(field: &str) -> String {
-    if field.contains([',', '"', '\n', '\r']) {
-        format!("\"{}\"", field.replace('"', "\"\""))
-    } else {
-        field.to_owned()
     }
 }
 

@@ -119,34 +119,3 @@ fn given_folds_must_be_there_and_share_the_classes() {
     let error = folds(&mut given, [0, 1, 0, 1]).unwrap_err().to_string();
     assert!(error.contains("class, 0"), "{error}");
 }
-
-#[test]
-fn splits_come_back_from_their_file() {
-    let mut manifest = manifest(&[0, 1, 0, 1, 0, 1], |_| None);
-    manifest.train[2].name = "odd \"name\", too.wav".to_owned();
-    let splits = Splits::stratified(&manifest, 3, 1).unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("splits.csv");
-    let text = splits.to_csv(&manifest).unwrap();
-    assert!(text.starts_with("fname,fold,label\n0.wav,"), "{text}");
-    std::fs::write(&path, &text).unwrap();
-    assert_eq!(Splits::from_csv(&path, &manifest).unwrap(), splits);
-
-    let lines: Vec<&str> = text.lines().collect();
-    let twice = format!("{text}{}\n", lines[1]);
-    let short = lines[..6].join("\n");
-    let other_label = text.replacen("class, 0", "class, 1", 1);
-    let cases: [(&str, &[&str]); 6] = [
-        (&twice, &["line 8", "0.wav", "twice"]),
-        (&short, &["splits.csv", "5.wav"]),
-        (&other_label, &["line 2", "\"class, 1\" here", "\"class, 0\" there"]),
-        (&text.replace("1.wav", "9.wav"), &["line 3", "9.wav"]),
-        ("fname,fold,label\n0.wav,-1,\"class, 0\"\n", &["line 2", "fold is \"-1\""]),
-        ("fname,fold\n0.wav,1\n", &["line 1", "no column label"]),
-    ];
-    for (text, words) in cases {
-        std::fs::write(&path, text).unwrap();
-        let error = Splits::from_csv(&path, &manifest).unwrap_err().to_string();
-        assert!(words.iter().all(|word| error.contains(word)), "{text}: {words:?} not in \"{error}\"");
-    }
-}
