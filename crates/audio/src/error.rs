@@ -64,14 +64,14 @@ pub enum AudioError {
         /// What it counts: seconds, Hz, channels, samples.
         unit: &'static str,
     },
-    /// A sample rate that sound cannot be brought to.
+    /// A sample rate that sound cannot be brought to, or samples that no transform can take.
     #[error("cannot resample from {from} to {to} Hz: {reason}")]
     Resample {
         /// Rate of the clip, Hz.
         from: u32,
         /// Rate asked for, Hz.
         to: u32,
-        /// What is wrong with them.
+        /// What is wrong with the rates or the samples.
         reason: String,
     },
 }

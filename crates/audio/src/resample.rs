@@ -8,6 +8,9 @@ use crate::{AudioError, Clip};
 /// Taps of the low-pass at the lower of both rates: its transition takes 1.3 % of the band below the Nyquist frequency.
 const TAPS: usize = 1024;
 
+/// Largest sample: the transform of any chunk of such stays finite in 32 bits.
+const LARGEST: f32 = 1e20;
+
 /// Brings a clip to another sample rate, without aliases and without delay.
 ///
 /// Aliases, and errors inside the band up to 97 % of the lower Nyquist frequency, stay 100 dB under the sound. A feature at
@@ -18,7 +21,7 @@ const TAPS: usize = 1024;
 /// # Units
 /// Full scale stays 1; steep sound may overshoot it, as every band-limited copy does.
 /// # Errors
-/// A rate is 0 or above 2^20 Hz.
+/// A rate is 0 or above 2^20 Hz; a sample is not finite, or above 1e20.
 ///
 /// ```
 /// use earmark_audio::{Clip, resample};
@@ -34,6 +37,11 @@ pub fn resample(clip: &Clip, sample_rate: u32) -> Result<Clip, AudioError> {
     }
     if from == to || clip.samples.is_empty() {
         return Ok(Clip { samples: clip.samples.clone(), sample_rate: to });
+    }
+    // rubato panics where its transform overflows.
+    if let Some(index) = clip.samples.iter().position(|sample| sample.is_nan() || sample.abs() > LARGEST) {
+        let value = clip.samples[index];
+        return Err(failed(format!("sample {index} is {value:e}, and {LARGEST:e} is the largest possible")));
     }
     let shared = gcd(from, to);
     let (unit_in, unit_out) = ((from / shared) as usize, (to / shared) as usize);

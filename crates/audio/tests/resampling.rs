@@ -83,3 +83,15 @@ fn the_same_rate_is_a_copy_and_rates_of_zero_are_refused() {
     assert!(resample(&clip, 0).unwrap_err().to_string().contains("from 8000 to 0 Hz"));
     assert!(resample(&Clip { sample_rate: 0, ..clip }, 8_000).is_err());
 }
+
+#[test]
+fn samples_that_no_transform_can_take_are_refused() {
+    for bad in [f32::NAN, f32::INFINITY, f32::MIN, 1e21] {
+        let mut samples = vec![0.1; 500];
+        samples[77] = bad;
+        let error = resample(&Clip { samples, sample_rate: 8_000 }, 22_050).unwrap_err();
+        assert!(error.to_string().contains("sample 77"), "{bad}: {error}");
+    }
+    let loud = Clip { samples: vec![1e20; 500], sample_rate: 8_000 };
+    assert!(resample(&loud, 22_050).unwrap().samples.iter().all(|sample| sample.is_finite()));
+}

@@ -12,6 +12,8 @@ use crate::TaggingError;
 /// The version of the bundle's form; one with another number is refused.
 const FORMAT: u32 = 1;
 const CONFIG: &str = "config.json";
+/// What makes probabilities of a network's logits.
+const ACTIVATION: &str = "softmax";
 /// The file with the SHA-256 of every other file, as `sha256sum --check` reads it. Written last: a folder without it is
 /// no bundle yet.
 pub const SUMS: &str = "SHA256SUMS";
@@ -64,7 +66,7 @@ impl Bundle {
         stack: Option<String>,
     ) -> Self {
         let earmark = env!("CARGO_PKG_VERSION").to_owned();
-        Self { format: FORMAT, earmark, labels, activation: "softmax".to_owned(), learners, statistics, stack }
+        Self { format: FORMAT, earmark, labels, activation: ACTIVATION.to_owned(), learners, statistics, stack }
     }
 
     /// Writes the bundle: `files` (ONNX, model card) by name, `config.json`, and at last the sums.
@@ -121,6 +123,10 @@ impl Bundle {
             return Err(unusable(&path, reason));
         }
         let bundle: Self = serde_json::from_slice(config).map_err(|error| unusable(&path, error))?;
+        if bundle.activation != ACTIVATION {
+            let reason = format!("its activation is {:?}, and this program knows {ACTIVATION:?}", bundle.activation);
+            return Err(unusable(&path, reason));
+        }
         let named = bundle.learners.iter().map(|learner| &learner.file).chain(&bundle.stack);
         for name in named {
             if !files.contains_key(name) {

@@ -129,8 +129,13 @@ impl Heard<'_> {
         let index = match found {
             Some(index) => index,
             None => {
-                if self.clip.samples.is_empty() {
+                let samples = &self.clip.samples;
+                if samples.is_empty() {
                     return Err(features_error(self.path, FeatureError::Empty));
+                }
+                if let Some(index) = samples.iter().position(|sample| !sample.is_finite()) {
+                    let source = FeatureError::NotFinite { index, value: samples[index] };
+                    return Err(features_error(self.path, source));
                 }
                 self.at_rates.push(resample(self.clip, rate)?);
                 self.at_rates.len() - 1
