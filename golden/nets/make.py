@@ -2,7 +2,7 @@
 
 Run: python golden/nets/make.py
 
-`counts.json`   of every network that timm has: its parameters, its FLOPs, and which scales start at zero
+`counts.json`   of every network that timm has: its parameters, its FLOPs, and of some how their values start
 `cases.json`    networks with weights by formula (`formula.py`): ours by name, thin ones by their configuration
 `<case>.safetensors`   what timm's classes make of them, computed in 64 bits: logits, and for the small ones a step of
                 training: the loss, and gradients and running statistics as summaries
@@ -29,6 +29,7 @@ HERE = Path(__file__).parent
 SOURCE = (HERE / "../../crates/nets/src/families/resnet.rs").read_text()
 BY_BOTH = ["resnet18", "resnet34", "resnet50", "resnet101", "resnext50_32x4d"]
 BY_TIMM = ["resnext101_32x4d"]
+STARTS = ["resnet18", "resnext50_32x4d"]
 CLASSES = 10
 
 
@@ -50,15 +51,21 @@ def counts(model):
     }
 
 
+def start(parameter):
+    """Mean and deviation of a parameter's values before training."""
+    return [float(f"{value:.4g}") for value in (parameter.mean().item(), parameter.std(correction=0).item())]
+
+
 def all_counts():
     table = {}
     for name in BY_BOTH + BY_TIMM:
-        model = timm.create_model(name, pretrained=False)
-        table[name] = {"timm": counts(model)}
-        scales = [key for key, value in model.named_parameters() if value.ndim == 1 and key.endswith(".weight")]
-        table[name]["scales that start at zero"] = [key for key in scales if not model.get_parameter(key).any()]
+        table[name] = {"timm": counts(timm.create_model(name, pretrained=False))}
         if name in BY_BOTH:
-            table[name]["torchvision"] = counts(torchvision.models.get_model(name, weights=None))
+            torch.manual_seed(2018)
+            model = torchvision.models.get_model(name, weights=None)
+            table[name]["torchvision"] = counts(model)
+            if name in STARTS:
+                table[name]["starts"] = {key: start(value) for key, value in model.named_parameters()}
     return table
 
 

@@ -1,5 +1,6 @@
 //! Numbers by formula, the same bits as in `golden/nets/formula.py`, where each is explained; for the tests of this
 //! crate and of `tagging`.
+#![allow(dead_code, reason = "not every test uses all of them")]
 
 use earmark_nets::{Array, Graph, Weights};
 
