@@ -24,7 +24,7 @@ pub fn tell(line: &str) {
 /// An error and its causes in one line. Some errors say their cause themselves; no cause is said twice.
 pub fn message(error: &anyhow::Error) -> String {
     let mut message = String::new();
-    for cause in error.chain().map(ToString::to_string) {
+    for cause in error.chain().map(|cause| cause.to_string().trim_end().to_owned()) {
         if message.is_empty() {
             message = cause;
         } else if !message.contains(&cause) {

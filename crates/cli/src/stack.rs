@@ -1,5 +1,6 @@
 //! Level 2: from the learners' out-of-fold probabilities to the stack and the bundle.
 
+use anyhow::Context;
 use earmark_stacking::{Table, fit_full, out_of_fold};
 
 use crate::args::Run as Options;
@@ -70,7 +71,9 @@ fn gather(run: &Run, learner: &str, train: &[&ClipRow], labels: &[String]) -> an
     let folds = train.iter().filter_map(|clip| clip.fold).max().map_or(0, |last| last + 1);
     let (mut names, mut data) = (Vec::new(), Vec::new());
     for fold in 0..folds {
-        let table = run.predictions(learner, &format!("fold{fold}"))?.selected(labels)?;
+        let split = format!("fold{fold}");
+        let table = run.predictions(learner, &split)?.selected(labels);
+        let table = table.with_context(|| format!("labels.txt and the job {learner}/{split} do not fit together"))?;
         names.extend_from_slice(table.names());
         data.extend_from_slice(table.data());
     }

@@ -184,6 +184,8 @@ impl<'a> Work<'a> {
         };
         let fingerprint = job.fingerprint();
         if self.run.is_done(&learner.name, split, &fingerprint)? {
+            // A kill may have come between the mark and this.
+            job.clean();
             return Ok(());
         }
         let start = Instant::now();

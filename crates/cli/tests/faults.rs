@@ -1,0 +1,254 @@
+//! Bad input: each fault is told with file, line or key and the reason; exit code 1, nothing half-written, no panic.
+//! `damage.rs` has what happens to files that Earmark itself has written.
+#![cfg(feature = "train")]
+#![allow(clippy::unwrap_used, reason = "a test stops at the first fault")]
+
+mod common;
+
+use common::{Place, RECIPE, Ran, TRAIN, clips, csv, float_wav, probabilities, wav};
+
+/// A whole data set, and a copy of it that a test may spoil.
+fn place(name: &str) -> Place {
+    let place = Place::with_data(name);
+    place.copy("data", "good");
+    place
+}
+
+/// Puts the data set and the recipe back.
+fn restore(place: &Place) {
+    for folder in ["data", "run"] {
+        place.remove(folder);
+    }
+    place.copy("good", "data");
+    place.write("recipe.toml", RECIPE);
+}
+
+/// The run must have failed for these reasons, and left no file.
+#[track_caller]
+fn fails(place: &Place, words: &str, reasons: &[&str]) {
+    let ran = place.run(words).failed(reasons);
+    let left = place.tree("run");
+    assert!(left.is_empty() && ran.stdout.is_empty(), "left behind: {:?}\n{ran}", left.keys());
+}
+
+/// Replaces a text that must be there.
+fn edit(place: &Place, file: &str, from: &str, to: &str) {
+    let text = place.text(file);
+    assert!(text.contains(from), "{file} has no {from}");
+    place.write(file, text.replacen(from, to, 1));
+}
+
+/// The name of the training or test clip in line `line` of its table (the first is line 2).
+fn name(place: &Place, set: &str, line: usize) -> String {
+    csv(&place.text(&format!("good/{set}.csv"))).1[line - 2][0].clone()
+}
+
+#[test]
+fn tables_with_faults() {
+    let place = place("faults-tables");
+    let [first, second, third, test] =
+        [("train", 2), ("train", 3), ("train", 4), ("test", 2)].map(|(set, line)| name(&place, set, line));
+    let row = csv(&place.text("good/test.csv")).1[0].join(",");
+    let train = |name: &str| format!("data/audio_train/{name}");
+    type Case<'a> = (&'a str, Box<dyn Fn() + 'a>, Vec<&'a str>);
+    let missing = [train(&first), train(&third), format!("data/audio_test/{test}")];
+    let cases: [Case; 9] = [
+        (
+            "missing files are listed at once",
+            Box::new(|| missing.iter().for_each(|path| place.remove(path))),
+            ["3 audio files are missing"].into_iter().chain(missing.iter().map(String::as_str)).collect(),
+        ),
+        (
+            "a label that no training clip has",
+            Box::new(|| edit(&place, "data/test.csv", &row, &format!("{test},Yodel,Public"))),
+            vec!["data/test.csv, line 2", "\"Yodel\" is unknown"],
+        ),
+        (
+            "a name that stands twice",
+            Box::new(|| edit(&place, "data/train.csv", &second, &first)),
+            vec!["data/train.csv, line 3", "data/train.csv, line 2", &first, "used before"],
+        ),
+        (
+            "a test clip that is a training clip",
+            Box::new(|| edit(&place, "data/test.csv", &test, &first)),
+            vec!["data/test.csv, line 2", "data/train.csv, line 2", "used before"],
+        ),
+        (
+            "a class with fewer clips than folds",
+            Box::new(|| edit(&place, "recipe.toml", "folds = 2", "folds = 50")),
+            vec!["class \"", "fewer than the 50 folds"],
+        ),
+        (
+            "a label that only one clip has",
+            Box::new(|| {
+                let row = csv(&place.text("good/train.csv")).1[0].join(",");
+                edit(&place, "data/train.csv", &row, &format!("{first},Yodel,1"));
+            }),
+            vec!["class \"Yodel\" has 1 clips, fewer than the 2 folds"],
+        ),
+        (
+            "no column of labels",
+            Box::new(|| edit(&place, "data/train.csv", "label", "lable")),
+            vec!["data/train.csv, line 1", "no column label", "lable"],
+        ),
+        (
+            "a value that is none",
+            Box::new(|| {
+                let row = csv(&place.text("good/train.csv")).1[0].clone();
+                edit(&place, "data/train.csv", &row.join(","), &format!("{},{},maybe", row[0], row[1]));
+            }),
+            vec!["data/train.csv, line 2", "manually_verified is \"maybe\""],
+        ),
+        (
+            "an empty table",
+            Box::new(|| place.write("data/train.csv", "fname,label,manually_verified\n")),
+            vec!["no training clips"],
+        ),
+    ];
+    for (what, spoil, reasons) in cases {
+        eprintln!("{what}");
+        restore(&place);
+        spoil();
+        fails(&place, TRAIN, &reasons);
+    }
+}
+
+/// Clips that cannot be heard, each with a part of the reason.
+fn bad_clips(good: &[u8]) -> [(&'static str, Vec<u8>, &'static str); 8] {
+    let tone: Vec<f32> = (0..20_000).map(|i| (i as f32 * 0.1).sin()).collect();
+    let with = |value: f32| {
+        let mut samples = tone.clone();
+        samples[4410] = value;
+        float_wav(&samples)
+    };
+    [
+        ("text", b"The quick brown fox jumps over the lazy dog.\n".repeat(40), "is no audio file"),
+        ("nothing at all", Vec::new(), "is no audio file"),
+        ("truncated", good[..good.len() / 2].to_vec(), "is damaged"),
+        ("cut in its header", good[..30].to_vec(), ""),
+        ("an empty WAV of 44 bytes", wav(1, 16, &[]), "holds no samples"),
+        ("not a number", with(f32::NAN), "has a sample that is NaN at 0.100 s"),
+        ("infinite", with(f32::INFINITY), "has a sample that is inf at 0.100 s"),
+        ("minus infinite", with(f32::NEG_INFINITY), "has a sample that is -inf at 0.100 s"),
+    ]
+}
+
+#[test]
+fn clips_that_cannot_be_heard_stop_a_run_and_are_listed_together() {
+    let place = place("faults-clips");
+    let good = place.read(&format!("data/audio_train/{}", name(&place, "train", 2)));
+    let bad = bad_clips(&good);
+    let mut reasons = vec![format!("{} of 72 clips cannot be used", bad.len()), "data.damaged".to_owned()];
+    for (line, (_, bytes, reason)) in bad.iter().enumerate() {
+        let path = format!("data/audio_train/{}", name(&place, "train", line + 2));
+        place.write(&path, bytes);
+        reasons.push(format!("{path} {reason}"));
+    }
+    fails(&place, TRAIN, &reasons.iter().map(String::as_str).collect::<Vec<_>>());
+    for (what, bytes, reason) in bad {
+        place.write("bad.wav", bytes);
+        for kind in ["logmel", "stats"] {
+            eprintln!("{what}");
+            place.run(&format!("features bad.wav --kind {kind} --out x.npy")).failed(&["bad.wav", reason]);
+        }
+    }
+    assert!(!place.path("x.npy").exists());
+}
+
+#[test]
+fn the_recipe_may_say_that_damaged_clips_are_skipped_or_silent() {
+    let place = place("faults-policy");
+    let (one, two) = (name(&place, "train", 5), name(&place, "test", 3));
+    let paths = [format!("data/audio_train/{one}"), format!("data/audio_test/{two}")];
+    for path in &paths {
+        place.write(path, wav(1, 16, &[]));
+    }
+    for (policy, outcome, train, test) in [("skip", "left out", 59, 11), ("zeros", "silence stands for it", 60, 12)] {
+        place.write("recipe.toml", RECIPE.replace("[data]", &format!("[data]\ndamaged = \"{policy}\"")));
+        place.remove("run");
+        let ran = place.run(TRAIN).done();
+        let warnings: Vec<&str> = ran.stderr.lines().filter(|line| line.starts_with("warning: ")).collect();
+        assert_eq!(warnings.len(), 2, "{ran}");
+        for (path, warning) in paths.iter().zip(&warnings) {
+            assert!(warning.contains(path) && warning.contains("no samples") && warning.ends_with(outcome), "{ran}");
+        }
+        for (set, rows, clip) in [("train", train, &one), ("test", test, &two)] {
+            assert_eq!(clips(&place, "run", set).len(), rows);
+            let file = if set == "train" { "run/level2/oof.csv" } else { "run/level2/test.csv" };
+            let (_, table) = probabilities(&place.text(file));
+            assert_eq!((table.len(), table.contains_key(clip)), (rows, policy == "zeros"), "{policy}: {file}");
+        }
+    }
+}
+
+#[test]
+fn recipes_with_faults() {
+    let place = place("faults-recipe");
+    let edits = [
+        ("seed = 7", "sede = 7", "unknown field `sede`"),
+        ("folds = 2", "folds = 1", "data.folds = 1 is out of range"),
+        ("folds = 2", "fold = 2", "unknown field `fold`"),
+        ("folds = 2", "damaged = \"ignore\"", "unknown variant `ignore`"),
+        ("epochs = 2", "epochs = 0", "learner a: epochs = 0 is out of range"),
+        ("epochs = 2", "epochs = -1", "epochs = -1"),
+        ("epochs = 2", "epochs = \"two\"", "epochs = \"two\""),
+        ("mixup = 3.0", "mixup = -3.0", "learner a: mixup = -3 is out of range"),
+        ("mixup = 3.0", "mixup = nan", "learner a: mixup = NaN is out of range"),
+        ("batch_size = 16", "batch_size = 1", "batch_size = 1 is out of range"),
+        ("learning_rate = 0.02", "learning_rate = inf", "learning_rate = inf is out of range"),
+        ("crop_seconds = 0.5", "crop_seconds = 0", "crop_seconds = 0 is out of range"),
+        ("hop_seconds = 1.0", "hop = 1.0", "unknown field `hop`"),
+        ("name = \"b\"", "name = \"a\"", "two learners are named \"a\""),
+        ("name = \"b\"", "name = \"../b\"", "name = \"../b\""),
+        ("arch = \"resnet_nano\"", "arch = \"resnet_nana\"", "resnet_nano"),
+        ("features = \"logmel\"", "features = \"mel\"", "features = \"mel\""),
+        ("kind = \"logmel\"", "kind = \"logmel\"\nhop_length = 0", "hop_length"),
+        ("kind = \"logmel\"", "kind = \"logmel\"\nfmin = 20000.0", "fmin"),
+        ("kind = \"logmel\"", "kind = \"loudness\"", "loudness"),
+        ("rounds = 5", "rounds = 0", "rounds"),
+        ("rounds = 5", "max_depth = 99", "max_depth"),
+        ("[stack]", "[stack", "line 31"),
+        ("seed = 7", "seed = 7\nseed = 8", "duplicate key"),
+    ];
+    for (from, to, reason) in edits {
+        assert!(RECIPE.contains(from), "{from}");
+        place.write("recipe.toml", RECIPE.replacen(from, to, 1));
+        fails(&place, TRAIN, &["recipe.toml", reason]);
+    }
+    place.write("recipe.toml", [0xff, 0xfe, 0x00]);
+    fails(&place, TRAIN, &["cannot read recipe.toml", "UTF-8"]);
+    place.remove("recipe.toml");
+    fails(&place, TRAIN, &["cannot read recipe.toml: No such file"]);
+}
+
+#[test]
+fn arguments_with_faults() {
+    let place = place("faults-arguments");
+    place.write("empty/notes.txt", "no sound");
+    for (from, to, reasons) in [
+        ("--data data", "--data nowhere", vec!["nowhere: there is no such file or folder"]),
+        ("--data data", "--data empty", vec!["empty: no data set is recognised"]),
+        ("--data data", "--data recipe.toml", vec!["recipe.toml, line 1"]),
+        ("--data data", "--data data --audio-dir data", vec!["data: an audio folder is given"]),
+        ("--data data", "--data data --folds-from (", vec!["regular expression", "unclosed group"]),
+        ("--data data", r"--data data --folds-from ^fold(\d)", vec!["data/train.csv, line 2", "gives no fold"]),
+        ("--jobs 2", "--jobs 2 --job c/fold0", vec!["--job c/fold0", "the learners are a, b", "fold0, fold1, full"]),
+        ("--jobs 2", "--jobs 2 --job a/fold2", vec!["--job a/fold2"]),
+    ] {
+        fails(&place, &TRAIN.replace(from, to), &reasons);
+    }
+    place.run(&format!("{TRAIN} --device tpu")).failed(&["device \"tpu\"", "cpu and cuda:0"]);
+    let ran: Ran = place
+        .run(&TRAIN.replace("--jobs 2", "--jobs 1 --device cuda:99"))
+        .failed(&["device \"cuda:99\"", "no such GPU"]);
+    assert_eq!(ran.stderr.matches("error: ").count(), 1, "one fault of the machine is told once: {ran}");
+    place.run("stack data").failed(&["data is no run", "splits.csv"]);
+    place.run("evaluate nowhere").failed(&["nowhere is no run"]);
+    place.run("predict data --out x.csv").failed(&["data is no run"]);
+    place.run("nets export resnet51 --out x.onnx").failed(&["resnet51", "resnet50"]);
+    place.run("nets export resnet18 --weights recipe.toml --out x.onnx").failed(&["recipe.toml", "safetensors"]);
+    place.run("nets export resnet18 --classes 0 --out x.onnx").failed(&["--classes 0"]);
+    place.run("synth --out s --train-clips 3").failed(&["train_clips is 3"]);
+    place.run("synth --out empty").failed(&["empty: the folder is not empty"]);
+    assert!(["x.csv", "x.onnx", "s"].iter().all(|name| !place.path(name).exists()));
+}
