@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use earmark_datasets::{Item, Manifest, Splits};
+use earmark_datasets::{Manifest, Splits};
 use earmark_features::Scaling;
 use earmark_nets::Weights;
 use earmark_stacking::Table;
 use earmark_training::Outcome;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::recipe::Recipe;
@@ -35,6 +36,8 @@ pub struct ClipRow {
     pub verified: bool,
     /// Its fold; empty for a test clip.
     pub fold: Option<usize>,
+    /// SHA-256 of its file.
+    pub sha256: String,
 }
 
 /// The mark of a finished job, written last.
@@ -227,19 +230,24 @@ fn sweep(folder: &Path) {
 }
 
 fn clips_csv(manifest: &Manifest, splits: &Splits) -> anyhow::Result<String> {
-    let row = |item: &Item, set: &str, fold| ClipRow {
-        fname: item.name.clone(),
-        set: set.to_owned(),
-        label: item.label.map_or(String::new(), |label| manifest.labels[label].clone()),
-        verified: item.verified,
-        fold,
-    };
+    let train = manifest.train.iter().zip(&splits.of).map(|(item, &fold)| (item, "train", Some(fold)));
+    let clips: Vec<_> = train.chain(manifest.test.iter().map(|item| (item, "test", None))).collect();
+    let rows: Vec<ClipRow> = clips
+        .into_par_iter()
+        .map(|(item, set, fold)| {
+            Ok(ClipRow {
+                fname: item.name.clone(),
+                set: set.to_owned(),
+                label: item.label.map_or(String::new(), |label| manifest.labels[label].clone()),
+                verified: item.verified,
+                fold,
+                sha256: earmark_files::sha256_file(&item.path)?,
+            })
+        })
+        .collect::<anyhow::Result<_>>()?;
     let mut csv = csv::Writer::from_writer(Vec::new());
-    for (item, &fold) in manifest.train.iter().zip(&splits.of) {
-        csv.serialize(row(item, "train", Some(fold)))?;
-    }
-    for item in &manifest.test {
-        csv.serialize(row(item, "test", None))?;
+    for row in rows {
+        csv.serialize(row)?;
     }
     Ok(String::from_utf8(csv.into_inner().context("cannot write CSV")?)?)
 }

@@ -244,5 +244,11 @@ fn a_run_of_another_recipe_or_other_data() {
     let without_last = &table[..table.trim_end().rfind('\n').unwrap() + 1];
     place.write("data/train.csv", without_last);
     place.run(TRAIN).failed(&["run/splits.csv is that of another run"]);
+    // A clip that was exchanged under its old name.
+    place.write("data/train.csv", &table);
+    let clip =
+        |line: usize| format!("data/audio_train/{}", table.lines().nth(line).unwrap().split(',').next().unwrap());
+    place.write(&clip(1), place.read(&clip(2)));
+    place.run(TRAIN).failed(&["run/splits.csv is that of another run"]);
     assert!(place.tree("run") == before, "the run was changed");
 }

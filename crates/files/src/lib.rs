@@ -36,7 +36,8 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     create_folder(folder)?;
     let write = || -> std::io::Result<()> {
         let mut file = tempfile::Builder::new().prefix(".earmark-").tempfile_in(folder)?;
-        file.write_all(bytes)?;
+        // Through the file itself: the temporary name says nothing to a person, and errors of the wrapper end in it.
+        file.as_file_mut().write_all(bytes)?;
         file.as_file().sync_all()?;
         // Temporary files are private; what we leave behind has the rights that any new file has.
         #[cfg(unix)]
