@@ -55,13 +55,13 @@ pub struct Synth {
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub enum Kind {
-    /// Samples at 44,100 Hz: [1, N]
+    /// Samples at 44,100 Hz: `[1, N]`
     Wave,
-    /// Log-mel with deltas: [3, 64, T]
+    /// Log-mel with deltas: `[3, 64, T]`
     Logmel,
-    /// MFCC with deltas: [3, 64, T]
+    /// MFCC with deltas: `[3, 64, T]`
     Mfcc,
-    /// Maximum, minimum, variance, skewness of 64 MFCC: [256]
+    /// Maximum, minimum, variance, skewness of 64 MFCC: `[256]`
     Stats,
 }
 
@@ -85,7 +85,7 @@ pub enum Nets {
         #[arg(long)]
         json: bool,
     },
-    /// Write a network as ONNX: input `x` [batch, 3, bins, frames], output `logits`
+    /// Write a network as ONNX: input `x` `[batch, 3, bins, frames]`, output `logits`
     Export {
         /// The network's name
         arch: String,
@@ -186,7 +186,7 @@ pub struct Tag {
     /// Leave out tags below this score
     #[arg(long, default_value_t = 0.0, value_name = "P")]
     pub min_score: f32,
-    /// One JSON value on stdout: [{"path": ..., "tags": [{"label": ..., "score": ...}]}]
+    /// One JSON value on stdout: `[{"path": ..., "tags": [{"label": ..., "score": ...}]}]`
     #[arg(long, conflicts_with = "csv")]
     pub json: bool,
     /// A table on stdout: path,label,score
