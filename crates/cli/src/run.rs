@@ -119,8 +119,14 @@ impl Run {
     pub fn clips(&self) -> anyhow::Result<Vec<ClipRow>> {
         let path = self.path("splits.csv");
         let bytes = earmark_files::read(&path)?;
-        let rows = csv::Reader::from_reader(bytes.as_slice()).into_deserialize().collect::<Result<_, _>>();
-        rows.with_context(|| format!("{} is damaged", path.display()))
+        let damaged = || format!("{} is damaged", path.display());
+        let rows: Vec<ClipRow> = csv::Reader::from_reader(bytes.as_slice())
+            .into_deserialize()
+            .collect::<Result<_, _>>()
+            .with_context(damaged)?;
+        // A sum that was cut short is still a text.
+        anyhow::ensure!(bytes.ends_with(b"\n"), "{}: line {} is cut off", damaged(), rows.len() + 1);
+        Ok(rows)
     }
 
     /// The folder of a job.

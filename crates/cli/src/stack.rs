@@ -77,5 +77,12 @@ fn gather(run: &Run, learner: &str, train: &[&ClipRow], labels: &[String]) -> an
         names.extend_from_slice(table.names());
         data.extend_from_slice(table.data());
     }
+    anyhow::ensure!(
+        names.len() == train.len(),
+        "the folds of {learner} predict {} clips, and {} has {} to train on: one of them was changed",
+        names.len(),
+        run.path("splits.csv").display(),
+        train.len()
+    );
     Ok(Table::new(names, labels.to_vec(), data)?)
 }

@@ -89,9 +89,12 @@ fn limited(place: &Place, words: &str, kilobytes: u32) -> Ran {
 #[test]
 fn a_full_disk_stops_a_run_that_can_go_on_later() {
     let place = place("damage-full", &["data"]);
-    for (kilobytes, file) in
-        [(4, "run/statistics.csv"), (600, "/checkpoint-00001.safetensors"), (1300, "/checkpoint-00001")]
-    {
+    for (kilobytes, file) in [
+        (4, "run/splits.csv"),
+        (32, "run/statistics.csv"),
+        (600, "/checkpoint-00001.safetensors"),
+        (1300, "/checkpoint-00001"),
+    ] {
         let ran = limited(&place, TRAIN, kilobytes).failed(&["cannot write run/", file, "File too large"]);
         assert!(ran.stderr.matches("error: ").count() <= 2, "the jobs that would meet it too are left out: {ran}");
         let tree = place.tree("run");

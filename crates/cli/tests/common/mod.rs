@@ -226,7 +226,7 @@ pub fn probabilities(text: &str) -> (Vec<String>, BTreeMap<String, Vec<f64>>) {
 /// The training or test clips of a run, by name: label and fold.
 pub fn clips(place: &Place, run: &str, set: &str) -> BTreeMap<String, (String, String)> {
     let (header, rows) = csv(&place.text(&format!("{run}/splits.csv")));
-    assert_eq!(header, ["fname", "set", "label", "verified", "fold"]);
+    assert_eq!(header, ["fname", "set", "label", "verified", "fold", "sha256"]);
     let rows = rows.into_iter().filter(|row| row[1] == set);
     rows.map(|row| (row[0].clone(), (row[2].clone(), row[4].clone()))).collect()
 }
