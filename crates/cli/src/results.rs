@@ -3,21 +3,21 @@
 use anyhow::Context;
 use earmark_stacking::averages::{arithmetic, geometric};
 use earmark_stacking::{Scores, Table, score};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::args::{Evaluate, Predict};
 use crate::output;
 use crate::run::{ClipRow, Run};
 
 /// `results.json`.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize)]
 pub struct Results {
     /// Learners, averages and stack, in this order.
     pub systems: Vec<System>,
 }
 
 /// One system's scores.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize)]
 pub struct System {
     /// The learner's name, `arithmetic mean`, `geometric mean` or `stack`.
     pub name: String,
@@ -125,7 +125,8 @@ pub fn predict(options: &Predict) -> anyhow::Result<()> {
     for (name, row) in table.names().iter().zip(table.rows()) {
         let mut order: Vec<usize> = (0..row.len()).collect();
         order.sort_by(|&a, &b| row[b].total_cmp(&row[a]));
-        let best: Vec<&str> = order.iter().take(3).map(|&column| table.columns()[column].as_str()).collect();
+        // Kaggle separates labels by spaces; its own labels have none.
+        let best: Vec<String> = order.iter().take(3).map(|&column| table.columns()[column].replace(' ', "_")).collect();
         csv.write_record([name.as_str(), &best.join(" ")])?;
     }
     Ok(earmark_files::write_atomic(&options.out, &csv.into_inner().context("cannot write CSV")?)?)

@@ -62,7 +62,11 @@ impl Run {
         }
         let probe = folder.join(".earmark-probe");
         earmark_files::write_atomic(&probe, b"")?;
-        std::fs::remove_file(&probe).with_context(|| format!("cannot remove {}", probe.display()))
+        match std::fs::remove_file(&probe) {
+            // Another process, with another job of this run, tried the same.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            removed => removed.with_context(|| format!("cannot remove {}", probe.display())),
+        }
     }
 
     /// The run in `folder`, begun with this recipe and these data, or the same one as before.
@@ -226,7 +230,7 @@ fn ensure_same(folder: &Path, path: &Path, text: &str) -> anyhow::Result<()> {
 fn sweep(folder: &Path) {
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();
-        if path.is_dir() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             sweep(&path);
         } else if entry.file_name().to_string_lossy().starts_with(".earmark-") {
             // What cannot be removed only takes room.

@@ -10,7 +10,7 @@ use earmark_datasets::{Manifest, OpenOptions, Splits, open};
 use earmark_features::{Features, mfcc_statistics_names};
 use earmark_files::FileError;
 use earmark_stacking::Table;
-use earmark_training::{Example, Job, LearnerSettings, TrainingError, set_threads};
+use earmark_training::{Example, Job, LearnerSettings, TrainingError, check_device, set_threads};
 use regex::Regex;
 
 use crate::args::Train;
@@ -22,6 +22,7 @@ use crate::{output, results, stack};
 
 pub fn run(options: &Train) -> anyhow::Result<()> {
     let recipe = Recipe::read(&options.recipe)?;
+    check_device(&options.device)?;
     let bars = Bars::new(!options.no_progress, options.verbose);
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let threads = options.threads.unwrap_or(cores).max(1);
@@ -81,6 +82,8 @@ fn hear_all(
     keep(&mut splits.of, in_train);
     keep(&mut manifest.train, in_train);
     keep(&mut manifest.test, in_test);
+    // Skipped clips may have been the last ones of a class in a fold.
+    splits.check(manifest)?;
     Ok((train, clips.flatten().collect()))
 }
 

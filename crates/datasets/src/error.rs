@@ -141,6 +141,14 @@ pub enum DatasetError {
         /// The clip's name.
         name: String,
     },
+    /// The given folds tear a group apart.
+    #[error("clips of the group \"{group}\" lie in different folds, \"{name}\" among them: scores would be flattered")]
+    GroupInTwoFolds {
+        /// The group, such as a recording that clips were cut from.
+        group: String,
+        /// One of its clips.
+        name: String,
+    },
     /// A training clip without a label.
     #[error("the training clip \"{name}\" has no label")]
     NoLabel {

@@ -19,7 +19,7 @@ impl Splits {
     /// The folds that the data set gives.
     ///
     /// # Errors
-    /// A training clip has no fold, there is but one, or a class lies in one of them only.
+    /// A training clip has no fold, there is but one, and all of [`Splits::check`].
     pub fn given(manifest: &Manifest) -> Result<Self, DatasetError> {
         let fold = |item: &Item| item.fold.ok_or_else(|| DatasetError::NoFold { name: item.name.clone() });
         let of: Vec<usize> = manifest.train.iter().map(fold).collect::<Result<_, _>>()?;
@@ -27,16 +27,35 @@ impl Splits {
         if folds < 2 {
             return Err(DatasetError::TooFewFolds { folds });
         }
+        let splits = Self { folds, of };
+        splits.check(manifest)?;
+        Ok(splits)
+    }
+
+    /// Whether cross-validation over these folds can work: each class lies in two folds at least, and clips of one
+    /// group share a fold.
+    ///
+    /// # Errors
+    /// The first class or group for which that does not hold.
+    pub fn check(&self, manifest: &Manifest) -> Result<(), DatasetError> {
         let mut reached = vec![BTreeSet::new(); manifest.labels.len()];
-        for (label, fold) in labels(manifest)?.into_iter().zip(&of) {
+        for (label, fold) in labels(manifest)?.into_iter().zip(&self.of) {
             reached[label].insert(fold);
         }
         for (label, folds) in manifest.labels.iter().zip(reached) {
-            if folds.len() == 1 {
+            if folds.len() < 2 {
                 return Err(DatasetError::ClassInOneFold { label: label.clone() });
             }
         }
-        Ok(Self { folds, of })
+        let mut of_group = BTreeMap::new();
+        for (item, fold) in manifest.train.iter().zip(&self.of) {
+            if let Some(group) = &item.group
+                && of_group.insert(group, fold).is_some_and(|before| before != fold)
+            {
+                return Err(DatasetError::GroupInTwoFolds { group: group.clone(), name: item.name.clone() });
+            }
+        }
+        Ok(())
     }
 
     /// Draws folds in which each class has its share; clips of one group share a fold. The same seed gives the same
@@ -79,11 +98,6 @@ impl Splits {
             }
         }
         Ok(Self { folds, of })
-    }
-
-    /// The training clips (indices into [`Manifest::train`]) that `fold` learns from, and those that it predicts.
-    pub fn parts(&self, fold: usize) -> (Vec<usize>, Vec<usize>) {
-        (0..self.of.len()).partition(|clip| self.of[*clip] != fold)
     }
 }
 

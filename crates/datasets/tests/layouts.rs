@@ -285,3 +285,10 @@ fn fsdkaggle2018_metadata_reads_as_published() {
     let sizes: Vec<usize> = (0..5).map(|fold| splits.of.iter().filter(|of| **of == fold).count()).collect();
     assert!(sizes.iter().all(|size| size.abs_diff(9473 / 5) < 30), "{sizes:?}");
 }
+
+#[test]
+fn test_clips_need_no_label() {
+    let root = kaggle("fname,label\na.wav,Bell\nb.wav,Bark\n", "fname\nx.wav\n");
+    let manifest = read(&root).unwrap();
+    assert_eq!((names(&manifest.test), manifest.test[0].label), (vec!["x.wav"], None));
+}

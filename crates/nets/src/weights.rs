@@ -82,6 +82,11 @@ impl Weights {
         Ok(Self(arrays))
     }
 
+    /// Whether no value is NaN or infinite.
+    pub fn is_finite(&self) -> bool {
+        self.0.values().all(|array| array.data.iter().all(|value| value.is_finite()))
+    }
+
     /// The bytes of a safetensors file.
     ///
     /// # Errors

@@ -58,8 +58,9 @@ pub(crate) fn save(folder: &Path, fingerprint: &str, state: &State) -> Result<()
     let history = state.history.clone();
     let index = Index { fingerprint: fingerprint.to_owned(), sha256: earmark_files::sha256(&bytes), file, history };
     let json = serde_json::to_vec_pretty(&index).map_err(|error| damaged(&folder.join(INDEX), &error))?;
-    earmark_files::write_atomic(&folder.join(INDEX), &json)?;
+    // The index comes last: a history that is a row ahead is written again, one that lags behind would stay so.
     earmark_files::write_atomic(&folder.join("history.csv"), history_csv(&index.history).as_bytes())?;
+    earmark_files::write_atomic(&folder.join(INDEX), &json)?;
     remove_arrays_but(folder, Some(&index.file));
     Ok(())
 }

@@ -60,6 +60,12 @@ pub enum TrainingError {
         /// The names of the batch's clips.
         clips: Vec<String>,
     },
+    /// The weights are no numbers any more, after a last step whose loss still was one.
+    #[error("the weights are no finite numbers after epoch {epoch}; try a lower learning_rate")]
+    DivergedWeights {
+        /// Counted from 1.
+        epoch: usize,
+    },
     /// Too few clips to learn from.
     #[error("there are {clips} clips to train on, and batch norm needs at least 2")]
     TooFewClips {

@@ -196,6 +196,9 @@ impl Job<'_> {
             let held_out_accuracy = self.held_out_accuracy(&network, scaling)?;
             let best_before = state.history.iter().filter_map(|epoch| epoch.held_out_accuracy).fold(-1.0, f64::max);
             state.weights = network.weights()?;
+            if !state.weights.is_finite() {
+                return Err(TrainingError::DivergedWeights { epoch: epoch + 1 });
+            }
             if held_out_accuracy.is_some_and(|accuracy| accuracy > best_before) {
                 state.best = Some(state.weights.clone());
             }
@@ -354,6 +357,14 @@ fn cpu_has_bf16() -> bool {
 #[cfg(not(target_arch = "x86_64"))]
 fn cpu_has_bf16() -> bool {
     false
+}
+
+/// Whether a device is known and there.
+///
+/// # Errors
+/// A name other than `cpu` and `cuda:N`, or a GPU that is not there.
+pub fn check_device(name: &str) -> Result<(), TrainingError> {
+    parse_device(name).map(|_| ())
 }
 
 fn parse_device(name: &str) -> Result<Device, TrainingError> {

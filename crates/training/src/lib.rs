@@ -2,7 +2,7 @@
 //!
 //! A [`Job`] trains one learner on one split and predicts the clips it has not seen. Every random number comes from the
 //! seed, the learner, the split, the epoch and the clip; after each epoch everything is on disk. So a job that was
-//! killed goes on and ends with the same bits as one that was not.
+//! killed goes on and, on a CPU, ends with the same bits as one that was not.
 //!
 //! libtorch lives in this crate alone: nothing of it is in the public interface.
 
@@ -15,6 +15,6 @@ mod optimizer;
 mod settings;
 
 pub use error::TrainingError;
-pub use job::{Example, Job, Outcome, Progress};
+pub use job::{Example, Job, Outcome, Progress, check_device};
 pub use network::{Gradients, evaluate, gradients, initial_weights, set_threads};
 pub use settings::{Keep, LearnerSettings, Normalization, Precision, Prediction};

@@ -100,10 +100,10 @@ pub enum Keep {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
-    /// bf16 where it is faster: a processor with bf16 arithmetic, and a network large enough.
+    /// bf16 where it is faster: on a processor with bf16 arithmetic (AVX512-BF16), and on any GPU.
     #[default]
     Auto,
-    /// 32-bit floating point.
+    /// 32-bit floating point; on a GPU, cuDNN may compute it as TF32.
     F32,
     /// 16-bit brain floating point.
     Bf16,
