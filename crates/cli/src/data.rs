@@ -26,5 +26,5 @@ pub fn features(options: &Features) -> anyhow::Result<()> {
         Kind::Wave => vec![features.channels, features.frames],
         _ => vec![features.channels, features.bins, features.frames],
     };
-    Ok(earmark_files::write_atomic(&options.out, &npy(&shape, &features.data))?)
+    Ok(earmark_files::write_atomic(&options.out, &npy(&shape, &features.rows()))?)
 }

@@ -206,7 +206,7 @@ impl<'a> Work<'a> {
         let fold: Option<usize> = split.strip_prefix("fold").and_then(|fold| fold.parse().ok());
         let example = |item: &'a earmark_datasets::Item, heard: &'a Heard| {
             let features: &'a BTreeMap<String, Features> = &heard.features;
-            Example { name: &item.name, features: &features[&learner.features], label: item.label }
+            Example { name: &item.name, features: features[&learner.features].view(), label: item.label }
         };
         let train = self.manifest.train.iter().zip(self.train).zip(&self.splits.of);
         let of_train = train.filter(|(_, of)| (fold != Some(**of)) == learned && (fold.is_some() || learned));

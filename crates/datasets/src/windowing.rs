@@ -2,7 +2,7 @@
 //!
 //! Training and tagging share this code, so that a bundle tags as its networks were judged.
 
-use earmark_features::{Features, Scaling};
+use earmark_features::{FeatureView, Scaling};
 use serde::{Deserialize, Serialize};
 
 use crate::{CropSpec, Padding, fixed_crop, windows};
@@ -45,20 +45,20 @@ impl Windowing {
     }
 
     /// The starts of a clip's windows, in frames.
-    pub fn starts(&self, features: &Features) -> Vec<usize> {
-        windows(features.frames, self.frames, self.hop)
+    pub fn starts(&self, clip: FeatureView<'_>) -> Vec<usize> {
+        windows(clip.frames(), self.frames, self.hop)
     }
 
     /// The scaled windows that begin at `starts`, one after the other.
     ///
     /// # Shape
     /// Out: `[starts, channels, bins, frames]`, row-major.
-    pub fn cut(&self, features: &Features, scaling: Option<&Scaling>, starts: &[usize]) -> Vec<f32> {
-        let size = features.channels * features.bins * self.frames;
+    pub fn cut(&self, clip: FeatureView<'_>, scaling: Option<&Scaling>, starts: &[usize]) -> Vec<f32> {
+        let size = clip.width() * self.frames;
         let mut out = vec![0.0; starts.len() * size];
         let spec = CropSpec { frames: self.frames, padding: self.padding, pad: &self.pads(scaling) };
         for (&start, window) in starts.iter().zip(out.chunks_exact_mut(size.max(1))) {
-            fixed_crop(&features.data, features.frames, &spec, start, window);
+            fixed_crop(clip, &spec, start, window);
             if let Some(scaling) = scaling {
                 scaling.apply(window);
             }
@@ -94,6 +94,11 @@ fn softmax(logits: &[f64]) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use earmark_features::Values;
+
+    fn view(data: &[f32], channels: usize) -> FeatureView<'_> {
+        FeatureView::new(Values::Single(data), channels, 1)
+    }
 
     fn windowing(average: Average) -> Windowing {
         Windowing { frames: 2, hop: 2, padding: Padding::Zero, pad_value: -1.0, average }
@@ -101,17 +106,17 @@ mod tests {
 
     #[test]
     fn windows_are_cut_scaled_and_padded() {
-        let features = Features { data: vec![1.0, 2.0, 3.0, 10.0, 20.0, 30.0], channels: 2, bins: 1, frames: 3 };
+        let features = view(&[1.0, 10.0, 2.0, 20.0, 3.0, 30.0], 2);
         let windowing = windowing(Average::Probabilities);
-        let starts = windowing.starts(&features);
+        let starts = windowing.starts(features);
         assert_eq!(starts, [0, 1]);
-        assert_eq!(windowing.cut(&features, None, &starts), [1.0, 2.0, 10.0, 20.0, 2.0, 3.0, 20.0, 30.0]);
+        assert_eq!(windowing.cut(features, None, &starts), [1.0, 2.0, 10.0, 20.0, 2.0, 3.0, 20.0, 30.0]);
         let scaling = Scaling { mean: vec![1.0, 10.0], deviation: vec![1.0, 10.0] };
-        assert_eq!(windowing.cut(&features, Some(&scaling), &[1]), [1.0, 2.0, 1.0, 2.0]);
-        let short = Features { data: vec![5.0], channels: 1, bins: 1, frames: 1 };
-        assert_eq!(windowing.cut(&short, None, &windowing.starts(&short)), [5.0, -1.0]);
-        let short = Features { data: vec![5.0, 6.0], channels: 2, bins: 1, frames: 1 };
-        assert_eq!(windowing.cut(&short, Some(&scaling), &[0]), [4.0, -1.0, -0.4, -1.0], "padding is not scaled");
+        assert_eq!(windowing.cut(features, Some(&scaling), &[1]), [1.0, 2.0, 1.0, 2.0]);
+        let short = view(&[5.0], 1);
+        assert_eq!(windowing.cut(short, None, &windowing.starts(short)), [5.0, -1.0]);
+        let short = view(&[5.0, 6.0], 2);
+        assert_eq!(windowing.cut(short, Some(&scaling), &[0]), [4.0, -1.0, -0.4, -1.0], "padding is not scaled");
     }
 
     #[test]

@@ -4,11 +4,16 @@ use std::collections::BTreeSet;
 
 use earmark_datasets::random::stream;
 use earmark_datasets::{CropSpec, Padding, fixed_crop, random_crop, windows};
+use earmark_features::{FeatureView, Values};
 
 const ROWS: usize = 3;
 
 fn features(frames: usize) -> Vec<f32> {
-    (0..ROWS).flat_map(|row| (0..frames).map(move |frame| (row * 1000 + frame) as f32)).collect()
+    (0..frames).flat_map(|frame| (0..ROWS).map(move |row| (row * 1000 + frame) as f32)).collect()
+}
+
+fn view(data: &[f32], channels: usize) -> FeatureView<'_> {
+    FeatureView::new(Values::Single(data), channels, 1)
 }
 
 fn spec(frames: usize, padding: Padding) -> CropSpec<'static> {
@@ -17,13 +22,13 @@ fn spec(frames: usize, padding: Padding) -> CropSpec<'static> {
 
 fn fixed(frames: usize, spec: &CropSpec, start: usize) -> Vec<f32> {
     let mut out = vec![f32::NAN; ROWS * spec.frames];
-    fixed_crop(&features(frames), frames, spec, start, &mut out);
+    fixed_crop(view(&features(frames), ROWS), spec, start, &mut out);
     out
 }
 
 fn random(frames: usize, spec: &CropSpec, seed: u64) -> Vec<f32> {
     let mut out = vec![f32::NAN; ROWS * spec.frames];
-    random_crop(&features(frames), frames, spec, &mut stream(seed, &[]), &mut out);
+    random_crop(view(&features(frames), ROWS), spec, &mut stream(seed, &[]), &mut out);
     out
 }
 
@@ -63,7 +68,8 @@ fn the_same_seed_gives_the_same_crop() {
     let spec = spec(5, Padding::Zero);
     assert_eq!(random(100, &spec, 9), random(100, &spec, 9));
     assert!((0..9).any(|seed| random(100, &spec, seed) != random(100, &spec, 9)));
-    assert_eq!(random(5, &spec, 9), features(5), "as long as a crop: the clip itself");
+    let rows: Vec<f32> = (0..ROWS).flat_map(|row| (0..5).map(move |frame| (row * 1000 + frame) as f32)).collect();
+    assert_eq!(random(5, &spec, 9), rows, "as long as a crop: the clip itself");
 }
 
 #[test]
@@ -108,6 +114,7 @@ fn windows_cover_a_clip_to_its_end() {
 #[test]
 fn each_channel_has_its_own_padding() {
     let mut out = [0.0; 4];
-    fixed_crop(&[1.0, 2.0], 1, &CropSpec { frames: 2, padding: Padding::Zero, pad: &[-1.0, -2.0] }, 0, &mut out);
+    let spec = CropSpec { frames: 2, padding: Padding::Zero, pad: &[-1.0, -2.0] };
+    fixed_crop(view(&[1.0, 2.0], 2), &spec, 0, &mut out);
     assert_eq!(out, [1.0, -1.0, 2.0, -2.0]);
 }

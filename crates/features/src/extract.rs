@@ -7,7 +7,7 @@ use crate::{FeatureError, FrontEnd, MelBank, MelSettings, delta, power_to_db};
 /// Features of one clip.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Features {
-    /// The values, row-major `[channels, bins, frames]`; dB, coefficients or samples.
+    /// The values, row-major `[frames, channels, bins]`: a frame's values side by side. dB, coefficients or samples.
     pub data: Vec<f32>,
     /// Channels: the features, their deltas, their delta-deltas.
     pub channels: usize,
@@ -49,7 +49,7 @@ impl Extractor {
     /// Features of a whole clip.
     ///
     /// # Shape
-    /// `samples`: `[N]`, mono; out: `[channels, bins, frames]`, with centring `frames = 1 + N / hop_length`.
+    /// `samples`: `[N]`, mono; out: `[frames, channels, bins]`, with centring `frames = 1 + N / hop_length`.
     /// # Units
     /// Samples at [`FrontEnd::sample_rate`], full scale = 1; log-mel in dB.
     /// # Errors
@@ -72,7 +72,10 @@ impl Extractor {
                 }
             }
         }
-        Ok(Features { data, channels, bins, frames })
+        // Frame by frame: a crop of a clip is then one piece, and a stream can be written as it comes.
+        let width = channels * bins;
+        let data = (0..frames).flat_map(|t| (0..width).map(move |row| (row, t))).map(|(row, t)| data[row * frames + t]);
+        Ok(Features { data: data.collect(), channels, bins, frames })
     }
 }
 

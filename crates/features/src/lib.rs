@@ -24,6 +24,7 @@ mod scaling;
 mod settings;
 mod statistics;
 mod stft;
+mod view;
 
 pub use db::power_to_db;
 pub use delta::{DELTA_WIDTH, delta};
@@ -35,6 +36,7 @@ pub use npy::npy;
 pub use scaling::Scaling;
 pub use settings::{MelSettings, Norm, PadMode, Window};
 pub use statistics::{MfccStatistics, mfcc_statistics, mfcc_statistics_names};
+pub use view::{FeatureView, Values};
 
 /// Why no features could be made.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::Features;
+use crate::FeatureView;
 
 /// Mean and deviation of each channel, over all clips that a network was trained on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -15,16 +15,24 @@ pub struct Scaling {
 
 impl Scaling {
     /// Mean and deviation of each channel over all values of all clips; a channel that never varies has deviation 1.
-    pub fn of<'a>(clips: impl Iterator<Item = &'a Features>) -> Self {
+    pub fn of<'a>(clips: impl Iterator<Item = FeatureView<'a>>) -> Self {
+        /// Frames read at once.
+        const BLOCK: usize = 256;
         let (mut counts, mut sums, mut squares): (Vec<f64>, Vec<f64>, Vec<f64>) = Default::default();
-        for clip in clips.filter(|clip| !clip.data.is_empty()) {
-            counts.resize(clip.channels, 0.0);
-            sums.resize(clip.channels, 0.0);
-            squares.resize(clip.channels, 0.0);
-            for (channel, values) in clip.data.chunks_exact(clip.bins * clip.frames).enumerate() {
-                counts[channel] += values.len() as f64;
-                sums[channel] += values.iter().map(|&value| f64::from(value)).sum::<f64>();
-                squares[channel] += values.iter().map(|&value| f64::from(value).powi(2)).sum::<f64>();
+        let mut block = Vec::new();
+        for clip in clips {
+            counts.resize(clip.channels(), 0.0);
+            sums.resize(clip.channels(), 0.0);
+            squares.resize(clip.channels(), 0.0);
+            for start in (0..clip.frames()).step_by(BLOCK) {
+                block.resize(BLOCK.min(clip.frames() - start) * clip.width(), 0.0);
+                clip.read(start, &mut block);
+                for (row, values) in block.chunks_exact(clip.bins().max(1)).enumerate() {
+                    let channel = row % clip.channels();
+                    counts[channel] += values.len() as f64;
+                    sums[channel] += values.iter().map(|&value| f64::from(value)).sum::<f64>();
+                    squares[channel] += values.iter().map(|&value| f64::from(value).powi(2)).sum::<f64>();
+                }
             }
         }
         let mean: Vec<f64> = sums.iter().zip(&counts).map(|(sum, count)| sum / count).collect();
@@ -56,12 +64,12 @@ impl Scaling {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Values;
 
     #[test]
     fn scaled_channels_have_mean_0_and_deviation_1() {
-        let clip = |data: &[f32]| Features { data: data.to_vec(), channels: 2, bins: 1, frames: data.len() / 2 };
-        let clips = [clip(&[1.0, 3.0, 7.0, 7.0]), clip(&[5.0, 7.0])];
-        let scaling = Scaling::of(clips.iter());
+        let clips: [&[f32]; 2] = [&[1.0, 7.0, 3.0, 7.0], &[5.0, 7.0]];
+        let scaling = Scaling::of(clips.into_iter().map(|data| FeatureView::new(Values::Single(data), 2, 1)));
         assert_eq!(scaling.mean, [3.0, 7.0]);
         // Population deviation of 1, 3, 5; the second channel never varies.
         assert!((scaling.deviation[0] - (8f32 / 3.0).sqrt()).abs() < 1e-6 && scaling.deviation[1] == 1.0);

@@ -56,7 +56,7 @@ fn compute(case: &Case) -> (Vec<f32>, Vec<usize>) {
     let front_end: FrontEnd = serde_json::from_value(Value::Object(settings)).unwrap();
     let features = front_end.extractor().unwrap().extract(&samples).unwrap();
     assert_eq!(front_end.shape(), (features.channels, features.bins));
-    (features.data, vec![features.channels, features.bins, features.frames])
+    (features.rows(), vec![features.channels, features.bins, features.frames])
 }
 
 #[test]

@@ -77,7 +77,7 @@ impl Tagger {
         for (learner, (extractor, model)) in self.bundle.learners.iter().zip(&mut self.networks) {
             let samples = heard.at(learner.features.sample_rate())?;
             let features = extractor.extract(samples).map_err(|source| features_error(path, source))?;
-            columns.extend(network_probabilities(learner, model, &features, classes)?);
+            columns.extend(network_probabilities(learner, model, features.view(), classes)?);
         }
         let Some(stack) = &mut self.stack else {
             return Ok(average(&columns, classes));
@@ -94,14 +94,14 @@ impl Tagger {
 fn network_probabilities(
     learner: &Learner,
     model: &mut Model,
-    features: &earmark_features::Features,
+    features: earmark_features::FeatureView<'_>,
     classes: usize,
 ) -> Result<Vec<f32>, TaggingError> {
     let windows = &learner.windows;
     let mut logits = Vec::new();
     for starts in windows.starts(features).chunks(BATCH) {
         let x = windows.cut(features, learner.scaling.as_ref(), starts);
-        let shape = [starts.len(), features.channels, features.bins, windows.frames];
+        let shape = [starts.len(), features.channels(), features.bins(), windows.frames];
         logits.extend(model.run(&x, shape, "logits")?);
     }
     Ok(windows.probabilities(&logits, classes))

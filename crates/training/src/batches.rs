@@ -49,7 +49,7 @@ impl Batches<'_> {
             let example = &self.examples[member];
             let crop = &mut crops[place * size..][..size];
             let mut rng = self.stream("crop", epoch, random::key(example.name));
-            random_crop(&example.features.data, example.features.frames, &self.crop, &mut rng, crop);
+            random_crop(example.features, &self.crop, &mut rng, crop);
             if let Some(scaling) = self.scaling {
                 scaling.apply(crop);
             }
@@ -66,7 +66,7 @@ impl Batches<'_> {
     }
 
     fn crop_size(&self) -> usize {
-        self.examples.first().map_or(0, |example| example.features.channels * example.features.bins * self.crop.frames)
+        self.examples.first().map_or(0, |example| example.features.width() * self.crop.frames)
     }
 
     fn stream(&self, purpose: &str, epoch: usize, which: u64) -> ChaCha8Rng {

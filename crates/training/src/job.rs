@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use earmark_datasets::{CropSpec, Mixup, Windowing, random};
-use earmark_features::{Features, FrontEnd, Scaling};
+use earmark_features::{FeatureView, FrontEnd, Scaling};
 use earmark_files::sha256;
 use earmark_nets::{Graph, Weights, find};
 use tch::{Device, Kind, Tensor};
@@ -22,7 +22,7 @@ pub struct Example<'a> {
     /// Its name in the data set.
     pub name: &'a str,
     /// Its features, of the whole clip.
-    pub features: &'a Features,
+    pub features: FeatureView<'a>,
     /// Its class, where it is known.
     pub label: Option<usize>,
 }
@@ -277,7 +277,7 @@ impl Job<'_> {
         }
         let mut correct = 0;
         for example in &labelled {
-            let middle = example.features.frames.saturating_sub(self.windowing().frames) / 2;
+            let middle = example.features.frames().saturating_sub(self.windowing().frames) / 2;
             let logits = self.logits(network, example.features, scaling, &[middle])?;
             let largest = (0..logits.len()).max_by(|&a, &b| logits[a].total_cmp(&logits[b]));
             correct += usize::from(largest == example.label);
@@ -288,7 +288,7 @@ impl Job<'_> {
     fn clip_probabilities(
         &self,
         network: &Network,
-        features: &Features,
+        features: FeatureView<'_>,
         scaling: Option<&Scaling>,
     ) -> Result<Vec<f32>, TrainingError> {
         let windowing = self.windowing();
@@ -303,13 +303,13 @@ impl Job<'_> {
     fn logits(
         &self,
         network: &Network,
-        features: &Features,
+        features: FeatureView<'_>,
         scaling: Option<&Scaling>,
         starts: &[usize],
     ) -> Result<Vec<f32>, TrainingError> {
         let windowing = self.windowing();
         let windows = windowing.cut(features, scaling, starts);
-        let shape = [starts.len(), features.channels, features.bins, windowing.frames].map(|side| side as i64);
+        let shape = [starts.len(), features.channels(), features.bins(), windowing.frames].map(|side| side as i64);
         let _guard = tch::no_grad_guard();
         values(&network.forward(&Tensor::f_from_slice(&windows)?.f_reshape(shape)?, false)?)
     }

@@ -20,7 +20,7 @@ fn clips(count: usize) -> Vec<(String, Features, usize)> {
     let clip = |index: usize| {
         let (class, frames) = (index % 3, 20 + index % 25);
         let value = |at: usize| {
-            let phase = (at % frames) as f32 * [1.6, 0.8, 0.4][class];
+            let phase = (at / (3 * 64)) as f32 * [1.6, 0.8, 0.4][class];
             noise() * 2.0 + phase.sin()
         };
         let data = (0..3 * 64 * frames).map(value).collect();
@@ -40,8 +40,10 @@ fn learner(arch: &str, extra: &str) -> LearnerSettings {
 fn run(learner: &LearnerSettings, folder: &Path, stop_at: Option<usize>) -> Result<Outcome, TrainingError> {
     set_threads(1);
     let clips = clips(65);
-    let examples: Vec<Example> =
-        clips.iter().map(|(name, features, label)| Example { name, features, label: Some(*label) }).collect();
+    let examples: Vec<Example> = clips
+        .iter()
+        .map(|(name, features, label)| Example { name, features: features.view(), label: Some(*label) })
+        .collect();
     let labels = LABELS.map(str::to_owned);
     let job = Job {
         learner,

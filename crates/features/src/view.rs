@@ -1,0 +1,118 @@
+//! Features to read, wherever they are kept: in memory or in a mapped file, in 32 bits or 16.
+
+use half::f16;
+use half::slice::HalfFloatSliceExt;
+
+use crate::Features;
+
+/// The values of a view.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Values<'a> {
+    /// 32-bit floats.
+    Single(&'a [f32]),
+    /// 16-bit floats (IEEE 754 half precision), 11 significant bits.
+    Half(&'a [f16]),
+}
+
+/// Features of one clip, borrowed: `[frames, channels, bins]`, a frame's values side by side.
+///
+/// ```
+/// use earmark_features::{FeatureView, Features};
+/// let features = Features { data: vec![1.0, 2.0, 3.0, 4.0], channels: 1, bins: 2, frames: 2 };
+/// let mut frame = [0.0; 2];
+/// features.view().read(1, &mut frame);
+/// assert_eq!(frame, [3.0, 4.0]);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct FeatureView<'a> {
+    values: Values<'a>,
+    channels: usize,
+    bins: usize,
+}
+
+impl<'a> FeatureView<'a> {
+    /// Values under a shape. What is left over after the last whole frame is not seen.
+    pub fn new(values: Values<'a>, channels: usize, bins: usize) -> Self {
+        FeatureView { values, channels, bins }
+    }
+
+    /// Channels: the features, their deltas, their delta-deltas.
+    pub fn channels(&self) -> usize {
+        self.channels
+    }
+
+    /// Bands or coefficients; 1 for the wave.
+    pub fn bins(&self) -> usize {
+        self.bins
+    }
+
+    /// Values of one frame: `channels * bins`.
+    pub fn width(&self) -> usize {
+        self.channels * self.bins
+    }
+
+    /// Frames; samples for the wave.
+    pub fn frames(&self) -> usize {
+        let values = match self.values {
+            Values::Single(values) => values.len(),
+            Values::Half(values) => values.len(),
+        };
+        values / self.width().max(1)
+    }
+
+    /// Copies frames from `start` on, as many as fit into `out` and are there.
+    ///
+    /// # Shape
+    /// `out`: `[n, channels, bins]`.
+    pub fn read(&self, start: usize, out: &mut [f32]) {
+        let width = self.width();
+        let frames = (out.len() / width.max(1)).min(self.frames().saturating_sub(start));
+        let (from, to) = (start.min(self.frames()) * width, (start.min(self.frames()) + frames) * width);
+        let out = &mut out[..frames * width];
+        match self.values {
+            Values::Single(values) => out.copy_from_slice(&values[from..to]),
+            Values::Half(values) => values[from..to].convert_to_f32_slice(out),
+        }
+    }
+}
+
+impl Features {
+    /// The features to read.
+    pub fn view(&self) -> FeatureView<'_> {
+        FeatureView::new(Values::Single(&self.data), self.channels, self.bins)
+    }
+
+    /// The values as `[channels, bins, frames]`, row-major: librosa's order.
+    pub fn rows(&self) -> Vec<f32> {
+        let width = self.channels * self.bins;
+        (0..width).flat_map(|row| self.data.iter().skip(row).step_by(width.max(1)).copied()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_precisions_read_alike() {
+        let single: Vec<f32> = (0..12).map(|value| value as f32 / 4.0).collect();
+        let half: Vec<f16> = single.iter().map(|value| f16::from_f32(*value)).collect();
+        for values in [Values::Single(&single), Values::Half(&half)] {
+            let view = FeatureView::new(values, 3, 2);
+            assert_eq!((view.width(), view.frames()), (6, 2));
+            let mut out = [9.0; 12];
+            view.read(0, &mut out);
+            assert_eq!(out[..], single);
+            let mut out = [9.0; 12];
+            view.read(1, &mut out);
+            assert_eq!((&out[..6], &out[6..]), (&single[6..], &[9.0; 6][..]), "only what is there");
+            view.read(7, &mut out);
+        }
+    }
+
+    #[test]
+    fn rows_are_librosas_order() {
+        let features = Features { data: vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0], channels: 1, bins: 2, frames: 3 };
+        assert_eq!(features.rows(), [1.0, 3.0, 5.0, 2.0, 4.0, 6.0]);
+    }
+}
