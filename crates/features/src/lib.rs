@@ -33,7 +33,7 @@ pub use front_end::FrontEnd;
 pub use mel::{MelBank, hz_to_mel, mel_to_hz};
 pub use mfcc::dct_matrix;
 pub use npy::npy;
-pub use scaling::Scaling;
+pub use scaling::{InputScaling, Scaling};
 pub use settings::{MelSettings, Norm, PadMode, Window};
 pub use statistics::{MfccStatistics, mfcc_statistics, mfcc_statistics_names};
 pub use view::{FeatureView, Values};

@@ -1,4 +1,6 @@
-//! Fixed scaling of features before a network sees them.
+//! Scaling of features before a network sees them.
+
+use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
@@ -61,6 +63,75 @@ impl Scaling {
     }
 }
 
+/// How the features of a clip are scaled before a network: a setting of the bundle. In JSON: `null`, `"clip"`, or the
+/// object of a [`Scaling`].
+///
+/// ```
+/// use earmark_features::InputScaling;
+/// assert_eq!(serde_json::from_str::<InputScaling>("null")?, InputScaling::None);
+/// assert_eq!(serde_json::to_string(&InputScaling::Clip)?, "\"clip\"");
+/// let fixed: InputScaling = serde_json::from_str(r#"{"mean": [-40.0], "deviation": [20.0]}"#)?;
+/// assert!(matches!(fixed, InputScaling::Fixed(_)));
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(into = "Written", from = "Written")]
+pub enum InputScaling {
+    /// As they come.
+    #[default]
+    None,
+    /// Each channel minus its mean, by its deviation, both over the whole clip.
+    Clip,
+    /// The same for every clip.
+    Fixed(Scaling),
+}
+
+/// The form in a file.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Written {
+    None,
+    Clip(Clip),
+    Fixed(Scaling),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Clip {
+    Clip,
+}
+
+impl From<InputScaling> for Written {
+    fn from(scaling: InputScaling) -> Self {
+        match scaling {
+            InputScaling::None => Written::None,
+            InputScaling::Clip => Written::Clip(Clip::Clip),
+            InputScaling::Fixed(scaling) => Written::Fixed(scaling),
+        }
+    }
+}
+
+impl From<Written> for InputScaling {
+    fn from(written: Written) -> Self {
+        match written {
+            Written::None => InputScaling::None,
+            Written::Clip(Clip::Clip) => InputScaling::Clip,
+            Written::Fixed(scaling) => InputScaling::Fixed(scaling),
+        }
+    }
+}
+
+impl InputScaling {
+    /// The scaling of this clip, if there is any.
+    pub fn of_clip(&self, clip: FeatureView<'_>) -> Option<Cow<'_, Scaling>> {
+        match self {
+            InputScaling::None => None,
+            InputScaling::Clip => Some(Cow::Owned(Scaling::of(std::iter::once(clip)))),
+            InputScaling::Fixed(scaling) => Some(Cow::Borrowed(scaling)),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -76,5 +147,20 @@ mod tests {
         let mut crop = [3.0, 3.0 + scaling.deviation[0], 7.0, 8.0];
         scaling.apply(&mut crop);
         assert!(crop.iter().zip([0.0, 1.0, 0.0, 1.0]).all(|(a, b)| (a - b).abs() < 1e-6), "{crop:?}");
+    }
+
+    #[test]
+    fn a_clip_is_scaled_by_itself_or_as_all() {
+        let data = [1.0, 3.0];
+        let clip = FeatureView::new(Values::Single(&data), 1, 1);
+        let fixed = Scaling { mean: vec![7.0], deviation: vec![2.0] };
+        assert_eq!(InputScaling::None.of_clip(clip), None);
+        assert_eq!(InputScaling::Clip.of_clip(clip).unwrap().mean, [2.0]);
+        assert_eq!(*InputScaling::Fixed(fixed.clone()).of_clip(clip).unwrap(), fixed);
+        for scaling in [InputScaling::None, InputScaling::Clip, InputScaling::Fixed(fixed)] {
+            let text = serde_json::to_string(&scaling).unwrap();
+            assert_eq!(serde_json::from_str::<InputScaling>(&text).unwrap(), scaling, "{text}");
+        }
+        assert!(serde_json::from_str::<InputScaling>("\"clop\"").is_err());
     }
 }
