@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use symphonia::core::audio::GenericAudioBufferRef;
 use symphonia::core::codecs::CodecParameters;
@@ -22,6 +22,9 @@ use crate::{AudioError, Clip, Limits};
 /// Frames that an MP3 file may be short of: some encoders count the frame that holds the count itself.
 const MP3_TOLERANCE: u64 = 1152;
 
+/// Samples that a block has at least, unless it is the last: packets are small.
+const BLOCK: usize = 16_384;
+
 /// Decodes a file to mono, the mean of its channels.
 ///
 /// WAV (PCM of 8, 16, 24, 32 bit, float of 32 and 64), FLAC, Ogg Vorbis, MP3, AAC-LC in M4A, AIFF, at their own rate. The
@@ -40,6 +43,92 @@ const MP3_TOLERANCE: u64 = 1152;
 /// - [`AudioError::Empty`]: no samples; [`AudioError::NotFinite`]: NaN or infinite samples;
 /// - [`AudioError::Limit`]: beyond `limits`, found while decoding, not after.
 pub fn decode(path: &Path, limits: &Limits) -> Result<Clip, AudioError> {
+    let mut stream = AudioStream::open(path, limits)?;
+    let (mut samples, mut block) = (Vec::new(), Vec::new());
+    while stream.next_block(&mut block)? {
+        samples.extend_from_slice(&block);
+    }
+    Ok(Clip { samples, sample_rate: stream.sample_rate() })
+}
+
+/// A file that is decoded block by block: the samples of [`decode`], in memory that does not grow with the file.
+///
+/// ```
+/// use earmark_audio::{AudioStream, Clip, Limits, write_wav};
+/// let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("tone.wav");
+/// write_wav(&path, &Clip { samples: vec![0.25; 100_000], sample_rate: 44_100 })?;
+/// let mut stream = AudioStream::open(&path, &Limits::default())?;
+/// let (mut samples, mut block) = (0, Vec::new());
+/// while stream.next_block(&mut block)? {
+///     samples += block.len();
+/// }
+/// assert_eq!((samples, stream.sample_rate()), (100_000, 44_100));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct AudioStream {
+    decoding: Decoding,
+    header: Header,
+    /// Samples that no one has taken yet.
+    ready: Vec<f32>,
+    state: State,
+}
+
+/// How far a stream is.
+#[derive(Clone, Copy, PartialEq)]
+enum State {
+    Going,
+    Ended,
+    Failed,
+}
+
+impl AudioStream {
+    /// Opens a file and decodes its first packet.
+    ///
+    /// # Errors
+    /// Those of [`decode`], as far as the start of the file shows them.
+    pub fn open(path: &Path, limits: &Limits) -> Result<Self, AudioError> {
+        let (reader, header) = open(path, limits)?;
+        let decoding = Decoding::new(path.to_owned(), limits.clone(), reader)?;
+        let mut stream = AudioStream { decoding, header, ready: Vec::new(), state: State::Going };
+        // The rate is that of the first packet, whatever the header says.
+        stream.fill(1)?;
+        Ok(stream)
+    }
+
+    /// Samples in a second, Hz; the same for the whole file.
+    pub fn sample_rate(&self) -> u32 {
+        self.decoding.sample_rate
+    }
+
+    /// Replaces `out` by the next mono samples, some 16,384 and at most 81,920 of them; false at the end, when the file is
+    /// known to be whole.
+    ///
+    /// # Errors
+    /// Those of [`decode`]. The samples before are those of a file that is not whole, and nothing comes after.
+    pub fn next_block(&mut self, out: &mut Vec<f32>) -> Result<bool, AudioError> {
+        out.clear();
+        self.fill(BLOCK)?;
+        std::mem::swap(out, &mut self.ready);
+        Ok(!out.is_empty())
+    }
+
+    /// Decodes packets until this many samples are ready, or the file ends.
+    fn fill(&mut self, samples: usize) -> Result<(), AudioError> {
+        if self.state == State::Failed {
+            return Err(AudioError::damaged(&self.decoding.path, "its decoding failed before"));
+        }
+        while self.state == State::Going && self.ready.len() < samples {
+            self.state = State::Failed;
+            let more = self.decoding.next(&self.header, &mut self.ready)?;
+            self.state = if more { State::Going } else { State::Ended };
+        }
+        Ok(())
+    }
+}
+
+/// A reader of the file's format, and what the file's header says.
+fn open(path: &Path, limits: &Limits) -> Result<(Box<dyn FormatReader>, Header), AudioError> {
     let io = |error| AudioError::io(path, error);
     let mut file = File::open(path).map_err(io)?;
     let metadata = file.metadata().map_err(io)?;
@@ -57,7 +146,7 @@ pub fn decode(path: &Path, limits: &Limits) -> Result<Clip, AudioError> {
     let reader = symphonia::default::get_probe()
         .probe(&Hint::new(), stream, Default::default(), Default::default())
         .map_err(|error| probe_error(path, &header, error))?;
-    Decoding::new(path, limits, reader)?.run(&header)
+    Ok((reader, header))
 }
 
 /// Why no reader was found, or none could read the header.
@@ -73,70 +162,68 @@ fn probe_error(path: &Path, header: &Header, error: Error) -> AudioError {
 }
 
 /// A file on the way to samples.
-struct Decoding<'a> {
-    path: &'a Path,
-    limits: &'a Limits,
+struct Decoding {
+    path: PathBuf,
+    limits: Limits,
     reader: Box<dyn FormatReader>,
     track: Track,
     decoder: Box<dyn AudioDecoder>,
-    samples: Vec<f32>,
     sample_rate: u32,
     interleaved: Vec<f32>,
+    /// Frames decoded.
+    decoded: u64,
+    /// Frames given out: those that are to be heard.
+    heard: u64,
     /// Where the next packet must start, in the track's units.
     next: Option<Timestamp>,
 }
 
-impl<'a> Decoding<'a> {
-    fn new(path: &'a Path, limits: &'a Limits, reader: Box<dyn FormatReader>) -> Result<Self, AudioError> {
+impl Decoding {
+    fn new(path: PathBuf, limits: Limits, reader: Box<dyn FormatReader>) -> Result<Self, AudioError> {
         let Some(track) = reader.default_track(TrackType::Audio).cloned() else {
-            return Err(AudioError::unsupported(path, "it has no audio track of a known codec"));
+            return Err(AudioError::unsupported(&path, "it has no audio track of a known codec"));
         };
         let Some(CodecParameters::Audio(parameters)) = &track.codec_params else {
-            return Err(AudioError::unsupported(path, "the codec of its audio track is not known"));
+            return Err(AudioError::unsupported(&path, "the codec of its audio track is not known"));
         };
         let channels = parameters.channels.as_ref().map_or(0, |channels| channels.count());
-        limits.check_form(path, parameters.sample_rate.unwrap_or(0), channels)?;
+        limits.check_form(&path, parameters.sample_rate.unwrap_or(0), channels)?;
         let decoder = symphonia::default::get_codecs()
             .make_audio_decoder(parameters, &options(&track, parameters))
-            .map_err(|error| AudioError::unsupported(path, error.to_string()))?;
-        let (samples, interleaved) = (Vec::new(), Vec::new());
-        Ok(Decoding { path, limits, reader, track, decoder, samples, sample_rate: 0, interleaved, next: None })
+            .map_err(|error| AudioError::unsupported(&path, error.to_string()))?;
+        let (sample_rate, interleaved, decoded, heard) = (0, Vec::new(), 0, 0);
+        Ok(Decoding { path, limits, reader, track, decoder, sample_rate, interleaved, decoded, heard, next: None })
     }
 
-    fn run(mut self, header: &Header) -> Result<Clip, AudioError> {
-        let mut whole = true;
-        loop {
-            match self.reader.next_packet() {
-                Ok(Some(packet)) if packet.track_id == self.track.id => self.take(&packet)?,
-                Ok(Some(_)) => {}
-                Ok(None) => break,
-                Err(Error::IoError(error)) if error.kind() == ErrorKind::UnexpectedEof => {
-                    whole = false;
-                    break;
-                }
-                Err(Error::IoError(error)) => return Err(AudioError::io(self.path, error)),
-                Err(Error::ResetRequired) => {
-                    return Err(AudioError::unsupported(self.path, "it is a chain of several streams"));
-                }
-                Err(error) => return Err(self.damaged_here(error)),
+    /// Decodes the next packet and appends its samples to `out`; false at the end, after all checks.
+    fn next(&mut self, header: &Header, out: &mut Vec<f32>) -> Result<bool, AudioError> {
+        match self.reader.next_packet() {
+            Ok(Some(packet)) if packet.track_id == self.track.id => self.take(&packet, header, out)?,
+            Ok(Some(_)) => {}
+            Ok(None) => return self.end(true, header),
+            Err(Error::IoError(error)) if error.kind() == ErrorKind::UnexpectedEof => return self.end(false, header),
+            Err(Error::IoError(error)) => return Err(AudioError::io(&self.path, error)),
+            Err(Error::ResetRequired) => {
+                return Err(AudioError::unsupported(&self.path, "it is a chain of several streams"));
             }
+            Err(error) => return Err(self.damaged_here(error)),
         }
+        Ok(true)
+    }
+
+    /// Checks that the file was `whole`.
+    fn end(&mut self, whole: bool, header: &Header) -> Result<bool, AudioError> {
         self.check_length(whole, header)?;
         if self.decoder.finalize().verify_ok == Some(false) {
-            return Err(AudioError::damaged(self.path, "the checksum (MD5) of its samples differs"));
+            return Err(AudioError::damaged(&self.path, "the checksum (MD5) of its samples differs"));
         }
-        if let Some(edit) = header.edit {
-            let heard = edit.frames(self.sample_rate, self.samples.len() as u64);
-            self.samples.truncate(heard.end as usize);
-            self.samples.drain(..heard.start as usize);
+        if self.heard == 0 {
+            return Err(AudioError::Empty { path: self.path.clone() });
         }
-        if self.samples.is_empty() {
-            return Err(AudioError::Empty { path: self.path.to_owned() });
-        }
-        Ok(Clip { samples: self.samples, sample_rate: self.sample_rate })
+        Ok(false)
     }
 
-    fn take(&mut self, packet: &Packet) -> Result<(), AudioError> {
+    fn take(&mut self, packet: &Packet, header: &Header, out: &mut Vec<f32>) -> Result<(), AudioError> {
         // MP3 has no times of its own: symphonia counts them, and counts the cut-off ends twice.
         if !self.is_mp3() {
             if self.next.is_some_and(|next| next != packet.pts) {
@@ -147,32 +234,38 @@ impl<'a> Decoding<'a> {
         }
         match self.decoder.decode(packet) {
             Ok(buffer) => {
-                let channels = form(self.path, self.limits, &buffer, &mut self.sample_rate)?;
-                let length = self.samples.len() + buffer.frames();
-                self.limits.check_length(self.path, self.sample_rate, length)?;
+                let channels = form(&self.path, &self.limits, &buffer, &mut self.sample_rate)?;
+                let length = self.decoded + buffer.frames() as u64;
+                self.limits.check_length(&self.path, self.sample_rate, length)?;
                 buffer.copy_to_vec_interleaved(&mut self.interleaved);
-                self.mix(channels)
+                self.mix(channels, header, out)
             }
             Err(error) => Err(self.damaged_here(error)),
         }
     }
 
-    /// Adds the mean of the channels.
-    fn mix(&mut self, channels: usize) -> Result<(), AudioError> {
+    /// Appends the mean of the channels, as far as it is to be heard.
+    fn mix(&mut self, channels: usize, header: &Header, out: &mut Vec<f32>) -> Result<(), AudioError> {
+        let heard = header.edit.map_or(0..u64::MAX, |edit| edit.frames(self.sample_rate));
+        let before = out.len();
         for frame in self.interleaved.chunks_exact(channels.max(1)) {
             if let Some(&value) = frame.iter().find(|value| !value.is_finite()) {
                 let seconds = self.seconds();
-                return Err(AudioError::NotFinite { path: self.path.to_owned(), seconds, value });
+                return Err(AudioError::NotFinite { path: self.path.clone(), seconds, value });
             }
             let sum: f64 = frame.iter().copied().map(f64::from).sum();
-            self.samples.push((sum / frame.len() as f64) as f32);
+            if heard.contains(&self.decoded) {
+                out.push((sum / frame.len() as f64) as f32);
+            }
+            self.decoded += 1;
         }
+        self.heard += (out.len() - before) as u64;
         Ok(())
     }
 
     /// Whether all frames that were announced could be decoded.
     fn check_length(&self, whole: bool, header: &Header) -> Result<(), AudioError> {
-        let decoded = self.samples.len() as u64;
+        let decoded = self.decoded;
         let is_mp3 = self.is_mp3();
         let (announced, tolerance) = match header.frames.or(self.track.num_frames) {
             // Without LAME's tag it is a guess from the first packets.
@@ -183,11 +276,11 @@ impl<'a> Decoding<'a> {
             None => (0, 0),
         };
         if decoded + tolerance < announced {
-            return Err(AudioError::truncated(self.path, announced, decoded));
+            return Err(AudioError::truncated(&self.path, announced, decoded));
         }
         if !whole {
             let reason = format!("the file ends before its last packet, {decoded} frames could be decoded");
-            return Err(AudioError::damaged(self.path, reason));
+            return Err(AudioError::damaged(&self.path, reason));
         }
         Ok(())
     }
@@ -197,11 +290,11 @@ impl<'a> Decoding<'a> {
     }
 
     fn seconds(&self) -> f64 {
-        self.samples.len() as f64 / f64::from(self.sample_rate.max(1))
+        self.decoded as f64 / f64::from(self.sample_rate.max(1))
     }
 
     fn damaged_here(&self, reason: impl std::fmt::Display) -> AudioError {
-        AudioError::damaged(self.path, format!("at {:.3} s: {reason}", self.seconds()))
+        AudioError::damaged(&self.path, format!("at {:.3} s: {reason}", self.seconds()))
     }
 }
 

@@ -23,9 +23,9 @@ mod source;
 
 use std::path::Path;
 
-pub use decode::decode;
+pub use decode::{AudioStream, decode};
 pub use error::AudioError;
-pub use resample::resample;
+pub use resample::{StreamResampler, resample};
 
 /// Extensions of the files that [`decode`] reads; what it reads of a file named otherwise, the content decides.
 pub const EXTENSIONS: [&str; 11] = ["wav", "flac", "ogg", "oga", "mp3", "m4a", "mp4", "aac", "aif", "aiff", "aifc"];
@@ -86,12 +86,12 @@ impl Limits {
     }
 
     /// Whether a clip may have this many samples.
-    pub(crate) fn check_length(&self, path: &Path, sample_rate: u32, samples: usize) -> Result<(), AudioError> {
+    pub(crate) fn check_length(&self, path: &Path, sample_rate: u32, samples: u64) -> Result<(), AudioError> {
         let exceeded = |limit, unit| Err(AudioError::Limit { path: path.to_owned(), limit, unit });
         if samples as f64 > self.max_seconds * f64::from(sample_rate) {
             return exceeded(self.max_seconds, "seconds");
         }
-        if samples > self.max_samples {
+        if samples > self.max_samples as u64 {
             return exceeded(self.max_samples as f64, "samples");
         }
         Ok(())

@@ -22,16 +22,16 @@ pub(crate) struct Edit {
 
 impl Edit {
     /// The frames to be heard, of those decoded.
-    pub(crate) fn frames(&self, sample_rate: u32, decoded: u64) -> Range<u64> {
+    pub(crate) fn frames(&self, sample_rate: u32) -> Range<u64> {
         let rescaled = |units: u64, scale: u32| {
             let frames = u128::from(units) * u128::from(sample_rate) / u128::from(scale.max(1));
             u64::try_from(frames).unwrap_or(u64::MAX)
         };
-        let start = rescaled(self.start, self.track_scale).min(decoded);
+        let start = rescaled(self.start, self.track_scale);
         // A movie counted in milliseconds would cut the last frames by its rounding.
         let exact = self.duration > 0 && self.movie_scale >= sample_rate;
         let length = if exact { rescaled(self.duration, self.movie_scale) } else { u64::MAX };
-        start..start.saturating_add(length).min(decoded)
+        start..start.saturating_add(length)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Band-limited resampling, with rubato.
 
 use rubato::audioadapter_buffers::direct::InterleavedSlice;
-use rubato::{Fft, FixedSync, Resampler, WindowFunction};
+use rubato::{Fft, FixedSync, Indexing, Resampler, WindowFunction};
 
 use crate::{AudioError, Clip};
 
@@ -30,35 +30,166 @@ const LARGEST: f32 = 1e20;
 /// # Ok::<(), earmark_audio::AudioError>(())
 /// ```
 pub fn resample(clip: &Clip, sample_rate: u32) -> Result<Clip, AudioError> {
-    let (from, to) = (clip.sample_rate, sample_rate);
-    let failed = |reason: String| AudioError::Resample { from, to, reason };
-    if [from, to].iter().any(|rate| *rate == 0 || *rate > 1 << 20) {
-        return Err(failed("rates from 1 to 1,048,576 Hz are possible".to_owned()));
+    let mut resampler = StreamResampler::new(clip.sample_rate, sample_rate)?;
+    let mut samples = Vec::with_capacity(resampler.length(clip.samples.len() as u64) as usize);
+    resampler.push(&clip.samples, &mut samples)?;
+    resampler.finish(&mut samples)?;
+    Ok(Clip { samples, sample_rate })
+}
+
+/// [`resample`] for sound that comes piece by piece: the same bits, however it is cut, in memory that does not grow.
+///
+/// ```
+/// use earmark_audio::StreamResampler;
+/// let mut resampler = StreamResampler::new(48_000, 44_100)?;
+/// let mut samples = Vec::new();
+/// for block in vec![0.25; 4_800].chunks(1_000) {
+///     resampler.push(block, &mut samples)?;
+/// }
+/// resampler.finish(&mut samples)?;
+/// assert_eq!(samples.len(), 4_410);
+/// # Ok::<(), earmark_audio::AudioError>(())
+/// ```
+pub struct StreamResampler {
+    from: u32,
+    to: u32,
+    /// None where both rates are the same.
+    filter: Option<Filter>,
+    /// Samples pushed.
+    pushed: u64,
+    /// Samples given out.
+    given: u64,
+}
+
+/// The low-pass with its buffers: all of a chunk goes in at once, and all of a chunk comes out.
+struct Filter {
+    fft: Fft<f32>,
+    input: Vec<f32>,
+    output: Vec<f32>,
+    /// Samples of the filter's delay that are still to be left out.
+    delay: usize,
+}
+
+impl StreamResampler {
+    /// A resampler from one rate to another, Hz.
+    ///
+    /// # Errors
+    /// A rate is 0 or above 2^20 Hz.
+    pub fn new(from: u32, to: u32) -> Result<Self, AudioError> {
+        let failed = |reason: String| AudioError::Resample { from, to, reason };
+        if [from, to].iter().any(|rate| *rate == 0 || *rate > 1 << 20) {
+            return Err(failed("rates from 1 to 1,048,576 Hz are possible".to_owned()));
+        }
+        let filter = if from == to { None } else { Some(Filter::new(from, to).map_err(failed)?) };
+        Ok(StreamResampler { from, to, filter, pushed: 0, given: 0 })
     }
-    if from == to || clip.samples.is_empty() {
-        return Ok(Clip { samples: clip.samples.clone(), sample_rate: to });
+
+    /// Takes the next samples, and appends to `out` what is ready.
+    ///
+    /// # Errors
+    /// A sample is not finite, or above 1e20; then nothing is taken.
+    pub fn push(&mut self, samples: &[f32], out: &mut Vec<f32>) -> Result<(), AudioError> {
+        // rubato panics where its transform overflows.
+        if let Some(index) = samples.iter().position(|sample| sample.is_nan() || sample.abs() > LARGEST)
+            && self.filter.is_some()
+        {
+            let (index, value) = (self.pushed + index as u64, samples[index]);
+            return Err(self.failed(format!("sample {index} is {value:e}, and {LARGEST:e} is the largest possible")));
+        }
+        self.pushed += samples.len() as u64;
+        let before = out.len();
+        match &mut self.filter {
+            None => out.extend_from_slice(samples),
+            Some(filter) => filter.push(samples, out).map_err(|error| self.failed(error))?,
+        }
+        self.given += (out.len() - before) as u64;
+        Ok(())
     }
-    // rubato panics where its transform overflows.
-    if let Some(index) = clip.samples.iter().position(|sample| sample.is_nan() || sample.abs() > LARGEST) {
-        let value = clip.samples[index];
-        return Err(failed(format!("sample {index} is {value:e}, and {LARGEST:e} is the largest possible")));
+
+    /// The sound has ended: appends the rest to `out`, so that all pushes and this gave [`StreamResampler::length`] samples.
+    /// What is pushed afterwards starts a new sound.
+    ///
+    /// # Errors
+    /// The filter fails, which no finite sound brings about.
+    pub fn finish(&mut self, out: &mut Vec<f32>) -> Result<(), AudioError> {
+        let length = self.length(self.pushed);
+        if let Some(filter) = &mut self.filter {
+            let end = out.len() as u64 + length.saturating_sub(self.given);
+            filter.finish(end as usize, out).map_err(|error| self.failed(error))?;
+        }
+        (self.pushed, self.given) = (0, 0);
+        Ok(())
     }
-    let shared = gcd(from, to);
-    let (unit_in, unit_out) = ((from / shared) as usize, (to / shared) as usize);
-    // The filter's middle must fall on a sample of both rates: an even number of units.
-    let units = TAPS.div_ceil(unit_in.min(unit_out)).next_multiple_of(2);
-    let (input, n) = (&clip.samples, clip.samples.len());
-    let resampled = || -> Result<Vec<f32>, Box<dyn std::error::Error>> {
-        let window = WindowFunction::BlackmanHarris2;
+
+    /// How many samples `n` samples become: `round(n * to / from)`.
+    pub fn length(&self, n: u64) -> u64 {
+        let (from, to) = (u128::from(self.from), u128::from(self.to));
+        ((2 * u128::from(n) * to + from) / (2 * from)) as u64
+    }
+
+    fn failed(&self, reason: String) -> AudioError {
+        AudioError::Resample { from: self.from, to: self.to, reason }
+    }
+}
+
+impl Filter {
+    fn new(from: u32, to: u32) -> Result<Self, String> {
+        let shared = gcd(from, to);
+        let (unit_in, unit_out) = ((from / shared) as usize, (to / shared) as usize);
+        // The filter's middle must fall on a sample of both rates: an even number of units.
+        let units = TAPS.div_ceil(unit_in.min(unit_out)).next_multiple_of(2);
         let chunk = units * unit_in;
-        let mut resampler = Fft::<f32>::new_custom(from as usize, to as usize, chunk, 1, 1, window, FixedSync::Both)?;
-        let input = InterleavedSlice::new(input, 1, n)?;
-        Ok(resampler.process_all(&input, n, None)?.take_data())
-    };
-    let mut samples = resampled().map_err(|error| failed(error.to_string()))?;
-    let length = (2 * n as u128 * u128::from(to) + u128::from(from)) / (2 * u128::from(from));
-    samples.resize(length as usize, 0.0);
-    Ok(Clip { samples, sample_rate: to })
+        let window = WindowFunction::BlackmanHarris2;
+        let fft = Fft::new_custom(from as usize, to as usize, chunk, 1, 1, window, FixedSync::Both)
+            .map_err(|error| error.to_string())?;
+        let (input, output) = (Vec::with_capacity(fft.input_frames_next()), vec![0.0; fft.output_frames_next()]);
+        let delay = fft.output_delay();
+        Ok(Filter { fft, input, output, delay })
+    }
+
+    fn push(&mut self, mut samples: &[f32], out: &mut Vec<f32>) -> Result<(), String> {
+        let chunk = self.fft.input_frames_next();
+        while !samples.is_empty() {
+            let (now, later) = samples.split_at(samples.len().min(chunk - self.input.len()));
+            self.input.extend_from_slice(now);
+            samples = later;
+            if self.input.len() == chunk {
+                self.process(out)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Silence follows, until `out` has the length `end`.
+    fn finish(&mut self, end: usize, out: &mut Vec<f32>) -> Result<(), String> {
+        while out.len() < end {
+            self.process(out)?;
+        }
+        out.truncate(end);
+        self.fft.reset();
+        self.input.clear();
+        self.delay = self.fft.output_delay();
+        Ok(())
+    }
+
+    /// Filters what has come in, with silence up to a whole chunk.
+    fn process(&mut self, out: &mut Vec<f32>) -> Result<(), String> {
+        let held = self.input.len();
+        let indexing = Indexing { partial_len: Some(held), ..Indexing::default() };
+        let length = self.output.len();
+        let mut filtered = || -> Result<(), Box<dyn std::error::Error>> {
+            let input = InterleavedSlice::new(&self.input, 1, held)?;
+            let mut output = InterleavedSlice::new_mut(&mut self.output, 1, length)?;
+            self.fft.process_into_buffer(&input, &mut output, Some(&indexing))?;
+            Ok(())
+        };
+        filtered().map_err(|error| error.to_string())?;
+        self.input.clear();
+        let late = self.delay.min(length);
+        self.delay -= late;
+        out.extend_from_slice(&self.output[late..]);
+        Ok(())
+    }
 }
 
 fn gcd(a: u32, b: u32) -> u32 {
