@@ -85,6 +85,7 @@ impl Recipe {
                 learner.features,
                 known()
             );
+            learner.check_input(&self.features[&learner.features])?;
             earmark_nets::find(&learner.arch).with_context(|| format!("learner {}", learner.name))?;
         }
         self.statistics.validate().context("statistics")?;
@@ -116,6 +117,8 @@ mod tests {
             (GOOD.replace("epochs = 1", "epochs = 0"), "epochs = 0 is out of range"),
             (GOOD.replace("kind = \"logmel\"", "kind = \"logmel\"\nn_fft = 0"), "n_fft"),
             (GOOD.replace("features = \"logmel\"", "features = \"mfcc\""), "features = \"mfcc\""),
+            (format!("{GOOD}\nnormalization = \"channels\""), "\"clip\""),
+            (format!("{GOOD}\nnormalization = {{ mean = [1.0], deviation = [2.0] }}"), "for each channel"),
             (GOOD.replace("resnet_nano", "resnet_nana"), "resnet_nano"),
             (format!("{GOOD}\n[stack]\neta = 7.0"), "eta"),
             (format!("{GOOD}\n[data]\nfolds = 1"), "data.folds = 1"),

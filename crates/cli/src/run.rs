@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use earmark_datasets::{Manifest, Splits};
-use earmark_features::Scaling;
+use earmark_features::InputScaling;
 use earmark_nets::Weights;
 use earmark_stacking::Table;
 use earmark_training::Outcome;
@@ -46,7 +46,8 @@ struct Done {
     fingerprint: String,
     weights_sha256: String,
     predictions_sha256: String,
-    scaling: Option<Scaling>,
+    #[serde(default)]
+    scaling: InputScaling,
 }
 
 impl Run {
@@ -206,7 +207,7 @@ impl Run {
     }
 
     /// What a finished job learned, and the scaling before its network.
-    pub fn weights(&self, learner: &str, split: &str) -> anyhow::Result<(Weights, Option<Scaling>)> {
+    pub fn weights(&self, learner: &str, split: &str) -> anyhow::Result<(Weights, InputScaling)> {
         let folder = self.job(learner, split);
         let done = self.done(&folder)?;
         let path = folder.join("weights.safetensors");

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use earmark_datasets::Windowing;
-use earmark_features::{FrontEnd, MfccStatistics, Scaling};
+use earmark_features::{FrontEnd, InputScaling, MfccStatistics};
 use serde::{Deserialize, Serialize};
 
 use crate::TaggingError;
@@ -52,7 +52,8 @@ pub struct Learner {
     /// Its front end.
     pub features: FrontEnd,
     /// The scaling between front end and network.
-    pub scaling: Option<Scaling>,
+    #[serde(default)]
+    pub scaling: InputScaling,
     /// How a clip is cut into windows, and their outputs averaged.
     pub windows: Windowing,
 }

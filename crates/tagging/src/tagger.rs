@@ -98,9 +98,10 @@ fn network_probabilities(
     classes: usize,
 ) -> Result<Vec<f32>, TaggingError> {
     let windows = &learner.windows;
+    let scaling = learner.scaling.of_clip(features);
     let mut logits = Vec::new();
     for starts in windows.starts(features).chunks(BATCH) {
-        let x = windows.cut(features, learner.scaling.as_ref(), starts);
+        let x = windows.cut(features, scaling.as_deref(), starts);
         let shape = [starts.len(), features.channels(), features.bins(), windows.frames];
         logits.extend(model.run(&x, shape, "logits")?);
     }

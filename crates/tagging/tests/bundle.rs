@@ -10,7 +10,7 @@ use std::path::Path;
 use common::uniform;
 use earmark_audio::{Clip, write_wav};
 use earmark_datasets::{Average, Padding, Windowing};
-use earmark_features::{FrontEnd, MfccStatistics};
+use earmark_features::{FrontEnd, InputScaling, MfccStatistics};
 use earmark_nets::{find, onnx};
 use earmark_stacking::{Booster, Matrix, StackSettings, to_onnx};
 use earmark_tagging::{Bundle, Learner, SUMS, Tagger, TaggingError};
@@ -26,7 +26,14 @@ fn write(folder: &Path, stack: bool) {
         let file = format!("{name}.onnx");
         files.insert(file.clone(), onnx::network(&graph, &common::weights(&graph)).unwrap());
         let windows = Windowing { frames: 150, hop: 20, padding: Padding::Zero, pad_value: 0.0, average };
-        Learner { name: name.to_owned(), arch: "resnet_nano".to_owned(), file, features, scaling: None, windows }
+        Learner {
+            name: name.to_owned(),
+            arch: "resnet_nano".to_owned(),
+            file,
+            features,
+            scaling: InputScaling::None,
+            windows,
+        }
     };
     let coarse =
         r#"{"kind": "logmel", "sr": 16000, "n_mels": 40, "n_fft": 1024, "win_length": 1024, "hop_length": 160}"#;

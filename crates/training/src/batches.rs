@@ -1,6 +1,8 @@
 //! Training batches: random crops, scaled, mixed, with soft labels.
 
-use earmark_datasets::{CropSpec, Mixup, random, random_crop};
+use std::borrow::Cow;
+
+use earmark_datasets::{CropSpec, Mixup, Windowing, random, random_crop};
 use earmark_features::Scaling;
 use rand_chacha::ChaCha8Rng;
 
@@ -10,8 +12,9 @@ use crate::job::Example;
 pub(crate) struct Batches<'a> {
     pub examples: &'a [Example<'a>],
     pub classes: usize,
-    pub crop: CropSpec<'a>,
-    pub scaling: Option<&'a Scaling>,
+    pub windowing: &'a Windowing,
+    /// Of each example.
+    pub scalings: &'a [Option<Cow<'a, Scaling>>],
     pub mixup: Mixup,
     pub batch_size: usize,
     pub seed: u64,
@@ -49,8 +52,11 @@ impl Batches<'_> {
             let example = &self.examples[member];
             let crop = &mut crops[place * size..][..size];
             let mut rng = self.stream("crop", epoch, random::key(example.name));
-            random_crop(example.features, &self.crop, &mut rng, crop);
-            if let Some(scaling) = self.scaling {
+            let scaling = self.scalings[member].as_deref();
+            let Windowing { frames, padding, .. } = *self.windowing;
+            let spec = CropSpec { frames, padding, pad: &self.windowing.pads(scaling) };
+            random_crop(example.features, &spec, &mut rng, crop);
+            if let Some(scaling) = scaling {
                 scaling.apply(crop);
             }
             if let Some(label) = example.label {
@@ -66,7 +72,7 @@ impl Batches<'_> {
     }
 
     fn crop_size(&self) -> usize {
-        self.examples.first().map_or(0, |example| example.features.width() * self.crop.frames)
+        self.examples.first().map_or(0, |example| example.features.width() * self.windowing.frames)
     }
 
     fn stream(&self, purpose: &str, epoch: usize, which: u64) -> ChaCha8Rng {

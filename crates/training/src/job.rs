@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::time::Instant;
 
-use earmark_datasets::{CropSpec, Mixup, Windowing, random};
-use earmark_features::{FeatureView, FrontEnd, Scaling};
+use earmark_datasets::{Mixup, Windowing, random};
+use earmark_features::{FeatureView, FrontEnd, InputScaling, Scaling};
 use earmark_files::sha256;
 use earmark_nets::{Graph, Weights, find};
 use tch::{Device, Kind, Tensor};
@@ -75,7 +75,7 @@ pub struct Outcome {
     /// The learned weights.
     pub weights: Weights,
     /// The scaling that belongs before the network.
-    pub scaling: Option<Scaling>,
+    pub scaling: InputScaling,
     /// Probabilities of the clips to predict, `[clips, classes]`, row-major.
     pub probabilities: Vec<f32>,
 }
@@ -98,8 +98,7 @@ impl Job<'_> {
     pub fn run(&self, report: &mut dyn FnMut(Progress)) -> Result<Outcome, TrainingError> {
         let device = parse_device(self.device)?;
         let graph = self.graph()?;
-        let scaling = (self.learner.normalization == Normalization::Channel)
-            .then(|| Scaling::of(self.train.iter().map(|example| example.features)));
+        let scaling = self.scaling();
         let fingerprint = self.fingerprint();
         earmark_files::create_folder(self.folder)?;
         let mut state = match checkpoint::load(self.folder, &fingerprint)? {
@@ -107,13 +106,13 @@ impl Job<'_> {
             None => State { weights: initial_weights(&graph, self.seed, &self.keys()), ..State::default() },
         };
         if state.history.len() < self.learner.epochs {
-            self.train(&graph, &mut state, scaling.as_ref(), device, &fingerprint, report)?;
+            self.train(&graph, &mut state, &scaling, device, &fingerprint, report)?;
         }
         let weights = state.best.unwrap_or(state.weights);
         let network = Network::new(&graph, &weights, device, false)?;
         let mut probabilities = Vec::with_capacity(self.predict.len() * self.labels.len());
         for example in &self.predict {
-            probabilities.extend(self.clip_probabilities(&network, example.features, scaling.as_ref())?);
+            probabilities.extend(self.clip_probabilities(&network, example.features, &scaling)?);
         }
         Ok(Outcome { weights, scaling, probabilities })
     }
@@ -144,6 +143,17 @@ impl Job<'_> {
         [random::key(&self.learner.name), random::key(self.split)]
     }
 
+    fn scaling(&self) -> InputScaling {
+        match &self.learner.normalization {
+            Normalization::None => InputScaling::None,
+            Normalization::Clip => InputScaling::Clip,
+            Normalization::Channel => {
+                InputScaling::Fixed(Scaling::of(self.train.iter().map(|example| example.features)))
+            }
+            Normalization::Fixed(scaling) => InputScaling::Fixed(scaling.clone()),
+        }
+    }
+
     fn windowing(&self) -> Windowing {
         self.learner.windowing(self.front_end)
     }
@@ -151,6 +161,7 @@ impl Job<'_> {
     /// The learner's graph, checked against the shape of the features.
     fn graph(&self) -> Result<Graph, TrainingError> {
         self.learner.validate()?;
+        self.learner.check_input(self.front_end)?;
         if self.train.len() < 2 {
             return Err(TrainingError::TooFewClips { clips: self.train.len() });
         }
@@ -169,7 +180,7 @@ impl Job<'_> {
         &self,
         graph: &Graph,
         state: &mut State,
-        scaling: Option<&Scaling>,
+        scaling: &InputScaling,
         device: Device,
         fingerprint: &str,
         report: &mut dyn FnMut(Progress),
@@ -178,12 +189,12 @@ impl Job<'_> {
         let mut sgd = Sgd::new(self.learner, network.learned())?;
         restore(graph, &mut sgd, &state.velocity)?;
         let windowing = self.windowing();
-        let pads = windowing.pads(scaling);
+        let scalings: Vec<_> = self.train.iter().map(|example| scaling.of_clip(example.features)).collect();
         let batches = Batches {
             examples: &self.train,
             classes: self.labels.len(),
-            crop: CropSpec { frames: windowing.frames, padding: windowing.padding, pad: &pads },
-            scaling,
+            windowing: &windowing,
+            scalings: &scalings,
             mixup: Mixup { alpha: self.learner.mixup },
             batch_size: self.learner.batch_size,
             seed: self.seed,
@@ -270,7 +281,7 @@ impl Job<'_> {
     }
 
     /// Accuracy on the middle crop of each clip to predict, if the recipe chooses the best epoch and labels are known.
-    fn held_out_accuracy(&self, network: &Network, scaling: Option<&Scaling>) -> Result<Option<f64>, TrainingError> {
+    fn held_out_accuracy(&self, network: &Network, scaling: &InputScaling) -> Result<Option<f64>, TrainingError> {
         let labelled: Vec<&Example> = self.predict.iter().filter(|example| example.label.is_some()).collect();
         if self.learner.checkpoint == Keep::Last || self.split == "full" || labelled.is_empty() {
             return Ok(None);
@@ -289,7 +300,7 @@ impl Job<'_> {
         &self,
         network: &Network,
         features: FeatureView<'_>,
-        scaling: Option<&Scaling>,
+        scaling: &InputScaling,
     ) -> Result<Vec<f32>, TrainingError> {
         let windowing = self.windowing();
         let mut logits = Vec::new();
@@ -304,11 +315,11 @@ impl Job<'_> {
         &self,
         network: &Network,
         features: FeatureView<'_>,
-        scaling: Option<&Scaling>,
+        scaling: &InputScaling,
         starts: &[usize],
     ) -> Result<Vec<f32>, TrainingError> {
         let windowing = self.windowing();
-        let windows = windowing.cut(features, scaling, starts);
+        let windows = windowing.cut(features, scaling.of_clip(features).as_deref(), starts);
         let shape = [starts.len(), features.channels(), features.bins(), windowing.frames].map(|side| side as i64);
         let _guard = tch::no_grad_guard();
         values(&network.forward(&Tensor::f_from_slice(&windows)?.f_reshape(shape)?, false)?)

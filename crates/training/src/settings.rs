@@ -1,7 +1,7 @@
 //! The settings of a learner, as they stand in a recipe.
 
 use earmark_datasets::{Average, Padding, Windowing};
-use earmark_features::FrontEnd;
+use earmark_features::{FrontEnd, Scaling};
 use serde::{Deserialize, Serialize};
 
 use crate::TrainingError;
@@ -73,15 +73,58 @@ mod defaults {
     }
 }
 
-/// Scaling of features before the network.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+/// Scaling of features before the network. In a recipe: `"none"`, `"clip"`, `"channel"`, or
+/// `{ mean = [...], deviation = [...] }` with one value per channel.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(into = "Written", from = "Written")]
 pub enum Normalization {
     /// As they come: the paper's authors do so.
     #[default]
     None,
+    /// Each channel minus its mean, by its deviation, both over the clip.
+    Clip,
     /// Each channel minus its mean, by its deviation, both over the split's training clips.
     Channel,
+    /// Each channel minus a given mean, by a given deviation.
+    Fixed(Scaling),
+}
+
+/// The form in a recipe.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged, expecting = "expected \"none\", \"clip\", \"channel\" or { mean = [...], deviation = [...] }")]
+enum Written {
+    Named(Named),
+    Fixed(Scaling),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Named {
+    None,
+    Clip,
+    Channel,
+}
+
+impl From<Normalization> for Written {
+    fn from(normalization: Normalization) -> Self {
+        match normalization {
+            Normalization::None => Written::Named(Named::None),
+            Normalization::Clip => Written::Named(Named::Clip),
+            Normalization::Channel => Written::Named(Named::Channel),
+            Normalization::Fixed(scaling) => Written::Fixed(scaling),
+        }
+    }
+}
+
+impl From<Written> for Normalization {
+    fn from(written: Written) -> Self {
+        match written {
+            Written::Named(Named::None) => Normalization::None,
+            Written::Named(Named::Clip) => Normalization::Clip,
+            Written::Named(Named::Channel) => Normalization::Channel,
+            Written::Fixed(scaling) => Normalization::Fixed(scaling),
+        }
+    }
 }
 
 /// Which epoch's weights are kept.
@@ -167,6 +210,26 @@ impl LearnerSettings {
                 Err(TrainingError::Setting { learner: self.name.clone(), key, value, range })
             }
         }
+    }
+
+    /// Checks what must fit the front end.
+    ///
+    /// # Errors
+    /// A given mean or deviation that is not one usable number per channel.
+    pub fn check_input(&self, front_end: &FrontEnd) -> Result<(), TrainingError> {
+        let Normalization::Fixed(Scaling { mean, deviation }) = &self.normalization else { return Ok(()) };
+        let (channels, _) = front_end.shape();
+        let fits = mean.len() == channels && deviation.len() == channels;
+        let usable = mean.iter().all(|mean| mean.is_finite()) && deviation.iter().all(|d| d.is_finite() && *d > 0.0);
+        if fits && usable {
+            return Ok(());
+        }
+        Err(TrainingError::Setting {
+            learner: self.name.clone(),
+            key: "normalization",
+            value: format!("{{ mean = {mean:?}, deviation = {deviation:?} }}"),
+            range: "a mean and a deviation above 0 for each channel of the features",
+        })
     }
 
     /// Crops and windows in frames of the front end.

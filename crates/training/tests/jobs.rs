@@ -4,7 +4,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-use earmark_features::{Features, FrontEnd};
+use earmark_features::{Features, FrontEnd, InputScaling};
 use earmark_nets::variants;
 use earmark_training::{Example, Job, LearnerSettings, Outcome, TrainingError, set_threads};
 
@@ -38,8 +38,16 @@ fn learner(arch: &str, extra: &str) -> LearnerSettings {
 }
 
 fn run(learner: &LearnerSettings, folder: &Path, stop_at: Option<usize>) -> Result<Outcome, TrainingError> {
+    run_on(learner, folder, stop_at, &clips(65))
+}
+
+fn run_on(
+    learner: &LearnerSettings,
+    folder: &Path,
+    stop_at: Option<usize>,
+    clips: &[(String, Features, usize)],
+) -> Result<Outcome, TrainingError> {
     set_threads(1);
-    let clips = clips(65);
     let examples: Vec<Example> = clips
         .iter()
         .map(|(name, features, label)| Example { name, features: features.view(), label: Some(*label) })
@@ -98,6 +106,36 @@ fn a_killed_job_ends_with_the_same_bits() {
 }
 
 #[test]
+fn every_normalization_keeps_what_it_says() {
+    let outcome = |extra: &str, clips: &[(String, Features, usize)]| {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = learner("resnet_nano", &format!(r#", "precision": "f32"{extra}"#));
+        // Hardly any learning: it would make rounding errors grow.
+        run_on(&LearnerSettings { learning_rate: 1e-6, ..settings }, folder.path(), None, clips).unwrap()
+    };
+    let original = clips(65);
+    // Each clip recorded at another level, and with another offset.
+    let mut other = original.clone();
+    for (index, (_, features, _)) in other.iter_mut().enumerate() {
+        let (gain, offset) = (1.0 + (index % 7) as f32 / 4.0, (index % 5) as f32 - 2.0);
+        features.data.iter_mut().for_each(|value| *value = *value * gain + offset);
+    }
+    let greatest_change = |extra: &str| {
+        let (a, b) = (outcome(extra, &original).probabilities, outcome(extra, &other).probabilities);
+        a.iter().zip(&b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+    };
+    let by_clip = greatest_change(r#", "normalization": "clip""#);
+    assert!(by_clip < 1e-3, "level and offset of a clip do not matter: {by_clip}");
+    let by_channel = greatest_change(r#", "normalization": "channel""#);
+    assert!(by_channel > 0.01, "they do where all clips share one scaling: {by_channel}");
+    // A given scaling is the same as one that was measured.
+    let measured = outcome(r#", "normalization": "channel""#, &original);
+    let InputScaling::Fixed(scaling) = &measured.scaling else { panic!("{:?}", measured.scaling) };
+    let given = format!(r#", "normalization": {}"#, serde_json::to_string(scaling).unwrap());
+    assert_eq!(outcome(&given, &original).probabilities, measured.probabilities);
+}
+
+#[test]
 fn another_recipe_does_not_take_over_a_checkpoint() {
     let folder = tempfile::tempdir().unwrap();
     run(&learner("resnet_nano", ""), folder.path(), None).unwrap();
@@ -114,6 +152,11 @@ fn faults_are_told_with_key_and_reason() {
         (LearnerSettings { learning_rate: -1.0, ..good.clone() }, "learning_rate = -1"),
         (LearnerSettings { name: "../l".to_owned(), ..good.clone() }, "name = \"../l\""),
         (LearnerSettings { mixup: f32::NAN, ..good.clone() }, "mixup = NaN"),
+        (learner("resnet_nano", r#", "normalization": {"mean": [0.0], "deviation": [1.0]}"#), "for each channel"),
+        (
+            learner("resnet_nano", r#", "normalization": {"mean": [0, 0, 0], "deviation": [1, 0, 1]}"#),
+            "deviation = [1.0, 0.0, 1.0]",
+        ),
         (LearnerSettings { learning_rate: 100.0, weight_decay: 0.9, epochs: 60, ..good }, "the loss is"),
     ];
     for (settings, expected) in cases {
