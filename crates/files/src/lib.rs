@@ -3,6 +3,7 @@
 //! Every file that Earmark writes goes through [`write_atomic`]: written beside its place, synced, renamed. A reader
 //! never sees half a file, and a full disk or a kill leaves what stood there before.
 
+use std::fs::File;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -20,8 +21,11 @@ pub struct FileError {
     pub source: std::io::Error,
 }
 
-fn failed<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(std::io::Error) -> FileError + 'a {
-    move |source| FileError { path: path.to_owned(), action, source }
+impl FileError {
+    /// What could not be done (a verb) to which file, for an error of the system: `map_err(FileError::of("read", path))`.
+    pub fn of<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(std::io::Error) -> Self + 'a {
+        move |source| Self { path: path.to_owned(), action, source }
+    }
 }
 
 /// Writes `bytes` to `path` whole or not at all, and makes its folder where it is missing.
@@ -29,26 +33,39 @@ fn failed<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(std::io::Erro
 /// # Errors
 /// The folder cannot be made, or the file cannot be written, synced or renamed (no right, full disk).
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    write_atomic_with(path, |file| file.write_all(bytes).map_err(FileError::of("write", path)))
+}
+
+/// Like [`write_atomic`], of a file that `fill` writes piece by piece, anywhere in it.
+///
+/// # Errors
+/// Those of [`write_atomic`], and of `fill`; then nothing is left at `path` that was not there before.
+pub fn write_atomic_with<T, E: From<FileError>>(
+    path: &Path,
+    fill: impl FnOnce(&mut File) -> Result<T, E>,
+) -> Result<T, E> {
     let folder = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
     create_folder(folder)?;
-    let write = || -> std::io::Result<()> {
-        let mut file = tempfile::Builder::new().prefix(".earmark-").tempfile_in(folder)?;
-        // Through the file itself: the temporary name says nothing to a person, and errors of the wrapper end in it.
-        file.as_file_mut().write_all(bytes)?;
-        file.as_file().sync_all()?;
+    let temporary = tempfile::Builder::new().prefix(".earmark-").tempfile_in(folder);
+    let mut temporary = temporary.map_err(FileError::of("write", path))?;
+    // Through the file itself: the temporary name says nothing to a person, and errors of the wrapper end in it.
+    let made = fill(temporary.as_file_mut())?;
+    let settle = || -> std::io::Result<()> {
+        temporary.as_file().sync_all()?;
         // Temporary files are private; what we leave behind has the rights that any new file has.
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
-            file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
+            temporary.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
         }
-        file.persist(path).map_err(|error| error.error)?;
+        temporary.persist(path).map_err(|error| error.error)?;
         Ok(())
     };
-    write().map_err(failed("write", path))
+    settle().map_err(FileError::of("write", path))?;
+    Ok(made)
 }
 
 /// Makes a folder and those above it; one that is there is fine.
@@ -56,7 +73,7 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
 /// # Errors
 /// The folder cannot be made, or a file stands in its place.
 pub fn create_folder(path: &Path) -> Result<(), FileError> {
-    std::fs::create_dir_all(path).map_err(failed("create the folder", path))
+    std::fs::create_dir_all(path).map_err(FileError::of("create the folder", path))
 }
 
 /// A file's bytes.
@@ -64,7 +81,7 @@ pub fn create_folder(path: &Path) -> Result<(), FileError> {
 /// # Errors
 /// The file cannot be opened or read.
 pub fn read(path: &Path) -> Result<Vec<u8>, FileError> {
-    std::fs::read(path).map_err(failed("read", path))
+    std::fs::read(path).map_err(FileError::of("read", path))
 }
 
 /// A file's text.
@@ -72,7 +89,7 @@ pub fn read(path: &Path) -> Result<Vec<u8>, FileError> {
 /// # Errors
 /// The file cannot be opened or read, or is not UTF-8.
 pub fn read_to_string(path: &Path) -> Result<String, FileError> {
-    std::fs::read_to_string(path).map_err(failed("read", path))
+    std::fs::read_to_string(path).map_err(FileError::of("read", path))
 }
 
 /// SHA-256 of `bytes`, 64 lower-case hexadecimal digits.
@@ -85,11 +102,11 @@ pub fn sha256(bytes: &[u8]) -> String {
 /// # Errors
 /// The file cannot be opened or read.
 pub fn sha256_file(path: &Path) -> Result<String, FileError> {
-    let mut file = std::fs::File::open(path).map_err(failed("read", path))?;
+    let mut file = File::open(path).map_err(FileError::of("read", path))?;
     let mut digest = Sha256::new();
     let mut block = vec![0; 1 << 16];
     loop {
-        let n = file.read(&mut block).map_err(failed("read", path))?;
+        let n = file.read(&mut block).map_err(FileError::of("read", path))?;
         if n == 0 {
             return Ok(hex(&digest.finalize()));
         }
@@ -127,6 +144,20 @@ mod tests {
         assert_eq!(read_to_string(&path).unwrap(), "two");
         let left: Vec<_> = std::fs::read_dir(path.parent().unwrap()).unwrap().collect();
         assert_eq!(left.len(), 1, "no temporary file is left: {left:?}");
+    }
+
+    #[test]
+    fn what_fails_half_way_leaves_the_old_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("kept.txt");
+        write_atomic(&path, b"old").unwrap();
+        let failed = write_atomic_with(&path, |file| {
+            file.write_all(b"half").map_err(FileError::of("write", &path))?;
+            Err::<(), _>(FileError::of("write", &path)(std::io::Error::other("no more")))
+        });
+        assert!(failed.unwrap_err().to_string().contains("kept.txt: no more"));
+        assert_eq!(read_to_string(&path).unwrap(), "old");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary file is left");
     }
 
     #[test]
