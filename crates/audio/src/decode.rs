@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::ErrorKind;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use symphonia::core::audio::GenericAudioBufferRef;
@@ -143,9 +144,8 @@ fn open(path: &Path, limits: &Limits) -> Result<(Box<dyn FormatReader>, Header),
     let mut source = Source { file, length: metadata.len(), position: 0, patches: header.patches.clone() };
     std::io::Seek::rewind(&mut source).map_err(io)?;
     let stream = MediaSourceStream::new(Box::new(source), Default::default());
-    let reader = symphonia::default::get_probe()
-        .probe(&Hint::new(), stream, Default::default(), Default::default())
-        .map_err(|error| probe_error(path, &header, error))?;
+    let probe = || symphonia::default::get_probe().probe(&Hint::new(), stream, Default::default(), Default::default());
+    let reader = guarded(path, probe)?.map_err(|error| probe_error(path, &header, error))?;
     Ok((reader, header))
 }
 
@@ -159,6 +159,13 @@ fn probe_error(path: &Path, header: &Header, error: Error) -> AudioError {
         error if header.known => AudioError::damaged(path, error.to_string()),
         _ => AudioError::NotAudio { path: path.to_owned(), reason: "no known audio format was found in it".to_owned() },
     }
+}
+
+/// Calls symphonia. Some damaged files break a condition that its code takes for granted (three such places in its
+/// Vorbis decoder); what panics there is an error of the file here. The reader or decoder is not used again.
+fn guarded<T>(path: &Path, call: impl FnOnce() -> T) -> Result<T, AudioError> {
+    catch_unwind(AssertUnwindSafe(call))
+        .map_err(|_| AudioError::damaged(path, "the decoder found a condition broken, and stopped"))
 }
 
 /// A file on the way to samples.
@@ -188,16 +195,18 @@ impl Decoding {
         };
         let channels = parameters.channels.as_ref().map_or(0, |channels| channels.count());
         limits.check_form(&path, parameters.sample_rate.unwrap_or(0), channels)?;
-        let decoder = symphonia::default::get_codecs()
-            .make_audio_decoder(parameters, &options(&track, parameters))
-            .map_err(|error| AudioError::unsupported(&path, error.to_string()))?;
+        let make = || symphonia::default::get_codecs().make_audio_decoder(parameters, &options(&track, parameters));
+        let decoder = guarded(&path, make)?.map_err(|error| match error {
+            Error::Unsupported(reason) => AudioError::unsupported(&path, reason),
+            error => AudioError::damaged(&path, error.to_string()),
+        })?;
         let (sample_rate, interleaved, decoded, heard) = (0, Vec::new(), 0, 0);
         Ok(Decoding { path, limits, reader, track, decoder, sample_rate, interleaved, decoded, heard, next: None })
     }
 
     /// Decodes the next packet and appends its samples to `out`; false at the end, after all checks.
     fn next(&mut self, header: &Header, out: &mut Vec<f32>) -> Result<bool, AudioError> {
-        match self.reader.next_packet() {
+        match guarded(&self.path, || self.reader.next_packet())? {
             Ok(Some(packet)) if packet.track_id == self.track.id => self.take(&packet, header, out)?,
             Ok(Some(_)) => {}
             Ok(None) => return self.end(true, header),
@@ -232,7 +241,7 @@ impl Decoding {
             let length = packet.dur.saturating_add(packet.trim_start).saturating_add(packet.trim_end);
             self.next = packet.pts.checked_add(length);
         }
-        match self.decoder.decode(packet) {
+        match guarded(&self.path, || self.decoder.decode(packet))? {
             Ok(buffer) => {
                 let channels = form(&self.path, &self.limits, &buffer, &mut self.sample_rate)?;
                 let length = self.decoded + buffer.frames() as u64;
@@ -313,7 +322,10 @@ fn form(
 ) -> Result<usize, AudioError> {
     let (rate, channels) = (buffer.spec().rate(), buffer.spec().channels().count());
     limits.check_form(path, rate, channels)?;
-    if rate == 0 || (*sample_rate != 0 && rate != *sample_rate) {
+    if rate == 0 {
+        return Err(AudioError::damaged(path, "its sample rate is 0 Hz"));
+    }
+    if *sample_rate != 0 && rate != *sample_rate {
         let reason = format!("its sample rate changes from {sample_rate} to {rate} Hz");
         return Err(AudioError::unsupported(path, reason));
     }

@@ -64,6 +64,16 @@ pub enum AudioError {
         /// What it counts: seconds, Hz, channels, samples.
         unit: &'static str,
     },
+    /// A setting of [`crate::Limits`] is out of its range.
+    #[error("{key} = {value} is out of range: {allowed}")]
+    Setting {
+        /// The setting.
+        key: &'static str,
+        /// Its value.
+        value: String,
+        /// What is allowed.
+        allowed: &'static str,
+    },
     /// A sample rate that sound cannot be brought to, or samples that no transform can take.
     #[error("cannot resample from {from} to {to} Hz: {reason}")]
     Resample {

@@ -17,6 +17,7 @@
 mod decode;
 mod error;
 mod header;
+mod limits;
 mod mp4;
 mod resample;
 mod source;
@@ -25,6 +26,7 @@ use std::path::Path;
 
 pub use decode::{AudioStream, decode};
 pub use error::AudioError;
+pub use limits::Limits;
 pub use resample::{StreamResampler, resample};
 
 /// Extensions of the files that [`decode`] reads; what it reads of a file named otherwise, the content decides.
@@ -49,52 +51,6 @@ impl Clip {
     /// Length in seconds.
     pub fn seconds(&self) -> f64 {
         self.samples.len() as f64 / f64::from(self.sample_rate.max(1))
-    }
-}
-
-/// What a file may hold, so that no file takes unbounded time or memory.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Limits {
-    /// Longest clip, seconds.
-    pub max_seconds: f64,
-    /// Highest sample rate, Hz.
-    pub max_sample_rate: u32,
-    /// Most channels.
-    pub max_channels: usize,
-    /// Most samples of the mono mix, of 4 bytes each.
-    pub max_samples: usize,
-}
-
-/// One hour, 384 kHz, 32 channels, and 1 GiB of samples.
-impl Default for Limits {
-    fn default() -> Self {
-        Limits { max_seconds: 3600.0, max_sample_rate: 384_000, max_channels: 32, max_samples: 1 << 28 }
-    }
-}
-
-impl Limits {
-    /// Whether a file of this rate and these channels may be decoded.
-    pub(crate) fn check_form(&self, path: &Path, sample_rate: u32, channels: usize) -> Result<(), AudioError> {
-        let exceeded = |limit, unit| Err(AudioError::Limit { path: path.to_owned(), limit, unit });
-        if sample_rate > self.max_sample_rate {
-            return exceeded(f64::from(self.max_sample_rate), "Hz");
-        }
-        if channels > self.max_channels {
-            return exceeded(self.max_channels as f64, "channels");
-        }
-        Ok(())
-    }
-
-    /// Whether a clip may have this many samples.
-    pub(crate) fn check_length(&self, path: &Path, sample_rate: u32, samples: u64) -> Result<(), AudioError> {
-        let exceeded = |limit, unit| Err(AudioError::Limit { path: path.to_owned(), limit, unit });
-        if samples as f64 > self.max_seconds * f64::from(sample_rate) {
-            return exceeded(self.max_seconds, "seconds");
-        }
-        if samples > self.max_samples as u64 {
-            return exceeded(self.max_samples as f64, "samples");
-        }
-        Ok(())
     }
 }
 

@@ -1,0 +1,125 @@
+//! A file with the places where it can be broken.
+
+/// A file, its boundaries and its fields.
+pub struct Anatomy {
+    pub bytes: Vec<u8>,
+    /// Where something starts or ends.
+    pub cuts: Vec<(String, usize)>,
+    pub fields: Vec<Field>,
+    /// Where the sound starts.
+    pub header_end: usize,
+    /// Makes checksums right again, so that a changed field is believed.
+    pub mend: fn(&mut [u8]),
+}
+
+/// A number in the header.
+pub struct Field {
+    pub name: String,
+    /// Its first bit, counted from the start of the file.
+    pub bit: usize,
+    pub bits: usize,
+    /// Whole bytes, the lowest first.
+    pub little: bool,
+    pub kind: Kind,
+}
+
+/// What a field counts, and so what is put there.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Kind {
+    /// Bytes, entries, frames or samples.
+    Length,
+    Channels,
+    Rate,
+    /// Bits of a sample.
+    Depth,
+    /// A choice between some.
+    Code,
+    /// A 32-bit or 64-bit sample.
+    Float,
+}
+
+impl Anatomy {
+    pub fn new(bytes: Vec<u8>) -> Self {
+        Anatomy { bytes, cuts: Vec::new(), fields: Vec::new(), header_end: 0, mend: |_| {} }
+    }
+
+    pub fn cut(&mut self, name: impl Into<String>, at: usize) {
+        self.cuts.push((name.into(), at.min(self.bytes.len())));
+    }
+
+    /// A field of whole bytes, the highest first.
+    pub fn big(&mut self, name: impl Into<String>, at: usize, size: usize, kind: Kind) {
+        self.bits(name, 8 * at, 8 * size, kind);
+    }
+
+    /// A field of whole bytes, the lowest first.
+    pub fn little(&mut self, name: impl Into<String>, at: usize, size: usize, kind: Kind) {
+        self.fields.push(Field { name: name.into(), bit: 8 * at, bits: 8 * size, little: true, kind });
+    }
+
+    pub fn bits(&mut self, name: impl Into<String>, bit: usize, bits: usize, kind: Kind) {
+        self.fields.push(Field { name: name.into(), bit, bits, little: false, kind });
+    }
+}
+
+impl Field {
+    /// The number that stands there; none beyond the end of the file.
+    pub fn get(&self, bytes: &[u8]) -> Option<u64> {
+        (0..self.bits).try_fold(0, |value, n| {
+            let (byte, mask) = self.place(n);
+            Some(value << 1 | u64::from(bytes.get(byte)? & mask != 0))
+        })
+    }
+
+    pub fn set(&self, bytes: &mut [u8], value: u64) {
+        for n in 0..self.bits {
+            let (byte, mask) = self.place(n);
+            let on = value >> (self.bits - 1 - n) & 1 == 1;
+            bytes[byte] = if on { bytes[byte] | mask } else { bytes[byte] & !mask };
+        }
+    }
+
+    /// Byte and mask of the field's bit `n`, counted from its highest.
+    fn place(&self, n: usize) -> (usize, u8) {
+        let (byte, bit) = ((self.bit + n) / 8, (self.bit + n) % 8);
+        let byte = if self.little { self.bit / 8 + self.bits / 8 - 1 - n / 8 } else { byte };
+        (byte, 0x80 >> bit)
+    }
+
+    /// What is put in place of the number that stands there.
+    pub fn values(&self, old: u64) -> Vec<u64> {
+        let max = u64::MAX >> (64 - self.bits);
+        let mut values: Vec<u64> = match self.kind {
+            Kind::Length => {
+                vec![0, 1, 2, 7, max / 2, max / 2 + 1, max - 1, max, old.wrapping_sub(1), old + 1, old / 2, 2 * old]
+            }
+            Kind::Channels => vec![0, 1, 2, 3, 33, 255, max],
+            Kind::Rate => vec![0, 1, 1 << 31, max, max / 2],
+            Kind::Depth => vec![0, 1, 3, 4, 7, 9, 12, 15, 17, 20, 23, 31, 33, 63, 65, 80, 128, 255, max],
+            Kind::Code if self.bits <= 4 => (0..=max).collect(),
+            Kind::Code => vec![0, 1, 2, 3, max, max / 2],
+            Kind::Float if self.bits == 32 => {
+                let floats = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::MAX, f32::MIN, 1e-45];
+                floats.map(|float| u64::from(float.to_bits())).to_vec()
+            }
+            Kind::Float => {
+                let floats = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, f64::MAX, f64::MIN, 5e-324, 1e39];
+                floats.map(f64::to_bits).to_vec()
+            }
+        };
+        values.retain(|value| *value <= max && *value != old);
+        values.sort_unstable();
+        values.dedup();
+        values
+    }
+}
+
+/// Bytes without any order, always the same.
+pub fn noise(length: usize) -> Vec<u8> {
+    let mut state = 7u64;
+    let next = |_| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 56) as u8
+    };
+    (0..length).map(next).collect()
+}
