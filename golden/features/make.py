@@ -84,7 +84,7 @@ def mfcc(y, settings, n_mfcc=64):
 
 
 def statistics(m):
-    skew = [0.0 if np.ptp(row) < 1e-9 else scipy.stats.skew(row) for row in m]
+    skew = [0.0 if np.ptp(row) < 1e-5 else scipy.stats.skew(row) for row in m]
     return np.concatenate([m.max(1), m.min(1), m.var(1), skew])
 
 

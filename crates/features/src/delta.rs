@@ -1,56 +1,198 @@
 //! Local slope and curvature of features over time.
 
-/// Frames that a delta looks at: librosa's default.
-pub const DELTA_WIDTH: usize = 9;
-const HALF: usize = DELTA_WIDTH / 2;
+use serde::{Deserialize, Serialize};
 
-/// Least-squares slope of a line through nine values: `k / sum(k^2)`.
-const SLOPE: [f64; DELTA_WIDTH] = divided([-4.0, -3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0, 4.0], 60.0);
-/// Second derivative of the least-squares parabola through nine values (Savitzky and Golay, 1964).
-const CURVATURE: [f64; DELTA_WIDTH] = divided([28.0, 7.0, -8.0, -17.0, -20.0, -17.0, -8.0, 7.0, 28.0], 462.0);
+use crate::FeatureError;
+use crate::settings::check;
 
-const fn divided(mut weights: [f64; DELTA_WIDTH], by: f64) -> [f64; DELTA_WIDTH] {
-    let mut k = 0;
-    while k < DELTA_WIDTH {
-        weights[k] /= by;
-        k += 1;
+/// How deltas are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DeltaFilter {
+    /// Savitzky and Golay's (1964) derivative of the least-squares line or parabola: librosa since 0.6.
+    Savgol,
+    /// The plain filter of librosa 0.5: `(4..-4) / 60` for width 9, for delta-deltas applied twice, the result cut out
+    /// once; so its delta-deltas come `delta_width / 2` frames late.
+    Fir,
+}
+
+/// What stands beyond the clip's ends for a Savitzky-Golay delta: the modes of `scipy.signal.savgol_filter`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DeltaMode {
+    /// Nothing: near an end, the derivative of the first or last `delta_width` frames. A clip of fewer frames, which
+    /// librosa refuses, is taken as in `nearest`, so that short clips have features too.
+    Interp,
+    /// The first or last frame.
+    Nearest,
+    /// The clip mirrored at its first and last frame, which are not repeated.
+    Mirror,
+    /// Zeros.
+    Constant,
+    /// The clip from its other end. A stream has to wait for that end.
+    Wrap,
+}
+
+/// Settings of deltas and delta-deltas: those of `librosa.feature.delta`.
+///
+/// ```
+/// use earmark_features::{DeltaMode, DeltaSettings};
+/// let settings: DeltaSettings = serde_json::from_str(r#"{"delta_width": 5, "delta_mode": "nearest"}"#)?;
+/// assert_eq!(settings.delta_mode, DeltaMode::Nearest);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DeltaSettings {
+    /// The filter.
+    pub delta: DeltaFilter,
+    /// Frames that it looks at; odd, 3 to 255.
+    pub delta_width: usize,
+    /// What stands beyond the ends; the FIR filter has its own rule and looks not at this.
+    pub delta_mode: DeltaMode,
+}
+
+impl Default for DeltaSettings {
+    fn default() -> Self {
+        DeltaSettings { delta: DeltaFilter::Savgol, delta_width: 9, delta_mode: DeltaMode::Interp }
     }
-    weights
+}
+
+impl DeltaSettings {
+    /// Whether every setting is in its range.
+    ///
+    /// # Errors
+    /// [`FeatureError::Setting`] names the first setting that is not, and what is allowed.
+    pub fn validate(&self) -> Result<(), FeatureError> {
+        let width = self.delta_width;
+        check("delta_width", width, (3..=255).contains(&width) && width % 2 == 1, "odd, 3 to 255 frames")
+    }
 }
 
 /// Delta (`order` 1) or delta-delta (`order` 2) of one row of frames.
 ///
-/// The Savitzky-Golay derivative over nine frames, polynomial order = derivative order. Within four frames of an end it
-/// is that of the first or last nine frames. librosa refuses fewer than nine frames; we repeat the end frames there
-/// (librosa's `mode="nearest"`), so that short clips have features too.
-///
 /// # Shape
-/// `row` and `out`: `[frames]`.
+/// `row` and out: `[frames]`.
 /// # Units
 /// Those of `row` per frame, or per frame squared.
+/// # Errors
+/// A setting out of its range; an order other than 1 and 2.
 ///
-/// Source: `librosa.feature.delta` (0.11), `scipy.signal.savgol_filter`.
+/// Source: `librosa.feature.delta` (0.11), `scipy.signal.savgol_filter`; for the FIR filter librosa 0.5.1.
 ///
 /// ```
+/// use earmark_features::{DeltaSettings, delta};
 /// let ramp: Vec<f32> = (0..20).map(|t| 3.0 * t as f32).collect();
-/// let mut slope = vec![0.0; 20];
-/// earmark_features::delta(&ramp, 1, &mut slope);
+/// let slope = delta(&ramp, 1, &DeltaSettings::default())?;
 /// assert!(slope.iter().all(|d| (d - 3.0).abs() < 1e-5));
+/// # Ok::<(), earmark_features::FeatureError>(())
 /// ```
-pub fn delta(row: &[f32], order: u8, out: &mut [f32]) {
-    let weights = if order == 1 { &SLOPE } else { &CURVATURE };
-    let frames = row.len().min(out.len());
-    if frames < DELTA_WIDTH {
-        for (t, out) in out.iter_mut().enumerate().take(frames) {
-            let at = |k: usize| row[(t + k).saturating_sub(HALF).min(frames - 1)];
-            *out = (0..DELTA_WIDTH).map(|k| weights[k] * f64::from(at(k))).sum::<f64>() as f32;
+pub fn delta(row: &[f32], order: u8, settings: &DeltaSettings) -> Result<Vec<f32>, FeatureError> {
+    settings.validate()?;
+    check("order", order, (1..=2).contains(&order), "1 or 2")?;
+    let deltas = Deltas::new(settings);
+    let mut out = vec![0.0; row.len()];
+    for (t, out) in out.iter_mut().enumerate() {
+        let centre = deltas.centre(t, Some(row.len()));
+        let around: Vec<f32> =
+            deltas.around(centre).map(|position| deltas.source(position, row.len()).map_or(0.0, |t| row[t])).collect();
+        deltas.apply(order, &around, std::slice::from_mut(out));
+    }
+    Ok(out)
+}
+
+/// Weights of the frames around a centre, for both orders, and what stands beyond the ends.
+pub(crate) struct Deltas {
+    /// Frames before and after the centre.
+    before: usize,
+    after: usize,
+    /// One weight for each frame from `before` to `after`, of slope and curvature.
+    weights: [Vec<f32>; 2],
+    width: usize,
+    filter: DeltaFilter,
+    mode: DeltaMode,
+}
+
+impl Deltas {
+    /// Of valid settings.
+    pub(crate) fn new(settings: &DeltaSettings) -> Self {
+        let (filter, mode, width) = (settings.delta, settings.delta_mode, settings.delta_width);
+        let half = width / 2;
+        let offsets = || (0..width).map(|k| k as f64 - half as f64);
+        let squares: f64 = offsets().map(|k| k * k).sum();
+        let slope: Vec<f64> = offsets().map(|k| k / squares).collect();
+        let (before, weights) = match filter {
+            DeltaFilter::Savgol => {
+                let (mean, fourths) = (squares / width as f64, offsets().map(|k| k.powi(4)).sum::<f64>());
+                let scale = 2.0 / (fourths - squares * mean);
+                (half, [slope, offsets().map(|k| (k * k - mean) * scale).collect()])
+            }
+            DeltaFilter::Fir => {
+                // The filter with itself; it ends where the single one ends, `half` frames too early for its centre.
+                let mut twice = vec![0.0; 2 * width - 1];
+                for (i, a) in slope.iter().enumerate() {
+                    slope.iter().enumerate().for_each(|(j, b)| twice[i + j] += a * b);
+                }
+                let late = vec![0.0; 2 * half];
+                (3 * half, [[late, slope].concat(), twice])
+            }
+        };
+        let weights = weights.map(|weights| weights.into_iter().map(|weight| weight as f32).collect());
+        Deltas { before, after: half, weights, width, filter, mode }
+    }
+
+    /// Whether the first frames depend on the last ones.
+    pub(crate) fn wraps(&self) -> bool {
+        self.filter == DeltaFilter::Savgol && self.mode == DeltaMode::Wrap
+    }
+
+    /// Frames whose deltas no later frame can change, when `known` frames have come.
+    pub(crate) fn settled(&self, known: usize) -> usize {
+        if known < self.width { 0 } else { known - self.after }
+    }
+
+    /// The frame around which frame `t` is judged, of `total` frames, if that is known.
+    pub(crate) fn centre(&self, t: usize, total: Option<usize>) -> usize {
+        let long = total.is_none_or(|total| total >= self.width);
+        if self.filter == DeltaFilter::Savgol && self.mode == DeltaMode::Interp && long {
+            t.max(self.after).min(total.map_or(usize::MAX, |total| total - 1 - self.after))
+        } else {
+            t
         }
-        return;
     }
-    for (out, around) in out[HALF..].iter_mut().zip(row[..frames].windows(DELTA_WIDTH)) {
-        *out = around.iter().zip(weights).map(|(x, w)| f64::from(*x) * w).sum::<f64>() as f32;
+
+    /// The positions around a centre, some perhaps beyond the ends.
+    pub(crate) fn around(&self, centre: usize) -> std::ops::Range<isize> {
+        centre as isize - self.before as isize..(centre + self.after + 1) as isize
     }
-    let (first, last) = (out[HALF], out[frames - 1 - HALF]);
-    out[..HALF].fill(first);
-    out[frames - HALF..frames].fill(last);
+
+    /// The frame that stands at a position; none: zeros. `frames` may be those known so far, away from the last ones.
+    pub(crate) fn source(&self, position: isize, frames: usize) -> Option<usize> {
+        let last = frames as isize - 1;
+        if (0..=last).contains(&position) {
+            return Some(position as usize);
+        }
+        let at = match (self.filter, self.mode) {
+            // Before the repeated first frame the filter of librosa 0.5 starts from nothing.
+            (DeltaFilter::Fir, _) if position < -(self.width as isize) => return None,
+            (DeltaFilter::Fir, _) | (_, DeltaMode::Interp | DeltaMode::Nearest) => position.clamp(0, last),
+            (_, DeltaMode::Constant) => return None,
+            (_, DeltaMode::Wrap) => position.rem_euclid(frames as isize),
+            (_, DeltaMode::Mirror) if last == 0 => 0,
+            (_, DeltaMode::Mirror) => {
+                let folded = position.rem_euclid(2 * last);
+                folded.min(2 * last - folded)
+            }
+        };
+        Some(at as usize)
+    }
+
+    /// Weighs frames: `around` is `[frames around the centre, bins]`, `out` `[bins]`.
+    pub(crate) fn apply(&self, order: u8, around: &[f32], out: &mut [f32]) {
+        let bins = out.len();
+        out.fill(0.0);
+        for (weight, frame) in self.weights[usize::from(order != 1)].iter().zip(around.chunks_exact(bins)) {
+            out.iter_mut().zip(frame).for_each(|(out, value)| *out += weight * value);
+        }
+    }
 }

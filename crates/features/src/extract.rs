@@ -1,8 +1,8 @@
 //! From samples to features, for many clips with one plan.
 
-use crate::mfcc::{cepstrum, dct_matrix};
-use crate::stft::Stft;
-use crate::{FeatureError, FrontEnd, MelBank, MelSettings, delta, power_to_db};
+use crate::delta::Deltas;
+use crate::spectrogram::Spectrogram;
+use crate::{FeatureError, FeatureStream, FrontEnd};
 
 /// Features of one clip.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,21 +28,22 @@ pub struct Features {
 /// # Ok::<(), FeatureError>(())
 /// ```
 pub struct Extractor {
-    spectrogram: Option<Spectrogram>,
-    deltas: bool,
+    pub(crate) spectrogram: Option<Spectrogram>,
+    pub(crate) deltas: Option<Deltas>,
 }
 
 impl Extractor {
     pub(crate) fn new(front_end: &FrontEnd) -> Result<Self, FeatureError> {
         front_end.validate()?;
         Ok(match front_end {
-            FrontEnd::LogMel { mel, deltas } => {
-                Extractor { spectrogram: Some(Spectrogram::new(mel, None)), deltas: *deltas }
+            FrontEnd::LogMel { mel, deltas, delta } => {
+                Extractor { spectrogram: Some(Spectrogram::new(mel, None)), deltas: deltas.then(|| Deltas::new(delta)) }
             }
-            FrontEnd::Mfcc { n_mfcc, mel, deltas } => {
-                Extractor { spectrogram: Some(Spectrogram::new(mel, Some(*n_mfcc))), deltas: *deltas }
-            }
-            FrontEnd::Wave { .. } => Extractor { spectrogram: None, deltas: false },
+            FrontEnd::Mfcc { n_mfcc, mel, deltas, delta } => Extractor {
+                spectrogram: Some(Spectrogram::new(mel, Some(*n_mfcc))),
+                deltas: deltas.then(|| Deltas::new(delta)),
+            },
+            FrontEnd::Wave { .. } => Extractor { spectrogram: None, deltas: None },
         })
     }
 
@@ -51,92 +52,46 @@ impl Extractor {
     /// # Shape
     /// `samples`: `[N]`, mono; out: `[frames, channels, bins]`, with centring `frames = 1 + N / hop_length`.
     /// # Units
-    /// Samples at [`FrontEnd::sample_rate`], full scale = 1; log-mel in dB.
+    /// Samples at [`FrontEnd::sample_rate`], full scale = 1; log-mel in dB. Power above 3.4e38 counts as 3.4e38.
     /// # Errors
     /// No samples, a sample that is NaN or infinite, or, without centring, less than one frame.
     pub fn extract(&self, samples: &[f32]) -> Result<Features, FeatureError> {
-        check_samples(samples)?;
-        let Some(spectrogram) = &self.spectrogram else {
-            return Ok(Features { data: samples.to_vec(), channels: 1, bins: 1, frames: samples.len() });
-        };
-        let (values, frames) = spectrogram.compute(samples)?;
-        let bins = spectrogram.bins();
-        let mut data: Vec<f32> = values.iter().map(|value| *value as f32).collect();
-        let channels = if self.deltas { 3 } else { 1 };
-        if self.deltas {
-            data.resize(channels * bins * frames, 0.0);
-            let (features, deltas) = data.split_at_mut(bins * frames);
-            for (order, deltas) in [1, 2].into_iter().zip(deltas.chunks_exact_mut(bins * frames)) {
-                for (row, out) in features.chunks_exact(frames).zip(deltas.chunks_exact_mut(frames)) {
-                    delta(row, order, out);
-                }
-            }
+        let mut stream = self.stream();
+        stream.push(samples)?;
+        let frames = stream.finish()?;
+        let (channels, bins) = self.shape();
+        let mut data = Vec::with_capacity(frames * channels * bins);
+        let mut some = Vec::new();
+        while stream.take(&mut some) > 0 {
+            data.extend_from_slice(&some);
         }
-        // Frame by frame: a crop of a clip is then one piece, and a stream can be written as it comes.
-        let width = channels * bins;
-        let data = (0..frames).flat_map(|t| (0..width).map(move |row| (row, t))).map(|(row, t)| data[row * frames + t]);
-        Ok(Features { data: data.collect(), channels, bins, frames })
-    }
-}
-
-/// The first sample that is no number, or none at all, is an error.
-fn check_samples(samples: &[f32]) -> Result<(), FeatureError> {
-    if samples.is_empty() {
-        return Err(FeatureError::Empty);
-    }
-    match samples.iter().position(|sample| !sample.is_finite()) {
-        Some(index) => Err(FeatureError::NotFinite { index, value: samples[index] }),
-        None => Ok(()),
-    }
-}
-
-/// Log-mel, or the cepstrum of it.
-pub(crate) struct Spectrogram {
-    settings: MelSettings,
-    stft: Stft,
-    bank: MelBank,
-    cosines: Option<Vec<f64>>,
-}
-
-impl Spectrogram {
-    /// Of valid settings.
-    pub(crate) fn new(settings: &MelSettings, n_mfcc: Option<usize>) -> Self {
-        Spectrogram {
-            settings: settings.clone(),
-            stft: Stft::new(settings),
-            bank: MelBank::new(settings),
-            cosines: n_mfcc.map(|n_mfcc| dct_matrix(n_mfcc, settings.n_mels)),
-        }
+        Ok(Features { data, channels, bins, frames })
     }
 
-    fn bins(&self) -> usize {
-        let n_mels = self.settings.n_mels;
-        self.cosines.as_ref().map_or(n_mels, |cosines| cosines.len() / n_mels)
+    /// The features of one clip whose samples come piece by piece, bit for bit those of [`Extractor::extract`].
+    ///
+    /// ```
+    /// use earmark_features::FrontEnd;
+    /// let extractor = FrontEnd::logmel().extractor()?;
+    /// let mut stream = extractor.stream();
+    /// for _ in 0..50 {
+    ///     stream.push(&[0.1; 441])?;
+    /// }
+    /// assert_eq!(stream.finish()?, 101);
+    /// let (mut frames, mut some) = (Vec::new(), Vec::new());
+    /// while stream.take(&mut some) > 0 {
+    ///     frames.extend_from_slice(&some);
+    /// }
+    /// assert_eq!(frames, extractor.extract(&[0.1; 50 * 441])?.data);
+    /// # Ok::<(), earmark_features::FeatureError>(())
+    /// ```
+    pub fn stream(&self) -> FeatureStream<'_> {
+        FeatureStream::new(self)
     }
 
-    /// Row-major `[bins, frames]`, and the number of frames.
-    pub(crate) fn compute(&self, samples: &[f32]) -> Result<(Vec<f64>, usize), FeatureError> {
-        check_samples(samples)?;
-        let settings = &self.settings;
-        let frames = settings.frames(samples.len());
-        if frames == 0 {
-            return Err(FeatureError::TooShort { samples: samples.len(), needed: settings.n_fft });
-        }
-        let n_mels = settings.n_mels;
-        let mut bands = vec![0.0; n_mels * frames];
-        let mut column = vec![0.0; n_mels];
-        self.stft.for_each_frame(samples, frames, |t, spectrum| {
-            self.bank.apply(spectrum, &mut column);
-            for (row, band) in bands.chunks_exact_mut(frames).zip(&column) {
-                row[t] = *band;
-            }
-        });
-        let (reference, amin) = (f64::from(settings.r#ref), f64::from(settings.amin));
-        power_to_db(&mut bands, reference, amin, settings.top_db.map(f64::from));
-        let values = match &self.cosines {
-            Some(cosines) => cepstrum(cosines, &bands, n_mels, frames),
-            None => bands,
-        };
-        Ok((values, frames))
+    /// Channels and bins, as [`FrontEnd::shape`].
+    pub(crate) fn shape(&self) -> (usize, usize) {
+        let bins = self.spectrogram.as_ref().map_or(1, Spectrogram::bins);
+        (if self.deltas.is_some() { 3 } else { 1 }, bins)
     }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::settings::check;
-use crate::{Extractor, FeatureError, MelSettings};
+use crate::{DeltaSettings, Extractor, FeatureError, MelSettings};
 
 /// The kind of features and their settings. In TOML or JSON: a `kind` and the settings beside it.
 ///
@@ -25,6 +25,9 @@ pub enum FrontEnd {
         mel: MelSettings,
         /// Whether deltas and delta-deltas are stacked on it.
         deltas: bool,
+        /// How they are made.
+        #[serde(flatten)]
+        delta: DeltaSettings,
     },
     /// Mel-frequency cepstral coefficients, `[3, n_mfcc, T]` with deltas, else `[1, n_mfcc, T]`.
     Mfcc {
@@ -35,6 +38,9 @@ pub enum FrontEnd {
         mel: MelSettings,
         /// Whether deltas and delta-deltas are stacked on them.
         deltas: bool,
+        /// How they are made.
+        #[serde(flatten)]
+        delta: DeltaSettings,
     },
     /// The samples themselves, `[1, 1, N]`.
     Wave {
@@ -54,6 +60,8 @@ enum Written {
         mel: MelSettings,
         #[serde(default = "yes")]
         deltas: bool,
+        #[serde(flatten)]
+        delta: DeltaSettings,
     },
     Mfcc {
         #[serde(default = "mfcc_coefficients")]
@@ -64,6 +72,8 @@ enum Written {
         mel: MelSettings,
         #[serde(default = "yes")]
         deltas: bool,
+        #[serde(flatten)]
+        delta: DeltaSettings,
     },
     Wave {
         #[serde(default = "wave_rate")]
@@ -96,9 +106,9 @@ pub(crate) fn mfcc_bands() -> usize {
 impl From<Written> for FrontEnd {
     fn from(written: Written) -> Self {
         match written {
-            Written::LogMel { mel, deltas } => FrontEnd::LogMel { mel, deltas },
-            Written::Mfcc { n_mfcc, n_mels, mel, deltas } => {
-                FrontEnd::Mfcc { n_mfcc, mel: MelSettings { n_mels, ..mel }, deltas }
+            Written::LogMel { mel, deltas, delta } => FrontEnd::LogMel { mel, deltas, delta },
+            Written::Mfcc { n_mfcc, n_mels, mel, deltas, delta } => {
+                FrontEnd::Mfcc { n_mfcc, mel: MelSettings { n_mels, ..mel }, deltas, delta }
             }
             Written::Wave { sr, channels } => FrontEnd::Wave { sr, channels },
         }
@@ -108,7 +118,7 @@ impl From<Written> for FrontEnd {
 /// Log-mel with deltas and the default [`MelSettings`].
 impl Default for FrontEnd {
     fn default() -> Self {
-        FrontEnd::LogMel { mel: MelSettings::default(), deltas: true }
+        FrontEnd::LogMel { mel: MelSettings::default(), deltas: true, delta: DeltaSettings::default() }
     }
 }
 
@@ -121,7 +131,7 @@ impl FrontEnd {
     /// 64 MFCC of 128 bands with deltas, `[3, 64, T]` at 22,050 Hz.
     pub fn mfcc() -> Self {
         let mel = MelSettings { n_mels: mfcc_bands(), ..MelSettings::default() };
-        FrontEnd::Mfcc { n_mfcc: mfcc_coefficients(), mel, deltas: true }
+        FrontEnd::Mfcc { n_mfcc: mfcc_coefficients(), mel, deltas: true, delta: DeltaSettings::default() }
     }
 
     /// The samples at 44,100 Hz, `[1, 1, N]`.
@@ -141,7 +151,7 @@ impl FrontEnd {
     pub fn shape(&self) -> (usize, usize) {
         let stacked = |deltas: &bool| if *deltas { 3 } else { 1 };
         match self {
-            FrontEnd::LogMel { mel, deltas } => (stacked(deltas), mel.n_mels),
+            FrontEnd::LogMel { mel, deltas, .. } => (stacked(deltas), mel.n_mels),
             FrontEnd::Mfcc { n_mfcc, deltas, .. } => (stacked(deltas), *n_mfcc),
             FrontEnd::Wave { channels, .. } => (*channels, 1),
         }
@@ -161,9 +171,13 @@ impl FrontEnd {
     /// [`FeatureError::Setting`] names the first setting that is not, and what is allowed.
     pub fn validate(&self) -> Result<(), FeatureError> {
         match self {
-            FrontEnd::LogMel { mel, .. } => mel.validate(),
-            FrontEnd::Mfcc { n_mfcc, mel, .. } => {
+            FrontEnd::LogMel { mel, delta, .. } => {
                 mel.validate()?;
+                delta.validate()
+            }
+            FrontEnd::Mfcc { n_mfcc, mel, delta, .. } => {
+                mel.validate()?;
+                delta.validate()?;
                 check("n_mfcc", n_mfcc, (1..=mel.n_mels).contains(n_mfcc), "1 to n_mels")
             }
             FrontEnd::Wave { sr, channels } => {

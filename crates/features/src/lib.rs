@@ -19,15 +19,19 @@ mod extract;
 mod front_end;
 mod mel;
 mod mfcc;
+mod moments;
 mod npy;
+mod powers;
 mod scaling;
 mod settings;
+mod spectrogram;
 mod statistics;
 mod stft;
+mod stream;
 mod view;
 
 pub use db::power_to_db;
-pub use delta::{DELTA_WIDTH, delta};
+pub use delta::{DeltaFilter, DeltaMode, DeltaSettings, delta};
 pub use extract::{Extractor, Features};
 pub use front_end::FrontEnd;
 pub use mel::{MelBank, hz_to_mel, mel_to_hz};
@@ -35,7 +39,11 @@ pub use mfcc::dct_matrix;
 pub use npy::npy;
 pub use scaling::{InputScaling, Scaling};
 pub use settings::{MelSettings, Norm, PadMode, Window};
-pub use statistics::{MfccStatistics, mfcc_statistics, mfcc_statistics_names};
+pub use statistics::{
+    MfccStatistics, Statistic, StatisticSet, StatisticsExtractor, StatisticsStream, mfcc_statistics,
+    mfcc_statistics_names,
+};
+pub use stream::FeatureStream;
 pub use view::{FeatureView, Values};
 
 /// Why no features could be made.
@@ -71,4 +79,7 @@ pub enum FeatureError {
         /// Samples in a frame, `n_fft`.
         needed: usize,
     },
+    /// Samples were pushed into a stream that was finished.
+    #[error("samples came after the stream was finished")]
+    Finished,
 }

@@ -107,7 +107,7 @@ impl MelBank {
 }
 
 /// Four running sums, which the compiler turns into vector instructions; one sum it may not reorder.
-fn dot(a: &[f64], b: &[f64]) -> f64 {
+pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
     let n = a.len().min(b.len());
     let (a, b) = (a[..n].chunks_exact(4), b[..n].chunks_exact(4));
     let rest: f64 = a.remainder().iter().zip(b.remainder()).map(|(a, b)| a * b).sum();

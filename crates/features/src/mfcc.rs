@@ -21,16 +21,3 @@ pub fn dct_matrix(n_mfcc: usize, n_mels: usize) -> Vec<f64> {
     };
     (0..n_mfcc).flat_map(|k| (0..n_mels).map(move |m| entry(k, m))).collect()
 }
-
-/// Applies `dct_matrix` to bands: `[n_mels, frames]` to `[n_mfcc, frames]`, both row-major.
-pub(crate) fn cepstrum(rows: &[f64], bands: &[f64], n_mels: usize, frames: usize) -> Vec<f64> {
-    let mut out = vec![0.0; rows.len() / n_mels.max(1) * frames];
-    for (row, out) in rows.chunks_exact(n_mels).zip(out.chunks_exact_mut(frames)) {
-        for (weight, band) in row.iter().zip(bands.chunks_exact(frames)) {
-            for (out, band) in out.iter_mut().zip(band) {
-                *out += weight * band;
-            }
-        }
-    }
-    out
-}

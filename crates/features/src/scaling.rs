@@ -46,6 +46,17 @@ impl Scaling {
         Self { mean: mean.into_iter().map(|mean| mean as f32).collect(), deviation }
     }
 
+    /// Mean and deviation of each channel over one clip.
+    ///
+    /// ```
+    /// use earmark_features::{Features, Scaling};
+    /// let clip = Features { data: vec![1.0, 3.0], channels: 1, bins: 1, frames: 2 };
+    /// assert_eq!(Scaling::of_clip(clip.view()), Scaling { mean: vec![2.0], deviation: vec![1.0] });
+    /// ```
+    pub fn of_clip(clip: FeatureView<'_>) -> Self {
+        Self::of(std::iter::once(clip))
+    }
+
     /// Subtracts the mean and divides by the deviation, in place.
     ///
     /// # Shape
@@ -126,7 +137,7 @@ impl InputScaling {
     pub fn of_clip(&self, clip: FeatureView<'_>) -> Option<Cow<'_, Scaling>> {
         match self {
             InputScaling::None => None,
-            InputScaling::Clip => Some(Cow::Owned(Scaling::of(std::iter::once(clip)))),
+            InputScaling::Clip => Some(Cow::Owned(Scaling::of_clip(clip))),
             InputScaling::Fixed(scaling) => Some(Cow::Borrowed(scaling)),
         }
     }

@@ -22,8 +22,13 @@ pub enum Window {
 pub enum PadMode {
     /// Zeros.
     Constant,
+    /// The first or last sample (`replicate` in PyTorch).
+    #[serde(alias = "replicate")]
+    Edge,
     /// The clip mirrored at its first and last sample, which are not repeated.
     Reflect,
+    /// The clip mirrored before its first and after its last sample, which are repeated.
+    Symmetric,
 }
 
 /// How mel bands are scaled.
@@ -82,7 +87,7 @@ pub struct MelSettings {
     pub norm: Norm,
     /// Power that is 0 dB.
     pub r#ref: f32,
-    /// Floor under the power.
+    /// Floor under the power; at least 1e-37.
     pub amin: f32,
     /// Decibels kept below the clip's loudest value; none (in a recipe: any negative number): all.
     #[serde(with = "top_db")]
@@ -165,7 +170,7 @@ impl MelSettings {
         check("fmax", upper, upper > 0.0 && upper <= half, "above 0, at most sr / 2")?;
         check("fmin", lower, lower >= 0.0 && lower < upper, "at least 0, below fmax")?;
         check("ref", self.r#ref, self.r#ref > 0.0 && self.r#ref.is_finite(), "above 0")?;
-        check("amin", self.amin, self.amin > 0.0 && self.amin.is_finite(), "above 0")?;
+        check("amin", self.amin, self.amin >= 1e-37 && self.amin.is_finite(), "at least 1e-37")?;
         let top_db = self.top_db.unwrap_or(0.0);
         check("top_db", top_db, (0.0..=1_000.0).contains(&top_db), "0 to 1,000 dB, or -1 for no limit")
     }

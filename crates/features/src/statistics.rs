@@ -2,10 +2,104 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::extract::Spectrogram;
 use crate::front_end::{mfcc_bands, mfcc_coefficients};
+use crate::moments::{Described, Moments};
+use crate::powers::Powers;
 use crate::settings::check;
+use crate::spectrogram::Spectrogram;
 use crate::{FeatureError, MelSettings};
+
+/// One number that describes how a coefficient is distributed over the clip's frames.
+///
+/// Variance, deviation, skewness and kurtosis are those of the population (`numpy.var`, `numpy.std`, `scipy.stats.skew`
+/// and `scipy.stats.kurtosis` as they come); a coefficient that varies by less than 1e-5 has skewness and kurtosis 0:
+/// librosa's 32-bit numbers do not say more, and of a constant one scipy says NaN.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Statistic {
+    /// The greatest.
+    Max,
+    /// The least.
+    Min,
+    /// Variance.
+    Var,
+    /// Skewness.
+    Skew,
+    /// Mean.
+    Mean,
+    /// Standard deviation.
+    Std,
+    /// Kurtosis above that of a normal distribution (Fisher's).
+    Kurtosis,
+}
+
+impl Statistic {
+    const ALL: [Statistic; 7] = {
+        use Statistic::{Kurtosis, Max, Mean, Min, Skew, Std, Var};
+        [Max, Min, Var, Skew, Mean, Std, Kurtosis]
+    };
+
+    /// Its name in recipes and in columns of tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Statistic::Max => "max",
+            Statistic::Min => "min",
+            Statistic::Var => "var",
+            Statistic::Skew => "skew",
+            Statistic::Mean => "mean",
+            Statistic::Std => "std",
+            Statistic::Kurtosis => "kurtosis",
+        }
+    }
+
+    fn of(self, column: &Described) -> f64 {
+        match self {
+            Statistic::Max => column.maximum,
+            Statistic::Min => column.minimum,
+            Statistic::Var => column.variance,
+            Statistic::Skew => column.skewness,
+            Statistic::Mean => column.mean,
+            Statistic::Std => column.variance.sqrt(),
+            Statistic::Kurtosis => column.kurtosis,
+        }
+    }
+}
+
+/// Which statistics: a named set, or a list of names.
+///
+/// ```
+/// use earmark_features::{Statistic, StatisticSet};
+/// let list: StatisticSet = serde_json::from_str(r#"["max", "std"]"#)?;
+/// assert_eq!(list.statistics(), [Statistic::Max, Statistic::Std]);
+/// assert_eq!(StatisticSet::Paper.statistics().len(), 4);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StatisticSet {
+    /// Maximum, minimum, variance, skewness: those of the reference system.
+    Paper,
+    /// Mean, standard deviation, skewness, kurtosis.
+    Moments,
+    /// All there are: those of the paper first, then mean, standard deviation, kurtosis.
+    All,
+    /// These, in this order.
+    #[serde(untagged)]
+    List(Vec<Statistic>),
+}
+
+impl StatisticSet {
+    /// The statistics of the set, in their order.
+    pub fn statistics(&self) -> &[Statistic] {
+        const MOMENTS: [Statistic; 4] = [Statistic::Mean, Statistic::Std, Statistic::Skew, Statistic::Kurtosis];
+        match self {
+            StatisticSet::Paper => &Statistic::ALL[..4],
+            StatisticSet::Moments => &MOMENTS,
+            StatisticSet::All => &Statistic::ALL,
+            StatisticSet::List(list) => list,
+        }
+    }
+}
 
 /// Settings of the statistics: which coefficients of which spectrogram.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -13,6 +107,8 @@ use crate::{FeatureError, MelSettings};
 pub struct MfccStatistics {
     /// Coefficients, from 0.
     pub n_mfcc: usize,
+    /// What is said of each.
+    pub set: StatisticSet,
     /// The spectrogram under them; 128 bands where nothing else is said.
     #[serde(flatten)]
     pub mel: MelSettings,
@@ -24,22 +120,28 @@ pub struct MfccStatistics {
 struct Written {
     #[serde(default = "mfcc_coefficients")]
     n_mfcc: usize,
+    #[serde(default = "paper")]
+    set: StatisticSet,
     #[serde(default = "mfcc_bands")]
     n_mels: usize,
     #[serde(flatten)]
     mel: MelSettings,
 }
 
+fn paper() -> StatisticSet {
+    StatisticSet::Paper
+}
+
 impl From<Written> for MfccStatistics {
-    fn from(Written { n_mfcc, n_mels, mel }: Written) -> Self {
-        MfccStatistics { n_mfcc, mel: MelSettings { n_mels, ..mel } }
+    fn from(Written { n_mfcc, set, n_mels, mel }: Written) -> Self {
+        MfccStatistics { n_mfcc, set, mel: MelSettings { n_mels, ..mel } }
     }
 }
 
 impl Default for MfccStatistics {
     fn default() -> Self {
         let mel = MelSettings { n_mels: mfcc_bands(), ..MelSettings::default() };
-        MfccStatistics { n_mfcc: mfcc_coefficients(), mel }
+        MfccStatistics { n_mfcc: mfcc_coefficients(), set: paper(), mel }
     }
 }
 
@@ -50,17 +152,119 @@ impl MfccStatistics {
     /// [`FeatureError::Setting`] names the first setting that is not, and what is allowed.
     pub fn validate(&self) -> Result<(), FeatureError> {
         self.mel.validate()?;
-        check("n_mfcc", self.n_mfcc, (1..=self.mel.n_mels).contains(&self.n_mfcc), "1 to n_mels")
+        check("n_mfcc", self.n_mfcc, (1..=self.mel.n_mels).contains(&self.n_mfcc), "1 to n_mels")?;
+        let set = self.set.statistics();
+        let once = !set.is_empty() && set.iter().enumerate().all(|(at, statistic)| !set[..at].contains(statistic));
+        let names: Vec<&str> = set.iter().map(|statistic| statistic.name()).collect();
+        check("set", format!("[{}]", names.join(", ")), once, "each statistic at most once, and at least one")
+    }
+
+    /// What makes the statistics of clips: plans the Fourier transform and builds the mel bank, so make it once.
+    ///
+    /// # Errors
+    /// As [`MfccStatistics::validate`].
+    pub fn extractor(&self) -> Result<StatisticsExtractor, FeatureError> {
+        self.validate()?;
+        let spectrogram = Spectrogram::new(&self.mel, Some(self.n_mfcc));
+        Ok(StatisticsExtractor { spectrogram, set: self.set.clone() })
     }
 }
 
-/// Maximum, minimum, variance and skewness of each coefficient over the clip.
+/// Makes statistics of clips: plan and filters are built once and shared by threads.
+pub struct StatisticsExtractor {
+    spectrogram: Spectrogram,
+    set: StatisticSet,
+}
+
+impl StatisticsExtractor {
+    /// The statistics of a whole clip.
+    ///
+    /// # Shape
+    /// `samples`: `[N]` at `mel.sr`, mono; out: `[statistics * n_mfcc]`: the first statistic of all coefficients, then
+    /// the second, ...; [`mfcc_statistics_names`] has their names.
+    /// # Errors
+    /// No samples, a sample that is NaN or infinite, or, without centring, less than one frame.
+    ///
+    /// ```
+    /// use earmark_features::{MfccStatistics, StatisticSet};
+    /// let settings = MfccStatistics { set: StatisticSet::Moments, ..MfccStatistics::default() };
+    /// let statistics = settings.extractor()?.extract(&[0.0; 22_050])?;
+    /// assert_eq!(statistics.len(), 4 * 64);
+    /// assert_eq!(statistics[64], 0.0); // silence never deviates
+    /// # Ok::<(), earmark_features::FeatureError>(())
+    /// ```
+    pub fn extract(&self, samples: &[f32]) -> Result<Vec<f32>, FeatureError> {
+        let mut stream = self.stream();
+        stream.push(samples)?;
+        stream.finish()
+    }
+
+    /// The statistics of one clip whose samples come piece by piece, bit for bit those of
+    /// [`StatisticsExtractor::extract`].
+    ///
+    /// With `top_db` it keeps 4 bytes a frame and band until the end, as [`crate::FeatureStream`] does.
+    pub fn stream(&self) -> StatisticsStream<'_> {
+        let n_mfcc = self.spectrogram.bins();
+        StatisticsStream {
+            powers: Powers::new(&self.spectrogram),
+            set: &self.set,
+            moments: Moments::new(n_mfcc),
+            described: 0,
+            decibels: Vec::new(),
+            frame: vec![0.0; n_mfcc],
+        }
+    }
+}
+
+/// Makes the statistics of one clip while its samples come.
+pub struct StatisticsStream<'a> {
+    powers: Powers<'a>,
+    set: &'a StatisticSet,
+    moments: Moments,
+    /// Frames that the moments have seen.
+    described: usize,
+    decibels: Vec<f64>,
+    frame: Vec<f64>,
+}
+
+impl StatisticsStream<'_> {
+    /// The clip's next samples, `[N]`, of any number.
+    ///
+    /// # Errors
+    /// A sample that is NaN or infinite.
+    pub fn push(&mut self, samples: &[f32]) -> Result<(), FeatureError> {
+        self.powers.push(samples)?;
+        if self.powers.spectrogram().settings.top_db.is_none() {
+            self.describe();
+        }
+        Ok(())
+    }
+
+    /// Says that no more samples will come; the statistics, as [`StatisticsExtractor::extract`] gives them.
+    ///
+    /// # Errors
+    /// There was no sample, or, without centring, less than one frame.
+    pub fn finish(mut self) -> Result<Vec<f32>, FeatureError> {
+        self.powers.finish()?;
+        self.describe();
+        let columns: Vec<Described> = (0..self.frame.len()).map(|column| self.moments.column(column)).collect();
+        let values = self.set.statistics().iter().flat_map(|statistic| columns.iter().map(|c| statistic.of(c) as f32));
+        Ok(values.collect())
+    }
+
+    fn describe(&mut self) {
+        let spectrogram = self.powers.spectrogram();
+        for t in self.described..self.powers.frames() {
+            spectrogram.frame(self.powers.frame(t), self.powers.greatest(), &mut self.decibels, &mut self.frame);
+            self.moments.add(&self.frame);
+        }
+        self.described = self.powers.frames();
+        self.powers.free(self.described, false);
+    }
+}
+
+/// The statistics of one clip: [`MfccStatistics::extractor`] and [`StatisticsExtractor::extract`] in one.
 ///
-/// Variance and skewness are those of the population (`numpy.var`, `scipy.stats.skew` with `bias=True`); a constant
-/// coefficient has skewness 0, where scipy says NaN.
-///
-/// # Shape
-/// `samples`: `[N]` at `settings.mel.sr`, mono; out: `[4 * n_mfcc]`, all maxima, then minima, variances, skewnesses.
 /// # Errors
 /// A setting out of its range, no samples, a sample that is NaN or infinite.
 ///
@@ -73,18 +277,10 @@ impl MfccStatistics {
 /// # Ok::<(), earmark_features::FeatureError>(())
 /// ```
 pub fn mfcc_statistics(samples: &[f32], settings: &MfccStatistics) -> Result<Vec<f32>, FeatureError> {
-    settings.validate()?;
-    let (mfcc, frames) = Spectrogram::new(&settings.mel, Some(settings.n_mfcc)).compute(samples)?;
-    let mut out = vec![0.0; 4 * settings.n_mfcc];
-    for (k, row) in mfcc.chunks_exact(frames).enumerate() {
-        for (block, value) in describe(row).into_iter().enumerate() {
-            out[block * settings.n_mfcc + k] = value as f32;
-        }
-    }
-    Ok(out)
+    settings.extractor()?.extract(samples)
 }
 
-/// Names of the values of [`mfcc_statistics`], in their order.
+/// Names of the statistics, in their order.
 ///
 /// ```
 /// use earmark_features::{MfccStatistics, mfcc_statistics_names};
@@ -92,20 +288,6 @@ pub fn mfcc_statistics(samples: &[f32], settings: &MfccStatistics) -> Result<Vec
 /// assert_eq!((names[0].as_str(), names[255].as_str()), ("mfcc_max_00", "mfcc_skew_63"));
 /// ```
 pub fn mfcc_statistics_names(settings: &MfccStatistics) -> Vec<String> {
-    let blocks = ["max", "min", "var", "skew"];
-    blocks.iter().flat_map(|block| (0..settings.n_mfcc).map(move |k| format!("mfcc_{block}_{k:02}"))).collect()
-}
-
-/// Maximum, minimum, variance, skewness.
-fn describe(row: &[f64]) -> [f64; 4] {
-    let n = row.len() as f64;
-    let maximum = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let minimum = row.iter().copied().fold(f64::INFINITY, f64::min);
-    let mean = row.iter().sum::<f64>() / n;
-    let moment = |power: i32| row.iter().map(|x| (x - mean).powi(power)).sum::<f64>() / n;
-    let variance = moment(2);
-    // What is left of a constant row is rounding.
-    let constant = maximum - minimum <= 1e-9 * maximum.abs().max(minimum.abs()).max(1.0);
-    let skewness = if constant { 0.0 } else { moment(3) / variance.powf(1.5) };
-    [maximum, minimum, variance, skewness]
+    let names = settings.set.statistics().iter().map(|statistic| statistic.name());
+    names.flat_map(|name| (0..settings.n_mfcc).map(move |k| format!("mfcc_{name}_{k:02}"))).collect()
 }

@@ -14,14 +14,11 @@ use crate::{MelSettings, PadMode, Window};
 pub(crate) struct Stft {
     fft: Arc<dyn RealToComplex<f64>>,
     window: Vec<f64>,
-    hop_length: usize,
-    center: bool,
-    pad_mode: PadMode,
     power: f64,
 }
 
 /// What one thread needs beside the plan.
-struct Scratch {
+pub(crate) struct Scratch {
     frame: Vec<f64>,
     bins: Vec<Complex<f64>>,
     fft: Vec<Complex<f64>>,
@@ -33,29 +30,24 @@ impl Stft {
         Stft {
             fft: RealFftPlanner::new().plan_fft_forward(settings.n_fft),
             window: window(settings),
-            hop_length: settings.hop_length,
-            center: settings.center,
-            pad_mode: settings.pad_mode,
             power: f64::from(settings.power),
         }
     }
 
-    /// Calls `each(t, spectrum)` with the magnitudes to the `power`, `n_fft / 2 + 1` of them, of each of `frames` frames.
-    pub(crate) fn for_each_frame(&self, samples: &[f32], frames: usize, mut each: impl FnMut(usize, &[f64])) {
-        let mut scratch = Scratch {
+    pub(crate) fn scratch(&self) -> Scratch {
+        Scratch {
             frame: self.fft.make_input_vec(),
             bins: self.fft.make_output_vec(),
             fft: self.fft.make_scratch_vec(),
             spectrum: vec![0.0; self.window.len() / 2 + 1],
-        };
-        for t in 0..frames {
-            self.transform(samples, t, &mut scratch);
-            each(t, &scratch.spectrum);
         }
     }
 
-    fn transform(&self, samples: &[f32], t: usize, scratch: &mut Scratch) {
-        self.cut(samples, t, &mut scratch.frame);
+    /// Magnitudes to the `power`, `n_fft / 2 + 1` of them, of one frame of `n_fft` samples.
+    pub(crate) fn spectrum<'a>(&self, samples: &[f32], scratch: &'a mut Scratch) -> &'a [f64] {
+        for ((out, sample), weight) in scratch.frame.iter_mut().zip(samples).zip(&self.window) {
+            *out = f64::from(*sample) * weight;
+        }
         // It can only fail on buffers of a wrong length, and these are the plan's own.
         let done = self.fft.process_with_scratch(&mut scratch.frame, &mut scratch.bins, &mut scratch.fft);
         debug_assert!(done.is_ok());
@@ -64,41 +56,28 @@ impl Stft {
             let squared = bin.norm_sqr();
             *out = if power == 2.0 { squared } else { squared.powf(power / 2.0) };
         }
-    }
-
-    /// Frame `t` under the window, with what stands beyond the clip's ends.
-    fn cut(&self, samples: &[f32], t: usize, frame: &mut [f64]) {
-        let before = if self.center { self.window.len() / 2 } else { 0 };
-        let start = (t * self.hop_length) as isize - before as isize;
-        let inside = usize::try_from(start).ok().and_then(|start| samples.get(start..start + frame.len()));
-        if let Some(inside) = inside {
-            for ((out, sample), weight) in frame.iter_mut().zip(inside).zip(&self.window) {
-                *out = f64::from(*sample) * weight;
-            }
-            return;
-        }
-        for (k, (out, weight)) in frame.iter_mut().zip(&self.window).enumerate() {
-            let sample = beyond(samples, start + k as isize, self.pad_mode);
-            *out = f64::from(sample) * weight;
-        }
+        &scratch.spectrum
     }
 }
 
-/// The sample at `index`, which may lie outside the clip.
-fn beyond(samples: &[f32], index: isize, pad_mode: PadMode) -> f32 {
+/// The sample at `index`, which may lie beyond the ends of `samples`; none of no samples is 0.
+pub(crate) fn beyond(samples: &[f32], index: isize, pad_mode: PadMode) -> f32 {
     let last = samples.len() as isize - 1;
-    if (0..=last).contains(&index) {
-        return samples[index as usize];
-    }
-    match pad_mode {
-        PadMode::Constant => 0.0,
+    let at = match pad_mode {
+        PadMode::Constant => return 0.0,
+        PadMode::Edge => index.clamp(0, last.max(0)),
         // Mirrored again and again where the clip is shorter than the padding, as numpy does.
         PadMode::Reflect if last > 0 => {
             let folded = index.rem_euclid(2 * last);
-            samples[folded.min(2 * last - folded) as usize]
+            folded.min(2 * last - folded)
         }
-        PadMode::Reflect => samples[0],
-    }
+        PadMode::Reflect => 0,
+        PadMode::Symmetric => {
+            let folded = index.rem_euclid(2 * (last + 1).max(1));
+            folded.min(2 * last + 1 - folded)
+        }
+    };
+    samples.get(at as usize).copied().unwrap_or(0.0)
 }
 
 /// The window in the middle of `n_fft` values.

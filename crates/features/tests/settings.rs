@@ -1,6 +1,8 @@
 //! Settings that are read, written and refused; clips that are refused.
 
-use earmark_features::{FeatureError, FrontEnd, MelSettings, MfccStatistics, Norm, mfcc_statistics, npy};
+use earmark_features::{
+    DeltaSettings, FeatureError, FrontEnd, MelSettings, MfccStatistics, Norm, mfcc_statistics, npy,
+};
 use serde_json::json;
 
 fn front_end(value: serde_json::Value) -> Result<FrontEnd, String> {
@@ -31,8 +33,8 @@ fn what_is_written_reads_as_the_same() {
         FrontEnd::logmel(),
         FrontEnd::mfcc(),
         FrontEnd::wave(),
-        FrontEnd::LogMel { mel: odd.clone(), deltas: false },
-        FrontEnd::Mfcc { n_mfcc: 13, mel: odd, deltas: true },
+        FrontEnd::LogMel { mel: odd.clone(), deltas: false, delta: DeltaSettings::default() },
+        FrontEnd::Mfcc { n_mfcc: 13, mel: odd, deltas: true, delta: DeltaSettings::default() },
     ];
     for expected in all {
         let text = serde_json::to_string(&expected).unwrap();
@@ -79,7 +81,11 @@ fn values_out_of_range_are_named() {
         let error = front_end.extractor().err().map(|error| error.to_string()).unwrap_or_default();
         assert!(error.contains(&format!("`{key}`")), "{key} = {value}: {error:?}");
     }
-    let nan = FrontEnd::LogMel { mel: MelSettings { amin: f32::NAN, ..MelSettings::default() }, deltas: true };
+    let nan = FrontEnd::LogMel {
+        mel: MelSettings { amin: f32::NAN, ..MelSettings::default() },
+        deltas: true,
+        delta: DeltaSettings::default(),
+    };
     assert!(nan.validate().unwrap_err().to_string().contains("amin"));
     let n_mfcc = front_end(json!({"kind": "mfcc", "n_mfcc": 129})).unwrap();
     assert!(n_mfcc.validate().unwrap_err().to_string().contains("n_mfcc"));
@@ -96,7 +102,8 @@ fn clips_that_are_no_sound_are_errors() {
         let error = extractor.extract(&[0.0, f32::INFINITY, f32::NAN]).unwrap_err();
         assert_eq!(error, FeatureError::NotFinite { index: 1, value: f32::INFINITY });
     }
-    let extractor = FrontEnd::LogMel { mel: no_centre, deltas: true }.extractor().unwrap();
+    let extractor =
+        FrontEnd::LogMel { mel: no_centre, deltas: true, delta: DeltaSettings::default() }.extractor().unwrap();
     assert_eq!(extractor.extract(&[0.0; 1_763]), Err(FeatureError::TooShort { samples: 1_763, needed: 1_764 }));
     assert_eq!(extractor.extract(&[0.0; 1_764]).unwrap().frames, 1);
     assert_eq!(mfcc_statistics(&[], &MfccStatistics::default()), Err(FeatureError::Empty));

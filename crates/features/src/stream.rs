@@ -1,0 +1,215 @@
+//! Features of a clip that comes piece by piece.
+
+use crate::delta::Deltas;
+use crate::powers::{Powers, check_finite};
+use crate::{Extractor, FeatureError};
+
+/// Frames that [`FeatureStream::take`] gives at most.
+const TAKEN: usize = 1024;
+
+/// Makes the features of one clip while its samples come; see [`Extractor::stream`].
+///
+/// With `top_db` no frame is final before the clip's end, and 4 bytes are kept for each frame and band: one hour of
+/// 64 bands takes 92 MB, of 128 bands 184 MB. Without it only the frames are kept that deltas still need. The wave goes
+/// straight through.
+pub struct FeatureStream<'a> {
+    source: Source<'a>,
+}
+
+enum Source<'a> {
+    Wave(Wave),
+    Frames(Box<Frames<'a>>),
+}
+
+impl<'a> FeatureStream<'a> {
+    pub(crate) fn new(extractor: &'a Extractor) -> Self {
+        let source = match &extractor.spectrogram {
+            None => Source::Wave(Wave::default()),
+            Some(spectrogram) => {
+                Source::Frames(Box::new(Frames::new(Powers::new(spectrogram), extractor.deltas.as_ref())))
+            }
+        };
+        FeatureStream { source }
+    }
+
+    /// The clip's next samples, `[N]`, of any number.
+    ///
+    /// # Errors
+    /// A sample that is NaN or infinite; samples after [`FeatureStream::finish`].
+    pub fn push(&mut self, samples: &[f32]) -> Result<(), FeatureError> {
+        match &mut self.source {
+            Source::Wave(wave) => wave.push(samples),
+            Source::Frames(frames) if frames.total.is_some() => Err(FeatureError::Finished),
+            Source::Frames(frames) => frames.powers.push(samples),
+        }
+    }
+
+    /// Says that no more samples will come; the number of all frames.
+    ///
+    /// # Errors
+    /// There was no sample, or, without centring, less than one frame.
+    pub fn finish(&mut self) -> Result<usize, FeatureError> {
+        match &mut self.source {
+            Source::Wave(wave) => wave.finish(),
+            Source::Frames(frames) => frames.finish(),
+        }
+    }
+
+    /// Replaces `out` by the next frames that are final, and says how many they are; 0: none for now.
+    ///
+    /// # Shape
+    /// `out`: `[n, channels, bins]`, `n` at most 1,024.
+    pub fn take(&mut self, out: &mut Vec<f32>) -> usize {
+        out.clear();
+        match &mut self.source {
+            Source::Wave(wave) => wave.take(out),
+            Source::Frames(frames) => frames.take(out),
+        }
+    }
+}
+
+/// Samples that wait to be taken.
+#[derive(Default)]
+struct Wave {
+    pending: Vec<f32>,
+    taken: usize,
+    samples: usize,
+    finished: bool,
+}
+
+impl Wave {
+    fn push(&mut self, samples: &[f32]) -> Result<(), FeatureError> {
+        if self.finished {
+            return Err(FeatureError::Finished);
+        }
+        check_finite(samples, self.samples)?;
+        self.samples += samples.len();
+        self.pending.extend_from_slice(samples);
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<usize, FeatureError> {
+        self.finished = true;
+        if self.samples == 0 { Err(FeatureError::Empty) } else { Ok(self.samples) }
+    }
+
+    fn take(&mut self, out: &mut Vec<f32>) -> usize {
+        let n = TAKEN.min(self.pending.len() - self.taken);
+        out.extend_from_slice(&self.pending[self.taken..self.taken + n]);
+        self.taken += n;
+        if self.taken == self.pending.len() {
+            self.pending.clear();
+            self.taken = 0;
+        }
+        n
+    }
+}
+
+/// Decibels or coefficients with their deltas, out of powers.
+struct Frames<'a> {
+    powers: Powers<'a>,
+    deltas: Option<&'a Deltas>,
+    /// The number of all frames, once it is known.
+    total: Option<usize>,
+    taken: usize,
+    /// Frames around the one that is made, `[n, bins]`, from position `first` on (which may be before the clip).
+    around: Vec<f32>,
+    first: isize,
+    decibels: Vec<f64>,
+    frame: Vec<f64>,
+}
+
+impl<'a> Frames<'a> {
+    fn new(powers: Powers<'a>, deltas: Option<&'a Deltas>) -> Self {
+        let frame = vec![0.0; powers.spectrogram().bins()];
+        Frames { powers, deltas, total: None, taken: 0, around: Vec::new(), first: 0, decibels: Vec::new(), frame }
+    }
+
+    fn finish(&mut self) -> Result<usize, FeatureError> {
+        if self.total.is_none() {
+            self.powers.finish()?;
+            self.total = Some(self.powers.frames());
+        }
+        Ok(self.powers.frames())
+    }
+
+    /// Frames that are final.
+    fn ready(&self) -> usize {
+        if let Some(total) = self.total {
+            return total;
+        }
+        let waits = self.powers.spectrogram().settings.top_db.is_some();
+        match self.deltas {
+            _ if waits => 0,
+            Some(deltas) if deltas.wraps() => 0,
+            Some(deltas) => deltas.settled(self.powers.frames()),
+            None => self.powers.frames(),
+        }
+    }
+
+    fn take(&mut self, out: &mut Vec<f32>) -> usize {
+        let n = TAKEN.min(self.ready() - self.taken);
+        let bins = self.frame.len();
+        match self.deltas {
+            None => {
+                for t in self.taken..self.taken + n {
+                    self.make(Some(t));
+                    out.extend(self.frame.iter().map(|value| *value as f32));
+                }
+                self.powers.free(self.taken + n, false);
+            }
+            Some(deltas) => {
+                if self.taken == 0 {
+                    self.first = deltas.around(deltas.centre(0, self.total)).start;
+                }
+                out.resize(n * 3 * bins, 0.0);
+                for (t, out) in (self.taken..).zip(out.chunks_exact_mut(3 * bins)) {
+                    self.with_deltas(deltas, t, out);
+                }
+                // At the clip's end the next frame is judged around the same frames as the last one.
+                let needed = deltas.around(deltas.centre((self.taken + n).saturating_sub(1), self.total)).start;
+                self.forget(needed);
+                self.powers.free(usize::try_from(needed).unwrap_or(0), deltas.wraps());
+            }
+        }
+        self.taken += n;
+        n
+    }
+
+    /// Frame `t`, its deltas and its delta-deltas.
+    fn with_deltas(&mut self, deltas: &Deltas, t: usize, out: &mut [f32]) {
+        let bins = self.frame.len();
+        let positions = deltas.around(deltas.centre(t, self.total));
+        while self.first + ((self.around.len() / bins) as isize) < positions.end {
+            let position = self.first + (self.around.len() / bins) as isize;
+            self.make(deltas.source(position, self.powers.frames()));
+            self.around.extend(self.frame.iter().map(|value| *value as f32));
+        }
+        let at = |position: isize| (position - self.first) as usize * bins;
+        let (values, rest) = out.split_at_mut(bins);
+        let (slopes, curvatures) = rest.split_at_mut(bins);
+        values.copy_from_slice(&self.around[at(t as isize)..at(t as isize + 1)]);
+        let around = &self.around[at(positions.start)..at(positions.end)];
+        deltas.apply(1, around, slopes);
+        deltas.apply(2, around, curvatures);
+    }
+
+    /// Puts frame `t`, or zeros, into `self.frame`.
+    fn make(&mut self, t: Option<usize>) {
+        match t {
+            Some(t) => {
+                let powers = self.powers.frame(t);
+                let spectrogram = self.powers.spectrogram();
+                spectrogram.frame(powers, self.powers.greatest(), &mut self.decibels, &mut self.frame);
+            }
+            None => self.frame.fill(0.0),
+        }
+    }
+
+    fn forget(&mut self, before: isize) {
+        let bins = self.frame.len();
+        let frames = usize::try_from(before - self.first).unwrap_or(0).min(self.around.len() / bins);
+        self.around.drain(..frames * bins);
+        self.first += frames as isize;
+    }
+}
