@@ -255,20 +255,23 @@ impl Decoding {
 
     /// Appends the mean of the channels, as far as it is to be heard.
     fn mix(&mut self, channels: usize, header: &Header, out: &mut Vec<f32>) -> Result<(), AudioError> {
-        let heard = header.edit.map_or(0..u64::MAX, |edit| edit.frames(self.sample_rate));
-        let before = out.len();
-        for frame in self.interleaved.chunks_exact(channels.max(1)) {
-            if let Some(&value) = frame.iter().find(|value| !value.is_finite()) {
-                let seconds = self.seconds();
-                return Err(AudioError::NotFinite { path: self.path.clone(), seconds, value });
-            }
-            let sum: f64 = frame.iter().copied().map(f64::from).sum();
-            if heard.contains(&self.decoded) {
-                out.push((sum / frame.len() as f64) as f32);
-            }
-            self.decoded += 1;
+        let channels = channels.max(1);
+        if let Some(index) = self.interleaved.iter().position(|value| !value.is_finite()) {
+            self.decoded += (index / channels) as u64;
+            let (seconds, value) = (self.seconds(), self.interleaved[index]);
+            return Err(AudioError::NotFinite { path: self.path.clone(), seconds, value });
         }
-        self.heard += (out.len() - before) as u64;
+        let frames = (self.interleaved.len() / channels) as u64;
+        let heard = header.edit.map_or(0..u64::MAX, |edit| edit.frames(self.sample_rate));
+        let inside = |at: u64| at.clamp(self.decoded, self.decoded + frames) - self.decoded;
+        let (start, end) = (inside(heard.start), inside(heard.end));
+        let samples = &self.interleaved[start as usize * channels..end as usize * channels];
+        match channels {
+            1 => out.extend_from_slice(samples),
+            _ => out.extend(samples.chunks_exact(channels).map(mean)),
+        }
+        self.heard += end - start;
+        self.decoded += frames;
         Ok(())
     }
 
@@ -305,6 +308,11 @@ impl Decoding {
     fn damaged_here(&self, reason: impl std::fmt::Display) -> AudioError {
         AudioError::damaged(&self.path, format!("at {:.3} s: {reason}", self.seconds()))
     }
+}
+
+fn mean(frame: &[f32]) -> f32 {
+    let sum: f64 = frame.iter().copied().map(f64::from).sum();
+    (sum / frame.len() as f64) as f32
 }
 
 /// MP3 without LAME's tag has only a guessed length, which must cut nothing off.
