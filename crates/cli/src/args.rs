@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use earmark_audio::Limits;
 
 /// Earmark, a general-purpose audio tagger: train on your sounds and labels by one command, tag any sound.
 #[derive(Debug, Parser)]
@@ -72,9 +73,29 @@ pub struct Features {
     /// Which features
     #[arg(long)]
     pub kind: Kind,
+    /// A setting of the front end under librosa's name, such as `n_mels=128`; may be given again
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
     /// The NumPy file to write, 32-bit floats
     #[arg(long, value_name = "X.npy")]
     pub out: PathBuf,
+    #[command(flatten)]
+    pub limits: LimitOptions,
+}
+
+/// What a sound file may at most be.
+#[derive(Debug, Clone, Args)]
+pub struct LimitOptions {
+    /// Longest sound, in seconds
+    #[arg(long, value_name = "S", env = "EARMARK_MAX_SECONDS", default_value_t = Limits::default().max_seconds)]
+    pub max_seconds: f64,
+}
+
+impl LimitOptions {
+    /// The limits of a decoder.
+    pub fn limits(&self) -> Limits {
+        Limits { max_seconds: self.max_seconds, ..Limits::default() }
+    }
 }
 
 #[derive(Debug, Subcommand)]

@@ -1,30 +1,144 @@
-//! `earmark features`: one file's features as a NumPy file.
+//! `earmark features`: one file's features as a NumPy file, in bounded memory however long the file is.
+
+use std::fs::File;
+use std::io::{Seek, SeekFrom, Write};
+use std::path::Path;
 
 use anyhow::Context;
-use earmark_audio::{Limits, decode, resample};
-use earmark_features::{FrontEnd, MfccStatistics, mfcc_statistics, npy};
+use earmark_audio::{AudioStream, StreamResampler};
+use earmark_features::{FeatureStream, FrontEnd, MfccStatistics, npy};
+use earmark_files::{FileError, write_atomic, write_atomic_with};
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 
 use crate::args::{Features, Kind};
 
+/// Bytes before the data of a NumPy file of ours.
+const HEADER: u64 = 128;
+
 pub fn features(options: &Features) -> anyhow::Result<()> {
-    let clip = decode(&options.file, &Limits::default())?;
+    let front_end: FrontEnd = match options.kind {
+        Kind::Wave => settings(Some("wave"), &options.set)?,
+        Kind::Logmel => settings(Some("logmel"), &options.set)?,
+        Kind::Mfcc => settings(Some("mfcc"), &options.set)?,
+        Kind::Stats => return statistics(options),
+    };
+    let extractor = front_end.extractor()?;
+    let (channels, bins) = front_end.shape();
     let named = || options.file.display().to_string();
-    let front_end = match options.kind {
-        Kind::Wave => FrontEnd::wave(),
-        Kind::Logmel => FrontEnd::logmel(),
-        Kind::Mfcc => FrontEnd::mfcc(),
-        Kind::Stats => {
-            let settings = MfccStatistics::default();
-            let clip = resample(&clip, settings.mel.sr)?;
-            let values = mfcc_statistics(&clip.samples, &settings).with_context(named)?;
-            return Ok(earmark_files::write_atomic(&options.out, &npy(&[values.len()], &values))?);
+    write_atomic_with(&options.out, |file| {
+        let mut npy = Npy { file, path: &options.out, rows: channels * bins, frames: 0 };
+        let mut stream = extractor.stream();
+        let mut block = Vec::new();
+        hear(options, front_end.sample_rate(), |samples| {
+            stream.push(samples).with_context(named)?;
+            // The wave goes through; other features have a row for each bin, and its place hangs on their number.
+            if npy.rows == 1 { npy.write_along(&mut stream, &mut block) } else { Ok(()) }
+        })?;
+        let frames = stream.finish().with_context(named)?;
+        if npy.rows == 1 {
+            npy.write_along(&mut stream, &mut block)?;
+        } else {
+            npy.write_rows(&mut stream, &mut block, frames)?;
         }
-    };
-    let clip = resample(&clip, front_end.sample_rate())?;
-    let features = front_end.extractor()?.extract(&clip.samples).with_context(named)?;
-    let shape = match options.kind {
-        Kind::Wave => vec![features.channels, features.frames],
-        _ => vec![features.channels, features.bins, features.frames],
-    };
-    Ok(earmark_files::write_atomic(&options.out, &npy(&shape, &features.rows()))?)
+        let shape = if front_end_is_wave(&front_end) { vec![channels, frames] } else { vec![channels, bins, frames] };
+        npy.write_header(&shape)
+    })
+}
+
+fn front_end_is_wave(front_end: &FrontEnd) -> bool {
+    matches!(front_end, FrontEnd::Wave { .. })
+}
+
+fn statistics(options: &Features) -> anyhow::Result<()> {
+    let settings: MfccStatistics = settings(None, &options.set)?;
+    let extractor = settings.extractor()?;
+    let mut stream = extractor.stream();
+    let named = || options.file.display().to_string();
+    hear(options, settings.mel.sr, |samples| stream.push(samples).with_context(named))?;
+    let values = stream.finish().with_context(named)?;
+    Ok(write_atomic(&options.out, &npy(&[values.len()], &values))?)
+}
+
+/// Front-end settings from `key=value`, the value as in JSON; a word that is none stands for itself.
+fn settings<T: DeserializeOwned>(kind: Option<&str>, set: &[String]) -> anyhow::Result<T> {
+    let mut map: Map<String, Value> = kind.map(|kind| ("kind".to_owned(), kind.into())).into_iter().collect();
+    for pair in set {
+        let (key, value) = pair.split_once('=').with_context(|| format!("--set {pair}: not of the form KEY=VALUE"))?;
+        let value = serde_json::from_str(value).unwrap_or_else(|_| Value::from(value));
+        anyhow::ensure!(key != "kind", "--set kind: --kind says it");
+        anyhow::ensure!(map.insert(key.to_owned(), value).is_none(), "--set {key}: given twice");
+    }
+    serde_json::from_value(map.into()).context("--set")
+}
+
+/// Decodes the file, block by block, at the rate that the features want.
+fn hear(options: &Features, rate: u32, mut each: impl FnMut(&[f32]) -> anyhow::Result<()>) -> anyhow::Result<()> {
+    let mut sound = AudioStream::open(&options.file, &options.limits.limits())?;
+    let mut resampler = StreamResampler::new(sound.sample_rate(), rate)?;
+    let (mut block, mut resampled) = (Vec::new(), Vec::new());
+    while sound.next_block(&mut block)? {
+        resampled.clear();
+        resampler.push(&block, &mut resampled)?;
+        each(&resampled)?;
+    }
+    resampled.clear();
+    resampler.finish(&mut resampled)?;
+    each(&resampled)
+}
+
+/// A NumPy file under way.
+struct Npy<'a> {
+    file: &'a mut File,
+    path: &'a Path,
+    rows: usize,
+    frames: usize,
+}
+
+impl Npy<'_> {
+    /// Appends the frames that are ready, of features of one row.
+    fn write_along(&mut self, stream: &mut FeatureStream, block: &mut Vec<f32>) -> anyhow::Result<()> {
+        loop {
+            let frames = stream.take(block);
+            if frames == 0 {
+                return Ok(());
+            }
+            self.write_at(self.frames, block)?;
+            self.frames += frames;
+        }
+    }
+
+    /// Writes all `frames`, each block of them as a piece of every row.
+    fn write_rows(&mut self, stream: &mut FeatureStream, block: &mut Vec<f32>, frames: usize) -> anyhow::Result<()> {
+        let mut piece = Vec::new();
+        loop {
+            let taken = stream.take(block);
+            if taken == 0 {
+                return Ok(());
+            }
+            for row in 0..self.rows {
+                piece.clear();
+                piece.extend(block.iter().skip(row).step_by(self.rows));
+                self.write_at(row * frames + self.frames, &piece)?;
+            }
+            self.frames += taken;
+        }
+    }
+
+    fn write_at(&mut self, index: usize, values: &[f32]) -> anyhow::Result<()> {
+        let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        self.write_bytes(HEADER + 4 * index as u64, &bytes)
+    }
+
+    fn write_header(&mut self, shape: &[usize]) -> anyhow::Result<()> {
+        self.write_bytes(0, &npy(shape, &[]))
+    }
+
+    fn write_bytes(&mut self, position: u64, bytes: &[u8]) -> anyhow::Result<()> {
+        let mut write = || -> std::io::Result<()> {
+            self.file.seek(SeekFrom::Start(position))?;
+            self.file.write_all(bytes)
+        };
+        Ok(write().map_err(FileError::of("write", self.path))?)
+    }
 }

@@ -224,6 +224,48 @@ fn features_have_the_stated_shapes() {
 }
 
 #[test]
+fn features_of_a_long_clip_are_those_of_the_whole() {
+    let place = Place::new("tag-long");
+    // Several blocks of frames, and another rate than that of the features.
+    let samples: Vec<f32> = (0..32_000 * 25).map(|i| (i as f32 * i as f32 * 1e-6).sin() * 0.5).collect();
+    let clip = earmark_audio::Clip { samples, sample_rate: 32_000 };
+    earmark_audio::write_wav(&place.path("long.wav"), &clip).unwrap();
+    let clip = earmark_audio::decode(&place.path("long.wav"), &Default::default()).unwrap();
+    for (kind, set) in [
+        ("wave", &[][..]),
+        ("logmel", &["n_mels=40", "deltas=false"]),
+        ("mfcc", &["sr=16000", "n_mfcc=13", "window=hamming"]),
+    ] {
+        let mut settings = serde_json::json!({"kind": kind});
+        for pair in set {
+            let (key, value) = pair.split_once('=').unwrap();
+            settings[key] = serde_json::from_str(value).unwrap_or(value.into());
+        }
+        let set: Vec<String> = set.iter().map(|pair| format!("--set {pair}")).collect();
+        place.run(&format!("features long.wav --kind {kind} {} --out x.npy", set.join(" "))).done();
+        let front_end: earmark_features::FrontEnd = serde_json::from_value(settings).unwrap();
+        let clip = earmark_audio::resample(&clip, front_end.sample_rate()).unwrap();
+        let features = front_end.extractor().unwrap().extract(&clip.samples).unwrap();
+        assert!(features.frames > 1024, "{}", features.frames);
+        let rows: Vec<u8> = features.rows().iter().flat_map(|value| value.to_le_bytes()).collect();
+        assert!(place.read("x.npy")[128..] == rows, "{kind}");
+    }
+    place.run("features long.wav --kind stats --set set=all --set n_mfcc=20 --out s.npy").done();
+    assert_eq!(place.read("s.npy").len(), 128 + 4 * 7 * 20);
+    for (words, expected) in [
+        ("--set n_mel=40", "n_mel"),
+        ("--set n_mels=0", "n_mels"),
+        ("--set n_mels", "KEY=VALUE"),
+        ("--set n_mels=40 --set n_mels=41", "given twice"),
+        ("--max-seconds 24", "24 seconds"),
+    ] {
+        place.remove("x.npy");
+        place.run(&format!("features long.wav --kind logmel {words} --out x.npy")).failed(&[expected]);
+        assert!(!place.path("x.npy").exists());
+    }
+}
+
+#[test]
 fn every_network_is_listed_and_exported() {
     let listed = shared().run("nets list --json").done().json();
     let table = shared().run("nets list").done().stdout;

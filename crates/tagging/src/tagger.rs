@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use earmark_audio::{Clip, Limits, decode, resample};
-use earmark_features::{Extractor, FeatureError, mfcc_statistics};
+use earmark_features::{Extractor, FeatureError, StatisticsExtractor};
 use serde::Serialize;
 
 use crate::bundle::{Bundle, unusable};
@@ -25,6 +25,7 @@ pub struct Tag {
 pub struct Tagger {
     bundle: Bundle,
     networks: Vec<(Extractor, Model)>,
+    statistics: Option<(u32, StatisticsExtractor)>,
     stack: Option<Model>,
     /// Limits of the files that are decoded.
     pub limits: Limits,
@@ -43,8 +44,13 @@ impl Tagger {
             Ok((extractor, load(&learner.file)?))
         });
         let networks = networks.collect::<Result<_, TaggingError>>()?;
+        let statistics = bundle.statistics.as_ref().map(|settings| {
+            let extractor = settings.extractor().map_err(|error| unusable(folder, error))?;
+            Ok::<_, TaggingError>((settings.mel.sr, extractor))
+        });
+        let statistics = statistics.transpose()?;
         let stack = bundle.stack.as_ref().map(load).transpose()?;
-        Ok(Self { bundle, networks, stack, limits: Limits::default() })
+        Ok(Self { bundle, networks, statistics, stack, limits: Limits::default() })
     }
 
     /// The classes, in the order of [`Tagger::probabilities`].
@@ -82,9 +88,9 @@ impl Tagger {
         let Some(stack) = &mut self.stack else {
             return Ok(average(&columns, classes));
         };
-        if let Some(settings) = &self.bundle.statistics {
-            let samples = heard.at(settings.mel.sr)?;
-            columns.extend(mfcc_statistics(samples, settings).map_err(|source| features_error(path, source))?);
+        if let Some((rate, extractor)) = &self.statistics {
+            let samples = heard.at(*rate)?;
+            columns.extend(extractor.extract(samples).map_err(|source| features_error(path, source))?);
         }
         let width = columns.len();
         stack.run(&columns, [1, width], "probabilities")
