@@ -50,7 +50,8 @@ pub fn run(options: &Train) -> anyhow::Result<()> {
 fn open_data(options: &Train, recipe: &Recipe) -> anyhow::Result<Manifest> {
     let folds_from = options.folds_from.as_ref().or(recipe.data.folds_from.as_ref());
     let folds_from = folds_from.map(|regex| Regex::new(regex).context("the regular expression of the folds"));
-    let settings = OpenOptions { folds_from: folds_from.transpose()?, audio_dir: options.audio_dir.clone() };
+    let (folds_from, audio_dir) = (folds_from.transpose()?, options.audio_dir.clone());
+    let settings = OpenOptions { folds_from, audio_dir, ..OpenOptions::default() };
     Ok(open(&options.data, &settings)?)
 }
 

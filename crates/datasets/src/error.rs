@@ -35,8 +35,8 @@ pub enum DatasetError {
     },
     /// A folder in which no layout is recognised.
     #[error(
-        "{}: no data set is recognised here; wanted train.csv, FSDKaggle2018.meta/, meta/esc50.csv, or one folder of \
-         clips per class",
+        "{}: no data set is recognised here; wanted train.csv, FSDKaggle2018.meta/, meta/esc50.csv, \
+         metadata/UrbanSound8K.csv, metadata.csv, metadata.jsonl, or one folder of clips per class",
         path.display()
     )]
     UnknownLayout {
@@ -49,9 +49,15 @@ pub enum DatasetError {
         /// The data set's folder.
         path: PathBuf,
     },
-    /// A CSV file whose text is damaged.
+    /// Columns were named for a data set of class folders.
+    #[error("{}: columns or their values are named, but this data set has no table, only class folders", path.display())]
+    NoTable {
+        /// The data set's folder.
+        path: PathBuf,
+    },
+    /// A table (CSV or JSON lines) whose text is damaged.
     #[error("{place}: {reason}")]
-    Csv {
+    Table {
         /// File and line.
         place: Place,
         /// What is wrong with it.
@@ -128,6 +134,16 @@ pub enum DatasetError {
     /// A clip from whose name no fold can be read.
     #[error("{place}: the name \"{name}\" gives no fold: `{pattern}` does not match it")]
     NoFoldInName {
+        /// Where the clip stands.
+        place: Place,
+        /// Its name.
+        name: String,
+        /// The regular expression.
+        pattern: String,
+    },
+    /// A clip from whose name no group can be read.
+    #[error("{place}: the name \"{name}\" gives no group: `{pattern}` does not match it")]
+    NoGroupInName {
         /// Where the clip stands.
         place: Place,
         /// Its name.

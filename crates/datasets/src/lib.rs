@@ -19,7 +19,7 @@ mod windowing;
 
 pub use crops::{CropSpec, Padding, fixed_crop, random_crop, windows};
 pub use error::{DatasetError, Place};
-pub use manifest::{Damaged, Item, Manifest, OpenOptions, open};
+pub use manifest::{Columns, Damaged, Item, Manifest, OpenOptions, Usage, open};
 pub use mixup::Mixup;
 pub use random::epoch_order;
 pub use splits::Splits;

@@ -9,11 +9,12 @@ use serde::{Deserialize, Serialize};
 use crate::error::{DatasetError, Place};
 use crate::layouts;
 
-/// What to do about a clip that is damaged or empty.
+/// What to do about a clip that is damaged, empty, or cannot be read as sound. Whatever it is, every such clip is listed
+/// with the reason; only a disk that fails ends the work under each of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Damaged {
-    /// Stop, naming the clip.
+    /// Stop, after all clips were heard, and list all such clips at once.
     #[default]
     Error,
     /// Leave the clip out, and list it.
@@ -37,6 +38,17 @@ pub struct Item {
     pub fold: Option<usize>,
     /// What it was cut from: clips of one group must share a fold.
     pub group: Option<String>,
+    /// Which part of a challenge's test set it belongs to.
+    pub usage: Option<Usage>,
+}
+
+/// The parts of a challenge's test set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Usage {
+    /// Its score was shown while the challenge ran.
+    Public,
+    /// Its score decided.
+    Private,
 }
 
 /// A data set: its classes and clips. All audio files were there when it was opened.
@@ -50,6 +62,9 @@ pub struct Manifest {
     pub train: Vec<Item>,
     /// Clips to predict; their labels may be unknown.
     pub test: Vec<Item>,
+    /// The folds of the data set tear some groups, and its authors want these folds all the same, so that it is no error:
+    /// UrbanSound8K, where 5 recordings lie in two folds each.
+    pub folds_tear_groups: bool,
 }
 
 /// How to read a data set, beyond what its layout says.
@@ -58,8 +73,39 @@ pub struct OpenOptions {
     /// The fold of a training clip is what the first group of this expression, or else the whole of it, matches in
     /// the clip's name; it wins over a fold column. ESC-10 wants `^(\d)-`.
     pub folds_from: Option<Regex>,
+    /// The group of a clip, read from its name in the same way; it wins over a column. ESC-10 wants `^\d-(\d+)-`.
+    pub groups_from: Option<Regex>,
     /// Where the files of a CSV lie; beside the CSV if none. Only for a CSV file.
     pub audio_dir: Option<PathBuf>,
+    /// The columns of a table, where they go by other names than the known ones.
+    pub columns: Columns,
+    /// A column and a value: only rows that have it are clips of the data set. `esc10` and `True` make ESC-10 out of
+    /// ESC-50. A table of test clips without the column is taken whole.
+    pub rows_where: Option<(String, String)>,
+}
+
+/// Names of columns. Those that are none are found by the names in use:
+/// `fname`, `filename`, `file_name`, `slice_file_name`, `file`, `path`; `label`, `category`, `class`; `fold`;
+/// `group`, `freesound_id`, `src_file`, `fsID`; `manually_verified`, `verified`.
+#[derive(Debug, Clone, Default)]
+pub struct Columns {
+    /// The file's name, or its path from the folder of the audio.
+    pub name: Option<String>,
+    /// The class.
+    pub label: Option<String>,
+    /// The fold.
+    pub fold: Option<String>,
+    /// What clips were cut from.
+    pub group: Option<String>,
+    /// Whether a person has checked the label: 1 or 0, true or false.
+    pub verified: Option<String>,
+}
+
+impl Columns {
+    /// Whether a column is named.
+    pub(crate) fn any(&self) -> bool {
+        [&self.name, &self.label, &self.fold, &self.group, &self.verified].into_iter().any(Option::is_some)
+    }
 }
 
 /// A clip as a layout names it, before names, labels and folds are checked against each other.
@@ -70,6 +116,7 @@ pub(crate) struct Row {
     pub verified: bool,
     pub fold: Option<String>,
     pub group: Option<String>,
+    pub usage: Option<Usage>,
     pub place: Place,
 }
 
@@ -78,31 +125,68 @@ pub(crate) struct Row {
 pub(crate) struct Rows {
     pub train: Vec<Row>,
     pub test: Vec<Row>,
+    /// Audio that the data set knows and does not use.
+    pub left_out: Vec<PathBuf>,
+    /// Folders in the place of a class's that hold no clip.
+    pub passed_over: Vec<PathBuf>,
+    pub folds_tear_groups: bool,
 }
 
-/// Opens a data set: a folder in FSDKaggle2018's layout (Kaggle's or Zenodo's names), in ESC-50's, or with one folder
-/// of clips per class; or a CSV file.
+/// A data set, and everything about it that must be mended.
+pub(crate) struct Reading {
+    pub manifest: Manifest,
+    pub faults: Vec<DatasetError>,
+    pub left_out: Vec<PathBuf>,
+    pub passed_over: Vec<PathBuf>,
+}
+
+/// Opens a data set.
+///
+/// A folder is read as the first of these layouts that fits:
+/// - FSDKaggle2018, with Kaggle's names (`train.csv`, `test.csv` or `sample_submission.csv`, `audio_train/`, `audio_test/`)
+///   or Zenodo's (`FSDKaggle2018.meta/`, ...). Test clips that the challenge ignored are left out;
+/// - ESC-50 (`meta/esc50.csv`, `audio/`) and UrbanSound8K (`metadata/UrbanSound8K.csv`, `audio/fold1/`, ...);
+/// - Hugging Face's `audiofolder`: `metadata.csv` or `metadata.jsonl` with a column `file_name`, in the folder, in `data/`,
+///   or in a split's folder (`train/`, `validation/`, `test/` and their other names); or split folders with one folder
+///   per class in each. Clips for validation are clips to learn from;
+/// - one folder of clips per class. Folders without clips are passed over. ESC-10's folders and names, such as
+///   `001 - Dog bark/1-100032-A.ogg`, give fold and group.
+///
+/// A file is read as CSV, its columns found by their names ([`Columns`]).
 ///
 /// # Errors
-/// The layout is not recognised; a CSV is damaged, lacks a column or has an empty or impossible value; a name stands
-/// twice; a test label is no training label; no clip or one class only; a name gives no fold; audio files are missing
-/// (all of them are listed at once). Each error names file, line and reason.
+/// The layout is not recognised; a table is damaged, lacks a column or has an empty or impossible value; a name stands
+/// twice; a test label is no training label; no clip or one class only; a name gives no fold or group; audio files are
+/// missing (all of them are listed at once). Each error names file, line and reason.
 pub fn open(path: &Path, options: &OpenOptions) -> Result<Manifest, DatasetError> {
-    let rows = layouts::read(path, options.audio_dir.as_deref())?;
+    let read = read(path, options)?;
+    read.faults.into_iter().next().map_or(Ok(read.manifest), Err)
+}
+
+/// Reads a data set as far as it goes.
+pub(crate) fn read(path: &Path, options: &OpenOptions) -> Result<Reading, DatasetError> {
+    let mut rows = layouts::read(path, options)?;
+    let mut faults = Vec::new();
     if rows.train.is_empty() {
-        return Err(DatasetError::NoClips { path: path.to_owned() });
+        faults.push(DatasetError::NoClips { path: path.to_owned() });
     }
-    unique_names(&rows)?;
-    let labels = labels(path, &rows)?;
-    let folds = folds(&rows.train, options.folds_from.as_ref())?;
-    missing_files(&rows)?;
+    faults.extend(names_used_twice(&rows));
+    let labels = labels(path, &rows, &mut faults);
+    let folds = folds(&rows.train, options.folds_from.as_ref(), &mut faults);
+    if let Some(pattern) = &options.groups_from {
+        groups(&mut rows, pattern, &mut faults);
+    }
+    faults.extend(missing_files(&rows));
     let no_folds = vec![None; rows.test.len()];
-    Ok(Manifest {
+    let manifest = Manifest {
         root: path.to_owned(),
         train: items(rows.train, folds, &labels),
         test: items(rows.test, no_folds, &labels),
         labels,
-    })
+        // Folds and groups of the caller's own are for them to keep whole.
+        folds_tear_groups: rows.folds_tear_groups && options.folds_from.is_none() && options.groups_from.is_none(),
+    };
+    Ok(Reading { manifest, faults, left_out: rows.left_out, passed_over: rows.passed_over })
 }
 
 fn items(rows: Vec<Row>, folds: Vec<Option<usize>>, labels: &[String]) -> Vec<Item> {
@@ -113,68 +197,91 @@ fn items(rows: Vec<Row>, folds: Vec<Option<usize>>, labels: &[String]) -> Vec<It
         verified: row.verified,
         fold,
         group: row.group,
+        usage: row.usage,
     };
     rows.into_iter().zip(folds).map(item).collect()
 }
 
-fn unique_names(rows: &Rows) -> Result<(), DatasetError> {
+fn names_used_twice(rows: &Rows) -> Vec<DatasetError> {
     let mut seen: BTreeMap<&str, &Place> = BTreeMap::new();
+    let mut faults = Vec::new();
     for row in rows.train.iter().chain(&rows.test) {
-        if let Some(first) = seen.insert(&row.name, &row.place) {
-            return Err(DatasetError::DuplicateName {
+        if let Some(first) = seen.get(row.name.as_str()) {
+            faults.push(DatasetError::DuplicateName {
                 name: row.name.clone(),
-                first: first.clone(),
+                first: (*first).clone(),
                 second: row.place.clone(),
             });
+        } else {
+            seen.insert(&row.name, &row.place);
         }
     }
-    Ok(())
+    faults
 }
 
 /// The training labels, sorted; the test labels must be among them.
-fn labels(path: &Path, rows: &Rows) -> Result<Vec<String>, DatasetError> {
+fn labels(path: &Path, rows: &Rows, faults: &mut Vec<DatasetError>) -> Vec<String> {
     let train: BTreeSet<&String> = rows.train.iter().filter_map(|row| row.label.as_ref()).collect();
     let labels: Vec<String> = train.into_iter().cloned().collect();
     if let [label] = labels.as_slice() {
-        return Err(DatasetError::OneClass { path: path.to_owned(), label: label.clone() });
+        faults.push(DatasetError::OneClass { path: path.to_owned(), label: label.clone() });
     }
+    let mut unknown = BTreeSet::new();
     for row in &rows.test {
         if let Some(label) = &row.label
             && labels.binary_search(label).is_err()
+            && unknown.insert(label)
         {
-            return Err(DatasetError::UnknownLabel { place: row.place.clone(), label: label.clone() });
+            faults.push(DatasetError::UnknownLabel { place: row.place.clone(), label: label.clone() });
         }
     }
-    Ok(labels)
+    labels
 }
 
 /// The folds of the training clips, counted from 0. A data set may call its folds anything: numbers are sorted by
 /// their value, other names by their letters.
-fn folds(rows: &[Row], folds_from: Option<&Regex>) -> Result<Vec<Option<usize>>, DatasetError> {
+fn folds(rows: &[Row], folds_from: Option<&Regex>, faults: &mut Vec<DatasetError>) -> Vec<Option<usize>> {
     let named: Vec<Option<&str>> = match folds_from {
-        Some(pattern) => rows.iter().map(|row| fold_in_name(row, pattern).map(Some)).collect::<Result<_, _>>()?,
+        Some(pattern) => rows.iter().map(|row| part_of_name(&row.name, pattern)).collect(),
         None => rows.iter().map(|row| row.fold.as_deref()).collect(),
     };
+    if let Some(pattern) = folds_from {
+        let without = rows.iter().zip(&named).filter(|(_, fold)| fold.is_none());
+        faults.extend(without.map(|(row, _)| DatasetError::NoFoldInName {
+            place: row.place.clone(),
+            name: row.name.clone(),
+            pattern: pattern.to_string(),
+        }));
+    }
     let mut ids: Vec<&str> = named.iter().flatten().copied().collect();
     ids.sort_by_key(|id| (id.parse::<u64>().unwrap_or(u64::MAX), *id));
     ids.dedup();
     let index = |id: &str| ids.iter().position(|other| *other == id);
-    Ok(named.into_iter().map(|id| id.and_then(index)).collect())
+    named.into_iter().map(|id| id.and_then(index)).collect()
 }
 
-fn fold_in_name<'a>(row: &'a Row, pattern: &Regex) -> Result<&'a str, DatasetError> {
-    // A clip may be named with its folder; the pattern is for the file.
-    let file = row.name.rsplit('/').next().unwrap_or(&row.name);
-    let found = pattern.captures(file).and_then(|captures| captures.get(1).or_else(|| captures.get(0)));
-    found.map(|found| found.as_str()).ok_or_else(|| DatasetError::NoFoldInName {
+/// Sets the groups that the names give. Test clips may be named otherwise: no fold depends on them.
+fn groups(rows: &mut Rows, pattern: &Regex, faults: &mut Vec<DatasetError>) {
+    for row in rows.train.iter_mut().chain(&mut rows.test) {
+        row.group = part_of_name(&row.name, pattern).map(str::to_owned);
+    }
+    let without = rows.train.iter().filter(|row| row.group.is_none());
+    faults.extend(without.map(|row| DatasetError::NoGroupInName {
         place: row.place.clone(),
         name: row.name.clone(),
         pattern: pattern.to_string(),
-    })
+    }));
 }
 
-fn missing_files(rows: &Rows) -> Result<(), DatasetError> {
+/// What a pattern finds in a clip's name. A clip may be named with its folder: the file's own name is looked at first.
+fn part_of_name<'a>(name: &'a str, pattern: &Regex) -> Option<&'a str> {
+    let file = name.rsplit('/').next().unwrap_or(name);
+    let find = |text: &'a str| pattern.captures(text).and_then(|captures| captures.get(1).or_else(|| captures.get(0)));
+    find(file).or_else(|| find(name)).map(|found| found.as_str())
+}
+
+fn missing_files(rows: &Rows) -> Option<DatasetError> {
     let all = rows.train.iter().chain(&rows.test);
     let paths: Vec<PathBuf> = all.filter(|row| !row.path.is_file()).map(|row| row.path.clone()).collect();
-    if paths.is_empty() { Ok(()) } else { Err(DatasetError::MissingFiles { paths }) }
+    (!paths.is_empty()).then_some(DatasetError::MissingFiles { paths })
 }

@@ -33,7 +33,7 @@ impl Splits {
     }
 
     /// Whether cross-validation over these folds can work: each class lies in two folds at least, and clips of one
-    /// group share a fold.
+    /// group share a fold (but for [`Manifest::folds_tear_groups`]).
     ///
     /// # Errors
     /// The first class or group for which that does not hold.
@@ -46,6 +46,9 @@ impl Splits {
             if folds.len() < 2 {
                 return Err(DatasetError::ClassInOneFold { label: label.clone() });
             }
+        }
+        if manifest.folds_tear_groups {
+            return Ok(());
         }
         let mut of_group = BTreeMap::new();
         for (item, fold) in manifest.train.iter().zip(&self.of) {

@@ -1,11 +1,14 @@
-//! CSV files with a header, read into rows that know their line.
+//! Tables read into rows that know their line: CSV files with a header, and JSON lines.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value};
 
 use crate::error::{DatasetError, Place};
 
-/// A CSV file: its header, and its rows with their line numbers. Spaces around a value and a byte-order mark are not
-/// part of it.
+/// A table: its header, and its rows with their line numbers. Spaces around a value and a byte-order mark are not part
+/// of it.
 pub(crate) struct Table {
     path: PathBuf,
     header: Vec<String>,
@@ -13,7 +16,7 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    /// Reads the whole file.
+    /// Reads a CSV file.
     ///
     /// # Errors
     /// The file cannot be read, is not UTF-8, has no header, or a row has more or fewer fields than it.
@@ -22,13 +25,13 @@ impl Table {
         let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
         let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.as_bytes());
         let place = |line| Place { path: path.to_owned(), line };
-        let damaged = |error: csv::Error| DatasetError::Csv {
+        let damaged = |error: csv::Error| DatasetError::Table {
             place: place(error.position().map(csv::Position::line)),
             reason: reason(&error),
         };
         let header: Vec<String> = reader.headers().map_err(damaged)?.iter().map(str::to_owned).collect();
         if header.iter().all(String::is_empty) {
-            return Err(DatasetError::Csv { place: place(Some(1)), reason: "no header".to_owned() });
+            return Err(DatasetError::Table { place: place(Some(1)), reason: "no header".to_owned() });
         }
         let mut rows = Vec::new();
         for record in reader.records() {
@@ -36,6 +39,26 @@ impl Table {
             let line = record.position().map_or(0, csv::Position::line);
             rows.push((line, record.iter().map(str::to_owned).collect()));
         }
+        Ok(Self { path: path.to_owned(), header, rows })
+    }
+
+    /// Reads a file of one JSON object a line; their keys are the columns. What a line lacks is empty.
+    ///
+    /// # Errors
+    /// The file cannot be read or is not UTF-8, or a line is no JSON object.
+    pub fn read_jsonl(path: &Path) -> Result<Self, DatasetError> {
+        let text = earmark_files::read_to_string(path)?;
+        let lines = text.strip_prefix('\u{feff}').unwrap_or(&text).lines().zip(1..);
+        let mut objects: Vec<(u64, Map<String, Value>)> = Vec::new();
+        for (line, number) in lines.filter(|(line, _)| !line.trim().is_empty()) {
+            let place = Place { path: path.to_owned(), line: Some(number) };
+            let object = serde_json::from_str(line).map_err(|error| error.to_string());
+            objects.push((number, object.map_err(|reason| DatasetError::Table { place, reason })?));
+        }
+        let header: BTreeSet<&String> = objects.iter().flat_map(|(_, object)| object.keys()).collect();
+        let header: Vec<String> = header.into_iter().cloned().collect();
+        let fields = |object: &Map<String, Value>| header.iter().map(|key| field(object.get(key))).collect();
+        let rows = objects.iter().map(|(line, object)| (*line, fields(object))).collect();
         Ok(Self { path: path.to_owned(), header, rows })
     }
 
@@ -53,19 +76,11 @@ impl Table {
         })
     }
 
-    /// The table without one column, if it is there.
-    pub fn without(mut self, column: &str) -> Self {
-        while let Some(at) = self.find(&[column]) {
-            self.header.remove(at);
-            self.rows.iter_mut().for_each(|(_, fields)| drop(fields.remove(at)));
-        }
-        self
-    }
-
-    /// The table with those rows only that `keep`.
-    pub fn filter(mut self, keep: impl Fn(&[String]) -> bool) -> Self {
-        self.rows.retain(|(_, fields)| keep(fields));
-        self
+    /// The rows that `belong` and those that do not, as two tables.
+    pub fn partition(self, belong: impl Fn(&[String]) -> bool) -> (Self, Self) {
+        let (yes, no) = self.rows.into_iter().partition(|(_, fields)| belong(fields));
+        let part = |rows| Self { path: self.path.clone(), header: self.header.clone(), rows };
+        (part(yes), part(no))
     }
 
     /// Each row with its line, counted from 1.
@@ -107,6 +122,15 @@ impl Table {
 
     fn name(&self, column: usize) -> String {
         self.header.get(column).cloned().unwrap_or_default()
+    }
+}
+
+/// A JSON value as the field of a CSV file.
+fn field(value: Option<&Value>) -> String {
+    match value {
+        None | Some(Value::Null) => String::new(),
+        Some(Value::String(text)) => text.trim().to_owned(),
+        Some(other) => other.to_string(),
     }
 }
 

@@ -2,32 +2,16 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
+mod common;
+
 use std::fs;
-use std::path::{Path, PathBuf};
 
-use earmark_datasets::{DatasetError, Manifest, OpenOptions, Splits, open};
+use common::{folds, names, tree, write};
+use earmark_datasets::{Columns, DatasetError, Manifest, OpenOptions, Usage, open};
 use regex::Regex;
-
-/// A folder with these files: CSV files hold their text, others a placeholder (nothing here decodes audio).
-fn tree(files: &[(&str, &str)]) -> tempfile::TempDir {
-    let root = tempfile::tempdir().unwrap();
-    for (name, text) in files {
-        write(&root.path().join(name), text);
-    }
-    root
-}
-
-fn write(path: &Path, text: &str) {
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
-    fs::write(path, text).unwrap();
-}
 
 fn read(root: &tempfile::TempDir) -> Result<Manifest, DatasetError> {
     open(root.path(), &OpenOptions::default())
-}
-
-fn names(items: &[earmark_datasets::Item]) -> Vec<&str> {
-    items.iter().map(|item| item.name.as_str()).collect()
 }
 
 const TRAIN: &str = "fname,label,manually_verified\na.wav,Bell,1\nb.wav,Bark,0\n";
@@ -54,6 +38,11 @@ fn kaggle_layout() {
     assert!(manifest.train[0].verified && !manifest.train[1].verified);
     assert_eq!(manifest.train[0].path, root.path().join("audio_train/a.wav"));
     assert_eq!((manifest.test[0].label, manifest.test[0].fold), (Some(0), None));
+    assert_eq!(
+        manifest.test.iter().map(|item| item.usage).collect::<Vec<_>>(),
+        [Some(Usage::Public), Some(Usage::Private)]
+    );
+    assert_eq!(manifest.train[0].usage, None);
     assert_eq!(read(&kaggle(TRAIN, "")).unwrap().test, []);
 }
 
@@ -99,7 +88,7 @@ fn esc50_layout() {
     ]);
     let manifest = read(&root).unwrap();
     assert_eq!(manifest.labels, ["cat", "dog"]);
-    assert_eq!(manifest.train.iter().map(|item| item.fold).collect::<Vec<_>>(), [Some(0), Some(1)]);
+    assert_eq!(folds(&manifest.train), [Some(0), Some(1)]);
     assert_eq!(manifest.train[1].group.as_deref(), Some("9"));
     assert_eq!(manifest.train[0].path, root.path().join("audio/1-1-A-0.wav"));
 }
@@ -122,12 +111,11 @@ fn a_folder_per_class() {
 
     // Folds are sorted as the numbers they are: 2, 9, 10.
     let with = |pattern: &str| {
-        open(root.path(), &OpenOptions { folds_from: Some(Regex::new(pattern).unwrap()), audio_dir: None })
+        open(root.path(), &OpenOptions { folds_from: Some(Regex::new(pattern).unwrap()), ..OpenOptions::default() })
     };
-    let folds = |manifest: Manifest| manifest.train.iter().map(|item| item.fold).collect::<Vec<_>>();
-    assert_eq!(folds(with(r"^(\d+)-").unwrap()), [Some(2), Some(0), Some(1)]);
-    assert_eq!(folds(with(r"^\d+").unwrap()), [Some(2), Some(0), Some(1)], "the whole match, without a group");
-    assert_eq!(folds(with("-(.)-").unwrap()), [Some(1), Some(2), Some(0)]);
+    assert_eq!(folds(&with(r"^(\d+)-").unwrap().train), [Some(2), Some(0), Some(1)]);
+    assert_eq!(folds(&with(r"^\d+").unwrap().train), [Some(2), Some(0), Some(1)], "the whole match, without a group");
+    assert_eq!(folds(&with("-(.)-").unwrap().train), [Some(1), Some(2), Some(0)]);
     let error = with(r"^(\d)-").unwrap_err().to_string();
     assert!(error.contains("10-7-A.ogg") && error.contains(r"^(\d)-"), "{error}");
 }
@@ -140,11 +128,11 @@ fn a_csv_of_ones_own() {
         ("sound/b,c.wav", ""),
     ]);
     let csv = root.path().join("lists/clips.csv");
-    let options = OpenOptions { audio_dir: Some(root.path().join("sound")), folds_from: None };
+    let options = OpenOptions { audio_dir: Some(root.path().join("sound")), ..OpenOptions::default() };
     let manifest = open(&csv, &options).unwrap();
     assert_eq!(manifest.labels, ["Big dog", "Cat"]);
     assert_eq!(names(&manifest.train), ["x/a.wav", "b,c.wav"]);
-    assert_eq!(manifest.train.iter().map(|item| item.fold).collect::<Vec<_>>(), [Some(1), Some(0)]);
+    assert_eq!(folds(&manifest.train), [Some(1), Some(0)]);
     assert_eq!(manifest.train[0].group.as_deref(), Some("g"));
     let Err(DatasetError::MissingFiles { paths }) = open(&csv, &OpenOptions::default()) else { panic!() };
     assert_eq!(paths, [root.path().join("lists/x/a.wav"), root.path().join("lists/b,c.wav")]);
@@ -153,7 +141,7 @@ fn a_csv_of_ones_own() {
 #[test]
 fn errors_name_file_line_and_reason() {
     let test = "fname,label\n";
-    let cases: [(&str, &str, &[&str]); 12] = [
+    let cases: [(&str, &str, &[&str]); 13] = [
         (
             "fname,manually_verified\na.wav,1\n",
             "",
@@ -178,6 +166,7 @@ fn errors_name_file_line_and_reason() {
         ("", "", &["train.csv, line 1", "no header"]),
         ("fname,label\na.wav,Bell\nb.wav,Bell\n", test, &["one label", "Bell"]),
         (TRAIN, "fname,label\nx.wav,Bell\ny.wav,Zebra\n", &["test.csv, line 3", "Zebra"]),
+        (TRAIN, "fname,usage\nx.wav,Both\n", &["test.csv, line 2", "usage is \"Both\"", "Public, Private or Ignored"]),
     ];
     for (train, test, words) in cases {
         let root = kaggle(train, "");
@@ -203,8 +192,7 @@ fn the_same_file_name_in_two_classes_is_named_with_its_folder() {
     let options = OpenOptions { folds_from: Some(Regex::new(r"^(\d)-").unwrap()), ..OpenOptions::default() };
     let manifest = open(root.path(), &options).unwrap();
     assert_eq!(names(&manifest.train), ["Cat/1-a.wav", "Cat/2-b.wav", "Dog/1-a.wav"]);
-    let folds: Vec<_> = manifest.train.iter().map(|item| item.fold).collect();
-    assert_eq!(folds, [Some(0), Some(1), Some(0)]);
+    assert_eq!(folds(&manifest.train), [Some(0), Some(1), Some(0)]);
 }
 
 #[test]
@@ -229,61 +217,8 @@ fn what_is_no_data_set_is_an_error() {
     assert!(matches!(read(&root), Err(DatasetError::UnknownLayout { .. })));
     let gone = open(&root.path().join("gone"), &OpenOptions::default());
     assert!(matches!(gone, Err(DatasetError::NotFound { .. })));
-    let options = OpenOptions { audio_dir: Some(root.path().to_owned()), folds_from: None };
+    let options = OpenOptions { audio_dir: Some(root.path().to_owned()), ..OpenOptions::default() };
     assert!(matches!(open(root.path(), &options), Err(DatasetError::AudioDirUnused { .. })));
-}
-
-/// A folder named by a variable; none if it is unset. Continuous integration must set it if `required`.
-fn data(variable: &str, required: bool) -> Option<PathBuf> {
-    let folder = std::env::var_os(variable).map(PathBuf::from);
-    if folder.is_none() {
-        assert!(!(required && std::env::var_os("CI").is_some()), "{variable} must be set in continuous integration");
-        eprintln!("{variable} is not set: skipped");
-    }
-    folder
-}
-
-#[test]
-fn esc10_has_ten_classes_in_five_folds() {
-    let Some(root) = data("EARMARK_ESC10", true) else { return };
-    let options = OpenOptions { folds_from: Some(Regex::new(r"^(\d)-").unwrap()), audio_dir: None };
-    let manifest = open(&root, &options).unwrap();
-    assert_eq!((manifest.labels.len(), manifest.train.len(), manifest.test.len()), (10, 400, 0));
-    assert!(manifest.labels.contains(&"Dog bark".to_owned()), "{:?}", manifest.labels);
-    let splits = Splits::given(&manifest).unwrap();
-    let sizes: Vec<usize> = (0..5).map(|fold| splits.of.iter().filter(|of| **of == fold).count()).collect();
-    assert_eq!((splits.folds, sizes), (5, vec![80; 5]));
-}
-
-#[test]
-fn fsdkaggle2018_metadata_reads_as_published() {
-    let Some(metadata) = data("EARMARK_FSDKAGGLE2018", false) else { return };
-    let root = tempfile::tempdir().unwrap();
-    let meta = root.path().join("FSDKaggle2018.meta");
-    fs::create_dir(&meta).unwrap();
-    let files = [("train", "train_post_competition.csv"), ("test", "test_post_competition_scoring_clips.csv")];
-    for (kind, file) in files {
-        let text = fs::read_to_string(metadata.join(file)).unwrap();
-        fs::write(meta.join(file), &text).unwrap();
-        let audio = root.path().join(format!("FSDKaggle2018.audio_{kind}"));
-        fs::create_dir(&audio).unwrap();
-        for row in text.lines().skip(1) {
-            fs::write(audio.join(row.split(',').next().unwrap()), "").unwrap();
-        }
-    }
-    let manifest = read(&root).unwrap();
-    assert_eq!((manifest.labels.len(), manifest.train.len(), manifest.test.len()), (41, 9473, 1600));
-    assert_eq!(manifest.train.iter().filter(|item| item.verified).count(), 3710);
-    assert!(manifest.test.iter().all(|item| item.label.is_some()));
-
-    // The full table of test clips, in which 7,800 are ignored, gives the same clips.
-    fs::remove_file(meta.join(files[1].1)).unwrap();
-    fs::copy(metadata.join("test_post_competition.csv"), meta.join("test_post_competition.csv")).unwrap();
-    assert_eq!(read(&root).unwrap().test, manifest.test);
-
-    let splits = Splits::stratified(&manifest, 5, 1).unwrap();
-    let sizes: Vec<usize> = (0..5).map(|fold| splits.of.iter().filter(|of| **of == fold).count()).collect();
-    assert!(sizes.iter().all(|size| size.abs_diff(9473 / 5) < 30), "{sizes:?}");
 }
 
 #[test]
@@ -291,4 +226,77 @@ fn test_clips_need_no_label() {
     let root = kaggle("fname,label\na.wav,Bell\nb.wav,Bark\n", "fname\nx.wav\n");
     let manifest = read(&root).unwrap();
     assert_eq!((names(&manifest.test), manifest.test[0].label), (vec!["x.wav"], None));
+}
+
+const CLIPS: &str = "\u{feff}clip,kind,speaker,part,checked,fname,label\n\
+    a.wav,Bell,ann,x,1,z1,nothing\nb.wav,Bark,ben,y,0,z2,nothing\nc.wav,Bark,ann,x,0,z3,nothing\n";
+
+#[test]
+fn the_caller_may_name_the_columns() {
+    let root = tree(&[("clips.csv", CLIPS), ("a.wav", ""), ("b.wav", ""), ("c.wav", "")]);
+    let named = |name: &str| Some(name.to_owned());
+    let columns = Columns {
+        name: named("clip"),
+        label: named("kind"),
+        fold: named("part"),
+        group: named("speaker"),
+        verified: named("checked"),
+    };
+    let with = |columns: &Columns| {
+        open(&root.path().join("clips.csv"), &OpenOptions { columns: columns.clone(), ..OpenOptions::default() })
+    };
+    let manifest = with(&columns).unwrap();
+    assert_eq!(
+        (names(&manifest.train), &manifest.labels[..]),
+        (vec!["a.wav", "b.wav", "c.wav"], &["Bark".into(), "Bell".into()][..])
+    );
+    assert_eq!(folds(&manifest.train), [Some(0), Some(1), Some(0)]);
+    let groups: Vec<_> = manifest.train.iter().map(|item| item.group.as_deref().unwrap()).collect();
+    assert_eq!(groups, ["ann", "ben", "ann"]);
+    assert!(manifest.train[0].verified && !manifest.train[1].verified);
+    for wrong in [
+        Columns { name: named("gone"), ..columns.clone() },
+        Columns { label: named("gone"), ..columns.clone() },
+        Columns { fold: named("gone"), ..columns.clone() },
+        Columns { group: named("gone"), ..columns.clone() },
+        Columns { verified: named("gone"), ..columns.clone() },
+    ] {
+        let error = with(&wrong).unwrap_err().to_string();
+        assert!(error.contains("clips.csv, line 1: no column gone") && error.contains("speaker"), "{error}");
+    }
+    // Columns of a table that is not there would be asked for in vain.
+    let root = tree(&[("Bell/a.wav", ""), ("Bark/b.wav", "")]);
+    let asked = open(root.path(), &OpenOptions { columns, ..OpenOptions::default() });
+    assert!(matches!(asked, Err(DatasetError::NoTable { .. })));
+    let asked =
+        open(root.path(), &OpenOptions { rows_where: Some(("a".into(), "b".into())), ..OpenOptions::default() });
+    assert!(matches!(asked, Err(DatasetError::NoTable { .. })));
+}
+
+#[test]
+fn rows_may_be_chosen_by_a_column() {
+    let root = kaggle("fname,label,manually_verified\na.wav,Bell,1\nb.wav,Bark,1\nc.wav,Bark,0\n", "fname\nx.wav\n");
+    let chosen = |column: &str, value: &str| {
+        open(root.path(), &OpenOptions { rows_where: Some((column.into(), value.into())), ..OpenOptions::default() })
+    };
+    let manifest = chosen("manually_verified", "1").unwrap();
+    assert_eq!((names(&manifest.train), names(&manifest.test)), (vec!["a.wav", "b.wav"], vec!["x.wav"]));
+    let error = chosen("language", "de").unwrap_err().to_string();
+    assert!(error.contains("train.csv, line 1: no column language"), "{error}");
+}
+
+#[test]
+fn groups_are_read_from_names() {
+    let root = tree(&[("Bell/ann_1.wav", ""), ("Bell/ben_1.wav", ""), ("Bark/ann_1.wav", ""), ("Bark/eve_2.wav", "")]);
+    let with = |pattern: &str| {
+        open(root.path(), &OpenOptions { groups_from: Some(Regex::new(pattern).unwrap()), ..OpenOptions::default() })
+    };
+    let groups = |pattern: &str| {
+        let manifest = with(pattern).unwrap();
+        manifest.train.into_iter().map(|item| item.group.unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(groups("^([a-z]+)_"), ["ann", "eve", "ann", "ben"]);
+    assert_eq!(groups("^([^/]+)/"), ["Bark", "Bark", "Bell", "Bell"], "the folder, where the file has no match");
+    let error = with("eve|ann").unwrap_err().to_string();
+    assert!(error.contains("ben_1.wav") && error.contains("no group") && error.contains("`eve|ann`"), "{error}");
 }

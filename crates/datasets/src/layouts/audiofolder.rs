@@ -1,0 +1,103 @@
+//! Hugging Face's `audiofolder`: split folders `train/`, `validation/`, `test/`, and labels from `metadata.csv` or
+//! `metadata.jsonl`, or from class folders.
+//!
+//! Clips for validation are clips to learn from here, as folds take the place of one fixed choice.
+//! Source: `datasets/packaged_modules/folder_based_builder` and `datasets/data_files.py` of the library `datasets`. Of
+//! its patterns for split names, only whole folder names are taken: a class "train horn" is no split.
+
+use std::path::{Path, PathBuf};
+
+use earmark_audio::is_sound_file;
+
+use super::columns::{Purpose, name_column, rows};
+use super::folders::{clips, file_name, listing, name_by_path_too};
+use crate::error::DatasetError;
+use crate::manifest::{OpenOptions, Rows};
+use crate::table::Table;
+
+const TRAIN: [&str; 6] = ["train", "training", "validation", "valid", "dev", "val"];
+const TEST: [&str; 4] = ["test", "testing", "eval", "evaluation"];
+const METADATA: [&str; 2] = ["metadata.csv", "metadata.jsonl"];
+
+fn is_train(folder: &Path) -> bool {
+    TRAIN.contains(&file_name(folder).as_str())
+}
+
+fn is_test(folder: &Path) -> bool {
+    TEST.contains(&file_name(folder).as_str())
+}
+
+/// The folders in which splits may stand: the data set's own, and `data` in it.
+fn bases(root: &Path) -> Vec<PathBuf> {
+    [root.to_owned(), root.join("data")].into_iter().filter(|folder| folder.is_dir()).collect()
+}
+
+fn split_folders(base: &Path) -> Result<Vec<PathBuf>, DatasetError> {
+    let is_split = |folder: &PathBuf| (is_train(folder) || is_test(folder)) && folder.is_dir();
+    Ok(listing(base)?.into_iter().filter(is_split).collect())
+}
+
+/// The data set of metadata files beside or above the audio, if there is one. File names in it are relative to its
+/// folder; a folder with a split's name on the way to a file says which split it belongs to.
+pub(super) fn with_metadata(root: &Path, options: &OpenOptions) -> Result<Option<Rows>, DatasetError> {
+    let mut folders = Vec::new();
+    for base in bases(root) {
+        folders.extend(split_folders(&base)?);
+        folders.push(base);
+    }
+    folders.sort();
+    let files = folders.iter().flat_map(|folder| METADATA.map(|name| folder.join(name)));
+    let files: Vec<PathBuf> = files.filter(|file| file.is_file()).collect();
+    let mut read = Rows::default();
+    for file in &files {
+        let folder = file.parent().unwrap_or(root);
+        let audio = |_: &[String], name: &str| folder.join(name);
+        let in_test = |path: &Path| {
+            let below = path.strip_prefix(root).unwrap_or(path).parent().unwrap_or(Path::new(""));
+            below.iter().map(Path::new).find(|part| is_train(part) || is_test(part)).is_some_and(is_test)
+        };
+        let table = if file.ends_with(METADATA[1]) { Table::read_jsonl(file)? } else { Table::read(file)? };
+        let name = name_column(&table, options)?;
+        let (test, train) =
+            table.partition(|fields| in_test(&folder.join(fields.get(name).map_or("", String::as_str))));
+        for (table, purpose) in [(train, Purpose::Train), (test, Purpose::Test)] {
+            if table.rows().next().is_some() {
+                let listed = rows(&table, purpose, options, &audio)?;
+                let set = if purpose == Purpose::Train { &mut read.train } else { &mut read.test };
+                set.extend(listed.rows);
+                read.left_out.extend(listed.left_out);
+            }
+        }
+    }
+    name_by_path_too(root, read.train.iter_mut().chain(&mut read.test));
+    Ok((!files.is_empty()).then_some(read))
+}
+
+/// The data set of split folders with a folder per class in each, if this is one: the folder of training clips holds
+/// classes and no clips, and no clips stand in a folder that is no split.
+pub(super) fn with_class_folders(root: &Path) -> Result<Option<Rows>, DatasetError> {
+    for base in bases(root) {
+        let splits = split_folders(&base)?;
+        let has_clips = |folder: &Path| Ok(listing(folder)?.iter().any(|path| is_sound_file(path)));
+        let others = listing(&base)?.into_iter().filter(|path| path.is_dir());
+        let clips_beside: Vec<bool> = others.map(|folder| has_clips(&folder)).collect::<Result<_, DatasetError>>()?;
+        if clips_beside.contains(&true) {
+            continue;
+        }
+        let mut read = Rows::default();
+        for split in splits {
+            let (rows, passed_over) = clips(&split)?;
+            if is_test(&split) {
+                read.test.extend(rows)
+            } else {
+                read.train.extend(rows)
+            }
+            read.passed_over.extend(passed_over);
+        }
+        if !read.train.is_empty() {
+            name_by_path_too(root, read.train.iter_mut().chain(&mut read.test));
+            return Ok(Some(read));
+        }
+    }
+    Ok(None)
+}

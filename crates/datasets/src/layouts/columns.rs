@@ -1,0 +1,138 @@
+//! The rows of a table, under the names that its columns go by.
+
+use std::path::PathBuf;
+
+use crate::error::DatasetError;
+use crate::manifest::{OpenOptions, Row, Usage};
+use crate::table::Table;
+
+const NAME: [&str; 6] = ["fname", "filename", "file_name", "slice_file_name", "file", "path"];
+const LABEL: [&str; 3] = ["label", "category", "class"];
+const FOLD: [&str; 1] = ["fold"];
+const GROUP: [&str; 4] = ["group", "freesound_id", "src_file", "fsID"];
+const VERIFIED: [&str; 2] = ["manually_verified", "verified"];
+
+/// What a table is read for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// Clips to learn from: there must be labels.
+    Train,
+    /// Clips to predict: labels may be there.
+    Test,
+    /// The same, of the challenge: a column `usage`, and clips that it ignored. Those have no true label.
+    Competition,
+    /// Names and nothing else.
+    Names,
+}
+
+/// A table's clips.
+pub(super) struct Listed {
+    pub rows: Vec<Row>,
+    /// Audio that the table names and that is no part of the data set.
+    pub left_out: Vec<PathBuf>,
+}
+
+/// Which column says what.
+struct Columns {
+    name: usize,
+    label: Option<usize>,
+    fold: Option<usize>,
+    group: Option<usize>,
+    verified: Option<usize>,
+    usage: Option<usize>,
+    /// The column and the value of rows that are taken.
+    only: Option<(usize, String)>,
+}
+
+impl Columns {
+    fn find(table: &Table, purpose: Purpose, options: &OpenOptions) -> Result<Self, DatasetError> {
+        let asked = &options.columns;
+        // A column that the caller names must be in the training table; a test table may lack all but the names.
+        let find = |asked: &Option<String>, synonyms: &[&str]| match asked {
+            _ if purpose == Purpose::Names => Ok(None),
+            Some(name) if purpose == Purpose::Train => table.column(&[name]).map(Some),
+            Some(name) => Ok(table.find(&[name])),
+            None => Ok(table.find(synonyms)),
+        };
+        let name = name_column(table, options)?;
+        let label = match find(&asked.label, &LABEL)? {
+            None if purpose == Purpose::Train => Some(table.column(&LABEL)?),
+            found => found,
+        };
+        let only = match &options.rows_where {
+            Some((column, value)) => find(&Some(column.clone()), &[])?.map(|column| (column, value.clone())),
+            None => None,
+        };
+        Ok(Self {
+            name,
+            label,
+            fold: find(&asked.fold, &FOLD)?,
+            group: find(&asked.group, &GROUP)?,
+            verified: find(&asked.verified, &VERIFIED)?,
+            usage: if purpose == Purpose::Competition { table.find(&["usage"]) } else { None },
+            only,
+        })
+    }
+
+    /// Whether a row is no clip of the data set. Without a usage, a clip without a true label still is one to predict.
+    fn leave_out(&self, purpose: Purpose, fields: &[String]) -> bool {
+        let is = |column: usize, value: &str| fields.get(column).is_some_and(|field| field == value);
+        let ignored = self.usage.is_some_and(|usage| is(usage, "Ignored"));
+        let unknown = purpose == Purpose::Competition && self.label.is_some_and(|label| is(label, "None"));
+        ignored || unknown || self.only.as_ref().is_some_and(|(column, value)| !is(*column, value))
+    }
+
+    fn usage(&self, table: &Table, line: u64, fields: &[String]) -> Result<Option<Usage>, DatasetError> {
+        let Some(column) = self.usage else { return Ok(None) };
+        match table.value(line, fields, column)? {
+            "Public" => Ok(Some(Usage::Public)),
+            "Private" => Ok(Some(Usage::Private)),
+            other => Err(table.bad_value(line, column, other, "Public, Private or Ignored")),
+        }
+    }
+}
+
+/// The column of the clips' names.
+pub(super) fn name_column(table: &Table, options: &OpenOptions) -> Result<usize, DatasetError> {
+    match &options.columns.name {
+        Some(name) => table.column(&[name]),
+        None => table.column(&NAME),
+    }
+}
+
+/// The rows of a table; `audio` says where the file of a row lies, from its fields and its name. A column that is there
+/// must have a value in every row.
+pub(super) fn rows(
+    table: &Table,
+    purpose: Purpose,
+    options: &OpenOptions,
+    audio: &dyn Fn(&[String], &str) -> PathBuf,
+) -> Result<Listed, DatasetError> {
+    let columns = Columns::find(table, purpose, options)?;
+    let mut listed = Listed { rows: Vec::new(), left_out: Vec::new() };
+    for (line, fields) in table.rows() {
+        let value = |column| table.value(line, fields, column);
+        let owned = |column: Option<usize>| column.map(value).transpose().map(|value| value.map(str::to_owned));
+        let name = value(columns.name)?;
+        let path = audio(fields, name);
+        if columns.leave_out(purpose, fields) {
+            listed.left_out.push(path);
+            continue;
+        }
+        listed.rows.push(Row {
+            name: name.to_owned(),
+            path,
+            label: match purpose {
+                Purpose::Train => owned(columns.label)?,
+                // Who hides the labels of the test clips may leave them empty.
+                _ => columns.label.and_then(|label| fields.get(label)).filter(|label| !label.is_empty()).cloned(),
+            },
+            verified: columns.verified.map_or(Ok(true), |column| table.flag(line, fields, column))?,
+            fold: owned(columns.fold)?,
+            group: owned(columns.group)?,
+            usage: columns.usage(table, line, fields)?,
+            place: table.place(line),
+        });
+    }
+    Ok(listed)
+}

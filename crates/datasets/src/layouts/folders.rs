@@ -1,0 +1,119 @@
+//! One folder per class, the clips inside.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use earmark_audio::is_sound_file;
+use earmark_files::FileError;
+
+use crate::error::{DatasetError, Place};
+use crate::manifest::{Row, Rows};
+
+/// Reads a folder of classes.
+pub(super) fn classes(root: &Path) -> Result<Rows, DatasetError> {
+    let (mut train, passed_over) = clips(root)?;
+    if train.is_empty() {
+        return Err(DatasetError::UnknownLayout { path: root.to_owned() });
+    }
+    folds_of_esc10(&mut train);
+    name_by_path_too(root, train.iter_mut());
+    Ok(Rows { train, passed_over, ..Rows::default() })
+}
+
+/// The clips of every class in `root`, and the folders that hold none.
+pub(super) fn clips(root: &Path) -> Result<(Vec<Row>, Vec<PathBuf>), DatasetError> {
+    let (mut rows, mut passed_over) = (Vec::new(), Vec::new());
+    for folder in listing(root)?.into_iter().filter(|path| path.is_dir()) {
+        let sounds: Vec<PathBuf> = listing(&folder)?.into_iter().filter(|path| is_sound_file(path)).collect();
+        let label = class_name(&file_name(&folder)).to_owned();
+        if sounds.is_empty() {
+            passed_over.push(folder);
+        } else if label.is_empty() {
+            let place = Place { path: folder, line: None };
+            return Err(DatasetError::Empty { place, column: "the class's name".to_owned() });
+        } else {
+            rows.extend(sounds.into_iter().map(|path| row(path, &label)));
+        }
+    }
+    Ok((rows, passed_over))
+}
+
+fn row(path: PathBuf, label: &str) -> Row {
+    Row {
+        name: file_name(&path),
+        place: Place { path: path.clone(), line: None },
+        path,
+        label: Some(label.to_owned()),
+        verified: true,
+        fold: None,
+        group: None,
+        usage: None,
+    }
+}
+
+/// Where two clips have the same file name, as in `dog/1.wav` and `cat/1.wav`, every clip is named by its path below
+/// `root`.
+pub(super) fn name_by_path_too<'a>(root: &Path, rows: impl Iterator<Item = &'a mut Row>) {
+    let rows: Vec<&mut Row> = rows.collect();
+    let names: BTreeSet<&String> = rows.iter().map(|row| &row.name).collect();
+    if names.len() < rows.len() {
+        for row in rows {
+            let below = row.path.strip_prefix(root).unwrap_or(&row.path);
+            row.name = below.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/");
+        }
+    }
+}
+
+/// ESC-10 in folders, such as `001 - Dog bark/1-100032-A.ogg`: the names give fold and recording, and whoever drew other
+/// folds would test on recordings learned from.
+fn folds_of_esc10(rows: &mut [Row]) {
+    let numbered = |row: &Row| row.path.parent().is_some_and(|folder| number_and_name(&file_name(folder)).is_some());
+    let parts: Option<Vec<_>> =
+        rows.iter().map(|row| fold_and_recording(&row.name).filter(|_| numbered(row))).collect();
+    for (row, (fold, recording)) in rows.iter_mut().zip(parts.unwrap_or_default()) {
+        (row.fold, row.group) = (Some(fold), Some(recording));
+    }
+}
+
+/// Of `FOLD-FREESOUNDID-TAKE.ogg` or `FOLD-FREESOUNDID-TAKE-TARGET.wav`.
+fn fold_and_recording(name: &str) -> Option<(String, String)> {
+    let mut parts = name.split_once('.')?.0.split('-');
+    let (fold, recording, take) = (parts.next()?, parts.next()?, parts.next()?);
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let fits = matches!(fold, "1" | "2" | "3" | "4" | "5")
+        && is_number(recording)
+        && take.len() == 1
+        && take.bytes().all(|byte| byte.is_ascii_uppercase())
+        && parts.next().is_none_or(is_number)
+        && parts.next().is_none();
+    fits.then(|| (fold.to_owned(), recording.to_owned()))
+}
+
+/// "001 - Dog bark", as ESC-10 has it, means "Dog bark".
+fn class_name(folder: &str) -> &str {
+    number_and_name(folder).map_or(folder, |(_, name)| name).trim()
+}
+
+fn number_and_name(folder: &str) -> Option<(&str, &str)> {
+    let parts = folder.split_once(" - ");
+    parts.filter(|(number, _)| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+pub(super) fn file_name(path: &Path) -> String {
+    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+/// What a folder holds, sorted by name: systems list in orders of their own. Hidden entries are not listed.
+pub(crate) fn listing(folder: &Path) -> Result<Vec<PathBuf>, DatasetError> {
+    let failed = |source| FileError { path: folder.to_owned(), action: "list the folder", source };
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        if !file_name(&path).starts_with('.') {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    Ok(paths)
+}

@@ -1,0 +1,113 @@
+//! The layouts that data sets come in, each read into rows.
+
+mod audiofolder;
+mod columns;
+mod folders;
+
+use std::path::{Path, PathBuf};
+
+use crate::error::DatasetError;
+use crate::manifest::{OpenOptions, Rows};
+use crate::table::Table;
+use columns::{Purpose, rows};
+
+/// Names that the table of training clips goes by: Earmark's own and Kaggle's, and Zenodo's.
+const TRAIN: [&str; 3] = ["train.csv", "train_post_competition.csv", "FSDKaggle2018.meta/train_post_competition.csv"];
+/// The same for test clips, the ones with labels first.
+const TEST: [&str; 6] = [
+    "test.csv",
+    "test_post_competition_scoring_clips.csv",
+    "FSDKaggle2018.meta/test_post_competition_scoring_clips.csv",
+    "test_post_competition.csv",
+    "FSDKaggle2018.meta/test_post_competition.csv",
+    SUBMISSION,
+];
+const SUBMISSION: &str = "sample_submission.csv";
+
+/// Reads whatever layout stands at `path`.
+pub(crate) fn read(path: &Path, options: &OpenOptions) -> Result<Rows, DatasetError> {
+    if path.is_file() {
+        let beside = path.parent().unwrap_or(Path::new(""));
+        let audio = options.audio_dir.as_deref().unwrap_or(beside);
+        return train_table(&Table::read(path)?, options, &|_, name| audio.join(name));
+    }
+    if !path.is_dir() {
+        return Err(DatasetError::NotFound { path: path.to_owned() });
+    }
+    if options.audio_dir.is_some() {
+        return Err(DatasetError::AudioDirUnused { path: path.to_owned() });
+    }
+    let (esc50, urbansound) = (path.join("meta/esc50.csv"), path.join("metadata/UrbanSound8K.csv"));
+    if let Some(train) = TRAIN.iter().map(|name| path.join(name)).find(|file| file.is_file()) {
+        fsdkaggle(path, &train, options)
+    } else if esc50.is_file() {
+        esc(&esc50, &path.join("audio"), options)
+    } else if urbansound.is_file() {
+        urbansound8k(&urbansound, &path.join("audio"), options)
+    } else if let Some(rows) = audiofolder::with_metadata(path, options)? {
+        Ok(rows)
+    } else if options.columns.any() || options.rows_where.is_some() {
+        Err(DatasetError::NoTable { path: path.to_owned() })
+    } else if let Some(rows) = audiofolder::with_class_folders(path)? {
+        Ok(rows)
+    } else {
+        folders::classes(path)
+    }
+}
+
+fn train_table(
+    table: &Table,
+    options: &OpenOptions,
+    audio: &dyn Fn(&[String], &str) -> PathBuf,
+) -> Result<Rows, DatasetError> {
+    let listed = rows(table, Purpose::Train, options, audio)?;
+    Ok(Rows { train: listed.rows, left_out: listed.left_out, ..Rows::default() })
+}
+
+/// FSDKaggle2018: `fname,label,manually_verified[,freesound_id]` and `fname[,label,usage,freesound_id]`.
+fn fsdkaggle(root: &Path, train: &Path, options: &OpenOptions) -> Result<Rows, DatasetError> {
+    let audio = |kind: &str| {
+        let zenodo = root.join(format!("FSDKaggle2018.audio_{kind}"));
+        if zenodo.is_dir() { zenodo } else { root.join(format!("audio_{kind}")) }
+    };
+    let (train_audio, test_audio) = (audio("train"), audio("test"));
+    let mut read = train_table(&Table::read(train)?, options, &|_, name| train_audio.join(name))?;
+    let audio = |_: &[String], name: &str| test_audio.join(name);
+    let mut tables = TEST.iter().map(|name| root.join(name)).filter(|file| file.is_file());
+    if let Some(path) = tables.next() {
+        // The labels of a sample submission are made up.
+        let purpose = if path.ends_with(SUBMISSION) { Purpose::Names } else { Purpose::Competition };
+        let listed = rows(&Table::read(&path)?, purpose, options, &audio)?;
+        read.test = listed.rows;
+        read.left_out.extend(listed.left_out);
+    }
+    // What only the other tables name are clips that the challenge ignored.
+    for table in tables.filter_map(|path| Table::read(&path).ok()) {
+        let names = rows(&table, Purpose::Names, &OpenOptions::default(), &audio).into_iter();
+        read.left_out.extend(names.flat_map(|listed| listed.rows).map(|row| row.path));
+    }
+    Ok(read)
+}
+
+/// ESC-50: `filename,fold,target,category,esc10,src_file,...`.
+fn esc(path: &Path, audio: &Path, options: &OpenOptions) -> Result<Rows, DatasetError> {
+    let table = Table::read(path)?;
+    for name in ["filename", "fold", "category"] {
+        table.column(&[name])?;
+    }
+    train_table(&table, options, &|_, name| audio.join(name))
+}
+
+/// UrbanSound8K: `slice_file_name,fsID,start,end,salience,fold,classID,class`, the audio in a folder per fold.
+fn urbansound8k(path: &Path, audio: &Path, options: &OpenOptions) -> Result<Rows, DatasetError> {
+    let table = Table::read(path)?;
+    for name in ["slice_file_name", "fsID", "class"] {
+        table.column(&[name])?;
+    }
+    let fold = table.column(&["fold"])?;
+    let place = |fields: &[String], name: &str| {
+        let fold = fields.get(fold).map(String::as_str).unwrap_or_default();
+        audio.join(format!("fold{fold}")).join(name)
+    };
+    Ok(Rows { folds_tear_groups: true, ..train_table(&table, options, &place)? })
+}

@@ -1,0 +1,30 @@
+//! What tests of data sets share: folders of files.
+#![allow(dead_code, reason = "each test file uses its own part")]
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
+use std::fs;
+use std::path::Path;
+
+use earmark_datasets::Item;
+
+/// A folder with these files: tables hold their text, others what is given (no reader decodes audio).
+pub fn tree(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let root = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        write(&root.path().join(name), text);
+    }
+    root
+}
+
+pub fn write(path: &Path, text: impl AsRef<[u8]>) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, text).unwrap();
+}
+
+pub fn names(items: &[Item]) -> Vec<&str> {
+    items.iter().map(|item| item.name.as_str()).collect()
+}
+
+pub fn folds(items: &[Item]) -> Vec<Option<usize>> {
+    items.iter().map(|item| item.fold).collect()
+}
