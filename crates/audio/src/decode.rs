@@ -64,7 +64,7 @@ pub fn decode(path: &Path, limits: &Limits) -> Result<Clip, AudioError> {
 /// while stream.next_block(&mut block)? {
 ///     samples += block.len();
 /// }
-/// assert_eq!((samples, stream.sample_rate()), (100_000, 44_100));
+/// assert_eq!((samples, stream.sample_rate(), stream.channels()), (100_000, 44_100, 1));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct AudioStream {
@@ -100,6 +100,11 @@ impl AudioStream {
     /// Samples in a second, Hz; the same for the whole file.
     pub fn sample_rate(&self) -> u32 {
         self.decoding.sample_rate
+    }
+
+    /// Channels of the file, of which the samples are the mean.
+    pub fn channels(&self) -> usize {
+        self.decoding.channels
     }
 
     /// Replaces `out` by the next mono samples, some 16,384 and at most 81,920 of them; false at the end, when the file is
@@ -176,6 +181,8 @@ struct Decoding {
     track: Track,
     decoder: Box<dyn AudioDecoder>,
     sample_rate: u32,
+    /// Of the packet decoded last.
+    channels: usize,
     interleaved: Vec<f32>,
     /// Frames decoded.
     decoded: u64,
@@ -201,7 +208,8 @@ impl Decoding {
             error => AudioError::damaged(&path, error.to_string()),
         })?;
         let (sample_rate, interleaved, decoded, heard) = (0, Vec::new(), 0, 0);
-        Ok(Decoding { path, limits, reader, track, decoder, sample_rate, interleaved, decoded, heard, next: None })
+        let next = None;
+        Ok(Decoding { path, limits, reader, track, decoder, sample_rate, channels, interleaved, decoded, heard, next })
     }
 
     /// Decodes the next packet and appends its samples to `out`; false at the end, after all checks.
@@ -243,19 +251,19 @@ impl Decoding {
         }
         match guarded(&self.path, || self.decoder.decode(packet))? {
             Ok(buffer) => {
-                let channels = form(&self.path, &self.limits, &buffer, &mut self.sample_rate)?;
+                self.channels = form(&self.path, &self.limits, &buffer, &mut self.sample_rate)?;
                 let length = self.decoded + buffer.frames() as u64;
                 self.limits.check_length(&self.path, self.sample_rate, length)?;
                 buffer.copy_to_vec_interleaved(&mut self.interleaved);
-                self.mix(channels, header, out)
+                self.mix(header, out)
             }
             Err(error) => Err(self.damaged_here(error)),
         }
     }
 
     /// Appends the mean of the channels, as far as it is to be heard.
-    fn mix(&mut self, channels: usize, header: &Header, out: &mut Vec<f32>) -> Result<(), AudioError> {
-        let channels = channels.max(1);
+    fn mix(&mut self, header: &Header, out: &mut Vec<f32>) -> Result<(), AudioError> {
+        let channels = self.channels.max(1);
         if let Some(index) = self.interleaved.iter().position(|value| !value.is_finite()) {
             self.decoded += (index / channels) as u64;
             let (seconds, value) = (self.seconds(), self.interleaved[index]);

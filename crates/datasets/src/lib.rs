@@ -4,8 +4,9 @@
 //! in; [`random_crop`] and [`Mixup`] make a training batch's inputs, [`windows`] and [`fixed_crop`] a prediction's.
 //! Whatever is random here draws from [`random::stream`], so that a run can be repeated to the bit.
 //!
-//! No sound is decoded here and no feature computed: a manifest holds paths, a crop cuts numbers.
+//! A manifest holds paths, a crop cuts numbers; only [`check`] hears the clips.
 
+pub mod check;
 mod crops;
 mod error;
 mod layouts;

@@ -38,27 +38,42 @@ impl Splits {
     /// # Errors
     /// The first class or group for which that does not hold.
     pub fn check(&self, manifest: &Manifest) -> Result<(), DatasetError> {
+        labels(manifest)?;
+        if let Some(label) = self.classes_in_one_fold(manifest).first() {
+            return Err(DatasetError::ClassInOneFold { label: (*label).to_owned() });
+        }
+        match self.torn_groups(manifest).into_iter().next() {
+            Some((group, clips)) if !manifest.folds_tear_groups => {
+                let elsewhere = clips.iter().find(|clip| self.of[**clip] != self.of[clips[0]]);
+                let name = elsewhere.map(|clip| manifest.train[*clip].name.clone()).unwrap_or_default();
+                Err(DatasetError::GroupInTwoFolds { group: group.to_owned(), name })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The classes that fewer than two folds hold.
+    pub(crate) fn classes_in_one_fold<'a>(&self, manifest: &'a Manifest) -> Vec<&'a str> {
         let mut reached = vec![BTreeSet::new(); manifest.labels.len()];
-        for (label, fold) in labels(manifest)?.into_iter().zip(&self.of) {
-            reached[label].insert(fold);
-        }
-        for (label, folds) in manifest.labels.iter().zip(reached) {
-            if folds.len() < 2 {
-                return Err(DatasetError::ClassInOneFold { label: label.clone() });
-            }
-        }
-        if manifest.folds_tear_groups {
-            return Ok(());
-        }
-        let mut of_group = BTreeMap::new();
         for (item, fold) in manifest.train.iter().zip(&self.of) {
-            if let Some(group) = &item.group
-                && of_group.insert(group, fold).is_some_and(|before| before != fold)
-            {
-                return Err(DatasetError::GroupInTwoFolds { group: group.clone(), name: item.name.clone() });
+            if let Some(reached) = item.label.and_then(|label| reached.get_mut(label)) {
+                reached.insert(fold);
             }
         }
-        Ok(())
+        let few = manifest.labels.iter().zip(reached).filter(|(_, folds)| folds.len() < 2);
+        few.map(|(label, _)| label.as_str()).collect()
+    }
+
+    /// The groups that lie in several folds, with their clips.
+    pub(crate) fn torn_groups<'a>(&self, manifest: &'a Manifest) -> BTreeMap<&'a str, Vec<usize>> {
+        let mut clips: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        for (clip, item) in manifest.train.iter().enumerate() {
+            if let Some(group) = &item.group {
+                clips.entry(group).or_default().push(clip);
+            }
+        }
+        clips.retain(|_, clips| clips.iter().any(|clip| self.of.get(*clip) != self.of.get(clips[0])));
+        clips
     }
 
     /// Draws folds in which each class has its share; clips of one group share a fold. The same seed gives the same
@@ -75,7 +90,9 @@ impl Splits {
         }
         let labels = labels(manifest)?;
         let groups = groups(&manifest.train);
-        enough_of_each_class(manifest, &labels, &groups, folds)?;
+        if let Some(fault) = small_classes(manifest, &labels, &groups, folds).into_iter().next() {
+            return Err(fault);
+        }
 
         let mut order = epoch_order(groups.len(), &mut stream(seed, &[key("splits")]));
         order.sort_by_key(|group| std::cmp::Reverse(groups[*group].len()));
@@ -129,12 +146,8 @@ fn groups(items: &[Item]) -> Vec<Vec<usize>> {
     groups
 }
 
-fn enough_of_each_class(
-    manifest: &Manifest,
-    labels: &[usize],
-    groups: &[Vec<usize>],
-    folds: usize,
-) -> Result<(), DatasetError> {
+/// An error for each class that has fewer clips, or groups of clips, than folds.
+fn small_classes(manifest: &Manifest, labels: &[usize], groups: &[Vec<usize>], folds: usize) -> Vec<DatasetError> {
     let mut count = vec![0; manifest.labels.len()];
     for group in groups {
         let classes: BTreeSet<usize> = group.iter().map(|clip| labels[*clip]).collect();
@@ -143,10 +156,11 @@ fn enough_of_each_class(
         }
     }
     let unit = if groups.len() == labels.len() { "clips" } else { "groups of clips" };
-    match count.into_iter().enumerate().find(|(_, count)| *count < folds) {
-        Some((class, count)) => {
-            Err(DatasetError::ClassTooSmall { label: manifest.labels[class].clone(), count, unit, folds })
-        }
-        None => Ok(()),
-    }
+    let small = manifest.labels.iter().zip(count).filter(|(_, count)| *count < folds);
+    small.map(|(label, count)| DatasetError::ClassTooSmall { label: label.clone(), count, unit, folds }).collect()
+}
+
+/// The classes that have too few clips for so many folds.
+pub(crate) fn too_small_classes(manifest: &Manifest, folds: usize) -> Result<Vec<DatasetError>, DatasetError> {
+    Ok(small_classes(manifest, &labels(manifest)?, &groups(&manifest.train), folds))
 }

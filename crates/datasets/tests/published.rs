@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use common::{folds, names, tree, write};
-use earmark_datasets::{DatasetError, Item, Manifest, OpenOptions, Splits, Usage, open};
+use earmark_datasets::{DatasetError, Manifest, OpenOptions, Splits, Usage, open};
 
 /// A folder named by a variable; none if it is unset, which continuous integration may not do.
 fn data(variable: &str) -> Option<PathBuf> {
@@ -56,22 +56,6 @@ fn names_of_esc10_count_only_in_folders_of_esc10() {
     }
 }
 
-/// The real tables of FSDKaggle2018 with empty files for the audio. `tables` are pairs of the published name and the one
-/// in the folder.
-fn fsdkaggle2018(source: &Path, tables: &[(&str, &str)], audio: [&str; 2]) -> tempfile::TempDir {
-    let root = tempfile::tempdir().unwrap();
-    for (published, name) in tables {
-        let text = fs::read_to_string(source.join(published)).unwrap();
-        write(&root.path().join(name), &text);
-        let folder = root.path().join(audio[usize::from(published.starts_with("test"))]);
-        fs::create_dir_all(&folder).unwrap();
-        for row in text.lines().skip(1) {
-            fs::write(folder.join(row.split(',').next().unwrap()), "").unwrap();
-        }
-    }
-    root
-}
-
 /// The figures of the paper and of the issue: clips, classes, verified labels, public and private test clips.
 fn is_fsdkaggle2018(manifest: &Manifest) {
     assert_eq!((manifest.labels.len(), manifest.train.len(), manifest.test.len()), (41, 9473, 1600));
@@ -79,50 +63,57 @@ fn is_fsdkaggle2018(manifest: &Manifest) {
     let of = |usage| manifest.test.iter().filter(|item| item.usage == Some(usage)).count();
     assert_eq!((of(Usage::Public), of(Usage::Private)), (301, 1299));
     assert!(manifest.test.iter().all(|item| item.label.is_some()));
-    assert!(manifest.train.iter().chain(&manifest.test).all(|item| item.group.is_some()));
 }
 
-const TRAIN: &str = "train_post_competition.csv";
-const TEST: &str = "test_post_competition.csv";
-const SCORING: &str = "test_post_competition_scoring_clips.csv";
-
 #[test]
-fn fsdkaggle2018_as_zenodo_has_it() {
+fn fsdkaggle2018_as_zenodo_and_kaggle_have_it() {
     let Some(source) = data("EARMARK_FSDKAGGLE2018") else { return };
-    let meta = |name: &str| format!("FSDKaggle2018.meta/{name}");
-    let (train, test, scoring) = (meta(TRAIN), meta(TEST), meta(SCORING));
-    let audio = ["FSDKaggle2018.audio_train", "FSDKaggle2018.audio_test"];
-    let all = [(TRAIN, train.as_str()), (TEST, &test), (SCORING, &scoring)];
-    let root = fsdkaggle2018(&source, &all, audio);
-    fs::create_dir(root.path().join("FSDKaggle2018.doc")).unwrap();
+    let (train, test) = ("train_post_competition.csv", "test_post_competition.csv");
+    let scoring = "test_post_competition_scoring_clips.csv";
+    let text = |table: &str| fs::read_to_string(source.join(table)).unwrap();
+    let first_columns = |table: &str, n: usize| -> String {
+        text(table).lines().map(|row| row.split(',').take(n).collect::<Vec<_>>().join(",") + "\n").collect()
+    };
+    let root = tempfile::tempdir().unwrap();
+    let at = |name: &str| root.path().join(name);
+    for (table, audio) in [(train, "FSDKaggle2018.audio_train"), (test, "FSDKaggle2018.audio_test")] {
+        fs::create_dir(at(audio)).unwrap();
+        first_columns(table, 1).lines().skip(1).for_each(|name| fs::write(at(audio).join(name), "").unwrap());
+    }
+
+    for table in [train, test, scoring] {
+        write(&at("FSDKaggle2018.meta").join(table), text(table));
+    }
+    fs::create_dir(at("FSDKaggle2018.doc")).unwrap();
     let manifest = read(root.path());
     is_fsdkaggle2018(&manifest);
-    assert!(manifest.test.iter().all(|item| item.path.starts_with(root.path().join(audio[1]))));
+    assert!(manifest.train.iter().chain(&manifest.test).all(|item| item.group.is_some()));
+    assert!(manifest.test.iter().all(|item| item.path.starts_with(at("FSDKaggle2018.audio_test"))));
     // The full table of test clips, in which 7,800 are ignored, gives the same clips.
-    fs::remove_file(root.path().join(scoring)).unwrap();
+    fs::remove_file(at("FSDKaggle2018.meta").join(scoring)).unwrap();
     assert_eq!(read(root.path()).test, manifest.test);
-
     let splits = Splits::stratified(&manifest, 5, 1).unwrap();
     let sizes: Vec<usize> = (0..5).map(|fold| splits.of.iter().filter(|of| **of == fold).count()).collect();
     assert!(sizes.iter().all(|size| size.abs_diff(9473 / 5) < 30), "{sizes:?}");
-}
 
-#[test]
-fn fsdkaggle2018_as_kaggle_has_it() {
-    let Some(source) = data("EARMARK_FSDKAGGLE2018") else { return };
-    let audio = ["audio_train", "audio_test"];
-    is_fsdkaggle2018(&read(fsdkaggle2018(&source, &[(TRAIN, "train.csv"), (TEST, "test.csv")], audio).path()));
-
+    // Kaggle's names, and the labels of the test clips that came later.
+    fs::remove_dir_all(at("FSDKaggle2018.meta")).unwrap();
+    for kind in ["audio_train", "audio_test"] {
+        fs::rename(at(&format!("FSDKaggle2018.{kind}")), at(kind)).unwrap();
+    }
+    write(&at("train.csv"), first_columns(train, 3));
+    write(&at(scoring), text(scoring));
+    let manifest = read(root.path());
+    is_fsdkaggle2018(&manifest);
+    assert!(manifest.train.iter().all(|item| item.group.is_none()));
     // While the challenge ran: all clips to be tagged, the ignored ones among them, in a table of made-up labels.
-    let root = fsdkaggle2018(&source, &[(TRAIN, "train.csv"), (TEST, "sample_submission.csv")], audio);
-    let path = root.path().join("sample_submission.csv");
-    let rows: Vec<String> = fs::read_to_string(&path).unwrap().lines().skip(1).map(str::to_owned).collect();
-    let names = rows.iter().map(|row| format!("{},Laughter Hi-Hat Flute\n", row.split(',').next().unwrap()));
-    write(&path, &format!("fname,label\n{}", names.collect::<String>()));
+    fs::remove_file(at(scoring)).unwrap();
+    let submission =
+        first_columns(test, 1).replace("fname", "fname,label").replace(".wav\n", ".wav,Laughter Hi-Hat Oboe\n");
+    write(&at("sample_submission.csv"), submission);
     let manifest = read(root.path());
     assert_eq!((manifest.labels.len(), manifest.train.len(), manifest.test.len()), (41, 9473, 9400));
-    let unknown = |item: &Item| item.label.is_none() && item.usage.is_none();
-    assert!(manifest.test.iter().all(unknown));
+    assert!(manifest.test.iter().all(|item| item.label.is_none() && item.usage.is_none()));
 }
 
 const ESC50: &str = "filename,fold,target,category,esc10,src_file,take\n\

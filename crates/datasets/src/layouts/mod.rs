@@ -10,6 +10,7 @@ use crate::error::DatasetError;
 use crate::manifest::{OpenOptions, Rows};
 use crate::table::Table;
 use columns::{Purpose, rows};
+pub(crate) use folders::listing;
 
 /// Names that the table of training clips goes by: Earmark's own and Kaggle's, and Zenodo's.
 const TRAIN: [&str; 3] = ["train.csv", "train_post_competition.csv", "FSDKaggle2018.meta/train_post_competition.csv"];

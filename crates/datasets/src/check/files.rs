@@ -1,0 +1,83 @@
+//! Files and folders that are there, and that the data set passes over.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use earmark_audio::is_sound_file;
+
+use super::{Kind, Problem, shown};
+use crate::layouts::listing;
+use crate::manifest::{OpenOptions, Reading};
+
+/// Extensions of sound in formats that are not decoded.
+const OTHER: [&str; 17] = [
+    "opus", "wma", "webm", "mka", "caf", "amr", "ape", "wv", "mp2", "au", "snd", "spx", "aax", "ac3", "dsf", "tta",
+    "3gp",
+];
+
+/// What is there and is passed over.
+pub(super) fn passed_over(read: &Reading, path: &Path, options: &OpenOptions) -> Vec<Problem> {
+    let root = match &options.audio_dir {
+        Some(folder) => folder,
+        None if path.is_dir() => path,
+        None => path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")),
+    };
+    let items = read.manifest.train.iter().chain(&read.manifest.test).map(|item| &item.path);
+    // A name may reach its file by `..` or a link.
+    let known: BTreeSet<PathBuf> = items.chain(&read.left_out).filter_map(|path| path.canonicalize().ok()).collect();
+    let (mut not_listed, mut other) = (BTreeMap::new(), BTreeMap::new());
+    let unreadable = walk(root, &mut |file| {
+        let kind = if is_sound_file(file) {
+            if file.canonicalize().is_ok_and(|path| known.contains(&path)) {
+                return;
+            }
+            &mut not_listed
+        } else if is_other_sound(file) {
+            &mut other
+        } else {
+            return;
+        };
+        let folder = file.parent().map(shown).unwrap_or_default();
+        kind.entry(folder).or_insert_with(Vec::new).push(shown(file));
+    });
+
+    let empty = |folder: &PathBuf| {
+        Problem::warning(Kind::NoClips, vec![shown(folder)], "no clips lie in the folder itself; it is passed over")
+    };
+    let files = |n: usize| if n == 1 { "1 file".to_owned() } else { format!("{n} files") };
+    let not_listed = not_listed.into_iter().map(|(folder, sounds): (String, Vec<String>)| {
+        let message = format!("{} of sound in {folder} in no class and no table", files(sounds.len()));
+        Problem::warning(Kind::NotListed, sounds, message)
+    });
+    let other = other.into_iter().map(|(folder, sounds): (String, Vec<String>)| {
+        let message = format!("{} in {folder} in a format that is not decoded", files(sounds.len()));
+        Problem::warning(Kind::OtherFormat, sounds, message)
+    });
+    unreadable.into_iter().chain(read.passed_over.iter().map(empty)).chain(not_listed).chain(other).collect()
+}
+
+fn is_other_sound(path: &Path) -> bool {
+    let extension = path.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
+    extension.is_some_and(|extension| OTHER.contains(&extension.as_str())) && path.is_file()
+}
+
+/// Every file below a folder, but for hidden ones. Links to folders are followed, each folder is walked once. Folders
+/// that cannot be read are given back.
+fn walk(root: &Path, take: &mut impl FnMut(&Path)) -> Vec<Problem> {
+    let (mut folders, mut walked) = (vec![root.to_owned()], BTreeSet::new());
+    let mut unreadable = Vec::new();
+    while let Some(folder) = folders.pop() {
+        if !folder.canonicalize().is_ok_and(|real| walked.insert(real)) {
+            continue;
+        }
+        match listing(&folder) {
+            Ok(paths) => {
+                let (below, files): (Vec<_>, Vec<_>) = paths.into_iter().partition(|path| path.is_dir());
+                folders.extend(below);
+                files.iter().for_each(|file| take(file));
+            }
+            Err(error) => unreadable.push(Problem::error(Kind::Unreadable, vec![shown(&folder)], error.to_string())),
+        }
+    }
+    unreadable
+}
