@@ -2,10 +2,13 @@
 
 Run: python golden/audio/make.py
 
-Each `NAME.EXT` has a `NAME.npy` beside it: the mean of its channels, 32-bit floats.
+Each `NAME.EXT` has a `NAME.EXT.npy` beside it: the mean of its channels, 32-bit floats. Where EARMARK_ESC10 names the
+folder of ESC-10, `esc10.csv` gets what can be measured of some of its clips: of each half second the mean, the root of
+the mean square, and the mean under signs drawn anew for every sample, which no shift of the sound leaves as it is.
 """
 
 import json
+import os
 from pathlib import Path
 
 import av
@@ -41,6 +44,31 @@ SNDFILE = [
     ("vorbis.ogg", 44100, 0.2, 1, "VORBIS"),
     ("vorbis_stereo.ogg", 22050, 0.3, 2, "VORBIS"),
     ("lame.mp3", 44100, 0.2, 1, "MPEG_LAYER_III"),
+    ("s16_8k.wav", 8000, 0.1, 1, "PCM_16"),
+    ("u8_stereo.wav", 11025, 0.1, 2, "PCM_U8"),
+    ("s24_96k.wavex", 96000, 0.02, 2, "PCM_24"),
+    ("s32_stereo.wavex", 32000, 0.03, 2, "PCM_32"),
+    ("f32_192k.wavex", 192000, 0.01, 1, "FLOAT"),
+    ("f64_stereo.wav", 44100, 0.03, 2, "DOUBLE"),
+    ("alaw.wav", 8000, 0.1, 1, "ALAW"),
+    ("ulaw_stereo.wav", 8000, 0.1, 2, "ULAW"),
+    ("s8.aiff", 11025, 0.1, 1, "PCM_S8"),
+    ("s32.aiff", 48000, 0.02, 1, "PCM_32"),
+    ("s16_little.aifc", 44100, 0.03, 2, "PCM_16"),
+    ("f32.aifc", 44100, 0.03, 1, "FLOAT"),
+    ("f64.aifc", 22050, 0.05, 2, "DOUBLE"),
+    ("s8.flac", 11025, 0.1, 1, "PCM_S8"),
+    ("s16_stereo.flac", 48000, 0.2, 2, "PCM_16"),
+    ("s16_six.flac", 16000, 0.05, 6, "PCM_16"),
+    ("s24_96k.flac", 96000, 0.05, 1, "PCM_24"),
+    ("vorbis_48k.ogg", 48000, 0.1, 2, "VORBIS"),
+    ("vorbis_8k.ogg", 8000, 0.3, 1, "VORBIS"),
+    ("vorbis_six.ogg", 32000, 0.1, 6, "VORBIS"),
+    ("lame_48k_stereo.mp3", 48000, 0.1, 2, "MPEG_LAYER_III"),
+    ("lame_32k.mp3", 32000, 0.1, 1, "MPEG_LAYER_III"),
+    ("lame_22k_stereo.mp3", 22050, 0.2, 2, "MPEG_LAYER_III"),
+    ("lame_16k.mp3", 16000, 0.2, 1, "MPEG_LAYER_III"),
+    ("lame_8k.mp3", 8000, 0.3, 1, "MPEG_LAYER_III"),
 ]
 
 
@@ -62,17 +90,50 @@ def read_av(path):
     return np.concatenate(frames, axis=1).T.astype(np.float64)
 
 
+CLIPS = [
+    "001 - Dog bark/1-30226-A.ogg",
+    "002 - Rain/1-17367-A.ogg",
+    "004 - Baby cry/1-187207-A.ogg",
+    "006 - Person sneeze/1-26143-A.ogg",
+    "010 - Fire crackling/1-17150-A.ogg",
+]
+
+
+def signs(n):
+    state, drawn = 1, []
+    for _ in range(n):
+        state = (state * 6364136223846793005 + 1442695040888963407) % 2**64
+        drawn.append(1.0 if state >> 63 else -1.0)
+    return np.array(drawn)
+
+
+def measure(folder):
+    rows = ["file,start,end,mean,rms,signed"]
+    for name in CLIPS:
+        samples, rate = soundfile.read(folder / name, dtype="float64")
+        for start in range(0, len(samples), rate // 2):
+            part = samples[start : start + rate // 2]
+            numbers = [part.mean(), np.sqrt((part**2).mean()), (part * signs(len(part))).mean()]
+            rows.append(",".join([name, str(start), str(start + len(part)), *[f"{x:.10f}" for x in numbers]]))
+    (HERE / "esc10.csv").write_text("\n".join(rows) + "\n")
+
+
 def main():
     for name, rate, seconds, channels, subtype in SNDFILE:
         path = HERE / name.replace(".wavex", ".wav")
-        kind = {"ogg": "OGG", "flac": "FLAC", "aiff": "AIFF", "mp3": "MP3", "wavex": "WAVEX", "wav": "WAV"}
-        soundfile.write(path, signal(rate, seconds, channels), rate, subtype=subtype, format=kind[name.split(".")[1]])
+        kind = name.split(".")[1].upper()
+        # Little-endian AIFF is what macOS records.
+        endian = "LITTLE" if "little" in name else "FILE"
+        kind = "AIFF" if kind == "AIFC" else kind
+        soundfile.write(path, signal(rate, seconds, channels), rate, subtype=subtype, format=kind, endian=endian)
         samples, _ = soundfile.read(path, always_2d=True)
         np.save(path.with_name(path.name + ".npy"), samples.mean(axis=1).astype("<f4"))
     for name, codec, rate, seconds, channels in [
         ("ffmpeg_stereo.mp3", "libmp3lame", 44100, 0.2, 2),
         ("aac.m4a", "aac", 44100, 0.2, 1),
         ("aac_stereo.m4a", "aac", 22050, 0.3, 2),
+        ("aac_48k_stereo.m4a", "aac", 48000, 0.1, 2),
+        ("aac_8k.m4a", "aac", 8000, 0.4, 1),
     ]:
         path = HERE / name
         write_av(str(path), codec, rate, seconds, channels)
@@ -83,6 +144,8 @@ def main():
         length = length.to_bytes(4, "little")
         (HERE / name).write_bytes(stereo[:4] + length + stereo[8:40] + length + stereo[44:])
         (HERE / f"{name}.npy").write_bytes((HERE / "s16_stereo.wav.npy").read_bytes())
+    if "EARMARK_ESC10" in os.environ:
+        measure(Path(os.environ["EARMARK_ESC10"]))
     versions = {"soundfile": soundfile.__version__, "libsndfile": soundfile.__libsndfile_version__}
     versions |= {"av": av.__version__, "libavcodec": ".".join(map(str, av.library_versions["libavcodec"]))}
     (HERE / "versions.json").write_text(json.dumps(versions | {"numpy": np.__version__}, indent=1) + "\n")

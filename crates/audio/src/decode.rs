@@ -183,7 +183,8 @@ struct Decoding {
     sample_rate: u32,
     /// Of the packet decoded last.
     channels: usize,
-    interleaved: Vec<f32>,
+    /// Samples of a packet; 64 bits hold those of any format, so that their mean is rounded once.
+    interleaved: Vec<f64>,
     /// Frames decoded.
     decoded: u64,
     /// Frames given out: those that are to be heard.
@@ -264,9 +265,9 @@ impl Decoding {
     /// Appends the mean of the channels, as far as it is to be heard.
     fn mix(&mut self, header: &Header, out: &mut Vec<f32>) -> Result<(), AudioError> {
         let channels = self.channels.max(1);
-        if let Some(index) = self.interleaved.iter().position(|value| !value.is_finite()) {
+        if let Some(index) = self.interleaved.iter().position(|value| !(*value as f32).is_finite()) {
             self.decoded += (index / channels) as u64;
-            let (seconds, value) = (self.seconds(), self.interleaved[index]);
+            let (seconds, value) = (self.seconds(), self.interleaved[index] as f32);
             return Err(AudioError::NotFinite { path: self.path.clone(), seconds, value });
         }
         let frames = (self.interleaved.len() / channels) as u64;
@@ -275,7 +276,7 @@ impl Decoding {
         let (start, end) = (inside(heard.start), inside(heard.end));
         let samples = &self.interleaved[start as usize * channels..end as usize * channels];
         match channels {
-            1 => out.extend_from_slice(samples),
+            1 => out.extend(samples.iter().map(|sample| *sample as f32)),
             _ => out.extend(samples.chunks_exact(channels).map(mean)),
         }
         self.heard += end - start;
@@ -318,9 +319,8 @@ impl Decoding {
     }
 }
 
-fn mean(frame: &[f32]) -> f32 {
-    let sum: f64 = frame.iter().copied().map(f64::from).sum();
-    (sum / frame.len() as f64) as f32
+fn mean(frame: &[f64]) -> f32 {
+    (frame.iter().sum::<f64>() / frame.len() as f64) as f32
 }
 
 /// MP3 without LAME's tag has only a guessed length, which must cut nothing off.

@@ -30,7 +30,8 @@ pub fn wav(bytes: Vec<u8>) -> Anatomy {
                     file.little("sub-format", inside + 24, 2, Kind::Code);
                 }
                 // Only floats can be no numbers.
-                let is_float = file.bytes[inside] == 3;
+                let extended = file.bytes[inside] == 0xfe;
+                let is_float = file.bytes[inside + if extended { 24 } else { 0 }] == 3;
                 width = if is_float { usize::from(file.bytes[inside + 14]) / 8 } else { 0 };
             }
             "data" => {
@@ -56,6 +57,7 @@ pub fn aiff(bytes: Vec<u8>) -> Anatomy {
     file.big("FORM length", 4, 4, Kind::Length);
     file.big("FORM kind", 8, 4, Kind::Code);
     file.cut("FORM", 12);
+    let mut width = 0;
     let mut at = 12;
     while at + 8 <= file.bytes.len() {
         let name = String::from_utf8_lossy(&file.bytes[at..at + 4]).into_owned();
@@ -74,13 +76,21 @@ pub fn aiff(bytes: Vec<u8>) -> Anatomy {
                 file.bits("rate, exponent's end", 8 * inside + 72, 4, Kind::Code);
                 file.bits("rate, exponent's middle", 8 * inside + 76, 4, Kind::Code);
                 file.big("rate, mantissa", inside + 10, 8, Kind::Rate);
+                if size > 18 {
+                    file.big("codec", inside + 18, 4, Kind::Code);
+                    let codec = &file.bytes[inside + 18..inside + 22];
+                    width = [&b"fl32"[..], b"fl64"].iter().position(|name| codec == *name).map_or(0, |n| 4 << n);
+                }
             }
             "SSND" => {
                 file.header_end = inside + 8;
                 file.big("offset", inside, 4, Kind::Length);
                 file.big("alignment", inside + 4, 4, Kind::Length);
-                for (place, offset) in [("first", 8), ("middle", size / 2), ("last", size - 1)] {
+                for (place, offset) in [("first", 8), ("middle", size / 16 * 8), ("last", size - width.max(1))] {
                     file.cut(format!("{place} sample"), inside + offset);
+                    if width > 0 {
+                        file.big(format!("{place} sample"), inside + offset, width, Kind::Float);
+                    }
                 }
             }
             _ => {}
