@@ -14,6 +14,7 @@ from pathlib import Path
 import av
 import numpy as np
 import soundfile
+import soxr
 
 HERE = Path(__file__).parent
 
@@ -118,6 +119,24 @@ def measure(folder):
     (HERE / "esc10.csv").write_text("\n".join(rows) + "\n")
 
 
+def resample():
+    """Tones through soxr's high quality: 1024 samples from the middle of half a second."""
+    rows, samples = ["from,to,hz,start"], []
+    for old, new in [(44100, 22050), (48000, 44100), (44100, 16000), (16000, 44100), (8000, 22050)]:
+        nyquist = min(old, new) / 2
+        parts = [0.01, 0.1, 0.5, 0.8, 0.9]
+        if old > new:
+            parts += [part for part in [1.01, 1.05, 1.2, 1.9] if part * nyquist < old / 2]
+        for part in parts:
+            tone = 0.5 * np.sin(2 * np.pi * part * nyquist * np.arange(old // 2) / old + 0.3)
+            resampled = soxr.resample(tone.astype(np.float32), old, new, quality="HQ")
+            start = len(resampled) // 2 - 512
+            rows.append(f"{old},{new},{part * nyquist!r},{start}")
+            samples.append(resampled[start : start + 1024])
+    (HERE / "soxr.csv").write_text("\n".join(rows) + "\n")
+    np.save(HERE / "soxr.npy", np.concatenate(samples).astype("<f4"))
+
+
 def main():
     for name, rate, seconds, channels, subtype in SNDFILE:
         path = HERE / name.replace(".wavex", ".wav")
@@ -146,9 +165,10 @@ def main():
         (HERE / f"{name}.npy").write_bytes((HERE / "s16_stereo.wav.npy").read_bytes())
     if "EARMARK_ESC10" in os.environ:
         measure(Path(os.environ["EARMARK_ESC10"]))
+    resample()
     versions = {"soundfile": soundfile.__version__, "libsndfile": soundfile.__libsndfile_version__}
     versions |= {"av": av.__version__, "libavcodec": ".".join(map(str, av.library_versions["libavcodec"]))}
-    (HERE / "versions.json").write_text(json.dumps(versions | {"numpy": np.__version__}, indent=1) + "\n")
+    (HERE / "versions.json").write_text(json.dumps(versions | {"soxr": soxr.__version__, "numpy": np.__version__}, indent=1) + "\n")
 
 
 main()
