@@ -6,8 +6,12 @@
 use std::fs::File;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use sha2::{Digest, Sha256};
+
+/// How the names of temporary files begin.
+const TEMPORARY: &str = ".earmark-";
 
 /// What could not be done to which file.
 #[derive(Debug, thiserror::Error)]
@@ -44,28 +48,83 @@ pub fn write_atomic_with<T, E: From<FileError>>(
     path: &Path,
     fill: impl FnOnce(&mut File) -> Result<T, E>,
 ) -> Result<T, E> {
-    let folder = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    create_folder(folder)?;
-    let temporary = tempfile::Builder::new().prefix(".earmark-").tempfile_in(folder);
-    let mut temporary = temporary.map_err(FileError::of("write", path))?;
-    // Through the file itself: the temporary name says nothing to a person, and errors of the wrapper end in it.
-    let made = fill(temporary.as_file_mut())?;
-    let settle = || -> std::io::Result<()> {
-        temporary.as_file().sync_all()?;
-        // Temporary files are private; what we leave behind has the rights that any new file has.
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            temporary.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
-        }
-        temporary.persist(path).map_err(|error| error.error)?;
-        Ok(())
-    };
-    settle().map_err(FileError::of("write", path))?;
+    let mut file = AtomicFile::create(path)?;
+    let made = fill(file.file())?;
+    file.sync()?;
+    file.settle()?;
     Ok(made)
+}
+
+/// A file that is written beside its place, of which nothing is left unless it is settled there.
+#[derive(Debug)]
+pub struct AtomicFile {
+    path: PathBuf,
+    temporary: tempfile::NamedTempFile,
+}
+
+impl AtomicFile {
+    /// An empty file beside `path`, to be written and read; makes the folder where it is missing.
+    ///
+    /// # Errors
+    /// The folder or the file cannot be made.
+    pub fn create(path: &Path) -> Result<Self, FileError> {
+        let folder = match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        create_folder(folder)?;
+        let temporary = tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(folder);
+        Ok(AtomicFile { path: path.to_owned(), temporary: temporary.map_err(FileError::of("write", path))? })
+    }
+
+    /// The file itself: the temporary name says nothing to a person, and errors of the wrapper end in it.
+    pub fn file(&mut self) -> &mut File {
+        self.temporary.as_file_mut()
+    }
+
+    /// The place it will have.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Waits until the disk has it all, so that no loss of power can leave a settled file of zeros. Only a file whose
+    /// readers notice that themselves can do without.
+    ///
+    /// # Errors
+    /// The disk fails or is full.
+    pub fn sync(&self) -> Result<(), FileError> {
+        self.temporary.as_file().sync_all().map_err(FileError::of("write", &self.path))
+    }
+
+    /// Gives it its name, in place of a file that had it before.
+    ///
+    /// # Errors
+    /// It cannot be renamed.
+    pub fn settle(self) -> Result<(), FileError> {
+        let settle = || -> std::io::Result<()> {
+            // Temporary files are private; what we leave behind has the rights that any new file has.
+            #[cfg(unix)]
+            {
+                use std::os::unix::fs::PermissionsExt;
+                self.temporary.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
+            }
+            self.temporary.persist(&self.path).map_err(|error| error.error)?;
+            Ok(())
+        };
+        settle().map_err(FileError::of("write", &self.path))
+    }
+}
+
+/// Removes the temporary files in a folder (not below it) that nobody has written to for `age`: those of killed
+/// processes. What cannot be removed only takes room.
+pub fn sweep(folder: &Path, age: Duration) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let written = || entry.metadata().and_then(|metadata| metadata.modified()).ok();
+        let idle = || written().and_then(|written| written.elapsed().ok());
+        if entry.file_name().to_string_lossy().starts_with(TEMPORARY) && idle().is_some_and(|idle| idle >= age) {
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
 }
 
 /// Makes a folder and those above it; one that is there is fine.
@@ -158,6 +217,24 @@ mod tests {
         assert!(failed.unwrap_err().to_string().contains("kept.txt: no more"));
         assert_eq!(read_to_string(&path).unwrap(), "old");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary file is left");
+    }
+
+    #[test]
+    fn only_old_temporary_files_are_swept() {
+        let folder = tempfile::tempdir().unwrap();
+        let (day, path) = (Duration::from_secs(86_400), folder.path().join("settled"));
+        let _young = AtomicFile::create(&folder.path().join("young")).unwrap();
+        let mut old = AtomicFile::create(&folder.path().join("old")).unwrap();
+        write_atomic(&path, b"").unwrap();
+        let yesterday = std::time::SystemTime::now() - day;
+        old.file().set_modified(yesterday).unwrap();
+        File::open(&path).unwrap().set_modified(yesterday).unwrap();
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 3);
+        sweep(folder.path(), day);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
+        assert!(path.exists());
+        let error = old.settle().unwrap_err();
+        assert!(error.to_string().contains("old"), "whose file was taken away is told so: {error}");
     }
 
     #[test]
