@@ -40,13 +40,12 @@ pub struct CropSpec<'a> {
 /// # Panics
 /// `out` does not have that shape: a mistake of the caller, never of the input.
 pub fn random_crop(clip: FeatureView<'_>, spec: &CropSpec<'_>, rng: &mut ChaCha8Rng, out: &mut [f32]) {
-    let frames = clip.frames();
-    let place = rng.random_range(0..=frames.abs_diff(spec.frames) as u64) as isize;
-    let start = if frames >= spec.frames { place } else { -place };
-    cut(clip, spec, start, out);
+    let place = rng.random_range(0..=clip.frames().abs_diff(spec.frames) as u64) as usize;
+    cut(clip, spec, place, out);
 }
 
-/// Cuts the crop that begins at frame `start`, one of [`windows`]. A clip shorter than the crop lies in its middle.
+/// Cuts the crop that begins at frame `start`, one of [`windows`]; a later one counts as the last of them. A clip shorter
+/// than the crop lies in its middle.
 ///
 /// # Shape
 /// As of [`random_crop`].
@@ -54,8 +53,11 @@ pub fn random_crop(clip: FeatureView<'_>, spec: &CropSpec<'_>, rng: &mut ChaCha8
 /// # Panics
 /// As of [`random_crop`].
 pub fn fixed_crop(clip: FeatureView<'_>, spec: &CropSpec<'_>, start: usize, out: &mut [f32]) {
-    let before = spec.frames.saturating_sub(clip.frames()) / 2;
-    cut(clip, spec, start as isize - before as isize, out);
+    let place = match clip.frames().checked_sub(spec.frames) {
+        Some(last) => start.min(last),
+        None => (spec.frames - clip.frames()) / 2,
+    };
+    cut(clip, spec, place, out);
 }
 
 /// Where the windows of a prediction begin: every `hop` frames from 0 while a whole window fits, and one more that ends
@@ -70,40 +72,35 @@ pub fn windows(total_frames: usize, frames: usize, hop: usize) -> Vec<usize> {
     starts
 }
 
-/// Fills `out` with the frames from `start` on, which may lie before the clip.
-fn cut(clip: FeatureView<'_>, spec: &CropSpec<'_>, start: isize, out: &mut [f32]) {
-    let (width, frames) = (clip.width(), clip.frames());
-    assert_eq!(out.len(), width * spec.frames, "a crop of {width} rows and {} frames", spec.frames);
-    // The places of the crop that the clip covers, from its frame `first` on.
-    let before = start.min(0).unsigned_abs().min(spec.frames);
-    let first = start.max(0).unsigned_abs();
-    let covered = frames.saturating_sub(first).min(spec.frames - before);
-    put(clip, first, before, covered, spec.frames, out);
-    for at in (0..before).chain(before + covered..spec.frames) {
-        match source(start + at as isize, frames, spec.padding) {
-            Some(frame) => put(clip, frame, at, 1, spec.frames, out),
-            None => {
-                for row in 0..width {
-                    out[row * spec.frames + at] =
-                        spec.pad.get(row * spec.pad.len() / width).copied().unwrap_or_default();
-                }
-            }
-        }
+/// Fills `out` with the frames of a longer clip from `place` on, or with a shorter clip at the offset `place`.
+fn cut(clip: FeatureView<'_>, spec: &CropSpec<'_>, place: usize, out: &mut [f32]) {
+    let (width, frames, length) = (clip.width(), clip.frames(), spec.frames);
+    assert_eq!(out.len(), width * length, "a crop of {width} rows and {length} frames");
+    if frames >= length {
+        return turn(clip, place, 0, length, out);
+    }
+    turn(clip, 0, place, length, out);
+    for (row, values) in out.chunks_exact_mut(length).enumerate() {
+        let value = spec.pad.get(row * spec.pad.len() / width).copied().unwrap_or_default();
+        pad(values, place, frames, spec.padding, value);
     }
 }
 
-/// Copies `count` frames from `first` on to the places from `at` on of a crop `[rows, length]`.
-fn put(clip: FeatureView<'_>, first: usize, at: usize, count: usize, length: usize, out: &mut [f32]) {
-    /// Frames turned at once: they stay in the fastest cache.
-    const TILE: usize = 16;
-    let width = clip.width();
+/// Copies the frames from `first` on, as many as are there, to the places from `at` on of a crop `[rows, length]`.
+fn turn(clip: FeatureView<'_>, first: usize, at: usize, length: usize, out: &mut [f32]) {
+    /// Frames turned at once, and the values of them that need no memory of their own: both stay in the fastest cache.
+    const TILE: usize = 32;
+    const VALUES: usize = TILE * 3 * 64;
+    let (width, count) = (clip.width(), clip.frames().min(length - at));
     if width == 1 {
-        clip.read(first, &mut out[at..at + count]);
-        return;
+        return clip.read(first, &mut out[at..at + count]);
     }
-    let mut tile = vec![0.0; TILE.min(count) * width];
-    for done in (0..count).step_by(TILE) {
-        let frames = TILE.min(count - done);
+    let (mut near, mut far) = ([0.0; VALUES], Vec::new());
+    far.resize(if width > VALUES { width } else { 0 }, 0.0);
+    let tile = if width > VALUES { far.as_mut_slice() } else { near.as_mut_slice() };
+    let step = (tile.len() / width.max(1)).min(TILE);
+    for done in (0..count).step_by(step) {
+        let frames = step.min(count - done);
         clip.read(first + done, &mut tile[..frames * width]);
         for (row, out) in out.chunks_exact_mut(length).enumerate() {
             let values = tile[row..].iter().step_by(width);
@@ -112,22 +109,28 @@ fn put(clip: FeatureView<'_>, first: usize, at: usize, count: usize, length: usi
     }
 }
 
-/// The frame that stands at `at`, which may lie before or after the clip; none if it is padding without a source.
-fn source(at: isize, frames: usize, padding: Padding) -> Option<usize> {
-    if let Ok(at) = usize::try_from(at)
-        && at < frames
-    {
-        return Some(at);
-    }
-    let frames = frames as isize;
+/// Fills a row on both sides of the `frames` values that stand in it from `at` on.
+fn pad(row: &mut [f32], at: usize, frames: usize, padding: Padding, value: f32) {
+    let end = at + frames;
     match padding {
-        _ if frames == 0 => None,
-        Padding::Zero => None,
-        Padding::Repeat => Some(at.rem_euclid(frames) as usize),
-        Padding::Reflect => {
-            let period = (2 * (frames - 1)).max(1);
-            let phase = at.rem_euclid(period);
-            Some(phase.min(period - phase).min(frames - 1) as usize)
+        _ if frames == 0 => row.fill(value),
+        Padding::Zero => {
+            row[..at].fill(value);
+            row[end..].fill(value);
+        }
+        Padding::Reflect if frames > 1 => {
+            // The mirror at the nearer end; beyond it all comes again after one way there and back.
+            let (last, period) = (end - 1, 2 * (frames - 1));
+            for k in end..row.len() {
+                row[k] = row[if k < last + frames { 2 * last - k } else { k - period }];
+            }
+            for k in (0..at).rev() {
+                row[k] = row[if k + frames > at { 2 * at - k } else { k + period }];
+            }
+        }
+        Padding::Repeat | Padding::Reflect => {
+            (end..row.len()).for_each(|k| row[k] = row[k - frames]);
+            (0..at).rev().for_each(|k| row[k] = row[k + frames]);
         }
     }
 }

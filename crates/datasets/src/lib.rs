@@ -6,6 +6,7 @@
 //!
 //! A manifest holds paths, a crop cuts numbers; only [`check`] hears the clips.
 
+mod batches;
 pub mod check;
 mod crops;
 mod error;
@@ -18,6 +19,7 @@ pub mod synth;
 mod table;
 mod windowing;
 
+pub use batches::{Batch, BatchSettings, Batches, Example};
 pub use crops::{CropSpec, Padding, fixed_crop, random_crop, windows};
 pub use error::{DatasetError, Place};
 pub use manifest::{Columns, Damaged, Item, Manifest, OpenOptions, Usage, open};

@@ -74,16 +74,63 @@ fn the_same_seed_gives_the_same_crop() {
 
 #[test]
 fn paddings_fill_as_numpy_does() {
-    // np.pad([0, 1, 2], (2, 3), mode) with constant, wrap and reflect.
-    let cases = [
-        (Padding::Zero, [-7.0, -7.0, 0.0, 1.0, 2.0, -7.0, -7.0, -7.0]),
-        (Padding::Repeat, [1.0, 2.0, 0.0, 1.0, 2.0, 0.0, 1.0, 2.0]),
-        (Padding::Reflect, [2.0, 1.0, 0.0, 1.0, 2.0, 1.0, 0.0, 1.0]),
+    // np.pad(np.arange(frames), (before, after), mode) with wrap and reflect; the clip lies in the crop's middle.
+    let cases: [(usize, Padding, &[u8]); 9] = [
+        (3, Padding::Repeat, &[1, 2, 0, 1, 2, 0, 1, 2]),
+        (3, Padding::Reflect, &[2, 1, 0, 1, 2, 1, 0, 1]),
+        (3, Padding::Repeat, &[2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1]),
+        (3, Padding::Reflect, &[1, 2, 1, 0, 1, 2, 1, 0, 1, 2, 1, 0, 1, 2, 1, 0, 1, 2]),
+        (2, Padding::Repeat, &[0, 1, 0, 1, 0, 1, 0, 1, 0, 1]),
+        (2, Padding::Reflect, &[0, 1, 0, 1, 0, 1, 0, 1, 0, 1]),
+        (1, Padding::Repeat, &[0, 0, 0, 0]),
+        (1, Padding::Reflect, &[0, 0, 0, 0]),
+        (2, Padding::Reflect, &[0, 1]),
     ];
-    for (padding, expected) in cases {
-        assert_eq!(fixed(3, &spec(8, padding), 0)[..8], expected, "{padding:?}");
+    for (frames, padding, expected) in cases {
+        let crop = fixed(frames, &spec(expected.len(), padding), 0);
+        for (row, values) in crop.chunks_exact(expected.len()).enumerate() {
+            let expected: Vec<f32> = expected.iter().map(|frame| (row * 1000) as f32 + f32::from(*frame)).collect();
+            assert_eq!(values, expected, "{frames} frames, {padding:?}");
+        }
     }
-    assert_eq!(fixed(1, &spec(3, Padding::Reflect), 0)[..3], [0.0; 3]);
+    assert_eq!(fixed(3, &spec(8, Padding::Zero), 0)[..8], [-7.0, -7.0, 0.0, 1.0, 2.0, -7.0, -7.0, -7.0]);
+}
+
+#[test]
+fn every_offset_is_padded_alike() {
+    // What stands at a place depends on its distance from the clip's first frame alone.
+    for frames in 1..6 {
+        for padding in [Padding::Repeat, Padding::Reflect] {
+            let period = if padding == Padding::Repeat { frames } else { (2 * (frames - 1)).max(1) };
+            for seed in 0..40 {
+                let crop = random(frames, &spec(17, padding), seed);
+                let frame = |at: usize| crop[at] as usize;
+                assert!(crop[..17].iter().enumerate().all(|(at, _)| at < period || frame(at) == frame(at - period)));
+                let steps = (1..17).map(|at| frame(at).abs_diff(frame(at - 1)));
+                assert!(steps.into_iter().all(|step| step <= 1 || (padding == Padding::Repeat && step == frames - 1)));
+                assert_eq!((0..17).map(frame).collect::<BTreeSet<_>>(), (0..frames).collect());
+            }
+        }
+    }
+}
+
+#[test]
+fn a_start_behind_the_last_window_is_the_last_window() {
+    let spec = spec(4, Padding::Repeat);
+    assert_eq!(fixed(10, &spec, 9), fixed(10, &spec, 6));
+    assert_eq!(fixed(3, &spec, 9), fixed(3, &spec, 0));
+}
+
+#[test]
+fn wide_features_are_cut_as_narrow_ones() {
+    // More values in a frame than are turned at once.
+    for width in [2, 191, 6143, 6144, 6145, 20_000] {
+        let data: Vec<f32> = (0..40 * width).map(|at| at as f32).collect();
+        let mut out = vec![f32::NAN; 37 * width];
+        fixed_crop(view(&data, width), &spec(37, Padding::Zero), 2, &mut out);
+        let right = |(at, value): (usize, &f32)| *value == data[(2 + at % 37) * width + at / 37];
+        assert!(out.iter().enumerate().all(right), "{width} values in a frame");
+    }
 }
 
 #[test]

@@ -1,0 +1,171 @@
+//! Training batches: random crops, scaled, mixed, with soft labels.
+
+use std::borrow::Cow;
+
+use earmark_features::{FeatureView, InputScaling, Scaling};
+use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
+
+use crate::{CropSpec, Mixup, Windowing, random, random_crop};
+
+/// A clip to learn from or to predict.
+#[derive(Debug, Clone, Copy)]
+pub struct Example<'a> {
+    /// Its name in the data set.
+    pub name: &'a str,
+    /// Its features, of the whole clip.
+    pub features: FeatureView<'a>,
+    /// Its class, where it is known.
+    pub label: Option<usize>,
+}
+
+/// What decides the batches of a job, beside its clips.
+#[derive(Debug, Clone, Copy)]
+pub struct BatchSettings<'a> {
+    /// Classes: values of a soft label. A label is less than this.
+    pub classes: usize,
+    /// Length and padding of a crop; the windows of a prediction are of the same kind.
+    pub windowing: &'a Windowing,
+    /// What is done to the values of a crop.
+    pub scaling: &'a InputScaling,
+    /// What is done to crops and labels of a batch; an `alpha` of 0 leaves them alone.
+    pub mixup: Mixup,
+    /// Clips of a batch.
+    pub batch_size: usize,
+    /// The run's seed.
+    pub seed: u64,
+    /// What the job's random streams are named by, besides: [`random::key`] of learner and split.
+    pub keys: [u64; 2],
+    /// Whether rayon's threads share the clips of a batch. It changes no bit.
+    pub parallel: bool,
+}
+
+/// Makes the batches of a job. All that is random in them comes from seed, keys, epoch and the clips' names.
+#[derive(Debug)]
+pub struct Batches<'a> {
+    examples: &'a [Example<'a>],
+    settings: BatchSettings<'a>,
+    /// Of each clip.
+    inputs: Vec<Input<'a>>,
+}
+
+/// What happens to the crops of a clip.
+#[derive(Debug)]
+struct Input<'a> {
+    scaling: Option<Cow<'a, Scaling>>,
+    /// The values of [`CropSpec::pad`].
+    pads: Vec<f32>,
+}
+
+/// A batch, whose memory is used again by [`Batches::fill`].
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Batch {
+    /// The clips, as indices into the job's examples.
+    pub members: Vec<usize>,
+    /// The crops, `[n, channels, bins, frames]`, row-major.
+    pub crops: Vec<f32>,
+    /// The soft labels, `[n, classes]`, row-major.
+    pub targets: Vec<f32>,
+    /// Crops before they are mixed.
+    plain: Vec<f32>,
+}
+
+impl<'a> Batches<'a> {
+    /// Batches of these clips, all with features of one front end.
+    pub fn new(examples: &'a [Example<'a>], settings: BatchSettings<'a>) -> Self {
+        let input = |example: &Example| {
+            let scaling = settings.scaling.of_clip(example.features);
+            Input { pads: settings.windowing.pads(scaling.as_deref()), scaling }
+        };
+        Batches { examples, settings, inputs: examples.par_iter().map(input).collect() }
+    }
+
+    /// The clips of each batch of an epoch; a last batch of one clip joins the one before it, since batch norm learns
+    /// nothing from a single clip.
+    pub fn epoch(&self, epoch: usize) -> Vec<Vec<usize>> {
+        let order = random::epoch_order(self.examples.len(), &mut self.stream("order", epoch, 0));
+        let mut batches: Vec<Vec<usize>> =
+            order.chunks(self.settings.batch_size.max(1)).map(<[usize]>::to_vec).collect();
+        if batches.len() > 1 && batches.last().is_some_and(|last| last.len() == 1) {
+            let single = batches.pop().unwrap_or_default();
+            if let Some(last) = batches.last_mut() {
+                last.extend(single);
+            }
+        }
+        batches
+    }
+
+    /// The batch `index` of an epoch, of the clips that [`Batches::epoch`] gave it: a pure function of seed, keys, epoch,
+    /// index and clips, so that neither the number of threads nor the order of the work changes it.
+    pub fn batch(&self, epoch: usize, index: usize, members: &[usize]) -> Batch {
+        let mut batch = Batch::default();
+        self.fill(epoch, index, members, &mut batch);
+        batch
+    }
+
+    /// As [`Batches::batch`], into the memory of a batch that is no longer needed.
+    pub fn fill(&self, epoch: usize, index: usize, members: &[usize], batch: &mut Batch) {
+        let (size, classes) = (self.crop_size(), self.settings.classes);
+        let Batch { members: own, crops, targets, plain } = batch;
+        own.clear();
+        own.extend(members);
+        let mixing = self.settings.mixup.alpha > 0.0;
+        let cut = if mixing { &mut *plain } else { &mut *crops };
+        cut.resize(members.len() * size, 0.0);
+        self.each(cut, size, |place, crop| self.crop(epoch, members[place], crop));
+        *targets = vec![0.0; members.len() * classes];
+        for (place, &member) in members.iter().enumerate() {
+            if let Some(label) = self.examples[member].label {
+                targets[place * classes + label] = 1.0;
+            }
+        }
+        if mixing {
+            let plan = self.settings.mixup.plan(members.len(), &mut self.stream("mixup", epoch, index as u64));
+            crops.resize(members.len() * size, 0.0);
+            self.each(crops, size, |place, crop| mix(plain, plan[place], place, crop));
+            let unmixed = targets.clone();
+            targets
+                .chunks_exact_mut(classes.max(1))
+                .enumerate()
+                .for_each(|(place, target)| mix(&unmixed, plan[place], place, target));
+        }
+    }
+
+    /// Does something to each crop of a batch, one after the other or by several threads.
+    fn each(&self, crops: &mut [f32], size: usize, act: impl Fn(usize, &mut [f32]) + Sync) {
+        if self.settings.parallel {
+            crops.par_chunks_exact_mut(size.max(1)).enumerate().for_each(|(place, crop)| act(place, crop));
+        } else {
+            crops.chunks_exact_mut(size.max(1)).enumerate().for_each(|(place, crop)| act(place, crop));
+        }
+    }
+
+    /// The crop of a clip in an epoch, scaled.
+    fn crop(&self, epoch: usize, member: usize, out: &mut [f32]) {
+        let (example, input) = (&self.examples[member], &self.inputs[member]);
+        let Windowing { frames, padding, .. } = *self.settings.windowing;
+        let spec = CropSpec { frames, padding, pad: &input.pads };
+        random_crop(example.features, &spec, &mut self.stream("crop", epoch, random::key(example.name)), out);
+        if let Some(scaling) = &input.scaling {
+            scaling.apply(out);
+        }
+    }
+
+    fn crop_size(&self) -> usize {
+        self.examples.first().map_or(0, |example| example.features.width() * self.settings.windowing.frames)
+    }
+
+    fn stream(&self, purpose: &str, epoch: usize, which: u64) -> ChaCha8Rng {
+        let [learner, split] = self.settings.keys;
+        random::stream(self.settings.seed, &[learner, split, random::key(purpose), epoch as u64, which])
+    }
+}
+
+/// Blends the row at `place` with its partner's.
+fn mix(rows: &[f32], (partner, weight): (usize, f32), place: usize, out: &mut [f32]) {
+    let own = &rows[place * out.len()..][..out.len()];
+    let partner = &rows[partner * out.len()..][..out.len()];
+    for (out, (own, other)) in out.iter_mut().zip(own.iter().zip(partner)) {
+        *out = weight * own + (1.0 - weight) * other;
+    }
+}

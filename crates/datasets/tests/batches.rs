@@ -1,0 +1,169 @@
+//! Batches against the plain way to make them, by any number of threads, in any order.
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
+use earmark_datasets::random::{self, key};
+use earmark_datasets::{
+    Average, Batch, BatchSettings, Batches, CropSpec, Example, Mixup, Padding, Windowing, random_crop,
+};
+use earmark_features::{FeatureView, InputScaling, Scaling, Values};
+
+const CLASSES: usize = 4;
+const CHANNELS: usize = 3;
+const BINS: usize = 5;
+const FRAMES: usize = 9;
+const SEED: u64 = 7;
+const KEYS: [u64; 2] = [11, 13];
+
+struct Clips {
+    names: Vec<String>,
+    data: Vec<Vec<f32>>,
+}
+
+impl Clips {
+    /// Clips shorter and longer than a crop.
+    fn new(n: usize) -> Self {
+        let values = |clip: usize| {
+            let frames = 1 + clip * 5 % 23;
+            (0..frames * CHANNELS * BINS).map(move |at| ((at * 7919 + clip * 104_729) % 1000) as f32 / 37.0 - 9.0)
+        };
+        Clips {
+            names: (0..n).map(|clip| format!("{clip}.wav")).collect(),
+            data: (0..n).map(|clip| values(clip).collect()).collect(),
+        }
+    }
+
+    fn examples(&self) -> Vec<Example<'_>> {
+        let clips = self.names.iter().zip(&self.data).enumerate();
+        clips
+            .map(|(clip, (name, data))| {
+                let features = FeatureView::new(Values::Single(data), CHANNELS, BINS);
+                Example { name, features, label: Some(clip % CLASSES) }
+            })
+            .collect()
+    }
+}
+
+fn windowing(padding: Padding) -> Windowing {
+    Windowing { frames: FRAMES, hop: 2, padding, pad_value: -0.5, average: Average::Probabilities }
+}
+
+fn fixed() -> InputScaling {
+    InputScaling::Fixed(Scaling { mean: vec![1.0, 2.0, 3.0], deviation: vec![3.0, 0.7, 1.3] })
+}
+
+fn settings<'a>(windowing: &'a Windowing, scaling: &'a InputScaling, alpha: f32) -> BatchSettings<'a> {
+    BatchSettings {
+        classes: CLASSES,
+        windowing,
+        scaling,
+        mixup: Mixup { alpha },
+        batch_size: 4,
+        seed: SEED,
+        keys: KEYS,
+        parallel: false,
+    }
+}
+
+/// Crops and soft labels of a batch, written down as the definition has them.
+fn plainly(
+    examples: &[Example],
+    settings: &BatchSettings,
+    epoch: usize,
+    index: usize,
+    members: &[usize],
+) -> [Vec<f32>; 2] {
+    let stream = |purpose: &str, which| random::stream(SEED, &[KEYS[0], KEYS[1], key(purpose), epoch as u64, which]);
+    let rows: Vec<(Vec<f32>, Vec<f32>)> = members
+        .iter()
+        .map(|&member| {
+            let Example { name, features, label } = examples[member];
+            let scaling = settings.scaling.of_clip(features);
+            let pads = settings.windowing.pads(scaling.as_deref());
+            let spec = CropSpec { frames: FRAMES, padding: settings.windowing.padding, pad: &pads };
+            let mut crop = vec![f32::NAN; CHANNELS * BINS * FRAMES];
+            random_crop(features, &spec, &mut stream("crop", key(name)), &mut crop);
+            if let Some(scaling) = scaling {
+                scaling.apply(&mut crop);
+            }
+            (crop, (0..CLASSES).map(|class| f32::from(u8::from(label == Some(class)))).collect())
+        })
+        .collect();
+    let plan = match settings.mixup.alpha > 0.0 {
+        true => settings.mixup.plan(rows.len(), &mut stream("mixup", index as u64)),
+        false => (0..rows.len()).map(|own| (own, 1.0)).collect(),
+    };
+    let blend = |own: &[f32], other: &[f32], weight: f32| -> Vec<f32> {
+        own.iter().zip(other).map(|(own, other)| weight * own + (1.0 - weight) * other).collect()
+    };
+    let mixed = rows.iter().zip(plan).map(|(own, (partner, weight))| {
+        (blend(&own.0, &rows[partner].0, weight), blend(&own.1, &rows[partner].1, weight))
+    });
+    let (crops, targets): (Vec<_>, Vec<_>) = mixed.unzip();
+    [crops.concat(), targets.concat()]
+}
+
+#[test]
+fn batches_are_what_their_definition_says() {
+    let clips = Clips::new(23);
+    let examples = clips.examples();
+    for padding in [Padding::Zero, Padding::Repeat, Padding::Reflect] {
+        for scaling in [InputScaling::None, InputScaling::Clip, fixed()] {
+            for alpha in [0.0, 3.0] {
+                let windowing = windowing(padding);
+                let settings = settings(&windowing, &scaling, alpha);
+                let batches = Batches::new(&examples, settings);
+                for epoch in [0, 5] {
+                    for (index, members) in batches.epoch(epoch).iter().enumerate() {
+                        let [crops, targets] = plainly(&examples, &settings, epoch, index, members);
+                        let batch = batches.batch(epoch, index, members);
+                        let case = format!("{padding:?}, {scaling:?}, alpha {alpha}, epoch {epoch}, batch {index}");
+                        assert_eq!((&batch.members, batch.targets), (members, targets), "{case}");
+                        assert_eq!(batch.crops, crops, "{case}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn neither_threads_nor_order_nor_used_memory_change_a_bit() {
+    let (clips, scaling, windowing) = (Clips::new(22), fixed(), windowing(Padding::Reflect));
+    let examples = clips.examples();
+    for alpha in [0.0, 0.4] {
+        let alone = settings(&windowing, &scaling, alpha);
+        let batches = Batches::new(&examples, alone);
+        let order = batches.epoch(3);
+        let expected: Vec<Batch> = order.iter().enumerate().map(|(k, members)| batches.batch(3, k, members)).collect();
+        let batches = Batches::new(&examples, BatchSettings { parallel: true, ..alone });
+        for threads in [1, 2, 5] {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let mut batch = Batch::default();
+            for (index, members) in order.iter().enumerate().rev() {
+                pool.install(|| batches.fill(3, index, members, &mut batch));
+                let Batch { members, crops, targets, .. } = &expected[index];
+                assert_eq!(
+                    (&batch.members, &batch.crops, &batch.targets),
+                    (members, crops, targets),
+                    "{threads} threads"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn an_epoch_has_every_clip_once_and_no_batch_of_one() {
+    let (scaling, windowing) = (InputScaling::None, windowing(Padding::Zero));
+    for n in 0..14 {
+        let clips = Clips::new(n);
+        let examples = clips.examples();
+        let batches = Batches::new(&examples, settings(&windowing, &scaling, 0.0));
+        let epoch = batches.epoch(2);
+        assert!(epoch.iter().all(|members| members.len() > 1 || n == 1), "{n} clips: {epoch:?}");
+        let mut all = epoch.concat();
+        assert!(n < 8 || all != batches.epoch(1).concat(), "another epoch, another order");
+        all.sort_unstable();
+        assert_eq!(all, (0..n).collect::<Vec<_>>());
+    }
+}
