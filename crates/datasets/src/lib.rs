@@ -1,12 +1,14 @@
-//! Folders and CSV files to clips, labels, folds, crops and mixup; the synthetic data set.
+//! Folders and CSV files to clips, labels, folds, features on disk and batches; the synthetic data set.
 //!
 //! The way through: [`open`] reads a data set into a [`Manifest`]; [`Splits`] says which fold each training clip lies
-//! in; [`random_crop`] and [`Mixup`] make a training batch's inputs, [`windows`] and [`fixed_crop`] a prediction's.
+//! in; [`FeatureCache`] makes each clip's features once and keeps them; [`Batches`] makes a job's training batches of
+//! them by [`random_crop`] and [`Mixup`], [`Windowing`] the inputs of a prediction by [`windows`] and [`fixed_crop`].
 //! Whatever is random here draws from [`random::stream`], so that a run can be repeated to the bit.
 //!
-//! A manifest holds paths, a crop cuts numbers; only [`check`] hears the clips.
+//! Sound is decoded in two places only: [`FeatureCache::hear`] and [`check`].
 
 mod batches;
+mod cache;
 pub mod check;
 mod crops;
 mod error;
@@ -20,6 +22,9 @@ mod table;
 mod windowing;
 
 pub use batches::{Batch, BatchSettings, Batches, Example};
+#[doc(hidden)]
+pub use cache::read_entry;
+pub use cache::{CachedFeatures, EntryFault, FeatureCache, HearError, Heard, Hearing, Wanted};
 pub use crops::{CropSpec, Padding, fixed_crop, random_crop, windows};
 pub use error::{DatasetError, Place};
 pub use manifest::{Columns, Damaged, Item, Manifest, OpenOptions, Usage, open};

@@ -1,0 +1,164 @@
+//! Sound files to entries: each is decoded once for all that is missing of it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use earmark_audio::Limits;
+use earmark_features::{FrontEnd, MfccStatistics};
+use earmark_files::FileError;
+use rayon::prelude::*;
+
+use super::part::Part;
+use super::pass::{Passed, Sound, pass};
+use super::writer::EntryWriter;
+use super::{CachedFeatures, EntryFault, FeatureCache, HearError, Loss};
+
+/// What is to be known of each clip.
+#[derive(Debug, Clone, Default)]
+pub struct Wanted<'a> {
+    /// Front ends, in any order; each once.
+    pub front_ends: Vec<&'a FrontEnd>,
+    /// The MFCC statistics, if they are wanted.
+    pub statistics: Option<&'a MfccStatistics>,
+    /// What a sound file may hold.
+    pub limits: Limits,
+}
+
+/// What is known of a clip.
+#[derive(Debug, Clone)]
+pub struct Heard {
+    /// The features, in the order of [`Wanted::front_ends`].
+    pub features: Vec<CachedFeatures>,
+    /// The MFCC statistics; empty if they were not wanted.
+    pub statistics: Vec<f32>,
+}
+
+/// What became of a list of clips.
+#[derive(Debug)]
+pub struct Hearing {
+    /// Of each clip, what is known, or why nothing can be ([`HearError::is_of_the_clip`]).
+    pub clips: Vec<Result<Heard, HearError>>,
+    /// Entries that had to be made; all others were there.
+    pub made: usize,
+    /// Entries that were there and damaged, and were made again.
+    pub mended: Vec<(PathBuf, EntryFault)>,
+    /// Bytes on disk of all entries of these clips.
+    pub bytes: u64,
+}
+
+/// A clip's entries, in the order of its parts.
+struct Entries {
+    entries: Vec<CachedFeatures>,
+    made: usize,
+    mended: Vec<(PathBuf, EntryFault)>,
+}
+
+impl FeatureCache {
+    /// What is wanted of the clips, given as sound file and its SHA-256: from the cache, or decoded, computed and put there.
+    /// Clips are spread over rayon's threads; `tick` is called after each.
+    ///
+    /// In memory lie, for each thread, a block of samples and what front ends must keep until a clip's end: 4 bytes per
+    /// frame and band. Where that is more than 32 MB for all of them, the clip is decoded once for each.
+    ///
+    /// # Errors
+    /// The disk fails, a front end cannot be, or a file has changed since its SHA-256 was taken. What is wrong with a clip
+    /// stands in its place in the answer.
+    pub fn hear(
+        &self,
+        clips: &[(&Path, &str)],
+        wanted: &Wanted<'_>,
+        tick: impl Fn() + Sync,
+    ) -> Result<Hearing, HearError> {
+        let parts = Part::all(wanted).map_err(HearError::Settings)?;
+        let heard = clips.par_iter().map(|&(path, sha256)| {
+            let entries = self.entries(&parts, Sound::File { path, sha256 }, &wanted.limits);
+            tick();
+            match entries {
+                Err(error) if !error.is_of_the_clip() => Err(error),
+                entries => Ok(entries),
+            }
+        });
+        let heard: Vec<Result<Entries, HearError>> = heard.collect::<Result<_, _>>()?;
+        let mut hearing = Hearing { clips: Vec::with_capacity(clips.len()), made: 0, mended: Vec::new(), bytes: 0 };
+        let mut lengths = BTreeMap::new();
+        for entries in heard {
+            hearing.clips.push(entries.map(|Entries { entries, made, mended }| {
+                lengths.extend(entries.iter().map(|entry| (entry.header.key, entry.bytes_on_disk())));
+                hearing.made += made;
+                hearing.mended.extend(mended);
+                Heard::new(entries, wanted)
+            }));
+        }
+        hearing.bytes = lengths.values().sum();
+        Ok(hearing)
+    }
+
+    /// What stands for a clip that cannot be heard: half a second of nothing.
+    ///
+    /// # Errors
+    /// The disk fails, or a front end cannot be.
+    pub fn silence(&self, wanted: &Wanted<'_>) -> Result<Heard, HearError> {
+        let parts = Part::all(wanted).map_err(HearError::Settings)?;
+        Ok(Heard::new(self.entries(&parts, Sound::Silence, &wanted.limits)?.entries, wanted))
+    }
+
+    /// The entries of a sound; those that are not there are made.
+    fn entries(&self, parts: &[Part<'_>], sound: Sound<'_>, limits: &Limits) -> Result<Entries, HearError> {
+        let keys: Vec<String> = parts.iter().map(|part| part.key(self, sound.name())).collect();
+        let (mut entries, mut mended) = (Vec::with_capacity(parts.len()), Vec::new());
+        for key in &keys {
+            entries.push(match self.load(key) {
+                Ok(found) => found,
+                Err(Loss::File(error)) => return Err(error.into()),
+                Err(Loss::Fault(fault)) => {
+                    mended.push((self.path(key), fault));
+                    None
+                }
+            });
+        }
+        let missing: Vec<usize> = (0..parts.len()).filter(|&part| entries[part].is_none()).collect();
+        for (part, writer) in self.make(parts, &keys, &missing, sound, limits)? {
+            let (file, header) = writer.finish(parts[part].shape(), &keys[part])?;
+            let mapped = CachedFeatures::map(file, header);
+            entries[part] = Some(mapped.map_err(FileError::of("read", &self.path(&keys[part])))?);
+        }
+        Ok(Entries { entries: entries.into_iter().flatten().collect(), made: missing.len(), mended })
+    }
+
+    /// Writes the missing parts. None of them has its name yet: all could be made, or none is there, and the file is still
+    /// the one that the keys were made of.
+    fn make(
+        &self,
+        parts: &[Part<'_>],
+        keys: &[String],
+        missing: &[usize],
+        sound: Sound<'_>,
+        limits: &Limits,
+    ) -> Result<Vec<(usize, EntryWriter)>, HearError> {
+        if missing.is_empty() {
+            return Ok(Vec::new());
+        }
+        let writer = |part: usize| EntryWriter::create(&self.path(&keys[part]), parts[part].precision(self));
+        let Passed { mut made, waiting } = pass(sound, limits, parts, missing, writer)?;
+        for part in waiting {
+            made.extend(pass(sound, limits, parts, &[part], writer)?.made);
+        }
+        match sound {
+            Sound::File { path, sha256 } if earmark_files::sha256_file(path)? != sha256 => {
+                Err(HearError::Changed { path: path.to_owned() })
+            }
+            _ => Ok(made),
+        }
+    }
+}
+
+impl Heard {
+    fn new(mut entries: Vec<CachedFeatures>, wanted: &Wanted<'_>) -> Self {
+        let statistics = entries.split_off(wanted.front_ends.len()).first().map(|entry| {
+            let mut values = vec![0.0; entry.view().width()];
+            entry.view().read(0, &mut values);
+            values
+        });
+        Heard { features: entries, statistics: statistics.unwrap_or_default() }
+    }
+}

@@ -1,0 +1,201 @@
+//! One way through a sound: all that is to be made of it takes the samples as they come.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use earmark_audio::{AudioError, AudioStream, Limits, StreamResampler};
+use earmark_features::{FeatureError, FeatureStream};
+use earmark_files::FileError;
+
+use super::HearError;
+use super::part::{Part, PartStream};
+use super::writer::EntryWriter;
+
+/// Bytes that the unfinished features of one clip may take, all together.
+const KEPT: f64 = (32 << 20) as f64;
+
+/// Half a second: what stands for a clip that cannot be heard.
+const SILENCE: usize = 22_050;
+const SILENCE_RATE: u32 = 44_100;
+
+/// A sound to hear.
+#[derive(Clone, Copy)]
+pub(super) enum Sound<'a> {
+    File { path: &'a Path, sha256: &'a str },
+    Silence,
+}
+
+/// Where samples come from.
+enum Source {
+    File(Box<AudioStream>),
+    Silence { left: usize },
+}
+
+/// Samples at a rate that a part needs.
+struct Resampled {
+    resampler: StreamResampler,
+    block: Vec<f32>,
+}
+
+/// A part in the making: its features, and where they go.
+struct Sink<'a> {
+    /// Its place in the list of all.
+    place: usize,
+    part: &'a Part<'a>,
+    stream: PartStream<'a>,
+    writer: EntryWriter,
+    /// Room to work in.
+    taken: Vec<f32>,
+}
+
+/// What one way through a sound has brought.
+pub(super) struct Passed {
+    /// Parts whose values are all written.
+    pub made: Vec<(usize, EntryWriter)>,
+    /// Parts of a long clip that would have kept too much in memory beside others: to be made in a way of their own.
+    pub waiting: Vec<usize>,
+}
+
+/// Makes the `chosen` parts of a sound.
+pub(super) fn pass(
+    sound: Sound<'_>,
+    limits: &Limits,
+    parts: &[Part<'_>],
+    chosen: &[usize],
+    writer: impl Fn(usize) -> Result<EntryWriter, FileError>,
+) -> Result<Passed, HearError> {
+    let mut source = Source::open(sound, limits)?;
+    let mut rates: BTreeMap<u32, Resampled> = BTreeMap::new();
+    let mut sinks = Vec::with_capacity(chosen.len());
+    for &place in chosen {
+        let part = &parts[place];
+        sinks.push(Sink { place, part, stream: part.stream(), writer: writer(place)?, taken: Vec::new() });
+        let resampler = StreamResampler::new(source.rate(), part.rate()).map_err(|error| sound.resampling(error))?;
+        rates.entry(part.rate()).or_insert(Resampled { resampler, block: Vec::new() });
+    }
+    let (mut waiting, mut heard, mut block) = (Vec::new(), 0, Vec::new());
+    while source.next(&mut block)? {
+        for Resampled { resampler, block: out } in rates.values_mut() {
+            out.clear();
+            resampler.push(&block, out).map_err(|error| sound.resampling(error))?;
+        }
+        for sink in &mut sinks {
+            sink.take(sound, &rates[&sink.part.rate()].block)?;
+        }
+        heard += block.len();
+        let seconds = heard as f64 / f64::from(source.rate());
+        if sinks.iter().map(|sink| sink.part.kept()).sum::<f64>() * seconds > KEPT {
+            waiting.extend(keep_one(&mut sinks));
+            rates.retain(|rate, _| sinks.iter().any(|sink| sink.part.rate() == *rate));
+        }
+    }
+    for Resampled { resampler, block } in rates.values_mut() {
+        block.clear();
+        resampler.finish(block).map_err(|error| sound.resampling(error))?;
+    }
+    let made = sinks.into_iter().map(|mut sink| {
+        sink.take(sound, &rates[&sink.part.rate()].block)?;
+        sink.finish(sound)
+    });
+    Ok(Passed { made: made.collect::<Result<_, _>>()?, waiting })
+}
+
+/// Of all parts that keep something in memory, gives up those after the first.
+fn keep_one(sinks: &mut Vec<Sink<'_>>) -> Vec<usize> {
+    let first = sinks.iter().find(|sink| sink.part.kept() > 0.0).map(|sink| sink.place);
+    let given_up = sinks.extract_if(.., |sink| sink.part.kept() > 0.0 && Some(sink.place) != first);
+    given_up.map(|sink| sink.place).collect()
+}
+
+impl Sink<'_> {
+    /// Takes the next samples, and writes what is final.
+    fn take(&mut self, sound: Sound<'_>, samples: &[f32]) -> Result<(), HearError> {
+        match &mut self.stream {
+            PartStream::Features(stream) => {
+                stream.push(samples).map_err(|error| sound.features(error))?;
+                write_final(stream, &mut self.writer, &mut self.taken)?;
+            }
+            PartStream::Statistics(stream) => stream.push(samples).map_err(|error| sound.features(error))?,
+        }
+        Ok(())
+    }
+
+    fn finish(mut self, sound: Sound<'_>) -> Result<(usize, EntryWriter), HearError> {
+        match self.stream {
+            PartStream::Features(mut stream) => {
+                stream.finish().map_err(|error| sound.features(error))?;
+                write_final(&mut stream, &mut self.writer, &mut self.taken)?;
+            }
+            PartStream::Statistics(stream) => {
+                self.writer.write(&stream.finish().map_err(|error| sound.features(error))?)?;
+            }
+        }
+        Ok((self.place, self.writer))
+    }
+}
+
+fn write_final(
+    stream: &mut FeatureStream<'_>,
+    writer: &mut EntryWriter,
+    taken: &mut Vec<f32>,
+) -> Result<(), FileError> {
+    while stream.take(taken) > 0 {
+        writer.write(taken)?;
+    }
+    Ok(())
+}
+
+impl Source {
+    fn open(sound: Sound<'_>, limits: &Limits) -> Result<Self, HearError> {
+        Ok(match sound {
+            Sound::File { path, .. } => {
+                Source::File(Box::new(AudioStream::open(path, limits).map_err(HearError::Audio)?))
+            }
+            Sound::Silence => Source::Silence { left: SILENCE },
+        })
+    }
+
+    fn rate(&self) -> u32 {
+        match self {
+            Source::File(stream) => stream.sample_rate(),
+            Source::Silence { .. } => SILENCE_RATE,
+        }
+    }
+
+    /// Replaces `block` by the next samples; false at the end.
+    fn next(&mut self, block: &mut Vec<f32>) -> Result<bool, HearError> {
+        match self {
+            Source::File(stream) => stream.next_block(block).map_err(HearError::Audio),
+            Source::Silence { left } => {
+                block.clear();
+                block.resize(std::mem::take(left), 0.0);
+                Ok(!block.is_empty())
+            }
+        }
+    }
+}
+
+impl Sound<'_> {
+    /// How it is named in keys.
+    pub(super) fn name(&self) -> &str {
+        match self {
+            Sound::File { sha256, .. } => sha256,
+            Sound::Silence => "silence",
+        }
+    }
+
+    fn features(self, source: FeatureError) -> HearError {
+        match self {
+            Sound::File { path, .. } => HearError::Features { path: path.to_owned(), source },
+            Sound::Silence => HearError::Settings(source),
+        }
+    }
+
+    fn resampling(self, source: AudioError) -> HearError {
+        let path = match self {
+            Sound::File { path, .. } => path.to_owned(),
+            Sound::Silence => PathBuf::from("half a second of silence"),
+        };
+        HearError::Resampling { path, source }
+    }
+}

@@ -1,0 +1,96 @@
+//! An entry on its way to the disk, in blocks.
+
+use std::fs::File;
+use std::io::{Seek, Write};
+use std::path::Path;
+
+use earmark_files::{AtomicFile, FileError};
+use half::f16;
+use half::slice::HalfFloatSliceExt;
+
+use super::entry::{HEADER, Header, Precision};
+
+/// Bytes written at once.
+const BLOCK: usize = 1 << 16;
+
+/// Writes the values of an entry as they come; without [`EntryWriter::finish`] nothing is left of it.
+pub(super) struct EntryWriter {
+    file: AtomicFile,
+    precision: Precision,
+    checksum: crc32fast::Hasher,
+    block: Vec<u8>,
+    values: u64,
+    singles: Vec<f32>,
+    halves: Vec<f16>,
+}
+
+impl EntryWriter {
+    pub(super) fn create(path: &Path, precision: Precision) -> Result<Self, FileError> {
+        // The header's place; what it says is known at the end.
+        let mut writer = EntryWriter {
+            file: AtomicFile::create(path)?,
+            precision,
+            checksum: crc32fast::Hasher::new(),
+            block: Vec::with_capacity(BLOCK),
+            values: 0,
+            singles: Vec::new(),
+            halves: Vec::new(),
+        };
+        writer.put(&[0; HEADER])?;
+        Ok(writer)
+    }
+
+    /// Takes the next values.
+    pub(super) fn write(&mut self, values: &[f32]) -> Result<(), FileError> {
+        self.values += values.len() as u64;
+        match self.precision {
+            Precision::Single => self.block.extend_from_slice(bytemuck::cast_slice(values)),
+            Precision::Half => {
+                // The nearest half, ties to even; a value beyond the largest is the largest, not infinite.
+                let largest = f16::MAX.to_f32();
+                self.singles.clear();
+                self.singles.extend(values.iter().map(|value| value.clamp(-largest, largest)));
+                self.halves.resize(values.len(), f16::ZERO);
+                self.halves.convert_from_f32_slice(&self.singles);
+                self.block.extend_from_slice(bytemuck::cast_slice(&self.halves));
+            }
+        }
+        if self.block.len() >= BLOCK { self.flush() } else { Ok(()) }
+    }
+
+    /// Puts the header before the values, and the file in its place. Not synced: a reader checks every byte, so what a
+    /// loss of power spoils is only made again.
+    pub(super) fn finish(mut self, (channels, bins): (usize, usize), key: &str) -> Result<(File, Header), FileError> {
+        self.flush()?;
+        let mut digits = [0; 64];
+        digits.copy_from_slice(key.as_bytes());
+        let header = Header {
+            precision: self.precision,
+            channels: channels as u32,
+            bins: bins as u32,
+            frames: self.values / (channels * bins).max(1) as u64,
+            key: digits,
+            checksum: self.checksum.finalize(),
+        };
+        let path = self.file.path().to_owned();
+        let file = self.file.file();
+        let kept = file.rewind().and_then(|()| file.write_all(&header.to_bytes())).and_then(|()| file.try_clone());
+        let kept = kept.map_err(FileError::of("write", &path))?;
+        self.file.settle()?;
+        Ok((kept, header))
+    }
+
+    fn flush(&mut self) -> Result<(), FileError> {
+        let block = std::mem::take(&mut self.block);
+        self.checksum.update(&block);
+        self.put(&block)?;
+        self.block = block;
+        self.block.clear();
+        Ok(())
+    }
+
+    fn put(&mut self, bytes: &[u8]) -> Result<(), FileError> {
+        let path = self.file.path().to_owned();
+        self.file.file().write_all(bytes).map_err(FileError::of("write", &path))
+    }
+}
