@@ -62,6 +62,7 @@ SNDFILE = [
     ("s16_stereo.flac", 48000, 0.2, 2, "PCM_16"),
     ("s16_six.flac", 16000, 0.05, 6, "PCM_16"),
     ("s24_96k.flac", 96000, 0.05, 1, "PCM_24"),
+    ("vorbis_44k_stereo.ogg", 44100, 0.1, 2, "VORBIS"),
     ("vorbis_48k.ogg", 48000, 0.1, 2, "VORBIS"),
     ("vorbis_8k.ogg", 8000, 0.3, 1, "VORBIS"),
     ("vorbis_six.ogg", 32000, 0.1, 6, "VORBIS"),

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::mp4::{self, Edit};
 use crate::source::Patch;
-use crate::{AudioError, Limits};
+use crate::{AudioError, Limits, ogg};
 
 /// What the header says.
 #[derive(Default)]
@@ -19,6 +19,8 @@ pub(crate) struct Header {
     pub(crate) frames: Option<u64>,
     /// Which part of the decoded sound is to be heard.
     pub(crate) edit: Option<Edit>,
+    /// The file ends before its sound does.
+    pub(crate) cut: bool,
 }
 
 /// Reads the header of a file of `length` bytes.
@@ -35,8 +37,11 @@ pub(crate) fn read(file: &mut File, length: u64, path: &Path, limits: &Limits) -
     } else if &start[4..8] == b"ftyp" {
         let edit = mp4::edit(file, length).unwrap_or_default();
         Ok(Header { known: true, edit, ..Header::default() })
+    } else if &start[..4] == b"OggS" {
+        let whole = ogg::is_whole(file, length).map_err(|error| AudioError::io(path, error))?;
+        Ok(Header { known: true, cut: !whole, ..Header::default() })
     } else {
-        let known = [&b"fLaC"[..], b"OggS", b"ID3"].iter().any(|mark| start.starts_with(mark));
+        let known = [&b"fLaC"[..], b"ID3"].iter().any(|mark| start.starts_with(mark));
         Ok(Header { known, ..Header::default() })
     }
 }

@@ -15,10 +15,12 @@
 //! ```
 
 mod decode;
+mod decoding;
 mod error;
 mod header;
 mod limits;
 mod mp4;
+mod ogg;
 mod resample;
 mod source;
 

@@ -10,7 +10,7 @@ use earmark_audio::{Limits, decode, is_sound_file};
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../golden/audio");
 
 /// Files and their rates: every one in the folder.
-const FILES: [(&str, u32); 47] = [
+const FILES: [(&str, u32); 48] = [
     ("aac.m4a", 44_100),
     ("aac_48k_stereo.m4a", 48_000),
     ("aac_8k.m4a", 8_000),
@@ -54,6 +54,7 @@ const FILES: [(&str, u32); 47] = [
     ("u8_stereo.wav", 11_025),
     ("ulaw_stereo.wav", 8_000),
     ("vorbis.ogg", 44_100),
+    ("vorbis_44k_stereo.ogg", 44_100),
     ("vorbis_48k.ogg", 48_000),
     ("vorbis_8k.ogg", 8_000),
     ("vorbis_six.ogg", 32_000),

@@ -71,11 +71,22 @@ fn blocks_are_the_whole() {
 fn pieces_resample_as_the_whole() {
     for path in files() {
         let clip = decode(&path, &Limits::default()).unwrap();
-        for to in [22_050, 44_100, 16_000, 8_000, 44_101] {
+        for to in [22_050, 16_000] {
             let whole = resample(&clip, to).unwrap().samples;
             for sizes in [&[1][..], &[7], &[441], &[1_024], &[1_025], &[100_000], &[0, 1, 4_096, 3, 2_205]] {
                 assert!(resampled(&clip, to, sizes) == whole, "{} to {to} Hz by {sizes:?}", path.display());
             }
+        }
+    }
+}
+
+#[test]
+fn pieces_resample_as_the_whole_between_odd_rates() {
+    let clip = chirp(50_000, 44_100);
+    for to in [44_101, 8_000, 44_100, 96_000, 11_025] {
+        let whole = resample(&clip, to).unwrap().samples;
+        for sizes in [&[1][..], &[4_410], &[65_536, 1]] {
+            assert!(resampled(&clip, to, sizes) == whole, "to {to} Hz by {sizes:?}");
         }
     }
 }
@@ -153,4 +164,33 @@ fn streams_may_go_to_another_thread() {
     fn sent<T: Send>() {}
     sent::<AudioStream>();
     sent::<StreamResampler>();
+}
+
+#[test]
+fn a_chain_of_ogg_streams_is_heard_one_after_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("chain.ogg");
+    let read = |name: &str| std::fs::read(Path::new(FOLDER).join(name)).unwrap();
+    let heard = |name: &str| decode(&Path::new(FOLDER).join(name), &Limits::default()).unwrap().samples;
+    let (mono, stereo) = ("vorbis.ogg", "vorbis_44k_stereo.ogg");
+    let (link, other) = (read(mono), read(stereo));
+    std::fs::write(&path, [&link[..], &other, &link].concat()).unwrap();
+    assert!(blocks(&path).unwrap().samples == [heard(mono), heard(stereo), heard(mono)].concat());
+    // A link that is cut is damage, wherever it stands and breaks off.
+    for cut in [10, 100, 1_000, 4_000, 4_610] {
+        let (link, other) = (&link[..], &other[..]);
+        let rows = [
+            ("first", [&link[..link.len() - cut], other, link].concat()),
+            ("second", [link, &other[..other.len() - cut], link].concat()),
+            ("last", [link, other, &link[..link.len() - cut]].concat()),
+        ];
+        for (which, bytes) in rows {
+            std::fs::write(&path, bytes).unwrap();
+            let result = blocks(&path);
+            assert!(matches!(result, Err(AudioError::Damaged { .. })), "the {which} link is {cut} bytes short");
+        }
+    }
+    std::fs::write(&path, [&link[..], &read("vorbis_48k.ogg")].concat()).unwrap();
+    let error = blocks(&path).unwrap_err().to_string();
+    assert!(error.contains("its sample rate changes from 44100 to 48000 Hz"), "{error}");
 }
