@@ -140,6 +140,9 @@ pub struct Train {
     /// The run's folder; the same command goes on where it was broken off
     #[arg(long, value_name = "RUN")]
     pub out: PathBuf,
+    /// Where features are kept, for runs on the same sounds to share; by default in the run's folder
+    #[arg(long, value_name = "DIR", env = "EARMARK_FEATURE_CACHE")]
+    pub cache: Option<PathBuf>,
     /// cpu, or cuda:0, cuda:1, ...
     #[arg(long, default_value = "cpu", env = "EARMARK_DEVICE")]
     pub device: String,

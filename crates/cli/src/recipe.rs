@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use anyhow::Context;
+use earmark_audio::Limits;
 use earmark_datasets::Damaged;
 use earmark_features::{FrontEnd, MfccStatistics};
 use earmark_stacking::StackSettings;
@@ -42,11 +43,39 @@ pub struct DataSettings {
     pub folds_from: Option<String>,
     /// Empty, damaged and unreadable clips: `error`, `skip`, or `zeros` (silence in their place).
     pub damaged: Damaged,
+    /// Precision of the features in the cache: `f16` takes half the room.
+    pub cache_precision: CachePrecision,
+    /// What a sound file may at most be.
+    pub limits: Limits,
+}
+
+/// Precision of the features in the cache.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CachePrecision {
+    /// 32 bits: as they were computed.
+    #[default]
+    F32,
+    /// 16 bits, 11 of them significant: some hundredths of a decibel.
+    F16,
+}
+
+impl CachePrecision {
+    /// Whether values take 16 bits.
+    pub fn is_half(self) -> bool {
+        self == Self::F16
+    }
 }
 
 impl Default for DataSettings {
     fn default() -> Self {
-        Self { folds: 5, folds_from: None, damaged: Damaged::Error }
+        Self {
+            folds: 5,
+            folds_from: None,
+            damaged: Damaged::Error,
+            cache_precision: CachePrecision::F32,
+            limits: Limits::default(),
+        }
     }
 }
 
@@ -55,6 +84,12 @@ impl Recipe {
     pub fn read(path: &Path) -> anyhow::Result<Self> {
         let text = earmark_files::read_to_string(path)?;
         Self::parse(&text).with_context(|| format!("recipe {}", path.display()))
+    }
+
+    /// The front end of a learner.
+    pub fn front_end(&self, learner: &str) -> anyhow::Result<&FrontEnd> {
+        let learner = self.learners.iter().find(|known| known.name == learner);
+        learner.and_then(|learner| self.features.get(&learner.features)).context("the recipe has no such learner")
     }
 
     fn parse(text: &str) -> anyhow::Result<Self> {
@@ -69,6 +104,7 @@ impl Recipe {
             "data.folds = {} is out of range: 2 to 100",
             self.data.folds
         );
+        self.data.limits.validate().context("data.limits")?;
         for (name, front_end) in &self.features {
             front_end.validate().with_context(|| format!("features.{name}"))?;
         }

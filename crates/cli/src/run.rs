@@ -8,7 +8,6 @@ use earmark_features::InputScaling;
 use earmark_nets::Weights;
 use earmark_stacking::Table;
 use earmark_training::Outcome;
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::recipe::Recipe;
@@ -40,6 +39,9 @@ pub struct ClipRow {
     pub sha256: String,
 }
 
+/// The features of all clips, in a run's folder.
+pub const CACHE: &str = "cache";
+
 /// The mark of a finished job, written last.
 #[derive(Debug, Serialize, Deserialize)]
 struct Done {
@@ -70,15 +72,22 @@ impl Run {
         }
     }
 
-    /// The run in `folder`, begun with this recipe and these data, or the same one as before.
+    /// The run in `folder`, begun with this recipe and these data, or the same one as before. `sums` are the SHA-256 of
+    /// the clips' files, those to learn from first.
     ///
     /// # Errors
     /// The folder cannot be written to, or holds a run of another recipe, other labels or clips.
-    pub fn begin(folder: &Path, recipe: &Recipe, manifest: &Manifest, splits: &Splits) -> anyhow::Result<Self> {
+    pub fn begin(
+        folder: &Path,
+        recipe: &Recipe,
+        manifest: &Manifest,
+        splits: &Splits,
+        sums: &[String],
+    ) -> anyhow::Result<Self> {
         let run = Self { folder: folder.to_owned() };
         let recipe = toml::to_string(recipe)?;
         let labels = manifest.labels.join("\n") + "\n";
-        let clips = clips_csv(manifest, splits)?;
+        let clips = clips_csv(manifest, splits, sums)?;
         for (name, text) in [("recipe.toml", recipe), ("labels.txt", labels), ("splits.csv", clips)] {
             let path = folder.join(name);
             if path.exists() {
@@ -100,9 +109,9 @@ impl Run {
         Ok(run)
     }
 
-    /// Removes the temporary files that a kill has left, once no job is under way any more.
+    /// Removes the temporary files that a kill has left, once no job is under way any more. The cache keeps house itself.
     pub fn sweep(&self) {
-        sweep(&self.folder);
+        sweep(&self.folder, &self.path(CACHE));
     }
 
     /// A path in the run.
@@ -227,12 +236,14 @@ fn ensure_same(folder: &Path, path: &Path, text: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Removes the temporary files below a folder that a kill has left there.
-fn sweep(folder: &Path) {
+/// Removes the temporary files below a folder that a kill has left there, except below `other`.
+fn sweep(folder: &Path, other: &Path) {
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            sweep(&path);
+            if path != other {
+                sweep(&path, other);
+            }
         } else if entry.file_name().to_string_lossy().starts_with(".earmark-") {
             // What cannot be removed only takes room.
             let _ = std::fs::remove_file(path);
@@ -240,25 +251,19 @@ fn sweep(folder: &Path) {
     }
 }
 
-fn clips_csv(manifest: &Manifest, splits: &Splits) -> anyhow::Result<String> {
+fn clips_csv(manifest: &Manifest, splits: &Splits, sums: &[String]) -> anyhow::Result<String> {
     let train = manifest.train.iter().zip(&splits.of).map(|(item, &fold)| (item, "train", Some(fold)));
-    let clips: Vec<_> = train.chain(manifest.test.iter().map(|item| (item, "test", None))).collect();
-    let rows: Vec<ClipRow> = clips
-        .into_par_iter()
-        .map(|(item, set, fold)| {
-            Ok(ClipRow {
-                fname: item.name.clone(),
-                set: set.to_owned(),
-                label: item.label.map_or(String::new(), |label| manifest.labels[label].clone()),
-                verified: item.verified,
-                fold,
-                sha256: earmark_files::sha256_file(&item.path)?,
-            })
-        })
-        .collect::<anyhow::Result<_>>()?;
+    let clips = train.chain(manifest.test.iter().map(|item| (item, "test", None)));
     let mut csv = csv::Writer::from_writer(Vec::new());
-    for row in rows {
-        csv.serialize(row)?;
+    for ((item, set, fold), sha256) in clips.zip(sums) {
+        csv.serialize(ClipRow {
+            fname: item.name.clone(),
+            set: set.to_owned(),
+            label: item.label.map_or(String::new(), |label| manifest.labels[label].clone()),
+            verified: item.verified,
+            fold,
+            sha256: sha256.clone(),
+        })?;
     }
     Ok(String::from_utf8(csv.into_inner().context("cannot write CSV")?)?)
 }

@@ -1,112 +1,108 @@
-//! All sounds of a data set, decoded once, as the features that a run needs.
+//! All sounds of a data set as the features that a run needs: from the cache, or decoded once and put there.
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use earmark_audio::{AudioError, Clip, Limits, decode, resample};
-use earmark_datasets::{Damaged, Item};
-use earmark_features::{Extractor, Features, FrontEnd, MfccStatistics, mfcc_statistics};
+use earmark_datasets::{Damaged, FeatureCache, Heard, Item, Wanted};
+use earmark_features::FrontEnd;
 use rayon::prelude::*;
 
 use crate::output;
+use crate::progress::Bars;
 use crate::recipe::Recipe;
 
-/// What a clip gives to level 1 and level 2.
-pub struct Heard {
-    /// Features by the name of their front end.
-    pub features: BTreeMap<String, Features>,
-    /// The MFCC statistics.
-    pub statistics: Vec<f32>,
+/// What is heard of a data set, and how.
+pub struct Ears<'a> {
+    recipe: &'a Recipe,
+    cache: FeatureCache,
+    folder: PathBuf,
+    wanted: Wanted<'a>,
 }
 
-/// A clip that could not be heard, and why.
-pub struct Unheard {
-    /// Its place in the list.
-    pub index: usize,
-    /// Names the file and the reason.
-    pub reason: String,
-}
-
-/// Hears all items in parallel; those that cannot be heard are silent in the answer (`zeros`) or none (`skip`), and
-/// always listed.
-///
-/// # Errors
-/// With the policy `error`: all clips that cannot be heard, at once.
-pub fn hear(
-    items: &[Item],
-    recipe: &Recipe,
-    tick: impl Fn() + Sync,
-) -> anyhow::Result<(Vec<Option<Heard>>, Vec<Unheard>)> {
-    let extractors = extractors(recipe)?;
-    let heard: Vec<anyhow::Result<Heard>> = items
-        .par_iter()
-        .map(|item| {
-            let heard = decode(&item.path, &Limits::default()).map_err(anyhow::Error::from).and_then(|clip| {
-                of_clip(&clip, &extractors, &recipe.statistics).with_context(|| item.path.display().to_string())
-            });
-            tick();
-            heard
-        })
-        .collect();
-    let (mut clips, mut unheard) = (Vec::with_capacity(items.len()), Vec::new());
-    for (index, heard) in heard.into_iter().enumerate() {
-        clips.push(match heard {
-            Ok(heard) => Some(heard),
-            Err(error) => {
-                // Only what is wrong with a clip is a matter of policy; a disk that fails is not.
-                let of_the_clip =
-                    error.downcast_ref::<AudioError>().is_none_or(|error| !matches!(error, AudioError::Io { .. }));
-                let reason = output::message(&error);
-                anyhow::ensure!(of_the_clip, reason);
-                unheard.push(Unheard { index, reason });
-                match recipe.data.damaged {
-                    Damaged::Zeros => Some(of_clip(&silence(), &extractors, &recipe.statistics)?),
-                    Damaged::Error | Damaged::Skip => None,
-                }
+impl<'a> Ears<'a> {
+    /// Hears what `learners` need, and the statistics; the features are kept in `folder`.
+    pub fn open(recipe: &'a Recipe, learners: impl Iterator<Item = &'a str>, folder: &Path) -> anyhow::Result<Self> {
+        let mut front_ends: Vec<&FrontEnd> = Vec::new();
+        for learner in learners {
+            let front_end = recipe.front_end(learner)?;
+            if !front_ends.contains(&front_end) {
+                front_ends.push(front_end);
             }
-        });
-    }
-    if recipe.data.damaged == Damaged::Error && !unheard.is_empty() {
-        let reasons: Vec<&str> = unheard.iter().map(|unheard| unheard.reason.as_str()).collect();
-        anyhow::bail!(
-            "{} of {} clips cannot be used (data.damaged = \"skip\" or \"zeros\" in the recipe goes on without them):\n  {}",
-            unheard.len(),
-            items.len(),
-            reasons.join("\n  ")
-        );
-    }
-    Ok((clips, unheard))
-}
-
-/// Half a second of nothing, what stands for a clip that could not be heard.
-fn silence() -> Clip {
-    Clip { samples: vec![0.0; 22_050], sample_rate: 44_100 }
-}
-
-fn extractors(recipe: &Recipe) -> anyhow::Result<Vec<(&String, &FrontEnd, Extractor)>> {
-    let used =
-        recipe.features.iter().filter(|(name, _)| recipe.learners.iter().any(|learner| learner.features == **name));
-    used.map(|(name, front_end)| Ok((name, front_end, front_end.extractor()?))).collect()
-}
-
-fn of_clip(
-    clip: &Clip,
-    extractors: &[(&String, &FrontEnd, Extractor)],
-    statistics: &MfccStatistics,
-) -> anyhow::Result<Heard> {
-    let mut at_rates: BTreeMap<u32, Clip> = BTreeMap::new();
-    let rates = extractors.iter().map(|(_, front_end, _)| front_end.sample_rate()).chain([statistics.mel.sr]);
-    for rate in rates {
-        if let Entry::Vacant(place) = at_rates.entry(rate) {
-            place.insert(resample(clip, rate)?);
         }
+        let data = &recipe.data;
+        let wanted = Wanted { front_ends, statistics: Some(&recipe.statistics), limits: data.limits.clone() };
+        let cache = FeatureCache::open(folder, data.cache_precision.is_half())?;
+        Ok(Self { recipe, cache, folder: folder.to_owned(), wanted })
     }
-    let features = extractors.iter().map(|(name, front_end, extractor)| {
-        Ok(((*name).clone(), extractor.extract(&at_rates[&front_end.sample_rate()].samples)?))
+
+    /// The place of a front end's features in [`Heard::features`].
+    pub fn place(&self, front_end: &FrontEnd) -> Option<usize> {
+        self.wanted.front_ends.iter().position(|known| *known == front_end)
+    }
+
+    /// Hears all items in parallel; those that cannot be heard are silent in the answer (`zeros`) or none (`skip`), and
+    /// always listed on stderr.
+    ///
+    /// # Errors
+    /// With the policy `error`: all clips that cannot be heard, at once. With any: a disk that fails.
+    pub fn hear(&self, items: &[Item], sums: &[String], bars: &Bars) -> anyhow::Result<Vec<Option<Heard>>> {
+        let sounds: Vec<(&Path, &str)> =
+            items.iter().zip(sums).map(|(item, sum)| (item.path.as_path(), sum.as_str())).collect();
+        let bar = bars.counter("features", items.len());
+        let hearing = self.cache.hear(&sounds, &self.wanted, || bar.inc(1))?;
+        bar.finish_and_clear();
+        for (path, fault) in &hearing.mended {
+            bars.line(&format!("warning: {} was made again: {fault}", path.display()));
+        }
+        let policy = self.recipe.data.damaged;
+        let (mut clips, mut faults) = (Vec::with_capacity(items.len()), Vec::new());
+        for clip in hearing.clips {
+            clips.push(match clip {
+                Ok(heard) => Some(heard),
+                Err(error) => {
+                    let reason = output::message(&error.into());
+                    let (what, instead) = match policy {
+                        Damaged::Zeros => ("silence stands for it", Some(self.cache.silence(&self.wanted)?)),
+                        Damaged::Error | Damaged::Skip => ("left out", None),
+                    };
+                    if policy != Damaged::Error {
+                        bars.line(&format!("warning: {reason}: {what}"));
+                    }
+                    faults.push(reason);
+                    instead
+                }
+            });
+        }
+        anyhow::ensure!(
+            policy != Damaged::Error || faults.is_empty(),
+            "{} of {} clips cannot be used (data.damaged = \"skip\" or \"zeros\" in the recipe goes on without them):\n  {}",
+            faults.len(),
+            items.len(),
+            faults.join("\n  ")
+        );
+        if hearing.made > 0 {
+            let (room, folder) = (size(hearing.bytes), self.folder.display());
+            bars.line(&format!("features: {room} in {folder} ({} made, the others were there)", hearing.made));
+        }
+        Ok(clips)
+    }
+}
+
+/// The SHA-256 of each item's file.
+pub fn sums(items: &[Item], bars: &Bars) -> anyhow::Result<Vec<String>> {
+    let bar = bars.counter("files", items.len());
+    let sums = items.par_iter().map(|item| {
+        bar.inc(1);
+        Ok(earmark_files::sha256_file(&item.path)?)
     });
-    Ok(Heard {
-        features: features.collect::<anyhow::Result<_>>()?,
-        statistics: mfcc_statistics(&at_rates[&statistics.mel.sr].samples, statistics)?,
-    })
+    let sums = sums.collect::<anyhow::Result<_>>().context("cannot look at all sounds");
+    bar.finish_and_clear();
+    sums
+}
+
+/// Bytes in a unit that suits them.
+fn size(bytes: u64) -> String {
+    let units = [(1e9, "GB"), (1e6, "MB"), (1e3, "kB")];
+    let (unit, name) = units.into_iter().find(|(unit, _)| bytes as f64 >= *unit).unwrap_or((1.0, "bytes"));
+    format!("{:.1} {name}", bytes as f64 / unit)
 }

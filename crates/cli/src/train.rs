@@ -1,23 +1,24 @@
 //! `earmark train`: sounds to features, jobs, and then level 2.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
+use std::path::PathBuf;
 use std::sync::Mutex;
 use std::thread;
 use std::time::Instant;
 
 use anyhow::Context;
-use earmark_datasets::{Manifest, OpenOptions, Splits, open};
-use earmark_features::{Features, mfcc_statistics_names};
+use earmark_datasets::{Example, Heard, Item, Manifest, OpenOptions, Splits, open};
+use earmark_features::mfcc_statistics_names;
 use earmark_files::FileError;
 use earmark_stacking::Table;
-use earmark_training::{Example, Job, LearnerSettings, TrainingError, check_device, set_threads};
+use earmark_training::{Job, LearnerSettings, TrainingError, check_device, set_threads};
 use regex::Regex;
 
 use crate::args::Train;
 use crate::progress::Bars;
 use crate::recipe::Recipe;
-use crate::run::{FULL, Run};
-use crate::sounds::{Heard, hear};
+use crate::run::{CACHE, FULL, Run};
+use crate::sounds::{Ears, sums};
 use crate::{output, results, stack};
 
 pub fn run(options: &Train) -> anyhow::Result<()> {
@@ -31,12 +32,21 @@ pub fn run(options: &Train) -> anyhow::Result<()> {
     let mut splits = split(&manifest, &recipe)?;
     let jobs = jobs(&recipe, splits.folds, options.job.as_deref())?;
     Run::check_place(&options.out, &recipe)?;
-    let (train, test) = hear_all(&mut manifest, &mut splits, &recipe, &bars)?;
-    let run = Run::begin(&options.out, &recipe, &manifest, &splits)?;
-    save_statistics(&run, &manifest, &recipe, train.iter().chain(&test))?;
+    let cache: PathBuf = options.cache.clone().unwrap_or_else(|| options.out.join(CACHE));
+    let ears = Ears::open(&recipe, jobs.iter().map(|(learner, _)| learner.name.as_str()), &cache)?;
+    let sounds = hear_all(&mut manifest, &mut splits, &ears, &bars)?;
+    let run = Run::begin(&options.out, &recipe, &manifest, &splits, &sounds.sums)?;
+    save_statistics(&run, &manifest, &recipe, &sounds.clips)?;
 
-    let work =
-        Work { options, recipe: &recipe, manifest: &manifest, splits: &splits, train: &train, test: &test, run: &run };
+    let work = Work {
+        options,
+        recipe: &recipe,
+        manifest: &manifest,
+        splits: &splits,
+        ears: &ears,
+        sounds: &sounds.clips,
+        run: &run,
+    };
     let at_once = options.jobs.unwrap_or(if options.device == "cpu" { threads } else { 1 }).clamp(1, jobs.len().max(1));
     set_threads(threads / at_once);
     work.run_all(jobs, at_once, &bars)?;
@@ -61,31 +71,26 @@ fn split(manifest: &Manifest, recipe: &Recipe) -> anyhow::Result<Splits> {
     Ok(if given { Splits::given(manifest)? } else { Splits::stratified(manifest, recipe.data.folds, recipe.seed)? })
 }
 
+/// The clips that could be heard, those to learn from first, and the SHA-256 of their files.
+struct Sounds {
+    clips: Vec<Heard>,
+    sums: Vec<String>,
+}
+
 /// Hears training and test clips; skipped ones leave the manifest and the splits.
-fn hear_all(
-    manifest: &mut Manifest,
-    splits: &mut Splits,
-    recipe: &Recipe,
-    bars: &Bars,
-) -> anyhow::Result<(Vec<Heard>, Vec<Heard>)> {
-    let bar = bars.counter("features", manifest.train.len() + manifest.test.len());
-    let items: Vec<_> = manifest.train.iter().chain(&manifest.test).cloned().collect();
-    let (clips, unheard) = hear(&items, recipe, || bar.inc(1))?;
-    bar.finish_and_clear();
-    for unheard in &unheard {
-        let what = if clips[unheard.index].is_some() { "silence stands for it" } else { "left out" };
-        bars.line(&format!("warning: {}: {what}", unheard.reason));
-    }
+fn hear_all(manifest: &mut Manifest, splits: &mut Splits, ears: &Ears, bars: &Bars) -> anyhow::Result<Sounds> {
+    let items: Vec<Item> = manifest.train.iter().chain(&manifest.test).cloned().collect();
+    let mut sums = sums(&items, bars)?;
+    let clips = ears.hear(&items, &sums, bars)?;
     let heard: Vec<bool> = clips.iter().map(Option::is_some).collect();
     let (in_train, in_test) = heard.split_at(manifest.train.len());
-    let mut clips = clips.into_iter();
-    let train: Vec<Heard> = clips.by_ref().take(manifest.train.len()).flatten().collect();
+    keep(&mut sums, &heard);
     keep(&mut splits.of, in_train);
     keep(&mut manifest.train, in_train);
     keep(&mut manifest.test, in_test);
     // Skipped clips may have been the last ones of a class in a fold.
     splits.check(manifest)?;
-    Ok((train, clips.flatten().collect()))
+    Ok(Sounds { clips: clips.into_iter().flatten().collect(), sums })
 }
 
 fn keep<T>(items: &mut Vec<T>, kept: &[bool]) {
@@ -117,14 +122,9 @@ fn is_of_the_machine(error: &anyhow::Error) -> bool {
     error.is::<FileError>() || matches!(training, Some(TrainingError::File(_) | TrainingError::Device { .. }))
 }
 
-fn save_statistics<'a>(
-    run: &Run,
-    manifest: &Manifest,
-    recipe: &Recipe,
-    clips: impl Iterator<Item = &'a Heard>,
-) -> anyhow::Result<()> {
+fn save_statistics(run: &Run, manifest: &Manifest, recipe: &Recipe, clips: &[Heard]) -> anyhow::Result<()> {
     let names = manifest.train.iter().chain(&manifest.test).map(|item| item.name.clone()).collect();
-    let values = clips.flat_map(|clip| clip.statistics.iter().copied()).collect();
+    let values = clips.iter().flat_map(|clip| clip.statistics.iter().copied()).collect();
     let table = Table::new(names, mfcc_statistics_names(&recipe.statistics), values)?;
     Ok(earmark_files::write_atomic(&run.path(stack::STATISTICS), &table.to_csv())?)
 }
@@ -135,8 +135,9 @@ struct Work<'a> {
     recipe: &'a Recipe,
     manifest: &'a Manifest,
     splits: &'a Splits,
-    train: &'a [Heard],
-    test: &'a [Heard],
+    ears: &'a Ears<'a>,
+    /// Of the clips to learn from, then of those to test with.
+    sounds: &'a [Heard],
     run: &'a Run,
 }
 
@@ -172,8 +173,8 @@ impl<'a> Work<'a> {
 
     fn run_job(&self, learner: &LearnerSettings, split: &str, bars: &Bars) -> anyhow::Result<()> {
         let folder = self.run.job(&learner.name, split);
-        let train = self.examples(learner, split, true);
-        let predict = self.examples(learner, split, false);
+        let train = self.examples(learner, split, true)?;
+        let predict = self.examples(learner, split, false)?;
         let names = predict.iter().map(|example| example.name.to_owned()).collect();
         let job = Job {
             learner,
@@ -203,15 +204,18 @@ impl<'a> Work<'a> {
     }
 
     /// The clips that a split learns from, or those that it predicts.
-    fn examples(&self, learner: &LearnerSettings, split: &str, learned: bool) -> Vec<Example<'a>> {
+    fn examples(&self, learner: &LearnerSettings, split: &str, learned: bool) -> anyhow::Result<Vec<Example<'a>>> {
         let fold: Option<usize> = split.strip_prefix("fold").and_then(|fold| fold.parse().ok());
-        let example = |item: &'a earmark_datasets::Item, heard: &'a Heard| {
-            let features: &'a BTreeMap<String, Features> = &heard.features;
-            Example { name: &item.name, features: features[&learner.features].view(), label: item.label }
+        let place = self.ears.place(self.recipe.front_end(&learner.name)?).context("features that nobody asked for")?;
+        let example = |(item, heard): (&'a Item, &'a Heard)| Example {
+            name: &item.name,
+            features: heard.features[place].view(),
+            label: item.label,
         };
-        let train = self.manifest.train.iter().zip(self.train).zip(&self.splits.of);
+        let (of_train, of_test) = self.sounds.split_at(self.manifest.train.len());
+        let train = self.manifest.train.iter().zip(of_train).zip(&self.splits.of);
         let of_train = train.filter(|(_, of)| (fold != Some(**of)) == learned && (fold.is_some() || learned));
-        let of_test = self.manifest.test.iter().zip(self.test).filter(|_| fold.is_none() && !learned);
-        of_train.map(|(pair, _)| pair).chain(of_test).map(|(item, heard)| example(item, heard)).collect()
+        let of_test = self.manifest.test.iter().zip(of_test).filter(|_| fold.is_none() && !learned);
+        Ok(of_train.map(|(pair, _)| pair).chain(of_test).map(example).collect())
     }
 }

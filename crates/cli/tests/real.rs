@@ -50,10 +50,12 @@ fn a_few_clips_of_esc10() {
     assert!(accuracy > 0.7, "chance is one third, the stack's accuracy {accuracy}");
     assert!(stack["test"].is_null(), "there are no test clips");
 
-    let clip = fs::read_dir(esc10.join(CLASSES[1])).unwrap().map(|entry| entry.unwrap().path());
-    let clip = clip.filter(|path| path.extension().is_some_and(|extension| extension == "ogg")).min().unwrap();
-    place.write("one clip.ogg", fs::read(clip).unwrap());
-    let answers = place.run("tag . --model run/bundle --json").done().json();
-    let answer = answers.as_array().unwrap().iter().find(|answer| answer["path"] == "./one clip.ogg").unwrap();
-    assert_eq!(answer["tags"][0]["label"], "Rain", "{answer}");
+    // By networks that have learned for seconds; each clip is one of those they learned from.
+    let answers = place.run("tag data --model run/bundle --json").done().json();
+    let answers = answers.as_array().unwrap();
+    let is_right = |answer: &&serde_json::Value| {
+        answer["path"].as_str().unwrap().contains(answer["tags"][0]["label"].as_str().unwrap())
+    };
+    let right = answers.iter().filter(is_right).count();
+    assert!(answers.len() == train.len() && right > train.len() * 3 / 4, "{right} of {} are right", answers.len());
 }

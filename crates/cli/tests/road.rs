@@ -51,8 +51,10 @@ fn a_run_has_every_file_and_no_other() {
     expected.extend(files.map(|file| format!("level2/{file}")));
     let files = ["learner-a.onnx", "learner-b.onnx", "stack.onnx", "config.json", "SHA256SUMS", "README.md"];
     expected.extend(files.map(|file| format!("bundle/{file}")));
-    let found: BTreeSet<String> = shared().tree("run").into_keys().collect();
+    let (cache, found): (BTreeSet<String>, _) =
+        shared().tree("run").into_keys().partition(|name| name.starts_with("cache/"));
     assert_eq!(found, expected);
+    assert_eq!(cache.len(), 2 * (60 + 12), "features and statistics of each clip");
 
     let labels = shared().text("run/labels.txt");
     let given = csv(&shared().text("data/train.csv")).1.into_iter().map(|row| row[1].clone());
@@ -188,6 +190,38 @@ fn train_once_more_does_nothing_anew_and_is_quiet_in_a_pipe() {
     assert_eq!(printed.stderr, "");
     assert_eq!(time(&place).unwrap(), before);
     assert!(place.tree("run") == shared().tree("run"), "the run changed");
+}
+
+#[test]
+fn runs_share_a_cache_whose_damage_is_mended() {
+    let place = Place::new("road-cache");
+    for folder in ["data", "run/cache"] {
+        for (name, bytes) in shared().tree(folder) {
+            place.write(&format!("{folder}/{name}"), bytes);
+        }
+    }
+    place.write("recipe.toml", common::RECIPE);
+    let whole = place.tree("run/cache");
+    let job = format!("{} --job a/fold1", common::TRAIN);
+    let (name, mut bytes) = whole.iter().next().map(|(name, bytes)| (name.clone(), bytes.clone())).unwrap();
+    bytes[200] ^= 1;
+    place.write(&format!("run/cache/{name}"), &bytes);
+    // Beside the place of the first run.
+    let ran = place.run(&job.replace("--out run", "--out other --cache run/cache")).done();
+    for said in [&format!("run/cache/{name} was made again"), "in run/cache (1 made, the others were there)"] {
+        assert!(ran.stderr.contains(said), "not said: {said}\n{ran}");
+    }
+    assert!(place.tree("run/cache") == whole && !place.path("other/cache").exists());
+    let weights = "jobs/a/fold1/weights.safetensors";
+    assert!(place.read(&format!("other/{weights}")) == shared().read(&format!("run/{weights}")));
+    // Half the room, and hardly another result.
+    place.write("recipe.toml", common::RECIPE.replace("[data]", "[data]\ncache_precision = \"f16\""));
+    place.run(&job.replace("--out run", "--out half")).done();
+    let bytes = |folder: &str| place.tree(folder).values().map(Vec::len).sum::<usize>() as f64;
+    let share = bytes("half/cache") / bytes("run/cache");
+    assert!((0.5..0.55).contains(&share), "{share}");
+    place.write("recipe.toml", common::RECIPE.replace("[data]", "[data]\nlimits = { max_seconds = 1.0 }"));
+    place.run(&job.replace("--out run", "--out short")).failed(&["more than 1 seconds, the limit set"]);
 }
 
 #[test]

@@ -3,29 +3,17 @@
 use std::path::Path;
 use std::time::Instant;
 
-use earmark_datasets::{Mixup, Windowing, random};
+use earmark_datasets::{Batch, BatchSettings, Batches, Example, Mixup, Windowing, random};
 use earmark_features::{FeatureView, FrontEnd, InputScaling, Scaling};
 use earmark_files::sha256;
 use earmark_nets::{Graph, Weights, find};
 use tch::{Device, Kind, Tensor};
 
 use crate::TrainingError;
-use crate::batches::{Batch, Batches};
 use crate::checkpoint::{self, Epoch, State};
 use crate::network::{Network, array, cross_entropy, initial_weights, values};
 use crate::optimizer::{Sgd, learning_rate};
 use crate::settings::{Keep, LearnerSettings, Normalization, Precision};
-
-/// A clip as a job sees it.
-#[derive(Debug, Clone, Copy)]
-pub struct Example<'a> {
-    /// Its name in the data set.
-    pub name: &'a str,
-    /// Its features, of the whole clip.
-    pub features: FeatureView<'a>,
-    /// Its class, where it is known.
-    pub label: Option<usize>,
-}
 
 /// One learner on one split.
 #[derive(Debug)]
@@ -189,17 +177,17 @@ impl Job<'_> {
         let mut sgd = Sgd::new(self.learner, network.learned())?;
         restore(graph, &mut sgd, &state.velocity)?;
         let windowing = self.windowing();
-        let scalings: Vec<_> = self.train.iter().map(|example| scaling.of_clip(example.features)).collect();
-        let batches = Batches {
-            examples: &self.train,
+        let settings = BatchSettings {
             classes: self.labels.len(),
             windowing: &windowing,
-            scalings: &scalings,
+            scaling,
             mixup: Mixup { alpha: self.learner.mixup },
             batch_size: self.learner.batch_size,
             seed: self.seed,
             keys: self.keys(),
+            parallel: device.is_cuda(),
         };
+        let batches = Batches::new(&self.train, settings);
         for epoch in state.history.len()..self.learner.epochs {
             let start = Instant::now();
             let rate = learning_rate(self.learner, epoch);
@@ -241,8 +229,9 @@ impl Job<'_> {
         let order = batches.epoch(epoch);
         let per_epoch = order.len();
         let mut sums = Sums::default();
-        for (index, members) in order.into_iter().enumerate() {
-            let batch = batches.batch(epoch, index, members);
+        let mut batch = Batch::default();
+        for (index, members) in order.iter().enumerate() {
+            batches.fill(epoch, index, members, &mut batch);
             let n = batch.members.len() as f64;
             let (loss, correct) = self.step(network, sgd, &batch, rate)?;
             if !loss.is_finite() {

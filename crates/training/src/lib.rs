@@ -6,7 +6,6 @@
 //!
 //! libtorch lives in this crate alone: nothing of it is in the public interface.
 
-mod batches;
 mod checkpoint;
 mod error;
 mod job;
@@ -14,7 +13,8 @@ mod network;
 mod optimizer;
 mod settings;
 
+pub use earmark_datasets::Example;
 pub use error::TrainingError;
-pub use job::{Example, Job, Outcome, Progress, check_device};
+pub use job::{Job, Outcome, Progress, check_device};
 pub use network::{Gradients, evaluate, gradients, initial_weights, set_threads};
 pub use settings::{Keep, LearnerSettings, Normalization, Precision, Prediction};
