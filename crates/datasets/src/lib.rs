@@ -11,6 +11,8 @@ mod batches;
 mod cache;
 pub mod check;
 mod crops;
+#[cfg(feature = "download")]
+pub mod download;
 mod error;
 mod layouts;
 mod manifest;

@@ -1,0 +1,108 @@
+//! The mark of a whole data set: a file in its folder that says what it is, and on what terms.
+
+use std::path::Path;
+
+use earmark_files::{FileError, write_atomic};
+use serde::{Deserialize, Serialize};
+
+use super::error::DownloadError;
+use super::registry::{Archive, DataSet};
+use super::unpack::contents;
+use super::{DownloadOptions, Downloaded};
+
+const MARK: &str = "earmark-download.toml";
+
+#[derive(Serialize, Deserialize)]
+struct Mark {
+    name: String,
+    title: String,
+    home: String,
+    licence: String,
+    licence_url: String,
+    credit: String,
+    /// Files and bytes besides this one.
+    files: u64,
+    bytes: u64,
+    archives: Vec<Source>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Source {
+    name: String,
+    url: String,
+    /// The archive's checksum; none, if its files were checked.
+    checksum: Option<String>,
+}
+
+/// Marks the folder as a whole data set.
+pub(super) fn write(
+    set: &DataSet,
+    options: &DownloadOptions,
+    folder: &Path,
+    files: u64,
+    bytes: u64,
+) -> Result<(), DownloadError> {
+    let source = |archive: &Archive| Source {
+        name: archive.name.clone(),
+        url: options.address(archive),
+        checksum: checksum(archive),
+    };
+    let mark = Mark {
+        name: set.name.clone(),
+        title: set.title.clone(),
+        home: set.home.clone(),
+        licence: set.licence.clone(),
+        licence_url: set.licence_url.clone(),
+        credit: set.credit.clone(),
+        files,
+        bytes,
+        archives: set.archives.iter().map(source).collect(),
+    };
+    let path = folder.join(MARK);
+    let failed = |error| FileError { path: path.clone(), action: "write", source: std::io::Error::other(error) };
+    let text = toml::to_string(&mark).map_err(failed)?;
+    Ok(write_atomic(&path, text.as_bytes())?)
+}
+
+/// The data set, if `folder` holds it; nothing, if there is no such folder or nothing in it.
+pub(super) fn find(set: &DataSet, folder: &Path) -> Result<Option<Downloaded>, DownloadError> {
+    let occupied = |reason: String| DownloadError::Occupied { path: folder.to_owned(), reason };
+    match std::fs::metadata(folder) {
+        Err(_) => return Ok(None),
+        Ok(there) if !there.is_dir() => return Err(occupied("this is a file".into())),
+        Ok(_) => {}
+    }
+    let Ok(text) = std::fs::read_to_string(folder.join(MARK)) else {
+        return match std::fs::read_dir(folder).map_err(FileError::of("list the folder", folder))?.next() {
+            None => Ok(None),
+            Some(_) => Err(occupied("the folder is not empty".into())),
+        };
+    };
+    let mark: Mark = toml::from_str(&text).map_err(|_| occupied(format!("its {MARK} is damaged")))?;
+    let theirs = mark.archives.iter().map(|source| (&source.name, source.checksum.clone()));
+    let ours = set.archives.iter().map(|archive| (&archive.name, checksum(archive)));
+    if mark.name != set.name || !theirs.eq(ours) {
+        return Err(occupied(format!(
+            "the folder holds {}, made of other archives than {} is now",
+            mark.title, set.title
+        )));
+    }
+    let (files, bytes) = contents(folder)?;
+    // What people put there besides does no harm.
+    let (files, bytes) = (files.saturating_sub(1), bytes.saturating_sub(text.len() as u64));
+    if files < mark.files || bytes < mark.bytes {
+        return Err(DownloadError::Incomplete {
+            path: folder.to_owned(),
+            title: mark.title,
+            files: mark.files,
+            bytes: mark.bytes,
+            found_files: files,
+            found_bytes: bytes,
+        });
+    }
+    Ok(Some(Downloaded { folder: folder.to_owned(), files: mark.files, bytes: mark.bytes, already_there: true }))
+}
+
+fn checksum(archive: &Archive) -> Option<String> {
+    archive.known.sum().map(ToString::to_string)
+}

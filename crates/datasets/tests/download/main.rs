@@ -1,0 +1,10 @@
+//! Downloads against a server on loopback, and archives with all that archives must not have.
+#![cfg(feature = "download")]
+#![allow(clippy::unwrap_used, reason = "a test stops at the first fault")]
+
+mod archives;
+mod network;
+mod places;
+mod server;
+mod trial;
+mod unpacking;
