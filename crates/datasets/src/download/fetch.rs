@@ -381,9 +381,7 @@ fn length(path: &Path) -> Result<u64, FileError> {
 
 pub(super) fn remove(path: &Path) -> Result<(), DownloadError> {
     match std::fs::remove_file(path) {
-        Err(source) if source.kind() != ErrorKind::NotFound => {
-            Err(FileError::of("remove", path)(source).into())
-        }
+        Err(source) if source.kind() != ErrorKind::NotFound => Err(FileError::of("remove", path)(source).into()),
         _ => Ok(()),
     }
 }

@@ -107,7 +107,10 @@ pub fn good_zip(files: &[(&str, &[u8])]) -> Vec<u8> {
 }
 
 /// An entry of a tar archive: name, kind (`tar`'s letters), data; a link's data is where it leads.
-pub fn tar_gz(entries: &[(&[u8], u8, &[u8])]) -> Vec<u8> {
+pub type Taped<'a> = (&'a [u8], u8, &'a [u8]);
+
+/// A packed tar archive of these entries.
+pub fn tar_gz(entries: &[Taped]) -> Vec<u8> {
     let mut archive = Vec::new();
     for (name, kind, data) in entries {
         let mut header = tar::Header::new_gnu();

@@ -2,7 +2,7 @@
 
 use earmark_datasets::download::DownloadError;
 
-use crate::archives::{Zipped, good_zip, gz, md5, noise, tar_gz, zip};
+use crate::archives::{Taped, Zipped, good_zip, gz, md5, noise, tar_gz, zip};
 use crate::trial::Trial;
 
 /// A data set of one archive that is there already, with further keys.
@@ -60,7 +60,7 @@ fn zip_archives_that_are_refused() {
 #[test]
 fn tar_archives_that_are_refused() {
     let zeros = vec![0; 6000];
-    let cases: [(&str, Vec<(&[u8], u8, &[u8])>, &str); 15] = [
+    let cases: [(&str, Vec<Taped>, &str); 15] = [
         ("absolute", vec![(b"/tmp/evil", b'0', b"x")], "its path is absolute"),
         ("upwards", vec![(b"a/../../evil", b'0', b"x")], "leads out of the folder"),
         ("not UTF-8", vec![(b"a\xff", b'0', b"x")], "not UTF-8"),
@@ -229,4 +229,19 @@ fn listed_files_must_be_there_and_right() {
 
     let error = with(&format!("{sums}{}  audio/z.wav\n{}  audio/y.wav\n", md5(b""), md5(b""))).fails(&["audio/y.wav"]);
     assert!(matches!(error, DownloadError::MissingEntries { count: 2, .. }));
+}
+
+/// Archives that Python made of the same files, in all the forms that it knows.
+#[test]
+fn archives_of_other_writers() {
+    let golden = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../golden/archives");
+    let list = std::fs::read_to_string(golden.join("files.md5")).unwrap();
+    assert_eq!(list.lines().count(), 5);
+    for name in ["stored.zip", "deflated.zip", "streamed.zip", "zip64.zip", "gnu.tar.gz", "pax.tar.gz"] {
+        let archive = format!("[[mine.archives]]\nname = \"{name}\"\nurl = \"http://localhost:1/\"\n");
+        let mut trial = Trial::with_files(&format!("{archive}sums = \"list.md5\""), &[("list.md5", &list)]);
+        trial.put(name, &std::fs::read(golden.join(name)).unwrap());
+        let done = trial.run().unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!((done.files, done.bytes), (5, 23 + 3000 + 2000 + 4), "{name}");
+    }
 }
