@@ -17,6 +17,10 @@ pub struct Arguments {
 pub enum Command {
     /// Write the embedded data set: sounds made by code, in FSDKaggle2018's layout
     Synth(Synth),
+    /// Fetch a data set
+    #[cfg(feature = "download")]
+    #[command(subcommand)]
+    Data(Data),
     /// Compute the features of one file
     Features(Features),
     /// List the networks, or write one as ONNX
@@ -52,6 +56,42 @@ pub struct Synth {
     /// Clips to test on
     #[arg(long, value_name = "N")]
     pub test_clips: Option<usize>,
+}
+
+#[cfg(feature = "download")]
+#[derive(Debug, Subcommand)]
+pub enum Data {
+    /// Fetch a data set into a folder, checked and whole
+    Download(Download),
+}
+
+#[cfg(feature = "download")]
+#[derive(Debug, Args)]
+pub struct Download {
+    /// Which: fsdkaggle2018, esc50, esc10, urbansound8k, or one of the registry
+    #[arg(required_unless_present = "list")]
+    pub name: Option<String>,
+    /// The folder to make of it; what is on its way lies in DIR.download, and the same command goes on with that
+    #[arg(long, value_name = "DIR", required_unless_present = "list")]
+    pub to: Option<PathBuf>,
+    /// Print what can be fetched, and on what terms
+    #[arg(long, conflicts_with_all = ["name", "to"])]
+    pub list: bool,
+    /// Fetch the archives from here: URL/ARCHIVE; they are checked all the same
+    #[arg(long, value_name = "URL", env = "EARMARK_MIRROR")]
+    pub mirror: Option<String>,
+    /// Data sets of one's own, instead of those that Earmark knows
+    #[arg(long, value_name = "FILE.toml", env = "EARMARK_REGISTRY")]
+    pub registry: Option<PathBuf>,
+    /// Leave the archives in DIR.download
+    #[arg(long)]
+    pub keep_archives: bool,
+    /// No progress bars
+    #[arg(long, env = "EARMARK_NO_PROGRESS")]
+    pub no_progress: bool,
+    /// One JSON value on stdout: folder, terms, number of files
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

@@ -2,6 +2,8 @@
 
 mod args;
 mod data;
+#[cfg(feature = "download")]
+mod download;
 mod nets;
 mod output;
 mod synth;
@@ -45,6 +47,8 @@ fn main() -> ExitCode {
 fn run(arguments: Arguments) -> anyhow::Result<()> {
     match arguments.command {
         Command::Synth(options) => synth::run(&options),
+        #[cfg(feature = "download")]
+        Command::Data(args::Data::Download(options)) => download::run(&options),
         Command::Features(options) => data::features(&options),
         Command::Nets(command) => nets::run(&command),
         Command::Tag(options) => tag::run(&options),
