@@ -82,10 +82,7 @@ pub enum DownloadError {
         reason: String,
     },
     /// The connection broke again and again.
-    #[error(
-        "cannot fetch {url}: {reason}; gave up after {attempts} attempts without progress; the {have} bytes fetched so \
-         far are kept: run the same command again to go on"
-    )]
+    #[error("cannot fetch {url}: {reason}; gave up after {attempts} attempts without progress{}", kept(*have))]
     Broken {
         /// The address.
         url: String,
@@ -234,6 +231,13 @@ impl DownloadError {
                 | Self::Damaged { .. }
                 | Self::MissingEntries { .. }
         )
+    }
+}
+
+fn kept(have: u64) -> String {
+    match have {
+        0 => String::new(),
+        _ => format!("; the {have} bytes fetched so far are kept: run the same command again to go on"),
     }
 }
 

@@ -303,6 +303,8 @@ impl Part<'_> {
     /// Whether an error of the connection may pass.
     fn fault(&self, error: Error) -> Fault {
         let reason = match error {
+            // What TLS has against the server.
+            Error::Io(error) if error.kind() == ErrorKind::InvalidData => certificates(&error),
             Error::Io(error) => return passing(words(&error)),
             Error::HostNotFound => return passing("the server's name is not known; is there a network?"),
             error @ (Error::Timeout(_)
@@ -311,9 +313,7 @@ impl Part<'_> {
             | Error::ConnectProxyFailed(_)) => return passing(error),
             Error::TooManyRedirects => "it redirects in a circle, or too often".to_owned(),
             Error::RequireHttpsOnly(other) => format!("it redirects to {other}, which is not encrypted"),
-            error @ (Error::Rustls(_) | Error::Tls(_) | Error::Pem(_)) => {
-                format!("{error} (certificates are those of the system, or of the file that SSL_CERT_FILE names)")
-            }
+            error @ (Error::Rustls(_) | Error::Tls(_) | Error::Pem(_)) => certificates(&error),
             error => error.to_string(),
         };
         DownloadError::Refused { url: self.url.clone(), reason }.into()
@@ -333,6 +333,10 @@ fn agent(url: &str, network: &Network) -> Agent {
         config = config.proxy(None);
     }
     config.build().into()
+}
+
+fn certificates(error: &dyn std::fmt::Display) -> String {
+    format!("{error} (certificates are those of the system, or of the file that SSL_CERT_FILE names)")
 }
 
 /// A short reason; systems add their number.

@@ -1,5 +1,7 @@
 //! Servers that break connections, lie about lengths, send wrong bytes, and worse.
 
+use std::io::Write;
+use std::net::TcpListener;
 use std::time::Duration;
 
 use earmark_datasets::download::DownloadError;
@@ -301,11 +303,9 @@ fn silence_ends_an_attempt() {
 #[test]
 fn nobody_there() {
     let (_, archive) = data();
-    let gone = Server::new(|_, _| Answer::default()).url();
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     Trial::of_zip(&format!("http://{closed}"), &archive, "").fails(&["cannot fetch http://127.0.0.1", "3 attempts"]);
     Trial::of_zip("http://", &archive, "").fails(&["cannot fetch http:///a.zip"]);
-    drop(gone);
 }
 
 #[test]
@@ -317,4 +317,20 @@ fn a_mirror_stands_in() {
     trial.options.mirror = Some(format!("{}/mirror/", server.url()));
     succeeds(&mut trial, &clip);
     assert_eq!(server.requests()[0].path, "/mirror/a.zip");
+}
+
+#[test]
+fn a_server_that_speaks_no_tls_is_told_at_once() {
+    let (_, archive) = data();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("https://{}", listener.local_addr().unwrap());
+    let connections = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        std::thread::sleep(Duration::from_millis(100));
+        1 + std::iter::from_fn(|| listener.accept().ok()).count()
+    });
+    Trial::of_zip(&url, &archive, "").fails(&["cannot fetch https://127.0.0.1", "SSL_CERT_FILE"]);
+    assert_eq!(connections.join().unwrap(), 1);
 }
