@@ -96,7 +96,9 @@ pub fn delta(row: &[f32], order: u8, settings: &DeltaSettings) -> Result<Vec<f32
         let centre = deltas.centre(t, Some(row.len()));
         let around: Vec<f32> =
             deltas.around(centre).map(|position| deltas.source(position, row.len()).map_or(0.0, |t| row[t])).collect();
-        deltas.apply(order, &around, std::slice::from_mut(out));
+        let (mut slope, mut curvature) = ([0.0], [0.0]);
+        deltas.apply(&around, &mut slope, &mut curvature);
+        *out = if order == 1 { slope[0] } else { curvature[0] };
     }
     Ok(out)
 }
@@ -187,12 +189,38 @@ impl Deltas {
         Some(at as usize)
     }
 
-    /// Weighs frames: `around` is `[frames around the centre, bins]`, `out` `[bins]`.
-    pub(crate) fn apply(&self, order: u8, around: &[f32], out: &mut [f32]) {
-        let bins = out.len();
-        out.fill(0.0);
-        for (weight, frame) in self.weights[usize::from(order != 1)].iter().zip(around.chunks_exact(bins)) {
-            out.iter_mut().zip(frame).for_each(|(out, value)| *out += weight * value);
+    /// Weighs frames: `around` is `[frames around the centre, bins]`, slopes and curvatures are `[bins]`.
+    pub(crate) fn apply(&self, around: &[f32], slopes: &mut [f32], curvatures: &mut [f32]) {
+        weigh(&self.weights, around, slopes, curvatures);
+    }
+}
+
+#[multiversion::multiversion(targets("x86_64+avx2"))]
+fn weigh(weights: &[Vec<f32>; 2], around: &[f32], slopes: &mut [f32], curvatures: &mut [f32]) {
+    /// Bins at once: their sums stay in registers.
+    const LANES: usize = 8;
+    let bins = slopes.len();
+    let whole = bins / LANES * LANES;
+    for at in (0..whole).step_by(LANES) {
+        let [first, second] = sums::<LANES>(weights, around, bins, at);
+        slopes[at..at + LANES].copy_from_slice(&first);
+        curvatures[at..at + LANES].copy_from_slice(&second);
+    }
+    for at in whole..bins {
+        [[slopes[at]], [curvatures[at]]] = sums::<1>(weights, around, bins, at);
+    }
+}
+
+/// The weighted sums of some bins, from `at` on.
+#[inline(always)]
+fn sums<const LANES: usize>(weights: &[Vec<f32>; 2], around: &[f32], bins: usize, at: usize) -> [[f32; LANES]; 2] {
+    let mut sums = [[0.0; LANES]; 2];
+    for (frame, (slope, curvature)) in around.chunks_exact(bins).zip(weights[0].iter().zip(&weights[1])) {
+        let Some(values) = frame[at..].first_chunk::<LANES>() else { break };
+        for (lane, value) in values.iter().enumerate() {
+            sums[0][lane] += slope * value;
+            sums[1][lane] += curvature * value;
         }
     }
+    sums
 }

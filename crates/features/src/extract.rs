@@ -61,10 +61,7 @@ impl Extractor {
         let frames = stream.finish()?;
         let (channels, bins) = self.shape();
         let mut data = Vec::with_capacity(frames * channels * bins);
-        let mut some = Vec::new();
-        while stream.take(&mut some) > 0 {
-            data.extend_from_slice(&some);
-        }
+        while stream.append(&mut data) > 0 {}
         Ok(Features { data, channels, bins, frames })
     }
 

@@ -22,6 +22,7 @@ mod mfcc;
 mod moments;
 mod npy;
 mod powers;
+mod rows;
 mod scaling;
 mod settings;
 mod spectrogram;
@@ -34,11 +35,12 @@ pub use db::power_to_db;
 pub use delta::{DeltaFilter, DeltaMode, DeltaSettings, delta};
 pub use extract::{Extractor, Features};
 pub use front_end::FrontEnd;
-pub use mel::{MelBank, hz_to_mel, mel_to_hz};
+pub use mel::{hz_to_mel, mel_to_hz};
 pub use mfcc::dct_matrix;
 pub use npy::npy;
 pub use scaling::{InputScaling, Scaling};
-pub use settings::{MelSettings, Norm, PadMode, Window};
+pub use settings::{MelSettings, Norm, PadMode, Reference, Window};
+pub use spectrogram::melspectrogram;
 pub use statistics::{
     MfccStatistics, Statistic, StatisticSet, StatisticsExtractor, StatisticsStream, mfcc_statistics,
     mfcc_statistics_names,

@@ -43,81 +43,76 @@ pub fn mel_to_hz(mel: f64, htk: bool) -> f64 {
     }
 }
 
-/// One triangle: its weights from bin `first` on; all others are 0.
+/// One triangle: its weights from bin `first` on, each twice, in twos of bins filled up with a zero.
 struct Band {
     first: usize,
     weights: Vec<f64>,
 }
 
 /// Triangular filters, `n_mels` of them over `n_fft / 2 + 1` bins, kept without their zeros.
-///
-/// # Units
-/// With Slaney's norm the weights are per Hz; with none they are at most 1.
-pub struct MelBank {
+pub(crate) struct MelBank {
     bands: Vec<Band>,
 }
 
 impl MelBank {
     /// The bank of valid settings. As in librosa, a band narrower than the distance of two bins may be all zero.
-    ///
-    /// ```
-    /// use earmark_features::{MelBank, MelSettings};
-    /// let bank = MelBank::new(&MelSettings::default());
-    /// let mut mel = [0.0; 64];
-    /// bank.apply(&vec![1.0; 883], &mut mel);
-    /// assert!(mel.iter().all(|band| *band > 0.0));
-    /// ```
-    pub fn new(settings: &MelSettings) -> Self {
-        let bins = settings.n_fft / 2 + 1;
-        let bin_hz = f64::from(settings.sr) / settings.n_fft as f64;
-        let lowest = hz_to_mel(f64::from(settings.fmin), settings.htk);
-        let highest = hz_to_mel(f64::from(settings.upper_edge()), settings.htk);
-        let step = (highest - lowest) / (settings.n_mels + 1) as f64;
-        let edge = |m: usize| mel_to_hz(lowest + step * m as f64, settings.htk);
-        let band = |m: usize| {
-            let (left, peak, right) = (edge(m), edge(m + 1), edge(m + 2));
-            let scale = if settings.norm == Norm::Slaney { 2.0 / (right - left) } else { 1.0 };
-            let weight = |bin: usize| {
-                let hz = bin as f64 * bin_hz;
-                ((hz - left) / (peak - left)).min((right - hz) / (right - peak)).max(0.0) * scale
-            };
-            let first = (0..bins).find(|&bin| weight(bin) > 0.0).unwrap_or(0);
-            // librosa keeps its bank in 32 bits.
-            let weights = (first..bins).map(weight).take_while(|&w| w > 0.0).map(|w| f64::from(w as f32)).collect();
-            Band { first, weights }
-        };
-        MelBank { bands: (0..settings.n_mels).map(band).collect() }
+    pub(crate) fn new(settings: &MelSettings) -> Self {
+        let bands = (0..settings.n_mels).map(|m| {
+            let (first, weights) = triangle(settings, m);
+            let filled = weights.len().next_multiple_of(2);
+            let weights = weights.into_iter().chain(std::iter::repeat(0.0)).take(filled);
+            Band { first, weights: weights.flat_map(|weight| [f64::from(weight); 2]).collect() }
+        });
+        MelBank { bands: bands.collect() }
     }
 
-    /// Bands of the bank.
-    pub fn n_mels(&self) -> usize {
-        self.bands.len()
-    }
-
-    /// Weighs one frame's spectrum into bands.
-    ///
-    /// # Shape
-    /// `spectrum`: `n_fft / 2 + 1` bins; `mel`: `n_mels` bands. Bins or bands beyond what is there are left out.
-    pub fn apply(&self, spectrum: &[f64], mel: &mut [f64]) {
-        for (out, band) in mel.iter_mut().zip(&self.bands) {
-            let bins = spectrum.get(band.first..).unwrap_or_default();
-            *out = dot(bins, &band.weights);
-        }
+    /// Weighs the spectra of two frames into bands: `[bins + 1, 2]` to two times `[n_mels]`; the greatest of all bands.
+    pub(crate) fn apply(&self, spectra: &[[f64; 2]], mel: &mut [Vec<f32>; 2]) -> f32 {
+        let [first, second] = mel;
+        weigh(&self.bands, spectra, first, second) as f32
     }
 }
 
-/// Four running sums, which the compiler turns into vector instructions; one sum it may not reorder.
-pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
-    let n = a.len().min(b.len());
-    let (a, b) = (a[..n].chunks_exact(4), b[..n].chunks_exact(4));
-    let rest: f64 = a.remainder().iter().zip(b.remainder()).map(|(a, b)| a * b).sum();
-    let mut sums = [0.0; 4];
-    for (a, b) in a.zip(b) {
-        for (sum, (a, b)) in sums.iter_mut().zip(a.iter().zip(b)) {
-            *sum += a * b;
+#[multiversion::multiversion(targets("x86_64+avx2"))]
+fn weigh(bands: &[Band], spectra: &[[f64; 2]], first: &mut [f32], second: &mut [f32]) -> f64 {
+    // Louder than 32 bits can say is said as the loudest they can.
+    const LOUDEST: f64 = f32::MAX as f64;
+    let mut greatest = 0.0;
+    for (band, (first, second)) in bands.iter().zip(first.iter_mut().zip(second)) {
+        let mut sums = [0.0; 4];
+        let bins = spectra[band.first..].as_flattened().chunks_exact(4);
+        for (bins, weights) in bins.zip(band.weights.chunks_exact(4)) {
+            for ((sum, bin), weight) in sums.iter_mut().zip(bins).zip(weights) {
+                *sum += bin * weight;
+            }
         }
+        let powers = [(sums[0] + sums[2]).min(LOUDEST), (sums[1] + sums[3]).min(LOUDEST)];
+        (*first, *second) = (powers[0] as f32, powers[1] as f32);
+        greatest = powers[0].max(powers[1]).max(greatest);
     }
-    rest + sums.iter().sum::<f64>()
+    greatest
+}
+
+/// The first bin of band `m`, and the weights from there on, in 32 bits as librosa keeps them.
+fn triangle(settings: &MelSettings, m: usize) -> (usize, Vec<f32>) {
+    let bins = settings.n_fft / 2 + 1;
+    let bin_hz = f64::from(settings.sr) / settings.n_fft as f64;
+    let lowest = hz_to_mel(f64::from(settings.fmin), settings.htk);
+    let highest = hz_to_mel(f64::from(settings.upper_edge()), settings.htk);
+    let step = (highest - lowest) / (settings.n_mels + 1) as f64;
+    let [left, peak, right] = [m, m + 1, m + 2].map(|m| mel_to_hz(lowest + step * m as f64, settings.htk));
+    let weight = |bin: usize| {
+        let hz = bin as f64 * bin_hz;
+        ((hz - left) / (peak - left)).min((right - hz) / (right - peak)).max(0.0)
+    };
+    let first = (0..bins).find(|&bin| weight(bin) > 0.0).unwrap_or(0);
+    let weights: Vec<f64> = (first..bins).map(weight).take_while(|&weight| weight > 0.0).collect();
+    let scale = match settings.norm {
+        Norm::Slaney => 2.0 / (right - left),
+        Norm::None => 1.0,
+        Norm::P(p) => 1.0 / weights.iter().map(|weight| weight.powf(p.into())).sum::<f64>().powf(1.0 / f64::from(p)),
+    };
+    (first, weights.into_iter().map(|weight| (weight * scale) as f32).collect())
 }
 
 #[cfg(test)]
@@ -135,10 +130,20 @@ mod tests {
     }
 
     #[test]
-    fn a_dot_product_of_any_length() {
-        for n in 0..20 {
-            let a: Vec<f64> = (0..n).map(f64::from).collect();
-            assert_eq!(dot(&a, &a), a.iter().map(|x| x * x).sum::<f64>(), "length {n}");
+    fn both_frames_are_weighed_alike() {
+        let settings = MelSettings { n_fft: 401, n_mels: 20, fmax: Some(11_025.0), ..MelSettings::default() };
+        let (bank, bins) = (MelBank::new(&settings), 201);
+        let spectra: Vec<[f64; 2]> = (0..bins + 1).map(|bin| [(0.3 * bin as f64).cos(), bin as f64]).collect();
+        let mut mel = [vec![0.0; 20], vec![0.0; 20]];
+        let greatest = bank.apply(&spectra, &mut mel);
+        for (frame, bands) in mel.iter().enumerate() {
+            for (m, band) in bands.iter().enumerate() {
+                let (first, weights) = triangle(&settings, m);
+                let bins = weights.iter().zip(&spectra[first..]);
+                let sum: f64 = bins.map(|(weight, bin)| f64::from(*weight) * bin[frame]).sum();
+                assert!((f64::from(*band) - sum).abs() <= 1e-7 * sum.abs(), "band {m}: {band}, not {sum}");
+            }
         }
+        assert_eq!(greatest, mel[1].iter().copied().fold(0.0, f32::max));
     }
 }

@@ -4,16 +4,40 @@ use serde::{Deserialize, Serialize};
 
 use crate::FeatureError;
 
-/// Window function of the short-time Fourier transform, periodic as for spectra (scipy's `fftbins=True`).
+/// Window function of the short-time Fourier transform, a sum of cosines, periodic as for spectra (scipy's
+/// `fftbins=True`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Window {
-    /// Hann, 0.5 - 0.5 cos.
+    /// Hann.
     Hann,
-    /// Hamming, 0.54 - 0.46 cos.
+    /// Hamming.
     Hamming,
+    /// Blackman.
+    Blackman,
+    /// Blackman and Harris, four terms.
+    BlackmanHarris,
+    /// Nuttall, four terms.
+    Nuttall,
+    /// Flat top, five terms.
+    FlatTop,
     /// Ones.
     Boxcar,
+}
+
+impl Window {
+    /// The amplitudes of the cosines, from 0 on; their signs alternate. Source: `scipy.signal.windows`.
+    pub(crate) fn cosines(self) -> &'static [f64] {
+        match self {
+            Window::Hann => &[0.5, 0.5],
+            Window::Hamming => &[0.54, 0.46],
+            Window::Blackman => &[0.42, 0.5, 0.08],
+            Window::BlackmanHarris => &[0.358_75, 0.488_29, 0.141_28, 0.011_68],
+            Window::Nuttall => &[0.363_581_9, 0.489_177_5, 0.136_599_5, 0.010_641_1],
+            Window::FlatTop => &[0.215_578_95, 0.416_631_58, 0.277_263_158, 0.083_578_947, 0.006_947_368],
+            Window::Boxcar => &[1.0],
+        }
+    }
 }
 
 /// What stands beyond the clip's ends when frames are centred.
@@ -31,14 +55,28 @@ pub enum PadMode {
     Symmetric,
 }
 
-/// How mel bands are scaled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// How mel bands are scaled. In a recipe: `"slaney"`, `"none"` or a number.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Norm {
     /// Each triangle has area 1 (over Hz).
     Slaney,
     /// Each triangle has height 1.
     None,
+    /// The weights of each triangle have this p-norm 1.
+    #[serde(untagged)]
+    P(f32),
+}
+
+/// Power that is 0 dB. In a recipe: a number or `"max"`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Reference {
+    /// The clip's greatest power (librosa's `ref=np.max`).
+    Max,
+    /// This power.
+    #[serde(untagged)]
+    Power(f32),
 }
 
 /// Settings of a mel spectrogram in decibels: those of `librosa.feature.melspectrogram` and `librosa.power_to_db`.
@@ -86,7 +124,7 @@ pub struct MelSettings {
     /// Scaling of the bands.
     pub norm: Norm,
     /// Power that is 0 dB.
-    pub r#ref: f32,
+    pub r#ref: Reference,
     /// Floor under the power; at least 1e-37.
     pub amin: f32,
     /// Decibels kept below the clip's loudest value; none (in a recipe: any negative number): all.
@@ -110,7 +148,7 @@ impl Default for MelSettings {
             fmax: None,
             htk: false,
             norm: Norm::Slaney,
-            r#ref: 1.0,
+            r#ref: Reference::Power(1.0),
             amin: 1e-10,
             top_db: Some(80.0),
         }
@@ -153,6 +191,11 @@ impl MelSettings {
         if samples == 0 || padded < self.n_fft { 0 } else { 1 + (padded - self.n_fft) / self.hop_length.max(1) }
     }
 
+    /// Whether no decibel is final before the clip's end, since it depends on the clip's greatest power.
+    pub(crate) fn needs_greatest(&self) -> bool {
+        self.top_db.is_some() || self.r#ref == Reference::Max
+    }
+
     /// Whether every setting is in its range.
     ///
     /// # Errors
@@ -169,7 +212,12 @@ impl MelSettings {
         let half = self.sr as f32 / 2.0;
         check("fmax", upper, upper > 0.0 && upper <= half, "above 0, at most sr / 2")?;
         check("fmin", lower, lower >= 0.0 && lower < upper, "at least 0, below fmax")?;
-        check("ref", self.r#ref, self.r#ref > 0.0 && self.r#ref.is_finite(), "above 0")?;
+        if let Norm::P(p) = self.norm {
+            check("norm", p, (0.1..=100.0).contains(&p), "\"slaney\", \"none\" or 0.1 to 100")?;
+        }
+        if let Reference::Power(power) = self.r#ref {
+            check("ref", power, power > 0.0 && power.is_finite(), "\"max\" or above 0")?;
+        }
         check("amin", self.amin, self.amin >= 1e-37 && self.amin.is_finite(), "at least 1e-37")?;
         let top_db = self.top_db.unwrap_or(0.0);
         check("top_db", top_db, (0.0..=1_000.0).contains(&top_db), "0 to 1,000 dB, or -1 for no limit")

@@ -210,7 +210,7 @@ impl StatisticsExtractor {
             set: &self.set,
             moments: Moments::new(n_mfcc),
             described: 0,
-            decibels: Vec::new(),
+            bands: Vec::new(),
             frame: vec![0.0; n_mfcc],
         }
     }
@@ -223,7 +223,7 @@ pub struct StatisticsStream<'a> {
     moments: Moments,
     /// Frames that the moments have seen.
     described: usize,
-    decibels: Vec<f64>,
+    bands: Vec<f64>,
     frame: Vec<f64>,
 }
 
@@ -234,7 +234,7 @@ impl StatisticsStream<'_> {
     /// A sample that is NaN or infinite.
     pub fn push(&mut self, samples: &[f32]) -> Result<(), FeatureError> {
         self.powers.push(samples)?;
-        if self.powers.spectrogram().settings.top_db.is_none() {
+        if !self.powers.spectrogram().settings.needs_greatest() {
             self.describe();
         }
         Ok(())
@@ -253,9 +253,9 @@ impl StatisticsStream<'_> {
     }
 
     fn describe(&mut self) {
-        let spectrogram = self.powers.spectrogram();
+        let (spectrogram, decibels) = (self.powers.spectrogram(), self.powers.decibels());
         for t in self.described..self.powers.frames() {
-            spectrogram.frame(self.powers.frame(t), self.powers.greatest(), &mut self.decibels, &mut self.frame);
+            spectrogram.frame(self.powers.frame(t), &decibels, &mut self.bands, &mut self.frame);
             self.moments.add(&self.frame);
         }
         self.described = self.powers.frames();

@@ -1,11 +1,14 @@
 //! Features of a clip that comes piece by piece.
 
+use crate::db::Decibels;
 use crate::delta::Deltas;
 use crate::powers::{Powers, check_finite};
 use crate::{Extractor, FeatureError};
 
 /// Frames that [`FeatureStream::take`] gives at most.
 const TAKEN: usize = 1024;
+/// Frames around the one that is made are forgotten so many at once.
+const FORGOTTEN: isize = 64;
 
 /// Makes the features of one clip while its samples come; see [`Extractor::stream`].
 ///
@@ -61,9 +64,14 @@ impl<'a> FeatureStream<'a> {
     /// `out`: `[n, channels, bins]`, `n` at most 1,024.
     pub fn take(&mut self, out: &mut Vec<f32>) -> usize {
         out.clear();
+        self.append(out)
+    }
+
+    /// As [`FeatureStream::take`], after what stands in `out`.
+    pub(crate) fn append(&mut self, out: &mut Vec<f32>) -> usize {
         match &mut self.source {
-            Source::Wave(wave) => wave.take(out),
-            Source::Frames(frames) => frames.take(out),
+            Source::Wave(wave) => wave.append(out),
+            Source::Frames(frames) => frames.append(out),
         }
     }
 }
@@ -93,7 +101,7 @@ impl Wave {
         if self.samples == 0 { Err(FeatureError::Empty) } else { Ok(self.samples) }
     }
 
-    fn take(&mut self, out: &mut Vec<f32>) -> usize {
+    fn append(&mut self, out: &mut Vec<f32>) -> usize {
         let n = TAKEN.min(self.pending.len() - self.taken);
         out.extend_from_slice(&self.pending[self.taken..self.taken + n]);
         self.taken += n;
@@ -115,14 +123,14 @@ struct Frames<'a> {
     /// Frames around the one that is made, `[n, bins]`, from position `first` on (which may be before the clip).
     around: Vec<f32>,
     first: isize,
-    decibels: Vec<f64>,
+    bands: Vec<f64>,
     frame: Vec<f64>,
 }
 
 impl<'a> Frames<'a> {
     fn new(powers: Powers<'a>, deltas: Option<&'a Deltas>) -> Self {
         let frame = vec![0.0; powers.spectrogram().bins()];
-        Frames { powers, deltas, total: None, taken: 0, around: Vec::new(), first: 0, decibels: Vec::new(), frame }
+        Frames { powers, deltas, total: None, taken: 0, around: Vec::new(), first: 0, bands: Vec::new(), frame }
     }
 
     fn finish(&mut self) -> Result<usize, FeatureError> {
@@ -138,7 +146,7 @@ impl<'a> Frames<'a> {
         if let Some(total) = self.total {
             return total;
         }
-        let waits = self.powers.spectrogram().settings.top_db.is_some();
+        let waits = self.powers.spectrogram().settings.needs_greatest();
         match self.deltas {
             _ if waits => 0,
             Some(deltas) if deltas.wraps() => 0,
@@ -147,13 +155,14 @@ impl<'a> Frames<'a> {
         }
     }
 
-    fn take(&mut self, out: &mut Vec<f32>) -> usize {
+    fn append(&mut self, out: &mut Vec<f32>) -> usize {
         let n = TAKEN.min(self.ready() - self.taken);
         let bins = self.frame.len();
+        let decibels = self.powers.decibels();
         match self.deltas {
             None => {
                 for t in self.taken..self.taken + n {
-                    self.make(Some(t));
+                    self.make(Some(t), &decibels);
                     out.extend(self.frame.iter().map(|value| *value as f32));
                 }
                 self.powers.free(self.taken + n, false);
@@ -162,13 +171,13 @@ impl<'a> Frames<'a> {
                 if self.taken == 0 {
                     self.first = deltas.around(deltas.centre(0, self.total)).start;
                 }
-                out.resize(n * 3 * bins, 0.0);
-                for (t, out) in (self.taken..).zip(out.chunks_exact_mut(3 * bins)) {
-                    self.with_deltas(deltas, t, out);
+                let before = out.len();
+                out.resize(before + n * 3 * bins, 0.0);
+                for (t, out) in (self.taken..).zip(out[before..].chunks_exact_mut(3 * bins)) {
+                    self.with_deltas(deltas, t, &decibels, out);
                 }
                 // At the clip's end the next frame is judged around the same frames as the last one.
                 let needed = deltas.around(deltas.centre((self.taken + n).saturating_sub(1), self.total)).start;
-                self.forget(needed);
                 self.powers.free(usize::try_from(needed).unwrap_or(0), deltas.wraps());
             }
         }
@@ -177,12 +186,16 @@ impl<'a> Frames<'a> {
     }
 
     /// Frame `t`, its deltas and its delta-deltas.
-    fn with_deltas(&mut self, deltas: &Deltas, t: usize, out: &mut [f32]) {
+    fn with_deltas(&mut self, deltas: &Deltas, t: usize, decibels: &Decibels, out: &mut [f32]) {
         let bins = self.frame.len();
         let positions = deltas.around(deltas.centre(t, self.total));
+        if positions.start - self.first >= FORGOTTEN {
+            self.around.drain(..(positions.start - self.first) as usize * bins);
+            self.first = positions.start;
+        }
         while self.first + ((self.around.len() / bins) as isize) < positions.end {
             let position = self.first + (self.around.len() / bins) as isize;
-            self.make(deltas.source(position, self.powers.frames()));
+            self.make(deltas.source(position, self.powers.frames()), decibels);
             self.around.extend(self.frame.iter().map(|value| *value as f32));
         }
         let at = |position: isize| (position - self.first) as usize * bins;
@@ -190,26 +203,16 @@ impl<'a> Frames<'a> {
         let (slopes, curvatures) = rest.split_at_mut(bins);
         values.copy_from_slice(&self.around[at(t as isize)..at(t as isize + 1)]);
         let around = &self.around[at(positions.start)..at(positions.end)];
-        deltas.apply(1, around, slopes);
-        deltas.apply(2, around, curvatures);
+        deltas.apply(around, slopes, curvatures);
     }
 
     /// Puts frame `t`, or zeros, into `self.frame`.
-    fn make(&mut self, t: Option<usize>) {
+    fn make(&mut self, t: Option<usize>, decibels: &Decibels) {
         match t {
             Some(t) => {
-                let powers = self.powers.frame(t);
-                let spectrogram = self.powers.spectrogram();
-                spectrogram.frame(powers, self.powers.greatest(), &mut self.decibels, &mut self.frame);
+                self.powers.spectrogram().frame(self.powers.frame(t), decibels, &mut self.bands, &mut self.frame);
             }
             None => self.frame.fill(0.0),
         }
-    }
-
-    fn forget(&mut self, before: isize) {
-        let bins = self.frame.len();
-        let frames = usize::try_from(before - self.first).unwrap_or(0).min(self.around.len() / bins);
-        self.around.drain(..frames * bins);
-        self.first += frames as isize;
     }
 }
