@@ -34,6 +34,7 @@ use args::{Arguments, Command};
 
 /// 0: done; 1: failed; 2 (given by clap): wrong usage.
 fn main() -> ExitCode {
+    quiet_decoders();
     match run(Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if output::is_closed_pipe(&error) => ExitCode::SUCCESS,
@@ -42,6 +43,18 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Some broken files make the decoding library panic. `earmark-audio` catches that and tells it as an error of the file;
+/// the panic's own message would only puzzle people.
+fn quiet_decoders() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let of_decoder = panic.location().is_some_and(|place| place.file().contains("symphonia"));
+        if !of_decoder {
+            usual(panic);
+        }
+    }));
 }
 
 fn run(arguments: Arguments) -> anyhow::Result<()> {
