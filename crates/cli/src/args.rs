@@ -2,8 +2,11 @@
 
 use std::path::PathBuf;
 
+use anyhow::Context;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use earmark_audio::Limits;
+use earmark_datasets::{Columns, OpenOptions};
+use regex::Regex;
 
 /// Earmark, a general-purpose audio tagger: train on your sounds and labels by one command, tag any sound.
 #[derive(Debug, Parser)]
@@ -17,8 +20,7 @@ pub struct Arguments {
 pub enum Command {
     /// Write the embedded data set: sounds made by code, in FSDKaggle2018's layout
     Synth(Synth),
-    /// Fetch a data set
-    #[cfg(feature = "download")]
+    /// Fetch a data set, or look into one
     #[command(subcommand)]
     Data(Data),
     /// Compute the features of one file
@@ -58,10 +60,14 @@ pub struct Synth {
     pub test_clips: Option<usize>,
 }
 
-#[cfg(feature = "download")]
 #[derive(Debug, Subcommand)]
 pub enum Data {
+    /// Hear every clip, and tell what the data set holds and what is wrong with it
+    ///
+    /// Exit code 1 if something must be mended.
+    Check(Check),
     /// Fetch a data set into a folder, checked and whole
+    #[cfg(feature = "download")]
     Download(Download),
 }
 
@@ -92,6 +98,76 @@ pub struct Download {
     /// One JSON value on stdout: folder, terms, number of files
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Check {
+    /// The sounds and labels: a folder in one of the known layouts, or a CSV file
+    pub data: PathBuf,
+    #[command(flatten)]
+    pub reading: Reading,
+    #[command(flatten)]
+    pub limits: LimitOptions,
+    /// One JSON value on stdout
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// How to read a data set, beyond what its layout says.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Reading {
+    /// Where the sounds lie that a CSV file names
+    #[arg(long, value_name = "DIR")]
+    pub audio_dir: Option<PathBuf>,
+    /// A regular expression whose first group is the fold in a file's name
+    #[arg(long, value_name = "REGEX")]
+    pub folds_from: Option<String>,
+    /// A regular expression whose first group is the recording, or whatever else must stay in one fold, in a file's name
+    #[arg(long, value_name = "REGEX")]
+    pub groups_from: Option<String>,
+    /// The table's column of file names
+    #[arg(long, value_name = "COLUMN")]
+    pub name_column: Option<String>,
+    /// The table's column of classes
+    #[arg(long, value_name = "COLUMN")]
+    pub label_column: Option<String>,
+    /// The table's column of folds
+    #[arg(long, value_name = "COLUMN")]
+    pub fold_column: Option<String>,
+    /// The table's column of what must stay in one fold, such as the recording
+    #[arg(long, value_name = "COLUMN")]
+    pub group_column: Option<String>,
+    /// Only the table's rows with this value: `esc10=True` makes ESC-10 out of ESC-50
+    #[arg(long = "where", value_name = "COLUMN=VALUE", value_parser = column_and_value)]
+    pub rows_where: Option<(String, String)>,
+}
+
+fn column_and_value(text: &str) -> Result<(String, String), String> {
+    let (column, value) = text.split_once('=').ok_or("wanted COLUMN=VALUE")?;
+    Ok((column.to_owned(), value.to_owned()))
+}
+
+impl Reading {
+    /// The options of the data set's reader.
+    pub fn options(&self) -> anyhow::Result<OpenOptions> {
+        let regex = |text: &Option<String>, what: &str| {
+            let compiled = text.as_deref().map(Regex::new).transpose();
+            compiled.with_context(|| format!("the regular expression of the {what}"))
+        };
+        Ok(OpenOptions {
+            folds_from: regex(&self.folds_from, "folds")?,
+            groups_from: regex(&self.groups_from, "groups")?,
+            audio_dir: self.audio_dir.clone(),
+            columns: Columns {
+                name: self.name_column.clone(),
+                label: self.label_column.clone(),
+                fold: self.fold_column.clone(),
+                group: self.group_column.clone(),
+                verified: None,
+            },
+            rows_where: self.rows_where.clone(),
+        })
+    }
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

@@ -1,6 +1,7 @@
 //! The `earmark` binary: reads the command line, does what it says, and tells in words what went wrong.
 
 mod args;
+mod check;
 mod data;
 #[cfg(feature = "download")]
 mod download;
@@ -30,7 +31,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use args::{Arguments, Command};
+use args::{Arguments, Command, Data};
 
 /// 0: done; 1: failed; 2 (given by clap): wrong usage.
 fn main() -> ExitCode {
@@ -60,8 +61,9 @@ fn quiet_decoders() {
 fn run(arguments: Arguments) -> anyhow::Result<()> {
     match arguments.command {
         Command::Synth(options) => synth::run(&options),
+        Command::Data(Data::Check(options)) => check::run(&options),
         #[cfg(feature = "download")]
-        Command::Data(args::Data::Download(options)) => download::run(&options),
+        Command::Data(Data::Download(options)) => download::run(&options),
         Command::Features(options) => data::features(&options),
         Command::Nets(command) => nets::run(&command),
         Command::Tag(options) => tag::run(&options),

@@ -6,7 +6,7 @@
 //! let folder = tempfile::tempdir()?;
 //! write(folder.path(), &SynthOptions { train_clips: 60, test_clips: 12, ..SynthOptions::default() })?;
 //! std::fs::remove_file(folder.path().join("audio_test").read_dir()?.next().unwrap()?.path())?;
-//! let report = check(folder.path(), &Default::default(), |_, _| ())?;
+//! let report = check(folder.path(), &Default::default(), &Default::default(), |_, _| ())?;
 //! assert_eq!((report.train, report.test, report.classes.len(), report.errors), (60, 12, 12, 1));
 //! assert_eq!(report.problems[0].kind, Kind::MissingFile);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -20,6 +20,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use earmark_audio::Limits;
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -102,7 +103,7 @@ pub enum Kind {
     MissingFile,
     /// A file cannot be read.
     Unreadable,
-    /// A file is damaged, is no sound, or exceeds the limits of [`earmark_audio::Limits`].
+    /// A file is damaged, is no sound, or exceeds the limits set.
     Damaged,
     /// A file of sound holds no sample.
     Empty,
@@ -158,7 +159,12 @@ impl Problem {
 /// # Errors
 /// The data set cannot be read at all: nothing is there, no layout is recognised, a table is damaged or lacks a column.
 /// All else that is wrong stands in the report.
-pub fn check(path: &Path, options: &OpenOptions, tick: impl Fn(usize, usize) + Sync) -> Result<Report, DatasetError> {
+pub fn check(
+    path: &Path,
+    options: &OpenOptions,
+    limits: &Limits,
+    tick: impl Fn(usize, usize) + Sync,
+) -> Result<Report, DatasetError> {
     let read = read(path, options)?;
     let manifest = &read.manifest;
     let items: Vec<&Item> = manifest.train.iter().chain(&manifest.test).collect();
@@ -166,7 +172,7 @@ pub fn check(path: &Path, options: &OpenOptions, tick: impl Fn(usize, usize) + S
     let heard: Vec<Result<Option<Heard>, Problem>> = items
         .par_iter()
         .map(|item| {
-            let heard = if item.path.is_file() { listen(&item.path).map(Some) } else { Ok(None) };
+            let heard = if item.path.is_file() { listen(&item.path, limits).map(Some) } else { Ok(None) };
             tick(done.fetch_add(1, Ordering::Relaxed) + 1, items.len());
             heard
         })

@@ -31,8 +31,8 @@ pub(super) struct Heard {
 }
 
 /// Hears a file to its end.
-pub(super) fn listen(path: &Path) -> Result<Heard, Problem> {
-    hear(path).map_err(|error| {
+pub(super) fn listen(path: &Path, limits: &Limits) -> Result<Heard, Problem> {
+    hear(path, limits).map_err(|error| {
         let kind = match error {
             AudioError::Empty { .. } => Kind::Empty,
             AudioError::Io { .. } => Kind::Unreadable,
@@ -42,8 +42,8 @@ pub(super) fn listen(path: &Path) -> Result<Heard, Problem> {
     })
 }
 
-fn hear(path: &Path) -> Result<Heard, AudioError> {
-    let mut stream = AudioStream::open(path, &Limits::default())?;
+fn hear(path: &Path, limits: &Limits) -> Result<Heard, AudioError> {
+    let mut stream = AudioStream::open(path, limits)?;
     let mut digest = Sha256::new_with_prefix(stream.sample_rate().to_le_bytes());
     let mut level = Level::default();
     let (mut samples, mut block, mut bytes) = (0_u64, Vec::new(), Vec::new());
