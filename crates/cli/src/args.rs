@@ -244,15 +244,13 @@ pub struct Train {
     /// What to train and how
     #[arg(long, value_name = "R.toml")]
     pub recipe: PathBuf,
-    /// The sounds and labels: FSDKaggle2018's, Kaggle's or ESC-50's layout, a folder per class, or a CSV file
+    /// The sounds and labels: a folder in FSDKaggle2018's, Kaggle's, ESC-50's, UrbanSound8K's or `audiofolder`'s layout or
+    /// with a folder per class, or a CSV file
     #[arg(long)]
     pub data: PathBuf,
-    /// Where the sounds lie that a CSV file names
-    #[arg(long, value_name = "DIR")]
-    pub audio_dir: Option<PathBuf>,
-    /// A regular expression whose first group is the fold in a file's name; wins over the recipe's
-    #[arg(long, value_name = "REGEX")]
-    pub folds_from: Option<String>,
+    /// What is said here wins over the recipe.
+    #[command(flatten)]
+    pub reading: Reading,
     /// The run's folder; the same command goes on where it was broken off
     #[arg(long, value_name = "RUN")]
     pub out: PathBuf,

@@ -9,6 +9,7 @@ use earmark_datasets::Damaged;
 use earmark_features::{FrontEnd, MfccStatistics};
 use earmark_stacking::StackSettings;
 use earmark_training::LearnerSettings;
+use regex::Regex;
 use serde::{Deserialize, Serialize};
 
 /// A recipe, all settings of a run.
@@ -41,6 +42,8 @@ pub struct DataSettings {
     pub folds: usize,
     /// A regular expression whose first group is the fold in a file's name.
     pub folds_from: Option<String>,
+    /// A regular expression whose first group is the recording, or whatever else must stay in one fold, in a file's name.
+    pub groups_from: Option<String>,
     /// Empty, damaged and unreadable clips: `error`, `skip`, or `zeros` (silence in their place).
     pub damaged: Damaged,
     /// Precision of the features in the cache: `f16` takes half the room.
@@ -72,6 +75,7 @@ impl Default for DataSettings {
         Self {
             folds: 5,
             folds_from: None,
+            groups_from: None,
             damaged: Damaged::Error,
             cache_precision: CachePrecision::F32,
             limits: Limits::default(),
@@ -105,6 +109,9 @@ impl Recipe {
             self.data.folds
         );
         self.data.limits.validate().context("data.limits")?;
+        for (key, pattern) in [("folds_from", &self.data.folds_from), ("groups_from", &self.data.groups_from)] {
+            pattern.as_deref().map(Regex::new).transpose().with_context(|| format!("data.{key}"))?;
+        }
         for (name, front_end) in &self.features {
             front_end.validate().with_context(|| format!("features.{name}"))?;
         }

@@ -7,12 +7,11 @@ use std::thread;
 use std::time::Instant;
 
 use anyhow::Context;
-use earmark_datasets::{Example, Heard, Item, Manifest, OpenOptions, Splits, open};
+use earmark_datasets::{Example, Heard, Item, Manifest, Splits, open};
 use earmark_features::mfcc_statistics_names;
 use earmark_files::FileError;
 use earmark_stacking::Table;
 use earmark_training::{Job, LearnerSettings, TrainingError, check_device, set_threads};
-use regex::Regex;
 
 use crate::args::Train;
 use crate::progress::Bars;
@@ -58,11 +57,10 @@ pub fn run(options: &Train) -> anyhow::Result<()> {
 }
 
 fn open_data(options: &Train, recipe: &Recipe) -> anyhow::Result<Manifest> {
-    let folds_from = options.folds_from.as_ref().or(recipe.data.folds_from.as_ref());
-    let folds_from = folds_from.map(|regex| Regex::new(regex).context("the regular expression of the folds"));
-    let (folds_from, audio_dir) = (folds_from.transpose()?, options.audio_dir.clone());
-    let settings = OpenOptions { folds_from, audio_dir, ..OpenOptions::default() };
-    Ok(open(&options.data, &settings)?)
+    let mut reading = options.reading.clone();
+    reading.folds_from = reading.folds_from.or_else(|| recipe.data.folds_from.clone());
+    reading.groups_from = reading.groups_from.or_else(|| recipe.data.groups_from.clone());
+    Ok(open(&options.data, &reading.options()?)?)
 }
 
 /// The folds that the data bring; without any, drawn ones.

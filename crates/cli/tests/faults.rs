@@ -189,6 +189,8 @@ fn recipes_with_faults() {
         ("seed = 7", "sede = 7", "unknown field `sede`"),
         ("folds = 2", "folds = 1", "data.folds = 1 is out of range"),
         ("folds = 2", "fold = 2", "unknown field `fold`"),
+        ("folds = 2", "groups_from = \"(\"", "data.groups_from"),
+        ("folds = 2", "folds_from = \"[\"", "data.folds_from"),
         ("folds = 2", "damaged = \"ignore\"", "unknown variant `ignore`"),
         ("epochs = 2", "epochs = 0", "learner a: epochs = 0 is out of range"),
         ("epochs = 2", "epochs = -1", "epochs = -1"),
@@ -216,6 +218,8 @@ fn recipes_with_faults() {
         place.write("recipe.toml", RECIPE.replacen(from, to, 1));
         fails(&place, TRAIN, &["recipe.toml", reason]);
     }
+    place.write("recipe.toml", RECIPE.replacen("folds = 2", "groups_from = '^rec'", 1));
+    fails(&place, TRAIN, &["data/train.csv, line 2", "gives no group: `^rec`"]);
     place.write("recipe.toml", [0xff, 0xfe, 0x00]);
     fails(&place, TRAIN, &["cannot read recipe.toml", "UTF-8"]);
     place.remove("recipe.toml");
@@ -233,6 +237,13 @@ fn arguments_with_faults() {
         ("--data data", "--data data --audio-dir data", vec!["data: an audio folder is given"]),
         ("--data data", "--data data --folds-from (", vec!["regular expression", "unclosed group"]),
         ("--data data", r"--data data --folds-from ^fold(\d)", vec!["data/train.csv, line 2", "gives no fold"]),
+        ("--data data", "--data data --groups-from (", vec!["regular expression of the groups", "unclosed group"]),
+        ("--data data", r"--data data --groups-from ^rec(\d)", vec!["data/train.csv, line 2", "gives no group"]),
+        ("--data data", "--data data --name-column file", vec!["data/train.csv, line 1", "no column file"]),
+        ("--data data", "--data data --label-column class", vec!["data/train.csv, line 1", "no column class"]),
+        ("--data data", "--data data --fold-column part", vec!["data/train.csv, line 1", "no column part"]),
+        ("--data data", "--data data --group-column source", vec!["data/train.csv, line 1", "no column source"]),
+        ("--data data", "--data data --where manually_verified=2", vec!["no training clips"]),
         ("--jobs 2", "--jobs 2 --job c/fold0", vec!["--job c/fold0", "the learners are a, b", "fold0, fold1, full"]),
         ("--jobs 2", "--jobs 2 --job a/fold2", vec!["--job a/fold2"]),
     ] {
