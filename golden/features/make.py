@@ -1,17 +1,27 @@
-"""Log-mel, MFCC, deltas and statistics by librosa and scipy.
+"""Mel spectrograms, log-mel, MFCC, deltas and statistics by librosa and scipy.
 
-Run: python golden/features/make.py
+Run: EARMARK_ESC10=... python golden/features/make.py
 
 librosa is given 64-bit samples, so that these values are exact to the last digit shown. `versions.json` also says how far
-librosa's own result from 32-bit samples is from them.
+librosa's own result from 32-bit samples is from them. Of ESC-10, if the variable names its folder, features of a few clips
+are kept at some bands and frames, nothing of the sound.
 """
 
+import ast
 import json
+import os
+import subprocess
+import sys
+import tarfile
+import tempfile
+import warnings
 from pathlib import Path
 
 import librosa
 import numpy as np
+import scipy.signal
 import scipy.stats
+import soundfile
 
 HERE = Path(__file__).parent
 RATE = 22050
@@ -36,25 +46,41 @@ def sounds():
     }
 
 
-REFERENCE = {}
+HTK = {"sr": 16000, "n_fft": 400, "hop_length": 160, "htk": True, "n_mels": 40, "norm": "none"}
 CASES = [
-    ("reference", REFERENCE),
+    ("reference", {}),
     ("cd_rate", {"sr": 44100, "n_fft": 3528, "hop_length": 441}),
-    ("htk_16k", {"sr": 16000, "n_fft": 400, "hop_length": 160, "htk": True, "n_mels": 40, "norm": "none"}),
+    ("htk_16k", HTK),
     ("fmin_fmax", {"fmin": 100.0, "fmax": 8000.0, "n_mels": 32}),
     ("no_top_db", {"top_db": -1.0, "amin": 1e-8, "ref": 0.5}),
     ("reflect", {"pad_mode": "reflect", "n_mels": 32}),
     ("window", {"n_fft": 1024, "win_length": 800, "hop_length": 256, "window": "hamming", "power": 1.0, "n_mels": 32}),
     ("boxcar_odd", {"n_fft": 1025, "hop_length": 300, "window": "boxcar", "center": False, "n_mels": 24}),
+    ("edge", {"n_fft": 2048, "hop_length": 512, "window": "blackmanharris", "pad_mode": "edge", "n_mels": 32}),
+    ("symmetric", {"n_fft": 512, "hop_length": 512, "window": "nuttall", "pad_mode": "symmetric", "ref": "max", "n_mels": 20}),
+    ("norm_2", {"n_fft": 900, "hop_length": 500, "window": "blackman", "norm": 2.0, "n_mels": 20}),
+    ("norm_1", {"n_fft": 900, "hop_length": 500, "window": "flattop", "norm": 1.0, "n_mels": 20, "power": 3.0}),
+]  # fmt: skip
+DELTAS = [
+    {"delta_width": 5},
+    {"delta_width": 3, "delta_mode": "nearest"},
+    {"delta_width": 15, "delta_mode": "mirror"},
+    {"delta_mode": "constant"},
+    {"delta_mode": "wrap"},
+    {"delta": "fir"},
+    {"delta": "fir", "delta_width": 5},
+]
+CLIPS = [
+    "001 - Dog bark/1-100032-A.ogg",
+    "002 - Rain/1-17367-A.ogg",
+    "004 - Baby cry/1-187207-A.ogg",
+    "007 - Helicopter/1-172649-A.ogg",
 ]
 
 
-def log_mel(y, settings, n_mels=64):
-    s = {"sr": RATE, "n_fft": 1764, "hop_length": 220, "n_mels": n_mels, "ref": 1.0, "amin": 1e-10, "top_db": 80.0}
-    s |= settings
-    top_db = s["top_db"] if s["top_db"] >= 0 else None
-    ref, amin = np.float32(s["ref"]), np.float32(s["amin"])  # settings are 32-bit numbers
-    mel = librosa.feature.melspectrogram(
+def mel_power(y, settings, n_mels=64):
+    s = {"sr": RATE, "n_fft": 1764, "hop_length": 220, "n_mels": n_mels, "norm": "slaney"} | settings
+    return librosa.feature.melspectrogram(
         y=y,
         sr=s["sr"],
         n_fft=s["n_fft"],
@@ -68,68 +94,134 @@ def log_mel(y, settings, n_mels=64):
         fmin=s.get("fmin", 0.0),
         fmax=s.get("fmax"),
         htk=s.get("htk", False),
-        norm=None if s.get("norm") == "none" else "slaney",
+        norm=None if s["norm"] == "none" else s["norm"],
     )
-    return librosa.power_to_db(mel, ref=float(ref), amin=float(amin), top_db=top_db)
 
 
-def stacked(features):
-    """librosa refuses fewer than nine frames unless the mode is `nearest`; Earmark takes that mode there."""
-    mode = "interp" if features.shape[1] >= 9 else "nearest"
-    return np.stack([features] + [librosa.feature.delta(features, width=9, order=o, mode=mode) for o in (1, 2)])
+def log_mel(y, settings, n_mels=64):
+    top_db = settings.get("top_db", 80.0)
+    ref, amin = settings.get("ref", 1.0), np.float32(settings.get("amin", 1e-10))  # settings are 32-bit numbers
+    ref = np.max if ref == "max" else float(np.float32(ref))
+    mel = mel_power(y, settings, n_mels)
+    return librosa.power_to_db(mel, ref=ref, amin=float(amin), top_db=top_db if top_db >= 0 else None)
 
 
 def mfcc(y, settings, n_mfcc=64):
     return librosa.feature.mfcc(S=log_mel(y, settings, n_mels=128), n_mfcc=n_mfcc)
 
 
+def delta_of_librosa_05():
+    """`librosa.feature.delta` of librosa 0.5.1, out of its sources."""
+    with tempfile.TemporaryDirectory() as folder:
+        options = ["--quiet", "--no-deps", "--no-binary", ":all:", "--dest", folder]
+        subprocess.run([sys.executable, "-m", "pip", "download", *options, "librosa==0.5.1"], check=True)
+        with tarfile.open(next(Path(folder).glob("*.tar.gz"))) as archive:
+            source = archive.extractfile("librosa-0.5.1/librosa/feature/utils.py").read().decode()
+    function = next(node for node in ast.parse(source).body if getattr(node, "name", "") == "delta")
+    function.decorator_list = []  # a cache on disk
+    names = {"np": np, "scipy": scipy, "ParameterError": ValueError}
+    # NumPy no longer takes a list of slices.
+    exec(ast.unparse(function).replace("delta_x[idx]", "delta_x[tuple(idx)]"), names)
+    return names["delta"]
+
+
+DELTA_05 = delta_of_librosa_05()
+
+
+def stacked(features, settings={}):
+    """librosa refuses fewer frames than the width unless the mode is another; Earmark takes `nearest` there."""
+    width, mode = settings.get("delta_width", 9), settings.get("delta_mode", "interp")
+    if settings.get("delta") == "fir":
+        return np.stack([features] + [DELTA_05(features, width=width, order=o) for o in (1, 2)])
+    if mode == "interp" and features.shape[1] < width:
+        mode = "nearest"
+    return np.stack([features] + [librosa.feature.delta(features, width=width, order=o, mode=mode) for o in (1, 2)])
+
+
 def statistics(m):
-    skew = [0.0 if np.ptp(row) < 1e-5 else scipy.stats.skew(row) for row in m]
-    return np.concatenate([m.max(1), m.min(1), m.var(1), skew])
+    """Shapes of what varies by less than 1e-5 are rounding, and 0."""
+    varies = np.ptp(m, axis=1) >= 1e-5
+    with warnings.catch_warnings(action="ignore"):
+        skew, kurtosis = scipy.stats.skew(m, axis=1), scipy.stats.kurtosis(m, axis=1)
+    shapes = np.where(varies, skew, 0.0), np.where(varies, kurtosis, 0.0)
+    return np.concatenate([m.max(1), m.min(1), m.var(1), shapes[0], m.mean(1), m.std(1), shapes[1]])
+
+
+class Golden:
+    """Cases and their values, one after the other."""
+
+    def __init__(self):
+        self.cases, self.values, self.size, self.gaps = [], [], 0, {}
+
+    def add(self, kind, name, settings, sound, array, single=None, **more):
+        array = np.ascontiguousarray(array, dtype="<f4")
+        case = {"name": f"{name}/{sound}/{kind}", "kind": kind, "settings": settings, "sound": sound}
+        self.cases.append(case | {"shape": list(array.shape), "offset": self.size} | more)
+        self.values.append(array)
+        self.size += array.size
+        if single is not None:
+            self.gaps[case["name"]] = float(np.abs(np.asarray(single, dtype=np.float64) - array).max())
+
+    def write(self, cases, values):
+        (HERE / values).write_bytes(b"".join(value.tobytes() for value in self.values))
+        (HERE / cases).write_text("[\n" + ",\n".join(json.dumps(case) for case in self.cases) + "\n]\n")
+
+
+def made(golden, samples):
+    for name, settings in CASES:
+        for sound, y in samples.items():
+            if not settings.get("center", True) and len(y) < settings["n_fft"]:
+                continue
+            y32 = y.astype(np.float32)
+            if sound in ("chirp", "noise", "one_frame"):
+                golden.add("mel", name, settings, sound, mel_power(y, settings)[None])
+            if name in ("reference", "htk_16k"):
+                golden.add("logmel", name, settings, sound, stacked(log_mel(y, settings)), stacked(log_mel(y32, settings)))
+            else:
+                golden.add("logmel", name, settings | {"deltas": False}, sound,
+                           log_mel(y, settings)[None], log_mel(y32, settings)[None])  # fmt: skip
+    for settings in DELTAS:
+        small = settings | {"n_mels": 12}
+        for sound in ("chirp", "short", "one_frame"):
+            name = "_".join(str(value) for value in settings.values())
+            golden.add("logmel", name, small, sound, stacked(log_mel(samples[sound], small), settings))
+    for sound, y in samples.items():
+        golden.add("mfcc", "reference", {}, sound, stacked(mfcc(y, {})), stacked(mfcc(y.astype(np.float32), {})))
+        for name, settings in [CASES[0], CASES[1], CASES[4]]:
+            golden.add("statistics", name, settings | {"set": "all"}, sound, statistics(mfcc(y, settings)))
+    golden.add("mfcc", "htk_16k", HTK | {"n_mfcc": 13, "deltas": False}, "chirp",
+               librosa.feature.mfcc(S=log_mel(samples["chirp"], HTK), n_mfcc=13)[None])  # fmt: skip
+    golden.add("mfcc", "odd", {"n_mels": 41, "n_mfcc": 41, "delta_width": 5}, "chirp",
+               stacked(librosa.feature.mfcc(S=log_mel(samples["chirp"], {"n_mels": 41}), n_mfcc=41), {"delta_width": 5}))  # fmt: skip
+
+
+def heard(golden, folder):
+    """Real sound, at every fourth band and every 25th frame."""
+    settings = {"sr": 44100, "n_fft": 3528, "hop_length": 441}
+    for clip in CLIPS:
+        y, rate = soundfile.read(folder / clip)
+        assert rate == 44100 and y.ndim == 1, clip
+        for kind, features in [("logmel", log_mel(y, settings)), ("mfcc", mfcc(y, settings))]:
+            golden.add(kind, "cd_rate", settings, clip, stacked(features)[:, ::4, ::25], bins=4, frames=25)
+        golden.add("statistics", "cd_rate", settings | {"set": "all"}, clip, statistics(mfcc(y, settings)))
 
 
 def main():
     ints = {name: np.round(y * 32767).astype("<i2") for name, y in sounds().items()}
     for name in ("tone", "chirp", "noise"):
         np.save(HERE / f"{name}.npy", ints[name])
-    values, cases, gaps = [], [], {}
-
-    def add(kind, setting_name, settings, sound, array, single=None):
-        array = np.ascontiguousarray(array, dtype="<f4")
-        cases.append({
-            "name": f"{setting_name}/{sound}/{kind}", "kind": kind, "settings": settings, "sound": sound,
-            "shape": list(array.shape), "offset": sum(v.size for v in values),
-        })  # fmt: skip
-        values.append(array)
-        if single is not None:
-            gaps[cases[-1]["name"]] = float(np.abs(np.asarray(single, dtype=np.float64) - array).max())
-
-    for setting_name, settings in CASES:
-        for sound, samples in ints.items():
-            y = samples.astype(np.float64) / 32768
-            if not settings.get("center", True) and len(y) < settings["n_fft"]:
-                continue
-            y32 = y.astype(np.float32)
-            if setting_name in ("reference", "htk_16k"):
-                add("logmel", setting_name, settings, sound, stacked(log_mel(y, settings)), stacked(log_mel(y32, settings)))
-            else:
-                add("logmel", setting_name, settings | {"deltas": False}, sound,
-                    log_mel(y, settings)[None], log_mel(y32, settings)[None])  # fmt: skip
-    for sound, samples in ints.items():
-        y = samples.astype(np.float64) / 32768
-        add("mfcc", "reference", {}, sound, stacked(mfcc(y, {})), stacked(mfcc(y.astype(np.float32), {})))
-        add("statistics", "reference", {}, sound, statistics(mfcc(y, {})))
-    y = ints["chirp"].astype(np.float64) / 32768
-    add("mfcc", "htk_16k", {"sr": 16000, "n_fft": 400, "hop_length": 160, "htk": True, "n_mels": 40, "n_mfcc": 13,
-                            "deltas": False}, "chirp",
-        librosa.feature.mfcc(S=log_mel(y, {"sr": 16000, "n_fft": 400, "hop_length": 160, "htk": True, "n_mels": 40}),
-                             n_mfcc=13)[None])  # fmt: skip
-
-    (HERE / "values.f32").write_bytes(b"".join(v.tobytes() for v in values))
-    (HERE / "cases.json").write_text("[\n" + ",\n".join(json.dumps(c) for c in cases) + "\n]\n")
-    versions = {m.__name__: m.__version__ for m in (librosa, np, scipy)}
+    golden = Golden()
+    made(golden, {name: samples / 32768 for name, samples in ints.items()})
+    golden.write("cases.json", "values.f32")
+    if "EARMARK_ESC10" in os.environ:
+        real = Golden()
+        heard(real, Path(os.environ["EARMARK_ESC10"]))
+        real.write("esc10.json", "esc10.f32")
+    else:
+        print("EARMARK_ESC10 is not set: esc10.json and esc10.f32 stay as they are")
+    versions = {m.__name__: m.__version__ for m in (librosa, np, scipy, soundfile)}
     versions["greatest difference of librosa from 32-bit samples"] = dict(
-        sorted(gaps.items(), key=lambda item: -item[1])[:8]
+        sorted(golden.gaps.items(), key=lambda item: -item[1])[:8]
     )
     (HERE / "versions.json").write_text(json.dumps(versions, indent=1) + "\n")
 

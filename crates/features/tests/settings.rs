@@ -1,7 +1,8 @@
 //! Settings that are read, written and refused; clips that are refused.
 
 use earmark_features::{
-    DeltaSettings, FeatureError, FrontEnd, MelSettings, MfccStatistics, Norm, mfcc_statistics, npy,
+    DeltaFilter, DeltaMode, DeltaSettings, FeatureError, FrontEnd, MelSettings, MfccStatistics, Norm, PadMode,
+    Reference, Statistic, StatisticSet, Window, mfcc_statistics, mfcc_statistics_names, npy,
 };
 use serde_json::json;
 
@@ -29,7 +30,16 @@ fn what_is_written_reads_as_the_same() {
         top_db: None,
         ..MelSettings::default()
     };
+    let deltas = DeltaSettings { delta: DeltaFilter::Fir, delta_width: 5, delta_mode: DeltaMode::Wrap };
+    let number = MelSettings {
+        norm: Norm::P(2.0),
+        r#ref: Reference::Max,
+        window: Window::BlackmanHarris,
+        pad_mode: PadMode::Symmetric,
+        ..MelSettings::default()
+    };
     let all = [
+        FrontEnd::LogMel { mel: number, deltas: true, delta: deltas },
         FrontEnd::logmel(),
         FrontEnd::mfcc(),
         FrontEnd::wave(),
@@ -39,10 +49,61 @@ fn what_is_written_reads_as_the_same() {
     for expected in all {
         let text = serde_json::to_string(&expected).unwrap();
         assert_eq!(serde_json::from_str::<FrontEnd>(&text).unwrap(), expected, "{text}");
+        let text = toml::to_string(&expected).unwrap();
+        assert_eq!(toml::from_str::<FrontEnd>(&text).unwrap(), expected, "{text}");
     }
-    let statistics = MfccStatistics { n_mfcc: 20, ..MfccStatistics::default() };
-    let text = serde_json::to_string(&statistics).unwrap();
-    assert_eq!(serde_json::from_str::<MfccStatistics>(&text).unwrap(), statistics);
+    let list = StatisticSet::List(vec![Statistic::Kurtosis, Statistic::Max]);
+    for set in [StatisticSet::Paper, StatisticSet::Moments, StatisticSet::All, list] {
+        let statistics = MfccStatistics { n_mfcc: 20, set, ..MfccStatistics::default() };
+        let text = serde_json::to_string(&statistics).unwrap();
+        assert_eq!(serde_json::from_str::<MfccStatistics>(&text).unwrap(), statistics, "{text}");
+        let text = toml::to_string(&statistics).unwrap();
+        assert_eq!(toml::from_str::<MfccStatistics>(&text).unwrap(), statistics, "{text}");
+    }
+}
+
+#[test]
+fn settings_are_written_as_librosa_has_them() {
+    let text =
+        "kind = 'logmel'\npad_mode = 'replicate'\nnorm = 2\nref = 'max'\nwindow = 'flattop'\ndelta_mode = 'mirror'";
+    let FrontEnd::LogMel { mel, delta, .. } = toml::from_str(text).unwrap() else { panic!("not log-mel") };
+    assert_eq!((mel.pad_mode, mel.norm, mel.r#ref), (PadMode::Edge, Norm::P(2.0), Reference::Max));
+    assert_eq!((mel.window, delta.delta_mode), (Window::FlatTop, DeltaMode::Mirror));
+}
+
+#[test]
+fn what_earlier_versions_wrote_reads_as_it_was_meant() {
+    let bundle = json!({"kind": "logmel", "sr": 22050, "n_fft": 1764, "hop_length": 220, "window": "hann",
+        "center": true, "pad_mode": "constant", "power": 2.0, "n_mels": 64, "fmin": 0.0, "htk": false, "norm": "slaney",
+        "ref": 1.0, "amin": 1e-10, "top_db": 80.0, "deltas": true});
+    assert_eq!(front_end(bundle), Ok(FrontEnd::logmel()));
+    let statistics: MfccStatistics = serde_json::from_value(json!({"n_mfcc": 64, "n_mels": 128})).unwrap();
+    assert_eq!(statistics, MfccStatistics::default());
+}
+
+#[test]
+fn sets_of_statistics_have_names_and_values() {
+    let sound: Vec<f32> = (0..9_000).map(|n| (0.000_02 * (n * n) as f32).sin()).collect();
+    let of = |set: serde_json::Value| -> Vec<(String, f32)> {
+        let settings: MfccStatistics = serde_json::from_value(json!({"n_mfcc": 3, "set": set})).unwrap();
+        let values = mfcc_statistics(&sound, &settings).unwrap();
+        let names = mfcc_statistics_names(&settings);
+        assert_eq!(names.len(), values.len());
+        names.into_iter().zip(values).collect()
+    };
+    let all = of(json!("all"));
+    assert_eq!(all.len(), 21);
+    for set in [json!("paper"), json!("moments"), json!(["kurtosis", "min"])] {
+        let some = of(set.clone());
+        assert!(some.iter().all(|pair| all.contains(pair)), "{set}: {some:?} are not all in {all:?}");
+    }
+    assert_eq!(of(json!("paper")), all[..12]);
+    assert_eq!(of(json!(["std"]))[2].0, "mfcc_std_02");
+    for (set, message) in [(json!([]), "at least one"), (json!(["max", "max"]), "at most once")] {
+        let settings: MfccStatistics = serde_json::from_value(json!({"set": set})).unwrap();
+        assert!(settings.extractor().err().is_some_and(|error| error.to_string().contains(message)), "{set}");
+    }
+    assert!(serde_json::from_value::<MfccStatistics>(json!({"set": "median"})).is_err());
 }
 
 #[test]
@@ -74,7 +135,13 @@ fn values_out_of_range_are_named() {
         ("fmax", json!(11_026.0)),
         ("ref", json!(0.0)),
         ("amin", json!(0.0)),
+        ("amin", json!(1e-40)),
+        ("ref", json!(-1.0)),
+        ("norm", json!(0.0)),
         ("top_db", json!(1e9)),
+        ("delta_width", json!(4)),
+        ("delta_width", json!(1)),
+        ("delta_width", json!(257)),
     ];
     for (key, value) in rows {
         let front_end = front_end(json!({"kind": "logmel", key: value})).unwrap();
