@@ -1,0 +1,101 @@
+//! What must hold for any bytes that lie in the place of an entry of the feature cache.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use earmark_audio::{Clip, write_wav};
+use earmark_datasets::{FeatureCache, Wanted, read_entry};
+use earmark_features::{FeatureView, FrontEnd};
+
+/// Bytes before the values.
+const HEADER: usize = 128;
+
+/// A cache with one entry, in whose place other bytes are put.
+pub struct Place {
+    cache: FeatureCache,
+    front_end: FrontEnd,
+    sha256: String,
+    entry: PathBuf,
+    key: Vec<u8>,
+}
+
+impl Place {
+    /// Makes the cache in a folder that is there.
+    pub fn new(folder: &Path) -> Self {
+        let sound = folder.join("clip.wav");
+        write_wav(&sound, &Clip { samples: vec![0.25, -0.5, 0.75, 0.0, 1.0], sample_rate: 44_100 }).unwrap();
+        let (sha256, front_end) = (earmark_files::sha256_file(&sound).unwrap(), FrontEnd::wave());
+        let folder = folder.join("cache");
+        fs::remove_dir_all(&folder).ok();
+        let cache = FeatureCache::open(&folder, false).unwrap();
+        let wanted = Wanted { front_ends: vec![&front_end], ..Wanted::default() };
+        assert_eq!(cache.hear(&[(&sound, &sha256)], &wanted, || {}).unwrap().made, 1);
+        let only = |folder: &Path| fs::read_dir(folder).unwrap().next().unwrap().unwrap().path();
+        let entry = only(&only(&folder));
+        let key = entry.file_name().unwrap().as_encoded_bytes().to_vec();
+        Place { cache, front_end, sha256, entry, key }
+    }
+
+    /// Reads the bytes as they are; then with the entry's key and right checksums, which no chance would find; then with
+    /// one bit of that flipped, which must be noticed. Says whether the second was an entry.
+    pub fn check(&self, bytes: &[u8]) -> bool {
+        self.reads(bytes);
+        let mut mended = bytes.to_vec();
+        if mended.len() < HEADER {
+            return false;
+        }
+        mended[32..96].copy_from_slice(&self.key);
+        let values = crc32fast::hash(&mended[HEADER..]).to_le_bytes();
+        mended[96..100].copy_from_slice(&values);
+        let header = crc32fast::hash(&mended[..100]).to_le_bytes();
+        mended[100..104].copy_from_slice(&header);
+        let is_entry = self.reads(&mended);
+        if is_entry {
+            let bit = u32::from_le_bytes(values) as usize % (mended.len() * 8);
+            mended[bit / 8] ^= 1 << (bit % 8);
+            assert!(!self.reads(&mended), "bit {bit} was flipped");
+        }
+        is_entry
+    }
+
+    /// Whether the bytes are an entry: in memory, and in the entry's place on disk.
+    fn reads(&self, bytes: &[u8]) -> bool {
+        let mut words = vec![0_u64; bytes.len() / 8 + 2];
+        let buffer: &mut [u8] = bytemuck::cast_slice_mut(&mut words);
+        buffer[1..=bytes.len()].copy_from_slice(bytes);
+        assert!(read_entry(&buffer[1..=bytes.len()]).is_err(), "numbers that lie across words");
+        buffer[..bytes.len()].copy_from_slice(bytes);
+        let view = read_entry(&buffer[..bytes.len()]).ok();
+        if let Some(view) = &view {
+            holds(view, bytes);
+        }
+        fs::write(&self.entry, bytes).unwrap();
+        // A damaged entry is none; an error would be the disk's.
+        let found = self.cache.get(&self.sha256, &self.front_end).unwrap();
+        assert_eq!(found.is_some(), view.is_some() && bytes[32..96] == self.key);
+        if let Some(found) = &found {
+            holds(&found.view(), bytes);
+            assert_eq!(found.bytes_on_disk(), bytes.len() as u64);
+        }
+        view.is_some()
+    }
+}
+
+/// The view is of exactly the values that stand in the bytes.
+fn holds(view: &FeatureView<'_>, bytes: &[u8]) {
+    let size = usize::from(bytes[12]) / 8;
+    let values = &bytes[HEADER..];
+    assert!(view.width() > 0 && view.width() == view.channels() * view.bins());
+    assert_eq!(view.width() * view.frames() * size, values.len());
+    let mut read = vec![0.0_f32; view.width() * view.frames()];
+    view.read(0, &mut read);
+    if size == 4 {
+        assert!(bytemuck::cast_slice::<f32, u8>(&read) == values);
+    }
+    let last = view.frames() - 1;
+    let mut row = vec![0.0; view.width()];
+    view.read(last, &mut row);
+    assert!(
+        row.iter().map(|value| value.to_bits()).eq(read[last * view.width()..].iter().map(|value| value.to_bits()))
+    );
+}

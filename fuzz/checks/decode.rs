@@ -1,0 +1,96 @@
+//! What must hold for any bytes that are read as a sound file.
+
+use std::path::Path;
+
+use earmark_audio::{AudioError, AudioStream, Limits, decode};
+
+/// Samples that a block of a stream has at most.
+const BLOCK: usize = 81_920;
+
+/// Decodes the bytes as they are, and once more with their checksums set right: nothing that chance changes in Ogg or
+/// FLAC gets past those. Says whether they are sound.
+pub fn check(path: &Path, bytes: &[u8]) -> bool {
+    let mut mended = bytes.to_vec();
+    if bytes.starts_with(b"OggS") {
+        mend_ogg(&mut mended);
+    } else if bytes.starts_with(b"fLaC") {
+        mend_flac(&mut mended);
+    }
+    if mended != bytes {
+        decodes(path, &mended);
+    }
+    decodes(path, bytes)
+}
+
+/// Puts the bytes at `path` and decodes them: finite samples within the limits, or an error that names the file.
+fn decodes(path: &Path, bytes: &[u8]) -> bool {
+    std::fs::write(path, bytes).unwrap();
+    let limits = Limits { max_seconds: 60.0, ..Limits::default() };
+    match decode(path, &limits) {
+        Ok(clip) => {
+            assert!((1..=limits.max_sample_rate).contains(&clip.sample_rate), "{} Hz", clip.sample_rate);
+            assert!(!clip.samples.is_empty() && clip.seconds() <= limits.max_seconds, "{} s", clip.seconds());
+            assert!(clip.samples.iter().all(|sample| sample.is_finite()));
+            assert!(streamed(path, &limits) == clip.samples);
+            true
+        }
+        // Bytes that can be read are never a failure of the disk, which would end the work on all other clips too.
+        Err(error @ AudioError::Io { .. }) => panic!("{error}"),
+        Err(error) => {
+            assert!(error.to_string().contains(&path.display().to_string()), "{error}");
+            false
+        }
+    }
+}
+
+/// All blocks of a file that is known to be sound.
+fn streamed(path: &Path, limits: &Limits) -> Vec<f32> {
+    let mut stream = AudioStream::open(path, limits).unwrap();
+    let (mut samples, mut block) = (Vec::new(), Vec::new());
+    while stream.next_block(&mut block).unwrap() {
+        assert!(block.len() <= BLOCK, "a block of {} samples", block.len());
+        samples.extend_from_slice(&block);
+    }
+    samples
+}
+
+/// Sets the checksum of every page right. Source: RFC 3533, 6.
+pub fn mend_ogg(bytes: &mut [u8]) {
+    let mut rest = bytes;
+    while rest.starts_with(b"OggS") && rest.len() >= 27 {
+        let Some(lengths) = rest.get(27..27 + usize::from(rest[26])) else { return };
+        let length = 27 + lengths.len() + lengths.iter().copied().map(usize::from).sum::<usize>();
+        let Some((page, next)) = rest.split_at_mut_checked(length) else { return };
+        page[22..26].fill(0);
+        let checksum = crc(page, 32, 0x04C1_1DB7);
+        page[22..26].copy_from_slice(&checksum.to_le_bytes());
+        rest = next;
+    }
+}
+
+/// Leaves the checksum of the samples out, and sets that of every frame right, taking each sync code as the start of one.
+/// Source: RFC 9639, 8.2, 9.1, 9.3.
+pub fn mend_flac(bytes: &mut [u8]) {
+    const STREAM_INFO: usize = 42;
+    if bytes.len() < STREAM_INFO {
+        return;
+    }
+    bytes[STREAM_INFO - 16..STREAM_INFO].fill(0);
+    let is_start = |at: &usize| bytes[*at] == 0xFF && matches!(bytes.get(at + 1), Some(0xF8 | 0xF9));
+    let mut starts: Vec<usize> = (STREAM_INFO..bytes.len()).filter(is_start).collect();
+    starts.push(bytes.len());
+    for ends in starts.windows(2) {
+        if let [frame @ .., _, _] = &bytes[ends[0]..ends[1]] {
+            let checksum = crc(frame, 16, 0x8005) as u16;
+            bytes[ends[1] - 2..ends[1]].copy_from_slice(&checksum.to_be_bytes());
+        }
+    }
+}
+
+/// The remainder of `bytes`, first bit first, by a polynomial of `bits` bits.
+fn crc(bytes: &[u8], bits: u32, polynomial: u32) -> u32 {
+    let top = 1 << (bits - 1);
+    let step = |rest: u32, _| if rest & top != 0 { rest << 1 ^ polynomial } else { rest << 1 };
+    let rest = bytes.iter().fold(0, |rest, byte| (0..8).fold(rest ^ u32::from(*byte) << (bits - 8), step));
+    if bits == 32 { rest } else { rest & ((1 << bits) - 1) }
+}

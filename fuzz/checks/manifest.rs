@@ -1,0 +1,139 @@
+//! What must hold for any data set, whatever its tables say and its folders are called.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Component, Path, PathBuf};
+use std::sync::LazyLock;
+
+use earmark_datasets::{Columns, DatasetError, Item, Manifest, OpenOptions, Splits, open};
+use regex::Regex;
+
+/// The tables of each layout. The first is opened itself, all others as a folder.
+const LAYOUTS: [&[&str]; 8] = [
+    &["table.csv"],
+    &["train.csv", "test.csv", "sample_submission.csv"],
+    &[
+        "FSDKaggle2018.meta/train_post_competition.csv",
+        "FSDKaggle2018.meta/test_post_competition_scoring_clips.csv",
+        "FSDKaggle2018.meta/test_post_competition.csv",
+    ],
+    &["meta/esc50.csv"],
+    &["metadata/UrbanSound8K.csv"],
+    &["metadata.csv"],
+    &["metadata.jsonl"],
+    &["data/train/metadata.jsonl", "data/test/metadata.csv"],
+];
+
+/// Stands between the tables of one layout.
+const NEXT: u8 = 0x1E;
+
+/// More clips than this are not made.
+const MOST: usize = 64;
+
+/// Reads the bytes as a data set: the first says which layout, the second which options, then come the tables one after
+/// the other; or, after the last layout, the paths of clips, one a line. Says whether that is a data set.
+pub fn check(bytes: &[u8]) -> bool {
+    let [layout, options, bytes @ ..] = bytes else { return false };
+    let in_memory = Some(PathBuf::from("/dev/shm")).filter(|folder| folder.is_dir());
+    let folder = tempfile::tempdir_in(in_memory.unwrap_or_else(std::env::temp_dir)).unwrap();
+    let root = folder.path();
+    let mut path = root.to_owned();
+    match LAYOUTS.get(usize::from(*layout) % (LAYOUTS.len() + 1)) {
+        Some(tables) => {
+            for (name, table) in tables.iter().zip(bytes.split(|byte| *byte == NEXT)) {
+                make(root, &root.join(name), table);
+            }
+            if tables.len() == 1 && tables[0] == "table.csv" {
+                path.push("table.csv");
+            }
+        }
+        None => {
+            for line in String::from_utf8_lossy(bytes).lines().take(MOST) {
+                make(root, &root.join(line), b"");
+            }
+        }
+    }
+    let options = options_of(*options);
+    let mut read = open(&path, &options);
+    if let Err(DatasetError::MissingFiles { paths }) = &read {
+        paths.iter().take(MOST).for_each(|path| make(root, path, b""));
+        read = open(&path, &options);
+    }
+    match read {
+        Ok(manifest) => {
+            consistent(&manifest);
+            splits(&manifest);
+            true
+        }
+        Err(error) => {
+            assert!(!error.to_string().is_empty());
+            false
+        }
+    }
+}
+
+/// Writes a file, if its path leads below the root and can be a path at all.
+fn make(root: &Path, path: &Path, content: &[u8]) {
+    let below = path.strip_prefix(root).map(|path| path.components().all(|part| matches!(part, Component::Normal(_))));
+    if below == Ok(true)
+        && let Some(folder) = path.parent()
+        && fs::create_dir_all(folder).is_ok()
+        && !path.exists()
+    {
+        fs::write(path, content).ok();
+    }
+}
+
+fn options_of(bits: u8) -> OpenOptions {
+    static FOLDS: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"^(\d)-").unwrap());
+    static GROUPS: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"^\d-(\d*)").unwrap());
+    let regex = |bit: u8, regex: &LazyLock<Regex>| (bits >> bit & 1 == 1).then(|| Regex::clone(regex));
+    let named = |bit: u8, name: &str| (bits >> bit & 1 == 1).then(|| name.to_owned());
+    OpenOptions {
+        folds_from: regex(0, &FOLDS),
+        groups_from: regex(1, &GROUPS),
+        audio_dir: None,
+        columns: Columns {
+            name: named(2, "sound"),
+            label: named(3, "kind"),
+            fold: named(4, "part"),
+            group: named(5, "recording"),
+            verified: named(6, "checked"),
+        },
+        rows_where: named(7, "esc10").map(|column| (column, "True".to_owned())),
+    }
+}
+
+/// Labels sorted and used, names unique, indices in their range, files there.
+fn consistent(manifest: &Manifest) {
+    let Manifest { labels, train, test, .. } = manifest;
+    assert!(labels.len() >= 2 && labels.is_sorted_by(|a, b| a < b), "{labels:?}");
+    let used: BTreeSet<_> = train.iter().map(|item| item.label).collect();
+    assert!(used.into_iter().eq((0..labels.len()).map(Some)), "{train:?}");
+    assert!(test.iter().all(|item| item.label.is_none_or(|label| label < labels.len())), "{test:?}");
+    let folds: BTreeSet<_> = train.iter().filter_map(|item| item.fold).collect();
+    assert!(folds.iter().copied().eq(0..folds.len()), "{folds:?}");
+    let all: Vec<&Item> = train.iter().chain(test).collect();
+    assert_eq!(all.iter().map(|item| &item.name).collect::<BTreeSet<_>>().len(), all.len(), "{all:?}");
+    assert!(all.iter().all(|item| !item.name.is_empty() && item.path.is_file()), "{all:?}");
+}
+
+/// Folds, given or drawn, hold every clip once and no group twice.
+fn splits(manifest: &Manifest) {
+    if let Ok(splits) = Splits::given(manifest) {
+        valid(manifest, &splits);
+        assert!(splits.of.iter().map(|fold| Some(*fold)).eq(manifest.train.iter().map(|item| item.fold)));
+        splits.check(manifest).unwrap();
+    }
+    if let Ok(splits) = Splits::stratified(manifest, 2, 1) {
+        valid(manifest, &splits);
+        assert_eq!(Splits::stratified(manifest, 2, 1).unwrap(), splits);
+        assert!(!matches!(splits.check(manifest), Err(DatasetError::GroupInTwoFolds { .. })));
+    }
+}
+
+fn valid(manifest: &Manifest, splits: &Splits) {
+    assert_eq!(splits.of.len(), manifest.train.len());
+    let used: BTreeSet<_> = splits.of.iter().copied().collect();
+    assert!(splits.folds >= 2 && used.into_iter().eq(0..splits.folds), "{splits:?}");
+}
