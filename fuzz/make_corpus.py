@@ -99,7 +99,7 @@ def sound():
     yield "adts.aac", ffmpeg("adts", "aac", 0.1, 1, 16000)
 
 
-def broken(wav, flac):
+def broken(wav, flac, fragments):
     """Files with one thing wrong, which chance would take long to find."""
     at = lambda data, place, value: data[:place] + value + data[place + len(value) :]
     data = wav.index(b"data") + 4
@@ -117,6 +117,14 @@ def broken(wav, flac):
     yield "cut.flac", flac[: len(flac) * 2 // 3]
     yield "long.flac", at(flac, 21, bytes([flac[21] | 0x0F]) + b"\xff" * 4)
     yield "empty.wav", wav[:data] + bytes(4)
+    last = fragments.rindex(b"mdat") - 4
+    yield "open_end.m4a", at(fragments[: fragments.rindex(b"mfra") - 4], last, bytes(4))
+    yield "room_first.m4a", struct.pack(">I4s8x", 16, b"free") + fragments
+    endless = at(fragments, fragments.index(b"trun") + 4, struct.pack(">II", 0, 0xFF000000))
+    yield "endless_run.m4a", endless
+    yield "endless_run_later.m4a", b"\xff\xfc" + endless
+    movie = endless.index(b"moov") - 4
+    yield "endless_run_inside.m4a", endless[:movie] + struct.pack(">I4s", 0, b"mdat") + endless[movie:]
 
 
 # The layouts and options by their number in checks/manifest.rs.
@@ -172,7 +180,7 @@ def data_sets():
 
 def main():
     sounds = dict(sound())
-    sounds |= broken(sounds["s16_stereo.wav"], sounds["s16.flac"])
+    sounds |= broken(sounds["s16_stereo.wav"], sounds["s16.flac"], sounds["fragments.m4a"])
     seeds = {Path("decode") / name: content for name, content in sounds.items()}
     for name, layout, options, *tables in data_sets():
         seeds[Path("manifest") / name] = bytes([layout, options]) + "\x1e".join(tables).encode()

@@ -7,7 +7,9 @@ use std::path::Path;
 use symphonia::core::errors::Error;
 use symphonia::core::formats::FormatReader;
 use symphonia::core::formats::probe::Hint;
+use symphonia::core::formats::well_known::FORMAT_ID_ISOMP4;
 use symphonia::core::io::MediaSourceStream;
+use symphonia::default::formats::IsoMp4Reader;
 
 use crate::decoding::{Decoding, guarded};
 use crate::header::{self, Header};
@@ -141,9 +143,22 @@ fn open(path: &Path, limits: &Limits) -> Result<(Box<dyn FormatReader>, Header),
     let mut source = Source { file, length: metadata.len(), position: 0, patches: header.patches.clone() };
     std::io::Seek::rewind(&mut source).map_err(io)?;
     let stream = MediaSourceStream::new(Box::new(source), Default::default());
-    let probe = || symphonia::default::get_probe().probe(&Hint::new(), stream, Default::default(), Default::default());
-    let reader = guarded(path, probe)?.map_err(|error| probe_error(path, &header, error))?;
+    let reader = guarded(path, || reader(stream, &header))?.map_err(|error| probe_error(path, &header, error))?;
+    if reader.format_info().format == FORMAT_ID_ISOMP4 && !header.mp4 {
+        // The probe finds the mark of MP4 anywhere; the boxes after it were not looked at.
+        let reason = "the mark of MP4 stands in it, and not at its start".to_owned();
+        return Err(AudioError::NotAudio { path: path.to_owned(), reason });
+    }
     Ok((reader, header))
+}
+
+/// A reader of what the header says, or of any format of which the start is found in the file. An MP4 file is read from
+/// its first box on, as it was when its boxes were looked at.
+fn reader<'s>(stream: MediaSourceStream<'s>, header: &Header) -> Result<Box<dyn FormatReader + 's>, Error> {
+    if header.mp4 {
+        return Ok(Box::new(IsoMp4Reader::try_new(stream, Default::default())?));
+    }
+    symphonia::default::get_probe().probe(&Hint::new(), stream, Default::default(), Default::default())
 }
 
 /// Why no reader was found, or none could read the header.

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
-use crate::mp4::{self, Edit};
+use crate::mp4::{self, Boxes, Edit};
 use crate::source::Patch;
 use crate::{AudioError, Limits, ogg};
 
@@ -13,6 +13,8 @@ use crate::{AudioError, Limits, ogg};
 pub(crate) struct Header {
     /// A known format's mark stands at the start.
     pub(crate) known: bool,
+    /// It begins as MP4 does, and its boxes were looked at.
+    pub(crate) mp4: bool,
     /// Lengths to set right for the decoder.
     pub(crate) patches: Vec<Patch>,
     /// Frames announced, where the decoder does not know them.
@@ -26,7 +28,8 @@ pub(crate) struct Header {
 /// Reads the header of a file of `length` bytes.
 ///
 /// # Errors
-/// A WAV or AIFF file announces more frames than it holds, or a form beyond the limits; the file cannot be read.
+/// A WAV or AIFF file announces more frames than it holds, or a form beyond the limits; an MP4 file announces more packets
+/// than it has bytes, or has too many boxes; the file cannot be read.
 pub(crate) fn read(file: &mut File, length: u64, path: &Path, limits: &Limits) -> Result<Header, AudioError> {
     let Some(start) = read_at::<12>(file, 0, length, path)? else { return Ok(Header::default()) };
     let form = &start[8..12];
@@ -34,9 +37,9 @@ pub(crate) fn read(file: &mut File, length: u64, path: &Path, limits: &Limits) -
         wav(file, length, path, limits)
     } else if &start[..4] == b"FORM" && (form == b"AIFF" || form == b"AIFC") {
         aiff(file, length, path, limits)
-    } else if &start[4..8] == b"ftyp" {
-        let edit = mp4::edit(file, length).unwrap_or_default();
-        Ok(Header { known: true, edit, ..Header::default() })
+    } else if MP4.contains(&&start[4..8]) {
+        let header = mp4(file, length, path)?;
+        Ok(Header { known: &start[4..8] == MP4[0], ..header })
     } else if &start[..4] == b"OggS" {
         let whole = ogg::is_whole(file, length).map_err(|error| AudioError::io(path, error))?;
         Ok(Header { known: true, cut: !whole, ..Header::default() })
@@ -44,6 +47,22 @@ pub(crate) fn read(file: &mut File, length: u64, path: &Path, limits: &Limits) -
         let known = [&b"fLaC"[..], b"ID3"].iter().any(|mark| start.starts_with(mark));
         Ok(Header { known, ..Header::default() })
     }
+}
+
+/// The box that an MP4 file begins with, and those that may stand before it to keep room.
+const MP4: [&[u8]; 4] = [b"ftyp", b"free", b"skip", b"wide"];
+
+fn mp4(file: &mut File, length: u64, path: &Path) -> Result<Header, AudioError> {
+    let boxes = Boxes::read(file, length).map_err(|error| AudioError::io(path, error))?;
+    if boxes.count == Boxes::MOST {
+        return Err(AudioError::damaged(path, format!("it has {} boxes or more", Boxes::MOST)));
+    }
+    if boxes.packets > length {
+        let reason = format!("its fragments announce {} packets, it has {length} bytes", boxes.packets);
+        return Err(AudioError::damaged(path, reason));
+    }
+    let edit = mp4::edit(file, length).unwrap_or_default();
+    Ok(Header { mp4: true, patches: boxes.patches, edit, ..Header::default() })
 }
 
 /// `N` bytes at `position`; none when the file ends before.

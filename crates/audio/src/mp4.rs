@@ -1,11 +1,16 @@
-//! The edit list of an M4A file: which part of what the decoder gives is to be heard.
+//! What an M4A file says that the decoder leaves unread, or believes too easily.
 //!
-//! An AAC encoder puts some thousand frames of priming before the sound, and the edit list says how many. The decoder
-//! leaves it unread. Source: ISO/IEC 14496-12, 8.6.6; Apple's QuickTime File Format, appendix G.
+//! The edit list says which part of what the decoder gives is to be heard: an AAC encoder puts some thousand frames of
+//! priming before the sound. Source: ISO/IEC 14496-12, 8.6.6; Apple's QuickTime File Format, appendix G.
+//!
+//! A run in a fragment says how many packets it has, without a table where all are alike; the decoder would count them
+//! one by one, four thousand millions if the file says so. Source: ISO/IEC 14496-12, 8.8.8.
 
 use std::fs::File;
 use std::io::{Read, Result, Seek, SeekFrom};
 use std::ops::Range;
+
+use crate::source::Patch;
 
 /// The part to be heard, in units of its scales.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -83,29 +88,103 @@ fn child(file: &mut File, parent: Range<u64>, name: &Name) -> Result<Option<Rang
     Ok(children(file, parent)?.into_iter().find(|(found, _)| found == name).map(|(_, inside)| inside))
 }
 
+/// What the boxes of a file announce.
+#[derive(Default)]
+pub(crate) struct Boxes {
+    /// Packets of all runs of all fragments.
+    pub(crate) packets: u64,
+    /// Boxes of the file and of its fragments, at most [`Boxes::MOST`]: then there may be more.
+    pub(crate) count: u32,
+    /// The length of a box that says only that it reaches to the end of the file, as far as it can be written: behind the
+    /// head of such a box the decoder would look for others.
+    pub(crate) patches: Vec<Patch>,
+}
+
+impl Boxes {
+    /// Half a day in fragments of a second has fewer; their heads are read in half a second.
+    pub(crate) const MOST: u32 = 500_000;
+
+    /// The boxes in which the number of packets stands, each in the one before.
+    const PATH: [&Name; 3] = [b"moof", b"traf", b"trun"];
+
+    /// Goes through a file of `length` bytes as the decoder will.
+    pub(crate) fn read(file: &mut File, length: u64) -> Result<Self> {
+        let mut boxes = Boxes::default();
+        boxes.walk(file, 0..length, 0)?;
+        Ok(boxes)
+    }
+
+    /// Goes through what is in a box, or in the file, that stands so deep on the path.
+    fn walk(&mut self, file: &mut File, parent: Range<u64>, depth: usize) -> Result<()> {
+        let Some(name) = Self::PATH.get(depth) else {
+            // Version and flags, then the number.
+            let packets = number(&bytes(file, parent, 8)?, 4, 4).unwrap_or(0);
+            self.packets = self.packets.saturating_add(packets);
+            return Ok(());
+        };
+        let mut at = parent.start;
+        while self.count < Self::MOST
+            && let Some(head) = Head::read(file, at..parent.end)?
+        {
+            self.count += 1;
+            let size = match head.size {
+                Some(size) => size,
+                None if depth == 0 => {
+                    let rest = u32::try_from(parent.end - at).unwrap_or(u32::MAX);
+                    self.patches.push((at, rest.to_be_bytes()));
+                    u64::from(rest)
+                }
+                // The decoder takes that for damage.
+                None => break,
+            };
+            let end = at.saturating_add(size).min(parent.end);
+            if head.name == **name {
+                self.walk(file, head.inside.min(end)..end, depth + 1)?;
+            }
+            at = end;
+        }
+        Ok(())
+    }
+}
+
+/// The first bytes of a box.
+struct Head {
+    name: Name,
+    /// With the head; none: the box reaches to the end of what it is in.
+    size: Option<u64>,
+    /// Where its content starts.
+    inside: u64,
+}
+
+impl Head {
+    /// The head at the start of a range; none where no whole one stands there.
+    fn read(file: &mut File, range: Range<u64>) -> Result<Option<Self>> {
+        let at = range.start;
+        let head = bytes(file, range, 16)?;
+        let (Some(size), Some(name)) = (number(&head, 0, 4), head.get(4..8)) else { return Ok(None) };
+        let name = [name[0], name[1], name[2], name[3]];
+        let (size, length) = match size {
+            0 => (None, 8),
+            1 => (Some(number(&head, 8, 8).unwrap_or(0)), 16),
+            size => (Some(size), 8),
+        };
+        let whole = size.is_none_or(|size| size >= length);
+        Ok(whole.then_some(Head { name, size, inside: at + length }))
+    }
+}
+
 /// Names and contents of the boxes in a range of the file.
 fn children(file: &mut File, parent: Range<u64>) -> Result<Vec<(Name, Range<u64>)>> {
     /// More boxes side by side are no file that anyone wrote on purpose.
     const MOST: usize = 10_000;
     let mut found = Vec::new();
     let mut at = parent.start;
-    while at + 8 <= parent.end && found.len() < MOST {
-        let head = bytes(file, at..parent.end, 16)?;
-        let mut inside = at + 8;
-        let size = match number(&head, 0, 4) {
-            Some(0) => parent.end - at,
-            Some(1) => {
-                inside += 8;
-                number(&head, 8, 8).unwrap_or(0)
-            }
-            Some(size) => size,
-            None => break,
-        };
-        let end = at.saturating_add(size);
-        if end < inside || end > parent.end {
+    while let Some(head) = Head::read(file, at..parent.end)?.filter(|_| found.len() < MOST) {
+        let end = head.size.map_or(parent.end, |size| at.saturating_add(size));
+        if end > parent.end {
             break;
         }
-        found.push(([head[4], head[5], head[6], head[7]], inside..end));
+        found.push((head.name, head.inside..end));
         at = end;
     }
     Ok(found)

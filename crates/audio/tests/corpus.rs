@@ -7,6 +7,8 @@ mod checks;
 
 use std::path::{Path, PathBuf};
 
+use earmark_audio::{Limits, decode};
+
 fn seeds() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/decode")
 }
@@ -38,4 +40,33 @@ fn mending_leaves_a_whole_file_as_it_is() {
         checks::mend_flac(&mut bytes);
         assert!(bytes[42..] == seed(name)[42..], "{name}");
     }
+}
+
+#[test]
+fn a_run_of_four_thousand_million_packets_in_m4a_is_damaged() {
+    for (name, reason) in [
+        ("endless_run.m4a", "its fragments announce 4278190080 packets, it has 2187 bytes"),
+        ("endless_run_later.m4a", "the mark of MP4 stands in it, and not at its start"),
+        ("endless_run_inside.m4a", "missing moov atom"),
+    ] {
+        let error = decode(&seeds().join(name), &Limits::default()).unwrap_err().to_string();
+        assert!(error.ends_with(reason), "{error}");
+    }
+}
+
+#[test]
+fn boxes_of_m4a_may_reach_to_the_end_or_keep_room() {
+    let samples = |name: &str| decode(&seeds().join(name), &Limits::default()).unwrap().samples;
+    for name in ["open_end.m4a", "room_first.m4a"] {
+        assert!(samples(name) == samples("fragments.m4a"), "{name}");
+    }
+}
+
+#[test]
+fn an_m4a_of_too_many_boxes_is_damaged() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("many.m4a");
+    std::fs::write(&path, [b"\0\0\0\x08ftyp", &b"\0\0\0\x08free".repeat(499_999)[..]].concat()).unwrap();
+    let error = decode(&path, &Limits::default()).unwrap_err().to_string();
+    assert!(error.ends_with("is damaged: it has 500000 boxes or more"), "{error}");
 }
