@@ -35,12 +35,36 @@ pub(crate) struct Decoding {
     pub(crate) sample_rate: u32,
     /// Of the packet decoded last.
     pub(crate) channels: usize,
-    /// Samples of a packet; 64 bits hold those of any format, so that their mean is rounded once.
-    interleaved: Vec<f64>,
+    mix: Mix,
     /// Frames decoded.
     decoded: u64,
     /// Frames given out: those that are to be heard.
     heard: u64,
+}
+
+/// Samples of one packet.
+#[derive(Default)]
+struct Mix {
+    /// Of several channels; 64 bits hold those of any format, so that their mean is rounded once.
+    interleaved: Vec<f64>,
+    /// The channels' mean.
+    mono: Vec<f32>,
+}
+
+impl Mix {
+    /// Takes a packet; the first frame with a sample that is NaN or infinite, and that sample.
+    fn take(&mut self, packet: &GenericAudioBufferRef<'_>, channels: usize) -> Option<(usize, f32)> {
+        if channels == 1 {
+            packet.copy_to_vec_interleaved(&mut self.mono);
+            return not_finite(&self.mono);
+        }
+        let channels = channels.max(1);
+        packet.copy_to_vec_interleaved(&mut self.interleaved);
+        self.mono.clear();
+        self.mono.extend(self.interleaved.chunks_exact(channels).map(mean));
+        let wrong = self.interleaved.iter().position(|value| !(*value as f32).is_finite())?;
+        Some((wrong / channels, self.interleaved[wrong] as f32))
+    }
 }
 
 /// A stream with its decoder: the only one of the file, or one of a chain of Ogg streams.
@@ -75,8 +99,8 @@ impl Link {
 impl Decoding {
     pub(crate) fn new(path: PathBuf, limits: Limits, reader: Box<dyn FormatReader>) -> Result<Self, AudioError> {
         let link = Link::new(&path, &limits, &*reader, 0)?;
-        let (sample_rate, channels, interleaved, decoded, heard) = (0, 0, Vec::new(), 0, 0);
-        Ok(Decoding { path, limits, reader, link, sample_rate, channels, interleaved, decoded, heard })
+        let (sample_rate, channels, mix, decoded, heard) = (0, 0, Mix::default(), 0, 0);
+        Ok(Decoding { path, limits, reader, link, sample_rate, channels, mix, decoded, heard })
     }
 
     /// Decodes the next packet and appends its samples to `out`; false at the end, after all checks.
@@ -122,33 +146,26 @@ impl Decoding {
                 self.channels = form(&self.path, &self.limits, &buffer, &mut self.sample_rate)?;
                 let length = self.decoded + buffer.frames() as u64;
                 self.limits.check_length(&self.path, self.sample_rate, length)?;
-                buffer.copy_to_vec_interleaved(&mut self.interleaved);
-                self.mix(header, out)
+                if let Some((frame, value)) = self.mix.take(&buffer, self.channels) {
+                    self.decoded += frame as u64;
+                    return Err(AudioError::NotFinite { path: self.path.clone(), seconds: self.seconds(), value });
+                }
+                self.give(header, out);
+                Ok(())
             }
             Err(error) => Err(self.damaged_here(error)),
         }
     }
 
-    /// Appends the mean of the channels, as far as it is to be heard.
-    fn mix(&mut self, header: &Header, out: &mut Vec<f32>) -> Result<(), AudioError> {
-        let channels = self.channels.max(1);
-        if let Some(index) = self.interleaved.iter().position(|value| !(*value as f32).is_finite()) {
-            self.decoded += (index / channels) as u64;
-            let (seconds, value) = (self.seconds(), self.interleaved[index] as f32);
-            return Err(AudioError::NotFinite { path: self.path.clone(), seconds, value });
-        }
-        let frames = (self.interleaved.len() / channels) as u64;
+    /// Appends the packet's samples, as far as they are to be heard.
+    fn give(&mut self, header: &Header, out: &mut Vec<f32>) {
+        let frames = self.mix.mono.len() as u64;
         let heard = header.edit.map_or(0..u64::MAX, |edit| edit.frames(self.sample_rate));
         let inside = |at: u64| at.clamp(self.decoded, self.decoded + frames) - self.decoded;
         let (start, end) = (inside(heard.start), inside(heard.end));
-        let samples = &self.interleaved[start as usize * channels..end as usize * channels];
-        match channels {
-            1 => out.extend(samples.iter().map(|sample| *sample as f32)),
-            _ => out.extend(samples.chunks_exact(channels).map(mean)),
-        }
+        out.extend_from_slice(&self.mix.mono[start as usize..end as usize]);
         self.heard += end - start;
         self.decoded += frames;
-        Ok(())
     }
 
     /// Whether all frames that were announced could be decoded.
@@ -184,6 +201,21 @@ impl Decoding {
     fn damaged_here(&self, reason: impl std::fmt::Display) -> AudioError {
         AudioError::damaged(&self.path, format!("at {:.3} s: {reason}", self.seconds()))
     }
+}
+
+/// The first sample that is NaN or infinite, and its place.
+fn not_finite(samples: &[f32]) -> Option<(usize, f32)> {
+    if greatest_magnitude(samples).is_finite() {
+        return None;
+    }
+    let index = samples.iter().position(|value| !value.is_finite())?;
+    Some((index, samples[index]))
+}
+
+/// The greatest magnitude; NaN if there is any. Without a branch for each sample.
+pub(crate) fn greatest_magnitude(samples: &[f32]) -> f32 {
+    // As integers, magnitudes are in the same order, infinity after all numbers and NaN after infinity.
+    f32::from_bits(samples.iter().fold(0, |greatest, sample| greatest.max(sample.to_bits() & 0x7FFF_FFFF)))
 }
 
 fn mean(frame: &[f64]) -> f32 {

@@ -3,6 +3,7 @@
 use rubato::audioadapter_buffers::direct::InterleavedSlice;
 use rubato::{Fft, FixedSync, Indexing, Resampler, WindowFunction};
 
+use crate::decoding::greatest_magnitude;
 use crate::{AudioError, Clip};
 
 /// Taps of the low-pass at the lower of both rates: its transition takes 1.3 % of the band below the Nyquist frequency.
@@ -90,8 +91,10 @@ impl StreamResampler {
     /// A sample is not finite, or above 1e20; then nothing is taken.
     pub fn push(&mut self, samples: &[f32], out: &mut Vec<f32>) -> Result<(), AudioError> {
         // rubato panics where its transform overflows.
-        if let Some(index) = samples.iter().position(|sample| sample.is_nan() || sample.abs() > LARGEST)
-            && self.filter.is_some()
+        let impossible = |sample: f32| sample.is_nan() || sample.abs() > LARGEST;
+        if self.filter.is_some()
+            && impossible(greatest_magnitude(samples))
+            && let Some(index) = samples.iter().position(|sample| impossible(*sample))
         {
             let (index, value) = (self.pushed + index as u64, samples[index]);
             return Err(self.failed(format!("sample {index} is {value:e}, and {LARGEST:e} is the largest possible")));
