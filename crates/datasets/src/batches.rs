@@ -66,8 +66,8 @@ pub struct Batch {
     pub crops: Vec<f32>,
     /// The soft labels, `[n, classes]`, row-major.
     pub targets: Vec<f32>,
-    /// Crops before they are mixed.
-    plain: Vec<f32>,
+    /// For each worker a crop and its partner's, before they are mixed.
+    pair: Vec<f32>,
 }
 
 impl<'a> Batches<'a> {
@@ -105,38 +105,67 @@ impl<'a> Batches<'a> {
 
     /// As [`Batches::batch`], into the memory of a batch that is no longer needed.
     pub fn fill(&self, epoch: usize, index: usize, members: &[usize], batch: &mut Batch) {
-        let (size, classes) = (self.crop_size(), self.settings.classes);
-        let Batch { members: own, crops, targets, plain } = batch;
-        own.clear();
-        own.extend(members);
-        let mixing = self.settings.mixup.alpha > 0.0;
-        let cut = if mixing { &mut *plain } else { &mut *crops };
-        cut.resize(members.len() * size, 0.0);
-        self.each(cut, size, |place, crop| self.crop(epoch, members[place], crop));
-        *targets = vec![0.0; members.len() * classes];
+        let (classes, mixup) = (self.settings.classes, self.settings.mixup);
+        batch.members.clear();
+        batch.members.extend(members);
+        batch.targets = vec![0.0; members.len() * classes];
         for (place, &member) in members.iter().enumerate() {
             if let Some(label) = self.examples[member].label {
-                targets[place * classes + label] = 1.0;
+                batch.targets[place * classes + label] = 1.0;
             }
         }
-        if mixing {
-            let plan = self.settings.mixup.plan(members.len(), &mut self.stream("mixup", epoch, index as u64));
-            crops.resize(members.len() * size, 0.0);
-            self.each(crops, size, |place, crop| mix(plain, plan[place], place, crop));
-            let unmixed = targets.clone();
-            targets
-                .chunks_exact_mut(classes.max(1))
-                .enumerate()
-                .for_each(|(place, target)| mix(&unmixed, plan[place], place, target));
+        batch.crops.resize(members.len() * self.crop_size(), 0.0);
+        if mixup.alpha > 0.0 {
+            let plan = mixup.plan(members.len(), &mut self.stream("mixup", epoch, index as u64));
+            let plain = batch.targets.clone();
+            for (target, (place, &(partner, weight))) in
+                batch.targets.chunks_exact_mut(classes.max(1)).zip(plan.iter().enumerate())
+            {
+                mix(&plain[place * classes..], &plain[partner * classes..], weight, target);
+            }
+            self.mixed_crops(epoch, batch, &plan);
+        } else {
+            let crop = |(crop, &member): (&mut [f32], &usize)| self.crop(epoch, member, crop);
+            let size = self.crop_size().max(1);
+            match self.settings.parallel {
+                true => batch.crops.par_chunks_exact_mut(size).zip(members).for_each(crop),
+                false => batch.crops.chunks_exact_mut(size).zip(members).for_each(crop),
+            }
         }
     }
 
-    /// Does something to each crop of a batch, one after the other or by several threads.
-    fn each(&self, crops: &mut [f32], size: usize, act: impl Fn(usize, &mut [f32]) + Sync) {
-        if self.settings.parallel {
-            crops.par_chunks_exact_mut(size.max(1)).enumerate().for_each(|(place, crop)| act(place, crop));
-        } else {
-            crops.chunks_exact_mut(size.max(1)).enumerate().for_each(|(place, crop)| act(place, crop));
+    /// Fills the crops in such an order that each one's partner comes next: two crops at a time are then in memory, and
+    /// stay in a near cache, whatever the size of the batch.
+    fn mixed_crops(&self, epoch: usize, batch: &mut Batch, plan: &[(usize, f32)]) {
+        let size = self.crop_size().max(1);
+        let workers = if self.settings.parallel { rayon::current_num_threads() } else { 1 };
+        let mut rows: Vec<Option<&mut [f32]>> = batch.crops.chunks_exact_mut(size).map(Some).collect();
+        let mut walk: Vec<(usize, &mut [f32])> =
+            walk(plan).into_iter().filter_map(|place| Some((place, rows.get_mut(place)?.take()?))).collect();
+        batch.pair.resize(2 * size * workers, 0.0);
+        let members = &batch.members;
+        let stretch = |(walk, pair): (&mut [(usize, &mut [f32])], &mut [f32])| {
+            let (mut own, mut other) = pair.split_at_mut(size);
+            let mut held = None;
+            for (place, out) in walk {
+                let (partner, weight) = plan[*place];
+                if held != Some(*place) {
+                    self.crop(epoch, members[*place], own);
+                }
+                if partner == *place {
+                    mix(own, own, weight, out);
+                } else {
+                    self.crop(epoch, members[partner], other);
+                    mix(own, other, weight, out);
+                    std::mem::swap(&mut own, &mut other);
+                }
+                held = Some(partner);
+            }
+        };
+        let length = walk.len().div_ceil(workers).max(1);
+        match self.settings.parallel {
+            true => walk.par_chunks_mut(length).zip(batch.pair.par_chunks_exact_mut(2 * size)).for_each(stretch),
+            false => walk.chunks_mut(length).zip(batch.pair.chunks_exact_mut(2 * size)).for_each(stretch),
         }
     }
 
@@ -161,10 +190,21 @@ impl<'a> Batches<'a> {
     }
 }
 
-/// Blends the row at `place` with its partner's.
-fn mix(rows: &[f32], (partner, weight): (usize, f32), place: usize, out: &mut [f32]) {
-    let own = &rows[place * out.len()..][..out.len()];
-    let partner = &rows[partner * out.len()..][..out.len()];
+/// All places, each followed by its partner unless that has been before.
+fn walk(plan: &[(usize, f32)]) -> Vec<usize> {
+    let mut been = vec![false; plan.len()];
+    let mut walk = Vec::with_capacity(plan.len());
+    for mut place in 0..plan.len() {
+        while !std::mem::replace(&mut been[place], true) {
+            walk.push(place);
+            place = plan[place].0;
+        }
+    }
+    walk
+}
+
+/// Blends a row with its partner's.
+fn mix(own: &[f32], partner: &[f32], weight: f32, out: &mut [f32]) {
     for (out, (own, other)) in out.iter_mut().zip(own.iter().zip(partner)) {
         *out = weight * own + (1.0 - weight) * other;
     }
