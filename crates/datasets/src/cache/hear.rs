@@ -9,7 +9,7 @@ use earmark_files::FileError;
 use rayon::prelude::*;
 
 use super::part::Part;
-use super::pass::{Passed, Sound, pass};
+use super::pass::{Idle, Passed, Sound, pass};
 use super::writer::EntryWriter;
 use super::{CachedFeatures, EntryFault, FeatureCache, HearError, Loss};
 
@@ -70,8 +70,8 @@ impl FeatureCache {
         tick: impl Fn() + Sync,
     ) -> Result<Hearing, HearError> {
         let parts = Part::all(wanted).map_err(HearError::Settings)?;
-        let heard = clips.par_iter().map(|&(path, sha256)| {
-            let entries = self.entries(&parts, Sound::File { path, sha256 }, &wanted.limits);
+        let heard = clips.par_iter().map_init(Idle::default, |idle, &(path, sha256)| {
+            let entries = self.entries(&parts, Sound::File { path, sha256 }, &wanted.limits, idle);
             tick();
             match entries {
                 Err(error) if !error.is_of_the_clip() => Err(error),
@@ -99,11 +99,17 @@ impl FeatureCache {
     /// The disk fails, or a front end cannot be.
     pub fn silence(&self, wanted: &Wanted<'_>) -> Result<Heard, HearError> {
         let parts = Part::all(wanted).map_err(HearError::Settings)?;
-        Ok(Heard::new(self.entries(&parts, Sound::Silence, &wanted.limits)?.entries, wanted))
+        Ok(Heard::new(self.entries(&parts, Sound::Silence, &wanted.limits, &mut Idle::default())?.entries, wanted))
     }
 
     /// The entries of a sound; those that are not there are made.
-    fn entries(&self, parts: &[Part<'_>], sound: Sound<'_>, limits: &Limits) -> Result<Entries, HearError> {
+    fn entries(
+        &self,
+        parts: &[Part<'_>],
+        sound: Sound<'_>,
+        limits: &Limits,
+        idle: &mut Idle,
+    ) -> Result<Entries, HearError> {
         let keys: Vec<String> = parts.iter().map(|part| part.key(self, sound.name())).collect();
         let (mut entries, mut mended) = (Vec::with_capacity(parts.len()), Vec::new());
         for key in &keys {
@@ -117,7 +123,7 @@ impl FeatureCache {
             });
         }
         let missing: Vec<usize> = (0..parts.len()).filter(|&part| entries[part].is_none()).collect();
-        for (part, writer) in self.make(parts, &keys, &missing, sound, limits)? {
+        for (part, writer) in self.make(parts, &keys, &missing, sound, limits, idle)? {
             let (file, header) = writer.finish(parts[part].shape(), &keys[part])?;
             let mapped = CachedFeatures::map(file, header);
             entries[part] = Some(mapped.map_err(FileError::of("read", &self.path(&keys[part])))?);
@@ -134,14 +140,15 @@ impl FeatureCache {
         missing: &[usize],
         sound: Sound<'_>,
         limits: &Limits,
+        idle: &mut Idle,
     ) -> Result<Vec<(usize, EntryWriter)>, HearError> {
         if missing.is_empty() {
             return Ok(Vec::new());
         }
         let writer = |part: usize| EntryWriter::create(&self.path(&keys[part]), parts[part].precision(self));
-        let Passed { mut made, waiting } = pass(sound, limits, parts, missing, writer)?;
+        let Passed { mut made, waiting } = pass(sound, limits, parts, missing, idle, writer)?;
         for part in waiting {
-            made.extend(pass(sound, limits, parts, &[part], writer)?.made);
+            made.extend(pass(sound, limits, parts, &[part], idle, writer)?.made);
         }
         match sound {
             Sound::File { path, sha256 } if earmark_files::sha256_file(path)? != sha256 => {

@@ -1,6 +1,7 @@
 //! One way through a sound: all that is to be made of it takes the samples as they come.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::{Path, PathBuf};
 
 use earmark_audio::{AudioError, AudioStream, Limits, StreamResampler};
@@ -29,6 +30,16 @@ pub(super) enum Sound<'a> {
 enum Source {
     File(Box<AudioStream>),
     Silence { left: usize },
+}
+
+/// Resamplers that have done their work and can do it again: to plan one takes as long as some seconds of sound.
+#[derive(Default)]
+pub(super) struct Idle(BTreeMap<(u32, u32), StreamResampler>);
+
+impl Idle {
+    fn take(&mut self, from: u32, to: u32) -> Result<StreamResampler, AudioError> {
+        self.0.remove(&(from, to)).map_or_else(|| StreamResampler::new(from, to), Ok)
+    }
 }
 
 /// Samples at a rate that a part needs.
@@ -62,6 +73,7 @@ pub(super) fn pass(
     limits: &Limits,
     parts: &[Part<'_>],
     chosen: &[usize],
+    idle: &mut Idle,
     writer: impl Fn(usize) -> Result<EntryWriter, FileError>,
 ) -> Result<Passed, HearError> {
     let mut source = Source::open(sound, limits)?;
@@ -70,8 +82,10 @@ pub(super) fn pass(
     for &place in chosen {
         let part = &parts[place];
         sinks.push(Sink { place, part, stream: part.stream(), writer: writer(place)?, taken: Vec::new() });
-        let resampler = StreamResampler::new(source.rate(), part.rate()).map_err(|error| sound.resampling(error))?;
-        rates.entry(part.rate()).or_insert(Resampled { resampler, block: Vec::new() });
+        if let Entry::Vacant(rate) = rates.entry(part.rate()) {
+            let resampler = idle.take(source.rate(), part.rate()).map_err(|error| sound.resampling(error))?;
+            rate.insert(Resampled { resampler, block: Vec::new() });
+        }
     }
     let (mut waiting, mut heard, mut block) = (Vec::new(), 0, Vec::new());
     while source.next(&mut block)? {
@@ -97,7 +111,9 @@ pub(super) fn pass(
         sink.take(sound, &rates[&sink.part.rate()].block)?;
         sink.finish(sound)
     });
-    Ok(Passed { made: made.collect::<Result<_, _>>()?, waiting })
+    let made = made.collect::<Result<_, _>>()?;
+    idle.0.extend(rates.into_iter().map(|(rate, Resampled { resampler, .. })| ((source.rate(), rate), resampler)));
+    Ok(Passed { made, waiting })
 }
 
 /// Of all parts that keep something in memory, gives up those after the first.
