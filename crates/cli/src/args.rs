@@ -205,12 +205,24 @@ pub struct LimitOptions {
     /// Longest sound, in seconds
     #[arg(long, value_name = "S", env = "EARMARK_MAX_SECONDS", default_value_t = Limits::default().max_seconds)]
     pub max_seconds: f64,
+    /// Highest sample rate, in Hz
+    #[arg(long, value_name = "HZ", env = "EARMARK_MAX_SAMPLE_RATE", default_value_t = Limits::default().max_sample_rate)]
+    pub max_sample_rate: u32,
+    /// Most channels
+    #[arg(long, value_name = "N", env = "EARMARK_MAX_CHANNELS", default_value_t = Limits::default().max_channels)]
+    pub max_channels: usize,
+    /// Most samples, channels mixed to one
+    #[arg(long, value_name = "N", env = "EARMARK_MAX_SAMPLES", default_value_t = Limits::default().max_samples)]
+    pub max_samples: usize,
 }
 
 impl LimitOptions {
     /// The limits of a decoder.
-    pub fn limits(&self) -> Limits {
-        Limits { max_seconds: self.max_seconds, ..Limits::default() }
+    pub fn limits(&self) -> anyhow::Result<Limits> {
+        let &LimitOptions { max_seconds, max_sample_rate, max_channels, max_samples } = self;
+        let limits = Limits { max_seconds, max_sample_rate, max_channels, max_samples };
+        limits.validate()?;
+        Ok(limits)
     }
 }
 
@@ -333,4 +345,6 @@ pub struct Tag {
     /// Threads per file; by default all cores
     #[arg(long, default_value_t = 0, value_name = "N", env = "EARMARK_THREADS")]
     pub threads: usize,
+    #[command(flatten)]
+    pub limits: LimitOptions,
 }

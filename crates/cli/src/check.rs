@@ -20,7 +20,7 @@ pub fn run(options: &Check) -> anyhow::Result<()> {
             let _ = write!(std::io::stderr().lock(), "\rheard {done} of {of} clips{end}");
         }
     };
-    let report = check(&options.data, &options.reading.options()?, &options.limits.limits(), tick)?;
+    let report = check(&options.data, &options.reading.options()?, &options.limits.limits()?, tick)?;
     if options.json {
         output::print_json(&report)?;
     } else {

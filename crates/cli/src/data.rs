@@ -74,7 +74,7 @@ fn settings<T: DeserializeOwned>(kind: Option<&str>, set: &[String]) -> anyhow::
 
 /// Decodes the file, block by block, at the rate that the features want.
 fn hear(options: &Features, rate: u32, mut each: impl FnMut(&[f32]) -> anyhow::Result<()>) -> anyhow::Result<()> {
-    let mut sound = AudioStream::open(&options.file, &options.limits.limits())?;
+    let mut sound = AudioStream::open(&options.file, &options.limits.limits()?)?;
     let mut resampler = StreamResampler::new(sound.sample_rate(), rate)?;
     let (mut block, mut resampled) = (Vec::new(), Vec::new());
     while sound.next_block(&mut block)? {

@@ -19,7 +19,9 @@ struct Answer {
 
 pub fn run(options: &Tag) -> anyhow::Result<()> {
     let paths = sound_files(&options.paths)?;
+    let limits = options.limits.limits()?;
     let mut tagger = Tagger::open(&options.model, options.threads)?;
+    tagger.limits = limits;
     let mut answers = Vec::new();
     let mut failed = 0;
     if options.csv {

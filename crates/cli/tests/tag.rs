@@ -258,11 +258,25 @@ fn features_of_a_long_clip_are_those_of_the_whole() {
         ("--set n_mels", "KEY=VALUE"),
         ("--set n_mels=40 --set n_mels=41", "given twice"),
         ("--max-seconds 24", "24 seconds"),
+        ("--max-seconds 0", "max_seconds"),
+        ("--max-sample-rate 22050", "22050 Hz"),
+        ("--max-channels 0", "max_channels"),
+        ("--max-samples 1000", "1000 samples"),
     ] {
         place.remove("x.npy");
         place.run(&format!("features long.wav --kind logmel {words} --out x.npy")).failed(&[expected]);
         assert!(!place.path("x.npy").exists());
     }
+}
+
+#[test]
+fn a_sound_beyond_the_limits_is_not_tagged() {
+    let clip = &test_clips()[0];
+    let tag = |words: &str| shared().run(&format!("tag {clip} --model run/bundle {words}"));
+    tag("--max-seconds 60 --max-channels 1 --max-sample-rate 44100").done();
+    tag("--max-seconds 0.1").failed(&[clip, "0.1 seconds"]);
+    tag("--max-sample-rate 8000").failed(&[clip, "8000 Hz"]);
+    tag("--max-seconds -1").failed(&["max_seconds", "above 0"]);
 }
 
 #[test]
