@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use earmark_audio::{Limits, decode, write_wav};
-use earmark_datasets::{FeatureCache, Wanted};
+use earmark_datasets::{FeatureCache, Wanted, sound_files};
 use earmark_features::{FrontEnd, MfccStatistics};
 use rayon::prelude::*;
 
@@ -22,7 +22,7 @@ fn main() {
     let Some(folder) = std::env::var_os("EARMARK_ESC10") else { return println!("EARMARK_ESC10 is not set: skipped") };
     rayon::ThreadPoolBuilder::new().num_threads(2).build_global().unwrap();
     let place = tempfile::tempdir().unwrap();
-    let ogg = sounds(Path::new(&folder));
+    let ogg = sound_files(Path::new(&folder)).unwrap();
     let wav: Vec<PathBuf> = (0..ogg.len()).map(|at| place.path().join(format!("{at}.wav"))).collect();
     ogg.par_iter().zip(&wav).for_each(|(ogg, wav)| write_wav(wav, &decode(ogg, &Limits::default()).unwrap()).unwrap());
 
@@ -55,19 +55,6 @@ fn main() {
             "{kind:<4} {ours:>5.2} {librosa:>8.2} {ratio:>6.2} {script:>7.2} {with_start:>6.2} {half:>14.2} {again:>9.2} {all:>15.2}"
         );
     }
-}
-
-/// All sound files below a folder.
-fn sounds(folder: &Path) -> Vec<PathBuf> {
-    let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    let mut all: Vec<PathBuf> = paths
-        .flat_map(|path| match path.is_dir() {
-            true => sounds(&path),
-            false => Vec::from_iter(earmark_audio::is_sound_file(&path).then_some(path)),
-        })
-        .collect();
-    all.sort();
-    all
 }
 
 /// Seconds from the files' names to their features on disk, or back from there.

@@ -4,11 +4,12 @@
 //! `EARMARK_ESC10=FOLDER cargo bench -p earmark-datasets --bench crops`
 #![allow(clippy::unwrap_used, reason = "a bench stops at the first fault")]
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
 use earmark_datasets::{
     Average, Batch, BatchSettings, Batches, Example, FeatureCache, Hearing, Mixup, Padding, Wanted, Windowing,
+    sound_files,
 };
 use earmark_features::{FrontEnd, InputScaling, Scaling};
 use rayon::prelude::*;
@@ -22,7 +23,7 @@ fn main() {
     let pool = |threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
     let (one, two) = (pool(1), pool(2));
     let place = tempfile::tempdir().unwrap();
-    let paths = sounds(Path::new(&folder));
+    let paths = sound_files(Path::new(&folder)).unwrap();
     let sums: Vec<String> = paths.iter().map(|path| earmark_files::sha256_file(path).unwrap()).collect();
     let clips: Vec<(&Path, &str)> = paths.iter().zip(&sums).map(|(path, sum)| (path.as_path(), sum.as_str())).collect();
     println!("crops per second, mixup, batches of {BATCH}, {} clips", clips.len());
@@ -103,17 +104,4 @@ fn speed(batches: &Batches<'_>, shared: bool) -> f64 {
     let threads = if shared { 1 } else { rayon::current_num_threads() };
     let crops: usize = work.par_chunks(work.len().div_ceil(threads)).map(make).sum();
     crops as f64 / start.elapsed().as_secs_f64()
-}
-
-/// All sound files below a folder.
-fn sounds(folder: &Path) -> Vec<PathBuf> {
-    let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    let mut all: Vec<PathBuf> = paths
-        .flat_map(|path| match path.is_dir() {
-            true => sounds(&path),
-            false => Vec::from_iter(earmark_audio::is_sound_file(&path).then_some(path)),
-        })
-        .collect();
-    all.sort();
-    all
 }

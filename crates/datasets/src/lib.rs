@@ -21,6 +21,7 @@ pub mod random;
 mod splits;
 pub mod synth;
 mod table;
+mod walk;
 mod windowing;
 
 pub use batches::{Batch, BatchSettings, Batches, Example};
@@ -33,4 +34,5 @@ pub use manifest::{Columns, Damaged, Item, Manifest, OpenOptions, Usage, open};
 pub use mixup::Mixup;
 pub use random::epoch_order;
 pub use splits::Splits;
+pub use walk::sound_files;
 pub use windowing::{Average, Windowing};

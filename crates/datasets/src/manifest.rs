@@ -54,8 +54,6 @@ pub enum Usage {
 /// A data set: its classes and clips. All audio files were there when it was opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Manifest {
-    /// The folder, or the CSV file, it was read from.
-    pub root: PathBuf,
     /// The classes, sorted; those of the training clips.
     pub labels: Vec<String>,
     /// Clips to learn from, in the order of the CSV, or of class and file name.
@@ -179,7 +177,6 @@ pub(crate) fn read(path: &Path, options: &OpenOptions) -> Result<Reading, Datase
     faults.extend(missing_files(&rows));
     let no_folds = vec![None; rows.test.len()];
     let manifest = Manifest {
-        root: path.to_owned(),
         train: items(rows.train, folds, &labels),
         test: items(rows.test, no_folds, &labels),
         labels,

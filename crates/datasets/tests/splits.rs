@@ -20,7 +20,6 @@ fn manifest(labels: &[usize], group: impl Fn(usize) -> Option<String>) -> Manife
         usage: None,
     };
     Manifest {
-        root: PathBuf::from("data"),
         labels: (0..classes).map(|class| format!("class, {class}")).collect(),
         train: labels.iter().enumerate().map(item).collect(),
         test: Vec::new(),

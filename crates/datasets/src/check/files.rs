@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use earmark_audio::is_sound_file;
 
 use super::{Kind, Problem, shown};
-use crate::layouts::listing;
 use crate::manifest::{OpenOptions, Reading};
+use crate::walk::walk;
 
 /// Extensions of sound in formats that are not decoded.
 const OTHER: [&str; 17] = [
@@ -53,31 +53,13 @@ pub(super) fn passed_over(read: &Reading, path: &Path, options: &OpenOptions) ->
         let message = format!("{} in {folder} in a format that is not decoded", files(sounds.len()));
         Problem::warning(Kind::OtherFormat, sounds, message)
     });
-    unreadable.into_iter().chain(read.passed_over.iter().map(empty)).chain(not_listed).chain(other).collect()
+    let unreadable = unreadable
+        .into_iter()
+        .map(|(folder, error)| Problem::error(Kind::Unreadable, vec![shown(&folder)], error.to_string()));
+    unreadable.chain(read.passed_over.iter().map(empty)).chain(not_listed).chain(other).collect()
 }
 
 fn is_other_sound(path: &Path) -> bool {
     let extension = path.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
     extension.is_some_and(|extension| OTHER.contains(&extension.as_str())) && path.is_file()
-}
-
-/// Every file below a folder, but for hidden ones. Links to folders are followed, each folder is walked once. Folders
-/// that cannot be read are given back.
-fn walk(root: &Path, take: &mut impl FnMut(&Path)) -> Vec<Problem> {
-    let (mut folders, mut walked) = (vec![root.to_owned()], BTreeSet::new());
-    let mut unreadable = Vec::new();
-    while let Some(folder) = folders.pop() {
-        if !folder.canonicalize().is_ok_and(|real| walked.insert(real)) {
-            continue;
-        }
-        match listing(&folder) {
-            Ok(paths) => {
-                let (below, files): (Vec<_>, Vec<_>) = paths.into_iter().partition(|path| path.is_dir());
-                folders.extend(below);
-                files.iter().for_each(|file| take(file));
-            }
-            Err(error) => unreadable.push(Problem::error(Kind::Unreadable, vec![shown(&folder)], error.to_string())),
-        }
-    }
-    unreadable
 }

@@ -1,0 +1,96 @@
+//! Every file below a folder.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use earmark_audio::is_sound_file;
+
+use crate::error::DatasetError;
+use crate::layouts::listing;
+
+/// The sound files below a folder, however deep, sorted by path. Hidden files and folders are passed over; links are
+/// followed, and a folder that several ways lead to is walked once, so links in a circle are no harm.
+///
+/// ```
+/// let folder = tempfile::tempdir()?;
+/// for name in ["b.wav", "a/deep/c.OGG", "a/notes.txt", ".hidden.wav"] {
+///     earmark_files::write_atomic(&folder.path().join(name), b"")?;
+/// }
+/// let sounds = earmark_datasets::sound_files(folder.path())?;
+/// assert_eq!(sounds, ["a/deep/c.OGG", "b.wav"].map(|name| folder.path().join(name)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// The folder, or one below it, cannot be listed.
+pub fn sound_files(folder: &Path) -> Result<Vec<PathBuf>, DatasetError> {
+    let mut sounds = Vec::new();
+    let take = &mut |file: &Path| {
+        if is_sound_file(file) {
+            sounds.push(file.to_owned());
+        }
+    };
+    match walk(folder, take).into_iter().next() {
+        Some((_, error)) => Err(error),
+        None => {
+            sounds.sort();
+            Ok(sounds)
+        }
+    }
+}
+
+/// Hands every file below a folder to `take`, by the rules of [`sound_files`]. Folders that cannot be listed are given
+/// back, with the reason.
+pub(crate) fn walk(root: &Path, take: &mut impl FnMut(&Path)) -> Vec<(PathBuf, DatasetError)> {
+    let (mut folders, mut walked) = (vec![root.to_owned()], BTreeSet::new());
+    let mut unreadable = Vec::new();
+    while let Some(folder) = folders.pop() {
+        if folder.canonicalize().is_ok_and(|real| !walked.insert(real)) {
+            continue;
+        }
+        match listing(&folder) {
+            Ok(paths) => {
+                let (below, files): (Vec<_>, Vec<_>) = paths.into_iter().partition(|path| path.is_dir());
+                folders.extend(below.into_iter().rev());
+                files.iter().for_each(|file| take(file));
+            }
+            Err(error) => unreadable.push((folder, error)),
+        }
+    }
+    unreadable
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_listed_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("clip.wav");
+        std::fs::write(&file, "").unwrap();
+        for path in [&file, &folder.path().join("gone")] {
+            let error = sound_files(path).unwrap_err().to_string();
+            assert!(error.contains("cannot list") && error.contains(&path.display().to_string()), "{error}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_are_followed_once() {
+        use std::os::unix::fs::symlink;
+        let folder = tempfile::tempdir().unwrap();
+        let (inside, outside) = (folder.path().join("inside"), folder.path().join("outside"));
+        for path in [inside.join("a"), outside.clone()] {
+            std::fs::create_dir_all(&path).unwrap();
+            std::fs::write(path.join("clip.wav"), "").unwrap();
+        }
+        symlink(&inside, inside.join("a/circle")).unwrap();
+        symlink(&outside, inside.join("b")).unwrap();
+        symlink(&outside, inside.join("c")).unwrap();
+        symlink(outside.join("gone"), inside.join("nowhere.wav")).unwrap();
+        symlink(outside.join("clip.wav"), inside.join("one.wav")).unwrap();
+        let expected = ["a/clip.wav", "b/clip.wav", "one.wav"].map(|name| inside.join(name));
+        assert_eq!(sound_files(&inside).unwrap(), expected);
+    }
+}
