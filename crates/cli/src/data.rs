@@ -1,4 +1,5 @@
-//! `earmark features`: one file's features as a NumPy file, in bounded memory however long the file is.
+//! `earmark features`: one file's features as a NumPy file. The wave takes no more memory for a longer file; other
+//! features keep 4 bytes for each frame and band until the clip's end ([`FeatureStream`]).
 
 use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};
@@ -23,6 +24,7 @@ pub fn features(options: &Features) -> anyhow::Result<()> {
         Kind::Mfcc => settings(Some("mfcc"), &options.set)?,
         Kind::Stats => return statistics(options),
     };
+    not_onto_itself(options)?;
     let extractor = front_end.extractor()?;
     let (channels, bins) = front_end.shape();
     let named = || options.file.display().to_string();
@@ -41,16 +43,17 @@ pub fn features(options: &Features) -> anyhow::Result<()> {
         } else {
             npy.write_rows(&mut stream, &mut block, frames)?;
         }
-        let shape = if front_end_is_wave(&front_end) { vec![channels, frames] } else { vec![channels, bins, frames] };
+        let shape = if matches!(front_end, FrontEnd::Wave { .. }) {
+            vec![channels, frames]
+        } else {
+            vec![channels, bins, frames]
+        };
         npy.write_header(&shape)
     })
 }
 
-fn front_end_is_wave(front_end: &FrontEnd) -> bool {
-    matches!(front_end, FrontEnd::Wave { .. })
-}
-
 fn statistics(options: &Features) -> anyhow::Result<()> {
+    not_onto_itself(options)?;
     let settings: MfccStatistics = settings(None, &options.set)?;
     let extractor = settings.extractor()?;
     let mut stream = extractor.stream();
@@ -58,6 +61,13 @@ fn statistics(options: &Features) -> anyhow::Result<()> {
     hear(options, settings.mel.sr, |samples| stream.push(samples).with_context(named))?;
     let values = stream.finish().with_context(named)?;
     Ok(write_atomic(&options.out, &npy(&[values.len()], &values))?)
+}
+
+/// The features must not take the place of their sound.
+fn not_onto_itself(options: &Features) -> anyhow::Result<()> {
+    let same = options.out.canonicalize().is_ok_and(|out| options.file.canonicalize().is_ok_and(|file| file == out));
+    anyhow::ensure!(!same, "--out {} is the sound file itself", options.out.display());
+    Ok(())
 }
 
 /// Front-end settings from `key=value`, the value as in JSON; a word that is none stands for itself.
@@ -75,15 +85,16 @@ fn settings<T: DeserializeOwned>(kind: Option<&str>, set: &[String]) -> anyhow::
 /// Decodes the file, block by block, at the rate that the features want.
 fn hear(options: &Features, rate: u32, mut each: impl FnMut(&[f32]) -> anyhow::Result<()>) -> anyhow::Result<()> {
     let mut sound = AudioStream::open(&options.file, &options.limits.limits()?)?;
-    let mut resampler = StreamResampler::new(sound.sample_rate(), rate)?;
+    let named = || options.file.display().to_string();
+    let mut resampler = StreamResampler::new(sound.sample_rate(), rate).with_context(named)?;
     let (mut block, mut resampled) = (Vec::new(), Vec::new());
     while sound.next_block(&mut block)? {
         resampled.clear();
-        resampler.push(&block, &mut resampled)?;
+        resampler.push(&block, &mut resampled).with_context(named)?;
         each(&resampled)?;
     }
     resampled.clear();
-    resampler.finish(&mut resampled)?;
+    resampler.finish(&mut resampled).with_context(named)?;
     each(&resampled)
 }
 

@@ -44,7 +44,8 @@ pub struct DataSettings {
     pub folds_from: Option<String>,
     /// A regular expression whose first group is the recording, or whatever else must stay in one fold, in a file's name.
     pub groups_from: Option<String>,
-    /// Empty, damaged and unreadable clips: `error`, `skip`, or `zeros` (silence in their place).
+    /// Empty and damaged clips: `error`, `skip`, or `zeros` (silence in their place). A file that cannot be read at all
+    /// ends the run.
     pub damaged: Damaged,
     /// Precision of the features in the cache: `f16` takes half the room.
     pub cache_precision: CachePrecision,
@@ -59,7 +60,7 @@ pub enum CachePrecision {
     /// 32 bits: as they were computed.
     #[default]
     F32,
-    /// 16 bits, 11 of them significant: some hundredths of a decibel.
+    /// 16 bits, 11 of them significant: some hundredths of a decibel in log-mel, up to 0.25 in an MFCC near 900.
     F16,
 }
 

@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
 use earmark_datasets::{Damaged, FeatureCache, Heard, Item, Wanted};
 use earmark_features::FrontEnd;
 use rayon::prelude::*;
@@ -75,7 +74,7 @@ impl<'a> Ears<'a> {
         }
         anyhow::ensure!(
             policy != Damaged::Error || faults.is_empty(),
-            "{} of {} clips cannot be used (data.damaged = \"skip\" or \"zeros\" in the recipe goes on without them):\n  {}",
+            "{} of {} clips cannot be used (with data.damaged = \"skip\" in the recipe they are left out, with \"zeros\" silence stands for them):\n  {}",
             faults.len(),
             items.len(),
             faults.join("\n  ")
@@ -89,15 +88,26 @@ impl<'a> Ears<'a> {
 }
 
 /// The SHA-256 of each item's file.
+///
+/// # Errors
+/// All files that cannot be read.
 pub fn sums(items: &[Item], bars: &Bars) -> anyhow::Result<Vec<String>> {
     let bar = bars.counter("files", items.len());
     let sums = items.par_iter().map(|item| {
         bar.inc(1);
-        Ok(earmark_files::sha256_file(&item.path)?)
+        earmark_files::sha256_file(&item.path)
     });
-    let sums = sums.collect::<anyhow::Result<_>>().context("cannot look at all sounds");
+    let sums: Vec<_> = sums.collect();
     bar.finish_and_clear();
-    sums
+    let faults: Vec<String> = sums.iter().filter_map(|sum| sum.as_ref().err()).map(ToString::to_string).collect();
+    anyhow::ensure!(
+        faults.is_empty(),
+        "{} of {} files cannot be read:\n  {}",
+        faults.len(),
+        sums.len(),
+        faults.join("\n  ")
+    );
+    Ok(sums.into_iter().flatten().collect())
 }
 
 /// Bytes in a unit that suits them.

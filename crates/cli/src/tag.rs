@@ -1,24 +1,24 @@
 //! `earmark tag`: sounds in, tags out.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Context;
-use earmark_audio::is_sound_file;
+use earmark_datasets::sound_files;
 use earmark_tagging::{Tag as Tagged, Tagger};
 use serde::Serialize;
 
 use crate::args::Tag;
 use crate::output;
 
-/// The tags of one file, in the form that scripts read.
+/// The tags of one file, in the form that scripts read. JSON holds Unicode only: other bytes of a name become U+FFFD.
 #[derive(Serialize)]
 struct Answer {
-    path: PathBuf,
+    path: String,
     tags: Vec<Tagged>,
 }
 
 pub fn run(options: &Tag) -> anyhow::Result<()> {
-    let paths = sound_files(&options.paths)?;
+    let paths = files(&options.paths)?;
     let limits = options.limits.limits()?;
     let mut tagger = Tagger::open(&options.model, options.threads)?;
     tagger.limits = limits;
@@ -33,7 +33,7 @@ pub fn run(options: &Tag) -> anyhow::Result<()> {
             Ok(mut tags) => {
                 tags.truncate(usize::try_from(options.top).unwrap_or(usize::MAX));
                 tags.retain(|tag| tag.score >= options.min_score);
-                let answer = Answer { path, tags };
+                let answer = Answer { path: path.display().to_string(), tags };
                 if options.json {
                     answers.push(answer);
                 } else {
@@ -54,11 +54,11 @@ pub fn run(options: &Tag) -> anyhow::Result<()> {
 }
 
 fn lines(answer: &Answer, as_csv: bool) -> anyhow::Result<String> {
-    let path = answer.path.display().to_string();
+    let path = &answer.path;
     if as_csv {
         let mut csv = csv::Writer::from_writer(Vec::new());
         for tag in &answer.tags {
-            csv.write_record([&path, &tag.label, &tag.score.to_string()])?;
+            csv.write_record([path, &tag.label, &tag.score.to_string()])?;
         }
         return Ok(String::from_utf8(csv.into_inner().context("cannot write CSV")?)?);
     }
@@ -67,30 +67,16 @@ fn lines(answer: &Answer, as_csv: bool) -> anyhow::Result<String> {
 }
 
 /// The files given, and those in the folders given, sorted by name.
-fn sound_files(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
+fn files(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for path in paths {
         if path.is_dir() {
-            let before = files.len();
-            collect(path, &mut files)?;
-            anyhow::ensure!(files.len() > before, "{}: no sound files in this folder", path.display());
+            let sounds = sound_files(path)?;
+            anyhow::ensure!(!sounds.is_empty(), "{}: no sound files in this folder", path.display());
+            files.extend(sounds);
         } else {
             files.push(path.clone());
         }
     }
     Ok(files)
-}
-
-fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {
-    let entries = std::fs::read_dir(folder).with_context(|| format!("cannot read the folder {}", folder.display()))?;
-    let mut entries: Vec<PathBuf> = entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<_>>()?;
-    entries.sort();
-    for path in entries {
-        if path.is_dir() {
-            collect(&path, files)?;
-        } else if is_sound_file(&path) {
-            files.push(path);
-        }
-    }
-    Ok(())
 }

@@ -29,11 +29,17 @@ pub fn run(options: &Train) -> anyhow::Result<()> {
 
     let mut manifest = open_data(options, &recipe)?;
     let mut splits = split(&manifest, &recipe)?;
-    let jobs = jobs(&recipe, splits.folds, options.job.as_deref())?;
+    let mut jobs = all_jobs(&recipe, splits.folds, options.job.as_deref())?;
     Run::check_place(&options.out, &recipe)?;
     let cache: PathBuf = options.cache.clone().unwrap_or_else(|| options.out.join(CACHE));
     let ears = Ears::open(&recipe, jobs.iter().map(|(learner, _)| learner.name.as_str()), &cache)?;
-    let sounds = hear_all(&mut manifest, &mut splits, &ears, &bars)?;
+    let sounds = hear_all(&mut manifest, &ears, &bars)?;
+    if manifest.train.len() < splits.of.len() {
+        // Of the clips that were drawn some are left out: the others are drawn anew, so that every fold has its share.
+        let left = || format!("{} of {} training clips are left", manifest.train.len(), splits.of.len());
+        splits = split(&manifest, &recipe).with_context(left)?;
+        jobs = all_jobs(&recipe, splits.folds, options.job.as_deref())?;
+    }
     let run = Run::begin(&options.out, &recipe, &manifest, &splits, &sounds.sums)?;
     save_statistics(&run, &manifest, &recipe, &sounds.clips)?;
 
@@ -75,19 +81,16 @@ struct Sounds {
     sums: Vec<String>,
 }
 
-/// Hears training and test clips; skipped ones leave the manifest and the splits.
-fn hear_all(manifest: &mut Manifest, splits: &mut Splits, ears: &Ears, bars: &Bars) -> anyhow::Result<Sounds> {
+/// Hears training and test clips; skipped ones leave the manifest.
+fn hear_all(manifest: &mut Manifest, ears: &Ears, bars: &Bars) -> anyhow::Result<Sounds> {
     let items: Vec<Item> = manifest.train.iter().chain(&manifest.test).cloned().collect();
     let mut sums = sums(&items, bars)?;
     let clips = ears.hear(&items, &sums, bars)?;
     let heard: Vec<bool> = clips.iter().map(Option::is_some).collect();
     let (in_train, in_test) = heard.split_at(manifest.train.len());
     keep(&mut sums, &heard);
-    keep(&mut splits.of, in_train);
     keep(&mut manifest.train, in_train);
     keep(&mut manifest.test, in_test);
-    // Skipped clips may have been the last ones of a class in a fold.
-    splits.check(manifest)?;
     Ok(Sounds { clips: clips.into_iter().flatten().collect(), sums })
 }
 
@@ -97,7 +100,7 @@ fn keep<T>(items: &mut Vec<T>, kept: &[bool]) {
 }
 
 /// The jobs asked for, as learner and split: all, or the one named `wanted`.
-fn jobs<'a>(
+fn all_jobs<'a>(
     recipe: &'a Recipe,
     folds: usize,
     wanted: Option<&str>,

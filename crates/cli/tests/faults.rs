@@ -183,6 +183,40 @@ fn the_recipe_may_say_that_damaged_clips_are_skipped_or_silent() {
 }
 
 #[test]
+fn folds_are_drawn_of_the_clips_that_are_left() {
+    let place = place("faults-left");
+    place.write("recipe.toml", RECIPE.replace("[data]", "[data]\ndamaged = \"skip\""));
+    let job = TRAIN.replace("--jobs 2 --threads 2", "--threads 2 --job a/fold0");
+    place.run(&job).done();
+    let drawn = clips(&place, "run", "train");
+    let (label, _) = drawn.values().next().unwrap().clone();
+    let of_label = |fold: &'static str| {
+        let label = label.clone();
+        move |(_, (own, of)): &(&String, &(String, String))| *own == label && of == fold
+    };
+    // All that one fold had of a class cannot be heard; the other's two or three are left.
+    for (clip, _) in drawn.iter().filter(of_label("1")) {
+        place.write(&format!("data/audio_train/{clip}"), wav(1, 16, &[]));
+    }
+    place.remove("run");
+    place.run(&job).done();
+    let left = clips(&place, "run", "train");
+    assert!(left.len() < drawn.len());
+    for fold in ["0", "1"] {
+        assert!(left.iter().any(|clip| of_label(fold)(&clip)), "{label} in fold {fold}: {left:?}");
+    }
+    // One clip is too few for two folds.
+    for (clip, _) in left.iter().filter(of_label("1")) {
+        place.write(&format!("data/audio_train/{clip}"), wav(1, 16, &[]));
+    }
+    for (clip, _) in left.iter().filter(of_label("0")).skip(1) {
+        place.write(&format!("data/audio_train/{clip}"), wav(1, 16, &[]));
+    }
+    place.remove("run");
+    place.run(&job).failed(&["of 60 training clips are left", &label]);
+}
+
+#[test]
 fn recipes_with_faults() {
     let place = place("faults-recipe");
     let edits = [

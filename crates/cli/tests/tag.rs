@@ -250,6 +250,7 @@ fn features_of_a_long_clip_are_those_of_the_whole() {
         let rows: Vec<u8> = features.rows().iter().flat_map(|value| value.to_le_bytes()).collect();
         assert!(place.read("x.npy")[128..] == rows, "{kind}");
     }
+    place.run("features long.wav --kind stats --out ./long.wav").failed(&["is the sound file itself"]);
     place.run("features long.wav --kind stats --set set=all --set n_mfcc=20 --out s.npy").done();
     assert_eq!(place.read("s.npy").len(), 128 + 4 * 7 * 20);
     for (words, expected) in [
@@ -267,6 +268,25 @@ fn features_of_a_long_clip_are_those_of_the_whole() {
         place.run(&format!("features long.wav --kind logmel {words} --out x.npy")).failed(&[expected]);
         assert!(!place.path("x.npy").exists());
     }
+}
+
+#[test]
+fn a_folder_in_a_circle_is_tagged_once_and_without_hidden_files() {
+    let place = Place::new("tag-circle");
+    let sound = shared().read(&test_clips()[0]);
+    std::fs::create_dir_all(place.path("sounds/deep")).unwrap();
+    let odd: &std::ffi::OsStr = std::os::unix::ffi::OsStrExt::from_bytes(b"\xff.wav");
+    std::fs::write(place.path("sounds").join(odd), &sound).unwrap();
+    place.write("sounds/deep/a.wav", &sound);
+    place.write("sounds/._a.wav", b"no sound");
+    for link in ["sounds/first", "sounds/deep/second"] {
+        std::os::unix::fs::symlink(place.path("sounds"), place.path(link)).unwrap();
+    }
+    let model = shared().path("run/bundle");
+    let tagged = place.run(&format!("tag sounds --json --model {}", model.display())).done().json();
+    let paths: Vec<&str> = tagged.as_array().unwrap().iter().map(|file| file["path"].as_str().unwrap()).collect();
+    assert_eq!(paths.len(), 2, "{paths:?}");
+    assert!(paths[0].ends_with("deep/a.wav") && paths[1].ends_with("\u{fffd}.wav"), "{paths:?}");
 }
 
 #[test]

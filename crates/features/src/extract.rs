@@ -50,7 +50,8 @@ impl Extractor {
     /// Features of a whole clip.
     ///
     /// # Shape
-    /// `samples`: `[N]`, mono; out: `[frames, channels, bins]`, with centring `frames = 1 + N / hop_length`.
+    /// `samples`: `[N]`, mono; out: `[frames, channels, bins]`, with centring `frames = 1 + N / hop_length`
+    /// (`1 + (N - 1) / hop_length` for an odd `n_fft`).
     /// # Units
     /// Samples at [`FrontEnd::sample_rate`], full scale = 1; log-mel in dB. Power above 3.4e38 counts as 3.4e38.
     /// # Errors

@@ -57,6 +57,12 @@ impl Scaling {
         Self::of(std::iter::once(clip))
     }
 
+    /// Whether it has a mean and a deviation above 0 for each of so many channels, all finite.
+    pub fn fits(&self, channels: usize) -> bool {
+        let numbers = self.mean.len() == channels && self.mean.iter().all(|mean| mean.is_finite());
+        numbers && self.deviation.len() == channels && self.deviation.iter().all(|d| d.is_finite() && *d > 0.0)
+    }
+
     /// Subtracts the mean and divides by the deviation, in place.
     ///
     /// # Shape

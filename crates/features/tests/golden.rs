@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use earmark_audio::{Limits, decode};
-use earmark_features::{Features, FrontEnd, MelSettings, MfccStatistics, melspectrogram, mfcc_statistics};
+use earmark_features::{
+    Features, FrontEnd, MelSettings, MfccStatistics, Reference, delta, melspectrogram, mfcc_statistics, power_to_db,
+};
 use serde_json::{Value, json};
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../golden/features/");
@@ -146,6 +148,39 @@ fn every_case_equals_librosa() {
     assert!(cases.len() > 150, "{}", cases.len());
     let wrong = compare(&cases, &values, sound, |_| 1.0);
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn decibels_and_deltas_of_librosas_values_equal_librosas() {
+    let (cases, values) = read("cases.json", "values.f32");
+    let (mut decibels, mut deltas) = (0, 0);
+    for case in cases.iter().filter(|case| case.kind == "logmel") {
+        let size = case.shape[1..].iter().product();
+        let channel = |at: usize| &values[case.offset + at * size..][..size];
+        let front_end = |settings: Value| -> FrontEnd { serde_json::from_value(settings).unwrap() };
+        let mut settings = case.settings.clone();
+        settings.insert("kind".to_owned(), json!("logmel"));
+        let FrontEnd::LogMel { mel, delta: settings, .. } = front_end(Value::Object(settings)) else { unreachable!() };
+        let setting = case.name.split('/').next();
+        let same =
+            |other: &&Case| other.kind == "mel" && other.sound == case.sound && other.name.split('/').next() == setting;
+        if let (Some(power), Reference::Power(reference)) = (cases.iter().find(same), mel.r#ref) {
+            let mut power: Vec<f64> = values[power.offset..][..size].iter().map(|value| f64::from(*value)).collect();
+            power_to_db(&mut power, f64::from(reference), f64::from(mel.amin), mel.top_db.map(f64::from));
+            let ours: Vec<f32> = power.into_iter().map(|value| value as f32).collect();
+            assert!(difference("logmel", &ours, channel(0)) < 1.0, "{}", case.name);
+            decibels += 1;
+        }
+        for order in 1..case.shape[0] {
+            let rows = channel(0).chunks_exact(case.shape[2]).zip(channel(order).chunks_exact(case.shape[2]));
+            for (row, expected) in rows {
+                let ours = delta(row, order as u8, &settings).unwrap();
+                assert!(difference("logmel", &ours, expected) < 1.0, "{}, order {order}", case.name);
+                deltas += 1;
+            }
+        }
+    }
+    assert!(decibels > 20 && deltas > 500, "{decibels} spectrograms, {deltas} rows");
 }
 
 #[test]

@@ -134,6 +134,13 @@ impl Bundle {
                 return Err(unusable(&path, format!("it names the file {name}, which {SUMS} does not list")));
             }
         }
+        for Learner { name, features, scaling, .. } in &bundle.learners {
+            if matches!(scaling, InputScaling::Fixed(scaling) if !scaling.fits(features.shape().0)) {
+                let reason =
+                    format!("the scaling of {name} has no mean and deviation above 0 for each of its channels");
+                return Err(unusable(&path, reason));
+            }
+        }
         if bundle.learners.is_empty() || bundle.labels.is_empty() {
             return Err(unusable(&path, "it has no learners or no labels"));
         }

@@ -46,6 +46,14 @@ pub enum TaggingError {
         /// Why.
         source: FeatureError,
     },
+    /// A clip cannot be brought to another sample rate.
+    #[error("{}: {source}", path.display())]
+    Resampling {
+        /// The clip's file.
+        path: PathBuf,
+        /// Why.
+        source: AudioError,
+    },
     /// A file cannot be read or written.
     #[error(transparent)]
     File(#[from] FileError),

@@ -144,7 +144,9 @@ impl Heard<'_> {
                     let source = FeatureError::NotFinite { index, value: samples[index] };
                     return Err(features_error(self.path, source));
                 }
-                self.at_rates.push(resample(self.clip, rate)?);
+                let resampled = resample(self.clip, rate);
+                let failed = |source| TaggingError::Resampling { path: self.path.to_owned(), source };
+                self.at_rates.push(resampled.map_err(failed)?);
                 self.at_rates.len() - 1
             }
         };

@@ -217,6 +217,7 @@ fn a_description_that_does_not_fit_is_refused_with_the_reason() {
         (r#""fine.onnx""#, r#""other.onnx""#, "other.onnx"),
         (r#""level2.onnx""#, r#""level3.onnx""#, "level3.onnx"),
         (r#""hop_length": 220"#, r#""hop_length": 0"#, "hop_length"),
+        (r#""scaling": null"#, r#""scaling": {"mean": [0.0], "deviation": [1.0]}"#, "scaling of fine"),
         (r#""activation": "softmax""#, r#""activation": "sigmoid""#, "sigmoid"),
     ];
     for (from, to, expected) in cases {

@@ -217,13 +217,12 @@ impl LearnerSettings {
     /// # Errors
     /// A given mean or deviation that is not one usable number per channel.
     pub fn check_input(&self, front_end: &FrontEnd) -> Result<(), TrainingError> {
-        let Normalization::Fixed(Scaling { mean, deviation }) = &self.normalization else { return Ok(()) };
+        let Normalization::Fixed(scaling) = &self.normalization else { return Ok(()) };
         let (channels, _) = front_end.shape();
-        let fits = mean.len() == channels && deviation.len() == channels;
-        let usable = mean.iter().all(|mean| mean.is_finite()) && deviation.iter().all(|d| d.is_finite() && *d > 0.0);
-        if fits && usable {
+        if scaling.fits(channels) {
             return Ok(());
         }
+        let Scaling { mean, deviation } = scaling;
         Err(TrainingError::Setting {
             learner: self.name.clone(),
             key: "normalization",
