@@ -108,7 +108,8 @@ def broken(wav, flac, fragments):
     yield "no_channels.wav", at(wav, 22, bytes(2))
     yield "many_channels.wav", at(wav, 22, b"\xff\x00")
     yield "no_rate.wav", at(wav, 24, bytes(4))
-    yield "high_rate.wav", at(wav, 24, struct.pack("<I", 1 << 31))
+    for name, rate in [("high", 1 << 31), ("one_hertz", 1), ("low", 1000), ("prime", 383_983), ("odd", 383_999)]:
+        yield f"{name}_rate.wav", at(wav, 24, struct.pack("<I", rate))
     yield "no_block.wav", at(wav, 32, bytes(2))
     yield "odd_bits.wav", at(wav, 34, struct.pack("<H", 13))
     floats = struct.pack("<8f", 0.5, float("nan"), 0, float("inf"), 1e38, -1e38, 1e-45, 2)

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use earmark_audio::{AudioError, AudioStream, Limits, decode};
+use earmark_audio::{AudioError, AudioStream, Clip, Limits, decode, resample};
 
 /// Samples that a block of a stream has at most.
 const BLOCK: usize = 81_920;
@@ -22,16 +22,19 @@ pub fn check(path: &Path, bytes: &[u8]) -> bool {
     decodes(path, bytes)
 }
 
-/// Puts the bytes at `path` and decodes them: finite samples within the limits, or an error that names the file.
+/// Puts the bytes at `path` and decodes them: finite samples within the limits, which come to other rates, or an error that
+/// names the file.
 fn decodes(path: &Path, bytes: &[u8]) -> bool {
     std::fs::write(path, bytes).unwrap();
     let limits = Limits { max_seconds: 60.0, ..Limits::default() };
     match decode(path, &limits) {
         Ok(clip) => {
-            assert!((1..=limits.max_sample_rate).contains(&clip.sample_rate), "{} Hz", clip.sample_rate);
+            let rates = limits.min_sample_rate..=limits.max_sample_rate;
+            assert!(rates.contains(&clip.sample_rate), "{} Hz", clip.sample_rate);
             assert!(!clip.samples.is_empty() && clip.seconds() <= limits.max_seconds, "{} s", clip.seconds());
             assert!(clip.samples.iter().all(|sample| sample.is_finite()));
             assert!(streamed(path, &limits) == clip.samples);
+            [22_050, 44_100].iter().for_each(|rate| resamples(&clip, *rate));
             true
         }
         // Bytes that can be read are never a failure of the disk, which would end the work on all other clips too.
@@ -40,6 +43,18 @@ fn decodes(path: &Path, bytes: &[u8]) -> bool {
             assert!(error.to_string().contains(&path.display().to_string()), "{error}");
             false
         }
+    }
+}
+
+/// Brings a clip to another rate, which is refused only to samples that no transform can take.
+fn resamples(clip: &Clip, sample_rate: u32) {
+    match resample(clip, sample_rate) {
+        Ok(resampled) => {
+            let expected = clip.seconds() * f64::from(sample_rate);
+            assert!((resampled.samples.len() as f64 - expected).abs() < 1.0, "{} samples", resampled.samples.len());
+            assert!(resampled.samples.iter().all(|sample| sample.is_finite()));
+        }
+        Err(error) => assert!(clip.samples.iter().any(|sample| sample.abs() > 1e20), "{error}"),
     }
 }
 

@@ -54,11 +54,13 @@ pub enum AudioError {
         /// The sample.
         value: f32,
     },
-    /// A limit of [`crate::Limits`] is exceeded.
-    #[error("{} has more than {limit} {unit}, the limit set", path.display())]
+    /// The file is beyond a limit of [`crate::Limits`].
+    #[error("{} has {than} than {limit} {unit}, the limit set", path.display())]
     Limit {
         /// The file.
         path: PathBuf,
+        /// `more` or `less`.
+        than: &'static str,
         /// The limit.
         limit: f64,
         /// What it counts: seconds, Hz, channels, samples.
@@ -74,7 +76,7 @@ pub enum AudioError {
         /// What is allowed.
         allowed: &'static str,
     },
-    /// A sample rate that sound cannot be brought to, or samples that no transform can take.
+    /// Sample rates that sound cannot be brought from or to, or samples that no transform can take.
     #[error("cannot resample from {from} to {to} Hz: {reason}")]
     Resample {
         /// Rate of the clip, Hz.

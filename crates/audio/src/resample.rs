@@ -7,7 +7,10 @@ use crate::decoding::greatest_magnitude;
 use crate::{AudioError, Clip};
 
 /// Taps of the low-pass at the lower of both rates: its transition takes 1.3 % of the band below the Nyquist frequency.
-const TAPS: usize = 1024;
+const TAPS: u64 = 1024;
+
+/// Samples that go in and come out at once, at most: a filter of so many takes some 90 MB.
+const LARGEST_CHUNK: u64 = 1 << 20;
 
 /// Largest sample: the transform of any chunk of such stays finite in 32 bits.
 const LARGEST: f32 = 1e20;
@@ -22,7 +25,7 @@ const LARGEST: f32 = 1e20;
 /// # Units
 /// Full scale stays 1; steep sound may overshoot it, as every band-limited copy does.
 /// # Errors
-/// A rate is 0 or above 2^20 Hz; a sample is not finite, or above 1e20.
+/// The rates are not possible (see [`StreamResampler::new`]); a sample is not finite, or above 1e20.
 ///
 /// ```
 /// use earmark_audio::{Clip, resample};
@@ -74,8 +77,13 @@ struct Filter {
 impl StreamResampler {
     /// A resampler from one rate to another, Hz.
     ///
+    /// It works in chunks that are the same time at both rates: some 1,024 samples of the lower rate between the usual ones,
+    /// up to two seconds between rates without a common divisor.
+    ///
     /// # Errors
-    /// A rate is 0 or above 2^20 Hz.
+    /// A rate is 0 or above 2^20 Hz, or a chunk would have more than 2^20 samples of both rates together. It does where one
+    /// rate is some thousand times the other, and where the rates have no common divisor and a sum above 2^19 Hz. All rates
+    /// from 1 to 384 kHz can be brought to any from 1 to 140 kHz.
     pub fn new(from: u32, to: u32) -> Result<Self, AudioError> {
         let failed = |reason: String| AudioError::Resample { from, to, reason };
         if [from, to].iter().any(|rate| *rate == 0 || *rate > 1 << 20) {
@@ -124,6 +132,11 @@ impl StreamResampler {
         Ok(())
     }
 
+    /// Samples that go in and come out at once, for each of which it holds some 90 bytes.
+    pub fn chunk(&self) -> usize {
+        self.filter.as_ref().map_or(0, |filter| filter.fft.fft_size_in() + filter.fft.fft_size_out())
+    }
+
     /// How many samples `n` samples become: `round(n * to / from)`.
     pub fn length(&self, n: u64) -> u64 {
         let (from, to) = (u128::from(self.from), u128::from(self.to));
@@ -137,13 +150,14 @@ impl StreamResampler {
 
 impl Filter {
     fn new(from: u32, to: u32) -> Result<Self, String> {
-        let shared = gcd(from, to);
-        let (unit_in, unit_out) = ((from / shared) as usize, (to / shared) as usize);
-        // The filter's middle must fall on a sample of both rates: an even number of units.
-        let units = TAPS.div_ceil(unit_in.min(unit_out)).next_multiple_of(2);
-        let chunk = units * unit_in;
+        let (chunk_in, chunk_out) = chunk(from, to);
+        if chunk_in + chunk_out > LARGEST_CHUNK {
+            return Err(format!(
+                "{chunk_in} samples would become {chunk_out} at once, and {LARGEST_CHUNK} are possible"
+            ));
+        }
         let window = WindowFunction::BlackmanHarris2;
-        let fft = Fft::new_custom(from as usize, to as usize, chunk, 1, 1, window, FixedSync::Both)
+        let fft = Fft::new_custom(from as usize, to as usize, chunk_in as usize, 1, 1, window, FixedSync::Both)
             .map_err(|error| error.to_string())?;
         let (input, output) = (Vec::with_capacity(fft.input_frames_next()), vec![0.0; fft.output_frames_next()]);
         let delay = fft.output_delay();
@@ -195,6 +209,32 @@ impl Filter {
     }
 }
 
+/// The shortest stretch of samples of both rates that the filter needs.
+fn chunk(from: u32, to: u32) -> (u64, u64) {
+    let shared = gcd(from, to);
+    let (unit_in, unit_out) = (u64::from(from / shared), u64::from(to / shared));
+    // The filter's middle must fall on a sample of both rates: an even number of units.
+    let units = TAPS.div_ceil(unit_in.min(unit_out)).next_multiple_of(2);
+    (units * unit_in, units * unit_out)
+}
+
 fn gcd(a: u32, b: u32) -> u32 {
     if b == 0 { a } else { gcd(b, a % b) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_rates_within_the_limits_come_to_ordinary_ones() {
+        for from in 1_000..=384_000 {
+            for to in [1_000, 8_000, 11_025, 16_000, 22_050, 32_000, 44_100, 48_000, 96_000, 139_999] {
+                let (chunk_in, chunk_out) = chunk(from, to);
+                assert!(chunk_in + chunk_out <= LARGEST_CHUNK, "{from} to {to} Hz: {chunk_in} to {chunk_out} samples");
+                assert_eq!(chunk_in * u64::from(to), chunk_out * u64::from(from));
+                assert!(chunk_in.min(chunk_out) >= TAPS && chunk_in % 2 == 0 && chunk_out % 2 == 0);
+            }
+        }
+    }
 }

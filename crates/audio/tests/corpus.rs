@@ -8,6 +8,10 @@ mod checks;
 use std::path::{Path, PathBuf};
 
 use earmark_audio::{Limits, decode};
+use peak_alloc::PeakAlloc;
+
+#[global_allocator]
+static MEMORY: PeakAlloc = PeakAlloc;
 
 fn seeds() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/decode")
@@ -21,7 +25,13 @@ fn every_seed_decodes_or_says_why_not() {
     let seeds: Vec<PathBuf> = seeds.filter(|path| path.extension().is_some()).collect();
     let sound = seeds.iter().filter(|path| {
         eprintln!("{}", path.display());
-        checks::check(&folder.path().join("seed"), &std::fs::read(path).unwrap())
+        let bytes = std::fs::read(path).unwrap();
+        let before = MEMORY.current_usage();
+        MEMORY.reset_peak_usage();
+        let sound = checks::check(&folder.path().join("seed"), &bytes);
+        let largest = MEMORY.peak_usage().saturating_sub(before);
+        assert!(largest < 256 << 20, "{} MB", largest >> 20);
+        sound
     });
     let sound = sound.count();
     assert!(sound >= 20, "only {sound} of {} seeds decode", seeds.len());

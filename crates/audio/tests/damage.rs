@@ -161,6 +161,7 @@ fn limits_are_kept() {
         (Limits { max_seconds: 0.05, ..Limits::default() }, "seconds"),
         (Limits { max_samples: 1_000, ..Limits::default() }, "samples"),
         (Limits { max_sample_rate: 8_000, ..Limits::default() }, "Hz"),
+        (Limits { min_sample_rate: 200_000, ..Limits::default() }, "Hz"),
         (Limits { max_channels: 0, ..Limits::default() }, "channels"),
     ];
     for (limits, unit) in rows {
@@ -172,7 +173,10 @@ fn limits_are_kept() {
     // A header may announce anything.
     let mut wav = golden("s16_stereo.wav");
     wav[22..24].copy_from_slice(&u16::MAX.to_le_bytes());
-    assert!(reason("channels.wav", &wav).contains("32 channels"));
+    assert!(reason("channels.wav", &wav).contains("has more than 32 channels"));
+    wav = golden("s16_stereo.wav");
+    wav[24..28].copy_from_slice(&999u32.to_le_bytes());
+    assert!(reason("rate.wav", &wav).ends_with("has less than 1000 Hz, the limit set"));
 }
 
 #[test]

@@ -5,7 +5,11 @@
 use std::f64::consts::TAU;
 use std::path::Path;
 
-use earmark_audio::{Clip, resample};
+use earmark_audio::{Clip, StreamResampler, resample};
+use peak_alloc::PeakAlloc;
+
+#[global_allocator]
+static MEMORY: PeakAlloc = PeakAlloc;
 
 const RATES: [(u32, u32); 9] = [
     (44_100, 22_050),
@@ -129,4 +133,31 @@ fn samples_that_no_transform_can_take_are_refused() {
     }
     let loud = Clip { samples: vec![1e20; 500], sample_rate: 8_000 };
     assert!(resample(&loud, 22_050).unwrap().samples.iter().all(|sample| sample.is_finite()));
+}
+
+#[test]
+fn rates_far_apart_or_without_a_divisor_are_refused_or_cheap() {
+    for (from, to) in [
+        (1, 22_050),
+        (7, 22_050),
+        (22_050, 1),
+        (1, 768_000),
+        (1 << 20, 1),
+        (1, 1 << 20),
+        (1_000, 1 << 20),
+        (524_287, 22_050),
+        (383_999, 383_987),
+        (u32::MAX, 44_100),
+    ] {
+        let error = StreamResampler::new(from, to).err().unwrap().to_string();
+        assert!(error.contains("possible"), "{from} to {to} Hz: {error}");
+    }
+    let before = MEMORY.current_usage();
+    for (from, to) in [(1_000, 22_050), (1_000, 768_000), (383_999, 44_100), (383_983, 139_999), (44_101, 44_100)] {
+        MEMORY.reset_peak_usage();
+        let clip = resample(&Clip { samples: vec![0.1; 100], sample_rate: from }, to).unwrap();
+        let bytes = MEMORY.peak_usage().saturating_sub(before);
+        println!("{from} to {to} Hz: {} MB", bytes >> 20);
+        assert!(bytes < 128 << 20 && !clip.samples.is_empty(), "{from} to {to} Hz: {} MB", bytes >> 20);
+    }
 }

@@ -199,12 +199,15 @@ pub struct Features {
     pub limits: LimitOptions,
 }
 
-/// What a sound file may at most be.
+/// What a sound file may be.
 #[derive(Debug, Clone, Args)]
 pub struct LimitOptions {
     /// Longest sound, in seconds
     #[arg(long, value_name = "S", env = "EARMARK_MAX_SECONDS", default_value_t = Limits::default().max_seconds)]
     pub max_seconds: f64,
+    /// Lowest sample rate, in Hz
+    #[arg(long, value_name = "HZ", env = "EARMARK_MIN_SAMPLE_RATE", default_value_t = Limits::default().min_sample_rate)]
+    pub min_sample_rate: u32,
     /// Highest sample rate, in Hz
     #[arg(long, value_name = "HZ", env = "EARMARK_MAX_SAMPLE_RATE", default_value_t = Limits::default().max_sample_rate)]
     pub max_sample_rate: u32,
@@ -219,8 +222,8 @@ pub struct LimitOptions {
 impl LimitOptions {
     /// The limits of a decoder.
     pub fn limits(&self) -> anyhow::Result<Limits> {
-        let &LimitOptions { max_seconds, max_sample_rate, max_channels, max_samples } = self;
-        let limits = Limits { max_seconds, max_sample_rate, max_channels, max_samples };
+        let &LimitOptions { max_seconds, min_sample_rate, max_sample_rate, max_channels, max_samples } = self;
+        let limits = Limits { max_seconds, min_sample_rate, max_sample_rate, max_channels, max_samples };
         limits.validate()?;
         Ok(limits)
     }

@@ -261,6 +261,7 @@ fn features_of_a_long_clip_are_those_of_the_whole() {
         ("--max-seconds 24", "24 seconds"),
         ("--max-seconds 0", "max_seconds"),
         ("--max-sample-rate 22050", "22050 Hz"),
+        ("--min-sample-rate 96000", "less than 96000 Hz"),
         ("--max-channels 0", "max_channels"),
         ("--max-samples 1000", "1000 samples"),
     ] {

@@ -94,7 +94,7 @@ impl Field {
                 vec![0, 1, 2, 7, max / 2, max / 2 + 1, max - 1, max, old.wrapping_sub(1), old + 1, old / 2, 2 * old]
             }
             Kind::Channels => vec![0, 1, 2, 3, 33, 255, max],
-            Kind::Rate => vec![0, 1, 1 << 31, max, max / 2],
+            Kind::Rate => vec![0, 1, 7, 1_000, 1_009, 44_101, 383_983, 383_999, 1 << 31, max, max / 2],
             Kind::Depth => vec![0, 1, 3, 4, 7, 9, 12, 15, 17, 20, 23, 31, 33, 63, 65, 80, 128, 255, max],
             Kind::Code if self.bits <= 4 => (0..=max).collect(),
             Kind::Code => vec![0, 1, 2, 3, max, max / 2],

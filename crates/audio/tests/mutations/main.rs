@@ -1,6 +1,6 @@
 //! Files broken in every way that their formats have: cut at each boundary, with false lengths, counts, channels, rates and
 //! depths, with garbage for sound, with samples that are no numbers. Each must give finite samples or an error in words,
-//! within a second and 256 MB.
+//! at its own rate and at two others, within a second and 256 MB.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
@@ -17,7 +17,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anatomy::{Anatomy, noise};
-use earmark_audio::{AudioError, Limits, decode};
+use earmark_audio::{AudioError, Clip, Limits, decode, resample};
 use peak_alloc::PeakAlloc;
 
 #[global_allocator]
@@ -142,22 +142,50 @@ fn mutants(file: &Anatomy) -> Vec<Mutant> {
 struct Heard {
     fault: Option<String>,
     decoded: bool,
+    /// Of the longest step: decoding, or resampling to one rate.
     seconds: Duration,
     bytes: usize,
+}
+
+/// Calls, and keeps the longer of two durations.
+fn timed<T>(longest: &mut Duration, call: impl FnOnce() -> T) -> T {
+    let start = Instant::now();
+    let result = call();
+    *longest = start.elapsed().max(*longest);
+    result
+}
+
+/// A decoded clip at another rate, which every clip can have unless its samples are too large.
+fn resampled(clip: &Clip, sample_rate: u32) -> Result<Clip, String> {
+    if clip.samples.is_empty() {
+        return Err("no samples and no error".to_owned());
+    }
+    match resample(clip, sample_rate) {
+        Err(error) if !clip.samples.iter().any(|sample| sample.abs() > 1e20) => Err(error.to_string()),
+        Err(_) => Ok(clip.clone()),
+        Ok(clip) => Ok(clip),
+    }
 }
 
 fn hear(path: &Path) -> Heard {
     let before = MEMORY.current_usage();
     MEMORY.reset_peak_usage();
-    let start = Instant::now();
-    let result = catch_unwind(AssertUnwindSafe(|| decode(path, &Limits::default())));
-    let (seconds, bytes) = (start.elapsed(), MEMORY.peak_usage().saturating_sub(before));
+    let mut seconds = Duration::ZERO;
+    let result = catch_unwind(AssertUnwindSafe(|| {
+        let clip = timed(&mut seconds, || decode(path, &Limits::default()))?;
+        let others = [22_050, 44_100].map(|rate| timed(&mut seconds, || resampled(&clip, rate)));
+        Ok(others.into_iter().chain([Ok(clip)]).collect::<Vec<_>>())
+    }));
+    let bytes = MEMORY.peak_usage().saturating_sub(before);
     let decoded = matches!(result, Ok(Ok(_)));
     let fault = match result {
         Err(_) => Some("panicked".to_owned()),
-        Ok(Ok(clip)) if clip.samples.is_empty() => Some("no samples and no error".to_owned()),
-        Ok(Ok(clip)) if clip.sample_rate == 0 => Some("a rate of 0".to_owned()),
-        Ok(Ok(clip)) => clip.samples.iter().any(|sample| !sample.is_finite()).then(|| "samples not finite".to_owned()),
+        Ok(Ok(clips)) => clips.into_iter().find_map(|clip| match clip {
+            Err(fault) => Some(fault),
+            Ok(clip) if clip.sample_rate == 0 => Some("a rate of 0".to_owned()),
+            Ok(clip) if clip.samples.iter().any(|sample| !sample.is_finite()) => Some("samples not finite".to_owned()),
+            Ok(_) => None,
+        }),
         // The file can be read, so that all else is a fault of the file.
         Ok(Err(AudioError::Io { source, .. })) => Some(format!("called unreadable: {source}")),
         Ok(Err(error)) => {

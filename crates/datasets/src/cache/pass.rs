@@ -32,11 +32,23 @@ enum Source {
     Silence { left: usize },
 }
 
+/// Samples of all chunks of the resamplers that are kept: some hundred of ordinary rates, or one of the worst.
+const IDLE: usize = 1 << 20;
+
 /// Resamplers that have done their work and can do it again: to plan one takes as long as some seconds of sound.
 #[derive(Default)]
 pub(super) struct Idle(BTreeMap<(u32, u32), StreamResampler>);
 
 impl Idle {
+    /// Keeps a resampler, and forgets the others where all would be too large.
+    fn put(&mut self, from: u32, to: u32, resampler: StreamResampler) {
+        let chunks: usize = self.0.values().map(StreamResampler::chunk).sum();
+        if chunks + resampler.chunk() > IDLE {
+            self.0.clear();
+        }
+        self.0.insert((from, to), resampler);
+    }
+
     fn take(&mut self, from: u32, to: u32) -> Result<StreamResampler, AudioError> {
         self.0.remove(&(from, to)).map_or_else(|| StreamResampler::new(from, to), Ok)
     }
@@ -112,7 +124,7 @@ pub(super) fn pass(
         sink.finish(sound)
     });
     let made = made.collect::<Result<_, _>>()?;
-    idle.0.extend(rates.into_iter().map(|(rate, Resampled { resampler, .. })| ((source.rate(), rate), resampler)));
+    rates.into_iter().for_each(|(rate, Resampled { resampler, .. })| idle.put(source.rate(), rate, resampler));
     Ok(Passed { made, waiting })
 }
 
