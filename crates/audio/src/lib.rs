@@ -22,6 +22,7 @@ mod limits;
 mod mp4;
 mod ogg;
 mod resample;
+mod riff;
 mod source;
 
 use std::path::Path;

@@ -1,0 +1,270 @@
+//! The chunks of WAV and AIFF: how many frames they announce, and how many are there.
+//!
+//! Sources: Microsoft's Multimedia Programming Interface 1.0, 3; Apple's Audio Interchange File Format 1.3.
+
+use std::fs::File;
+use std::path::Path;
+
+use crate::header::{Header, read_at};
+use crate::{AudioError, Limits};
+
+/// A chunk of a file.
+struct Chunk {
+    name: [u8; 4],
+    /// Bytes of its content, as it says.
+    size: u32,
+    /// Where its content starts.
+    start: u64,
+}
+
+/// The chunks of a file, one after another.
+struct Chunks<'f> {
+    file: &'f mut File,
+    length: u64,
+    path: &'f Path,
+    /// Takes a size out of its bytes.
+    number: fn([u8; 4]) -> u32,
+    /// Where the next chunk starts.
+    position: u64,
+    count: usize,
+}
+
+impl<'f> Chunks<'f> {
+    /// More chunks are no file that anyone wrote on purpose.
+    const MOST: usize = 10_000;
+
+    fn new(file: &'f mut File, length: u64, path: &'f Path, number: fn([u8; 4]) -> u32) -> Self {
+        Chunks { file, length, path, number, position: 12, count: 0 }
+    }
+
+    fn next(&mut self) -> Result<Option<Chunk>, AudioError> {
+        let chunk = self.at(self.position)?;
+        if let Some(Chunk { size, start, .. }) = chunk {
+            self.position = padded(start, size);
+            self.count += 1;
+            if self.count == Self::MOST {
+                return Err(AudioError::damaged(self.path, format!("it has {} chunks or more", Self::MOST)));
+            }
+        }
+        Ok(chunk)
+    }
+
+    fn at(&mut self, position: u64) -> Result<Option<Chunk>, AudioError> {
+        let head = self.bytes::<8>(position)?;
+        let chunk = |[a, b, c, d, size @ ..]: [u8; 8]| Chunk {
+            name: [a, b, c, d],
+            size: (self.number)(size),
+            start: position + 8,
+        };
+        Ok(head.map(chunk))
+    }
+
+    /// Whether a chunk that starts at `start` ends as its size says: with the file, or before another chunk.
+    fn closes(&mut self, start: u64, size: u32) -> Result<bool, AudioError> {
+        let end = padded(start, size);
+        if start + u64::from(size) == self.length || end == self.length {
+            return Ok(true);
+        }
+        let Some(next) = self.at(end)? else { return Ok(false) };
+        let named = next.name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b' ');
+        Ok(named && next.start + u64::from(next.size) <= self.length)
+    }
+
+    fn bytes<const N: usize>(&mut self, position: u64) -> Result<Option<[u8; N]>, AudioError> {
+        read_at(self.file, position, self.length, self.path)
+    }
+}
+
+/// Where a content of `size` bytes ends: chunks start at even places.
+fn padded(start: u64, size: u32) -> u64 {
+    start + u64::from(size) + u64::from(size % 2)
+}
+
+/// Whether a program that streams, and cannot go back, writes this length for a sound of blocks of `block` bytes.
+fn is_streamed(size: u32, block: u64) -> bool {
+    const WRITTEN: [u32; 7] = [
+        0,           // libsndfile
+        0x7FFF_0000, // GStreamer
+        0x7FFF_FF00, // arecord, of old
+        0x7FFF_FFFF, // LAME
+        0x8000_0000, // arecord
+        0xFFFF_FFDB, // servers of speech: all but a header
+        0xFFFF_FFFF, // FFmpeg
+    ];
+    // SoX: whole blocks.
+    WRITTEN.contains(&size) || u64::from(size) == 0x7FFF_F000 / block * block
+}
+
+/// Reads a WAV file up to its sound.
+pub(crate) fn wav(file: &mut File, length: u64, path: &Path, limits: &Limits) -> Result<Header, AudioError> {
+    // The outer length is wrong in many files, and says nothing that the chunks do not say.
+    let outer = u32::try_from(length - 8).unwrap_or(u32::MAX);
+    let mut header = Header { known: true, patches: vec![(4, outer.to_le_bytes())], ..Header::default() };
+    let mut chunks = Chunks::new(file, length, path, u32::from_le_bytes);
+    let mut block = 1;
+    while let Some(Chunk { name, size, start }) = chunks.next()? {
+        if &name == b"fmt "
+            && let Some(format) = chunks.bytes::<16>(start)?
+        {
+            let rate = u32::from_le_bytes([format[4], format[5], format[6], format[7]]);
+            limits.check_form(path, rate, usize::from(u16::from_le_bytes([format[2], format[3]])))?;
+            block = u64::from(u16::from_le_bytes([format[12], format[13]])).max(1);
+        }
+        if &name == b"data" {
+            let held = length - start;
+            if chunks.closes(start, size)? {
+                return Ok(header);
+            }
+            let Ok(most) = u32::try_from(held) else {
+                let reason = format!("it has {held} bytes of sound, and WAV can announce {}", u32::MAX);
+                return Err(AudioError::unsupported(path, reason));
+            };
+            if is_streamed(size, block) {
+                header.patches.push((start - 4, most.min(u32::MAX - 1).to_le_bytes()));
+            } else if most < size {
+                return Err(AudioError::truncated(path, u64::from(size) / block, held / block));
+            }
+            break;
+        }
+    }
+    Ok(header)
+}
+
+/// Reads an AIFF file to its end.
+pub(crate) fn aiff(file: &mut File, length: u64, path: &Path, limits: &Limits) -> Result<Header, AudioError> {
+    let mut header = Header { known: true, ..Header::default() };
+    let mut chunks = Chunks::new(file, length, path, u32::from_be_bytes);
+    let mut block = 1;
+    while let Some(Chunk { name, size, start }) = chunks.next()? {
+        if &name == b"COMM"
+            && let Some(common) = chunks.bytes::<18>(start)?
+        {
+            let channels = u16::from_be_bytes([common[0], common[1]]);
+            let bits = u16::from_be_bytes([common[6], common[7]]);
+            limits.check_form(path, rate_of_extended(&common[8..]), usize::from(channels))?;
+            let frames = u32::from_be_bytes([common[2], common[3], common[4], common[5]]);
+            header.frames = (frames > 0).then_some(u64::from(frames));
+            block = (u64::from(channels) * u64::from(bits.div_ceil(8))).max(1);
+        }
+        let held = length - start;
+        if &name == b"SSND" && held < u64::from(size) {
+            // Eight bytes of offset and alignment stand before the samples.
+            let announced = header.frames.unwrap_or(u64::from(size).saturating_sub(8) / block);
+            return Err(AudioError::truncated(path, announced, held.saturating_sub(8) / block));
+        }
+    }
+    Ok(header)
+}
+
+/// The whole hertz of an 80-bit float, as far as they fit.
+fn rate_of_extended(bytes: &[u8]) -> u32 {
+    let exponent = i32::from(u16::from_be_bytes([bytes[0] & 0x7f, bytes[1]])) - 16_383;
+    let mantissa = u64::from_be_bytes([bytes[2], bytes[3], bytes[4], bytes[5], bytes[6], bytes[7], bytes[8], bytes[9]]);
+    match exponent {
+        ..0 => 0,
+        0..=31 => (mantissa >> (63 - exponent)) as u32,
+        _ => u32::MAX,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Seek, SeekFrom, Write};
+
+    use super::*;
+    use crate::decode;
+
+    /// A header of 44 bytes for a sound of blocks of `block` bytes, mono, which announces `size` bytes.
+    fn head(block: u16, size: u32) -> Vec<u8> {
+        let mut head = [&b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0"[..], &8_000u32.to_le_bytes()].concat();
+        head.extend((8_000 * u32::from(block)).to_le_bytes());
+        head.extend([block, 8 * block].into_iter().flat_map(u16::to_le_bytes));
+        head.extend(b"data");
+        head.extend(size.to_le_bytes());
+        head
+    }
+
+    /// What the header of a file says that has `held` bytes after such a head, and these at its end.
+    fn read(block: u16, size: u32, held: u64, end: &[u8]) -> Result<Header, AudioError> {
+        let mut file = sparse(block, size, held, end);
+        let length = file.as_file().metadata().unwrap().len();
+        wav(file.as_file_mut(), length, Path::new("long.wav"), &Limits::default())
+    }
+
+    fn sparse(block: u16, size: u32, held: u64, end: &[u8]) -> tempfile::NamedTempFile {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(&head(block, size)).unwrap();
+        file.as_file().set_len(44 + held).unwrap();
+        file.seek(SeekFrom::Start(44 + held - end.len() as u64)).unwrap();
+        file.write_all(end).unwrap();
+        file
+    }
+
+    /// The size of the sound that the decoder is told, where it is not that in the file.
+    fn told(header: &Header) -> Option<u32> {
+        header.patches.iter().find(|(at, _)| *at == 40).map(|(_, size)| u32::from_le_bytes(*size))
+    }
+
+    #[test]
+    fn lengths_of_programs_that_stream_are_not_believed() {
+        let sizes = [0, 0x7FFF_0000, 0x7FFF_F000, 0x7FFF_FF00, i32::MAX as u32, 1 << 31, u32::MAX - 36, u32::MAX];
+        for (block, size) in sizes.map(|size| (2, size)).into_iter().chain([(3, 0x7FFF_EFFF), (6, 0x7FFF_EFFC)]) {
+            assert_eq!(told(&read(block, size, 600, b"").unwrap()), Some(600), "{size:#x}");
+            // More than is announced.
+            if size != 0 && size != u32::MAX {
+                let held = u64::from(size) + 600;
+                let most = u32::try_from(held).ok().map(|held| held.min(u32::MAX - 1));
+                assert_eq!(read(block, size, held, b"").ok().and_then(|header| told(&header)), most, "{size:#x}");
+            }
+        }
+        let path = sparse(2, u32::MAX, 600, b"").into_temp_path();
+        assert_eq!(decode(&path, &Limits::default()).unwrap().samples.len(), 300);
+    }
+
+    #[test]
+    fn other_large_lengths_are_believed() {
+        for size in [0x7FFF_0001, 0x7FFF_F002, 0x7FFF_FFFE, 0x8000_0002, 0x9000_0000, u32::MAX - 1] {
+            let error = read(2, size, 600, b"").err().unwrap().to_string();
+            assert!(
+                error.ends_with(&format!("the header announces {} frames, 300 could be decoded", size / 2)),
+                "{error}"
+            );
+        }
+        let cut = sparse(2, 0x8100_0000, 0x8100_0000 - (1 << 20), b"").into_temp_path();
+        let error = decode(&cut, &Limits::default()).unwrap_err();
+        assert!(matches!(error, AudioError::Damaged { .. }), "{error}");
+    }
+
+    #[test]
+    fn a_length_after_which_the_file_goes_on_well_is_believed() {
+        let list = b"LIST\x04\0\0\0INFO";
+        for size in [0x7FFF_0000, 0x7FFF_F000, 0x8000_0000, 0xFFFF_FFDA] {
+            for end in [&b""[..], list] {
+                let header = read(2, size, u64::from(size) + end.len() as u64, end).unwrap();
+                assert_eq!(told(&header), None, "{size:#x}");
+            }
+        }
+        // A chunk that does not fit is none.
+        assert!(told(&read(2, 0x7FFF_0000, 0x7FFF_000C, b"LIST\x05\0\0\0INFO").unwrap()).is_some());
+    }
+
+    #[test]
+    fn more_sound_than_wav_can_announce_is_an_error() {
+        for size in [0, 600, 0x7FFF_FFFF, 0x8100_0000, u32::MAX] {
+            let path = sparse(2, size, (1 << 32) + 600, b"").into_temp_path();
+            let error = decode(&path, &Limits::default()).unwrap_err();
+            assert!(matches!(error, AudioError::Unsupported { .. }), "{error}");
+            assert!(error.to_string().ends_with("it has 4294967896 bytes of sound, and WAV can announce 4294967295"));
+        }
+    }
+
+    #[test]
+    fn files_of_too_many_chunks_are_damaged() {
+        for (head, chunk) in [(&b"RIFF\0\0\0\0WAVE"[..], b"junk\0\0\0\0"), (b"FORM\0\0\0\0AIFF", b"NAME\0\0\0\0")] {
+            let path = tempfile::NamedTempFile::new().unwrap().into_temp_path();
+            std::fs::write(&path, [head, &chunk.repeat(20_000)].concat()).unwrap();
+            let error = decode(&path, &Limits::default()).unwrap_err().to_string();
+            assert!(error.ends_with("is damaged: it has 10000 chunks or more"), "{error}");
+        }
+    }
+}
