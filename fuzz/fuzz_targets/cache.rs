@@ -7,11 +7,11 @@ mod checks;
 
 use std::sync::LazyLock;
 
-/// One folder for all runs: a process that libFuzzer ends cannot remove its own.
+/// A folder for each process: two may run at a time. One that libFuzzer ends cannot remove its own, of some kilobytes.
 static PLACE: LazyLock<checks::Place> = LazyLock::new(|| {
-    let folder = std::path::Path::new("/dev/shm/earmark-fuzz");
-    std::fs::create_dir_all(folder).unwrap();
-    checks::Place::new(folder)
+    let folder = std::path::PathBuf::from(format!("/dev/shm/earmark-fuzz-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    checks::Place::new(&folder)
 });
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {

@@ -21,10 +21,10 @@ const BLOCK: usize = 16_384;
 
 /// Decodes a file to mono, the mean of its channels.
 ///
-/// WAV (PCM of 8, 16, 24, 32 bit, float of 32 and 64), FLAC, Ogg Vorbis, MP3, AAC-LC in M4A, AIFF, at their own rate. The
-/// format is found from the content, not from the name. Encoder delay and padding are cut off where the file says how
-/// much they are: LAME's tag in MP3, the edit list in M4A, the last page in Ogg. Ogg streams of one rate that stand one after
-/// another in a file are heard one after another.
+/// WAV (PCM of 8, 16, 24, 32 bit, float of 32 and 64), FLAC, Ogg Vorbis, MP3, AAC-LC in M4A or ADTS, AIFF, at their own
+/// rate. The format is found from the content, not from the name. Encoder delay and padding are cut off where the file says
+/// how much they are: LAME's tag in MP3, the edit list in M4A, the last page in Ogg. Ogg streams of one rate that stand one
+/// after another in a file are heard one after another.
 ///
 /// # Units
 /// Full scale is 1; integers are divided by 2^(bits-1).
@@ -33,10 +33,12 @@ const BLOCK: usize = 16_384;
 /// - [`AudioError::Io`]: missing, a folder, not to be read;
 /// - [`AudioError::NotAudio`], [`AudioError::Unsupported`]: another kind of file;
 /// - [`AudioError::Damaged`]: fewer frames than the header announces, a corrupted packet (with its time), a FLAC checksum
-///   that differs, Ogg without its last page. Lengths of 0 or 0xFFFFFFFF in WAV mean "streamed": then what is there is
-///   taken. An MP3 file without LAME's tag announces nothing, so that a cut in it is not seen;
+///   that differs, Ogg without its last page. Not every cut is seen: a WAV file with a length that programs write when they
+///   stream (0, 2^31, 2^32 - 1 and some others) is taken as far as it goes, an MP3 file without LAME's tag announces nothing,
+///   and ADTS nothing but where each packet ends. WAV with more sound than it can announce, 4 GiB, is not supported;
 /// - [`AudioError::Empty`]: no samples; [`AudioError::NotFinite`]: NaN or infinite samples;
-/// - [`AudioError::Limit`]: beyond `limits`, found while decoding, not after.
+/// - [`AudioError::Limit`]: beyond `limits`, found while decoding, not after. Seconds and samples are those that are heard;
+///   of what is decoded and left out, 8,192 frames may come on top.
 pub fn decode(path: &Path, limits: &Limits) -> Result<Clip, AudioError> {
     let mut stream = AudioStream::open(path, limits)?;
     let (mut samples, mut block) = (Vec::new(), Vec::new());

@@ -9,12 +9,16 @@ use symphonia::core::codecs::CodecParameters;
 use symphonia::core::codecs::audio::well_known::CODEC_ID_MP3;
 use symphonia::core::codecs::audio::{AudioCodecParameters, AudioDecoder, AudioDecoderOptions};
 use symphonia::core::errors::Error;
+use symphonia::core::formats::well_known::FORMAT_ID_ADTS;
 use symphonia::core::formats::{FormatReader, Track, TrackType};
 use symphonia::core::packet::Packet;
 use symphonia::core::units::Timestamp;
 
 use crate::header::Header;
 use crate::{AudioError, Limits};
+
+/// Frames that may be decoded beyond the limits, to be left out: an AAC encoder puts some thousand before the sound.
+const UNHEARD: u64 = 8_192;
 
 /// Frames that an MP3 file may be short of: some encoders count the frame that holds the count itself.
 const MP3_TOLERANCE: u64 = 1152;
@@ -144,28 +148,23 @@ impl Decoding {
         match guarded(&self.path, || self.link.decoder.decode(packet))? {
             Ok(buffer) => {
                 self.channels = form(&self.path, &self.limits, &buffer, &mut self.sample_rate)?;
-                let length = self.decoded + buffer.frames() as u64;
-                self.limits.check_length(&self.path, self.sample_rate, length)?;
+                let decoded = self.decoded + buffer.frames() as u64;
+                let all = header.edit.map_or(0..u64::MAX, |edit| edit.frames(self.sample_rate));
+                let [start, end] = [all.start, all.end].map(|at| at.clamp(self.decoded, decoded) - self.decoded);
+                let heard = self.heard + end - start;
+                for length in [heard, decoded.saturating_sub(UNHEARD)] {
+                    self.limits.check_length(&self.path, self.sample_rate, length)?;
+                }
                 if let Some((frame, value)) = self.mix.take(&buffer, self.channels) {
                     self.decoded += frame as u64;
                     return Err(AudioError::NotFinite { path: self.path.clone(), seconds: self.seconds(), value });
                 }
-                self.give(header, out);
+                out.extend_from_slice(&self.mix.mono[start as usize..end as usize]);
+                (self.heard, self.decoded) = (heard, decoded);
                 Ok(())
             }
             Err(error) => Err(self.damaged_here(error)),
         }
-    }
-
-    /// Appends the packet's samples, as far as they are to be heard.
-    fn give(&mut self, header: &Header, out: &mut Vec<f32>) {
-        let frames = self.mix.mono.len() as u64;
-        let heard = header.edit.map_or(0..u64::MAX, |edit| edit.frames(self.sample_rate));
-        let inside = |at: u64| at.clamp(self.decoded, self.decoded + frames) - self.decoded;
-        let (start, end) = (inside(heard.start), inside(heard.end));
-        out.extend_from_slice(&self.mix.mono[start as usize..end as usize]);
-        self.heard += end - start;
-        self.decoded += frames;
     }
 
     /// Whether all frames that were announced could be decoded.
@@ -173,8 +172,9 @@ impl Decoding {
         let decoded = self.decoded - self.link.start;
         let is_mp3 = self.is_mp3();
         let (announced, tolerance) = match header.frames.or(self.link.track.num_frames) {
-            // Without LAME's tag it is a guess from the first packets.
+            // Without LAME's tag, and in ADTS, it is a guess from some packets.
             Some(_) if is_mp3 && self.link.track.delay.is_none() => (0, 0),
+            Some(_) if self.reader.format_info().format == FORMAT_ID_ADTS => (0, 0),
             Some(frames) if is_mp3 => (frames, MP3_TOLERANCE),
             // Ogg counts from the stream's start, of which the file may be a part.
             Some(frames) => (frames.saturating_sub(self.link.track.start_ts.get().max(0) as u64), 0),

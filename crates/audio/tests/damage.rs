@@ -180,6 +180,68 @@ fn limits_are_kept() {
 }
 
 #[test]
+fn limits_count_what_is_heard() {
+    let path = Path::new(FOLDER).join("aac.m4a");
+    let heard = decode(&path, &Limits::default()).unwrap();
+    let samples = heard.samples.len();
+    let exactly = Limits { max_samples: samples, max_seconds: heard.seconds(), ..Limits::default() };
+    assert_eq!(decode(&path, &exactly).unwrap(), heard, "the priming before is not heard");
+    let less = Limits { max_samples: samples - 1, ..Limits::default() };
+    assert!(matches!(decode(&path, &less), Err(AudioError::Limit { unit: "samples", .. })));
+    // An edit that leaves all out: then what is decoded counts.
+    let mut silent = golden("aac.m4a");
+    let list = silent.windows(4).position(|name| name == b"elst").unwrap();
+    silent[list + 16..list + 20].copy_from_slice(&1_000_000u32.to_be_bytes());
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("silent.m4a");
+    std::fs::write(&path, silent).unwrap();
+    assert!(matches!(decode(&path, &Limits::default()), Err(AudioError::Empty { .. })));
+    let one = Limits { max_samples: 1, ..Limits::default() };
+    assert!(matches!(decode(&path, &one), Err(AudioError::Limit { unit: "samples", .. })));
+}
+
+/// A seed of the fuzz target.
+fn seed(name: &str) -> Vec<u8> {
+    std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/decode").join(name)).unwrap()
+}
+
+/// The bytes of an ADTS file, frame by frame.
+fn adts() -> Vec<Vec<u8>> {
+    let (mut frames, mut rest) = (Vec::new(), &seed("adts.aac")[..]);
+    while let [_, _, _, high, middle, low, ..] = rest {
+        let length = usize::from(high & 3) << 11 | usize::from(*middle) << 3 | usize::from(low >> 5);
+        let (frame, next) = rest.split_at(length);
+        frames.push(frame.to_vec());
+        rest = next;
+    }
+    assert_eq!(frames.len(), 3);
+    frames
+}
+
+#[test]
+fn cuts_inside_the_packets_of_adts_are_seen_and_others_are_not() {
+    let frames = [adts(), adts()].concat();
+    let bytes = frames.concat();
+    // One packet alone is no file that is known.
+    for packets in 2..frames.len() {
+        let end = frames[..packets].concat().len();
+        assert_eq!(decoded("cut.aac", &bytes[..end]).unwrap().samples.len(), packets * 1_024);
+        for cut in [end + 7, end + 100, end + frames[packets].len() - 1] {
+            let error = decoded("cut.aac", &bytes[..cut]).unwrap_err();
+            assert!(matches!(error, AudioError::Damaged { .. }), "{cut} bytes: {error}");
+        }
+    }
+}
+
+#[test]
+fn frames_of_adts_may_grow() {
+    let [_, large, small] = &adts()[..] else { panic!("three frames") };
+    // The decoder's reader guesses the length from 100 frames at each quarter.
+    let quarter = [small.repeat(100), large.repeat(150)].concat();
+    assert_eq!(decoded("grows.aac", &quarter.repeat(4)).unwrap().samples.len(), 1_000 * 1_024);
+}
+
+#[test]
 fn changed_bytes_never_panic() {
     let mut state = 1u64;
     let mut random = move |below: usize| {
