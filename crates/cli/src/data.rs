@@ -13,15 +13,16 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::args::{Features, Kind};
+use crate::settings;
 
 /// Bytes before the data of a NumPy file of ours.
 const HEADER: u64 = 128;
 
 pub fn features(options: &Features) -> anyhow::Result<()> {
     let front_end: FrontEnd = match options.kind {
-        Kind::Wave => settings(Some("wave"), &options.set)?,
-        Kind::Logmel => settings(Some("logmel"), &options.set)?,
-        Kind::Mfcc => settings(Some("mfcc"), &options.set)?,
+        Kind::Wave => set(Some("wave"), &options.set)?,
+        Kind::Logmel => set(Some("logmel"), &options.set)?,
+        Kind::Mfcc => set(Some("mfcc"), &options.set)?,
         Kind::Stats => return statistics(options),
     };
     not_onto_itself(options)?;
@@ -54,7 +55,7 @@ pub fn features(options: &Features) -> anyhow::Result<()> {
 
 fn statistics(options: &Features) -> anyhow::Result<()> {
     not_onto_itself(options)?;
-    let settings: MfccStatistics = settings(None, &options.set)?;
+    let settings: MfccStatistics = set(None, &options.set)?;
     let extractor = settings.extractor()?;
     let mut stream = extractor.stream();
     let named = || options.file.display().to_string();
@@ -71,15 +72,15 @@ fn not_onto_itself(options: &Features) -> anyhow::Result<()> {
 }
 
 /// Front-end settings from `key=value`, the value as in JSON; a word that is none stands for itself.
-fn settings<T: DeserializeOwned>(kind: Option<&str>, set: &[String]) -> anyhow::Result<T> {
+fn set<T: DeserializeOwned>(kind: Option<&str>, pairs: &[String]) -> anyhow::Result<T> {
     let mut map: Map<String, Value> = kind.map(|kind| ("kind".to_owned(), kind.into())).into_iter().collect();
-    for pair in set {
+    for pair in pairs {
         let (key, value) = pair.split_once('=').with_context(|| format!("--set {pair}: not of the form KEY=VALUE"))?;
         let value = serde_json::from_str(value).unwrap_or_else(|_| Value::from(value));
         anyhow::ensure!(key != "kind", "--set kind: --kind says it");
         anyhow::ensure!(map.insert(key.to_owned(), value).is_none(), "--set {key}: given twice");
     }
-    serde_json::from_value(map.into()).context("--set")
+    settings::read(&map).context("--set")
 }
 
 /// Decodes the file, block by block, at the rate that the features want.

@@ -7,6 +7,7 @@ mod data;
 mod download;
 mod nets;
 mod output;
+mod settings;
 mod synth;
 mod tag;
 

@@ -12,6 +12,8 @@ use earmark_training::LearnerSettings;
 use regex::Regex;
 use serde::{Deserialize, Serialize};
 
+use crate::settings;
+
 /// A recipe, all settings of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -98,7 +100,7 @@ impl Recipe {
     }
 
     fn parse(text: &str) -> anyhow::Result<Self> {
-        let recipe: Self = toml::from_str(text)?;
+        let recipe: Self = toml::from_str(text).map_err(|error| front_end_fault(text).unwrap_or(error.into()))?;
         recipe.validate()?;
         Ok(recipe)
     }
@@ -137,6 +139,17 @@ impl Recipe {
     }
 }
 
+/// The setting of a front end that cannot be read, where the recipe's fault is one.
+fn front_end_fault(text: &str) -> Option<anyhow::Error> {
+    let recipe: serde_json::Value = toml::from_str(text).ok()?;
+    let of_features = recipe["features"].as_object().into_iter().flatten().find_map(|(name, front_end)| {
+        let fault = settings::read::<FrontEnd>(front_end.as_object()?).err()?;
+        Some(fault.context(format!("features.{name}")))
+    });
+    let of_statistics = || settings::read::<MfccStatistics>(recipe["statistics"].as_object()?).err();
+    of_features.or_else(|| Some(of_statistics()?.context("statistics")))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -160,6 +173,15 @@ mod tests {
             (format!("sede = 1\n{GOOD}"), "unknown field `sede`"),
             (GOOD.replace("epochs = 1", "epochs = 0"), "epochs = 0 is out of range"),
             (GOOD.replace("kind = \"logmel\"", "kind = \"logmel\"\nn_fft = 0"), "n_fft"),
+            (
+                GOOD.replace("kind = \"logmel\"", "kind = \"logmel\"\nn_mels = \"64\""),
+                "features.logmel: n_mels = \"64\"",
+            ),
+            (
+                GOOD.replace("kind = \"logmel\"", "kind = \"logmel\"\nnorm = \"l2\""),
+                "norm = \"l2\": expected \"slaney\"",
+            ),
+            (format!("{GOOD}\n[statistics]\nset = \"media\""), "statistics: set = \"media\": expected \"paper\""),
             (GOOD.replace("features = \"logmel\"", "features = \"mfcc\""), "features = \"mfcc\""),
             (format!("{GOOD}\nnormalization = \"channels\""), "\"clip\""),
             (format!("{GOOD}\nnormalization = {{ mean = [1.0], deviation = [2.0] }}"), "for each channel"),

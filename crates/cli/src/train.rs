@@ -1,6 +1,6 @@
 //! `earmark train`: sounds to features, jobs, and then level 2.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::thread;
@@ -40,6 +40,7 @@ pub fn run(options: &Train) -> anyhow::Result<()> {
         splits = split(&manifest, &recipe).with_context(left)?;
         jobs = all_jobs(&recipe, splits.folds, options.job.as_deref())?;
     }
+    tell_torn_copies(&splits, &sounds.sums, &bars);
     let run = Run::begin(&options.out, &recipe, &manifest, &splits, &sounds.sums)?;
     save_statistics(&run, &manifest, &recipe, &sounds.clips)?;
 
@@ -92,6 +93,18 @@ fn hear_all(manifest: &mut Manifest, ears: &Ears, bars: &Bars) -> anyhow::Result
     keep(&mut manifest.train, in_train);
     keep(&mut manifest.test, in_test);
     Ok(Sounds { clips: clips.into_iter().flatten().collect(), sums })
+}
+
+/// Copies of one file in several folds: who learned one of them is judged by another.
+fn tell_torn_copies(splits: &Splits, sums: &[String], bars: &Bars) {
+    let mut first = BTreeMap::new();
+    let torn = splits.of.iter().zip(sums).filter(|(fold, sum)| *first.entry(*sum).or_insert(*fold) != *fold).count();
+    if torn > 0 {
+        bars.line(&format!(
+            "warning: {torn} training clips are copies of clips in other folds, which makes results better than they are; \
+             `earmark data check` lists them"
+        ));
+    }
 }
 
 fn keep<T>(items: &mut Vec<T>, kept: &[bool]) {

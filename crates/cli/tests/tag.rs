@@ -257,6 +257,8 @@ fn features_of_a_long_clip_are_those_of_the_whole() {
         ("--set n_mel=40", "n_mel"),
         ("--set n_mels=0", "n_mels"),
         ("--set n_mels", "KEY=VALUE"),
+        ("--set n_fft=512 --set n_mels=many", "n_mels = \"many\": invalid type"),
+        ("--set ref=min", "ref = \"min\": expected \"max\" or a number"),
         ("--set n_mels=40 --set n_mels=41", "given twice"),
         ("--max-seconds 24", "24 seconds"),
         ("--max-seconds 0", "max_seconds"),

@@ -57,7 +57,7 @@ pub enum PadMode {
 
 /// How mel bands are scaled. In a recipe: `"slaney"`, `"none"` or a number.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "lowercase", expecting = "expected \"slaney\", \"none\" or a number")]
 pub enum Norm {
     /// Each triangle has area 1 (over Hz).
     Slaney,
@@ -70,7 +70,7 @@ pub enum Norm {
 
 /// Power that is 0 dB. In a recipe: a number or `"max"`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "lowercase", expecting = "expected \"max\" or a number")]
 pub enum Reference {
     /// The clip's greatest power (librosa's `ref=np.max`).
     Max,

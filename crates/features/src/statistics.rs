@@ -75,7 +75,10 @@ impl Statistic {
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(
+    rename_all = "lowercase",
+    expecting = "expected \"paper\", \"moments\", \"all\" or a list of max, min, var, skew, mean, std, kurtosis"
+)]
 pub enum StatisticSet {
     /// Maximum, minimum, variance, skewness: those of the reference system.
     Paper,
