@@ -31,14 +31,13 @@ pub(super) struct Unpacker<'a> {
     /// Listed files of this archive that were written.
     listed: BTreeSet<&'a str>,
     entries: u64,
-    /// Files written of all archives, and their bytes.
-    pub(super) files: u64,
-    pub(super) bytes: u64,
+    /// Bytes written of all archives.
+    bytes: u64,
 }
 
 impl<'a> Unpacker<'a> {
     pub(super) fn new(root: &'a Path, limits: UnpackLimits, first: &'a Archive) -> Self {
-        Self { root, limits, archive: first, listed: BTreeSet::new(), entries: 0, files: 0, bytes: 0 }
+        Self { root, limits, archive: first, listed: BTreeSet::new(), entries: 0, bytes: 0 }
     }
 
     /// Unpacks `archive`, which lies at `path`; `read` hears how many of its bytes were read.
@@ -187,7 +186,7 @@ impl<'a> Unpacker<'a> {
             return Err(DownloadError::WrongEntry { archive, entry, expected: expected.clone(), found });
         }
         file.sync_all().map_err(write_failed(path))?;
-        (self.files, self.bytes) = (self.files + 1, self.bytes + size);
+        self.bytes += size;
         Ok(())
     }
 }

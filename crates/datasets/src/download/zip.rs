@@ -41,11 +41,15 @@ pub(super) fn unpack(path: &Path, unpacker: &mut Unpacker, mut read: impl FnMut(
     let length = file.get_ref().metadata().map_err(FileError::of("read", path))?.len();
     // An error of reading is the archive's: the bytes are not where it says.
     let entries = directory(&mut file, length, unpacker)?;
-    let mut done = 0;
+    let mut done = 0_u64;
     for entry in &entries {
+        // No two entries share bytes; a bomb's do.
+        done = done
+            .checked_add(entry.packed)
+            .filter(|&done| done <= length)
+            .ok_or_else(|| unpacker.damaged(Some(&entry.name), "it and those before it are longer than the archive"))?;
         unpack_entry(&mut file, entry, unpacker)?;
-        done += entry.packed;
-        read(done.min(length));
+        read(done);
     }
     Ok(())
 }

@@ -32,6 +32,8 @@ pub struct Zipped {
     pub method: Option<u16>,
     pub mode: u32,
     pub size: Option<u32>,
+    /// The packed size, in the 64 bits of a large archive's directory.
+    pub packed: Option<u64>,
     pub crc: Option<u32>,
 }
 
@@ -46,6 +48,7 @@ impl Zipped {
             method: None,
             mode: 0o100_644,
             size: None,
+            packed: None,
             crc: None,
         }
     }
@@ -62,32 +65,37 @@ pub fn zip(entries: &[Zipped]) -> Vec<u8> {
         let mut crc = flate2::Crc::new();
         crc.update(&entry.data);
         let method = entry.method.unwrap_or(if entry.deflate { 8 } else { 0 });
-        let middle = |name: &[u8]| {
+        let middle = |name: &[u8], wide: Option<u64>| {
             let mut middle = Vec::new();
             for field in [20, entry.flags, method, 0, 33] {
                 middle.extend(u16::to_le_bytes(field));
             }
             let crc = entry.crc.unwrap_or(crc.sum());
-            for field in [crc, packed.len() as u32, entry.size.unwrap_or(entry.data.len() as u32)] {
+            let packed = wide.map_or(packed.len() as u32, |_| u32::MAX);
+            for field in [crc, packed, entry.size.unwrap_or(entry.data.len() as u32)] {
                 middle.extend(field.to_le_bytes());
             }
             middle.extend((name.len() as u16).to_le_bytes());
-            middle.extend(0_u16.to_le_bytes());
+            middle.extend(wide.map_or(0_u16, |_| 12).to_le_bytes());
             middle
         };
         let local_name = entry.local_name.as_ref().unwrap_or(&entry.name);
         archive.extend(0x0403_4b50_u32.to_le_bytes());
-        archive.extend(middle(local_name));
+        archive.extend(middle(local_name, None));
         archive.extend(local_name);
         archive.extend(&packed);
 
         directory.extend(0x0201_4b50_u32.to_le_bytes());
         directory.extend((3_u16 << 8 | 20).to_le_bytes());
-        directory.extend(middle(&entry.name));
+        directory.extend(middle(&entry.name, entry.packed));
         directory.extend([0; 6]); // comment, disk, kind of text
         directory.extend((entry.mode << 16).to_le_bytes());
         directory.extend(place.to_le_bytes());
         directory.extend(&entry.name);
+        if let Some(packed) = entry.packed {
+            directory.extend([1, 0, 8, 0]);
+            directory.extend(packed.to_le_bytes());
+        }
     }
     let start = archive.len() as u32;
     archive.extend(&directory);

@@ -22,6 +22,7 @@ fn zip_archives_that_are_refused() {
     let good = Zipped::new("good.wav", b"sound");
     let file = |name: &str| Zipped::new(name, b"sound");
     let mode = |mode| Zipped { mode, ..file("evil") };
+    let wide = |name: &str, packed| Zipped { packed: Some(packed), ..file(name) };
     let big = |name: &str| Zipped::new(name, &vec![0; 4500]);
     let cases: Vec<(&str, Vec<Zipped>, &str)> = vec![
         ("absolute", vec![file("/tmp/evil")], "its path is absolute"),
@@ -45,6 +46,8 @@ fn zip_archives_that_are_refused() {
         ("wrong CRC", vec![Zipped { crc: Some(1), ..file("a") }], "CRC-32"),
         ("encrypted", vec![Zipped { flags: 1, ..file("a") }], "encrypted"),
         ("another method", vec![Zipped { method: Some(12), ..file("a") }], "not supported"),
+        ("packed beyond all bounds", vec![wide("a", u64::MAX), wide("b", u64::MAX)], "longer than the archive"),
+        ("packed beyond the archive", vec![wide("a", 1000)], "longer than the archive"),
         ("two names", vec![Zipped { local_name: Some("b".into()), ..file("a") }], "different names"),
     ];
     for (name, mut entries, reason) in cases {
@@ -136,6 +139,12 @@ fn every_cut_and_many_changes_are_damage_or_harmless() {
             check(&bytes, &format!("{name} changed at {place}"));
         }
     }
+}
+
+#[test]
+fn sizes_of_64_bits_are_read() {
+    let wide = Zipped { packed: Some(5), deflate: false, ..Zipped::new("a.wav", b"sound") };
+    set("a.zip", &zip(&[wide, Zipped::new("b.wav", b"more")]), "").succeeds(&[("a.wav", b"sound"), ("b.wav", b"more")]);
 }
 
 #[test]
