@@ -1,51 +1,22 @@
 //! From a server to a file: in as many attempts as it takes, each going on where the last one broke.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use earmark_files::{FileError, write_atomic};
-use serde::{Deserialize, Serialize};
+use earmark_files::FileError;
 use ureq::http::{HeaderMap, Response, StatusCode, header};
-use ureq::tls::{RootCerts, TlsConfig};
-use ureq::{Agent, Body, Error};
+use ureq::{Agent, Body};
 
-use super::error::{DownloadError, write_failed};
+use super::error::DownloadError;
+use super::http::{Fault, agent, fault, number, passing, refusal, text, version, words};
+use super::part::{Part, Writer, remove};
 use super::registry::Archive;
 use super::sums::of_file;
 use super::{DownloadOptions, Event, Network, Step, Tell};
 
 /// The longest wait between two attempts.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
-
-/// What the server said of the version that a partial file is of.
-#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
-struct Version {
-    url: String,
-    etag: Option<String>,
-    last_modified: Option<String>,
-}
-
-/// What ends an attempt before the file is whole.
-enum Fault {
-    /// Another attempt may succeed; the server may say when.
-    Passing {
-        reason: String,
-        after: Option<Duration>,
-    },
-    Final(DownloadError),
-}
-
-impl<E: Into<DownloadError>> From<E> for Fault {
-    fn from(error: E) -> Self {
-        Self::Final(error.into())
-    }
-}
-
-fn passing(reason: impl ToString) -> Fault {
-    Fault::Passing { reason: reason.to_string(), after: None }
-}
 
 /// Brings an archive into `folder`, unless it is there, and checks its checksum, if it has one. `limit` is the most
 /// bytes that are taken where the size is not known.
@@ -68,23 +39,20 @@ pub(super) fn fetch(
         }
     }
     let url = options.address(archive);
-    let part = Part {
-        path: folder.join(format!("{}.part", archive.name)),
-        agent: agent(&url, &options.network),
-        url,
-        archive,
-    };
-    let mut one_go = length(&part.path)? == 0;
-    let mut anew = false;
+    let part = Part::new(folder, &archive.name, &url)?;
+    let agent = agent(&url, &options.network);
+    let limit = archive.size.unwrap_or(limit);
+    let mut fetch = Fetch { archive, url, limit, agent, part: &part, one_go: false, anew: false };
+    let mut again = false;
     loop {
-        one_go &= !part.complete(limit, &options.network, tell)?;
-        match check(archive, &part.path, options, tell) {
+        fetch.complete(&options.network, tell)?;
+        match check(archive, part.path(), options, tell) {
             Ok(()) => break,
             // The halves of a file that changed on the server do not fit.
-            Err(DownloadError::WrongSum { .. }) if !one_go && !anew => {
+            Err(DownloadError::WrongSum { .. }) if !fetch.one_go && !again => {
                 tell(Event::Note(&format!("{}: its parts do not fit together; it is fetched anew", archive.name)));
                 part.remove()?;
-                (one_go, anew) = (true, true);
+                again = true;
             }
             Err(error) => {
                 part.remove()?;
@@ -92,15 +60,14 @@ pub(super) fn fetch(
             }
         }
     }
-    std::fs::rename(&part.path, &whole).map_err(write_failed(&whole))?;
-    part.remove()?;
+    part.settle(&whole)?;
     Ok(whole)
 }
 
 /// Holds a file against the published checksum.
 fn check(archive: &Archive, path: &Path, options: &DownloadOptions, tell: Tell) -> Result<(), DownloadError> {
     let Some(expected) = archive.known.sum() else { return Ok(()) };
-    let size = length(path)?;
+    let size = std::fs::metadata(path).map_err(FileError::of("read", path))?.len();
     let progress = |done| {
         tell(Event::Progress { step: Step::Check, archive: &archive.name, done, total: Some(size) });
     };
@@ -117,26 +84,31 @@ fn check(archive: &Archive, path: &Path, options: &DownloadOptions, tell: Tell) 
     }
 }
 
-/// A partial file, beside it what is known of its version.
-struct Part<'a> {
-    path: PathBuf,
-    url: String,
+/// An archive on its way from the server into its partial file.
+struct Fetch<'a> {
     archive: &'a Archive,
+    url: String,
+    /// The most bytes it may have.
+    limit: u64,
     agent: Agent,
+    part: &'a Part,
+    /// Whether what is there came in one answer.
+    one_go: bool,
+    /// Whether to ask from the start: what the server gives does not go on from what is there.
+    anew: bool,
 }
 
-impl Part<'_> {
-    /// Makes attempts until the file is whole, or until there was no progress too often. Says whether an attempt went
-    /// on where another had stopped.
-    fn complete(&self, limit: u64, network: &Network, tell: Tell) -> Result<bool, DownloadError> {
-        let (mut attempts, mut farthest, mut resumed) = (0, length(&self.path)?, false);
+impl Fetch<'_> {
+    /// Makes attempts until the file is whole, or until there was no progress too often.
+    fn complete(&mut self, network: &Network, tell: Tell) -> Result<(), DownloadError> {
+        let (mut attempts, mut farthest) = (0, self.part.length()?);
         loop {
-            let (reason, after) = match self.attempt(limit, &mut resumed, tell) {
-                Ok(()) => return Ok(resumed),
+            let (reason, after) = match self.attempt(tell) {
+                Ok(()) => return Ok(()),
                 Err(Fault::Final(error)) => return Err(error),
                 Err(Fault::Passing { reason, after }) => (reason, after),
             };
-            let have = length(&self.path)?;
+            let have = self.part.length()?;
             if have > farthest {
                 (attempts, farthest) = (0, have);
             } else {
@@ -157,235 +129,154 @@ impl Part<'_> {
     }
 
     /// One request, and whatever comes of it.
-    fn attempt(&self, limit: u64, resumed: &mut bool, tell: Tell) -> Result<(), Fault> {
-        let mut have = length(&self.path)?;
-        if have > 0 && Some(have) == self.archive.size {
-            return Ok(());
-        }
-        let mut response = self.request(have)?;
-        let (status, headers) = (response.status(), response.headers());
-        let total = match status {
-            StatusCode::PARTIAL_CONTENT => {
-                let total = self.range(have, headers)?;
-                *resumed |= have > 0;
-                total
-            }
-            StatusCode::OK => {
-                if have > 0 {
-                    let name = &self.archive.name;
-                    tell(Event::Note(&format!("{name}: the server cannot go on at byte {have}; it starts anew")));
-                }
+    fn attempt(&mut self, tell: Tell) -> Result<(), Fault> {
+        let mut have = self.part.length()?;
+        match self.archive.size {
+            Some(size) if have > 0 && have == size => return Ok(()),
+            Some(size) if have > size => {
+                self.part.remove()?;
                 have = 0;
-                number(headers, header::CONTENT_LENGTH)
             }
-            StatusCode::RANGE_NOT_SATISFIABLE if have > 0 => {
-                // "bytes */N": nothing is missing where N bytes are there.
-                if text(headers, header::CONTENT_RANGE).and_then(|range| range.strip_prefix("bytes */")?.parse().ok())
-                    == Some(have)
-                {
-                    return Ok(());
-                }
-                self.remove()?;
-                return Err(passing("the server cannot go on where it broke"));
-            }
-            _ => return Err(self.status(status, headers)),
+            _ => {}
+        }
+        let from = if self.anew { 0 } else { have };
+        let mut response = self.request(from)?;
+        let (status, headers) = (response.status(), response.headers());
+        let (start, total) = match status {
+            StatusCode::PARTIAL_CONTENT => (from, self.range(from, headers)?),
+            StatusCode::OK => (0, number(headers, header::CONTENT_LENGTH)),
+            StatusCode::RANGE_NOT_SATISFIABLE if from > 0 => return self.nothing_from(from, headers),
+            _ => return Err(refusal(&self.url, status, headers)),
         };
-        if let Some((expected, found)) = self.archive.size.zip(total).filter(|(expected, found)| expected != found) {
-            return Err(DownloadError::WrongSize { url: self.url.clone(), expected, found }.into());
+        self.judge(headers, start, total, have)?;
+        let part = self.part;
+        let mut writer = match start {
+            0 => part.restart(version(&self.url, headers))?,
+            _ => part.append()?,
+        };
+        if start < have {
+            tell(Event::Note(&format!(
+                "{}: the server cannot go on at byte {have}; it starts anew, and what is there is kept until more came",
+                self.archive.name
+            )));
         }
-        let limit = self.archive.size.unwrap_or(limit);
-        if total.is_some_and(|total| total > limit) {
-            return Err(DownloadError::TooLong { url: self.url.clone(), limit }.into());
+        let received = self.receive(response.body_mut(), &mut writer, total, tell);
+        if start > 0 {
+            self.one_go = false;
+        } else if writer.is_part() {
+            (self.one_go, self.anew) = (true, false);
         }
-        if have == 0 {
-            self.keep_version(headers)?;
-        }
-        self.receive(response.body_mut(), have, total, limit, tell)
+        received
     }
 
-    /// Asks for the file, from byte `have` on.
-    fn request(&self, have: u64) -> Result<Response<Body>, Fault> {
+    /// Asks for the file, from byte `from` on.
+    fn request(&self, from: u64) -> Result<Response<Body>, Fault> {
         let mut request = self.agent.get(&self.url);
-        if have > 0 {
-            request = request.header(header::RANGE, format!("bytes={have}-"));
-            let version = self.version();
-            // A weak tag does not promise equal bytes, and must not be asked for.
-            let strong = version.etag.filter(|tag| !tag.starts_with("W/"));
-            if let Some(known) = strong.or(version.last_modified) {
+        if from > 0 {
+            request = request.header(header::RANGE, format!("bytes={from}-"));
+            let version = self.part.version();
+            if let Some(known) = version.strong().or(version.last_modified.as_deref()) {
                 request = request.header(header::IF_RANGE, known);
             }
         }
-        request.call().map_err(|error| self.fault(error))
+        request.call().map_err(|error| fault(&self.url, error))
     }
 
     /// Checks that a part of the file is the wanted one, of the same version; gives the size of the whole.
-    fn range(&self, have: u64, headers: &HeaderMap) -> Result<Option<u64>, Fault> {
+    fn range(&mut self, from: u64, headers: &HeaderMap) -> Result<Option<u64>, Fault> {
         let range = text(headers, header::CONTENT_RANGE).and_then(|range| {
             let (part, total) = range.strip_prefix("bytes ")?.split_once('/')?;
             Some((part.split_once('-')?.0.parse::<u64>().ok()?, total.parse::<u64>().ok()))
         });
-        let (ours, theirs) = (self.version(), version(&self.url, headers));
-        let other = ours.etag.is_some() && theirs.etag.is_some() && ours.etag != theirs.etag;
+        let other = from > 0 && self.part.version().differs(&version(&self.url, headers));
         match range {
-            Some((start, total)) if start == have && !other => Ok(total),
+            Some((start, total)) if start == from && !other => Ok(total),
             _ => {
-                self.remove()?;
+                self.anew = true;
                 Err(passing("the server sent a part of the file that was not asked for"))
             }
         }
     }
 
-    /// What becomes of an answer that brings no file.
-    fn status(&self, status: StatusCode, headers: &HeaderMap) -> Fault {
-        let reason = format!("the server says {status}");
-        let later = [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_EARLY, StatusCode::TOO_MANY_REQUESTS];
-        match status.is_server_error() || later.contains(&status) {
-            true => Fault::Passing { reason, after: number(headers, header::RETRY_AFTER).map(Duration::from_secs) },
-            false => DownloadError::Refused { url: self.url.clone(), reason }.into(),
+    /// That the server has no bytes from `have` on: all are there, or something is wrong.
+    fn nothing_from(&mut self, have: u64, headers: &HeaderMap) -> Result<(), Fault> {
+        let total = text(headers, header::CONTENT_RANGE).and_then(|range| range.strip_prefix("bytes */")?.parse().ok());
+        match total {
+            Some(total) if total == have => Ok(()),
+            Some(total) if total < have => Err(self.too_short(total, have)),
+            _ => {
+                self.anew = true;
+                Err(passing("the server cannot go on where it broke"))
+            }
         }
     }
 
-    /// Writes the body to the file, from byte `have` on.
-    fn receive(&self, body: &mut Body, mut have: u64, total: Option<u64>, limit: u64, tell: Tell) -> Result<(), Fault> {
-        let mut file = open(&self.path, have == 0)?;
+    /// Whether an answer may be the file, of `total` bytes, from byte `start` on. No sign-in page of a network, and no
+    /// other short answer, is worth the `have` bytes that are there.
+    fn judge(&self, headers: &HeaderMap, start: u64, total: Option<u64>, have: u64) -> Result<(), Fault> {
+        let kind = text(headers, header::CONTENT_TYPE).unwrap_or_default().trim_start();
+        if kind.get(..9).is_some_and(|kind| kind.eq_ignore_ascii_case("text/html")) {
+            return Err(passing(
+                "the server sends a web page instead of the file; does this network ask for a sign-in?",
+            ));
+        }
+        let Some(total) = total else { return Ok(()) };
+        if self.archive.size.map_or(total > self.limit, |size| total != size) {
+            let error = self.wrong_size(total);
+            return Err(if start < have { passing(error) } else { error.into() });
+        }
+        match start < have && total <= have {
+            true => Err(self.too_short(total, have)),
+            false => Ok(()),
+        }
+    }
+
+    /// That the server says, or sends, `found` bytes, which the file cannot have.
+    fn wrong_size(&self, found: u64) -> DownloadError {
+        match self.archive.size {
+            Some(expected) => DownloadError::WrongSize { url: self.url.clone(), expected, found },
+            None => DownloadError::TooLong { url: self.url.clone(), limit: self.limit },
+        }
+    }
+
+    /// That the server's file has no more bytes than are there.
+    fn too_short(&self, total: u64, have: u64) -> Fault {
+        passing(format!(
+            "the server gives a file of {total} bytes, but {have} are there; if those are wrong, remove {}",
+            self.part.path().display()
+        ))
+    }
+
+    /// Writes the body to the file.
+    fn receive(&self, body: &mut Body, writer: &mut Writer, total: Option<u64>, tell: Tell) -> Result<(), Fault> {
         let mut reader = body.as_reader();
         let mut block = vec![0; 1 << 16];
         let broken = loop {
-            tell(Event::Progress { step: Step::Fetch, archive: &self.archive.name, done: have, total });
+            let done = writer.length();
+            tell(Event::Progress { step: Step::Fetch, archive: &self.archive.name, done, total });
             let n = match reader.read(&mut block) {
                 Ok(0) => break None,
                 Ok(n) => n,
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(error) => break Some(words(&error)),
             };
-            have += n as u64;
-            if have > limit {
-                self.remove()?;
-                return Err(match self.archive.size {
-                    Some(expected) => DownloadError::WrongSize { url: self.url.clone(), expected, found: have }.into(),
-                    None => DownloadError::TooLong { url: self.url.clone(), limit }.into(),
-                });
+            if done + n as u64 > self.limit {
+                if writer.is_part() {
+                    self.part.remove()?;
+                }
+                return Err(self.wrong_size(done + n as u64).into());
             }
-            file.write_all(&block[..n]).map_err(write_failed(&self.path))?;
+            writer.write(&block[..n])?;
         };
-        file.sync_all().map_err(write_failed(&self.path))?;
+        writer.sync()?;
+        let have = writer.length();
         match (broken, total.or(self.archive.size)) {
             (Some(reason), _) => Err(passing(reason)),
             (None, Some(total)) if have < total => {
                 Err(passing(format!("the server ended after {have} of {total} bytes")))
             }
+            (None, _) if !writer.is_part() => Err(self.too_short(have, self.part.length()?)),
             (None, _) => Ok(()),
         }
-    }
-
-    fn version_path(&self) -> PathBuf {
-        self.path.with_extension("part.toml")
-    }
-
-    /// What is known of the version that the partial file is of; nothing, if it came from elsewhere.
-    fn version(&self) -> Version {
-        let text = std::fs::read_to_string(self.version_path()).unwrap_or_default();
-        let version: Version = toml::from_str(&text).unwrap_or_default();
-        if version.url == self.url { version } else { Version::default() }
-    }
-
-    fn keep_version(&self, headers: &HeaderMap) -> Result<(), DownloadError> {
-        let text = toml::to_string(&version(&self.url, headers)).unwrap_or_default();
-        Ok(write_atomic(&self.version_path(), text.as_bytes())?)
-    }
-
-    /// Removes the partial file and what is known of it.
-    fn remove(&self) -> Result<(), DownloadError> {
-        remove(&self.path)?;
-        remove(&self.version_path())
-    }
-
-    /// Whether an error of the connection may pass.
-    fn fault(&self, error: Error) -> Fault {
-        let reason = match error {
-            // What TLS has against the server.
-            Error::Io(error) if error.kind() == ErrorKind::InvalidData => certificates(&error),
-            Error::Io(error) => return passing(words(&error)),
-            Error::HostNotFound => return passing("the server's name is not known; is there a network?"),
-            error @ (Error::Timeout(_)
-            | Error::Protocol(_)
-            | Error::ConnectionFailed
-            | Error::ConnectProxyFailed(_)) => return passing(error),
-            Error::TooManyRedirects => "it redirects in a circle, or too often".to_owned(),
-            Error::RequireHttpsOnly(other) => format!("it redirects to {other}, which is not encrypted"),
-            error @ (Error::Rustls(_) | Error::Tls(_) | Error::Pem(_)) => certificates(&error),
-            error => error.to_string(),
-        };
-        DownloadError::Refused { url: self.url.clone(), reason }.into()
-    }
-}
-
-fn agent(url: &str, network: &Network) -> Agent {
-    let mut config = Agent::config_builder()
-        .http_status_as_error(false)
-        .https_only(url.starts_with("https://"))
-        .timeout_connect(Some(network.connect_timeout))
-        .timeout_per_read(Some(network.read_timeout))
-        .user_agent(concat!("earmark/", env!("CARGO_PKG_VERSION")))
-        .accept_encoding("identity")
-        .tls_config(TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build());
-    if !network.proxies {
-        config = config.proxy(None);
-    }
-    config.build().into()
-}
-
-fn certificates(error: &dyn std::fmt::Display) -> String {
-    format!("{error} (certificates are those of the system, or of the file that SSL_CERT_FILE names)")
-}
-
-/// A short reason; systems add their number.
-fn words(error: &io::Error) -> String {
-    match error.kind() {
-        ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted => {
-            "the connection broke".to_owned()
-        }
-        ErrorKind::TimedOut | ErrorKind::WouldBlock => "the server went silent".to_owned(),
-        _ => error.to_string(),
-    }
-}
-
-fn version(url: &str, headers: &HeaderMap) -> Version {
-    let owned = |name| text(headers, name).map(str::to_owned);
-    Version { url: url.to_owned(), etag: owned(header::ETAG), last_modified: owned(header::LAST_MODIFIED) }
-}
-
-fn text(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> {
-    headers.get(name)?.to_str().ok()
-}
-
-fn number(headers: &HeaderMap, name: header::HeaderName) -> Option<u64> {
-    text(headers, name)?.trim().parse().ok()
-}
-
-fn open(path: &Path, fresh: bool) -> Result<File, DownloadError> {
-    let mut options = OpenOptions::new();
-    options.create(true).write(true);
-    if fresh {
-        options.truncate(true)
-    } else {
-        options.append(true)
-    };
-    options.open(path).map_err(write_failed(path))
-}
-
-/// A file's length; 0 if it is not there.
-fn length(path: &Path) -> Result<u64, FileError> {
-    match std::fs::metadata(path) {
-        Ok(metadata) => Ok(metadata.len()),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(0),
-        Err(source) => Err(FileError::of("read", path)(source)),
-    }
-}
-
-pub(super) fn remove(path: &Path) -> Result<(), DownloadError> {
-    match std::fs::remove_file(path) {
-        Err(source) if source.kind() != ErrorKind::NotFound => Err(FileError::of("remove", path)(source).into()),
-        _ => Ok(()),
     }
 }

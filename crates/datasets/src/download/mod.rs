@@ -9,12 +9,15 @@
 //! - An archive's checksum, or that of each file in it, as [`Known`] says. A partial file that came in several
 //!   connections goes on only where the server says that it is still the same version, and is fetched anew where its
 //!   parts do not fit together.
-//! - The server's words on lengths against what comes, and against the size where it is known.
+//! - The server's words on lengths against what comes, and against the size where it is known. Neither a web page nor a
+//!   new start that is shorter takes the place of a partial file.
 //! - Every entry of an archive before it is written: [`Unsafe`] says what is refused, [`UnpackLimits`] how much.
 
 mod error;
 mod fetch;
+mod http;
 mod mark;
+mod part;
 mod registry;
 mod rows;
 mod sums;
@@ -165,7 +168,7 @@ fn unpack(set: &DataSet, paths: &[PathBuf], folder: &Path, tell: Tell) -> Result
         if let Err(error) = unpacker.unpack(archive, path, read) {
             // An archive that is known by its checksum comes the same again; another may have been damaged on its way.
             if error.blames_archive() && archive.known.sum().is_none() {
-                fetch::remove(path)?;
+                part::remove(path)?;
                 tell(Event::Note(&format!("{} is removed; the same command fetches it anew", path.display())));
             }
             return Err(error);

@@ -11,6 +11,7 @@ use crate::server::{Answer, Server};
 use crate::trial::Trial;
 
 const TAG: &str = "ETag: \"one\"";
+const DAY: &str = "Last-Modified: Mon, 01 Jan 2024 00:00:00 GMT";
 
 /// A data set and its archive, of some 300 kB.
 fn data() -> (Vec<u8>, Vec<u8>) {
@@ -52,7 +53,7 @@ fn another_call_goes_on_where_the_last_one_gave_up() {
     let bytes = archive.clone();
     // A server that has its good moments: never twice in a row.
     let server = Server::new(move |n, request| match n {
-        0 => Answer::good(request, &bytes).header("Last-Modified: Mon, 01 Jan 2024 00:00:00 GMT").cut(100_000),
+        0 => Answer::good(request, &bytes).header(DAY).cut(100_000),
         1..4 => Answer::status("503 Service Unavailable"),
         _ => Answer::good(request, &bytes),
     });
@@ -187,7 +188,7 @@ fn parts_of_two_versions_are_fetched_anew() {
 fn servers_that_cannot_go_on() {
     let (clip, archive) = data();
     type Second = fn(&[u8]) -> Answer;
-    let cases: [(&str, Second, usize); 6] = [
+    let cases: [(&str, Second, usize); 7] = [
         ("sends the whole file", |bytes| Answer::whole(bytes), 2),
         ("says that the range is wrong", |_| Answer::status("416 Range Not Satisfiable"), 3),
         (
@@ -212,11 +213,20 @@ fn servers_that_cannot_go_on() {
             },
             3,
         ),
+        (
+            "goes on in a version of another day",
+            |bytes| {
+                let range = format!("Content-Range: bytes 100000-{}/{}", bytes.len() - 1, bytes.len());
+                let day = "Last-Modified: Tue, 02 Jan 2024 00:00:00 GMT";
+                Answer::whole(&bytes[100_000..]).says("206 Partial Content").header(&range).header(day)
+            },
+            3,
+        ),
     ];
     for (name, second, requests) in cases {
         let bytes = archive.clone();
         let server = Server::new(move |n, request| match n {
-            0 => Answer::good(request, &bytes).header(TAG).cut(100_000),
+            0 => Answer::good(request, &bytes).header(TAG).header(DAY).cut(100_000),
             1 => second(&bytes),
             _ => Answer::good(request, &bytes),
         });
@@ -224,6 +234,88 @@ fn servers_that_cannot_go_on() {
         succeeds(&mut trial, &clip);
         assert_eq!(server.requests().len(), requests, "{name}");
     }
+}
+
+/// Answers that come in place of the rest of a file, none of which is worth the part that is there.
+#[test]
+fn a_part_outlives_what_is_no_file() {
+    let (clip, archive) = data();
+    let size = format!("size = {}", archive.len());
+    const PAGE: &[u8] = b"<html>Welcome! Sign in to use this network.</html>";
+    let page = || Answer::whole(PAGE).header("ETag: \"page\"");
+    let long_page = || Answer::whole(&noise(200_000)).header("Content-Type: Text/HTML; charset=utf-8");
+    type Case<'a> = (&'a str, &'a str, Box<dyn Fn(&[u8]) -> Answer + Send + Sync>, &'a str);
+    let cases: [Case; 8] = [
+        ("a page", "", Box::new(move |_| page().header("Content-Type: text/html")), "web page"),
+        ("a long page", "", Box::new(move |_| long_page().length(None)), "web page"),
+        ("a page of the file's size", "", Box::new(|bytes| long_page_of(bytes.len())), "web page"),
+        ("a page of no type", "", Box::new(move |_| page()), "a file of 50 bytes, but 100000 are there"),
+        ("a page of no type and no length", "", Box::new(move |_| page().length(None)), "a file of 50 bytes"),
+        ("another size", &size, Box::new(|_| Answer::whole(&noise(200_000))), "the server gives 200000 bytes"),
+        ("a start that breaks", "", Box::new(|bytes| Answer::whole(bytes).cut(99_999)), "the connection broke"),
+        (
+            "nothing at that place",
+            "",
+            Box::new(|_| Answer::status("416 Range Not Satisfiable").header("Content-Range: bytes */7")),
+            "a file of 7 bytes",
+        ),
+    ];
+    for (name, more, answer, reason) in cases {
+        let bytes = archive.clone();
+        let server = Server::new(move |n, request| match n {
+            0 => Answer::good(request, &bytes).header(TAG).cut(100_000),
+            1..4 => answer(&bytes),
+            _ => Answer::good(request, &bytes).header(TAG),
+        });
+        let mut trial = Trial::of_zip(&server.url(), &archive, more);
+        let error = trial.fails(&["3 attempts", "the 100000 bytes fetched so far are kept", reason]);
+        assert!(matches!(error, DownloadError::Broken { have: 100_000, .. }), "{name}: {error}");
+        assert_eq!(trial.left(), ["a.zip.part", "a.zip.part.toml"], "{name}");
+        assert!(std::fs::read(trial.work("a.zip.part")).unwrap() == archive[..100_000], "{name}: the part is spoilt");
+
+        succeeds(&mut trial, &clip);
+        let requests = server.requests();
+        assert_eq!((requests.len(), requests[4].start()), (5, 100_000), "{name}");
+        assert_eq!(requests[4].headers["if-range"], "\"one\"", "{name}: the part's version");
+    }
+    // The same between two attempts of one call.
+    let bytes = archive.clone();
+    let server = Server::new(move |n, request| match n {
+        0 => Answer::good(request, &bytes).cut(100_000),
+        1 => page().header("Content-Type: text/html"),
+        _ => Answer::good(request, &bytes),
+    });
+    succeeds(&mut Trial::of_zip(&server.url(), &archive, ""), &clip);
+    assert_eq!(server.requests()[2].start(), 100_000);
+}
+
+fn long_page_of(bytes: usize) -> Answer {
+    Answer::whole(&noise(bytes)).header("Content-Type: text/html")
+}
+
+/// A new start takes the part's place once it is longer, also where it breaks after that.
+#[test]
+fn a_new_start_that_got_farther_is_gone_on_with() {
+    let (clip, archive) = data();
+    let bytes = archive.clone();
+    let server = Server::new(move |n, request| match n {
+        0 => Answer::whole(&noise(200_000)).header(TAG).cut(100_000),
+        1 => Answer::whole(&bytes).header("ETag: \"two\"").cut(150_000),
+        _ => Answer::good(request, &bytes).header("ETag: \"two\""),
+    });
+    succeeds(&mut Trial::of_zip(&server.url(), &archive, ""), &clip);
+    let requests = server.requests();
+    assert_eq!((requests.len(), requests[2].start()), (3, 150_000));
+    assert_eq!(requests[2].headers["if-range"], "\"two\"");
+}
+
+#[test]
+fn a_server_that_only_has_pages() {
+    let (_, archive) = data();
+    let server = Server::new(|_, _| long_page_of(1000));
+    let mut trial = Trial::of_zip(&server.url(), &archive, "");
+    trial.fails(&["a web page instead of the file", "3 attempts"]);
+    assert_eq!(trial.left(), [""; 0]);
 }
 
 #[test]
