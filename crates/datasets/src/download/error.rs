@@ -47,6 +47,20 @@ pub enum DownloadError {
         /// What is in it.
         reason: String,
     },
+    /// What is unpacked could not be moved to the folder that was asked for. Nothing was fetched.
+    #[error(
+        "{}: cannot take what is unpacked in {} ({source}); if it is a mount point or a link, name a folder in it, such \
+         as {}",
+        to.display(), work.display(), to.join("data").display()
+    )]
+    NoWay {
+        /// The folder of what is being fetched.
+        work: PathBuf,
+        /// The folder that was asked for.
+        to: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// The folder holds the data set, but no longer all of it.
     #[error(
         "{}: of the {files} files ({bytes} bytes) of {title}, only {found_files} ({found_bytes} bytes) are left; remove \

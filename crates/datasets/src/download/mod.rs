@@ -18,6 +18,7 @@ mod fetch;
 mod http;
 mod mark;
 mod part;
+mod place;
 mod registry;
 mod rows;
 mod sums;
@@ -25,7 +26,6 @@ mod tar;
 mod unpack;
 mod zip;
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -36,6 +36,7 @@ pub use registry::{Archive, DataSet, Known, Registry, UnpackLimits};
 pub use sums::Sum;
 
 use error::write_failed;
+use place::{Place, move_folder, remove_folder};
 use unpack::Unpacker;
 
 /// How to fetch.
@@ -129,15 +130,24 @@ pub struct Downloaded {
 /// as it is. What an earlier call left half done is gone on with. `tell` hears what happens.
 ///
 /// # Errors
-/// The folder holds something else; a server cannot be reached, or sends what is not the data set; an archive is
-/// unsafe or damaged; the disk is full. The folder `to` is then as it was, and what was fetched is kept where it can
-/// still be used.
+/// The folder holds something else, or nothing can be moved to its place; a server cannot be reached, or sends what is
+/// not the data set; an archive is unsafe or damaged; the disk is full. The folder `to` is then as it was, and what was
+/// fetched is kept where it can still be used.
 pub fn download(set: &DataSet, to: &Path, options: &DownloadOptions, tell: Tell) -> Result<Downloaded, DownloadError> {
     let to = std::path::absolute(to).map_err(FileError::of("find", to))?;
     if let Some(there) = mark::find(set, &to)? {
         return Ok(there);
     }
     let place = Place::new(&to)?;
+    // Another process may have made it since.
+    if let Some(there) = mark::find(set, &to)? {
+        place.leave(&[], true);
+        return Ok(there);
+    }
+    if let Err(error) = place.try_move(&to) {
+        place.leave(&[], true);
+        return Err(error);
+    }
     let mut paths = Vec::new();
     for archive in &set.archives {
         paths.push(fetch::fetch(archive, &place.work, set.limits.total_bytes, options, tell)?);
@@ -152,9 +162,7 @@ pub fn download(set: &DataSet, to: &Path, options: &DownloadOptions, tell: Tell)
     }
     let (files, bytes) = made?;
     mark::write(set, options, &unpacked, files, bytes)?;
-    // On Windows, even an empty folder is in the way.
-    let _ = std::fs::remove_dir(&to);
-    std::fs::rename(&unpacked, &to).map_err(write_failed(&to))?;
+    move_folder(&unpacked, &to).map_err(write_failed(&to))?;
     place.leave(&paths, options.keep_archives);
     Ok(Downloaded { folder: to, files, bytes, already_there: false })
 }
@@ -178,45 +186,4 @@ fn unpack(set: &DataSet, paths: &[PathBuf], folder: &Path, tell: Tell) -> Result
         rows.keep(folder)?;
     }
     Ok(unpack::contents(folder)?)
-}
-
-/// The folder of what is on its way, held against other processes.
-struct Place {
-    work: PathBuf,
-    lock: PathBuf,
-    _held: File,
-}
-
-impl Place {
-    fn new(to: &Path) -> Result<Self, DownloadError> {
-        let occupied = |reason: &str| DownloadError::Occupied { path: to.to_owned(), reason: reason.to_owned() };
-        let name = to.file_name().ok_or_else(|| occupied("this cannot be a data set's folder"))?;
-        let mut beside = name.to_owned();
-        beside.push(".download");
-        let work = to.with_file_name(beside);
-        create_folder(&work)?;
-        let lock = work.join("lock");
-        let held = File::create(&lock).map_err(write_failed(&lock))?;
-        held.try_lock().map_err(|_| DownloadError::Busy { path: work.clone() })?;
-        Ok(Self { work, lock, _held: held })
-    }
-
-    /// Tidies up. That something of it cannot be removed spoils no data set.
-    fn leave(self, archives: &[PathBuf], keep: bool) {
-        let removed: &[PathBuf] = if keep { &[] } else { archives };
-        for path in removed.iter().chain([&self.lock]) {
-            let _ = std::fs::remove_file(path);
-        }
-        let _ = std::fs::remove_dir(&self.work);
-    }
-}
-
-/// Removes a folder with all that is in it; one that is not there is fine.
-fn remove_folder(path: &Path) -> Result<(), DownloadError> {
-    match std::fs::remove_dir_all(path) {
-        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-            Err(FileError::of("remove", path)(source).into())
-        }
-        _ => Ok(()),
-    }
 }

@@ -141,6 +141,74 @@ fn two_at_once_do_not_meet() {
     trial.succeeds(&FILES);
 }
 
+/// Who finds the lock to be a link to somebody's file leaves that file alone.
+#[cfg(unix)]
+#[test]
+fn a_lock_is_neither_followed_nor_emptied() {
+    let (server, archive) = server();
+    let mut trial = Trial::of_zip(&server.url(), &archive, "");
+    trial.put("precious", b"of mine");
+    std::os::unix::fs::symlink(trial.work("precious"), trial.work("lock")).unwrap();
+    trial.fails(&["lock", "it is a link"]);
+    fs::remove_file(trial.work("lock")).unwrap();
+    std::os::unix::fs::symlink(trial.work("nothing"), trial.work("lock")).unwrap();
+    trial.fails(&["lock", "it is a link"]);
+    assert!(!trial.work("nothing").exists());
+    assert_eq!(fs::read(trial.work("precious")).unwrap(), b"of mine");
+    // What a killed process left in it is nobody's to empty either.
+    fs::remove_file(trial.work("lock")).unwrap();
+    trial.put("lock", b"text");
+    let held = fs::File::open(trial.work("lock")).unwrap();
+    held.lock().unwrap();
+    trial.fails(&["another download is at work"]);
+    assert_eq!(fs::read(trial.work("lock")).unwrap(), b"text");
+    assert_eq!(server.requests().len(), 0);
+}
+
+/// No folder can take the place of a link: that is told before anything is fetched.
+#[cfg(unix)]
+#[test]
+fn a_link_to_an_empty_folder() {
+    let (server, archive) = server();
+    let mut trial = Trial::of_zip(&server.url(), &archive, "");
+    let real = trial.to().with_file_name("real");
+    fs::create_dir_all(&real).unwrap();
+    std::os::unix::fs::symlink(&real, trial.to()).unwrap();
+    let error = trial.run().unwrap_err();
+    assert!(matches!(error, DownloadError::NoWay { .. }), "{error}");
+    assert!(error.to_string().contains("mine/data"), "{error}");
+    assert_eq!(server.requests().len(), 0);
+    assert!(trial.to().is_symlink() && real.is_dir() && !trial.work("").exists());
+}
+
+/// The folder of what is on its way lies on another disk.
+#[cfg(target_os = "linux")]
+#[test]
+fn another_file_system() {
+    use std::os::unix::fs::MetadataExt;
+    let (server, archive) = server();
+    for there in [false, true] {
+        let mut trial = Trial::of_zip(&server.url(), &archive, "");
+        let parent = trial.to().parent().unwrap().to_owned();
+        fs::create_dir_all(&parent).unwrap();
+        let device = |path: &std::path::Path| fs::metadata(path).map(|metadata| metadata.dev()).ok();
+        let other = ["/dev/shm", "/tmp", env!("CARGO_TARGET_TMPDIR")].map(std::path::Path::new);
+        let Some(other) = other.into_iter().find(|path| path.is_dir() && device(path) != device(&parent)) else {
+            assert!(std::env::var_os("CI").is_none(), "there is no second file system");
+            return eprintln!("there is no second file system: skipped");
+        };
+        let other = tempfile::tempdir_in(other).unwrap();
+        std::os::unix::fs::symlink(other.path(), parent.join("mine.download")).unwrap();
+        if there {
+            fs::create_dir(trial.to()).unwrap();
+        }
+        let error = trial.run().unwrap_err();
+        assert!(matches!(error, DownloadError::NoWay { .. }), "{error}");
+        assert_eq!((trial.to().exists(), trial.left()), (there, vec![]), "all is as it was");
+    }
+    assert_eq!(server.requests().len(), 0);
+}
+
 #[test]
 fn several_archives_make_one_data_set() {
     let (first, second) = (good_zip(&[("one/a.wav", b"1")]), good_zip(&[("two/a.wav", b"2")]));
