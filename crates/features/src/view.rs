@@ -1,7 +1,6 @@
 //! Features to read, wherever they are kept: in memory or in a mapped file, in 32 bits or 16.
 
 use half::f16;
-use half::slice::HalfFloatSliceExt;
 
 use crate::Features;
 
@@ -71,8 +70,25 @@ impl<'a> FeatureView<'a> {
         let out = &mut out[..frames * width];
         match self.values {
             Values::Single(values) => out.copy_from_slice(&values[from..to]),
-            Values::Half(values) => values[from..to].convert_to_f32_slice(out),
+            Values::Half(values) => widen(&values[from..to], out),
         }
+    }
+}
+
+/// The same numbers in 32 bits. The library's own loop calls a function for every 8 values and hands them over by the
+/// stack, at a third of the speed where that lies across cache lines.
+#[multiversion::multiversion(targets("x86_64+avx2"))]
+fn widen(halves: &[f16], out: &mut [f32]) {
+    for (out, half) in out.iter_mut().zip(halves) {
+        let (sign, bits) = (u32::from(half.to_bits() & 0x8000) << 16, u32::from(half.to_bits() & 0x7FFF));
+        let bits = match bits {
+            // Too small for an exponent: a multiple of 2^-24.
+            0..0x0400 => (bits as f32 * (1.0 / 16_777_216.0)).to_bits(),
+            // Exponents are counted from -15 there and from -127 here.
+            0x0400..0x7C00 => (bits << 13) + (112 << 23),
+            _ => (bits << 13) | 0x7F80_0000,
+        };
+        *out = f32::from_bits(sign | bits);
     }
 }
 
@@ -107,6 +123,17 @@ mod tests {
             view.read(1, &mut out);
             assert_eq!((&out[..6], &out[6..]), (&single[6..], &[9.0; 6][..]), "only what is there");
             view.read(7, &mut out);
+        }
+    }
+
+    #[test]
+    fn every_half_is_the_number_it_was() {
+        let halves: Vec<f16> = (0..=u16::MAX).map(f16::from_bits).collect();
+        let mut out = vec![0.0; halves.len()];
+        widen(&halves, &mut out);
+        for (half, out) in halves.iter().zip(out) {
+            assert!(half.to_f32() == out || half.is_nan() && out.is_nan(), "{half} is {out}");
+            assert_eq!(half.is_sign_negative(), out.is_sign_negative(), "{half}");
         }
     }
 
