@@ -66,8 +66,8 @@ pub struct Batch {
     pub crops: Vec<f32>,
     /// The soft labels, `[n, classes]`, row-major.
     pub targets: Vec<f32>,
-    /// For each worker a crop and its partner's, before they are mixed.
-    pair: Vec<f32>,
+    /// The crops before they are mixed.
+    plain: Vec<f32>,
 }
 
 impl<'a> Batches<'a> {
@@ -105,67 +105,43 @@ impl<'a> Batches<'a> {
 
     /// As [`Batches::batch`], into the memory of a batch that is no longer needed.
     pub fn fill(&self, epoch: usize, index: usize, members: &[usize], batch: &mut Batch) {
-        let (classes, mixup) = (self.settings.classes, self.settings.mixup);
-        batch.members.clear();
-        batch.members.extend(members);
-        batch.targets = vec![0.0; members.len() * classes];
-        for (place, &member) in members.iter().enumerate() {
-            if let Some(label) = self.examples[member].label {
-                batch.targets[place * classes + label] = 1.0;
-            }
-        }
-        batch.crops.resize(members.len() * self.crop_size(), 0.0);
-        if mixup.alpha > 0.0 {
-            let plan = mixup.plan(members.len(), &mut self.stream("mixup", epoch, index as u64));
-            let plain = batch.targets.clone();
-            for (target, (place, &(partner, weight))) in
-                batch.targets.chunks_exact_mut(classes.max(1)).zip(plan.iter().enumerate())
-            {
-                mix(&plain[place * classes..], &plain[partner * classes..], weight, target);
-            }
-            self.mixed_crops(epoch, batch, &plan);
+        let (classes, size) = (self.settings.classes, self.crop_size());
+        let Batch { members: kept, crops, targets, plain } = batch;
+        kept.clear();
+        kept.extend(members);
+        crops.resize(members.len() * size, 0.0);
+        *targets = self.labels(members);
+        let crop = |place: usize, out: &mut [f32]| self.crop(epoch, members[place], out);
+        if self.settings.mixup.alpha > 0.0 {
+            let plan = self.settings.mixup.plan(members.len(), &mut self.stream("mixup", epoch, index as u64));
+            plain.resize(crops.len(), 0.0);
+            self.rows(plain, size, crop);
+            self.rows(crops, size, |place, out| mix(plain, plan[place], place, out));
+            let plain = targets.clone();
+            self.rows(targets, classes, |place, out| mix(&plain, plan[place], place, out));
         } else {
-            let crop = |(crop, &member): (&mut [f32], &usize)| self.crop(epoch, member, crop);
-            let size = self.crop_size().max(1);
-            match self.settings.parallel {
-                true => batch.crops.par_chunks_exact_mut(size).zip(members).for_each(crop),
-                false => batch.crops.chunks_exact_mut(size).zip(members).for_each(crop),
-            }
+            self.rows(crops, size, crop);
         }
     }
 
-    /// Fills the crops in such an order that each one's partner comes next: two crops at a time are then in memory, and
-    /// stay in a near cache, whatever the size of the batch.
-    fn mixed_crops(&self, epoch: usize, batch: &mut Batch, plan: &[(usize, f32)]) {
-        let size = self.crop_size().max(1);
-        let workers = if self.settings.parallel { rayon::current_num_threads() } else { 1 };
-        let mut rows: Vec<Option<&mut [f32]>> = batch.crops.chunks_exact_mut(size).map(Some).collect();
-        let mut walk: Vec<(usize, &mut [f32])> =
-            walk(plan).into_iter().filter_map(|place| Some((place, rows.get_mut(place)?.take()?))).collect();
-        batch.pair.resize(2 * size * workers, 0.0);
-        let members = &batch.members;
-        let stretch = |(walk, pair): (&mut [(usize, &mut [f32])], &mut [f32])| {
-            let (mut own, mut other) = pair.split_at_mut(size);
-            let mut held = None;
-            for (place, out) in walk {
-                let (partner, weight) = plan[*place];
-                if held != Some(*place) {
-                    self.crop(epoch, members[*place], own);
-                }
-                if partner == *place {
-                    mix(own, own, weight, out);
-                } else {
-                    self.crop(epoch, members[partner], other);
-                    mix(own, other, weight, out);
-                    std::mem::swap(&mut own, &mut other);
-                }
-                held = Some(partner);
+    /// The labels as `[members, classes]`: 1 at the clip's class.
+    fn labels(&self, members: &[usize]) -> Vec<f32> {
+        let classes = self.settings.classes;
+        let mut labels = vec![0.0; members.len() * classes];
+        for (place, &member) in members.iter().enumerate() {
+            if let Some(label) = self.examples[member].label {
+                labels[place * classes + label] = 1.0;
             }
-        };
-        let length = walk.len().div_ceil(workers).max(1);
+        }
+        labels
+    }
+
+    /// Has every row of this size filled, given its place.
+    fn rows(&self, rows: &mut [f32], size: usize, fill: impl Fn(usize, &mut [f32]) + Sync) {
+        let fill = |(place, row): (usize, &mut [f32])| fill(place, row);
         match self.settings.parallel {
-            true => walk.par_chunks_mut(length).zip(batch.pair.par_chunks_exact_mut(2 * size)).for_each(stretch),
-            false => walk.chunks_mut(length).zip(batch.pair.chunks_exact_mut(2 * size)).for_each(stretch),
+            true => rows.par_chunks_exact_mut(size.max(1)).enumerate().for_each(fill),
+            false => rows.chunks_exact_mut(size.max(1)).enumerate().for_each(fill),
         }
     }
 
@@ -190,21 +166,10 @@ impl<'a> Batches<'a> {
     }
 }
 
-/// All places, each followed by its partner unless that has been before.
-fn walk(plan: &[(usize, f32)]) -> Vec<usize> {
-    let mut been = vec![false; plan.len()];
-    let mut walk = Vec::with_capacity(plan.len());
-    for mut place in 0..plan.len() {
-        while !std::mem::replace(&mut been[place], true) {
-            walk.push(place);
-            place = plan[place].0;
-        }
-    }
-    walk
-}
-
-/// Blends a row with its partner's.
-fn mix(own: &[f32], partner: &[f32], weight: f32, out: &mut [f32]) {
+/// Fills a row with the blend of that row and its partner's, of rows that are not mixed yet.
+fn mix(plain: &[f32], (partner, weight): (usize, f32), place: usize, out: &mut [f32]) {
+    let size = out.len();
+    let (own, partner) = (&plain[place * size..], &plain[partner * size..]);
     for (out, (own, other)) in out.iter_mut().zip(own.iter().zip(partner)) {
         *out = weight * own + (1.0 - weight) * other;
     }
