@@ -189,8 +189,8 @@ pub enum DatasetError {
         /// The folds asked for.
         folds: usize,
     },
-    /// A class whose clips all lie in one given fold, so that the other folds never teach it.
-    #[error("class \"{label}\" lies in one of the given folds only; whoever learns from the others never hears it")]
+    /// A class whose clips all lie in one fold, given or drawn, so that the other folds never teach it.
+    #[error("class \"{label}\" lies in one of the folds only; whoever learns from the others never hears it")]
     ClassInOneFold {
         /// The class.
         label: String,

@@ -60,6 +60,9 @@ pub struct Manifest {
     pub train: Vec<Item>,
     /// Clips to predict; their labels may be unknown.
     pub test: Vec<Item>,
+    /// How many clips its tables name that are in neither: those that a challenge ignored, and those that
+    /// [`OpenOptions::rows_where`] does not take.
+    pub left_out: usize,
     /// The folds of the data set tear some groups, and its authors want these folds all the same, so that it is no error:
     /// UrbanSound8K, where 5 recordings lie in two folds each.
     pub folds_tear_groups: bool,
@@ -177,6 +180,7 @@ pub(crate) fn read(path: &Path, options: &OpenOptions) -> Result<Reading, Datase
     faults.extend(missing_files(&rows));
     let no_folds = vec![None; rows.test.len()];
     let manifest = Manifest {
+        left_out: left_out(&rows),
         train: items(rows.train, folds, &labels),
         test: items(rows.test, no_folds, &labels),
         labels,
@@ -253,8 +257,8 @@ fn folds(rows: &[Row], folds_from: Option<&Regex>, faults: &mut Vec<DatasetError
     let mut ids: Vec<&str> = named.iter().flatten().copied().collect();
     ids.sort_by_key(|id| (id.parse::<u64>().unwrap_or(u64::MAX), *id));
     ids.dedup();
-    let index = |id: &str| ids.iter().position(|other| *other == id);
-    named.into_iter().map(|id| id.and_then(index)).collect()
+    let places: BTreeMap<&str, usize> = ids.into_iter().zip(0..).collect();
+    named.into_iter().map(|id| id.and_then(|id| places.get(id).copied())).collect()
 }
 
 /// Sets the groups that the names give. Test clips may be named otherwise: no fold depends on them.
@@ -275,6 +279,13 @@ fn part_of_name<'a>(name: &'a str, pattern: &Regex) -> Option<&'a str> {
     let file = name.rsplit('/').next().unwrap_or(name);
     let find = |text: &'a str| pattern.captures(text).and_then(|captures| captures.get(1).or_else(|| captures.get(0)));
     find(file).or_else(|| find(name)).map(|found| found.as_str())
+}
+
+/// How many clips are named and not used. A table beside the one that was read names those that are used as well.
+fn left_out(rows: &Rows) -> usize {
+    let used: BTreeSet<&PathBuf> = rows.train.iter().chain(&rows.test).map(|row| &row.path).collect();
+    let left_out: BTreeSet<&PathBuf> = rows.left_out.iter().collect();
+    left_out.difference(&used).count()
 }
 
 fn missing_files(rows: &Rows) -> Option<DatasetError> {

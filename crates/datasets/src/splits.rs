@@ -83,7 +83,8 @@ impl Splits {
     /// each class's clips are spread as evenly as their number allows.
     ///
     /// # Errors
-    /// Fewer than two folds, or a class with fewer clips (or groups) than folds.
+    /// Fewer than two folds, a class with fewer clips (or groups) than folds, and all of [`Splits::check`]: a class whose
+    /// groups share their clips with a larger class may fall into one fold.
     pub fn stratified(manifest: &Manifest, folds: usize, seed: u64) -> Result<Self, DatasetError> {
         if folds < 2 {
             return Err(DatasetError::TooFewFolds { folds });
@@ -117,7 +118,9 @@ impl Splits {
                 of[*clip] = fold;
             }
         }
-        Ok(Self { folds, of })
+        let splits = Self { folds, of };
+        splits.check(manifest)?;
+        Ok(splits)
     }
 }
 

@@ -28,12 +28,13 @@ fn kaggle(train: &str, test: &str) -> tempfile::TempDir {
 #[test]
 fn kaggle_layout() {
     let test =
-        "fname,label,usage\nx.wav,Bark,Public\nout1.wav,Bell,Ignored\nout2.wav,None,Private\ny.wav,Bell,Private\n";
+        "fname,label,usage\nx.wav,Bark,Public\nout1.wav,Bell,Ignored\nout2.wav,None,Ignored\ny.wav,Bell,Private\n";
     let root = kaggle(TRAIN, test);
     let manifest = read(&root).unwrap();
     assert_eq!(manifest.labels, ["Bark", "Bell"]);
     assert_eq!(names(&manifest.train), ["a.wav", "b.wav"]);
     assert_eq!(names(&manifest.test), ["x.wav", "y.wav"]);
+    assert_eq!(manifest.left_out, 2);
     assert_eq!(manifest.train[0].label, Some(1));
     assert!(manifest.train[0].verified && !manifest.train[1].verified);
     assert_eq!(manifest.train[0].path, root.path().join("audio_train/a.wav"));
@@ -44,6 +45,19 @@ fn kaggle_layout() {
     );
     assert_eq!(manifest.train[0].usage, None);
     assert_eq!(read(&kaggle(TRAIN, "")).unwrap().test, []);
+}
+
+#[test]
+fn none_is_a_label_as_any_other() {
+    let train = "fname,label\na.wav,None\nb.wav,Bark\n";
+    for test in ["fname,label\nx.wav,None\ny.wav,Bark\n", "fname,label,usage\nx.wav,None,Public\ny.wav,Bark,Private\n"]
+    {
+        let manifest = read(&kaggle(train, test)).unwrap();
+        assert_eq!((names(&manifest.test), manifest.left_out), (vec!["x.wav", "y.wav"], 0));
+        assert_eq!((manifest.labels[1].as_str(), manifest.test[0].label), ("None", Some(1)));
+    }
+    let error = read(&kaggle(TRAIN, "fname,label\nx.wav,None\n")).unwrap_err().to_string();
+    assert!(error.contains("test.csv, line 2") && error.contains("\"None\" is unknown"), "{error}");
 }
 
 #[test]
@@ -281,6 +295,7 @@ fn rows_may_be_chosen_by_a_column() {
     };
     let manifest = chosen("manually_verified", "1").unwrap();
     assert_eq!((names(&manifest.train), names(&manifest.test)), (vec!["a.wav", "b.wav"], vec!["x.wav"]));
+    assert_eq!(manifest.left_out, 1);
     let error = chosen("language", "de").unwrap_err().to_string();
     assert!(error.contains("train.csv, line 1: no column language"), "{error}");
 }

@@ -23,6 +23,7 @@ fn manifest(labels: &[usize], group: impl Fn(usize) -> Option<String>) -> Manife
         labels: (0..classes).map(|class| format!("class, {class}")).collect(),
         train: labels.iter().enumerate().map(item).collect(),
         test: Vec::new(),
+        left_out: 0,
         folds_tear_groups: false,
     }
 }
@@ -100,6 +101,17 @@ fn a_class_that_cannot_reach_every_fold_is_an_error() {
     for folds in [0, 1] {
         let splits = Splits::stratified(&grouped, folds, 1);
         assert!(matches!(splits, Err(DatasetError::TooFewFolds { .. })));
+    }
+}
+
+#[test]
+fn a_class_that_falls_into_one_drawn_fold_is_an_error() {
+    // The large group takes one fold, and drives all that shares its class into the other.
+    let labels: Vec<usize> = [[0; 20].as_slice(), &[1, 0, 0, 0, 1, 0, 0, 0]].concat();
+    let group = |clip: usize| Some(if clip < 20 { "large".to_owned() } else { format!("small {}", clip / 4) });
+    for seed in 0..10 {
+        let error = Splits::stratified(&manifest(&labels, group), 2, seed).unwrap_err();
+        assert!(matches!(&error, DatasetError::ClassInOneFold { label } if label.contains('1')), "{error}");
     }
 }
 

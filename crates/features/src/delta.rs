@@ -59,6 +59,11 @@ impl Default for DeltaSettings {
 }
 
 impl DeltaSettings {
+    /// Whether the first frames depend on the last ones, so that no frame is final before the clip's end.
+    pub fn wraps(&self) -> bool {
+        self.delta == DeltaFilter::Savgol && self.delta_mode == DeltaMode::Wrap
+    }
+
     /// Whether every setting is in its range.
     ///
     /// # Errors
@@ -113,6 +118,7 @@ pub(crate) struct Deltas {
     width: usize,
     filter: DeltaFilter,
     mode: DeltaMode,
+    wraps: bool,
 }
 
 impl Deltas {
@@ -140,12 +146,12 @@ impl Deltas {
             }
         };
         let weights = weights.map(|weights| weights.into_iter().map(|weight| weight as f32).collect());
-        Deltas { before, after: half, weights, width, filter, mode }
+        Deltas { before, after: half, weights, width, filter, mode, wraps: settings.wraps() }
     }
 
     /// Whether the first frames depend on the last ones.
     pub(crate) fn wraps(&self) -> bool {
-        self.filter == DeltaFilter::Savgol && self.mode == DeltaMode::Wrap
+        self.wraps
     }
 
     /// Frames whose deltas no later frame can change, when `known` frames have come.

@@ -192,7 +192,7 @@ impl MelSettings {
     }
 
     /// Whether no decibel is final before the clip's end, since it depends on the clip's greatest power.
-    pub(crate) fn needs_greatest(&self) -> bool {
+    pub fn needs_greatest(&self) -> bool {
         self.top_db.is_some() || self.r#ref == Reference::Max
     }
 

@@ -57,8 +57,9 @@ impl FeatureCache {
     /// What is wanted of the clips, given as sound file and its SHA-256: from the cache, or decoded, computed and put there.
     /// Clips are spread over rayon's threads; `tick` is called after each.
     ///
-    /// In memory lie, for each thread, a block of samples and what front ends must keep until a clip's end: 4 bytes per
-    /// frame and band. Where that is more than 32 MB for all of them, the clip is decoded once for each.
+    /// In memory lie, for each thread, a block of samples, resamplers, and what front ends must keep until a clip's end: 4
+    /// bytes per frame and band of those with a `top_db`, the reference `max` or deltas that wrap. Where that is more than
+    /// 32 MB for all of them, the clip is decoded once for each.
     ///
     /// # Errors
     /// The disk fails, a front end cannot be, or a file has changed since its SHA-256 was taken. What is wrong with a clip

@@ -62,11 +62,16 @@ impl<'a> Part<'a> {
 
     /// Bytes that its stream keeps until the clip's end, for each second of the clip.
     pub(super) fn kept(&self) -> f64 {
-        let mel: &MelSettings = match self {
-            Part::Features(FrontEnd::LogMel { mel, .. } | FrontEnd::Mfcc { mel, .. }, _) => mel,
-            Part::Statistics(settings, _) => &settings.mel,
+        let (mel, wraps): (&MelSettings, bool) = match self {
+            Part::Features(FrontEnd::LogMel { mel, deltas, delta } | FrontEnd::Mfcc { mel, deltas, delta, .. }, _) => {
+                (mel, *deltas && delta.wraps())
+            }
+            Part::Statistics(settings, _) => (&settings.mel, false),
             Part::Features(FrontEnd::Wave { .. }, _) => return 0.0,
         };
+        if !mel.needs_greatest() && !wraps {
+            return 0.0;
+        }
         4.0 * mel.n_mels as f64 * f64::from(mel.sr) / mel.hop_length as f64
     }
 
@@ -74,6 +79,46 @@ impl<'a> Part<'a> {
         match self {
             Part::Features(_, extractor) => PartStream::Features(extractor.stream()),
             Part::Statistics(_, extractor) => PartStream::Statistics(Box::new(extractor.stream())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use earmark_features::{DeltaFilter, DeltaMode, DeltaSettings, Reference};
+
+    #[test]
+    fn only_who_waits_for_the_end_keeps_what_came() {
+        let whole = MelSettings { sr: 16_000, hop_length: 160, n_mels: 10, ..MelSettings::default() };
+        let flat = MelSettings { top_db: None, ..whole.clone() };
+        let of_max = MelSettings { r#ref: Reference::Max, ..flat.clone() };
+        let wrap = DeltaSettings { delta_mode: DeltaMode::Wrap, ..DeltaSettings::default() };
+        let fir = DeltaSettings { delta: DeltaFilter::Fir, ..wrap.clone() };
+        let logmel = |mel: &MelSettings, deltas, delta: &DeltaSettings| FrontEnd::LogMel {
+            mel: mel.clone(),
+            deltas,
+            delta: delta.clone(),
+        };
+        let plain = DeltaSettings::default();
+        let mfcc = FrontEnd::Mfcc { n_mfcc: 4, mel: flat.clone(), deltas: true, delta: wrap.clone() };
+        let cases = [
+            (logmel(&whole, true, &plain), 4_000.0),
+            (logmel(&flat, true, &plain), 0.0),
+            (logmel(&of_max, false, &plain), 4_000.0),
+            (logmel(&flat, true, &wrap), 4_000.0),
+            (logmel(&flat, false, &wrap), 0.0),
+            (logmel(&flat, true, &fir), 0.0),
+            (mfcc, 4_000.0),
+            (FrontEnd::wave(), 0.0),
+        ];
+        for (front_end, kept) in cases {
+            let part = Part::Features(&front_end, front_end.extractor().unwrap());
+            assert_eq!(part.kept(), kept, "{front_end:?}");
+        }
+        for (mel, kept) in [(&whole, 4_000.0), (&flat, 0.0)] {
+            let statistics = MfccStatistics { n_mfcc: 4, mel: mel.clone(), ..MfccStatistics::default() };
+            assert_eq!(Part::Statistics(&statistics, statistics.extractor().unwrap()).kept(), kept);
         }
     }
 }

@@ -95,7 +95,9 @@ pub(super) fn same_sounds(manifest: &Manifest, clips: &[Option<Heard>]) -> Vec<P
 /// One sound in several places: the worst that follows from it, and labels that contradict each other in any case.
 fn same_sound(manifest: &Manifest, clips: &[(usize, &Item, &Heard)]) -> Vec<Problem> {
     let files: Vec<String> = clips.iter().map(|(_, item, _)| shown(&item.path)).collect();
-    let same_bytes = clips.iter().all(|(_, _, heard)| heard.file == clips[0].2.file);
+    let mut sums = clips.iter().map(|(_, item, _)| earmark_files::sha256_file(&item.path).ok());
+    let first = sums.next().flatten();
+    let same_bytes = first.is_some() && sums.all(|sum| sum == first);
     let what = if same_bytes { "the same file" } else { "the same sound in different files" };
     let what = format!("{what}, {} times", clips.len());
     let mut problems = Vec::new();

@@ -37,6 +37,8 @@ pub struct Report {
     pub train: usize,
     /// Clips to predict.
     pub test: usize,
+    /// Clips that its tables name and that are neither ([`Manifest::left_out`]).
+    pub left_out: usize,
     /// The classes, sorted by name.
     pub classes: Vec<Class>,
     /// Training clips in each fold that the data set gives; empty if it gives none.
@@ -105,7 +107,7 @@ pub enum Kind {
     Unreadable,
     /// A file is damaged, is no sound, or exceeds the limits set.
     Damaged,
-    /// A file of sound holds no sample.
+    /// A file holds no byte, or no sample.
     Empty,
     /// The same sound has two labels.
     TwoLabels,
@@ -203,13 +205,14 @@ pub fn check(
 
 /// The numbers of a report.
 fn summary(manifest: &Manifest, clips: &[Option<Heard>]) -> Report {
-    let items = || manifest.train.iter().chain(&manifest.test).zip(clips);
-    let class = |(index, label): (usize, &String)| {
-        let count = |items: &[Item]| items.iter().filter(|item| item.label == Some(index)).count();
-        let of_class = items().filter(|(item, _)| item.label == Some(index));
-        let seconds = of_class.filter_map(|(_, heard)| heard.as_ref()).map(|heard| heard.seconds).sum();
-        Class { label: label.clone(), train: count(&manifest.train), test: count(&manifest.test), seconds }
-    };
+    let class = |label: &String| Class { label: label.clone(), train: 0, test: 0, seconds: 0.0 };
+    let mut classes: Vec<Class> = manifest.labels.iter().map(class).collect();
+    for (index, (item, heard)) in manifest.train.iter().chain(&manifest.test).zip(clips).enumerate() {
+        if let Some(class) = item.label.and_then(|label| classes.get_mut(label)) {
+            *(if index < manifest.train.len() { &mut class.train } else { &mut class.test }) += 1;
+            class.seconds += heard.as_ref().map_or(0.0, |heard| heard.seconds);
+        }
+    }
     let (mut sample_rates, mut channels) = (BTreeMap::new(), BTreeMap::new());
     let mut seconds = Vec::new();
     for heard in clips.iter().flatten() {
@@ -224,14 +227,18 @@ fn summary(manifest: &Manifest, clips: &[Option<Heard>]) -> Report {
         median: seconds[(seconds.len() - 1) / 2],
         longest: *longest,
     });
-    let last = manifest.train.iter().filter_map(|item| item.fold).max();
-    let in_fold = |fold: usize| manifest.train.iter().filter(|item| item.fold == Some(fold)).count();
+    let mut folds = Vec::new();
+    for fold in manifest.train.iter().filter_map(|item| item.fold) {
+        folds.resize(folds.len().max(fold + 1), 0);
+        folds[fold] += 1;
+    }
     Report {
         data: String::new(),
         train: manifest.train.len(),
         test: manifest.test.len(),
-        classes: manifest.labels.iter().enumerate().map(class).collect(),
-        folds: (0..last.map_or(0, |last| last + 1)).map(in_fold).collect(),
+        left_out: manifest.left_out,
+        classes,
+        folds,
         groups: compare::groups(manifest),
         lengths,
         sample_rates,

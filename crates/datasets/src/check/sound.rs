@@ -24,8 +24,6 @@ pub(super) struct Heard {
     pub silent: bool,
     /// The share of its samples that lie in runs at full scale.
     pub clipped: f64,
-    /// SHA-256 of the file.
-    pub file: String,
     /// SHA-256 of rate and samples: the same sound in another container has the same one.
     pub sound: [u8; 32],
 }
@@ -33,8 +31,10 @@ pub(super) struct Heard {
 /// Hears a file to its end.
 pub(super) fn listen(path: &Path, limits: &Limits) -> Result<Heard, Problem> {
     hear(path, limits).map_err(|error| {
+        let no_bytes = || path.metadata().is_ok_and(|metadata| metadata.len() == 0);
         let kind = match error {
             AudioError::Empty { .. } => Kind::Empty,
+            AudioError::NotAudio { .. } if no_bytes() => Kind::Empty,
             AudioError::Io { .. } => Kind::Unreadable,
             _ => Kind::Damaged,
         };
@@ -55,14 +55,12 @@ fn hear(path: &Path, limits: &Limits) -> Result<Heard, AudioError> {
         block.iter().for_each(|sample| level.take(*sample));
         samples += block.len() as u64;
     }
-    let file = earmark_files::sha256_file(path);
     Ok(Heard {
         seconds: samples as f64 / f64::from(stream.sample_rate().max(1)),
         sample_rate: stream.sample_rate(),
         channels: stream.channels(),
         silent: level.highest - level.lowest < 2.0 * SILENCE,
         clipped: level.clipped() as f64 / samples.max(1) as f64,
-        file: file.map_err(|error| AudioError::Io { path: path.to_owned(), source: error.source })?,
         sound: digest.finalize().into(),
     })
 }

@@ -19,7 +19,7 @@ pub(super) enum Purpose {
     Train,
     /// Clips to predict: labels may be there.
     Test,
-    /// The same, of the challenge: a column `usage`, and clips that it ignored. Those have no true label.
+    /// The same, of a challenge: a column `usage`, and clips that it ignored.
     Competition,
     /// Names and nothing else.
     Names,
@@ -74,12 +74,11 @@ impl Columns {
         })
     }
 
-    /// Whether a row is no clip of the data set. Without a usage, a clip without a true label still is one to predict.
-    fn leave_out(&self, purpose: Purpose, fields: &[String]) -> bool {
+    /// Whether a row is no clip of the data set.
+    fn leave_out(&self, fields: &[String]) -> bool {
         let is = |column: usize, value: &str| fields.get(column).is_some_and(|field| field == value);
         let ignored = self.usage.is_some_and(|usage| is(usage, "Ignored"));
-        let unknown = purpose == Purpose::Competition && self.label.is_some_and(|label| is(label, "None"));
-        ignored || unknown || self.only.as_ref().is_some_and(|(column, value)| !is(*column, value))
+        ignored || self.only.as_ref().is_some_and(|(column, value)| !is(*column, value))
     }
 
     fn usage(&self, table: &Table, line: u64, fields: &[String]) -> Result<Option<Usage>, DatasetError> {
@@ -115,7 +114,7 @@ pub(super) fn rows(
         let owned = |column: Option<usize>| column.map(value).transpose().map(|value| value.map(str::to_owned));
         let name = value(columns.name)?;
         let path = audio(fields, name);
-        if columns.leave_out(purpose, fields) {
+        if columns.leave_out(fields) {
             listed.left_out.push(path);
             continue;
         }
