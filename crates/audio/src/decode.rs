@@ -132,8 +132,8 @@ impl AudioStream {
 /// A reader of the file's format, and what the file's header says.
 fn open(path: &Path, limits: &Limits) -> Result<(Box<dyn FormatReader>, Header), AudioError> {
     let io = |error| AudioError::io(path, error);
-    let mut file = File::open(path).map_err(io)?;
-    let metadata = file.metadata().map_err(io)?;
+    // Asked before the file is opened: to open a pipe may take for ever.
+    let metadata = std::fs::metadata(path).map_err(io)?;
     if !metadata.is_file() {
         let kind = if metadata.is_dir() { ErrorKind::IsADirectory } else { ErrorKind::InvalidInput };
         return Err(io(std::io::Error::new(kind, "it is not a regular file")));
@@ -141,6 +141,7 @@ fn open(path: &Path, limits: &Limits) -> Result<(Box<dyn FormatReader>, Header),
     if metadata.len() == 0 {
         return Err(AudioError::NotAudio { path: path.to_owned(), reason: "it has 0 bytes".to_owned() });
     }
+    let mut file = File::open(path).map_err(io)?;
     let header = header::read(&mut file, metadata.len(), path, limits)?;
     let mut source = Source { file, length: metadata.len(), position: 0, patches: header.patches.clone() };
     std::io::Seek::rewind(&mut source).map_err(io)?;

@@ -282,3 +282,14 @@ fn a_written_clip_reads_back() {
     assert_eq!(read.sample_rate, 22_050);
     assert!(write_wav(&path.join("below"), &clip).unwrap_err().to_string().contains("clip.wav"));
 }
+
+#[test]
+#[cfg(unix)]
+fn a_pipe_is_refused_before_it_is_opened() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pipe.wav");
+    let made = std::process::Command::new("mkfifo").arg(&path).status().unwrap();
+    assert!(made.success());
+    let error = decode(&path, &Limits::default()).unwrap_err();
+    assert!(error.to_string().ends_with("it is not a regular file"), "{error}");
+}
