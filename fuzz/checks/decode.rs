@@ -1,11 +1,20 @@
 //! What must hold for any bytes that are read as a sound file.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use earmark_audio::{AudioError, AudioStream, Clip, Limits, decode, resample};
+use earmark_audio::{AudioError, AudioStream, Clip, Limits, StreamResampler, decode};
 
 /// Samples that a block of a stream has at most.
 const BLOCK: usize = 81_920;
+
+/// Samples of all chunks of the resamplers that are kept: to plan each anew would make everything a hundred times slower.
+const KEPT: usize = 1 << 17;
+
+thread_local! {
+    static RESAMPLERS: RefCell<BTreeMap<(u32, u32), StreamResampler>> = const { RefCell::new(BTreeMap::new()) };
+}
 
 /// Decodes the bytes as they are, and once more with their checksums set right: nothing that chance changes in Ogg or
 /// FLAC gets past those. Says whether they are sound.
@@ -48,14 +57,25 @@ fn decodes(path: &Path, bytes: &[u8]) -> bool {
 
 /// Brings a clip to another rate, which is refused only to samples that no transform can take.
 fn resamples(clip: &Clip, sample_rate: u32) {
-    match resample(clip, sample_rate) {
-        Ok(resampled) => {
-            let expected = clip.seconds() * f64::from(sample_rate);
-            assert!((resampled.samples.len() as f64 - expected).abs() < 1.0, "{} samples", resampled.samples.len());
-            assert!(resampled.samples.iter().all(|sample| sample.is_finite()));
-        }
-        Err(error) => assert!(clip.samples.iter().any(|sample| sample.abs() > 1e20), "{error}"),
+    let rates = (clip.sample_rate, sample_rate);
+    let kept = RESAMPLERS.with_borrow_mut(|kept| kept.remove(&rates));
+    let mut resampler = kept.unwrap_or_else(|| StreamResampler::new(rates.0, rates.1).unwrap());
+    let mut resampled = Vec::new();
+    if let Err(error) = resampler.push(&clip.samples, &mut resampled) {
+        assert!(clip.samples.iter().any(|sample| sample.abs() > 1e20), "{error}");
+        return;
     }
+    resampler.finish(&mut resampled).unwrap();
+    assert_eq!(resampled.len() as u64, resampler.length(clip.samples.len() as u64));
+    assert!(resampled.iter().all(|sample| sample.is_finite()));
+    RESAMPLERS.with_borrow_mut(|kept| {
+        if kept.values().map(StreamResampler::chunk).sum::<usize>() > KEPT {
+            kept.clear();
+        }
+        if resampler.chunk() < KEPT / 8 {
+            kept.insert(rates, resampler);
+        }
+    });
 }
 
 /// All blocks of a file that is known to be sound.
