@@ -1,7 +1,11 @@
 //! Files written whole or not at all, and their checksums.
 //!
-//! Every file that Earmark writes goes through [`write_atomic`]: written beside its place, synced, renamed. A reader
-//! never sees half a file, and a full disk or a kill leaves what stood there before.
+//! Earmark writes its files by [`write_atomic`]: beside their place, synced, renamed. A reader never sees half a file,
+//! and a full disk, a kill or a loss of power leaves what stood there before. Two things differ:
+//! - An entry of the cache is an [`AtomicFile`] that is not synced: its readers check every byte, and what a loss of power
+//!   has spoilt is made again.
+//! - A download grows under its own name over several calls, and is renamed when its checksum is right. What is unpacked
+//!   of it is written and synced file by file in a folder that nobody reads; that is renamed when it is whole.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -73,8 +77,13 @@ impl AtomicFile {
             _ => Path::new("."),
         };
         create_folder(folder)?;
-        let temporary = tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(folder);
-        Ok(AtomicFile { path: path.to_owned(), temporary: temporary.map_err(FileError::of("write", path))? })
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(TEMPORARY);
+        // Temporary files are private; this one has the rights that any new file has, as the umask says.
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        let temporary = builder.tempfile_in(folder).map_err(FileError::of("write", path))?;
+        Ok(AtomicFile { path: path.to_owned(), temporary })
     }
 
     /// The file itself: the temporary name says nothing to a person, and errors of the wrapper end in it.
@@ -101,17 +110,7 @@ impl AtomicFile {
     /// # Errors
     /// It cannot be renamed.
     pub fn settle(self) -> Result<(), FileError> {
-        let settle = || -> std::io::Result<()> {
-            // Temporary files are private; what we leave behind has the rights that any new file has.
-            #[cfg(unix)]
-            {
-                use std::os::unix::fs::PermissionsExt;
-                self.temporary.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
-            }
-            self.temporary.persist(&self.path).map_err(|error| error.error)?;
-            Ok(())
-        };
-        settle().map_err(FileError::of("write", &self.path))
+        self.temporary.persist(&self.path).map(drop).map_err(|error| FileError::of("write", &self.path)(error.error))
     }
 }
 
@@ -217,6 +216,34 @@ mod tests {
         assert!(failed.unwrap_err().to_string().contains("kept.txt: no more"));
         assert_eq!(read_to_string(&path).unwrap(), "old");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary file is left");
+    }
+
+    /// Names the file to write to the process that [`one_file`] is.
+    #[cfg(unix)]
+    const PLACE: &str = "EARMARK_TEST_PLACE";
+
+    #[cfg(unix)]
+    #[test]
+    #[ignore = "the next test runs it"]
+    fn one_file() {
+        write_atomic(Path::new(&std::env::var_os(PLACE).unwrap()), b"").unwrap();
+    }
+
+    /// The umask is the whole process's, so each is tried in a process of its own.
+    #[cfg(unix)]
+    #[test]
+    fn rights_are_those_that_the_umask_leaves() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        for (umask, rights) in [("022", 0o644), ("027", 0o640), ("077", 0o600), ("002", 0o664)] {
+            let path = folder.path().join(umask);
+            let mut shell = std::process::Command::new("sh");
+            shell.args(["-c", &format!("umask {umask}; exec \"$0\" \"$@\"")]).arg(std::env::current_exe().unwrap());
+            let told = shell.args(["--exact", "tests::one_file", "--ignored"]).env(PLACE, &path).output().unwrap();
+            assert!(told.status.success(), "{told:?}");
+            let found = path.metadata().unwrap().permissions().mode() & 0o777;
+            assert_eq!(found, rights, "{found:o} under umask {umask}");
+        }
     }
 
     #[test]
