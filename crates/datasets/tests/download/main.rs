@@ -4,6 +4,7 @@
 
 mod archives;
 mod network;
+mod parts;
 mod places;
 mod server;
 mod trial;
