@@ -63,8 +63,8 @@ pub enum DownloadError {
     },
     /// The folder holds the data set, but no longer all of it.
     #[error(
-        "{}: of the {files} files ({bytes} bytes) of {title}, only {found_files} ({found_bytes} bytes) are left; remove \
-         the folder and run the same command again",
+        "{}: of the {files} files ({bytes} bytes) of {title}, only {found_files} ({found_bytes} bytes) are left as they \
+         were; remove the folder and run the same command again",
         path.display()
     )]
     Incomplete {
@@ -76,7 +76,7 @@ pub enum DownloadError {
         files: u64,
         /// Their bytes.
         bytes: u64,
-        /// The files that there are.
+        /// Those of them that are there with their size.
         found_files: u64,
         /// Their bytes.
         found_bytes: u64,

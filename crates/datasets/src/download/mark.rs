@@ -1,5 +1,6 @@
 //! The mark of a whole data set: a file in its folder that says what it is, and on what terms.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use earmark_files::{FileError, write_atomic};
@@ -20,10 +21,9 @@ struct Mark {
     licence: String,
     licence_url: String,
     credit: String,
-    /// Files and bytes besides this one.
-    files: u64,
-    bytes: u64,
     archives: Vec<Source>,
+    /// The size of every file but this one, by its path.
+    files: BTreeMap<String, u64>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -39,8 +39,7 @@ pub(super) fn write(
     set: &DataSet,
     options: &DownloadOptions,
     folder: &Path,
-    files: u64,
-    bytes: u64,
+    files: BTreeMap<String, u64>,
 ) -> Result<(), DownloadError> {
     let source = |archive: &Archive| Source {
         name: archive.name.clone(),
@@ -54,9 +53,8 @@ pub(super) fn write(
         licence: set.licence.clone(),
         licence_url: set.licence_url.clone(),
         credit: set.credit.clone(),
-        files,
-        bytes,
         archives: set.archives.iter().map(source).collect(),
+        files,
     };
     let path = folder.join(MARK);
     let failed = |error| FileError { path: path.clone(), action: "write", source: std::io::Error::other(error) };
@@ -87,20 +85,18 @@ pub(super) fn find(set: &DataSet, folder: &Path) -> Result<Option<Downloaded>, D
             mark.title, set.title
         )));
     }
-    let (files, bytes) = contents(folder)?;
+    let there = contents(folder)?;
+    let (mut found_files, mut found_bytes) = (0, 0_u64);
     // What people put there besides does no harm.
-    let (files, bytes) = (files.saturating_sub(1), bytes.saturating_sub(text.len() as u64));
-    if files < mark.files || bytes < mark.bytes {
-        return Err(DownloadError::Incomplete {
-            path: folder.to_owned(),
-            title: mark.title,
-            files: mark.files,
-            bytes: mark.bytes,
-            found_files: files,
-            found_bytes: bytes,
-        });
+    for (_, size) in mark.files.iter().filter(|(name, size)| there.get(*name) == Some(size)) {
+        (found_files, found_bytes) = (found_files + 1, found_bytes.saturating_add(*size));
     }
-    Ok(Some(Downloaded { folder: folder.to_owned(), files: mark.files, bytes: mark.bytes, already_there: true }))
+    let (files, bytes) = (mark.files.len() as u64, mark.files.values().copied().fold(0, u64::saturating_add));
+    if found_files < files {
+        let (path, title) = (folder.to_owned(), mark.title);
+        return Err(DownloadError::Incomplete { path, title, files, bytes, found_files, found_bytes });
+    }
+    Ok(Some(Downloaded { folder: folder.to_owned(), files, bytes, already_there: true }))
 }
 
 fn checksum(archive: &Archive) -> Option<String> {

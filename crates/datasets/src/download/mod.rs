@@ -26,6 +26,7 @@ mod tar;
 mod unpack;
 mod zip;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -160,15 +161,16 @@ pub fn download(set: &DataSet, to: &Path, options: &DownloadOptions, tell: Tell)
         // Its size may be what fills the disk.
         remove_folder(&unpacked)?;
     }
-    let (files, bytes) = made?;
-    mark::write(set, options, &unpacked, files, bytes)?;
+    let made = made?;
+    let (files, bytes) = (made.len() as u64, made.values().sum());
+    mark::write(set, options, &unpacked, made)?;
     move_folder(&unpacked, &to).map_err(write_failed(&to))?;
     place.leave(&paths, options.keep_archives);
     Ok(Downloaded { folder: to, files, bytes, already_there: false })
 }
 
-/// Unpacks all archives into an empty folder; gives the number of files and their bytes.
-fn unpack(set: &DataSet, paths: &[PathBuf], folder: &Path, tell: Tell) -> Result<(u64, u64), DownloadError> {
+/// Unpacks all archives into an empty folder; gives the files' paths in it and their sizes in bytes.
+fn unpack(set: &DataSet, paths: &[PathBuf], folder: &Path, tell: Tell) -> Result<BTreeMap<String, u64>, DownloadError> {
     let mut unpacker = Unpacker::new(folder, set.limits, &set.archives[0]);
     for (archive, path) in set.archives.iter().zip(paths) {
         let total = std::fs::metadata(path).map(|metadata| metadata.len()).ok();

@@ -1,9 +1,9 @@
 //! Unpacking, with suspicion: what an archive asks for is checked before anything is written.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use earmark_files::{FileError, create_folder};
 
@@ -209,22 +209,24 @@ fn safe_path(name: &[u8]) -> Result<Vec<&str>, Unsafe> {
     }
 }
 
-/// The files below a folder, all together: their number and their bytes. Links are not followed.
-pub(super) fn contents(root: &Path) -> Result<(u64, u64), FileError> {
-    let (mut files, mut bytes) = (0, 0);
-    let mut folders: Vec<PathBuf> = vec![root.to_owned()];
-    while let Some(folder) = folders.pop() {
+/// The files below a folder: their paths from there, with slashes, and their sizes in bytes. Links are not followed.
+pub(super) fn contents(root: &Path) -> Result<BTreeMap<String, u64>, FileError> {
+    let mut files = BTreeMap::new();
+    let mut folders = vec![(root.to_owned(), String::new())];
+    while let Some((folder, place)) = folders.pop() {
         let failed = || FileError::of("list the folder", &folder);
         for entry in std::fs::read_dir(&folder).map_err(failed())? {
             let entry = entry.map_err(failed())?;
             let metadata = entry.metadata().map_err(failed())?;
-            match metadata.is_dir() {
-                true => folders.push(entry.path()),
-                false => (files, bytes) = (files + 1, bytes + metadata.len()),
+            let name = format!("{place}{}", entry.file_name().to_string_lossy());
+            if metadata.is_dir() {
+                folders.push((entry.path(), name + "/"));
+            } else {
+                files.insert(name, metadata.len());
             }
         }
     }
-    Ok((files, bytes))
+    Ok(files)
 }
 
 #[cfg(test)]
