@@ -67,11 +67,14 @@ pub struct AtomicFile {
 }
 
 impl AtomicFile {
-    /// An empty file beside `path`, to be written and read; makes the folder where it is missing.
+    /// An empty file beside `path`, to be written and read; makes the folder where it is missing. If `path` is a link, it
+    /// stays one, and the file that it names is meant.
     ///
     /// # Errors
-    /// The folder or the file cannot be made.
+    /// The folder or the file cannot be made, or `path` is a folder, a device or anything else but a file.
     pub fn create(path: &Path) -> Result<Self, FileError> {
+        let named = path;
+        let path = &place(named).map_err(FileError::of("write", named))?;
         let folder = match path.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
             _ => Path::new("."),
@@ -83,7 +86,7 @@ impl AtomicFile {
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
         let temporary = builder.tempfile_in(folder).map_err(FileError::of("write", path))?;
-        Ok(AtomicFile { path: path.to_owned(), temporary })
+        Ok(AtomicFile { path: path.clone(), temporary })
     }
 
     /// The file itself: the temporary name says nothing to a person, and errors of the wrapper end in it.
@@ -111,6 +114,17 @@ impl AtomicFile {
     /// It cannot be renamed.
     pub fn settle(self) -> Result<(), FileError> {
         self.temporary.persist(&self.path).map(drop).map_err(|error| FileError::of("write", &self.path)(error.error))
+    }
+}
+
+/// Where a file of this name is to stand: a renaming would put it in place of a link or a device.
+fn place(path: &Path) -> std::io::Result<PathBuf> {
+    match path.metadata() {
+        Ok(found) if found.is_dir() => Err(std::io::ErrorKind::IsADirectory.into()),
+        Ok(found) if !found.is_file() => Err(std::io::Error::other("there is something that is no file")),
+        Ok(_) if path.is_symlink() => path.canonicalize(),
+        Err(error) if path.is_symlink() => Err(error),
+        _ => Ok(path.to_owned()),
     }
 }
 
@@ -244,6 +258,26 @@ mod tests {
             let found = path.metadata().unwrap().permissions().mode() & 0o777;
             assert_eq!(found, rights, "{found:o} under umask {umask}");
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_stay_and_what_is_no_file_is_left_alone() {
+        use std::os::unix::fs::symlink;
+        let folder = tempfile::tempdir().unwrap();
+        let [file, link, lost, socket] = ["a/file", "link", "lost", "socket"].map(|name| folder.path().join(name));
+        write_atomic(&file, b"old").unwrap();
+        symlink("a/file", &link).unwrap();
+        write_atomic(&link, b"new").unwrap();
+        assert!(link.is_symlink());
+        assert_eq!(read_to_string(&file).unwrap(), "new");
+        symlink("nothing", &lost).unwrap();
+        let _socket = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        let refused = |path: &Path| write_atomic(path, b"").unwrap_err().to_string();
+        assert!(refused(&lost).contains("lost: No such file"), "{}", refused(&lost));
+        assert!(refused(&socket).contains("socket: there is something that is no file"), "{}", refused(&socket));
+        assert!(refused(folder.path()).ends_with("is a directory"), "{}", refused(folder.path()));
+        assert!(lost.is_symlink() && !socket.is_file());
     }
 
     #[test]
