@@ -47,8 +47,8 @@ impl Place {
         mended[32..96].copy_from_slice(&self.key);
         let values = crc32fast::hash(&mended[HEADER..]).to_le_bytes();
         mended[96..100].copy_from_slice(&values);
-        let header = crc32fast::hash(&mended[..100]).to_le_bytes();
-        mended[100..104].copy_from_slice(&header);
+        let header = crc32fast::hash(&mended[..116]).to_le_bytes();
+        mended[116..120].copy_from_slice(&header);
         let is_entry = self.reads(&mended);
         if is_entry {
             let bit = u32::from_le_bytes(values) as usize % (mended.len() * 8);

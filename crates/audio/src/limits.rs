@@ -64,6 +64,25 @@ impl Limits {
         }
     }
 
+    /// Whether a file of this rate, these channels and so many samples of the mono mix would be decoded: what [`crate::decode`]
+    /// says of it.
+    ///
+    /// # Errors
+    /// [`AudioError::Limit`] names the limit that `path` exceeds.
+    ///
+    /// ```
+    /// use earmark_audio::Limits;
+    /// let limits = Limits { max_seconds: 60.0, ..Limits::default() };
+    /// let check = |seconds: u64| limits.check("clip.wav".as_ref(), 44_100, 2, seconds * 44_100);
+    /// check(60)?;
+    /// assert!(check(61).unwrap_err().to_string().contains("more than 60 seconds"));
+    /// # Ok::<(), earmark_audio::AudioError>(())
+    /// ```
+    pub fn check(&self, path: &Path, sample_rate: u32, channels: usize, samples: u64) -> Result<(), AudioError> {
+        self.check_form(path, sample_rate, channels)?;
+        self.check_length(path, sample_rate, samples)
+    }
+
     /// Whether a file of this rate and these channels may be decoded; a rate of 0 is one that is not known.
     pub(crate) fn check_form(&self, path: &Path, sample_rate: u32, channels: usize) -> Result<(), AudioError> {
         let beyond = |than, limit, unit| Err(AudioError::Limit { path: path.to_owned(), than, limit, unit });

@@ -6,7 +6,7 @@ mod place;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use earmark_audio::{AudioError, Clip, decode, resample, write_wav};
+use earmark_audio::{AudioError, Clip, Limits, decode, resample, write_wav};
 use earmark_datasets::{EntryFault, FeatureCache, HearError, Hearing, Wanted};
 use earmark_features::{FrontEnd, MelSettings, MfccStatistics};
 use place::{Place, extracted, front_ends, same, statistics, values};
@@ -99,8 +99,8 @@ fn damaged_entries_are_made_again_and_listed() {
     };
     let version = |version: u32| {
         let mut file = with(8, &version.to_le_bytes());
-        let seal = crc32fast::hash(&file[..100]).to_le_bytes();
-        file[100..104].copy_from_slice(&seal);
+        let seal = crc32fast::hash(&file[..116]).to_le_bytes();
+        file[116..120].copy_from_slice(&seal);
         file
     };
     let length = |found: usize| EntryFault::Length { found: found as u64, announced: whole.len() as u64 };
@@ -114,6 +114,7 @@ fn damaged_entries_are_made_again_and_listed() {
         (with(20, &[whole[20] ^ 1]), EntryFault::Header),
         (with(whole.len() - 9, &[whole[whole.len() - 9] ^ 64]), EntryFault::Values),
         (version(0), EntryFault::Version { found: 0 }),
+        (version(1), EntryFault::Version { found: 1 }),
         (version(77), EntryFault::Version { found: 77 }),
         (other, EntryFault::OtherKey),
     ];
@@ -167,6 +168,44 @@ fn what_is_wrong_with_a_clip_stands_in_its_place() {
     let wrong = FrontEnd::Wave { sr: 1, channels: 1 };
     let fault = place.cache(false).hear(&place.clips(), &wanted(&wrong), || {}).unwrap_err();
     assert!(matches!(fault, HearError::Settings(_)) && !fault.is_of_the_clip(), "{fault}");
+}
+
+#[test]
+fn limits_are_the_same_with_and_without_entries() {
+    let place = Place::with_clips(2);
+    let stereo = place.folder().join("stereo.wav");
+    std::fs::write(&stereo, place::two_channels(&[0.25; 6_000])).unwrap();
+    let sums = [earmark_files::sha256_file(&stereo).unwrap()];
+    let clips = [place.clips(), vec![(stereo.as_path(), sums[0].as_str())]].concat();
+    let (logmel, wave) = (FrontEnd::logmel(), FrontEnd::wave());
+    let cases = [
+        (Limits { max_seconds: 0.21, ..Limits::default() }, [true, false, true]),
+        (Limits { max_samples: 8_999, ..Limits::default() }, [false, false, true]),
+        (Limits { max_channels: 1, ..Limits::default() }, [true, true, false]),
+        (Limits { max_sample_rate: 44_099, ..Limits::default() }, [false; 3]),
+        (Limits { min_sample_rate: 44_101, ..Limits::default() }, [false; 3]),
+        (Limits::default(), [true; 3]),
+    ];
+    let cache = |name: &str| FeatureCache::open(&place.folder().join(name), false).unwrap();
+    let full = cache("full");
+    let loose = Wanted { front_ends: vec![&logmel, &wave], ..Wanted::default() };
+    assert_eq!(full.hear(&clips, &loose, || {}).unwrap().made, 6);
+    let half = cache("half");
+    assert_eq!(half.hear(&clips, &Wanted { front_ends: vec![&wave], ..Wanted::default() }, || {}).unwrap().made, 3);
+    for (number, (limits, fine)) in cases.into_iter().enumerate() {
+        let wanted = Wanted { limits, ..loose.clone() };
+        let answer = |cache: &FeatureCache| -> Vec<String> {
+            let hearing = cache.hear(&clips, &wanted, || {}).unwrap();
+            let faults =
+                hearing.clips.iter().map(|clip| clip.as_ref().map_or_else(ToString::to_string, |_| String::new()));
+            faults.collect()
+        };
+        let expected = answer(&cache(&format!("empty {number}")));
+        assert_eq!(expected.iter().map(String::is_empty).collect::<Vec<_>>(), fine, "{expected:?}");
+        assert_eq!(answer(&full), expected);
+        assert_eq!(answer(&half), expected);
+        full.silence(&Wanted { limits: Limits { max_samples: 1, ..Limits::default() }, ..loose.clone() }).unwrap();
+    }
 }
 
 #[test]

@@ -8,21 +8,22 @@
 //! | 16..20, 20..24, 24..32 | channels, bins, frames |
 //! | 32..96 | the entry's key, SHA-256 in hexadecimal digits: also the file's name |
 //! | 96..100 | CRC-32 of the values |
-//! | 100..104 | CRC-32 of all above |
-//! | 104..128 | zeros, so that the values begin at a multiple of 64 bytes |
+//! | 100..104, 104..112, 112..116 | the sound file's sample rate, samples of its mono mix, channels |
+//! | 116..120 | CRC-32 of all above |
+//! | 120..128 | zeros, so that the values begin at a multiple of 64 bytes |
 //! | 128.. | the values, `[frames, channels, bins]` |
 
 use earmark_features::{FeatureView, Values};
 
 /// The form above; another one is another number, and other keys.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 
 /// Bytes of a header: where the values begin.
 pub(super) const HEADER: usize = 128;
 
 const MAGIC: [u8; 8] = *b"EARMARKF";
 /// Where the header's own checksum stands.
-const SEAL: usize = 100;
+const SEAL: usize = 116;
 
 /// Why a file is no entry of the cache, or not the one that was looked for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -75,6 +76,16 @@ impl Precision {
     }
 }
 
+/// The sound that features were made of: what limits are about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Extent {
+    /// Hz.
+    pub sample_rate: u32,
+    /// Of the mono mix.
+    pub samples: u64,
+    pub channels: u32,
+}
+
 /// What stands at the beginning of an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Header {
@@ -86,6 +97,7 @@ pub(super) struct Header {
     pub key: [u8; 64],
     /// CRC-32 of the values.
     pub checksum: u32,
+    pub sound: Extent,
 }
 
 impl Header {
@@ -98,7 +110,10 @@ impl Header {
         bytes[20..24].copy_from_slice(&self.bins.to_le_bytes());
         bytes[24..32].copy_from_slice(&self.frames.to_le_bytes());
         bytes[32..96].copy_from_slice(&self.key);
-        bytes[96..SEAL].copy_from_slice(&self.checksum.to_le_bytes());
+        bytes[96..100].copy_from_slice(&self.checksum.to_le_bytes());
+        bytes[100..104].copy_from_slice(&self.sound.sample_rate.to_le_bytes());
+        bytes[104..112].copy_from_slice(&self.sound.samples.to_le_bytes());
+        bytes[112..SEAL].copy_from_slice(&self.sound.channels.to_le_bytes());
         let seal = crc32fast::hash(&bytes[..SEAL]);
         bytes[SEAL..SEAL + 4].copy_from_slice(&seal.to_le_bytes());
         bytes
@@ -121,11 +136,12 @@ impl Header {
             16 => Precision::Half,
             _ => return Err(EntryFault::Header),
         };
-        let frames = u64::from(number(bytes, 24)) | u64::from(number(bytes, 28)) << 32;
+        let long = |at: usize| u64::from(number(bytes, at)) | u64::from(number(bytes, at + 4)) << 32;
         let mut key = [0; 64];
         key.copy_from_slice(&bytes[32..96]);
         let (channels, bins, checksum) = (number(bytes, 16), number(bytes, 20), number(bytes, 96));
-        let header = Header { precision, channels, bins, frames, key, checksum };
+        let sound = Extent { sample_rate: number(bytes, 100), samples: long(104), channels: number(bytes, 112) };
+        let header = Header { precision, channels, bins, frames: long(24), key, checksum, sound };
         let announced = header.length().filter(|announced| *announced > HEADER as u64);
         match announced {
             // Equal bytes also where nothing is meant: after the checksums.
@@ -181,8 +197,9 @@ mod tests {
     fn entry() -> Vec<u8> {
         let values = [1.5f32, -2.0, 3.25, 0.0, 5.0, -6.0].map(f32::to_le_bytes).concat();
         let checksum = crc32fast::hash(&values);
-        let header =
-            Header { precision: Precision::Single, channels: 1, bins: 3, frames: 2, key: [b'a'; 64], checksum };
+        let sound = Extent { sample_rate: 44_100, samples: 700, channels: 2 };
+        let (precision, key) = (Precision::Single, [b'a'; 64]);
+        let header = Header { precision, channels: 1, bins: 3, frames: 2, key, checksum, sound };
         [header.to_bytes().to_vec(), values].concat()
     }
 

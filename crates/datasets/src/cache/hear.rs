@@ -8,6 +8,7 @@ use earmark_features::{FrontEnd, MfccStatistics};
 use earmark_files::FileError;
 use rayon::prelude::*;
 
+use super::entry::Extent;
 use super::part::Part;
 use super::pass::{Idle, Passed, Sound, pass};
 use super::writer::EntryWriter;
@@ -20,7 +21,7 @@ pub struct Wanted<'a> {
     pub front_ends: Vec<&'a FrontEnd>,
     /// The MFCC statistics, if they are wanted.
     pub statistics: Option<&'a MfccStatistics>,
-    /// What a sound file may hold.
+    /// What a sound file may hold; also one of which entries were made under other limits.
     pub limits: Limits,
 }
 
@@ -115,7 +116,10 @@ impl FeatureCache {
         let (mut entries, mut mended) = (Vec::with_capacity(parts.len()), Vec::new());
         for key in &keys {
             entries.push(match self.load(key) {
-                Ok(found) => found,
+                Ok(found) => {
+                    found.iter().try_for_each(|entry| sound.check(limits, entry.header.sound))?;
+                    found
+                }
                 Err(Loss::File(error)) => return Err(error.into()),
                 Err(Loss::Fault(fault)) => {
                     mended.push((self.path(key), fault));
@@ -124,8 +128,8 @@ impl FeatureCache {
             });
         }
         let missing: Vec<usize> = (0..parts.len()).filter(|&part| entries[part].is_none()).collect();
-        for (part, writer) in self.make(parts, &keys, &missing, sound, limits, idle)? {
-            let (file, header) = writer.finish(parts[part].shape(), &keys[part])?;
+        for (part, writer, extent) in self.make(parts, &keys, &missing, sound, limits, idle)? {
+            let (file, header) = writer.finish(parts[part].shape(), &keys[part], extent)?;
             let mapped = CachedFeatures::map(file, header);
             entries[part] = Some(mapped.map_err(FileError::of("read", &self.path(&keys[part])))?);
         }
@@ -142,7 +146,7 @@ impl FeatureCache {
         sound: Sound<'_>,
         limits: &Limits,
         idle: &mut Idle,
-    ) -> Result<Vec<(usize, EntryWriter)>, HearError> {
+    ) -> Result<Vec<(usize, EntryWriter, Extent)>, HearError> {
         if missing.is_empty() {
             return Ok(Vec::new());
         }

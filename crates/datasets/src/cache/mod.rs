@@ -28,10 +28,10 @@ use std::time::Duration;
 
 use earmark_features::{FeatureView, FrontEnd};
 use earmark_files::{FileError, sha256};
-use memmap2::Mmap;
 
 use crate::DatasetError;
 use entry::{HEADER, Header, Precision, VERSION};
+use map::Mapping;
 
 pub use entry::{EntryFault, read_entry};
 pub use error::HearError;
@@ -61,8 +61,8 @@ pub struct CachedFeatures {
 /// The bytes of an entry.
 #[derive(Debug)]
 enum Bytes {
-    Mapped(Mmap),
-    /// Where the system maps no more (Linux allows some 65,000 mappings in a process): words, so that numbers lie well.
+    Mapped(Mapping),
+    /// Where no more can be mapped: words, so that numbers lie well.
     Read(Vec<u64>),
 }
 
@@ -94,7 +94,7 @@ impl FeatureCache {
         })
     }
 
-    /// The features of the sound file with this SHA-256, if they are there.
+    /// The features of the sound file with this SHA-256, if they are there; limits are not asked.
     ///
     /// # Errors
     /// The disk fails. A damaged entry is none.
@@ -235,16 +235,18 @@ fn read_words(mut file: File, length: usize) -> io::Result<Vec<u64>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use entry::Extent;
     use writer::EntryWriter;
 
     #[test]
     fn an_entry_that_cannot_be_mapped_is_read() {
         let folder = tempfile::tempdir().unwrap();
+        let sound = Extent { sample_rate: 44_100, samples: 5, channels: 1 };
         for precision in [Precision::Single, Precision::Half] {
             let values: Vec<f32> = (0..3 * 7 * 5).map(|value| value as f32).collect();
             let mut writer = EntryWriter::create(&folder.path().join("entry"), precision).unwrap();
             writer.write(&values).unwrap();
-            let (file, header) = writer.finish((3, 7), &"0".repeat(64)).unwrap();
+            let (file, header) = writer.finish((3, 7), &"0".repeat(64), sound).unwrap();
             let mapped = CachedFeatures::map(file.try_clone().unwrap(), header.clone()).unwrap();
             assert!(matches!(*mapped.bytes, Bytes::Mapped(_)));
             let words = read_words(file, mapped.bytes_on_disk() as usize).unwrap();

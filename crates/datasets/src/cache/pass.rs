@@ -9,6 +9,7 @@ use earmark_features::{FeatureError, FeatureStream};
 use earmark_files::FileError;
 
 use super::HearError;
+use super::entry::Extent;
 use super::part::{Part, PartStream};
 use super::writer::EntryWriter;
 
@@ -73,8 +74,8 @@ struct Sink<'a> {
 
 /// What one way through a sound has brought.
 pub(super) struct Passed {
-    /// Parts whose values are all written.
-    pub made: Vec<(usize, EntryWriter)>,
+    /// Parts whose values are all written, and of what sound.
+    pub made: Vec<(usize, EntryWriter, Extent)>,
     /// Parts of a long clip that would have kept too much in memory beside others: to be made in a way of their own.
     pub waiting: Vec<usize>,
 }
@@ -108,7 +109,7 @@ pub(super) fn pass(
         for sink in &mut sinks {
             sink.take(sound, &rates[&sink.part.rate()].block)?;
         }
-        heard += block.len();
+        heard += block.len() as u64;
         let seconds = heard as f64 / f64::from(source.rate());
         if sinks.iter().map(|sink| sink.part.kept()).sum::<f64>() * seconds > KEPT {
             waiting.extend(keep_one(&mut sinks));
@@ -119,11 +120,13 @@ pub(super) fn pass(
         block.clear();
         resampler.finish(block).map_err(|error| sound.resampling(error))?;
     }
+    let extent = Extent { sample_rate: source.rate(), samples: heard, channels: source.channels() };
     let made = sinks.into_iter().map(|mut sink| {
         sink.take(sound, &rates[&sink.part.rate()].block)?;
-        sink.finish(sound)
+        let (place, writer) = sink.finish(sound)?;
+        Ok((place, writer, extent))
     });
-    let made = made.collect::<Result<_, _>>()?;
+    let made = made.collect::<Result<_, HearError>>()?;
     rates.into_iter().for_each(|(rate, Resampled { resampler, .. })| idle.put(source.rate(), rate, resampler));
     Ok(Passed { made, waiting })
 }
@@ -190,6 +193,13 @@ impl Source {
         }
     }
 
+    fn channels(&self) -> u32 {
+        match self {
+            Source::File(stream) => stream.channels() as u32,
+            Source::Silence { .. } => 1,
+        }
+    }
+
     /// Replaces `block` by the next samples; false at the end.
     fn next(&mut self, block: &mut Vec<f32>) -> Result<bool, HearError> {
         match self {
@@ -210,6 +220,13 @@ impl Sound<'_> {
             Sound::File { sha256, .. } => sha256,
             Sound::Silence => "silence",
         }
+    }
+
+    /// What limits say of a sound that was heard before.
+    pub(super) fn check(self, limits: &Limits, extent: Extent) -> Result<(), HearError> {
+        let Sound::File { path, .. } = self else { return Ok(()) };
+        let Extent { sample_rate, samples, channels } = extent;
+        limits.check(path, sample_rate, channels as usize, samples).map_err(HearError::Audio)
     }
 
     fn features(self, source: FeatureError) -> HearError {

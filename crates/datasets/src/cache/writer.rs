@@ -8,7 +8,7 @@ use earmark_files::{AtomicFile, FileError};
 use half::f16;
 use half::slice::HalfFloatSliceExt;
 
-use super::entry::{HEADER, Header, Precision};
+use super::entry::{Extent, HEADER, Header, Precision};
 
 /// Bytes written at once.
 const BLOCK: usize = 1 << 16;
@@ -60,7 +60,12 @@ impl EntryWriter {
 
     /// Puts the header before the values, and the file in its place. Not synced: a reader checks every byte, so what a
     /// loss of power spoils is only made again.
-    pub(super) fn finish(mut self, (channels, bins): (usize, usize), key: &str) -> Result<(File, Header), FileError> {
+    pub(super) fn finish(
+        mut self,
+        (channels, bins): (usize, usize),
+        key: &str,
+        sound: Extent,
+    ) -> Result<(File, Header), FileError> {
         self.flush()?;
         let mut digits = [0; 64];
         digits.copy_from_slice(key.as_bytes());
@@ -71,6 +76,7 @@ impl EntryWriter {
             frames: self.values / (channels * bins).max(1) as u64,
             key: digits,
             checksum: self.checksum.finalize(),
+            sound,
         };
         let path = self.file.path().to_owned();
         let file = self.file.file();

@@ -96,6 +96,15 @@ pub fn same(a: &[f32], b: &[f32]) -> bool {
 
 /// A WAV file of 32-bit floats at 44,100 Hz.
 pub fn float_wav(samples: &[f32]) -> Vec<u8> {
+    wav_of(1, samples)
+}
+
+/// The same of two channels, whose samples alternate.
+pub fn two_channels(samples: &[f32]) -> Vec<u8> {
+    wav_of(2, samples)
+}
+
+fn wav_of(channels: u16, samples: &[f32]) -> Vec<u8> {
     let data = samples.len() as u32 * 4;
     let header: [&[u8]; 12] = [
         b"RIFF",
@@ -103,10 +112,10 @@ pub fn float_wav(samples: &[f32]) -> Vec<u8> {
         b"WAVEfmt ",
         &16u32.to_le_bytes(),
         &3u16.to_le_bytes(),
-        &1u16.to_le_bytes(),
+        &channels.to_le_bytes(),
         &44_100u32.to_le_bytes(),
-        &176_400u32.to_le_bytes(),
-        &4u16.to_le_bytes(),
+        &(176_400 * u32::from(channels)).to_le_bytes(),
+        &(4 * channels).to_le_bytes(),
         &32u16.to_le_bytes(),
         b"data",
         &data.to_le_bytes(),
