@@ -1,13 +1,13 @@
 //! `earmark train`: sounds to features, jobs, and then level 2.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::thread;
 use std::time::Instant;
 
 use anyhow::Context;
-use earmark_datasets::{Example, Heard, Item, Manifest, Splits, open};
+use earmark_datasets::{Example, Heard, Item, Manifest, Splits, open, sound_files};
 use earmark_features::mfcc_statistics_names;
 use earmark_files::FileError;
 use earmark_stacking::Table;
@@ -28,6 +28,7 @@ pub fn run(options: &Train) -> anyhow::Result<()> {
     let threads = options.threads.unwrap_or(cores).max(1);
 
     let mut manifest = open_data(options, &recipe)?;
+    tell_passed_over(options, &manifest, &bars)?;
     let mut splits = split(&manifest, &recipe)?;
     let mut jobs = all_jobs(&recipe, splits.folds, options.job.as_deref())?;
     Run::check_place(&options.out, &recipe)?;
@@ -68,6 +69,24 @@ fn open_data(options: &Train, recipe: &Recipe) -> anyhow::Result<Manifest> {
     reading.folds_from = reading.folds_from.or_else(|| recipe.data.folds_from.clone());
     reading.groups_from = reading.groups_from.or_else(|| recipe.data.groups_from.clone());
     Ok(open(&options.data, &reading.options()?)?)
+}
+
+/// Tells of sound below the data's folder that is in no class and no table.
+fn tell_passed_over(options: &Train, manifest: &Manifest, bars: &Bars) -> anyhow::Result<()> {
+    if !options.data.is_dir() {
+        return Ok(());
+    }
+    let items: BTreeSet<&Path> = manifest.train.iter().chain(&manifest.test).map(|item| item.path.as_path()).collect();
+    let sounds = sound_files(&options.data)?;
+    let others = sounds.iter().filter(|path| !items.contains(path.as_path())).count();
+    let others = others.saturating_sub(manifest.left_out);
+    if others > 0 {
+        let data = options.data.display();
+        bars.line(&format!(
+            "warning: {others} sound files are in no class and no table; `earmark data check {data}` lists them"
+        ));
+    }
+    Ok(())
 }
 
 /// The folds that the data bring; without any, drawn ones.

@@ -194,13 +194,16 @@ fn folds_are_drawn_of_the_clips_that_are_left() {
         let label = label.clone();
         move |(_, (own, of)): &(&String, &(String, String))| *own == label && of == fold
     };
-    // A copy of a clip in the other fold is told.
+    // Sound that no table names, and a copy of a clip in the other fold, are told.
+    place.write("data/audio_train/more/own.wav", b"");
     let of_fold = |fold: &str| drawn.iter().rfind(|(_, (_, of))| of == fold).unwrap().0;
     let [one, other] = ["0", "1"].map(|fold| format!("data/audio_train/{}", of_fold(fold)));
     let bytes = place.read(&other);
     place.write(&other, place.read(&one));
     place.remove("run");
-    assert!(place.run(&job).done().stderr.contains("warning: 1 training clips are copies of clips in other folds"));
+    let told = place.run(&job).done().stderr;
+    assert!(told.contains("warning: 1 training clips are copies of clips in other folds"), "{told}");
+    assert!(told.contains("warning: 1 sound files are in no class and no table"), "{told}");
     place.write(&other, bytes);
     // All that one fold had of a class cannot be heard; the other's two or three are left.
     for (clip, _) in drawn.iter().filter(of_label("1")) {

@@ -7,7 +7,7 @@ mod common;
 use std::fs;
 
 use common::{folds, names, tree, write};
-use earmark_datasets::{Columns, DatasetError, Manifest, OpenOptions, Usage, open};
+use earmark_datasets::{Columns, DatasetError, Manifest, OpenOptions, Splits, Usage, open};
 use regex::Regex;
 
 fn read(root: &tempfile::TempDir) -> Result<Manifest, DatasetError> {
@@ -132,6 +132,20 @@ fn a_folder_per_class() {
     assert_eq!(folds(&with("-(.)-").unwrap().train), [Some(1), Some(2), Some(0)]);
     let error = with(r"^(\d)-").unwrap_err().to_string();
     assert!(error.contains("10-7-A.ogg") && error.contains(r"^(\d)-"), "{error}");
+}
+
+#[test]
+fn a_clip_of_ones_own_among_esc10s_has_no_fold_and_takes_none_from_the_others() {
+    let esc10 = [("001 - Dog bark/1-1-A.ogg", ""), ("001 - Dog bark/2-2-A.ogg", ""), ("002 - Rain/1-3-A.ogg", "")];
+    let manifest = read(&tree(&[&esc10[..], &[("002 - Rain/my rain.ogg", "")]].concat())).unwrap();
+    let folds: Vec<Option<usize>> = manifest.train.iter().map(|item| item.fold).collect();
+    assert_eq!(folds, [Some(0), Some(1), Some(0), None]);
+    let error = Splits::given(&manifest).unwrap_err().to_string();
+    assert!(error.contains("\"my rain.ogg\" has no given fold"), "{error}");
+    // A few names that happen to look like ESC-10's mean nothing.
+    let own = [("002 - Rain/a.ogg", ""), ("001 - Dog bark/b.ogg", ""), ("002 - Rain/c.ogg", "")];
+    let manifest = read(&tree(&[&esc10[..], &own].concat())).unwrap();
+    assert!(manifest.train.iter().all(|item| item.fold.is_none() && item.group.is_none()));
 }
 
 #[test]

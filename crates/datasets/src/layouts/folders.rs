@@ -66,13 +66,16 @@ pub(super) fn name_by_path_too<'a>(root: &Path, rows: impl Iterator<Item = &'a m
 }
 
 /// ESC-10 in folders, such as `001 - Dog bark/1-100032-A.ogg`: the names give fold and recording, and whoever drew other
-/// folds would test on recordings learned from.
+/// folds would test on recordings learned from. Where most names are such, others are clips without a fold, an error that
+/// names them.
 fn folds_of_esc10(rows: &mut [Row]) {
     let numbered = |row: &Row| row.path.parent().is_some_and(|folder| number_and_name(&file_name(folder)).is_some());
-    let parts: Option<Vec<_>> =
-        rows.iter().map(|row| fold_and_recording(&row.name).filter(|_| numbered(row))).collect();
-    for (row, (fold, recording)) in rows.iter_mut().zip(parts.unwrap_or_default()) {
-        (row.fold, row.group) = (Some(fold), Some(recording));
+    let parts: Vec<_> = rows.iter().map(|row| fold_and_recording(&row.name).filter(|_| numbered(row))).collect();
+    if 2 * parts.iter().flatten().count() <= rows.len() {
+        return;
+    }
+    for (row, part) in rows.iter_mut().zip(parts) {
+        (row.fold, row.group) = part.unzip();
     }
 }
 
