@@ -3,14 +3,14 @@
 use std::path::Path;
 
 use anyhow::Context;
-use earmark_nets::{Graph, Variant, Weights, find, onnx, variants};
+use earmark_nets::{Graph, Input, Pretrained, Variant, Weights, find, onnx, variants};
 use serde_json::json;
 
 use crate::args::Nets;
 use crate::output;
 
-/// The input that FLOPs are stated for: log-mel with deltas, 1.5 s.
-const INPUT: [usize; 4] = [1, 3, 64, 150];
+/// Frames of 10 ms that FLOPs are stated for: crops of 1.5 s.
+const FRAMES: usize = 150;
 /// The number of classes that sizes are stated for, as in the papers: ImageNet's.
 const CLASSES: usize = 1000;
 
@@ -22,21 +22,31 @@ pub fn run(command: &Nets) -> anyhow::Result<()> {
 }
 
 fn list(as_json: bool) -> anyhow::Result<()> {
-    let mut rows = vec![["name", "family", "input", "parameters", "GFLOPs at 3x64x150"].map(str::to_owned).to_vec()];
+    let header = ["name", "family", "input", "parameters", "GFLOPs at 1.5 s", "pretrained", "licence"];
+    let mut rows = vec![header.map(str::to_owned).to_vec()];
     let mut values = Vec::new();
     for variant in variants() {
-        let graph = variant.graph(INPUT[1], CLASSES);
-        let (parameters, flops) = (graph.parameter_count(), graph.flops(INPUT)?);
+        let input = variant.example(1, FRAMES);
+        let graph = variant.graph(variant.channels(), CLASSES);
+        let (parameters, flops) = (graph.parameter_count(), graph.flops(input)?);
         let Variant { name, family, .. } = variant;
+        let kind = if variant.input == Input::Wave { "wave" } else { "features" };
+        let pretrained = pretrained(variant);
+        let or_none = |text: Option<&str>| text.unwrap_or("-").to_owned();
         rows.push(vec![
             name.to_string(),
             family.to_string(),
-            "features".to_owned(),
+            kind.to_owned(),
             parameters.to_string(),
             format!("{:.3}", flops as f64 / 1e9),
+            or_none(pretrained.map(|pretrained| pretrained.repository)),
+            or_none(pretrained.map(|pretrained| pretrained.licence)),
         ]);
-        values.push(json!({"name": name, "family": family, "input": "features", "classes": CLASSES,
-            "parameters": parameters, "flops_3x64x150": flops}));
+        let [_, channels, bins, frames] = input;
+        values.push(json!({"name": name, "family": family, "input": kind, "classes": CLASSES,
+            "parameters": parameters, "flops": flops, "flops_input": [channels, bins, frames],
+            "pretrained": pretrained.map(|pretrained| pretrained.repository),
+            "licence": pretrained.map(|pretrained| pretrained.licence)}));
     }
     if as_json {
         return output::print_json(&values);
@@ -44,16 +54,22 @@ fn list(as_json: bool) -> anyhow::Result<()> {
     output::print(&output::table(&rows))
 }
 
+/// The published weights of a network or of its body.
+fn pretrained(variant: &Variant) -> Option<Pretrained> {
+    variant.pretrained.or_else(|| find(variant.body?).ok()?.pretrained)
+}
+
 fn export(arch: &str, weights: Option<&Path>, classes: Option<usize>, out: &Path) -> anyhow::Result<()> {
     let variant = find(arch)?;
-    anyhow::ensure!(classes != Some(0), "--classes 0: a network needs at least one class");
     let loaded = weights.map(|path| {
         let weights = Weights::from_safetensors(&earmark_files::read(path)?);
         weights.with_context(|| path.display().to_string())
     });
     let loaded = loaded.transpose()?;
     let classes = classes.or_else(|| head_classes(variant, loaded.as_ref()?)).unwrap_or(CLASSES);
-    let graph = variant.graph(INPUT[1], classes);
+    let channels = loaded.as_ref().and_then(|weights| stem_channels(variant, weights)).unwrap_or(variant.channels());
+    let [_, _, bins, frames] = variant.example(1, FRAMES);
+    let graph = variant.fit([1, channels, bins, frames], classes)?;
     let weights_of = match loaded {
         Some(weights) => weights,
         None => fresh(&graph)?,
@@ -66,8 +82,16 @@ fn export(arch: &str, weights: Option<&Path>, classes: Option<usize>, out: &Path
 
 /// The number of classes that the weights' last layer has.
 fn head_classes(variant: &Variant, weights: &Weights) -> Option<usize> {
-    let bias = variant.graph(INPUT[1], CLASSES).parameters().pop()?;
-    weights.0.get(&bias.name)?.shape.first().copied()
+    let graph = variant.graph(variant.channels(), CLASSES);
+    let parameters = graph.head()?.parameters();
+    weights.0.get(&parameters.first()?.name)?.shape.first().copied()
+}
+
+/// The number of channels that the weights' first convolution takes.
+fn stem_channels(variant: &Variant, weights: &Weights) -> Option<usize> {
+    let parameters = variant.graph(variant.channels(), CLASSES).parameters();
+    let first = parameters.iter().find(|parameter| parameter.shape.len() == 4)?;
+    weights.0.get(&first.name)?.shape.get(1).copied()
 }
 
 #[cfg(feature = "train")]

@@ -132,7 +132,6 @@ impl Recipe {
                 known()
             );
             learner.check_input(&self.features[&learner.features])?;
-            earmark_nets::find(&learner.arch).with_context(|| format!("learner {}", learner.name))?;
         }
         self.statistics.validate().context("statistics")?;
         self.stack.validate().context("stack")

@@ -1,10 +1,26 @@
 //! The interpreter that needs no engine: shapes, parameters, FLOPs.
 
-use crate::graph::{Graph, Node, Op};
+use crate::graph::{Graph, Node, Op, Window};
 
 /// An input that a network cannot take.
 #[derive(Debug, PartialEq, thiserror::Error)]
 pub enum ShapeError {
+    /// A network for another kind of input.
+    #[error("{network} takes {takes}, not {given}")]
+    Unfit {
+        /// The network.
+        network: &'static str,
+        /// What it takes, in words.
+        takes: String,
+        /// What was given, in words.
+        given: String,
+    },
+    /// Nothing to tell apart.
+    #[error("a network tells at least 2 classes apart, not {classes}")]
+    Classes {
+        /// How many there are.
+        classes: usize,
+    },
     /// Not the channels that the network was built for.
     #[error("the network takes {expected} channels, not {given}")]
     Channels {
@@ -88,14 +104,19 @@ impl Node {
             init,
         };
         use Role::{Learned, Statistic};
+        let uniform = |fan_in: usize| Init::Uniform(1.0 / (fan_in as f64).sqrt());
         match self.op {
-            Op::Conv2d { inputs, outputs, kernel, groups, .. } => {
+            Op::Conv2d { inputs, outputs, window, groups, bias } => {
+                let [height, width] = window.kernel;
+                let fan_in = inputs / groups * height * width;
                 // torch counts all outputs, whatever the groups.
-                let fan_out = (outputs * kernel * kernel) as f64;
-                let shape = vec![outputs, inputs / groups, kernel, kernel];
-                vec![parameter("weight", shape, Learned, Init::Normal((2.0 / fan_out).sqrt()))]
+                let fan_out = (outputs * height * width) as f64;
+                let shape = vec![outputs, inputs / groups, height, width];
+                let init = if bias { uniform(fan_in) } else { Init::Normal((2.0 / fan_out).sqrt()) };
+                let bias = bias.then(|| parameter("bias", vec![outputs], Learned, uniform(fan_in)));
+                [parameter("weight", shape, Learned, init)].into_iter().chain(bias).collect()
             }
-            Op::BatchNorm { channels } => {
+            Op::BatchNorm { channels, .. } => {
                 vec![
                     parameter("weight", vec![channels], Learned, Init::Constant(1.0)),
                     parameter("bias", vec![channels], Learned, Init::Constant(0.0)),
@@ -104,13 +125,12 @@ impl Node {
                 ]
             }
             Op::Linear { inputs, outputs } => {
-                let bound = 1.0 / (inputs as f64).sqrt();
                 vec![
-                    parameter("weight", vec![outputs, inputs], Learned, Init::Uniform(bound)),
-                    parameter("bias", vec![outputs], Learned, Init::Uniform(bound)),
+                    parameter("weight", vec![outputs, inputs], Learned, uniform(inputs)),
+                    parameter("bias", vec![outputs], Learned, uniform(inputs)),
                 ]
             }
-            Op::Input { .. } | Op::Relu | Op::MaxPool2d { .. } | Op::GlobalAvgPool | Op::Add => Vec::new(),
+            _ => Vec::new(),
         }
     }
 
@@ -119,36 +139,52 @@ impl Node {
             path: self.path.clone(),
             shapes: inputs.iter().map(|shape| shape.to_vec()).collect(),
         };
-        let x = inputs.first().map_or(&[] as &[usize], |shape| shape.as_slice());
-        let window = |channels: usize, kernel: usize, stride: usize, padding: usize| match *x {
-            [batch, _, height, width] => {
-                let side = |size: usize| (size + 2 * padding).checked_sub(kernel).map(|rest| rest / stride + 1);
-                match (side(height), side(width)) {
-                    (Some(h), Some(w)) if height > 0 && width > 0 => Ok(vec![batch, channels, h, w]),
-                    _ => Err(ShapeError::TooSmall { path: self.path.clone(), height, width }),
-                }
-            }
-            _ => Err(mismatch()),
-        };
-        match self.op {
-            Op::Input { channels } => match input.get(1) {
+        if let Op::Input { channels } = self.op {
+            return match input.get(1) {
                 Some(&given) if given == channels && input.len() == 4 => Ok(input.to_vec()),
                 given => Err(ShapeError::Channels { expected: channels, given: given.copied().unwrap_or(0) }),
-            },
-            Op::Conv2d { outputs, kernel, stride, padding, .. } => window(outputs, kernel, stride, padding),
-            Op::MaxPool2d { kernel, stride, padding } => {
-                window(x.get(1).copied().unwrap_or(0), kernel, stride, padding)
+            };
+        }
+        let first = inputs.first().map_or(&[] as &[usize], |shape| shape.as_slice());
+        if let (Op::Linear { inputs: features, outputs }, &[batch, given]) = (self.op, first) {
+            return if given == features { Ok(vec![batch, outputs]) } else { Err(mismatch()) };
+        }
+        if matches!(self.op, Op::Relu | Op::Elu | Op::Sigmoid) {
+            return Ok(first.to_vec());
+        }
+        let &[batch, channels, height, width] = first else { return Err(mismatch()) };
+        let windows = |channels: usize, window: Window| match window.output([height, width]) {
+            Some([height, width]) => Ok(vec![batch, channels, height, width]),
+            None => Err(ShapeError::TooSmall { path: self.path.clone(), height, width }),
+        };
+        let fits = |fits: bool, shape: Vec<usize>| if fits { Ok(shape) } else { Err(mismatch()) };
+        match self.op {
+            Op::Conv2d { inputs, outputs, window, .. } if inputs == channels => windows(outputs, window),
+            Op::Conv2d { .. } | Op::Input { .. } | Op::Linear { .. } | Op::Relu | Op::Elu | Op::Sigmoid => {
+                Err(mismatch())
             }
-            Op::BatchNorm { .. } | Op::Relu => Ok(x.to_vec()),
-            Op::GlobalAvgPool => x.get(..2).map(<[usize]>::to_vec).ok_or_else(mismatch),
-            Op::Linear { inputs: features, outputs } => match *x {
-                [batch, given] if given == features => Ok(vec![batch, outputs]),
-                _ => Err(mismatch()),
-            },
-            Op::Add => match inputs {
-                [a, b] if a == b => Ok(a.to_vec()),
-                _ => Err(mismatch()),
-            },
+            Op::MaxPool2d(window) | Op::AvgPool2d(window) => windows(channels, window),
+            Op::BatchNorm { channels: expected, .. } => fits(expected == channels, first.to_vec()),
+            Op::GlobalAvgPool => Ok(vec![batch, channels, 1, 1]),
+            Op::MeanOverHeight => Ok(vec![batch, channels, 1, width]),
+            Op::MeanOverWidth | Op::MaxOverWidth => Ok(vec![batch, channels, height, 1]),
+            Op::Flatten => fits([height, width] == [1, 1], vec![batch, channels]),
+            Op::Add => fits(inputs[1..].iter().all(|other| *other == first), first.to_vec()),
+            Op::Mul => {
+                let each = [batch, channels, 1, 1];
+                fits(inputs[1..].iter().all(|other| *other == first || **other == each), first.to_vec())
+            }
+            Op::Concat => {
+                let same =
+                    |other: &&Vec<usize>| matches!(***other, [b, _, h, w] if [b, h, w] == [batch, height, width]);
+                let channels = inputs.iter().filter_map(|shape| shape.get(1)).sum();
+                fits(inputs.iter().all(same), vec![batch, channels, height, width])
+            }
+            Op::Slice { start, end } => {
+                fits(start < end && end <= channels, vec![batch, end.saturating_sub(start), height, width])
+            }
+            Op::Permute(order) => Ok(order.map(|from| first[from]).to_vec()),
+            Op::Pad { before, after } => Ok(vec![batch, channels, height, before + width + after]),
         }
     }
 }
@@ -188,7 +224,7 @@ impl Graph {
         let per_node = self.nodes().iter().zip(&shapes).map(|(node, shape)| {
             let outputs: usize = shape.iter().product();
             let each = match node.op {
-                Op::Conv2d { inputs, kernel, groups, .. } => inputs / groups * kernel * kernel,
+                Op::Conv2d { inputs, window, groups, .. } => inputs / groups * window.kernel[0] * window.kernel[1],
                 Op::Linear { inputs, .. } => inputs,
                 _ => 0,
             };

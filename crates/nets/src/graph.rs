@@ -3,48 +3,93 @@
 /// A node's place in its [`Graph`].
 pub type NodeId = usize;
 
-/// What a node computes. Arrays are `[batch, channels, height, width]` (height: bins, width: frames) until the global
-/// pool makes them `[batch, channels]`.
+/// The windows of a convolution or a pool, each pair for height and width.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Window {
+    /// Sides of the window.
+    pub kernel: [usize; 2],
+    /// Steps.
+    pub stride: [usize; 2],
+    /// What is added on each side: zeros in a convolution, values that never win in a maximum.
+    pub padding: [usize; 2],
+    /// Whether a last window counts that begins inside and ends outside (torch's `ceil_mode`, for pools).
+    pub ceil: bool,
+}
+
+impl Window {
+    /// A square.
+    pub const fn square(kernel: usize, stride: usize, padding: usize) -> Self {
+        Self { kernel: [kernel; 2], stride: [stride; 2], padding: [padding; 2], ceil: false }
+    }
+
+    /// A piece of a row: what one-dimensional convolutions and pools look at.
+    pub const fn row(kernel: usize, stride: usize, padding: usize) -> Self {
+        Self { kernel: [1, kernel], stride: [1, stride], padding: [0, padding], ceil: false }
+    }
+
+    /// Height and width of what comes out; none if the input is smaller than one window.
+    pub fn output(&self, sides: [usize; 2]) -> Option<[usize; 2]> {
+        let side = |at: usize| {
+            let (size, stride, padding) = (sides[at], self.stride[at], self.padding[at]);
+            let rest = (size + 2 * padding).checked_sub(self.kernel[at]).filter(|_| size > 0)?;
+            let windows = rest / stride + 1;
+            // A window that would begin in the padding after the input is none.
+            let one_more = self.ceil && rest % stride != 0 && windows * stride < size + padding;
+            Some(windows + usize::from(one_more))
+        };
+        Some([side(0)?, side(1)?])
+    }
+}
+
+/// What a node computes. Arrays are `[batch, channels, height, width]` (height: bins, width: frames) until [`Op::Flatten`]
+/// makes them `[batch, channels]`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Op {
     /// The network's input.
     Input {
-        /// Number of channels: 3 for features with deltas.
+        /// Number of channels: 3 for features with deltas, 1 for the wave.
         channels: usize,
     },
-    /// Two-dimensional convolution without bias; a batch norm always follows and has one.
+    /// Two-dimensional convolution.
     Conv2d {
         /// Channels in.
         inputs: usize,
         /// Channels out.
         outputs: usize,
-        /// Side of the square kernel.
-        kernel: usize,
-        /// Step in both directions.
-        stride: usize,
-        /// Zeros around the input.
-        padding: usize,
+        /// Its windows.
+        window: Window,
         /// Groups of channels that do not see each other.
         groups: usize,
+        /// Whether each channel out has a bias. Where a batch norm follows it would do nothing.
+        bias: bool,
     },
-    /// Batch normalisation over batch, height and width.
+    /// Batch normalisation over all but the channels.
     BatchNorm {
         /// Channels.
         channels: usize,
+        /// What is added to the variance.
+        eps: f64,
     },
     /// `max(x, 0)`.
     Relu,
-    /// Maximum over a square.
-    MaxPool2d {
-        /// Side of the square.
-        kernel: usize,
-        /// Step.
-        stride: usize,
-        /// Border that never wins.
-        padding: usize,
-    },
-    /// Mean over height and width: `[batch, channels]`.
+    /// `x` where it is positive, `exp(x) - 1` elsewhere.
+    Elu,
+    /// `1 / (1 + exp(-x))`.
+    Sigmoid,
+    /// Maximum of each window.
+    MaxPool2d(Window),
+    /// Mean of each window, which must have no padding.
+    AvgPool2d(Window),
+    /// Mean over height and width: `[batch, channels, 1, 1]`.
     GlobalAvgPool,
+    /// Mean over the height: `[batch, channels, 1, width]`.
+    MeanOverHeight,
+    /// Mean over the width: `[batch, channels, height, 1]`.
+    MeanOverWidth,
+    /// Maximum over the width: `[batch, channels, height, 1]`.
+    MaxOverWidth,
+    /// `[batch, channels, 1, 1]` becomes `[batch, channels]`.
+    Flatten,
     /// Fully connected layer with bias.
     Linear {
         /// Features in.
@@ -54,9 +99,29 @@ pub enum Op {
     },
     /// Sum of two arrays of one shape.
     Add,
+    /// Product of an array with one of its own shape, or with `[batch, channels, 1, 1]`.
+    Mul,
+    /// Arrays behind each other in the channels.
+    Concat,
+    /// Some of the channels.
+    Slice {
+        /// The first of them.
+        start: usize,
+        /// The first one after them.
+        end: usize,
+    },
+    /// The dimensions in another order: where each one comes from, as torch's `permute`.
+    Permute([usize; 4]),
+    /// Zeros before and after the rows.
+    Pad {
+        /// Columns before.
+        before: usize,
+        /// Columns after.
+        after: usize,
+    },
 }
 
-/// Batch norm's epsilon, that of torch, torchvision and timm.
+/// Batch norm's epsilon, that of torch and torchvision.
 pub const BATCH_NORM_EPS: f64 = 1e-5;
 /// The share of the new batch in batch norm's running statistics, that of torch, torchvision and timm.
 pub const BATCH_NORM_MOMENTUM: f64 = 0.1;
@@ -76,6 +141,7 @@ pub struct Node {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Graph {
     nodes: Vec<Node>,
+    classes: usize,
 }
 
 impl Graph {
@@ -102,15 +168,15 @@ impl Graph {
             .find_map(|node| if let Op::Input { channels } = node.op { Some(channels) } else { None })
             .unwrap_or(0)
     }
-}
 
-impl Graph {
-    /// Features of the last node: the classes.
+    /// Number of logits.
     pub fn classes(&self) -> usize {
-        match self.nodes.last().map(|node| node.op) {
-            Some(Op::Linear { outputs, .. }) => outputs,
-            _ => 0,
-        }
+        self.classes
+    }
+
+    /// The last node with parameters: a [`Op::Linear`] or a convolution with a bias, which gives each class its logit.
+    pub fn head(&self) -> Option<&Node> {
+        self.nodes.iter().rfind(|node| matches!(node.op, Op::Linear { .. } | Op::Conv2d { .. }))
     }
 }
 
@@ -134,12 +200,23 @@ impl Builder {
         self.nodes.len() - 1
     }
 
+    /// A node of one input whose channels stay.
+    fn keep(&mut self, path: &str, op: Op, x: NodeId) -> NodeId {
+        self.push(path, op, &[x], self.channels[x])
+    }
+
     /// The number of channels (or features) that a node gives.
     pub fn channels(&self, node: NodeId) -> usize {
         self.channels[node]
     }
 
-    /// A convolution that keeps the size at stride 1 (padding is half the kernel).
+    /// A convolution without bias, of any window.
+    pub fn conv(&mut self, path: &str, x: NodeId, outputs: usize, window: Window, groups: usize) -> NodeId {
+        let op = Op::Conv2d { inputs: self.channels[x], outputs, window, groups, bias: false };
+        self.push(path, op, &[x], outputs)
+    }
+
+    /// A convolution of a square, without bias, that keeps the size at stride 1 (padding is half the kernel).
     pub fn conv2d(
         &mut self,
         path: &str,
@@ -149,49 +226,106 @@ impl Builder {
         stride: usize,
         groups: usize,
     ) -> NodeId {
-        let inputs = self.channels[x];
-        let op = Op::Conv2d { inputs, outputs, kernel, stride, padding: kernel / 2, groups };
+        self.conv(path, x, outputs, Window::square(kernel, stride, kernel / 2), groups)
+    }
+
+    /// A 1x1 convolution with bias.
+    pub fn conv1x1_bias(&mut self, path: &str, x: NodeId, outputs: usize) -> NodeId {
+        let window = Window::square(1, 1, 0);
+        let op = Op::Conv2d { inputs: self.channels[x], outputs, window, groups: 1, bias: true };
         self.push(path, op, &[x], outputs)
     }
 
     /// Batch normalisation.
     pub fn batch_norm(&mut self, path: &str, x: NodeId) -> NodeId {
+        self.batch_norm_eps(path, x, BATCH_NORM_EPS)
+    }
+
+    /// Batch normalisation with an epsilon of its own.
+    pub fn batch_norm_eps(&mut self, path: &str, x: NodeId, eps: f64) -> NodeId {
         let channels = self.channels[x];
-        self.push(path, Op::BatchNorm { channels }, &[x], channels)
+        self.keep(path, Op::BatchNorm { channels, eps }, x)
     }
 
     /// `max(x, 0)`.
     pub fn relu(&mut self, path: &str, x: NodeId) -> NodeId {
-        let channels = self.channels[x];
-        self.push(path, Op::Relu, &[x], channels)
+        self.keep(path, Op::Relu, x)
     }
 
-    /// Maximum over squares.
-    pub fn max_pool2d(&mut self, path: &str, x: NodeId, kernel: usize, stride: usize, padding: usize) -> NodeId {
-        let channels = self.channels[x];
-        self.push(path, Op::MaxPool2d { kernel, stride, padding }, &[x], channels)
+    /// `x` where it is positive, `exp(x) - 1` elsewhere.
+    pub fn elu(&mut self, path: &str, x: NodeId) -> NodeId {
+        self.keep(path, Op::Elu, x)
     }
 
-    /// Mean over height and width.
+    /// `1 / (1 + exp(-x))`.
+    pub fn sigmoid(&mut self, path: &str, x: NodeId) -> NodeId {
+        self.keep(path, Op::Sigmoid, x)
+    }
+
+    /// Maximum of each window.
+    pub fn max_pool2d(&mut self, path: &str, x: NodeId, window: Window) -> NodeId {
+        self.keep(path, Op::MaxPool2d(window), x)
+    }
+
+    /// Mean of each window.
+    pub fn avg_pool2d(&mut self, path: &str, x: NodeId, window: Window) -> NodeId {
+        self.keep(path, Op::AvgPool2d(window), x)
+    }
+
+    /// Mean over height and width: `[batch, channels, 1, 1]`.
     pub fn global_avg_pool(&mut self, path: &str, x: NodeId) -> NodeId {
-        let channels = self.channels[x];
-        self.push(path, Op::GlobalAvgPool, &[x], channels)
+        self.keep(path, Op::GlobalAvgPool, x)
+    }
+
+    /// Another operation of one input that changes neither the channels nor has parameters.
+    pub fn unary(&mut self, path: &str, op: Op, x: NodeId) -> NodeId {
+        self.keep(path, op, x)
+    }
+
+    /// `[batch, channels, 1, 1]` becomes `[batch, channels]`.
+    pub fn flatten(&mut self, path: &str, x: NodeId) -> NodeId {
+        self.keep(path, Op::Flatten, x)
     }
 
     /// Fully connected layer.
     pub fn linear(&mut self, path: &str, x: NodeId, outputs: usize) -> NodeId {
-        let inputs = self.channels[x];
-        self.push(path, Op::Linear { inputs, outputs }, &[x], outputs)
+        self.push(path, Op::Linear { inputs: self.channels[x], outputs }, &[x], outputs)
     }
 
     /// Sum of two nodes of one shape.
     pub fn add(&mut self, path: &str, a: NodeId, b: NodeId) -> NodeId {
-        let channels = self.channels[a];
-        self.push(path, Op::Add, &[a, b], channels)
+        self.push(path, Op::Add, &[a, b], self.channels[a])
+    }
+
+    /// Product of a node with one of its shape, or with one value for each of its channels.
+    pub fn mul(&mut self, path: &str, a: NodeId, b: NodeId) -> NodeId {
+        self.push(path, Op::Mul, &[a, b], self.channels[a])
+    }
+
+    /// Nodes behind each other in the channels.
+    pub fn concat(&mut self, path: &str, parts: &[NodeId]) -> NodeId {
+        let channels = parts.iter().map(|&part| self.channels[part]).sum();
+        self.push(path, Op::Concat, parts, channels)
+    }
+
+    /// The channels from `start` to before `end`.
+    pub fn slice(&mut self, path: &str, x: NodeId, start: usize, end: usize) -> NodeId {
+        self.push(path, Op::Slice { start, end }, &[x], end - start)
+    }
+
+    /// The dimensions in another order; says how many channels there are then.
+    pub fn permute(&mut self, path: &str, x: NodeId, order: [usize; 4], channels: usize) -> NodeId {
+        self.push(path, Op::Permute(order), &[x], channels)
+    }
+
+    /// Zeros before and after the rows.
+    pub fn pad(&mut self, path: &str, x: NodeId, before: usize, after: usize) -> NodeId {
+        self.keep(path, Op::Pad { before, after }, x)
     }
 
     /// The graph; its last node gives the logits.
     pub fn finish(self) -> Graph {
-        Graph { nodes: self.nodes }
+        let classes = self.channels.last().copied().unwrap_or(0);
+        Graph { nodes: self.nodes, classes }
     }
 }

@@ -13,6 +13,6 @@ pub mod registry;
 mod weights;
 
 pub use analysis::{Init, Parameter, Role, ShapeError};
-pub use graph::{BATCH_NORM_EPS, BATCH_NORM_MOMENTUM, Builder, Graph, Node, NodeId, Op};
-pub use registry::{UnknownVariant, Variant, find, variants};
+pub use graph::{BATCH_NORM_EPS, BATCH_NORM_MOMENTUM, Builder, Graph, Node, NodeId, Op, Window};
+pub use registry::{Input, Pretrained, UnknownVariant, Variant, find, variants};
 pub use weights::{Array, Weights, WeightsError};

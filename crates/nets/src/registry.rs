@@ -1,7 +1,28 @@
 //! The list of all networks by name.
 
+use crate::analysis::ShapeError;
 use crate::families;
 use crate::graph::Graph;
+
+/// What a network takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// Features of any number of channels, bins and frames: log-mel, MFCC.
+    Features,
+    /// Features with this number of bins.
+    Bins(usize),
+    /// Samples: one channel, one bin, a frame for each sample.
+    Wave,
+}
+
+/// Weights that somebody has published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pretrained {
+    /// The repository on the Hugging Face hub, such as `timm/resnet50.tv_in1k`.
+    pub repository: &'static str,
+    /// Their licence, an SPDX identifier in small letters.
+    pub licence: &'static str,
+}
 
 /// A named network.
 #[derive(Clone, Copy, Debug)]
@@ -10,14 +31,86 @@ pub struct Variant {
     pub name: &'static str,
     /// The family.
     pub family: &'static str,
+    /// What it takes.
+    pub input: Input,
+    /// Its published weights.
+    pub pretrained: Option<Pretrained>,
+    /// The network whose published weights fit all of this one but what stands before it.
+    pub body: Option<&'static str>,
     /// Its graph for a number of input channels and of classes.
     pub build: fn(usize, usize) -> Graph,
 }
 
 impl Variant {
+    /// A network on features.
+    pub(crate) const fn new(name: &'static str, family: &'static str, build: fn(usize, usize) -> Graph) -> Self {
+        Self { name, family, input: Input::Features, pretrained: None, body: None, build }
+    }
+
+    /// A network on samples.
+    pub(crate) const fn wave(name: &'static str, family: &'static str, build: fn(usize, usize) -> Graph) -> Self {
+        Self { input: Input::Wave, ..Self::new(name, family, build) }
+    }
+
+    /// With published weights.
+    pub(crate) const fn hub(self, repository: &'static str, licence: &'static str) -> Self {
+        Self { pretrained: Some(Pretrained { repository, licence }), ..self }
+    }
+
+    /// With the weights of another network behind its front.
+    pub(crate) const fn body(self, body: &'static str) -> Self {
+        Self { body: Some(body), ..self }
+    }
+
+    /// For features of so many bins.
+    pub(crate) const fn bins(self, bins: usize) -> Self {
+        Self { input: Input::Bins(bins), ..self }
+    }
+
     /// The network's graph for `channels` of input and `classes` of output.
     pub fn graph(&self, channels: usize, classes: usize) -> Graph {
         (self.build)(channels, classes)
+    }
+
+    /// The network's graph for an input `[batch, channels, bins, frames]`, of which batch and frames stay free.
+    ///
+    /// # Errors
+    /// An input that is not what the network takes or is too small for it; fewer than two classes.
+    pub fn fit(&self, input: [usize; 4], classes: usize) -> Result<Graph, ShapeError> {
+        let [_, channels, bins, _] = input;
+        let takes = match self.input {
+            Input::Features if bins > 1 => None,
+            Input::Bins(expected) if bins == expected => None,
+            Input::Wave if bins == 1 && channels == 1 => None,
+            Input::Features => Some("log-mel or MFCC features".to_owned()),
+            Input::Bins(expected) => Some(format!("features of {expected} bins")),
+            Input::Wave => Some("the wave of one channel".to_owned()),
+        };
+        if let Some(takes) = takes {
+            let given = if bins == 1 { format!("a wave ({channels} x 1)") } else { format!("features of {bins} bins") };
+            return Err(ShapeError::Unfit { network: self.name, takes, given });
+        }
+        if classes < 2 {
+            return Err(ShapeError::Classes { classes });
+        }
+        let graph = self.graph(channels, classes);
+        graph.shapes(input)?;
+        Ok(graph)
+    }
+
+    /// Channels of its usual input: features with deltas, or the wave.
+    pub fn channels(&self) -> usize {
+        if self.input == Input::Wave { 1 } else { 3 }
+    }
+
+    /// The shape of a batch of its usual input, for frames of 10 ms: `[batch, 3, 64, frames]`, or `[batch, 1, 1, samples]`
+    /// at 44,100 Hz.
+    pub fn example(&self, batch: usize, frames: usize) -> [usize; 4] {
+        match self.input {
+            Input::Features => [batch, 3, 64, frames],
+            Input::Bins(bins) => [batch, 3, bins, frames],
+            Input::Wave => [batch, 1, 1, frames * 441],
+        }
     }
 }
 
@@ -33,7 +126,17 @@ pub struct UnknownVariant {
 
 /// All networks, family by family.
 pub fn variants() -> impl Iterator<Item = &'static Variant> {
-    [families::resnet::VARIANTS].into_iter().flatten()
+    use families::{cnn14, dpn, resnet, seresnet, wave, xception, xception_aligned};
+    let families = [
+        resnet::VARIANTS,
+        seresnet::VARIANTS,
+        xception::VARIANTS,
+        xception_aligned::VARIANTS,
+        dpn::VARIANTS,
+        wave::VARIANTS,
+        cnn14::VARIANTS,
+    ];
+    families.into_iter().flatten()
 }
 
 /// The network of a name.
@@ -81,6 +184,15 @@ mod tests {
             ("resnet101", 44_549_160),
             ("resnext50_32x4d", 25_028_904),
             ("resnext101_32x4d", 44_177_704),
+            ("seresnext50_32x4d", 27_559_896),
+            ("legacy_xception", 22_855_952),
+            ("xception41", 26_969_560),
+            ("dpn68", 12_611_602),
+            ("dpn68b", 12_611_602),
+            ("dpn92", 37_668_392),
+            ("dpn98", 61_570_728),
+            ("dpn107", 86_917_800),
+            ("dpn131", 79_254_504),
         ];
         let wrong: Vec<_> = expected
             .iter()
@@ -93,20 +205,49 @@ mod tests {
     #[test]
     fn every_variant_gives_logits_for_any_size() {
         for variant in variants() {
-            let graph = variant.graph(3, 41);
-            for input in [[1, 3, 64, 150], [5, 3, 128, 301], [2, 3, 224, 224], [1, 3, 64, 1]] {
+            let graph = variant.graph(variant.channels(), 41);
+            let mut inputs = vec![variant.example(1, 150), variant.example(5, 301), variant.example(2, 37)];
+            if variant.input == Input::Features {
+                inputs.extend([[1, 3, 128, 301], [2, 3, 224, 224]]);
+            }
+            for input in inputs {
                 let shapes = graph.shapes(input).unwrap();
                 assert_eq!(shapes.last().unwrap(), &[input[0], 41], "{} on {input:?}", variant.name);
             }
+            assert_eq!(graph.classes(), 41);
+            let head = graph.head().unwrap().parameters();
+            assert!(head.iter().all(|parameter| parameter.shape[0] == 41), "{}: {head:?}", variant.name);
             let names: BTreeSet<String> = graph.nodes().iter().map(|node| node.path.clone()).collect();
             assert_eq!(names.len(), graph.nodes().len(), "{}: every path is used once", variant.name);
         }
     }
 
     #[test]
+    fn a_wave_of_any_length_is_one_picture() {
+        let graph = find("wave_resnet_nano").unwrap().graph(1, 2);
+        for samples in (12_000..12_320).chain([66_150]) {
+            let shapes = graph.shapes([1, 1, 1, samples]).unwrap();
+            let picture = graph.nodes().iter().position(|node| node.path == "front.picture").unwrap();
+            assert_eq!(shapes[picture], [1, 1, 96, samples / 150]);
+        }
+    }
+
+    #[test]
+    fn bodies_are_networks_with_published_weights() {
+        for variant in variants() {
+            let Some(body) = variant.body else { continue };
+            let body = find(body).unwrap();
+            assert!(body.pretrained.is_some(), "{}: {} has none", variant.name, body.name);
+            let ours = variant.graph(1, 5).parameters();
+            let (front, rest): (Vec<_>, Vec<_>) = ours.into_iter().partition(|p| p.name.starts_with("front."));
+            assert_eq!((front.len(), rest), (3 * 2 * 5, body.graph(1, 5).parameters()), "{}", variant.name);
+        }
+    }
+
+    #[test]
     fn nano_sizes_are_below_a_million() {
         for variant in variants().filter(|variant| variant.name.ends_with("_nano")) {
-            let count = variant.graph(3, 41).parameter_count();
+            let count = variant.graph(variant.channels(), 41).parameter_count();
             assert!(count < 1_000_000, "{} has {count}", variant.name);
         }
     }
@@ -129,6 +270,28 @@ mod tests {
 
     #[test]
     fn wrong_inputs_are_told() {
+        let told = |name: &str, input: [usize; 4], classes| {
+            let error = find(name).unwrap().fit(input, classes).map(|graph| graph.classes()).unwrap_err().to_string();
+            println!("{error}");
+            error
+        };
+        assert_eq!(
+            told("resnet18", [2, 1, 1, 66_150], 5),
+            "resnet18 takes log-mel or MFCC features, not a wave (1 x 1)"
+        );
+        assert_eq!(
+            told("wave_resnet50", [2, 3, 64, 150], 5),
+            "wave_resnet50 takes the wave of one channel, not features of 64 bins"
+        );
+        assert!(told("wave_resnet50", [2, 3, 1, 66_150], 5).ends_with("not a wave (3 x 1)"));
+        assert_eq!(told("cnn14", [2, 3, 128, 150], 5), "cnn14 takes features of 64 bins, not features of 128 bins");
+        assert!(told("cnn14", [2, 3, 64, 20], 5).contains("too small: conv_block5.pool would get 1x4"));
+        for classes in [0, 1] {
+            assert!(told("dpn_nano", [2, 3, 64, 150], classes).contains("at least 2 classes"));
+        }
+        for variant in variants() {
+            variant.fit(variant.example(1, 150), 2).unwrap();
+        }
         let graph = find("resnet18").unwrap().graph(3, 10);
         assert!(graph.shapes([1, 1, 64, 150]).unwrap_err().to_string().contains("takes 3 channels, not 1"));
         assert!(graph.shapes([1, 3, 0, 150]).unwrap_err().to_string().contains("too small"));

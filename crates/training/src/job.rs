@@ -6,7 +6,7 @@ use std::time::Instant;
 use earmark_datasets::{Batch, BatchSettings, Batches, Example, Mixup, Windowing, random};
 use earmark_features::{FeatureView, FrontEnd, InputScaling, Scaling};
 use earmark_files::sha256;
-use earmark_nets::{Graph, Weights, find};
+use earmark_nets::{Graph, Weights};
 use tch::{Device, Kind, Tensor};
 
 use crate::TrainingError;
@@ -153,15 +153,7 @@ impl Job<'_> {
         if self.train.len() < 2 {
             return Err(TrainingError::TooFewClips { clips: self.train.len() });
         }
-        let learner = self.learner.name.clone();
-        let variant = find(&self.learner.arch)
-            .map_err(|source| TrainingError::Architecture { learner: learner.clone(), source })?;
-        let (channels, bins) = self.front_end.shape();
-        let graph = variant.graph(channels, self.labels.len());
-        graph
-            .shapes([2, channels, bins, self.windowing().frames])
-            .map_err(|source| TrainingError::Shape { learner, source })?;
-        Ok(graph)
+        self.learner.graph(self.front_end, self.labels.len())
     }
 
     fn train(

@@ -78,27 +78,44 @@ impl<'a> Network<'a> {
     fn node(&self, id: usize, node: &Node, inputs: &[&Tensor], training: bool) -> Result<Tensor, TrainingError> {
         let parameter = |index: usize| &self.parameters[self.first[id] + index].1;
         let x = inputs[0];
-        let square = |side: usize| [side as i64; 2];
+        let pair = |pair: [usize; 2]| pair.map(|side| side as i64);
         let value = match node.op {
             Op::Input { .. } => x.shallow_clone(),
-            Op::Conv2d { stride, padding, groups, .. } => {
+            Op::Conv2d { window, groups, bias, .. } => {
                 let kind = if self.bf16 { Kind::BFloat16 } else { Kind::Float };
                 let weight = parameter(0).f_to_kind(kind)?;
-                let (stride, padding) = (square(stride), square(padding));
-                x.f_to_kind(kind)?.f_conv2d(&weight, None::<&Tensor>, stride, padding, [1, 1], groups as i64)?
+                let bias = bias.then(|| parameter(1).f_to_kind(kind)).transpose()?;
+                let (stride, padding) = (pair(window.stride), pair(window.padding));
+                x.f_to_kind(kind)?.f_conv2d(&weight, bias, stride, padding, [1, 1], groups as i64)?
             }
-            Op::BatchNorm { .. } => {
+            Op::BatchNorm { eps, .. } => {
                 let [scale, shift, mean, variance] = [0, 1, 2, 3].map(|index| Some(parameter(index)));
-                let (momentum, eps) = (earmark_nets::BATCH_NORM_MOMENTUM, earmark_nets::BATCH_NORM_EPS);
+                let momentum = earmark_nets::BATCH_NORM_MOMENTUM;
                 x.f_batch_norm(scale, shift, mean, variance, training, momentum, eps, true)?
             }
             Op::Relu => x.f_relu()?,
-            Op::MaxPool2d { kernel, stride, padding } => {
-                x.f_max_pool2d(square(kernel), square(stride), square(padding), [1, 1], false)?
+            Op::Elu => x.f_elu()?,
+            Op::Sigmoid => x.f_sigmoid()?,
+            Op::MaxPool2d(window) => {
+                let (kernel, stride, padding) = (pair(window.kernel), pair(window.stride), pair(window.padding));
+                x.f_max_pool2d(kernel, stride, padding, [1, 1], window.ceil)?
             }
-            Op::GlobalAvgPool => x.f_mean_dim([2i64, 3].as_slice(), false, Kind::Float)?,
+            Op::AvgPool2d(window) => {
+                let (kernel, stride, padding) = (pair(window.kernel), pair(window.stride), pair(window.padding));
+                x.f_avg_pool2d(kernel, stride, padding, window.ceil, true, None)?
+            }
+            Op::GlobalAvgPool => x.f_mean_dim([2i64, 3].as_slice(), true, Kind::Float)?,
+            Op::MeanOverHeight => x.f_mean_dim([2i64].as_slice(), true, Kind::Float)?,
+            Op::MeanOverWidth => x.f_mean_dim([3i64].as_slice(), true, Kind::Float)?,
+            Op::MaxOverWidth => x.f_max_dim(3, true)?.0,
+            Op::Flatten => x.f_flatten(1, -1)?.f_to_kind(Kind::Float)?,
             Op::Linear { .. } => x.f_linear(parameter(0), Some(parameter(1)))?,
             Op::Add => x.f_add(inputs[1])?,
+            Op::Mul => x.f_mul(inputs[1])?,
+            Op::Concat => Tensor::f_cat(inputs, 1)?,
+            Op::Slice { start, end } => x.f_narrow(1, start as i64, (end - start) as i64)?,
+            Op::Permute(order) => x.f_permute(order.map(|from| from as i64))?,
+            Op::Pad { before, after } => x.f_constant_pad_nd([before as i64, after as i64])?,
         };
         Ok(value)
     }

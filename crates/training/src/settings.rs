@@ -2,6 +2,7 @@
 
 use earmark_datasets::{Average, Padding, Windowing};
 use earmark_features::{FrontEnd, Scaling};
+use earmark_nets::Graph;
 use serde::{Deserialize, Serialize};
 
 use crate::TrainingError;
@@ -212,11 +213,26 @@ impl LearnerSettings {
         }
     }
 
+    /// The network for the front end's features and so many classes.
+    ///
+    /// # Errors
+    /// A name that no network has; features that it does not take, crops that are too short for it, fewer than two
+    /// classes.
+    pub fn graph(&self, front_end: &FrontEnd, classes: usize) -> Result<Graph, TrainingError> {
+        let learner = || self.name.clone();
+        let (channels, bins) = front_end.shape();
+        let input = [2, channels, bins, self.windowing(front_end).frames];
+        let variant = earmark_nets::find(&self.arch);
+        let variant = variant.map_err(|source| TrainingError::Architecture { learner: learner(), source })?;
+        variant.fit(input, classes).map_err(|source| TrainingError::Shape { learner: learner(), source })
+    }
+
     /// Checks what must fit the front end.
     ///
     /// # Errors
-    /// A given mean or deviation that is not one usable number per channel.
+    /// Those of [`LearnerSettings::graph`], and a given mean or deviation that is not one usable number per channel.
     pub fn check_input(&self, front_end: &FrontEnd) -> Result<(), TrainingError> {
+        self.graph(front_end, 2)?;
         let Normalization::Fixed(scaling) = &self.normalization else { return Ok(()) };
         let (channels, _) = front_end.shape();
         if scaling.fits(channels) {

@@ -7,7 +7,7 @@ mod common;
 use std::path::PathBuf;
 
 use common::{difference, input, uniform};
-use earmark_nets::families::resnet::{Block, Config, Stem, network};
+use earmark_nets::families::resnet::{Block, Config, Se, Stem, network};
 use earmark_nets::{Array, Graph, Init, Role, Weights, find, variants};
 use earmark_training::{evaluate, gradients};
 use serde_json::Value;
@@ -112,6 +112,8 @@ fn graph(case: &Value) -> Graph {
             stride: size(&stem["stride"]),
             max_pool: stem["max_pool"].as_bool().unwrap(),
         },
+        se: Se::None,
+        stride_first: false,
     };
     network(&config, 3, 10)
 }

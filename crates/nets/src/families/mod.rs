@@ -1,3 +1,9 @@
 //! The families, one file each.
 
+pub mod cnn14;
+pub mod dpn;
 pub mod resnet;
+pub mod seresnet;
+pub mod wave;
+pub mod xception;
+pub mod xception_aligned;

@@ -5,7 +5,7 @@
 //! for the last one of a branch slows short training down. The `nano` sizes are ours: made for features of 64 bins and
 //! for training on a CPU.
 
-use crate::graph::{Builder, Graph, NodeId};
+use crate::graph::{Builder, Graph, NodeId, Window};
 use crate::registry::Variant;
 
 /// The two kinds of residual block.
@@ -30,6 +30,17 @@ pub struct Stem {
     pub max_pool: bool,
 }
 
+/// Squeeze and excitation: each channel of a branch is weighed by a small network that sees the means of all channels.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Se {
+    /// None.
+    None,
+    /// As timm's `seresnet`: a sixteenth of the channels in between, rounded to a multiple of 8.
+    Timm,
+    /// As the older networks that timm calls `legacy_se...`: other names, and a maximum without padding in the stem.
+    Legacy,
+}
+
 /// What makes one network of the family.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Config {
@@ -45,26 +56,36 @@ pub struct Config {
     pub base_width: usize,
     /// The first layers.
     pub stem: Stem,
+    /// Squeeze and excitation.
+    pub se: Se,
+    /// Whether a bottleneck's stride sits in its first 1x1 convolution, as in the paper, and not in the 3x3.
+    pub stride_first: bool,
 }
 
-const RESNET18: Config = Config {
+pub(super) const RESNET18: Config = Config {
     block: Block::Basic,
     layers: [2, 2, 2, 2],
     channels: [64, 128, 256, 512],
     groups: 1,
     base_width: 64,
     stem: Stem { channels: 64, kernel: 7, stride: 2, max_pool: true },
+    se: Se::None,
+    stride_first: false,
 };
-const RESNET50: Config = Config { block: Block::Bottleneck, layers: [3, 4, 6, 3], ..RESNET18 };
+pub(super) const RESNET50: Config = Config { block: Block::Bottleneck, layers: [3, 4, 6, 3], ..RESNET18 };
 
-const RESNET_NANO: Config = Config {
+pub(super) const RESNET101: Config = Config { layers: [3, 4, 23, 3], ..RESNET50 };
+pub(super) const RESNEXT50_32X4D: Config = Config { groups: 32, base_width: 4, ..RESNET50 };
+pub(super) const RESNEXT101_32X4D: Config = Config { groups: 32, base_width: 4, ..RESNET101 };
+
+pub(super) const RESNET_NANO: Config = Config {
     layers: [1, 1, 1, 1],
     channels: [16, 32, 64, 128],
     stem: Stem { channels: 16, kernel: 3, stride: 2, max_pool: true },
     ..RESNET18
 };
 /// The 3x3 convolutions have 32, 64, 128 and 256 channels in 8 groups.
-const RESNEXT_NANO: Config = Config {
+pub(super) const RESNEXT_NANO: Config = Config {
     layers: [1, 1, 1, 1],
     channels: [8, 16, 32, 64],
     groups: 8,
@@ -73,52 +94,62 @@ const RESNEXT_NANO: Config = Config {
     ..RESNET50
 };
 
+const RESNET: &str = "resnet";
+const RESNEXT: &str = "resnext";
+/// torchvision's weights, the first version: those that the paper's authors began with.
+const BSD: &str = "bsd-3-clause";
+
 /// The family's networks.
 pub const VARIANTS: &[Variant] = &[
-    Variant { name: "resnet18", family: "resnet", build: |i, o| network(&RESNET18, i, o) },
-    Variant {
-        name: "resnet34",
-        family: "resnet",
-        build: |i, o| network(&Config { layers: [3, 4, 6, 3], ..RESNET18 }, i, o),
-    },
-    Variant { name: "resnet50", family: "resnet", build: |i, o| network(&RESNET50, i, o) },
-    Variant {
-        name: "resnet101",
-        family: "resnet",
-        build: |i, o| network(&Config { layers: [3, 4, 23, 3], ..RESNET50 }, i, o),
-    },
-    Variant { name: "resnet_nano", family: "resnet", build: |i, o| network(&RESNET_NANO, i, o) },
-    Variant {
-        name: "resnext50_32x4d",
-        family: "resnext",
-        build: |i, o| network(&Config { groups: 32, base_width: 4, ..RESNET50 }, i, o),
-    },
-    Variant {
-        name: "resnext101_32x4d",
-        family: "resnext",
-        build: |i, o| network(&Config { layers: [3, 4, 23, 3], groups: 32, base_width: 4, ..RESNET50 }, i, o),
-    },
-    Variant { name: "resnext_nano", family: "resnext", build: |i, o| network(&RESNEXT_NANO, i, o) },
+    Variant::new("resnet18", RESNET, |i, o| network(&RESNET18, i, o)).hub("timm/resnet18.tv_in1k", BSD),
+    Variant::new("resnet34", RESNET, |i, o| network(&Config { layers: [3, 4, 6, 3], ..RESNET18 }, i, o))
+        .hub("timm/resnet34.tv_in1k", BSD),
+    Variant::new("resnet50", RESNET, |i, o| network(&RESNET50, i, o)).hub("timm/resnet50.tv_in1k", BSD),
+    Variant::new("resnet101", RESNET, |i, o| network(&RESNET101, i, o)).hub("timm/resnet101.tv_in1k", BSD),
+    Variant::new("resnet152", RESNET, |i, o| network(&Config { layers: [3, 8, 36, 3], ..RESNET50 }, i, o))
+        .hub("timm/resnet152.tv_in1k", BSD),
+    Variant::new("wide_resnet50_2", RESNET, |i, o| network(&Config { base_width: 128, ..RESNET50 }, i, o))
+        .hub("timm/wide_resnet50_2.tv_in1k", BSD),
+    Variant::new("resnet_nano", RESNET, |i, o| network(&RESNET_NANO, i, o)),
+    Variant::new("resnext50_32x4d", RESNEXT, |i, o| network(&RESNEXT50_32X4D, i, o))
+        .hub("timm/resnext50_32x4d.tv_in1k", BSD),
+    Variant::new("resnext101_32x4d", RESNEXT, |i, o| network(&RESNEXT101_32X4D, i, o))
+        .hub("timm/resnext101_32x4d.gluon_in1k", "apache-2.0"),
+    Variant::new("resnext101_64x4d", RESNEXT, |i, o| network(&Config { groups: 64, ..RESNEXT101_32X4D }, i, o))
+        .hub("timm/resnext101_64x4d.tv_in1k", BSD),
+    Variant::new("resnext101_32x8d", RESNEXT, |i, o| network(&Config { base_width: 8, ..RESNEXT101_32X4D }, i, o))
+        .hub("timm/resnext101_32x8d.tv_in1k", BSD),
+    Variant::new("resnext_nano", RESNEXT, |i, o| network(&RESNEXT_NANO, i, o)),
 ];
 
 /// The graph of a configuration for `inputs` channels and `classes`.
 pub fn network(config: &Config, inputs: usize, classes: usize) -> Graph {
     let mut g = Builder::new(inputs);
-    let x = g.conv2d("conv1", 0, config.stem.channels, config.stem.kernel, config.stem.stride, 1);
-    let x = g.batch_norm("bn1", x);
-    let mut x = g.relu("relu", x);
+    body(&mut g, config, 0, classes);
+    g.finish()
+}
+
+/// The whole network on top of a node.
+pub(super) fn body(g: &mut Builder, config: &Config, x: NodeId, classes: usize) {
+    let legacy = config.se == Se::Legacy;
+    let at = |name: &str| if legacy { format!("layer0.{name}") } else { name.to_owned() };
+    let x = g.conv2d(&at("conv1"), x, config.stem.channels, config.stem.kernel, config.stem.stride, 1);
+    let x = g.batch_norm(&at("bn1"), x);
+    let mut x = g.relu(&at("relu"), x);
     if config.stem.max_pool {
-        x = g.max_pool2d("maxpool", x, 3, 2, 1);
+        let window = Window::square(3, 2, 1);
+        let window = if legacy { Window { padding: [0, 0], ceil: true, ..window } } else { window };
+        x = g.max_pool2d("maxpool", x, window);
     }
     for (stage, (&blocks, &width)) in config.layers.iter().zip(&config.channels).enumerate() {
         for block in 0..blocks {
             let stride = if stage > 0 && block == 0 { 2 } else { 1 };
-            x = residual(&mut g, config, &format!("layer{}.{block}", stage + 1), x, width, stride);
+            x = residual(g, config, &format!("layer{}.{block}", stage + 1), x, width, stride);
         }
     }
     let x = g.global_avg_pool("avgpool", x);
-    g.linear("fc", x, classes);
-    g.finish()
+    let x = g.flatten("flatten", x);
+    g.linear(if legacy { "last_linear" } else { "fc" }, x, classes);
 }
 
 /// One residual block: a branch, and the input itself or its projection, added and rectified.
@@ -134,15 +165,24 @@ fn residual(g: &mut Builder, config: &Config, path: &str, x: NodeId, width: usiz
         }
         Block::Bottleneck => {
             let inner = width * config.base_width / 64 * config.groups;
-            let y = g.conv2d(&at("conv1"), x, inner, 1, 1, 1);
+            let (first, second) = if config.stride_first { (stride, 1) } else { (1, stride) };
+            let y = g.conv2d(&at("conv1"), x, inner, 1, first, 1);
             let y = g.batch_norm(&at("bn1"), y);
             let y = g.relu(&at("relu1"), y);
-            let y = g.conv2d(&at("conv2"), y, inner, 3, stride, config.groups);
+            let y = g.conv2d(&at("conv2"), y, inner, 3, second, config.groups);
             let y = g.batch_norm(&at("bn2"), y);
             let y = g.relu(&at("relu2"), y);
             let y = g.conv2d(&at("conv3"), y, width * 4, 1, 1, 1);
             g.batch_norm(&at("bn3"), y)
         }
+    };
+    let branch = match config.se {
+        Se::None => branch,
+        Se::Timm => {
+            let sixteenth = g.channels(branch) / 16;
+            squeeze_excite(g, &at("se"), branch, ((sixteenth + 4) / 8 * 8).max(8))
+        }
+        Se::Legacy => squeeze_excite(g, &at("se_module"), branch, g.channels(branch) / 16),
     };
     let shortcut = if stride != 1 || g.channels(x) != g.channels(branch) {
         let outputs = g.channels(branch);
@@ -153,4 +193,15 @@ fn residual(g: &mut Builder, config: &Config, path: &str, x: NodeId, width: usiz
     };
     let sum = g.add(&at("add"), branch, shortcut);
     g.relu(&at("relu"), sum)
+}
+
+/// Squeeze and excitation of a branch, with so many channels in between.
+fn squeeze_excite(g: &mut Builder, path: &str, x: NodeId, between: usize) -> NodeId {
+    let at = |name: &str| format!("{path}.{name}");
+    let y = g.global_avg_pool(&at("mean"), x);
+    let y = g.conv1x1_bias(&at("fc1"), y, between);
+    let y = g.relu(&at("relu"), y);
+    let y = g.conv1x1_bias(&at("fc2"), y, g.channels(x));
+    let y = g.sigmoid(&at("gate"), y);
+    g.mul(&at("scale"), x, y)
 }

@@ -4,7 +4,7 @@ pub mod proto;
 
 use prost::Message;
 
-use crate::graph::{BATCH_NORM_EPS, Graph, Node, NodeId, Op};
+use crate::graph::{Graph, Node, NodeId, Op, Window};
 use crate::weights::{Weights, WeightsError};
 use proto::{
     AttributeProto, Dim, ELEM_F32, GraphProto, IR_VERSION, ModelProto, NodeProto, OPSET, OperatorSetIdProto,
@@ -81,51 +81,65 @@ pub fn model(graph: GraphProto, opsets: &[(&str, i64)]) -> Result<Vec<u8>, OnnxE
     Ok(model.encode_to_vec())
 }
 
-/// The ONNX operators of one node: one, except where ONNX keeps dimensions that we drop.
+/// The ONNX operators of one node: one, and constants where ONNX takes as inputs what is fixed here.
 fn operators(node: &Node, mut inputs: Vec<String>, output: String) -> Vec<NodeProto> {
-    let square = |name: &str, side: usize| AttributeProto::ints(name, vec![side as i64; 2]);
-    let pads = |padding: usize| AttributeProto::ints("pads", vec![padding as i64; 4]);
-    inputs.extend(node.parameters().into_iter().map(|parameter| parameter.name));
-    let operator = |op_type: &str, inputs: Vec<String>, output: String, attribute: Vec<AttributeProto>| NodeProto {
+    let pair = |name: &str, [height, width]: [usize; 2]| AttributeProto::ints(name, vec![height as i64, width as i64]);
+    let window = |window: Window| {
+        let [height, width] = window.padding.map(|side| side as i64);
+        let pads = AttributeProto::ints("pads", vec![height, width, height, width]);
+        vec![pair("kernel_shape", window.kernel), pair("strides", window.stride), pads]
+    };
+    let pool = |of: Window| [window(of), vec![AttributeProto::int("ceil_mode", i64::from(of.ceil))]].concat();
+    let axes = |axis: i64| vec![AttributeProto::ints("axes", vec![axis])];
+    let axis = || vec![AttributeProto::int("axis", 1)];
+    let mut constants = Vec::new();
+    let (op_type, attributes) = match node.op {
+        Op::Input { .. } => return Vec::new(),
+        Op::Conv2d { window: of, groups, .. } => {
+            ("Conv", [window(of), vec![AttributeProto::int("group", groups as i64)]].concat())
+        }
+        Op::BatchNorm { eps, .. } => ("BatchNormalization", vec![AttributeProto::float("epsilon", eps as f32)]),
+        Op::Relu => ("Relu", Vec::new()),
+        Op::Elu => ("Elu", Vec::new()),
+        Op::Sigmoid => ("Sigmoid", Vec::new()),
+        Op::MaxPool2d(of) => ("MaxPool", pool(of)),
+        Op::AvgPool2d(of) => ("AveragePool", pool(of)),
+        Op::GlobalAvgPool => ("GlobalAveragePool", Vec::new()),
+        Op::MeanOverHeight => ("ReduceMean", axes(2)),
+        Op::MeanOverWidth => ("ReduceMean", axes(3)),
+        Op::MaxOverWidth => ("ReduceMax", axes(3)),
+        Op::Flatten => ("Flatten", axis()),
+        Op::Linear { .. } => ("Gemm", vec![AttributeProto::int("transB", 1)]),
+        Op::Add => ("Add", Vec::new()),
+        Op::Mul => ("Mul", Vec::new()),
+        Op::Concat => ("Concat", axis()),
+        Op::Slice { start, end } => {
+            constants = vec![("starts", vec![start]), ("ends", vec![end]), ("axes", vec![1])];
+            ("Slice", Vec::new())
+        }
+        Op::Permute(order) => ("Transpose", vec![AttributeProto::ints("perm", order.map(|from| from as i64).to_vec())]),
+        Op::Pad { before, after } => {
+            constants = vec![("pads", vec![0, 0, 0, before, 0, 0, 0, after])];
+            ("Pad", Vec::new())
+        }
+    };
+    let operator = |op_type: &str, input: Vec<String>, output: String, attribute: Vec<AttributeProto>| NodeProto {
         name: output.clone(),
         op_type: op_type.to_owned(),
-        input: inputs,
+        input,
         output: vec![output],
         attribute,
         domain: String::new(),
     };
-    match node.op {
-        Op::Input { .. } => Vec::new(),
-        Op::Conv2d { kernel, stride, padding, groups, .. } => {
-            let attributes = vec![
-                square("kernel_shape", kernel),
-                square("strides", stride),
-                pads(padding),
-                AttributeProto::int("group", groups as i64),
-            ];
-            vec![operator("Conv", inputs, output, attributes)]
-        }
-        Op::BatchNorm { .. } => {
-            vec![operator(
-                "BatchNormalization",
-                inputs,
-                output,
-                vec![AttributeProto::float("epsilon", BATCH_NORM_EPS as f32)],
-            )]
-        }
-        Op::Relu => vec![operator("Relu", inputs, output, Vec::new())],
-        Op::MaxPool2d { kernel, stride, padding } => {
-            let attributes = vec![square("kernel_shape", kernel), square("strides", stride), pads(padding)];
-            vec![operator("MaxPool", inputs, output, attributes)]
-        }
-        Op::GlobalAvgPool => {
-            let pooled = format!("{output}.pooled");
-            vec![
-                operator("GlobalAveragePool", inputs, pooled.clone(), Vec::new()),
-                operator("Flatten", vec![pooled], output, vec![AttributeProto::int("axis", 1)]),
-            ]
-        }
-        Op::Linear { .. } => vec![operator("Gemm", inputs, output, vec![AttributeProto::int("transB", 1)])],
-        Op::Add => vec![operator("Add", inputs, output, Vec::new())],
+    let mut operators = Vec::new();
+    for (name, values) in constants {
+        let constant = format!("{output}.{name}");
+        let values = values.into_iter().map(|value| value as i64).collect();
+        let value = AttributeProto::ints("value_ints", values);
+        operators.push(operator("Constant", Vec::new(), constant.clone(), vec![value]));
+        inputs.push(constant);
     }
+    inputs.extend(node.parameters().into_iter().map(|parameter| parameter.name));
+    operators.push(operator(op_type, inputs, output, attributes));
+    operators
 }

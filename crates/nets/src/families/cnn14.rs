@@ -1,0 +1,51 @@
+//! CNN14 of PANNs (Kong et al. 2019, arXiv 1912.10211): a plain stack of 3x3 convolutions on log-mel of 64 bands.
+//!
+//! Names are those of the authors' weights. Their dropout is left out: it needs random numbers inside the network, and
+//! mixup does its work. Their own front end is `recipes/cnn14.toml`'s: 32,000 Hz, 1024 samples every 320, 50 to 14,000 Hz.
+
+use crate::graph::{Builder, Graph, NodeId, Op, Window};
+use crate::registry::Variant;
+
+/// Bands that the first batch norm is made for.
+const BANDS: usize = 64;
+
+/// The family's networks.
+pub const VARIANTS: &[Variant] = &[
+    Variant::new("cnn14", "cnn14", |i, o| network([64, 128, 256, 512, 1024, 2048], i, o)).bins(BANDS),
+    Variant::new("cnn14_nano", "cnn14", |i, o| network([8, 16, 32, 64, 96, 160], i, o)).bins(BANDS),
+];
+
+/// The graph for the channels of the six blocks, for `inputs` channels and `classes`.
+pub fn network(channels: [usize; 6], inputs: usize, classes: usize) -> Graph {
+    let mut g = Builder::new(inputs);
+    // A batch norm of each band, over channels and frames.
+    let x = g.permute("bands", 0, [0, 2, 1, 3], BANDS);
+    let x = g.batch_norm("bn0", x);
+    // The authors' pictures stand upright: frames are their height.
+    let mut x = g.permute("upright", x, [0, 2, 3, 1], inputs);
+    for (number, outputs) in (1..).zip(channels) {
+        x = block(&mut g, &format!("conv_block{number}"), x, outputs, number < channels.len());
+    }
+    let x = g.unary("mean_of_bands", Op::MeanOverWidth, x);
+    let x = g.permute("frames", x, [0, 1, 3, 2], channels[5]);
+    let mean = g.unary("mean_of_frames", Op::MeanOverWidth, x);
+    let most = g.unary("maximum_of_frames", Op::MaxOverWidth, x);
+    let x = g.add("sum", most, mean);
+    let x = g.flatten("flatten", x);
+    let x = g.linear("fc1", x, channels[5]);
+    let x = g.relu("relu1", x);
+    g.linear("fc_audioset", x, classes);
+    g.finish()
+}
+
+/// Two 3x3 convolutions with batch norm, rectified, and a mean of 2x2.
+fn block(g: &mut Builder, path: &str, x: NodeId, outputs: usize, pool: bool) -> NodeId {
+    let at = |name: &str| format!("{path}.{name}");
+    let mut x = x;
+    for number in [1, 2] {
+        x = g.conv2d(&at(&format!("conv{number}")), x, outputs, 3, 1, 1);
+        x = g.batch_norm(&at(&format!("bn{number}")), x);
+        x = g.relu(&at(&format!("relu{number}")), x);
+    }
+    if pool { g.avg_pool2d(&at("pool"), x, Window::square(2, 2, 0)) } else { x }
+}

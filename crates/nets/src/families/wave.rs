@@ -1,0 +1,54 @@
+//! Wave-ResNet and Wave-ResNeXt: ResNet and ResNeXt on the samples themselves, as the paper's authors have them.
+//!
+//! Three branches of one-dimensional convolutions, with short, middle and long windows (Zhu et al. 2018, "Learning
+//! Environmental Sounds with Multi-scale Convolutional Neural Network", arXiv 1803.10219), are stacked to one picture of
+//! 96 rows, each column 150 samples; the body is the one for pictures with one channel. Names are ours at the front,
+//! torchvision's in the body.
+//!
+//! Convolutions of a stride have less padding after the clip than before it: a picture then has as many columns from
+//! every branch whatever the clip's length, and nothing else differs where that is a multiple of 150.
+
+use super::resnet::{self, Config, RESNET_NANO, RESNET50, RESNET101, RESNEXT_NANO, RESNEXT50_32X4D, RESNEXT101_32X4D};
+use crate::graph::{Builder, Graph, NodeId, Window};
+use crate::registry::Variant;
+
+/// Channels of each branch: rows of the picture.
+const ROWS: usize = 32;
+/// Kernel and stride of each branch's first convolution, and the maximum that makes a column of 150 samples.
+const BRANCHES: [(usize, usize, usize); 3] = [(11, 1, 150), (51, 5, 30), (101, 10, 15)];
+
+const WAVE_RESNET: &str = "wave_resnet";
+const WAVE_RESNEXT: &str = "wave_resnext";
+
+/// The family's networks.
+pub const VARIANTS: &[Variant] = &[
+    Variant::wave("wave_resnet50", WAVE_RESNET, |_, o| network(&RESNET50, o)).body("resnet50"),
+    Variant::wave("wave_resnet101", WAVE_RESNET, |_, o| network(&RESNET101, o)).body("resnet101"),
+    Variant::wave("wave_resnet_nano", WAVE_RESNET, |_, o| network(&RESNET_NANO, o)),
+    Variant::wave("wave_resnext50_32x4d", WAVE_RESNEXT, |_, o| network(&RESNEXT50_32X4D, o)).body("resnext50_32x4d"),
+    Variant::wave("wave_resnext101_32x4d", WAVE_RESNEXT, |_, o| network(&RESNEXT101_32X4D, o)).body("resnext101_32x4d"),
+    Variant::wave("wave_resnext_nano", WAVE_RESNEXT, |_, o| network(&RESNEXT_NANO, o)),
+];
+
+/// The graph of a body behind the branches, for `classes`; the input is `[batch, 1, 1, samples]`.
+pub fn network(config: &Config, classes: usize) -> Graph {
+    let mut g = Builder::new(1);
+    let branches: Vec<NodeId> = (1..).zip(BRANCHES).map(|(number, sizes)| branch(&mut g, number, sizes)).collect();
+    let x = g.concat("front.concat", &branches);
+    let x = g.permute("front.picture", x, [0, 2, 1, 3], 1);
+    resnet::body(&mut g, config, x, classes);
+    g.finish()
+}
+
+/// One branch: `[batch, 32, 1, samples / 150]`.
+fn branch(g: &mut Builder, number: usize, (kernel, stride, pool): (usize, usize, usize)) -> NodeId {
+    let at = |name: &str| format!("front.branch{number}.{name}");
+    let x = g.pad(&at("pad"), 0, kernel / 2, kernel / 2 + 1 - stride);
+    let x = g.conv(&at("conv1"), x, ROWS, Window::row(kernel, stride, 0), 1);
+    let x = g.batch_norm(&at("bn1"), x);
+    let x = g.relu(&at("relu1"), x);
+    let x = g.conv(&at("conv2"), x, ROWS, Window::row(3, 1, 1), 1);
+    let x = g.batch_norm(&at("bn2"), x);
+    let x = g.relu(&at("relu2"), x);
+    g.max_pool2d(&at("pool"), x, Window::row(pool, pool, 0))
+}
