@@ -1,11 +1,10 @@
-//! Jobs on small made-up features: that networks learn, and that a broken job ends as an unbroken one.
+//! Jobs on small made-up features: that a broken job ends as an unbroken one, and what settings do.
 #![allow(clippy::unwrap_used, reason = "a test stops at the first fault")]
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use earmark_features::{Features, FrontEnd, InputScaling};
-use earmark_nets::variants;
 use earmark_training::{Example, Job, LearnerSettings, Outcome, TrainingError, set_threads};
 
 const LABELS: [&str; 3] = ["fast", "middle", "slow"];
@@ -65,24 +64,6 @@ fn run_on(
         folder,
     };
     job.run(&mut |progress| assert!(Some(progress.batches) != stop_at, "killed here"))
-}
-
-#[test]
-fn every_nano_network_learns() {
-    let mut failed = Vec::new();
-    for variant in variants().filter(|variant| variant.name.ends_with("_nano")) {
-        let folder = tempfile::tempdir().unwrap();
-        let settings = LearnerSettings { epochs: 12, mixup: 0.0, ..learner(variant.name, "") };
-        let outcome = run(&settings, folder.path(), None).unwrap();
-        let best = |row: &[f32]| (0..3).max_by(|&a, &b| row[a].total_cmp(&row[b]));
-        let right =
-            outcome.probabilities.chunks(3).zip(57..).filter(|(row, index)| best(row) == Some(index % 3)).count();
-        // Chance is 2.7.
-        if right < 6 {
-            failed.push((variant.name, right));
-        }
-    }
-    assert!(failed.is_empty(), "of 8 unseen clips these networks know: {failed:?}");
 }
 
 #[test]

@@ -1,0 +1,99 @@
+//! Every family learns from sound: its nano size, on four classes of the embedded data set, in seconds.
+#![allow(clippy::unwrap_used, reason = "a test stops at the first fault")]
+
+use std::path::{Path, PathBuf};
+
+use earmark_datasets::synth::{self, SynthOptions};
+use earmark_datasets::{CachedFeatures, Example, FeatureCache, Item, OpenOptions, Wanted, open};
+use earmark_features::FrontEnd;
+use earmark_files::sha256_file;
+use earmark_nets::{Input, Variant, variants};
+use earmark_training::{Job, LearnerSettings, set_threads};
+
+const CLASSES: [&str; 4] = ["Bark", "Clock_tick", "Flute", "Rain"];
+/// Of the clips to predict a quarter would be right by chance, and a tenth of the labels to learn from is wrong.
+const ENOUGH: f64 = 0.6;
+
+/// A clip of one of the four classes.
+struct Clip {
+    name: String,
+    path: PathBuf,
+    sha256: String,
+    label: usize,
+}
+
+fn clips(items: &[Item], labels: &[String]) -> Vec<Clip> {
+    let clip = |item: &Item| {
+        let label = &labels[item.label?];
+        let label = CLASSES.iter().position(|class| class == label)?;
+        let sha256 = sha256_file(&item.path).unwrap();
+        Some(Clip { name: item.name.clone(), path: item.path.clone(), sha256, label })
+    };
+    items.iter().filter_map(clip).collect()
+}
+
+fn hear(cache: &FeatureCache, clips: &[Clip], front_end: &FrontEnd) -> Vec<CachedFeatures> {
+    let sounds: Vec<(&Path, &str)> = clips.iter().map(|clip| (clip.path.as_path(), clip.sha256.as_str())).collect();
+    let wanted = Wanted { front_ends: vec![front_end], ..Wanted::default() };
+    let heard = cache.hear(&sounds, &wanted, || {}).unwrap().clips;
+    heard.into_iter().map(|heard| heard.unwrap().features.remove(0)).collect()
+}
+
+fn examples<'a>(clips: &'a [Clip], features: &'a [CachedFeatures]) -> Vec<Example<'a>> {
+    let pairs = clips.iter().zip(features);
+    pairs.map(|(clip, heard)| Example { name: &clip.name, features: heard.view(), label: Some(clip.label) }).collect()
+}
+
+/// The share of the clips to predict whose class the network knows after training.
+fn accuracy(variant: &Variant, cache: &FeatureCache, [train, predict]: &[Vec<Clip>; 2]) -> f64 {
+    let settings = match variant.input {
+        Input::Wave => r#"{"kind": "wave", "sr": 16000}"#,
+        _ => r#"{"kind": "logmel", "sr": 16000, "n_fft": 512, "hop_length": 160}"#,
+    };
+    let front_end: FrontEnd = serde_json::from_str(settings).unwrap();
+    let learner: LearnerSettings = serde_json::from_str(&format!(
+        r#"{{"name": "l", "arch": "{}", "features": "f", "crop_seconds": 0.64, "padding": "repeat", "epochs": 12,
+            "normalization": "channel", "batch_size": 8, "learning_rate": 0.02, "nesterov": true}}"#,
+        variant.name
+    ))
+    .unwrap();
+    let [heard_train, heard_predict] = [train, predict].map(|clips| hear(cache, clips, &front_end));
+    let folder = tempfile::tempdir().unwrap();
+    let job = Job {
+        learner: &learner,
+        front_end: &front_end,
+        split: "fold0",
+        train: examples(train, &heard_train),
+        predict: examples(predict, &heard_predict),
+        labels: &CLASSES.map(str::to_owned),
+        seed: 1,
+        device: "cpu",
+        folder: folder.path(),
+    };
+    let rows = job.run(&mut |_| ()).unwrap().probabilities;
+    let best = |row: &[f32]| (0..CLASSES.len()).max_by(|&a, &b| row[a].total_cmp(&row[b]));
+    let right = rows.chunks(CLASSES.len()).zip(predict).filter(|(row, clip)| best(row) == Some(clip.label)).count();
+    right as f64 / predict.len() as f64
+}
+
+#[test]
+fn every_family_learns_sounds_in_its_nano_size() {
+    set_threads(1);
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    synth::write(&data, &SynthOptions { seed: 1, train_clips: 240, test_clips: 120 }).unwrap();
+    let manifest = open(&data, &OpenOptions::default()).unwrap();
+    let clips = [&manifest.train, &manifest.test].map(|items| clips(items, &manifest.labels));
+    assert!(clips[0].len() >= 70 && clips[1].len() >= 35, "{} and {} clips", clips[0].len(), clips[1].len());
+    let cache = FeatureCache::open(&folder.path().join("cache"), false).unwrap();
+    let mut failed = Vec::new();
+    for variant in variants().filter(|variant| variant.name.ends_with("_nano")) {
+        let start = std::time::Instant::now();
+        let accuracy = accuracy(variant, &cache, &clips);
+        println!("{}: {accuracy:.2} in {:.1} s", variant.name, start.elapsed().as_secs_f64());
+        if accuracy < ENOUGH {
+            failed.push((variant.name, accuracy));
+        }
+    }
+    assert!(failed.is_empty(), "of the clips to predict these networks know too few: {failed:?}");
+}
