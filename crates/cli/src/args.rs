@@ -310,6 +310,9 @@ pub struct Run {
 pub struct Evaluate {
     /// The run's folder
     pub run: PathBuf,
+    /// Each finished job by itself, also of a run that is not whole
+    #[arg(long)]
+    pub jobs: bool,
     /// One JSON value on stdout
     #[arg(long)]
     pub json: bool,

@@ -14,6 +14,8 @@ mod tag;
 #[cfg(feature = "train")]
 mod bundle;
 #[cfg(feature = "train")]
+mod jobs;
+#[cfg(feature = "train")]
 mod progress;
 #[cfg(feature = "train")]
 mod recipe;

@@ -6,6 +6,7 @@ use earmark_stacking::{Scores, Table, score};
 use serde::Serialize;
 
 use crate::args::{Evaluate, Predict};
+use crate::jobs;
 use crate::output;
 use crate::run::{ClipRow, Run};
 
@@ -28,7 +29,8 @@ pub struct System {
 }
 
 pub fn evaluate(options: &Evaluate) -> anyhow::Result<()> {
-    print(&Run::open(&options.run)?, options.json)
+    let run = Run::open(&options.run)?;
+    if options.jobs { jobs::print(&run, options.json) } else { print(&run, options.json) }
 }
 
 /// Prints the scores, judged anew from the run's tables.
@@ -111,7 +113,8 @@ pub fn text(results: &Results) -> String {
     format!("{summary}\n{}", output::table(&rows))
 }
 
-fn cell(value: f64) -> String {
+/// A score, or a dash where there is none.
+pub fn cell(value: f64) -> String {
     if value.is_nan() { "-".to_owned() } else { format!("{value:.4}") }
 }
 

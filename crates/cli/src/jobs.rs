@@ -1,0 +1,102 @@
+//! The jobs of a run that are done, each by itself: `earmark evaluate RUN --jobs`.
+
+use std::path::Path;
+
+use anyhow::Context;
+use earmark_stacking::score;
+use serde::{Deserialize, Serialize};
+
+use crate::output;
+use crate::results::{cell, truth};
+use crate::run::{ClipRow, FULL, Run};
+
+/// A finished job.
+#[derive(Debug, Serialize)]
+struct JobRow {
+    learner: String,
+    split: String,
+    arch: String,
+    /// Learned values of the network.
+    parameters: usize,
+    /// Clips that it predicted and whose labels are known.
+    clips: usize,
+    map3: f64,
+    accuracy: f64,
+    epochs: usize,
+    /// Training alone, seconds.
+    seconds: f64,
+    /// Crops that it learned from in a second.
+    crops_per_second: f64,
+}
+
+/// What `history.csv` says of an epoch, as far as it is needed here.
+#[derive(Deserialize)]
+struct Epoch {
+    seconds: f64,
+}
+
+/// Prints the jobs that are done and predicted clips whose labels are known; the run may still be under way, or never become whole.
+pub fn print(run: &Run, as_json: bool) -> anyhow::Result<()> {
+    let jobs = done(run)?;
+    anyhow::ensure!(!jobs.is_empty(), "no job of the run {} is done", run.folder.display());
+    if as_json {
+        return output::print_json(&jobs);
+    }
+    let header = ["job", "network", "parameters", "clips", "mAP@3", "accuracy", "epochs", "seconds", "crops/s"];
+    let mut rows = vec![header.map(str::to_owned).to_vec()];
+    rows.extend(jobs.iter().map(|job| {
+        let numbers = [job.epochs.to_string(), format!("{:.0}", job.seconds), format!("{:.0}", job.crops_per_second)];
+        let scores = [job.parameters.to_string(), job.clips.to_string(), cell(job.map3), cell(job.accuracy)];
+        let names = [format!("{}/{}", job.learner, job.split), job.arch.clone()];
+        names.into_iter().chain(scores).chain(numbers).collect()
+    }));
+    output::print(&output::table(&rows))
+}
+
+fn done(run: &Run) -> anyhow::Result<Vec<JobRow>> {
+    let (recipe, labels, clips) = (run.recipe()?, run.labels()?, run.clips()?);
+    let folds = clips.iter().filter_map(|clip| clip.fold).max().map_or(0, |last| last + 1);
+    let mut jobs = Vec::new();
+    for learner in &recipe.learners {
+        let front_end = recipe.front_end(&learner.name)?;
+        let parameters = learner.graph(front_end, labels.len())?.parameter_count();
+        for fold in (0..folds).map(Some).chain([None]) {
+            let split = fold.map_or(FULL.to_owned(), |fold| format!("fold{fold}"));
+            let folder = run.job(&learner.name, &split);
+            if !folder.join("job.json").exists() {
+                continue;
+            }
+            let held_out = |clip: &&ClipRow| if fold.is_some() { clip.fold == fold } else { clip.set == "test" };
+            let learned_from = clips.iter().filter(|clip| clip.set == "train" && !held_out(clip)).count();
+            let known: Vec<&ClipRow> = clips.iter().filter(held_out).filter(|clip| !clip.label.is_empty()).collect();
+            let names: Vec<String> = known.iter().map(|clip| clip.fname.clone()).collect();
+            if known.is_empty() {
+                continue;
+            }
+            let table = run.predictions(&learner.name, &split)?.reordered(&names)?;
+            let scores = score(&labels, &truth(&known, &labels)?, &table)?;
+            let history = seconds(&folder.join("history.csv"))?;
+            let seconds = history.iter().sum();
+            jobs.push(JobRow {
+                learner: learner.name.clone(),
+                split,
+                arch: learner.arch.clone(),
+                parameters,
+                clips: known.len(),
+                map3: scores.map3,
+                accuracy: scores.accuracy,
+                epochs: history.len(),
+                seconds,
+                crops_per_second: (learned_from * history.len()) as f64 / seconds,
+            });
+        }
+    }
+    Ok(jobs)
+}
+
+/// The seconds of each epoch.
+fn seconds(path: &Path) -> anyhow::Result<Vec<f64>> {
+    let bytes = earmark_files::read(path)?;
+    let rows = csv::Reader::from_reader(bytes.as_slice()).into_deserialize().collect::<Result<Vec<Epoch>, _>>();
+    Ok(rows.with_context(|| path.display().to_string())?.into_iter().map(|epoch| epoch.seconds).collect())
+}
