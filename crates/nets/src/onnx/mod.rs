@@ -31,6 +31,9 @@ pub enum OnnxError {
 /// # Errors
 /// Weights that are not this network's, or 2 GiB and more of them.
 pub fn network(graph: &Graph, weights: &Weights) -> Result<Vec<u8>, OnnxError> {
+    // Told before the weights are copied.
+    let bytes = graph.parameters().iter().map(|parameter| 4 * parameter.len()).sum();
+    fits(bytes)?;
     weights.check(graph)?;
     let last = graph.nodes().len() - 1;
     let value = |id: NodeId| match id {
@@ -74,11 +77,12 @@ pub fn model(graph: GraphProto, opsets: &[(&str, i64)]) -> Result<Vec<u8>, OnnxE
         opset_import: opsets.iter().map(opset).collect(),
         metadata_props: Vec::new(),
     };
-    let bytes = model.encoded_len();
-    if bytes >= 1 << 31 {
-        return Err(OnnxError::TooLarge { bytes });
-    }
+    fits(model.encoded_len())?;
     Ok(model.encode_to_vec())
+}
+
+fn fits(bytes: usize) -> Result<(), OnnxError> {
+    if bytes < 1 << 31 { Ok(()) } else { Err(OnnxError::TooLarge { bytes }) }
 }
 
 /// The ONNX operators of one node: one, and constants where ONNX takes as inputs what is fixed here.
@@ -142,4 +146,18 @@ fn operators(node: &Node, mut inputs: Vec<String>, output: String) -> Vec<NodePr
     inputs.extend(node.parameters().into_iter().map(|parameter| parameter.name));
     operators.push(operator(op_type, inputs, output, attributes));
     operators
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::registry::find;
+
+    #[test]
+    fn files_of_two_gibibytes_are_refused_with_the_reason() {
+        let written = |classes| network(&find("resnet50").unwrap().graph(3, classes), &Weights::default());
+        let error = written(260_000).unwrap_err().to_string();
+        assert!(error.contains("cannot hold 2 GiB"), "{error}");
+        assert!(matches!(written(250_000), Err(OnnxError::Weights(_))));
+    }
 }
