@@ -126,15 +126,14 @@ pub struct UnknownVariant {
 
 /// All networks, family by family.
 pub fn variants() -> impl Iterator<Item = &'static Variant> {
-    use families::{cnn14, dpn, resnet, seresnet, wave, xception, xception_aligned};
     let families = [
-        resnet::VARIANTS,
-        seresnet::VARIANTS,
-        xception::VARIANTS,
-        xception_aligned::VARIANTS,
-        dpn::VARIANTS,
-        wave::VARIANTS,
-        cnn14::VARIANTS,
+        families::resnet::VARIANTS,
+        families::seresnet::VARIANTS,
+        families::xception::VARIANTS,
+        families::xception_aligned::VARIANTS,
+        families::dpn::VARIANTS,
+        families::wave::VARIANTS,
+        families::cnn14::VARIANTS,
     ];
     families.into_iter().flatten()
 }
