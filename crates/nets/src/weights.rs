@@ -1,7 +1,10 @@
 //! Named arrays: what a network has learned, as safetensors.
 
 use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::Path;
 
+use earmark_files::FileError;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
 
 use crate::analysis::Parameter;
@@ -10,9 +13,18 @@ use crate::graph::Graph;
 /// Weights that cannot be read, or are not those of the network.
 #[derive(Debug, thiserror::Error)]
 pub enum WeightsError {
+    /// A file that cannot be read.
+    #[error(transparent)]
+    File(#[from] FileError),
     /// The bytes are no safetensors file, or a damaged one.
     #[error("not a readable safetensors file: {0}")]
     Damaged(String),
+    /// A file of PyTorch that cannot be read, or a damaged one.
+    #[error("not a readable file of weights, neither of safetensors nor of PyTorch: {0}")]
+    Unreadable(String),
+    /// A pickle that asks for code to be run. None was.
+    #[error("refused: the file asks for {0} to be run; a file of weights holds arrays, numbers and text")]
+    Code(String),
     /// An array of another type than `f32`, `f16` or `bf16`.
     #[error("{name} holds values of type {dtype}; f32, f16 and bf16 can be read")]
     Type {
@@ -56,12 +68,52 @@ pub struct Array {
     pub data: Vec<f32>,
 }
 
+impl Array {
+    /// An array read from a file.
+    ///
+    /// # Errors
+    /// A value is NaN or infinite.
+    pub(crate) fn finite(name: &str, shape: Vec<usize>, data: Vec<f32>) -> Result<Self, WeightsError> {
+        match data.iter().all(|value| value.is_finite()) {
+            true => Ok(Self { shape, data }),
+            false => Err(WeightsError::NotFinite(name.to_owned())),
+        }
+    }
+}
+
 /// Arrays by the names of the parameters.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Weights(pub BTreeMap<String, Array>);
 
+/// What networks of PyTorch keep beside what they have learned: counters of batches, and the constants of PANNs' front
+/// end, which is no part of a network here.
+pub(crate) fn is_no_weight(name: &str) -> bool {
+    let panns = ["spectrogram_extractor.", "logmel_extractor."];
+    name.ends_with("num_batches_tracked") || panns.iter().any(|prefix| name.starts_with(prefix))
+}
+
 impl Weights {
-    /// Reads a safetensors file's bytes; `f16` and `bf16` become `f32`, and torch's counters of batches are left out.
+    /// Reads a file of weights: safetensors, or in builds with the feature `pth` one that PyTorch wrote. What it is is
+    /// seen from its bytes, not from its name.
+    ///
+    /// # Errors
+    /// As [`Weights::from_safetensors`]; a file that cannot be read; a pickle that asks for code to be run.
+    pub fn read(path: &Path) -> Result<Self, WeightsError> {
+        let mut head = Vec::new();
+        let file = std::fs::File::open(path).map_err(FileError::of("read", path))?;
+        file.take(9).read_to_end(&mut head).map_err(FileError::of("read", path))?;
+        // The length of the header, eight bytes, and the header, which is JSON.
+        if head.get(8) == Some(&b'{') {
+            return Self::from_safetensors(&earmark_files::read(path)?);
+        }
+        #[cfg(feature = "pth")]
+        return crate::pth::read(path);
+        #[cfg(not(feature = "pth"))]
+        Err(WeightsError::Unreadable("this build of earmark reads safetensors alone".to_owned()))
+    }
+
+    /// Reads a safetensors file's bytes; `f16` and `bf16` become `f32`. Torch's counters of batches and the constants of
+    /// PANNs' front end are left out.
     ///
     /// # Errors
     /// Damaged bytes, other types of values, values that are not finite.
@@ -69,15 +121,17 @@ impl Weights {
         let file = SafeTensors::deserialize(bytes).map_err(|error| WeightsError::Damaged(error.to_string()))?;
         let mut arrays = BTreeMap::new();
         for (name, view) in file.tensors() {
-            if name.ends_with("num_batches_tracked") {
+            if is_no_weight(&name) {
                 continue;
             }
-            let data = floats(&view)
-                .ok_or_else(|| WeightsError::Type { name: name.clone(), dtype: format!("{:?}", view.dtype()) })?;
-            if data.iter().any(|value| !value.is_finite()) {
-                return Err(WeightsError::NotFinite(name));
-            }
-            arrays.insert(name, Array { shape: view.shape().to_vec(), data });
+            let data = match view.dtype() {
+                Dtype::F32 => singles(view.data()),
+                Dtype::F16 => halves(view.data()),
+                Dtype::BF16 => brain_floats(view.data()),
+                other => return Err(WeightsError::Type { name, dtype: format!("{other:?}") }),
+            };
+            let array = Array::finite(&name, view.shape().to_vec(), data)?;
+            arrays.insert(name, array);
         }
         Ok(Self(arrays))
     }
@@ -107,15 +161,20 @@ impl Weights {
     /// # Errors
     /// All that is missing, too many or misshaped, listed at once.
     pub fn check(&self, graph: &Graph) -> Result<(), WeightsError> {
-        let expected: BTreeMap<String, Parameter> =
-            graph.parameters().into_iter().map(|parameter| (parameter.name.clone(), parameter)).collect();
+        self.check_against(graph.parameters())
+    }
+
+    /// As [`Weights::check`], against some parameters of a network.
+    pub(crate) fn check_against(&self, parameters: Vec<Parameter>) -> Result<(), WeightsError> {
+        let expected: BTreeMap<String, Vec<usize>> =
+            parameters.into_iter().map(|parameter| (parameter.name, parameter.shape)).collect();
         let missing: Vec<String> = expected.keys().filter(|name| !self.0.contains_key(*name)).cloned().collect();
         let extra: Vec<String> = self.0.keys().filter(|name| !expected.contains_key(*name)).cloned().collect();
         let misshaped: Vec<String> = expected
             .iter()
-            .filter_map(|(name, parameter)| {
+            .filter_map(|(name, shape)| {
                 let given = &self.0.get(name)?.shape;
-                (*given != parameter.shape).then(|| format!("{name} {given:?} instead of {:?}", parameter.shape))
+                (given != shape).then(|| format!("{name} {given:?} instead of {shape:?}"))
             })
             .collect();
         if missing.is_empty() && extra.is_empty() && misshaped.is_empty() {
@@ -125,14 +184,20 @@ impl Weights {
     }
 }
 
-fn floats(view: &TensorView) -> Option<Vec<f32>> {
-    let pairs = || view.data().chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]]));
-    match view.dtype() {
-        Dtype::F32 => Some(view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()),
-        Dtype::BF16 => Some(pairs().map(|bits| f32::from_bits(u32::from(bits) << 16)).collect()),
-        Dtype::F16 => Some(pairs().map(half_to_f32).collect()),
-        _ => None,
-    }
+pub(crate) fn singles(bytes: &[u8]) -> Vec<f32> {
+    bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
+}
+
+pub(crate) fn halves(bytes: &[u8]) -> Vec<f32> {
+    pairs(bytes).map(half_to_f32).collect()
+}
+
+pub(crate) fn brain_floats(bytes: &[u8]) -> Vec<f32> {
+    pairs(bytes).map(|bits| f32::from_bits(u32::from(bits) << 16)).collect()
+}
+
+fn pairs(bytes: &[u8]) -> impl Iterator<Item = u16> {
+    bytes.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]]))
 }
 
 /// IEEE 754 half precision: 1 sign bit, 5 of exponent (bias 15), 10 of fraction.

@@ -1,0 +1,49 @@
+//! From the weights of one network to those that another one starts with: what was learned from pictures, for sound.
+
+use std::collections::BTreeSet;
+
+use crate::graph::{Graph, Op};
+use crate::weights::{Array, Weights, WeightsError};
+
+/// The weights that `graph` starts with: `given` ones, but for its head, which is as in `fresh`.
+///
+/// The head is the last layer with parameters; what is given for it, of any number of classes, is passed over. So is
+/// what stands before the network that the given weights are of: parameters whose names begin with one of `front` are
+/// as in `fresh` too. The stem is the first convolution after that; where it takes one channel and was given for more,
+/// its filters are summed over them, as timm does: a picture of one channel is a picture whose channels are equal.
+///
+/// # Errors
+/// All given arrays that are missing, too many, or of another shape than the network's, listed at once.
+pub fn transfer(graph: &Graph, given: Weights, fresh: Weights, front: &[&str]) -> Result<Weights, WeightsError> {
+    let is_front = |name: &str| front.iter().any(|prefix| name.starts_with(prefix));
+    let head = graph.nodes().iter().rfind(|node| !node.parameters().is_empty());
+    let head: BTreeSet<String> =
+        head.into_iter().flat_map(|node| node.parameters()).map(|parameter| parameter.name).collect();
+
+    let mut weights = given;
+    weights.0.retain(|name, _| !head.contains(name));
+    let mut convolutions = graph.nodes().iter().filter(|node| matches!(node.op, Op::Conv2d { .. }));
+    let stem = convolutions.find(|node| !is_front(&node.path)).and_then(|node| node.parameters().into_iter().next());
+    if let Some(stem) = stem
+        && let Some(array) = weights.0.get_mut(&stem.name)
+        && matches!((&array.shape[..], &stem.shape[..]), ([_, given, _, _], [_, 1, _, _]) if *given > 1)
+    {
+        *array = summed(array);
+    }
+    let mut expected = graph.parameters();
+    expected.retain(|parameter| !head.contains(&parameter.name) && !is_front(&parameter.name));
+    weights.check_against(expected)?;
+    let ours = fresh.0.into_iter().filter(|(name, _)| head.contains(name) || is_front(name));
+    weights.0.extend(ours);
+    Ok(weights)
+}
+
+/// Filters `[outputs, inputs, height, width]` summed over their inputs, `[outputs, 1, height, width]`.
+fn summed(filters: &Array) -> Array {
+    let (outputs, area): (usize, usize) = (filters.shape[0], filters.shape[2..].iter().product());
+    let mut data = Vec::with_capacity(outputs * area);
+    for filter in filters.data.chunks_exact(filters.shape[1] * area) {
+        data.extend((0..area).map(|at| filter[at..].iter().step_by(area).sum::<f32>()));
+    }
+    Array { shape: vec![outputs, 1, filters.shape[2], filters.shape[3]], data }
+}

@@ -1,0 +1,151 @@
+//! Files of weights by timm and PyTorch, and what a network takes of them. `golden/weights/make.py` made the files.
+#![cfg(feature = "pth")]
+#![allow(clippy::unwrap_used, reason = "a test stops at the first fault")]
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use earmark_nets::{Array, Builder, Graph, Weights, WeightsError, find, transfer};
+
+fn golden(name: &str) -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../golden/weights")).join(name)
+}
+
+/// Weights that are all one number, by which they are known again.
+fn filled(graph: &Graph, value: f32) -> Weights {
+    let array = |p: earmark_nets::Parameter| (p.name.clone(), Array { data: vec![value; p.len()], shape: p.shape });
+    Weights(graph.parameters().into_iter().map(array).collect())
+}
+
+fn nano() -> Weights {
+    Weights::read(&golden("resnet_nano.pth")).unwrap()
+}
+
+#[test]
+fn all_forms_of_a_file_hold_the_same() {
+    let expected = Weights::read(&golden("thin.safetensors")).unwrap();
+    assert_eq!(expected.0.len(), 62);
+    assert!(expected.0.keys().all(|name| !name.contains("num_batches")));
+    for name in ["thin.pth", "thin_legacy.pth", "thin_panns.pth", "thin_checkpoint.pth"] {
+        assert_eq!(Weights::read(&golden(name)).unwrap(), expected, "{name}");
+    }
+    nano().check(&find("resnet_nano").unwrap().graph(3, 10)).unwrap();
+}
+
+#[test]
+fn files_that_ask_for_code_are_refused() {
+    for (name, call) in
+        [("call_top.pth", "posix.system"), ("call_beside.pth", "posix.system"), ("call_old.pth", "eval")]
+    {
+        let error = Weights::read(&golden(name)).unwrap_err();
+        assert!(matches!(&error, WeightsError::Code(told) if told.contains(call)), "{name}: {error}");
+    }
+    // What they would make, had they been run.
+    assert!(!PathBuf::from("called").exists());
+    let error = Weights::read(&golden("endless.pth")).unwrap_err().to_string();
+    assert!(error.contains("announces arrays of 4000000000"), "{error}");
+}
+
+#[test]
+fn damaged_files_are_errors() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("weights");
+    let read = |bytes: &[u8]| {
+        std::fs::write(&path, bytes).unwrap();
+        Weights::read(&path)
+    };
+    for name in ["thin.safetensors", "thin.pth", "thin_legacy.pth", "thin_panns.pth"] {
+        let whole = std::fs::read(golden(name)).unwrap();
+        for cut in (0..whole.len()).step_by(whole.len() / 61) {
+            assert!(read(&whole[..cut]).is_err(), "{name} cut to {cut} bytes");
+        }
+        for at in (0..whole.len()).step_by(whole.len() / 199) {
+            let mut bytes = whole.clone();
+            bytes[at] ^= 0x55;
+            // A changed value may be a value; what matters is that nothing panics, and that all values are numbers.
+            assert!(read(&bytes).map_or(true, |weights| weights.is_finite()), "{name}, byte {at}");
+        }
+    }
+    for bytes in [&b"<!DOCTYPE html><html>no weights here</html>"[..], b"", b"PK\x03\x04", b"\x80\x02}q\x00."] {
+        assert!(read(bytes).is_err(), "{bytes:?}");
+    }
+    assert!(matches!(Weights::read(&folder.path().join("none")), Err(WeightsError::File(_))));
+}
+
+#[test]
+fn the_head_is_new_and_the_rest_is_given() {
+    let graph = find("resnet_nano").unwrap().graph(3, 41);
+    let fresh = filled(&graph, 7.0);
+    let started = transfer(&graph, nano(), fresh.clone(), &[]).unwrap();
+    started.check(&graph).unwrap();
+    for (name, array) in &started.0 {
+        let expected = if name.starts_with("fc.") { &fresh.0[name] } else { &nano().0[name] };
+        assert_eq!(array, expected, "{name}");
+    }
+    // So it is where the number of classes is the same, and where the file has no head.
+    let graph = find("resnet_nano").unwrap().graph(3, 10);
+    let fresh = filled(&graph, 7.0);
+    let mut headless = nano();
+    headless.0.retain(|name, _| !name.starts_with("fc."));
+    let started = transfer(&graph, nano(), fresh.clone(), &[]).unwrap();
+    assert_eq!(started.0["fc.weight"], fresh.0["fc.weight"]);
+    assert_eq!(transfer(&graph, headless, fresh, &[]).unwrap(), started);
+}
+
+#[test]
+fn one_channel_sums_the_stem_as_timm_does() {
+    let graph = find("resnet_nano").unwrap().graph(1, 10);
+    let started = transfer(&graph, nano(), filled(&graph, 7.0), &[]).unwrap();
+    started.check(&graph).unwrap();
+    let (ours, expected) = (&started.0["conv1.weight"], Weights::read(&golden("one_channel.safetensors")).unwrap());
+    assert_eq!(ours.shape, [16, 1, 3, 3]);
+    let differences = ours.data.iter().zip(&expected.0["conv1.weight"].data).map(|(a, b)| (a - b).abs());
+    assert!(differences.fold(0.0, f32::max) < 1e-6);
+
+    // No other number of channels: neither two of three, nor three of one.
+    let two = find("resnet_nano").unwrap().graph(2, 10);
+    let error = transfer(&two, nano(), filled(&two, 7.0), &[]).unwrap_err().to_string();
+    assert!(error.contains("conv1.weight [16, 3, 3, 3] instead of [16, 2, 3, 3]"), "{error}");
+    let three = find("resnet_nano").unwrap().graph(3, 10);
+    let error = transfer(&three, started, filled(&three, 7.0), &[]).unwrap_err().to_string();
+    assert!(error.contains("conv1.weight [16, 1, 3, 3] instead of [16, 3, 3, 3]"), "{error}");
+}
+
+#[test]
+fn what_stands_before_a_network_is_new() {
+    // A convolution before the one whose filters are summed; both take one channel.
+    let mut g = Builder::new(1);
+    let x = g.conv2d("front.conv", 0, 1, 3, 1, 1);
+    let x = g.conv2d("conv1", x, 2, 1, 1, 1);
+    let x = g.global_avg_pool("avgpool", x);
+    g.linear("fc", x, 4);
+    let graph = g.finish();
+    let array = |shape: &[usize], data: &[f32]| Array { shape: shape.to_vec(), data: data.to_vec() };
+    let given = Weights(BTreeMap::from([
+        ("conv1.weight".to_owned(), array(&[2, 3, 1, 1], &[1.0, 2.0, 4.0, -1.0, 0.5, 8.0])),
+        ("fc.weight".to_owned(), array(&[1, 2], &[1.0, 1.0])),
+    ]));
+    let fresh = filled(&graph, 7.0);
+    let started = transfer(&graph, given.clone(), fresh.clone(), &["front."]).unwrap();
+    assert_eq!(started.0["conv1.weight"], array(&[2, 1, 1, 1], &[7.0, 7.5]));
+    assert_eq!(started.0["front.conv.weight"], fresh.0["front.conv.weight"]);
+    let error = transfer(&graph, given, fresh, &[]).unwrap_err().to_string();
+    assert!(error.contains("missing: front.conv.weight"), "{error}");
+}
+
+#[test]
+fn weights_of_another_architecture_are_listed() {
+    let graph = find("resnext_nano").unwrap().graph(3, 10);
+    let error = transfer(&graph, nano(), filled(&graph, 7.0), &[]).unwrap_err().to_string();
+    for part in
+        ["missing: ", "layer1.0.bn3.bias", "of another shape: ", "conv1.weight [16, 3, 3, 3] instead of [32, 3, 3, 3]"]
+    {
+        assert!(error.contains(part), "{error}");
+    }
+    // Names that are passed over in no file: only those of PyTorch's counters and PANNs' front end are.
+    let graph = find("resnet_nano").unwrap().graph(3, 10);
+    let mut given = nano();
+    given.0.insert("head.weight".to_owned(), Array { shape: vec![1], data: vec![1.0] });
+    let error = transfer(&graph, given, filled(&graph, 7.0), &[]).unwrap_err().to_string();
+    assert!(error.contains("too many: head.weight"), "{error}");
+}

@@ -1,0 +1,87 @@
+"""Files of weights as PyTorch and timm write them, and some that ask for code to be run.
+
+Run: python golden/weights/make.py
+
+`thin.safetensors`   what the files `thin*` hold, in 32 bits
+`thin.pth`           the names and arrays at the top, as timm's releases have them
+`thin_legacy.pth`    the same in PyTorch's form before 1.6, in which torchvision's older files and PANNs' are
+`thin_panns.pth`     under the key `model`, with the constants of PANNs' front end, in the older form too
+`thin_checkpoint.pth` under the key `state_dict` with an optimizer's state and arguments beside it, as timm's training has it
+`resnet_nano.pth`    a whole network with 10 classes, in 16 bits
+`one_channel.safetensors`   what timm makes of its first convolution for one channel
+`endless.pth`        a value that is announced a thousand million times
+`call_*.pth`         calls of `os.system` and `eval` in three places
+"""
+
+import argparse
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import safetensors.torch
+import timm
+import torch
+from timm.models import adapt_input_conv
+from timm.models.resnet import BasicBlock, ResNet
+
+HERE = Path(__file__).parent
+
+
+def resnet(channels, classes):
+    """timm's class; `conv1` is put in by hand, as in our own `resnet_nano`."""
+    model = ResNet(BasicBlock, [1, 1, 1, 1], num_classes=classes, channels=channels, stem_type="deep", stem_width=channels[0] // 2)
+    model.conv1 = torch.nn.Conv2d(3, channels[0], 3, 2, 1, bias=False)
+    for buffer in (buffer for buffer in model.buffers() if buffer.ndim):
+        buffer.uniform_(0.5, 1.5)
+    return model
+
+
+def save(name, value, old=False):
+    torch.save(value, HERE / name, _use_new_zipfile_serialization=not old)
+
+
+class Call:
+    """Asks for a call when it is read."""
+
+    def __init__(self, call, text):
+        self.call = (call, (text,))
+
+    def __reduce__(self):
+        return self.call
+
+
+def main():
+    torch.manual_seed(2018)
+    model = resnet([2, 3, 4, 5], 3)
+    state = model.state_dict()
+    safetensors.torch.save_file(state, HERE / "thin.safetensors")
+    save("thin.pth", state)
+    save("thin_legacy.pth", state, old=True)
+    constants = {"spectrogram_extractor.stft.conv_real.weight": torch.ones(3, 1, 4), "logmel_extractor.melW": torch.ones(3, 2)}
+    save("thin_panns.pth", {"iteration": 5, "model": constants | state}, old=True)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+    beside = {"optimizer": optimizer.state_dict(), "args": argparse.Namespace(lr=0.1), "metric": np.float64(0.5), "epoch": 3}
+    save("thin_checkpoint.pth", {"state_dict": state, **beside})
+
+    # Of few different values, for git's sake.
+    nano = resnet([16, 32, 64, 128], 10)
+    with torch.no_grad():
+        for parameter in nano.parameters():
+            parameter.copy_(torch.randint(-7, 8, parameter.shape) / 64)
+    nano = {name: value.bfloat16() if value.ndim else value for name, value in nano.state_dict().items()}
+    save("resnet_nano.pth", nano)
+    one = adapt_input_conv(1, nano["conv1.weight"].float())
+    safetensors.torch.save_file({"conv1.weight": one}, HERE / "one_channel.safetensors")
+
+    save("endless.pth", {"fc.weight": torch.zeros(1).expand(10**9)})
+    system, evaluate = Call(os.system, "touch called"), Call(eval, "open('called', 'w')")
+    save("call_top.pth", system)
+    save("call_beside.pth", state | {"fc.note": system})
+    save("call_old.pth", {"model": state, "note": [{"a": evaluate}]}, old=True)
+
+    versions = {library.__name__: str(library.__version__) for library in (np, safetensors, timm, torch)}
+    (HERE / "versions.json").write_text(json.dumps(versions, indent=1) + "\n")
+
+
+main()
