@@ -11,25 +11,33 @@ use ureq::{Agent, Body};
 use super::error::DownloadError;
 use super::http::{Fault, agent, fault, number, passing, refusal, text, version, words};
 use super::part::{Part, Writer, remove};
-use super::registry::Archive;
-use super::sums::of_file;
-use super::{DownloadOptions, Event, Network, Step, Tell};
+use super::sums::{Sum, of_file};
+use super::{Event, Network, Step, Tell};
 
 /// The longest wait between two attempts.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
-/// Brings an archive into `folder`, unless it is there, and checks its checksum, if it has one. `limit` is the most
-/// bytes that are taken where the size is not known.
-pub(super) fn fetch(
-    archive: &Archive,
-    folder: &Path,
-    limit: u64,
-    options: &DownloadOptions,
-    tell: Tell,
-) -> Result<PathBuf, DownloadError> {
-    let whole = folder.join(&archive.name);
+/// A file to fetch.
+pub(super) struct Wanted<'a> {
+    /// What people call it.
+    pub(super) name: &'a str,
+    /// Its name in the folder.
+    pub(super) file: &'a str,
+    /// Where it lies.
+    pub(super) url: String,
+    /// Its size in bytes, where that is known.
+    pub(super) size: Option<u64>,
+    /// Its checksum, if it has one.
+    pub(super) sum: Option<&'a Sum>,
+    /// The most bytes that are taken where the size is not known.
+    pub(super) limit: u64,
+}
+
+/// Brings a file into `folder`, unless it is there, and checks its checksum.
+pub(super) fn fetch(wanted: &Wanted, folder: &Path, network: &Network, tell: Tell) -> Result<PathBuf, DownloadError> {
+    let whole = folder.join(wanted.file);
     if whole.is_file() {
-        match check(archive, &whole, options, tell) {
+        match wanted.check(&whole, tell) {
             Ok(()) => return Ok(whole),
             Err(DownloadError::WrongSum { .. }) => {
                 tell(Event::Note(&format!("{}: not the published file; it is fetched anew", whole.display())));
@@ -38,19 +46,18 @@ pub(super) fn fetch(
             Err(error) => return Err(error),
         }
     }
-    let url = options.address(archive);
-    let part = Part::new(folder, &archive.name, &url)?;
-    let agent = agent(&url, &options.network);
-    let limit = archive.size.unwrap_or(limit);
-    let mut fetch = Fetch { archive, url, limit, agent, part: &part, one_go: false, anew: false };
+    let part = Part::new(folder, wanted.file, &wanted.url)?;
+    let agent = agent(&wanted.url, network);
+    let limit = wanted.size.unwrap_or(wanted.limit);
+    let mut fetch = Fetch { wanted, limit, agent, part: &part, one_go: false, anew: false };
     let mut again = false;
     loop {
-        fetch.complete(&options.network, tell)?;
-        match check(archive, part.path(), options, tell) {
+        fetch.complete(network, tell)?;
+        match wanted.check(part.path(), tell) {
             Ok(()) => break,
             // The halves of a file that changed on the server do not fit.
             Err(DownloadError::WrongSum { .. }) if !fetch.one_go && !again => {
-                tell(Event::Note(&format!("{}: its parts do not fit together; it is fetched anew", archive.name)));
+                tell(Event::Note(&format!("{}: its parts do not fit together; it is fetched anew", wanted.name)));
                 part.remove()?;
                 again = true;
             }
@@ -64,30 +71,39 @@ pub(super) fn fetch(
     Ok(whole)
 }
 
-/// Holds a file against the published checksum.
-fn check(archive: &Archive, path: &Path, options: &DownloadOptions, tell: Tell) -> Result<(), DownloadError> {
-    let Some(expected) = archive.known.sum() else { return Ok(()) };
-    let size = std::fs::metadata(path).map_err(FileError::of("read", path))?.len();
-    let progress = |done| {
-        tell(Event::Progress { step: Step::Check, archive: &archive.name, done, total: Some(size) });
-    };
-    let found = of_file(path, expected, progress)?;
-    match found == *expected {
-        true => Ok(()),
-        false => Err(DownloadError::WrongSum {
-            file: archive.name.clone(),
-            url: options.address(archive),
-            size,
-            expected: expected.clone(),
-            found,
-        }),
+impl Wanted<'_> {
+    /// Holds a file against the published checksum.
+    fn check(&self, path: &Path, tell: Tell) -> Result<(), DownloadError> {
+        let Some(expected) = self.sum else { return Ok(()) };
+        let size = std::fs::metadata(path).map_err(FileError::of("read", path))?.len();
+        let progress = |done| {
+            tell(Event::Progress { step: Step::Check, archive: self.name, done, total: Some(size) });
+        };
+        let found = of_file(path, expected, progress)?;
+        match expected.begins(&found) {
+            true => Ok(()),
+            false => Err(DownloadError::WrongSum {
+                file: self.name.to_owned(),
+                url: self.url.clone(),
+                size,
+                expected: expected.clone(),
+                found,
+            }),
+        }
     }
 }
 
-/// An archive on its way from the server into its partial file.
+impl Network {
+    /// The wait after so many attempts without progress; the server may have said how long.
+    pub(super) fn pause(&self, attempts: u32, after: Option<Duration>) -> Duration {
+        let backoff = self.wait.saturating_mul(1 << attempts.saturating_sub(1).min(16));
+        after.unwrap_or_default().max(backoff).min(LONGEST_WAIT)
+    }
+}
+
+/// A file on its way from the server into its partial file.
 struct Fetch<'a> {
-    archive: &'a Archive,
-    url: String,
+    wanted: &'a Wanted<'a>,
     /// The most bytes it may have.
     limit: u64,
     agent: Agent,
@@ -115,13 +131,12 @@ impl Fetch<'_> {
                 attempts += 1;
             }
             if attempts >= network.attempts {
-                return Err(DownloadError::Broken { url: self.url.clone(), reason, attempts, have });
+                return Err(DownloadError::Broken { url: self.wanted.url.clone(), reason, attempts, have });
             }
-            let backoff = network.wait.saturating_mul(1 << attempts.saturating_sub(1).min(16));
-            let wait = after.unwrap_or_default().max(backoff).min(LONGEST_WAIT);
+            let wait = network.pause(attempts, after);
             tell(Event::Note(&format!(
                 "{}: {reason}; {have} bytes are there, going on in {:.0} s",
-                self.archive.name,
+                self.wanted.name,
                 wait.as_secs_f32().ceil()
             )));
             std::thread::sleep(wait);
@@ -131,7 +146,7 @@ impl Fetch<'_> {
     /// One request, and whatever comes of it.
     fn attempt(&mut self, tell: Tell) -> Result<(), Fault> {
         let mut have = self.part.length()?;
-        match self.archive.size {
+        match self.wanted.size {
             Some(size) if have > 0 && have == size => return Ok(()),
             Some(size) if have > size => {
                 self.part.remove()?;
@@ -146,18 +161,18 @@ impl Fetch<'_> {
             StatusCode::PARTIAL_CONTENT => (from, self.range(from, headers)?),
             StatusCode::OK => (0, number(headers, header::CONTENT_LENGTH)),
             StatusCode::RANGE_NOT_SATISFIABLE if from > 0 => return self.nothing_from(from, headers),
-            _ => return Err(refusal(&self.url, status, headers)),
+            _ => return Err(refusal(&self.wanted.url, status, headers)),
         };
         self.judge(headers, start, total, have)?;
         let part = self.part;
         let mut writer = match start {
-            0 => part.restart(version(&self.url, headers))?,
+            0 => part.restart(version(&self.wanted.url, headers))?,
             _ => part.append()?,
         };
         if start < have {
             tell(Event::Note(&format!(
                 "{}: the server cannot go on at byte {have}; it starts anew, and what is there is kept until more came",
-                self.archive.name
+                self.wanted.name
             )));
         }
         let received = self.receive(response.body_mut(), &mut writer, total, tell);
@@ -171,7 +186,7 @@ impl Fetch<'_> {
 
     /// Asks for the file, from byte `from` on.
     fn request(&self, from: u64) -> Result<Response<Body>, Fault> {
-        let mut request = self.agent.get(&self.url);
+        let mut request = self.agent.get(&self.wanted.url);
         if from > 0 {
             request = request.header(header::RANGE, format!("bytes={from}-"));
             let version = self.part.version();
@@ -179,7 +194,7 @@ impl Fetch<'_> {
                 request = request.header(header::IF_RANGE, known);
             }
         }
-        request.call().map_err(|error| fault(&self.url, error))
+        request.call().map_err(|error| fault(&self.wanted.url, error))
     }
 
     /// Checks that a part of the file is the wanted one, of the same version; gives the size of the whole.
@@ -188,7 +203,7 @@ impl Fetch<'_> {
             let (part, total) = range.strip_prefix("bytes ")?.split_once('/')?;
             Some((part.split_once('-')?.0.parse::<u64>().ok()?, total.parse::<u64>().ok()))
         });
-        let other = from > 0 && self.part.version().differs(&version(&self.url, headers));
+        let other = from > 0 && self.part.version().differs(&version(&self.wanted.url, headers));
         match range {
             Some((start, total)) if start == from && !other => Ok(total),
             _ => {
@@ -221,7 +236,7 @@ impl Fetch<'_> {
             ));
         }
         let Some(total) = total else { return Ok(()) };
-        if self.archive.size.map_or(total > self.limit, |size| total != size) {
+        if self.wanted.size.map_or(total > self.limit, |size| total != size) {
             let error = self.wrong_size(total);
             return Err(if start < have { passing(error) } else { error.into() });
         }
@@ -233,9 +248,9 @@ impl Fetch<'_> {
 
     /// That the server says, or sends, `found` bytes, which the file cannot have.
     fn wrong_size(&self, found: u64) -> DownloadError {
-        match self.archive.size {
-            Some(expected) => DownloadError::WrongSize { url: self.url.clone(), expected, found },
-            None => DownloadError::TooLong { url: self.url.clone(), limit: self.limit },
+        match self.wanted.size {
+            Some(expected) => DownloadError::WrongSize { url: self.wanted.url.clone(), expected, found },
+            None => DownloadError::TooLong { url: self.wanted.url.clone(), limit: self.limit },
         }
     }
 
@@ -253,7 +268,7 @@ impl Fetch<'_> {
         let mut block = vec![0; 1 << 16];
         let broken = loop {
             let done = writer.length();
-            tell(Event::Progress { step: Step::Fetch, archive: &self.archive.name, done, total });
+            tell(Event::Progress { step: Step::Fetch, archive: self.wanted.name, done, total });
             let n = match reader.read(&mut block) {
                 Ok(0) => break None,
                 Ok(n) => n,
@@ -270,7 +285,7 @@ impl Fetch<'_> {
         };
         writer.sync()?;
         let have = writer.length();
-        match (broken, total.or(self.archive.size)) {
+        match (broken, total.or(self.wanted.size)) {
             (Some(reason), _) => Err(passing(reason)),
             (None, Some(total)) if have < total => {
                 Err(passing(format!("the server ended after {have} of {total} bytes")))

@@ -32,8 +32,14 @@ pub(super) fn passing(reason: impl ToString) -> Fault {
 }
 
 pub(super) fn agent(url: &str, network: &Network) -> Agent {
+    agent_following(url, network, 10)
+}
+
+/// As [`agent`], with another number of redirections that are followed; with 0 they are answers as others.
+pub(super) fn agent_following(url: &str, network: &Network, redirections: u32) -> Agent {
     let mut config = Agent::config_builder()
         .http_status_as_error(false)
+        .max_redirects(redirections)
         .https_only(url.starts_with("https://"))
         .timeout_connect(Some(network.connect_timeout))
         .timeout_per_read(Some(network.read_timeout))

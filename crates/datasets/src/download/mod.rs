@@ -5,6 +5,8 @@
 //! target appears at the end, by one renaming; so it is whole wherever it is. An archive that somebody put into
 //! `DIR.download` by hand is used like one that was fetched.
 //!
+//! [`Hub::file`] and [`released_file`] fetch single files, such as weights, through the same code.
+//!
 //! # What is checked
 //! - An archive's checksum, or that of each file in it, as [`Known`] says. A partial file that came in several
 //!   connections goes on only where the server says that it is still the same version, and is fetched anew where its
@@ -16,6 +18,7 @@
 mod error;
 mod fetch;
 mod http;
+mod hub;
 mod mark;
 mod part;
 mod place;
@@ -33,6 +36,7 @@ use std::time::Duration;
 use earmark_files::{FileError, create_folder};
 
 pub use error::{DownloadError, Unsafe};
+pub use hub::{Hub, PublishedFile, released_file, torch_checkpoints};
 pub use registry::{Archive, DataSet, Known, Registry, UnpackLimits};
 pub use sums::Sum;
 
@@ -151,7 +155,15 @@ pub fn download(set: &DataSet, to: &Path, options: &DownloadOptions, tell: Tell)
     }
     let mut paths = Vec::new();
     for archive in &set.archives {
-        paths.push(fetch::fetch(archive, &place.work, set.limits.total_bytes, options, tell)?);
+        let wanted = fetch::Wanted {
+            name: &archive.name,
+            file: &archive.name,
+            url: options.address(archive),
+            size: archive.size,
+            sum: archive.known.sum(),
+            limit: set.limits.total_bytes,
+        };
+        paths.push(fetch::fetch(&wanted, &place.work, &options.network, tell)?);
     }
     let unpacked = place.work.join("unpacking");
     remove_folder(&unpacked)?;

@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 pub enum Sum {
     /// MD5, 32 digits. It tells damage, not malice.
     Md5(String),
-    /// SHA-256, 64 digits.
+    /// SHA-256, 64 digits, or the first ones.
     Sha256(String),
 }
 
@@ -44,6 +44,11 @@ impl Sum {
     pub fn digits(&self) -> &str {
         let (Self::Md5(digits) | Self::Sha256(digits)) = self;
         digits
+    }
+
+    /// Whether the other one is of the same kind and begins with these digits: some files are known by the first ones.
+    pub(super) fn begins(&self, found: &Self) -> bool {
+        self.kind() == found.kind() && found.digits().starts_with(self.digits())
     }
 
     /// What computes a checksum of this kind.

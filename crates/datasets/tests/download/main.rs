@@ -6,6 +6,7 @@ mod archives;
 mod network;
 mod parts;
 mod places;
+mod published;
 mod server;
 mod trial;
 mod unpacking;

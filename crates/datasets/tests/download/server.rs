@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 /// What a client asked for. Names of headers are in lower case.
 #[derive(Debug, Clone)]
 pub struct Request {
+    pub method: String,
     pub path: String,
     pub headers: BTreeMap<String, String>,
 }
@@ -55,6 +56,15 @@ impl Answer {
     /// The bytes, whatever part was asked for.
     pub fn whole(bytes: &[u8]) -> Self {
         Self::status("200 OK").length(Some(bytes.len())).body(bytes)
+    }
+
+    /// What the Hugging Face hub says of a large file: what it is, and where it lies.
+    pub fn hub(commit: &str, sha256: &str, size: usize, place: &str) -> Self {
+        Self::status("302 Found")
+            .header(&format!("X-Repo-Commit: {commit}"))
+            .header(&format!("X-Linked-Etag: \"{sha256}\""))
+            .header(&format!("X-Linked-Size: {size}"))
+            .header(&format!("Location: {place}"))
     }
 
     pub fn body(mut self, bytes: &[u8]) -> Self {
@@ -144,7 +154,9 @@ fn serve(stream: TcpStream, requests: &Mutex<Vec<Request>>, answer: &dyn Fn(usiz
         let (name, value) = line.split_once(':')?;
         Some((name.to_ascii_lowercase(), value.trim().to_owned()))
     });
-    let request = Request { path: first.split(' ').nth(1).unwrap().to_owned(), headers: headers.collect() };
+    let mut words = first.split(' ').map(str::to_owned);
+    let (method, path) = (words.next().unwrap(), words.next().unwrap());
+    let request = Request { method, path, headers: headers.collect() };
     let before = {
         let mut requests = requests.lock().unwrap();
         requests.push(request.clone());

@@ -1,0 +1,226 @@
+//! Single files: of a hub on loopback that does as the Hugging Face hub does, or does not, and at an address.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use earmark_datasets::download::{DownloadError, Event, Hub, Network, PublishedFile, Sum, released_file};
+use tempfile::TempDir;
+
+use crate::archives::noise;
+use crate::server::{Answer, Request, Server};
+
+const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
+const PAGE: &str = "/timm/net.tv_in1k/resolve/main/model.safetensors";
+
+fn network() -> Network {
+    Network {
+        attempts: 3,
+        wait: Duration::from_millis(2),
+        connect_timeout: Duration::from_secs(5),
+        read_timeout: Duration::from_secs(20),
+        proxies: false,
+    }
+}
+
+/// A server of the files themselves, and a hub in front of it that knows what they are.
+struct Pair {
+    hub: Server,
+    files: Server,
+    cache: TempDir,
+}
+
+impl Pair {
+    /// `answer` is the file server's.
+    fn new(bytes: &[u8], answer: impl Fn(usize, &Request) -> Answer + Send + Sync + 'static) -> Self {
+        let files = Server::new(answer);
+        let (sha256, size) = (earmark_files::sha256(bytes), bytes.len());
+        let place = format!("{}/blob?signature=x", files.url());
+        let hub = Server::new(move |_, request| match request.path.as_str() {
+            PAGE => Answer::hub(COMMIT, &sha256, size, &place),
+            "/timm/renamed/resolve/main/model.safetensors" => {
+                Answer::status("307 Temporary Redirect").header(&format!("Location: {PAGE}"))
+            }
+            _ => Answer::status("404 Not Found"),
+        });
+        Self { hub, files, cache: tempfile::tempdir().unwrap() }
+    }
+
+    fn good(bytes: &[u8]) -> Self {
+        let owned = bytes.to_vec();
+        Self::new(bytes, move |_, request| Answer::good(request, &owned))
+    }
+
+    fn at(&self) -> Hub {
+        Hub { address: self.hub.url(), cache: self.cache.path().to_owned(), offline: false }
+    }
+
+    fn get(&self, repository: &str) -> (Result<PublishedFile, DownloadError>, String) {
+        get(&self.at(), repository)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.cache.path().join("models--timm--net.tv_in1k").join(name)
+    }
+}
+
+/// The result, and the notes.
+fn get(hub: &Hub, repository: &str) -> (Result<PublishedFile, DownloadError>, String) {
+    let mut notes = String::new();
+    let file = hub.file(repository, "model.safetensors", &network(), &mut |event| {
+        if let Event::Note(text) = event {
+            notes += &format!("{text}\n");
+        }
+    });
+    (file, notes)
+}
+
+#[track_caller]
+fn fails(result: Result<PublishedFile, DownloadError>, parts: &[&str]) {
+    let error = result.unwrap_err().to_string();
+    for part in parts {
+        assert!(error.contains(part), "{part}: {error}");
+    }
+}
+
+#[test]
+fn a_file_lies_where_the_hub_s_own_client_puts_it() {
+    let bytes = noise(100_000);
+    let sha256 = earmark_files::sha256(&bytes);
+    let pair = Pair::good(&bytes);
+    let file = pair.get("timm/net.tv_in1k").0.unwrap();
+    assert_eq!(file, PublishedFile { path: pair.path(&format!("snapshots/{COMMIT}/model.safetensors")), sha256 });
+    assert_eq!(std::fs::read(&file.path).unwrap(), bytes);
+    assert_eq!(std::fs::read_to_string(pair.path("refs/main")).unwrap(), COMMIT);
+    let blob = pair.path("blobs").join(&file.sha256);
+    if cfg!(unix) {
+        assert_eq!(std::fs::canonicalize(&file.path).unwrap(), std::fs::canonicalize(blob).unwrap());
+        assert!(std::fs::read_link(&file.path).unwrap().is_relative(), "the cache can be moved");
+    }
+
+    assert_eq!(pair.hub.requests()[0].method, "HEAD", "what it is is asked before it is fetched");
+
+    // The second time nobody is asked, and not without a network either.
+    let requests = (pair.hub.requests().len(), pair.files.requests().len());
+    assert_eq!(pair.get("timm/net.tv_in1k").0.unwrap(), file);
+    let offline = Hub { offline: true, ..pair.at() };
+    assert_eq!(get(&offline, "timm/net.tv_in1k").0.unwrap(), file);
+    assert_eq!((pair.hub.requests().len(), pair.files.requests().len()), requests);
+    fails(get(&offline, "timm/other").0, &["timm/other/resolve/main/model.safetensors", "HF_HUB_OFFLINE"]);
+}
+
+#[test]
+fn a_broken_connection_is_gone_on_with() {
+    let bytes = noise(300_000);
+    let owned = bytes.clone();
+    let pair = Pair::new(&bytes, move |n, request| match n {
+        0 => Answer::good(request, &owned).header("ETag: \"v1\"").cut(70_000),
+        1..=3 => Answer::status("503 Service Unavailable"),
+        _ => Answer::good(request, &owned).header("ETag: \"v1\""),
+    });
+    let (broken, notes) = pair.get("timm/net.tv_in1k");
+    fails(broken, &["resolve/main/model.safetensors", "503", "3 attempts", "the 70000 bytes fetched so far are kept"]);
+    assert!(notes.contains("timm/net.tv_in1k: the connection broke; 70000 bytes are there"), "{notes}");
+    assert!(!pair.path("snapshots").exists() && !pair.path("refs").exists());
+
+    let file = pair.get("timm/net.tv_in1k").0.unwrap();
+    assert_eq!(std::fs::read(file.path).unwrap(), bytes);
+    assert_eq!(pair.files.requests().last().unwrap().start(), 70_000);
+    let blobs: Vec<_> =
+        std::fs::read_dir(pair.path("blobs")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(blobs, [&*file.sha256], "nothing but the blob is left");
+}
+
+#[test]
+fn repositories_that_were_renamed_are_followed() {
+    let pair = Pair::good(&noise(1000));
+    pair.get("timm/renamed").0.unwrap();
+    assert_eq!(pair.hub.requests()[1].path, PAGE);
+    let circle = Server::new(|_, request| Answer::status("307 Found").header(&format!("Location: {}", request.path)));
+    let hub = Hub { address: circle.url(), ..pair.at() };
+    fails(get(&hub, "timm/circle").0, &["timm/circle", "redirects in a circle"]);
+}
+
+#[test]
+fn refusals_are_told_with_the_address() {
+    let pair = Pair::good(&noise(1000));
+    fails(pair.get("timm/none").0, &[&pair.hub.url(), "/timm/none/resolve/main/model.safetensors", "404 Not Found"]);
+    for (answer, reason) in [
+        (Answer::status("401 Unauthorized"), "401 Unauthorized"),
+        (Answer::whole(b"<html>sign in</html>").header("Content-Type: text/html"), "is this a hub?"),
+        (Answer::hub("../../etc", &"a".repeat(64), 5, "http://localhost:1/"), "is this a hub?"),
+        (Answer::hub(COMMIT, "../../../x", 5, "http://localhost:1/"), "is this a hub?"),
+        (Answer::status("500 Oh"), "gave up after 3 attempts"),
+    ] {
+        let server = Server::new(move |_, _| answer.clone());
+        let hub = Hub { address: server.url(), ..pair.at() };
+        fails(get(&hub, "timm/x").0, &["/timm/x/resolve/main/model.safetensors", reason]);
+    }
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let hub = Hub { address: format!("http://{closed}"), ..pair.at() };
+    fails(get(&hub, "timm/x").0, &["cannot fetch http://127.0.0.1", "3 attempts"]);
+    assert_eq!(std::fs::read_dir(pair.cache.path()).unwrap().count(), 0, "nothing is left");
+}
+
+#[test]
+fn other_bytes_than_the_hub_names_are_not_kept() {
+    let bytes = noise(50_000);
+    let mut wrong = bytes.clone();
+    wrong[100] ^= 1;
+    let short = bytes[..40_000].to_vec();
+    let cases: [(Answer, &[&str]); 3] = [
+        (Answer::whole(&wrong), &["timm/net.tv_in1k: its SHA-256 is", "must be", "50000 bytes"]),
+        (Answer::whole(&short), &["the server gives 40000 bytes, but the file has 50000"]),
+        (Answer::whole(b"<html></html>").header("Content-Type: text/html"), &["a web page instead of the file"]),
+    ];
+    for (answer, parts) in cases {
+        let pair = Pair::new(&bytes, move |_, _| answer.clone());
+        fails(pair.get("timm/net.tv_in1k").0, parts);
+        assert!(!pair.path("snapshots").exists() && !pair.path("refs").exists());
+        assert_eq!(std::fs::read_dir(pair.path("blobs")).unwrap().count(), 0);
+    }
+}
+
+#[test]
+fn a_damaged_file_of_the_cache_is_fetched_anew() {
+    let bytes = noise(50_000);
+    let pair = Pair::good(&bytes);
+    let file = pair.get("timm/net.tv_in1k").0.unwrap();
+    std::fs::write(pair.path("blobs").join(&file.sha256), &bytes[..1000]).unwrap();
+    let (again, notes) = pair.get("timm/net.tv_in1k");
+    assert!(notes.contains("damaged; it is fetched anew"), "{notes}");
+    assert_eq!(again.unwrap(), file);
+    assert_eq!(std::fs::read(file.path).unwrap(), bytes);
+}
+
+#[test]
+fn two_at_once_fetch_once() {
+    let bytes = noise(400_000);
+    let pair = Pair::good(&bytes);
+    let pair = &pair;
+    let paths: Vec<_> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..4).map(|_| scope.spawn(|| pair.get("timm/net.tv_in1k").0.unwrap().path)).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    assert!(paths.iter().all(|path| std::fs::read(path).unwrap() == bytes));
+    assert_eq!(pair.files.requests().len(), 1);
+}
+
+#[test]
+fn a_release_is_known_by_the_digits_in_its_name() {
+    let bytes = noise(20_000);
+    let sha256 = earmark_files::sha256(&bytes);
+    let owned = bytes.clone();
+    let server = Server::new(move |_, request| Answer::good(request, &owned));
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("{}/v0.1/net-{}.pth?download=1", server.url(), &sha256[..8]);
+    let get = |sum: &Sum, folder: &Path| released_file(&url, sum, folder, &network(), &mut |_| ());
+
+    let file = get(&Sum::Sha256(sha256[..8].to_owned()), folder.path()).unwrap();
+    assert_eq!(file, PublishedFile { path: folder.path().join(format!("net-{}.pth", &sha256[..8])), sha256 });
+    assert_eq!(get(&Sum::Sha256(file.sha256.clone()), folder.path()).unwrap(), file);
+    assert_eq!(server.requests().len(), 1, "what is there is used");
+
+    let empty = tempfile::tempdir().unwrap();
+    fails(get(&Sum::Sha256("00000000".to_owned()), empty.path()), &["its SHA-256 is", "must be 00000000"]);
+    assert_eq!(std::fs::read_dir(empty.path()).unwrap().count(), 1, "nothing but the lock is left");
+}
