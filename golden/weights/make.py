@@ -4,18 +4,21 @@ Run: python golden/weights/make.py
 
 `thin.safetensors`   what the files `thin*` hold, in 32 bits
 `thin.pth`           the names and arrays at the top, as timm's releases have them
-`thin_legacy.pth`    the same in PyTorch's form before 1.6, in which torchvision's older files and PANNs' are
+`thin_legacy.pth`    the same in PyTorch's form before 1.6, in which torchvision's older files and PANNs' are (it numbers
+                     arrays by their place in memory, so its bytes are others each time)
 `thin_panns.pth`     under the key `model`, with the constants of PANNs' front end, in the older form too
 `thin_checkpoint.pth` under the key `state_dict` with an optimizer's state and arguments beside it, as timm's training has it
 `resnet_nano.pth`    a whole network with 10 classes, in 16 bits
 `one_channel.safetensors`   what timm makes of its first convolution for one channel
 `endless.pth`        a value that is announced a thousand million times
+`published.json`     where timm's weights of the families lie, and their licences
 `call_*.pth`         calls of `os.system` and `eval` in three places
 """
 
 import argparse
 import json
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +42,14 @@ def resnet(channels, classes):
 
 def save(name, value, old=False):
     torch.save(value, HERE / name, _use_new_zipfile_serialization=not old)
+
+
+def published():
+    """By timm's names of weights, `resnet18.tv_in1k` and so on."""
+    families = r"((legacy_)?(se|wide_)?resne(x?)t[0-9_xd]+|(legacy_)?xception\d*|dpn\w+)[.](\w+_)?in1k"
+    names = [name for name in timm.list_pretrained() if re.fullmatch(families, name) and "_ft_" not in name]
+    configs = {name: timm.get_pretrained_cfg(name) for name in names}
+    return {name: [config.hf_hub_id or config.url, config.license] for name, config in configs.items()}
 
 
 class Call:
@@ -80,6 +91,8 @@ def main():
     save("call_beside.pth", state | {"fc.note": system})
     save("call_old.pth", {"model": state, "note": [{"a": evaluate}]}, old=True)
 
+    lines = ",\n".join(f" {json.dumps(name)}: {json.dumps(entry)}" for name, entry in published().items())
+    (HERE / "published.json").write_text(f"{{\n{lines}\n}}\n")
     versions = {library.__name__: str(library.__version__) for library in (np, safetensors, timm, torch)}
     (HERE / "versions.json").write_text(json.dumps(versions, indent=1) + "\n")
 

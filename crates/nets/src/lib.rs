@@ -11,12 +11,14 @@ mod graph;
 pub mod onnx;
 #[cfg(feature = "pth")]
 mod pth;
+mod published;
 pub mod registry;
 mod transfer;
 mod weights;
 
 pub use analysis::{Init, Parameter, Role, ShapeError};
 pub use graph::{BATCH_NORM_EPS, BATCH_NORM_MOMENTUM, Builder, Graph, Node, NodeId, Op, Window};
-pub use registry::{Input, Pretrained, UnknownVariant, Variant, find, variants};
+pub use published::{Pretrained, Source};
+pub use registry::{Input, UnknownVariant, Variant, find, variants};
 pub use transfer::transfer;
 pub use weights::{Array, Weights, WeightsError};

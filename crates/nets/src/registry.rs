@@ -3,6 +3,7 @@
 use crate::analysis::ShapeError;
 use crate::families;
 use crate::graph::Graph;
+use crate::published::{IMAGENET, Pretrained, Source};
 
 /// What a network takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,15 +14,6 @@ pub enum Input {
     Bins(usize),
     /// Samples: one channel, one bin, a frame for each sample.
     Wave,
-}
-
-/// Weights that somebody has published.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pretrained {
-    /// The repository on the Hugging Face hub, such as `timm/resnet50.tv_in1k`.
-    pub repository: &'static str,
-    /// Their licence, an SPDX identifier in small letters.
-    pub licence: &'static str,
 }
 
 /// A named network.
@@ -52,9 +44,14 @@ impl Variant {
         Self { input: Input::Wave, ..Self::new(name, family, build) }
     }
 
-    /// With published weights.
+    /// With weights on the Hugging Face hub that have learned from ImageNet.
     pub(crate) const fn hub(self, repository: &'static str, licence: &'static str) -> Self {
-        Self { pretrained: Some(Pretrained { repository, licence }), ..self }
+        self.published(Source::Hub(repository), IMAGENET, licence)
+    }
+
+    /// With published weights.
+    pub(crate) const fn published(self, source: Source, data: &'static str, licence: &'static str) -> Self {
+        Self { pretrained: Some(Pretrained { source, data, licence }), ..self }
     }
 
     /// With the weights of another network behind its front.
@@ -65,6 +62,16 @@ impl Variant {
     /// For features of so many bins.
     pub(crate) const fn bins(self, bins: usize) -> Self {
         Self { input: Input::Bins(bins), ..self }
+    }
+
+    /// The published weights that it can start with: its own, or its body's.
+    pub fn start(&self) -> Option<Pretrained> {
+        self.pretrained.or_else(|| find(self.body?).ok()?.pretrained)
+    }
+
+    /// What the names of parameters begin with that stand before a body of another network.
+    pub fn front(&self) -> Option<&'static str> {
+        (self.input == Input::Wave).then_some(families::wave::FRONT)
     }
 
     /// The network's graph for `channels` of input and `classes` of output.

@@ -7,23 +7,24 @@ use crate::weights::{Array, Weights, WeightsError};
 
 /// The weights that `graph` starts with: `given` ones, but for its head, which is as in `fresh`.
 ///
-/// The head is the last layer with parameters; what is given for it, of any number of classes, is passed over. So is
-/// what stands before the network that the given weights are of: parameters whose names begin with one of `front` are
-/// as in `fresh` too. The stem is the first convolution after that; where it takes one channel and was given for more,
-/// its filters are summed over them, as timm does: a picture of one channel is a picture whose channels are equal.
+/// What is given for the head, of any number of classes, is passed over. `front` is what the names begin with that stand
+/// before the network's body: where nothing is given for them, the given weights are a body's, and these are as in
+/// `fresh` too. The stem is the body's first convolution; where it takes one channel and was given for more, its filters
+/// are summed over them, as timm does: a picture of one channel is a picture whose channels are equal.
 ///
 /// # Errors
 /// All given arrays that are missing, too many, or of another shape than the network's, listed at once.
-pub fn transfer(graph: &Graph, given: Weights, fresh: Weights, front: &[&str]) -> Result<Weights, WeightsError> {
-    let is_front = |name: &str| front.iter().any(|prefix| name.starts_with(prefix));
-    let head = graph.nodes().iter().rfind(|node| !node.parameters().is_empty());
+pub fn transfer(graph: &Graph, given: Weights, fresh: Weights, front: Option<&str>) -> Result<Weights, WeightsError> {
+    let begins = |name: &str| front.is_some_and(|front| name.starts_with(front));
+    let front_is_given = given.0.keys().any(|name| begins(name));
+    let is_new = |name: &str| begins(name) && !front_is_given;
     let head: BTreeSet<String> =
-        head.into_iter().flat_map(|node| node.parameters()).map(|parameter| parameter.name).collect();
+        graph.head().into_iter().flat_map(|node| node.parameters()).map(|parameter| parameter.name).collect();
 
     let mut weights = given;
     weights.0.retain(|name, _| !head.contains(name));
     let mut convolutions = graph.nodes().iter().filter(|node| matches!(node.op, Op::Conv2d { .. }));
-    let stem = convolutions.find(|node| !is_front(&node.path)).and_then(|node| node.parameters().into_iter().next());
+    let stem = convolutions.find(|node| !begins(&node.path)).and_then(|node| node.parameters().into_iter().next());
     if let Some(stem) = stem
         && let Some(array) = weights.0.get_mut(&stem.name)
         && matches!((&array.shape[..], &stem.shape[..]), ([_, given, _, _], [_, 1, _, _]) if *given > 1)
@@ -31,9 +32,9 @@ pub fn transfer(graph: &Graph, given: Weights, fresh: Weights, front: &[&str]) -
         *array = summed(array);
     }
     let mut expected = graph.parameters();
-    expected.retain(|parameter| !head.contains(&parameter.name) && !is_front(&parameter.name));
+    expected.retain(|parameter| !head.contains(&parameter.name) && !is_new(&parameter.name));
     weights.check_against(expected)?;
-    let ours = fresh.0.into_iter().filter(|(name, _)| head.contains(name) || is_front(name));
+    let ours = fresh.0.into_iter().filter(|(name, _)| head.contains(name) || is_new(name));
     weights.0.extend(ours);
     Ok(weights)
 }

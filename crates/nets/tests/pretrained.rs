@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use earmark_nets::{Array, Builder, Graph, Weights, WeightsError, find, transfer};
+use earmark_nets::{Array, Graph, Source, Weights, WeightsError, find, transfer, variants};
 
 fn golden(name: &str) -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../golden/weights")).join(name)
@@ -76,7 +76,7 @@ fn damaged_files_are_errors() {
 fn the_head_is_new_and_the_rest_is_given() {
     let graph = find("resnet_nano").unwrap().graph(3, 41);
     let fresh = filled(&graph, 7.0);
-    let started = transfer(&graph, nano(), fresh.clone(), &[]).unwrap();
+    let started = transfer(&graph, nano(), fresh.clone(), None).unwrap();
     started.check(&graph).unwrap();
     for (name, array) in &started.0 {
         let expected = if name.starts_with("fc.") { &fresh.0[name] } else { &nano().0[name] };
@@ -87,15 +87,15 @@ fn the_head_is_new_and_the_rest_is_given() {
     let fresh = filled(&graph, 7.0);
     let mut headless = nano();
     headless.0.retain(|name, _| !name.starts_with("fc."));
-    let started = transfer(&graph, nano(), fresh.clone(), &[]).unwrap();
+    let started = transfer(&graph, nano(), fresh.clone(), None).unwrap();
     assert_eq!(started.0["fc.weight"], fresh.0["fc.weight"]);
-    assert_eq!(transfer(&graph, headless, fresh, &[]).unwrap(), started);
+    assert_eq!(transfer(&graph, headless, fresh, None).unwrap(), started);
 }
 
 #[test]
 fn one_channel_sums_the_stem_as_timm_does() {
     let graph = find("resnet_nano").unwrap().graph(1, 10);
-    let started = transfer(&graph, nano(), filled(&graph, 7.0), &[]).unwrap();
+    let started = transfer(&graph, nano(), filled(&graph, 7.0), None).unwrap();
     started.check(&graph).unwrap();
     let (ours, expected) = (&started.0["conv1.weight"], Weights::read(&golden("one_channel.safetensors")).unwrap());
     assert_eq!(ours.shape, [16, 1, 3, 3]);
@@ -104,39 +104,65 @@ fn one_channel_sums_the_stem_as_timm_does() {
 
     // No other number of channels: neither two of three, nor three of one.
     let two = find("resnet_nano").unwrap().graph(2, 10);
-    let error = transfer(&two, nano(), filled(&two, 7.0), &[]).unwrap_err().to_string();
+    let error = transfer(&two, nano(), filled(&two, 7.0), None).unwrap_err().to_string();
     assert!(error.contains("conv1.weight [16, 3, 3, 3] instead of [16, 2, 3, 3]"), "{error}");
     let three = find("resnet_nano").unwrap().graph(3, 10);
-    let error = transfer(&three, started, filled(&three, 7.0), &[]).unwrap_err().to_string();
+    let error = transfer(&three, started, filled(&three, 7.0), None).unwrap_err().to_string();
     assert!(error.contains("conv1.weight [16, 1, 3, 3] instead of [16, 3, 3, 3]"), "{error}");
 }
 
 #[test]
-fn what_stands_before_a_network_is_new() {
-    // A convolution before the one whose filters are summed; both take one channel.
-    let mut g = Builder::new(1);
-    let x = g.conv2d("front.conv", 0, 1, 3, 1, 1);
-    let x = g.conv2d("conv1", x, 2, 1, 1, 1);
-    let x = g.global_avg_pool("avgpool", x);
-    g.linear("fc", x, 4);
-    let graph = g.finish();
-    let array = |shape: &[usize], data: &[f32]| Array { shape: shape.to_vec(), data: data.to_vec() };
-    let given = Weights(BTreeMap::from([
-        ("conv1.weight".to_owned(), array(&[2, 3, 1, 1], &[1.0, 2.0, 4.0, -1.0, 0.5, 8.0])),
-        ("fc.weight".to_owned(), array(&[1, 2], &[1.0, 1.0])),
-    ]));
+fn a_wave_network_takes_the_weights_of_its_body() {
+    let wave = find("wave_resnet_nano").unwrap();
+    let graph = wave.graph(1, 10);
     let fresh = filled(&graph, 7.0);
-    let started = transfer(&graph, given.clone(), fresh.clone(), &["front."]).unwrap();
-    assert_eq!(started.0["conv1.weight"], array(&[2, 1, 1, 1], &[7.0, 7.5]));
-    assert_eq!(started.0["front.conv.weight"], fresh.0["front.conv.weight"]);
-    let error = transfer(&graph, given, fresh, &[]).unwrap_err().to_string();
-    assert!(error.contains("missing: front.conv.weight"), "{error}");
+    let started = transfer(&graph, nano(), fresh.clone(), wave.front()).unwrap();
+    started.check(&graph).unwrap();
+    let picture = find("resnet_nano").unwrap().graph(1, 10);
+    let body = transfer(&picture, nano(), filled(&picture, 7.0), None).unwrap();
+    for (name, array) in &started.0 {
+        let expected = if name.starts_with("front.") { &fresh.0[name] } else { &body.0[name] };
+        assert_eq!(array, expected, "{name}");
+    }
+    // Weights of a wave network are taken with their front.
+    let mut given = started;
+    given.0.get_mut("front.branch1.conv1.weight").unwrap().data[0] = 5.0;
+    let again = transfer(&graph, given.clone(), fresh.clone(), wave.front()).unwrap();
+    assert_eq!(again, given);
+    given.0.remove("front.branch1.conv1.weight");
+    let error = transfer(&graph, given, fresh, wave.front()).unwrap_err().to_string();
+    assert!(error.contains("missing: front.branch1.conv1.weight"), "{error}");
+}
+
+#[test]
+fn published_weights_are_where_timm_has_them() {
+    let timm: BTreeMap<String, (String, String)> =
+        serde_json::from_slice(&std::fs::read(golden("published.json")).unwrap()).unwrap();
+    let mut sources = 0;
+    for variant in variants() {
+        let Some(published) = variant.pretrained else { continue };
+        let entry = timm.iter().find(|(_, (place, _))| *place == published.source.to_string());
+        if published.data == "audioset" {
+            continue;
+        }
+        let (name, (_, licence)) =
+            entry.unwrap_or_else(|| panic!("{}: timm has no {}", variant.name, published.source));
+        assert_eq!((name.split('.').next().unwrap(), licence.as_str()), (variant.name, published.licence));
+        if let Source::Release { url, sha256 } = published.source {
+            assert!(url.ends_with(&format!("-{sha256}.pth")), "{url}");
+        }
+        sources += 1;
+    }
+    assert!(sources > 20, "{sources}");
+    let of = |name: &str| find(name).unwrap().start().map(|published| published.source);
+    assert_eq!(of("wave_resnet50"), of("resnet50"));
+    assert_eq!(of("resnet_nano"), None);
 }
 
 #[test]
 fn weights_of_another_architecture_are_listed() {
     let graph = find("resnext_nano").unwrap().graph(3, 10);
-    let error = transfer(&graph, nano(), filled(&graph, 7.0), &[]).unwrap_err().to_string();
+    let error = transfer(&graph, nano(), filled(&graph, 7.0), None).unwrap_err().to_string();
     for part in
         ["missing: ", "layer1.0.bn3.bias", "of another shape: ", "conv1.weight [16, 3, 3, 3] instead of [32, 3, 3, 3]"]
     {
@@ -146,6 +172,6 @@ fn weights_of_another_architecture_are_listed() {
     let graph = find("resnet_nano").unwrap().graph(3, 10);
     let mut given = nano();
     given.0.insert("head.weight".to_owned(), Array { shape: vec![1], data: vec![1.0] });
-    let error = transfer(&graph, given, filled(&graph, 7.0), &[]).unwrap_err().to_string();
+    let error = transfer(&graph, given, filled(&graph, 7.0), None).unwrap_err().to_string();
     assert!(error.contains("too many: head.weight"), "{error}");
 }

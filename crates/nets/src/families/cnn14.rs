@@ -4,14 +4,24 @@
 //! mixup does its work. Their own front end is `recipes/cnn14.toml`'s: 32,000 Hz, 1024 samples every 320, 50 to 14,000 Hz.
 
 use crate::graph::{Builder, Graph, NodeId, Op, Window};
+use crate::published::{AUDIOSET, Source};
 use crate::registry::Variant;
 
 /// Bands that the first batch norm is made for.
 const BANDS: usize = 64;
+/// The authors' own, trained on single channels; the SHA-256 is as several of their users list it.
+const WEIGHTS: Source = Source::Release {
+    url: "https://zenodo.org/records/3987831/files/Cnn14_mAP%3D0.431.pth",
+    sha256: "0dc499e40e9761ef5ea061ffc77697697f277f6a960894903df3ada000e34b31",
+};
 
 /// The family's networks.
 pub const VARIANTS: &[Variant] = &[
-    Variant::new("cnn14", "cnn14", |i, o| network([64, 128, 256, 512, 1024, 2048], i, o)).bins(BANDS),
+    Variant::new("cnn14", "cnn14", |i, o| network([64, 128, 256, 512, 1024, 2048], i, o)).bins(BANDS).published(
+        WEIGHTS,
+        AUDIOSET,
+        "cc-by-4.0",
+    ),
     Variant::new("cnn14_nano", "cnn14", |i, o| network([8, 16, 32, 64, 96, 160], i, o)).bins(BANDS),
 ];
 

@@ -4,11 +4,25 @@
 //! the paper's authors used `legacy_seresnext50_32x4d`.
 
 use super::resnet::{Config, RESNET50, RESNEXT_NANO, RESNEXT50_32X4D, RESNEXT101_32X4D, Se, network};
+use crate::published::{IMAGENET, Source};
 use crate::registry::Variant;
 
 const SE_RESNET: &str = "se_resnet";
 const SE_RESNEXT: &str = "se_resnext";
 const APACHE: &str = "apache-2.0";
+// timm 1.0.31 has the older ones as releases alone, with the first digits of their SHA-256 in their names.
+const SERESNET50: Source = Source::Release {
+    url: "https://github.com/rwightman/pytorch-image-models/releases/download/v0.1-cadene/se_resnet50-ce0d4300.pth",
+    sha256: "ce0d4300",
+};
+const SERESNEXT50: Source = Source::Release {
+    url: "https://github.com/rwightman/pytorch-image-models/releases/download/v0.1-weights/legacy_se_resnext50_32x4d-f3651bad.pth",
+    sha256: "f3651bad",
+};
+const SERESNEXT101: Source = Source::Release {
+    url: "https://github.com/rwightman/pytorch-image-models/releases/download/v0.1-weights/legacy_se_resnext101_32x4d-37725eac.pth",
+    sha256: "37725eac",
+};
 
 /// The family's networks.
 pub const VARIANTS: &[Variant] = &[
@@ -17,16 +31,19 @@ pub const VARIANTS: &[Variant] = &[
     // Caffe's bottleneck has its stride where the first paper on ResNet has it.
     Variant::new("legacy_seresnet50", SE_RESNET, |i, o| {
         network(&Config { se: Se::Legacy, stride_first: true, ..RESNET50 }, i, o)
-    }),
+    })
+    .published(SERESNET50, IMAGENET, APACHE),
     Variant::new("seresnext50_32x4d", SE_RESNEXT, |i, o| network(&Config { se: Se::Timm, ..RESNEXT50_32X4D }, i, o))
         .hub("timm/seresnext50_32x4d.gluon_in1k", APACHE),
     Variant::new("seresnext101_32x4d", SE_RESNEXT, |i, o| network(&Config { se: Se::Timm, ..RESNEXT101_32X4D }, i, o))
         .hub("timm/seresnext101_32x4d.gluon_in1k", APACHE),
     Variant::new("legacy_seresnext50_32x4d", SE_RESNEXT, |i, o| {
         network(&Config { se: Se::Legacy, ..RESNEXT50_32X4D }, i, o)
-    }),
+    })
+    .published(SERESNEXT50, IMAGENET, APACHE),
     Variant::new("legacy_seresnext101_32x4d", SE_RESNEXT, |i, o| {
         network(&Config { se: Se::Legacy, ..RESNEXT101_32X4D }, i, o)
-    }),
+    })
+    .published(SERESNEXT101, IMAGENET, APACHE),
     Variant::new("seresnext_nano", SE_RESNEXT, |i, o| network(&Config { se: Se::Timm, ..RESNEXT_NANO }, i, o)),
 ];

@@ -12,6 +12,8 @@ use super::resnet::{self, Config, RESNET_NANO, RESNET50, RESNET101, RESNEXT_NANO
 use crate::graph::{Builder, Graph, NodeId, Window};
 use crate::registry::Variant;
 
+/// What the names of the branches' parameters begin with.
+pub(crate) const FRONT: &str = "front.";
 /// Channels of each branch: rows of the picture.
 const ROWS: usize = 32;
 /// Kernel and stride of each branch's first convolution, and the maximum that makes a column of 150 samples.

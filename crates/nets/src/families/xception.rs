@@ -4,6 +4,7 @@
 //! of the audio tagger used. Its first convolutions have no padding.
 
 use crate::graph::{Builder, Graph, NodeId, Window};
+use crate::published::{IMAGENET, Source};
 use crate::registry::Variant;
 
 /// What makes one network of the family.
@@ -21,10 +22,19 @@ pub struct Config {
 
 const XCEPTION: Config = Config { stem: [32, 64], entry: [128, 256, 728], middle: 8, exit: [1024, 1536, 2048] };
 const NANO: Config = Config { stem: [16, 32], entry: [64, 128, 192], middle: 1, exit: [256, 320, 384] };
+/// timm 1.0.31 has them as a release alone, with the first digits of its SHA-256 in its name.
+const WEIGHTS: Source = Source::Release {
+    url: "https://github.com/rwightman/pytorch-image-models/releases/download/v0.1-cadene/xception-43020ad28.pth",
+    sha256: "43020ad28",
+};
 
 /// The family's networks.
 pub const VARIANTS: &[Variant] = &[
-    Variant::new("legacy_xception", "xception", |i, o| network(&XCEPTION, i, o)),
+    Variant::new("legacy_xception", "xception", |i, o| network(&XCEPTION, i, o)).published(
+        WEIGHTS,
+        IMAGENET,
+        "apache-2.0",
+    ),
     Variant::new("xception_nano", "xception", |i, o| network(&NANO, i, o)),
 ];
 

@@ -1,0 +1,42 @@
+//! Weights that somebody has published.
+
+use std::fmt;
+
+/// Published weights of a network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pretrained {
+    /// Where they lie.
+    pub source: Source,
+    /// What the network has learned from, in small letters: `imagenet` or `audioset`. A recipe asks for them by it.
+    pub data: &'static str,
+    /// Their licence, an SPDX identifier in small letters.
+    pub licence: &'static str,
+}
+
+/// Where published weights lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// `model.safetensors` of a repository on the Hugging Face hub, such as `timm/resnet50.tv_in1k`.
+    Hub(&'static str),
+    /// A file of PyTorch.
+    Release {
+        /// Its address.
+        url: &'static str,
+        /// The SHA-256 of its bytes; where the publishers tell only the first digits, those.
+        sha256: &'static str,
+    },
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Hub(repository) => f.write_str(repository),
+            Self::Release { url, .. } => f.write_str(url),
+        }
+    }
+}
+
+/// Networks that have learned from pictures.
+pub(crate) const IMAGENET: &str = "imagenet";
+/// Networks that have learned from sound.
+pub(crate) const AUDIOSET: &str = "audioset";
