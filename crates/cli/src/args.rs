@@ -231,7 +231,7 @@ impl LimitOptions {
 
 #[derive(Debug, Subcommand)]
 pub enum Nets {
-    /// Name, family, input, parameters and FLOPs of every network
+    /// Name, family, input, parameters, FLOPs and published weights of every network
     List {
         /// One JSON value on stdout
         #[arg(long)]
@@ -241,7 +241,8 @@ pub enum Nets {
     Export {
         /// The network's name
         arch: String,
-        /// Its weights, a safetensors file with timm's or torchvision's names; without it, fresh random ones
+        /// Its weights, a file of safetensors or of PyTorch with timm's or torchvision's names; without it, fresh random
+        /// ones
         #[arg(long, value_name = "W.safetensors")]
         weights: Option<PathBuf>,
         /// Number of classes; by default those of the weights, or 1000
@@ -272,6 +273,9 @@ pub struct Train {
     /// Where features are kept, for runs on the same sounds to share; by default in the run's folder
     #[arg(long, value_name = "DIR", env = "EARMARK_FEATURE_CACHE")]
     pub cache: Option<PathBuf>,
+    /// The hub that published weights are fetched from, as `pretrained = "imagenet"` in a recipe asks for them
+    #[arg(long, value_name = "URL", env = "HF_ENDPOINT", default_value = "https://huggingface.co")]
+    pub hub: String,
     /// cpu, or cuda:0, cuda:1, ...
     #[arg(long, default_value = "cpu", env = "EARMARK_DEVICE")]
     pub device: String,

@@ -7,6 +7,7 @@ use earmark_nets::{find, onnx};
 use earmark_stacking::{Booster, to_onnx};
 use earmark_tagging::{Bundle, Learner};
 
+use crate::pretrained::{self, Origins};
 use crate::recipe::Recipe;
 use crate::results::{self, Results};
 use crate::run::{FULL, Run};
@@ -21,6 +22,7 @@ pub fn write(
     booster: &Booster,
     results: &Results,
 ) -> anyhow::Result<()> {
+    let origins = pretrained::read(&run.folder)?;
     let mut files = BTreeMap::new();
     let mut learners = Vec::new();
     for settings in &recipe.learners {
@@ -34,18 +36,22 @@ pub fn write(
         learners.push(Learner { name, arch, file, features, scaling, windows });
     }
     files.insert(STACK.to_owned(), to_onnx(booster.to_json(), booster.features(), labels.len())?);
-    files.insert("README.md".to_owned(), card(recipe, labels, results).into_bytes());
+    files.insert("README.md".to_owned(), card(recipe, labels, results, &origins).into_bytes());
     let statistics = recipe.stack.statistics.then(|| recipe.statistics.clone());
     Ok(Bundle::new(labels.to_vec(), learners, statistics, Some(STACK.to_owned())).write(&run.path("bundle"), files)?)
 }
 
 /// The model card.
-fn card(recipe: &Recipe, labels: &[String], results: &Results) -> String {
+fn card(recipe: &Recipe, labels: &[String], results: &Results, origins: &Origins) -> String {
     let version = env!("CARGO_PKG_VERSION");
     let learners = recipe.learners.iter().map(|learner| {
         let mixup = if learner.mixup > 0.0 { format!(", mixup Beta({0}, {0})", learner.mixup) } else { String::new() };
+        let start = origins.get(&learner.name).map_or(String::new(), |origin| {
+            let licence = origin.licence.as_deref().unwrap_or("licence unknown");
+            format!(", from the weights of {} ({licence})", origin.source)
+        });
         format!(
-            "- `{}`: {} on {}, crops of {} s{mixup}, {} epochs\n",
+            "- `{}`: {} on {}, crops of {} s{mixup}, {} epochs{start}\n",
             learner.name, learner.arch, learner.features, learner.crop_seconds, learner.epochs
         )
     });
@@ -62,6 +68,6 @@ fn card(recipe: &Recipe, labels: &[String], results: &Results) -> String {
          ## Scores\n\nOut of fold: each training clip is judged by models that never saw it. The bundle's networks have \
          learned from all training clips.\n\n```\n{scores}```\n\n\
          ## Limits\n\nIt knows its labels and nothing else: any sound gets one of them. The rights in the sounds that it \
-         was trained on decide what it may be used for.\n"
+         was trained on, and in the weights that it started from, decide what it may be used for.\n"
     )
 }

@@ -87,19 +87,21 @@ fn bytes(bytes: u64) -> String {
 }
 
 /// The bar of what is being done; lines, where there is no terminal.
-struct Bar {
+pub struct Bar {
     bar: ProgressBar,
     now: Option<(Step, String)>,
 }
 
 impl Bar {
-    fn new(wanted: bool) -> Self {
+    /// A bar on stderr, if that is a terminal and it is wanted; lines otherwise.
+    pub fn new(wanted: bool) -> Self {
         let shown = wanted && std::io::stderr().is_terminal();
         let target = if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         Self { bar: ProgressBar::with_draw_target(None, target), now: None }
     }
 
-    fn show(&mut self, event: Event) {
+    /// Shows what happens.
+    pub fn show(&mut self, event: Event) {
         match event {
             Event::Note(text) => self.bar.suspend(|| output::tell(text)),
             Event::Progress { step, archive, done, total } => {
@@ -138,7 +140,8 @@ impl Bar {
         self.bar.reset_eta();
     }
 
-    fn end(&self) {
+    /// Takes the bar away.
+    pub fn end(&self) {
         self.bar.finish_and_clear();
     }
 }

@@ -16,6 +16,8 @@ mod bundle;
 #[cfg(feature = "train")]
 mod jobs;
 #[cfg(feature = "train")]
+mod pretrained;
+#[cfg(feature = "train")]
 mod progress;
 #[cfg(feature = "train")]
 mod recipe;

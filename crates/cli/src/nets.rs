@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::Context;
-use earmark_nets::{Graph, Input, Pretrained, Variant, Weights, find, onnx, variants};
+use earmark_nets::{Graph, Input, Variant, Weights, find, onnx, variants};
 use serde_json::json;
 
 use crate::args::Nets;
@@ -31,22 +31,22 @@ fn list(as_json: bool) -> anyhow::Result<()> {
         let (parameters, flops) = (graph.parameter_count(), graph.flops(input)?);
         let Variant { name, family, .. } = variant;
         let kind = if variant.input == Input::Wave { "wave" } else { "features" };
-        let pretrained = pretrained(variant);
-        let or_none = |text: Option<&str>| text.unwrap_or("-").to_owned();
+        let start = variant.start();
+        let source = start.map(|start| start.source.to_string());
+        let licence = start.map(|start| start.licence);
         rows.push(vec![
             name.to_string(),
             family.to_string(),
             kind.to_owned(),
             parameters.to_string(),
             format!("{:.3}", flops as f64 / 1e9),
-            or_none(pretrained.map(|pretrained| pretrained.repository)),
-            or_none(pretrained.map(|pretrained| pretrained.licence)),
+            source.as_deref().map_or("-".to_owned(), in_short),
+            licence.unwrap_or("-").to_owned(),
         ]);
         let [_, channels, bins, frames] = input;
         values.push(json!({"name": name, "family": family, "input": kind, "classes": CLASSES,
             "parameters": parameters, "flops": flops, "flops_input": [channels, bins, frames],
-            "pretrained": pretrained.map(|pretrained| pretrained.repository),
-            "licence": pretrained.map(|pretrained| pretrained.licence)}));
+            "pretrained": source, "pretrained_on": start.map(|start| start.data), "licence": licence}));
     }
     if as_json {
         return output::print_json(&values);
@@ -54,17 +54,17 @@ fn list(as_json: bool) -> anyhow::Result<()> {
     output::print(&output::table(&rows))
 }
 
-/// The published weights of a network or of its body.
-fn pretrained(variant: &Variant) -> Option<Pretrained> {
-    variant.pretrained.or_else(|| find(variant.body?).ok()?.pretrained)
+/// A repository's name, or of an address the server and the file.
+fn in_short(source: &str) -> String {
+    match source.strip_prefix("https://").and_then(|rest| rest.split_once('/')) {
+        Some((server, path)) => format!("{server}: {}", path.rsplit('/').next().unwrap_or(path)),
+        None => source.to_owned(),
+    }
 }
 
 fn export(arch: &str, weights: Option<&Path>, classes: Option<usize>, out: &Path) -> anyhow::Result<()> {
     let variant = find(arch)?;
-    let loaded = weights.map(|path| {
-        let weights = Weights::from_safetensors(&earmark_files::read(path)?);
-        weights.with_context(|| path.display().to_string())
-    });
+    let loaded = weights.map(|path| Weights::read(path).with_context(|| path.display().to_string()));
     let loaded = loaded.transpose()?;
     let classes = classes.or_else(|| head_classes(variant, loaded.as_ref()?)).unwrap_or(CLASSES);
     let channels = loaded.as_ref().and_then(|weights| stem_channels(variant, weights)).unwrap_or(variant.channels());

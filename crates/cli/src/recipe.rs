@@ -12,7 +12,7 @@ use earmark_training::LearnerSettings;
 use regex::Regex;
 use serde::{Deserialize, Serialize};
 
-use crate::settings;
+use crate::{pretrained, settings};
 
 /// A recipe, all settings of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -132,6 +132,7 @@ impl Recipe {
                 known()
             );
             learner.check_input(&self.features[&learner.features])?;
+            pretrained::validate(learner)?;
         }
         self.statistics.validate().context("statistics")?;
         self.stack.validate().context("stack")
@@ -185,6 +186,14 @@ mod tests {
             (format!("{GOOD}\nnormalization = \"channels\""), "\"clip\""),
             (format!("{GOOD}\nnormalization = {{ mean = [1.0], deviation = [2.0] }}"), "for each channel"),
             (GOOD.replace("resnet_nano", "resnet_nana"), "resnet_nano"),
+            (
+                format!("{GOOD}\npretrained = \"imagenet\""),
+                "learner a: pretrained = \"imagenet\": there are no published weights of resnet_nano",
+            ),
+            (
+                format!("{}\npretrained = \"imagenet\"", GOOD.replace("resnet_nano", "cnn14")),
+                "the published weights of cnn14 are pretrained = \"audioset\"",
+            ),
             (format!("{GOOD}\n[stack]\neta = 7.0"), "eta"),
             (format!("{GOOD}\n[data]\nfolds = 1"), "data.folds = 1"),
             (format!("{GOOD}{}", &GOOD[GOOD.find("[[").unwrap()..]), "two learners are named \"a\""),

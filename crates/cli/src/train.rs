@@ -14,11 +14,12 @@ use earmark_stacking::Table;
 use earmark_training::{Job, LearnerSettings, TrainingError, check_device, set_threads};
 
 use crate::args::Train;
+use crate::pretrained::{Origin, Origins, Places};
 use crate::progress::Bars;
 use crate::recipe::Recipe;
 use crate::run::{CACHE, FULL, Run};
 use crate::sounds::{Ears, sums};
-use crate::{output, results, stack};
+use crate::{output, pretrained, results, stack};
 
 pub fn run(options: &Train) -> anyhow::Result<()> {
     let recipe = Recipe::read(&options.recipe)?;
@@ -32,6 +33,8 @@ pub fn run(options: &Train) -> anyhow::Result<()> {
     let mut splits = split(&manifest, &recipe)?;
     let mut jobs = all_jobs(&recipe, splits.folds, options.job.as_deref())?;
     Run::check_place(&options.out, &recipe)?;
+    let origins = pretrained::gather(&recipe, manifest.labels.len(), &places(options))?;
+    pretrained::check(&options.out, &origins)?;
     let cache: PathBuf = options.cache.clone().unwrap_or_else(|| options.out.join(CACHE));
     let ears = Ears::open(&recipe, jobs.iter().map(|(learner, _)| learner.name.as_str()), &cache)?;
     let sounds = hear_all(&mut manifest, &ears, &bars)?;
@@ -43,6 +46,7 @@ pub fn run(options: &Train) -> anyhow::Result<()> {
     }
     tell_torn_copies(&splits, &sounds.sums, &bars);
     let run = Run::begin(&options.out, &recipe, &manifest, &splits, &sounds.sums)?;
+    pretrained::write(&options.out, &origins)?;
     save_statistics(&run, &manifest, &recipe, &sounds.clips)?;
 
     let work = Work {
@@ -52,6 +56,7 @@ pub fn run(options: &Train) -> anyhow::Result<()> {
         splits: &splits,
         ears: &ears,
         sounds: &sounds.clips,
+        origins: &origins,
         run: &run,
     };
     let at_once = options.jobs.unwrap_or(if options.device == "cpu" { threads } else { 1 }).clamp(1, jobs.len().max(1));
@@ -62,6 +67,12 @@ pub fn run(options: &Train) -> anyhow::Result<()> {
     }
     stack::level2(&run)?;
     results::print(&run, options.json)
+}
+
+/// Where weights are looked for: files from the recipe's folder on.
+fn places(options: &Train) -> Places<'_> {
+    let recipe = options.recipe.parent().unwrap_or(Path::new(""));
+    Places { recipe, hub: &options.hub, bars: !options.no_progress }
 }
 
 fn open_data(options: &Train, recipe: &Recipe) -> anyhow::Result<Manifest> {
@@ -171,6 +182,7 @@ struct Work<'a> {
     ears: &'a Ears<'a>,
     /// Of the clips to learn from, then of those to test with.
     sounds: &'a [Heard],
+    origins: &'a Origins,
     run: &'a Run,
 }
 
@@ -209,8 +221,10 @@ impl<'a> Work<'a> {
         let train = self.examples(learner, split, true)?;
         let predict = self.examples(learner, split, false)?;
         let names = predict.iter().map(|example| example.name.to_owned()).collect();
+        let start = self.origins.get(&learner.name).map(Origin::start);
         let job = Job {
             learner,
+            start: start.as_ref(),
             front_end: &self.recipe.features[&learner.features],
             split,
             train,

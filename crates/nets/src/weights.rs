@@ -48,12 +48,15 @@ pub enum WeightsError {
     NotFinite(String),
 }
 
+/// The most names of a kind in a message; the error has all.
+const MOST_NAMES: usize = 20;
+
 fn list(missing: &[String], extra: &[String], misshaped: &[String]) -> String {
     let part = |what: &str, names: &[String]| match names {
         [] => None,
         [one] => Some(format!("{what}: {one}")),
-        many if many.len() <= 8 => Some(format!("{} {what}: {}", many.len(), many.join(", "))),
-        many => Some(format!("{} {what}: {}, ...", many.len(), many[..8].join(", "))),
+        many if many.len() <= MOST_NAMES => Some(format!("{} {what}: {}", many.len(), many.join(", "))),
+        many => Some(format!("{} {what}: {}, ...", many.len(), many[..MOST_NAMES].join(", "))),
     };
     let parts = [part("missing", missing), part("too many", extra), part("of another shape", misshaped)];
     parts.into_iter().flatten().collect::<Vec<_>>().join("; ")

@@ -42,6 +42,7 @@ fn train(arch: &str, precision: &str) -> f64 {
     let example = |(clip, name)| Example { name, features: features.view(), label: Some(clip % 41) };
     let folder = tempfile::tempdir().unwrap();
     let job = Job {
+        start: None,
         learner: &learner,
         front_end: &FrontEnd::logmel(),
         split: "bench",

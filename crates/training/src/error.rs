@@ -50,6 +50,24 @@ pub enum TrainingError {
         /// The job's folder.
         folder: PathBuf,
     },
+    /// The file of weights to start with cannot be read, or is another network's.
+    #[error("learner {learner}: pretrained: {}: {source}", path.display())]
+    Start {
+        /// The learner's name.
+        learner: String,
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: WeightsError,
+    },
+    /// The file of weights to start with changed while the run was under way.
+    #[error("learner {learner}: pretrained: {} is not the file any more that it was when the run began", path.display())]
+    OtherStart {
+        /// The learner's name.
+        learner: String,
+        /// The file.
+        path: PathBuf,
+    },
     /// The loss is no number any more.
     #[error("the loss is {loss} in epoch {epoch}; try a lower learning_rate. The batch: {}", clips.join(", "))]
     Diverged {

@@ -14,12 +14,15 @@ use crate::checkpoint::{self, Epoch, State};
 use crate::network::{Network, array, cross_entropy, initial_weights, values};
 use crate::optimizer::{Sgd, learning_rate};
 use crate::settings::{Keep, LearnerSettings, Normalization, Precision};
+use crate::start::Start;
 
 /// One learner on one split.
 #[derive(Debug)]
 pub struct Job<'a> {
     /// The learner.
     pub learner: &'a LearnerSettings,
+    /// The weights that its network starts with; none: random ones.
+    pub start: Option<&'a Start>,
     /// The learner's front end.
     pub front_end: &'a FrontEnd,
     /// The split's name: `fold0`, ..., `full`.
@@ -91,7 +94,7 @@ impl Job<'_> {
         earmark_files::create_folder(self.folder)?;
         let mut state = match checkpoint::load(self.folder, &fingerprint)? {
             Some(state) => state,
-            None => State { weights: initial_weights(&graph, self.seed, &self.keys()), ..State::default() },
+            None => State { weights: self.first_weights(&graph)?, ..State::default() },
         };
         if state.history.len() < self.learner.epochs {
             self.train(&graph, &mut state, &scaling, device, &fingerprint, report)?;
@@ -110,11 +113,21 @@ impl Job<'_> {
         checkpoint::remove(self.folder);
     }
 
-    /// What decides the outcome: settings, seed, split, clips and classes.
+    /// The weights before the first step.
+    fn first_weights(&self, graph: &Graph) -> Result<Weights, TrainingError> {
+        let drawn = initial_weights(graph, self.seed, &self.keys());
+        match self.start {
+            None => Ok(drawn),
+            Some(start) => start.weights(self.learner, graph, drawn),
+        }
+    }
+
+    /// What decides the outcome: settings, seed, split, clips and classes, and the weights to start with.
     pub fn fingerprint(&self) -> String {
         let names = |examples: &[Example]| -> Vec<(String, Option<usize>)> {
             examples.iter().map(|example| (example.name.to_owned(), example.label)).collect()
         };
+        let start = self.start.map(|start| &start.sha256);
         let all = serde_json::json!([
             self.learner,
             self.front_end,
@@ -122,7 +135,8 @@ impl Job<'_> {
             self.seed,
             self.labels,
             names(&self.train),
-            names(&self.predict)
+            names(&self.predict),
+            start
         ]);
         sha256(all.to_string().as_bytes())
     }

@@ -2,7 +2,7 @@
 
 use earmark_datasets::{Average, Padding, Windowing};
 use earmark_features::{FrontEnd, Scaling};
-use earmark_nets::Graph;
+use earmark_nets::{Graph, Variant};
 use serde::{Deserialize, Serialize};
 
 use crate::TrainingError;
@@ -17,6 +17,10 @@ pub struct LearnerSettings {
     pub arch: String,
     /// The front end, one of the recipe's `[features.*]`.
     pub features: String,
+    /// The weights that the network starts with: `"imagenet"`, `"audioset"` for those that somebody has published, else
+    /// a file of them; none: random ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pretrained: Option<String>,
     /// Length of a random crop and of a window, in seconds.
     #[serde(default = "defaults::crop_seconds")]
     pub crop_seconds: f64,
@@ -219,12 +223,19 @@ impl LearnerSettings {
     /// A name that no network has; features that it does not take, crops that are too short for it, fewer than two
     /// classes.
     pub fn graph(&self, front_end: &FrontEnd, classes: usize) -> Result<Graph, TrainingError> {
-        let learner = || self.name.clone();
         let (channels, bins) = front_end.shape();
         let input = [2, channels, bins, self.windowing(front_end).frames];
+        let graph = self.variant()?.fit(input, classes);
+        graph.map_err(|source| TrainingError::Shape { learner: self.name.clone(), source })
+    }
+
+    /// The network.
+    ///
+    /// # Errors
+    /// A name that no network has.
+    pub fn variant(&self) -> Result<&'static Variant, TrainingError> {
         let variant = earmark_nets::find(&self.arch);
-        let variant = variant.map_err(|source| TrainingError::Architecture { learner: learner(), source })?;
-        variant.fit(input, classes).map_err(|source| TrainingError::Shape { learner: learner(), source })
+        variant.map_err(|source| TrainingError::Architecture { learner: self.name.clone(), source })
     }
 
     /// Checks what must fit the front end.

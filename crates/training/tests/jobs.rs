@@ -53,6 +53,7 @@ fn run_on(
         .collect();
     let labels = LABELS.map(str::to_owned);
     let job = Job {
+        start: None,
         learner,
         front_end: &FrontEnd::logmel(),
         split: "fold0",

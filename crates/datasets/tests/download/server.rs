@@ -1,4 +1,5 @@
 //! A server on loopback that does what a test tells it, good or bad.
+#![allow(dead_code, reason = "each test file uses its own part")]
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};

@@ -1,0 +1,168 @@
+//! The weights from elsewhere that networks start with: found or fetched before anything is heard.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use earmark_datasets::download::{Hub, Network, PublishedFile, Sum, released_file, torch_checkpoints};
+use earmark_nets::{Pretrained, Source};
+use earmark_training::{LearnerSettings, Start};
+use serde::{Deserialize, Serialize};
+
+use crate::download::Bar;
+use crate::output;
+use crate::recipe::Recipe;
+
+/// In a run's folder: what its networks have started with.
+pub const FILE: &str = "pretrained.json";
+/// Names of published weights in a recipe. Whatever else stands there is a file.
+const NAMES: [&str; 2] = ["imagenet", "audioset"];
+/// The file of a repository of timm on the hub.
+const WEIGHTS: &str = "model.safetensors";
+
+/// Where the weights come from that a learner starts with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// A repository, an address, or a file as the recipe names it.
+    pub source: String,
+    /// The licence of published weights.
+    pub licence: Option<String>,
+    /// The SHA-256 of the file's bytes.
+    pub sha256: String,
+    /// The file, where this was found out just now.
+    #[serde(skip)]
+    path: PathBuf,
+}
+
+impl Origin {
+    /// What a job needs of it.
+    pub fn start(&self) -> Start {
+        Start { path: self.path.clone(), sha256: self.sha256.clone() }
+    }
+}
+
+/// Where to look for weights.
+pub struct Places<'a> {
+    /// The folder of the recipe, which files are named from.
+    pub recipe: &'a Path,
+    /// The address of the hub.
+    pub hub: &'a str,
+    /// Whether bars are wanted.
+    pub bars: bool,
+}
+
+/// What learners start with, by their names; those that start with random weights are not in it.
+pub type Origins = BTreeMap<String, Origin>;
+
+/// Checks that published weights are there for a learner that asks for them.
+pub fn validate(learner: &LearnerSettings) -> anyhow::Result<()> {
+    let Some(name) = learner.pretrained.as_deref().filter(|name| NAMES.contains(name)) else { return Ok(()) };
+    let asked = || format!("learner {}: pretrained = {name:?}", learner.name);
+    let published = learner.variant()?.start();
+    let published =
+        published.with_context(|| format!("{}: there are no published weights of {}", asked(), learner.arch))?;
+    anyhow::ensure!(
+        published.data == name,
+        "{}: the published weights of {} are pretrained = {:?}",
+        asked(),
+        learner.arch,
+        published.data
+    );
+    Ok(())
+}
+
+/// Finds the weights that learners start with, fetches what is not there, and checks that they fit the networks.
+///
+/// # Errors
+/// A file that is not there or cannot be fetched; weights of another network.
+pub fn gather(recipe: &Recipe, classes: usize, places: &Places) -> anyhow::Result<Origins> {
+    let mut origins = Origins::new();
+    for learner in &recipe.learners {
+        let Some(asked) = &learner.pretrained else { continue };
+        let key = || format!("learner {}: pretrained = {asked:?}", learner.name);
+        let origin = match learner.variant()?.start().filter(|_| NAMES.contains(&asked.as_str())) {
+            Some(published) => fetch(&published, places).with_context(key)?,
+            None => file(asked, places).with_context(key)?,
+        };
+        origin.start().check(learner, &learner.graph(recipe.front_end(&learner.name)?, classes)?)?;
+        origins.insert(learner.name.clone(), origin);
+    }
+    Ok(origins)
+}
+
+/// A file that the recipe names.
+fn file(asked: &str, places: &Places) -> anyhow::Result<Origin> {
+    let path = places.recipe.join(asked);
+    let sha256 = earmark_files::sha256_file(&path);
+    let names = || format!("neither a file that can be read nor a name of published weights ({})", NAMES.join(", "));
+    Ok(Origin { source: asked.to_owned(), licence: None, sha256: sha256.with_context(names)?, path })
+}
+
+/// The file of published weights.
+fn fetch(published: &Pretrained, places: &Places) -> anyhow::Result<Origin> {
+    let Pretrained { source, data, licence } = published;
+    output::tell(&format!("weights of {source} (learned from {data}), licence: {licence}"));
+    let network = Network::default();
+    let mut bar = Bar::new(places.bars);
+    let fetched = match source {
+        Source::Hub(repository) => {
+            let hub = Hub::at(places.hub)?;
+            hub.file(repository, WEIGHTS, &network, &mut |event| bar.show(event)).with_context(|| {
+                format!("{WEIGHTS} of {repository} is not to be had; name another hub by --hub or HF_ENDPOINT, or a file in the recipe")
+            })
+        }
+        Source::Release { url, sha256 } => {
+            let sum = Sum::Sha256((*sha256).to_owned());
+            released_file(url, &sum, &torch_checkpoints()?, &network, &mut |event| bar.show(event)).with_context(|| {
+                format!("{url} is not to be had; bring it by other means, and name the file in the recipe")
+            })
+        }
+    };
+    bar.end();
+    let PublishedFile { path, sha256 } = fetched?;
+    Ok(Origin { source: source.to_string(), licence: Some((*licence).to_owned()), sha256, path })
+}
+
+/// Checks that a run in `folder`, if there is one, began with the same weights.
+///
+/// # Errors
+/// Other weights.
+pub fn check(folder: &Path, origins: &Origins) -> anyhow::Result<()> {
+    let path = folder.join(FILE);
+    for (learner, then) in read(folder)? {
+        let now = origins.get(&learner).map_or("unknown", |origin| &origin.sha256);
+        anyhow::ensure!(
+            now == then.sha256,
+            "learner {learner}: the weights of {} are not those that the run began with: their SHA-256 is {now}, and was {} \
+             (in {}); bring the old ones back, or choose another --out",
+            then.source,
+            then.sha256,
+            path.display()
+        );
+    }
+    Ok(())
+}
+
+/// What the learners of a run have started with.
+///
+/// # Errors
+/// A damaged file.
+pub fn read(folder: &Path) -> anyhow::Result<Origins> {
+    let path = folder.join(FILE);
+    if !path.exists() {
+        return Ok(Origins::new());
+    }
+    serde_json::from_slice(&earmark_files::read(&path)?).with_context(|| format!("{} is damaged", path.display()))
+}
+
+/// Writes down what the learners of a run start with.
+///
+/// # Errors
+/// The disk.
+pub fn write(folder: &Path, origins: &Origins) -> anyhow::Result<()> {
+    let path = folder.join(FILE);
+    if !origins.is_empty() && !path.exists() {
+        earmark_files::write_atomic(&path, &serde_json::to_vec_pretty(origins)?)?;
+    }
+    Ok(())
+}

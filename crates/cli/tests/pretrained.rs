@@ -1,0 +1,247 @@
+//! Networks that start with weights from elsewhere: from a file, and from a hub on loopback.
+#![cfg(feature = "train")]
+#![allow(clippy::unwrap_used, reason = "a test stops at the first fault")]
+
+mod common;
+#[path = "../../datasets/tests/download/server.rs"]
+mod server;
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use common::{Place, RECIPE, Ran, SYNTH, TRAIN};
+use earmark_nets::{Array, Weights, find};
+use server::{Answer, Server};
+
+const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
+
+fn golden(name: &str) -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../golden/weights").join(name)
+}
+
+/// Learner `a` alone, in a folder of its own, with further settings.
+fn recipe(settings: &str) -> String {
+    let one = &RECIPE[..RECIPE.rfind("[[learners]]").unwrap()];
+    one.replace("features = \"logmel\"\n", &format!("features = \"logmel\"\n{settings}\n"))
+}
+
+/// A data set, timm's weights of `resnet_nano`, and a recipe that names them from its own folder.
+fn place(name: &str, settings: &str) -> Place {
+    let place = Place::new(name);
+    place.run(SYNTH).done();
+    place.write("recipes/weights/nano.pth", std::fs::read(golden("resnet_nano.pth")).unwrap());
+    place.write("recipe.toml", recipe(&format!("pretrained = \"recipes/weights/nano.pth\"\n{settings}")));
+    place
+}
+
+fn learned(place: &Place, job: &str) -> Weights {
+    Weights::read(&place.path(&format!("run/jobs/{job}/weights.safetensors"))).unwrap()
+}
+
+/// The largest difference of two arrays' values.
+fn difference(a: &Array, b: &Array) -> f32 {
+    assert_eq!(a.shape, b.shape);
+    a.data.iter().zip(&b.data).fold(0.0, |most, (a, b)| most.max((a - b).abs()))
+}
+
+#[test]
+fn training_starts_with_a_file_s_weights() {
+    // Steps so small that the weights stay where they began.
+    let place = place("pretrained-file", "weight_decay = 0.0\ncheckpoint = \"last\"");
+    let text = place.text("recipe.toml").replace("learning_rate = 0.02", "learning_rate = 1e-9");
+    place.write("recipes/mine.toml", text.replace("recipes/weights", "weights"));
+    place.run(&TRAIN.replace("recipe.toml", "recipes/mine.toml")).done();
+
+    let (given, learned) = (Weights::read(&golden("resnet_nano.pth")).unwrap(), learned(&place, "a/full"));
+    for (name, array) in learned.0.iter().filter(|(name, _)| !name.contains("running")) {
+        match name.starts_with("fc.") {
+            true => assert_eq!(array.shape[0], 12, "{name}"),
+            false => assert!(difference(array, &given.0[name]) < 1e-5, "{name}"),
+        }
+    }
+    let sha256 = earmark_files::sha256(&place.read("recipes/weights/nano.pth"));
+    let origin = serde_json::json!({"a": {"source": "weights/nano.pth", "licence": null, "sha256": sha256}});
+    assert_eq!(place.json("run/pretrained.json"), origin);
+    let card = place.text("run/bundle/README.md");
+    assert!(card.contains("from the weights of weights/nano.pth (licence unknown)"), "{card}");
+}
+
+#[test]
+fn a_killed_run_goes_on_with_the_same_weights_only() {
+    let whole = place("pretrained-whole", "");
+    whole.run(TRAIN).done();
+
+    let broken = place("pretrained-broken", "");
+    broken.write("recipe.toml", broken.text("recipe.toml").replace("epochs = 2", "epochs = 6"));
+    let mut child = broken.command(TRAIN).stdout(Stdio::null()).spawn().unwrap();
+    while !broken.path("run/jobs/a/fold0/checkpoint.json").exists() {
+        assert!(child.try_wait().unwrap().is_none(), "it ended before it could be killed");
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // Other weights, of the same network: the run does not mix them.
+    let mut other = Weights::read(&golden("resnet_nano.pth")).unwrap();
+    other.0.get_mut("conv1.weight").unwrap().data[0] += 1.0;
+    broken.write("recipes/weights/nano.pth", other.to_safetensors().unwrap());
+    broken.run(TRAIN).failed(&[
+        "learner a",
+        "recipes/weights/nano.pth",
+        "SHA-256",
+        "the run began with",
+        "run/pretrained.json",
+    ]);
+    broken.write("recipes/weights/nano.pth", std::fs::read(golden("resnet_nano.pth")).unwrap());
+    broken.run(TRAIN).done();
+
+    let unbroken = place("pretrained-unbroken", "");
+    unbroken.write("recipe.toml", broken.text("recipe.toml"));
+    unbroken.run(TRAIN).done();
+    for split in ["fold0", "fold1", "full"] {
+        for file in ["weights.safetensors", "predictions.csv", "job.json"] {
+            let file = format!("run/jobs/a/{split}/{file}");
+            assert!(broken.read(&file) == unbroken.read(&file), "{file}");
+        }
+    }
+
+    // What the network starts with is part of what a job is.
+    let scratch = place("pretrained-scratch", "");
+    scratch.write("recipe.toml", recipe(""));
+    scratch.run(TRAIN).done();
+    let loss = |place: &Place| common::csv(&place.text("run/jobs/a/fold0/history.csv")).1[0][2].clone();
+    assert_ne!(loss(&whole), loss(&scratch));
+    assert_ne!(
+        whole.json("run/jobs/a/fold0/job.json")["fingerprint"],
+        scratch.json("run/jobs/a/fold0/job.json")["fingerprint"]
+    );
+    assert!(!scratch.path("run/pretrained.json").exists());
+}
+
+#[test]
+fn faults_of_a_file_are_told_before_anything_is_heard() {
+    let place = place("pretrained-faults", "");
+    let tell = |bytes: Option<Vec<u8>>, reasons: &[&str]| {
+        place.remove("recipes/weights/nano.pth");
+        if let Some(bytes) = bytes {
+            place.write("recipes/weights/nano.pth", bytes);
+        }
+        place.run(TRAIN).failed(reasons);
+        assert!(!place.path("run/cache").exists(), "{reasons:?}");
+    };
+    let read = |name: &str| Some(std::fs::read(golden(name)).unwrap());
+    tell(None, &["learner a: pretrained = \"recipes/weights/nano.pth\": ", "No such file"]);
+    tell(read("thin.pth"), &["learner a: pretrained: ", "conv1.weight [2, 3, 3, 3] instead of [16, 3, 3, 3]"]);
+    tell(read("call_beside.pth"), &["learner a: pretrained: ", "refused: the file asks for posix.system to be run"]);
+    tell(read("resnet_nano.pth").map(|bytes| bytes[..500_000].to_vec()), &["not a readable file of weights"]);
+    tell(Some(b"<html>Not Found</html>".to_vec()), &["not a readable file of weights"]);
+
+    place.write("recipe.toml", recipe("pretrained = \"imagnet\""));
+    place.run(TRAIN).failed(&["pretrained = \"imagnet\"", "names of published weights", "imagenet, audioset"]);
+}
+
+/// The command with folders and a hub of the test's own, and no proxies of whoever runs it.
+fn command(place: &Place, words: &str) -> Command {
+    let mut command = place.command(words);
+    for name in ["all_proxy", "https_proxy", "http_proxy", "no_proxy"] {
+        command.env_remove(name).env_remove(name.to_ascii_uppercase());
+    }
+    for name in ["HF_HUB_CACHE", "HF_HUB_OFFLINE", "HF_ENDPOINT", "TORCH_HOME"] {
+        command.env_remove(name);
+    }
+    command.env("HF_HOME", place.path("hf"));
+    command
+}
+
+/// Weights of a size that training can begin with.
+fn resnet18() -> Weights {
+    let array = |p: earmark_nets::Parameter| {
+        let inputs: usize = p.shape.iter().skip(1).product();
+        let size = if p.shape.len() > 1 { (3.0 / inputs as f32).sqrt() } else { 0.0 };
+        let rest =
+            if p.name.ends_with("running_var") || p.shape.len() == 1 && p.name.ends_with("weight") { 1.0 } else { 0.0 };
+        let noise =
+            (1..=p.len() as u64).map(|n| (n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as f32 / 8_388_608.0 - 1.0);
+        (p.name, Array { data: noise.map(|noise| noise * size + rest).collect(), shape: p.shape })
+    };
+    Weights(find("resnet18").unwrap().graph(3, 1000).parameters().into_iter().map(array).collect())
+}
+
+#[test]
+fn published_weights_come_from_a_hub() {
+    let place = place("pretrained-hub", "");
+    let imagenet =
+        recipe("pretrained = \"imagenet\"").replace("resnet_nano", "resnet18").replace("epochs = 2", "epochs = 1");
+    place.write("recipe.toml", imagenet);
+    let bytes = resnet18().to_safetensors().unwrap();
+
+    let (sha256, size, half) = (earmark_files::sha256(&bytes), bytes.len(), bytes.len() / 2);
+    let files = Server::new(move |n, request| match n {
+        0 => Answer::good(request, &bytes).cut(half),
+        _ => Answer::good(request, &bytes),
+    });
+    let place_of_file = format!("{}/blob", files.url());
+    let hub = {
+        let sha256 = sha256.clone();
+        Server::new(move |_, request| match request.path.as_str() {
+            "/timm/resnet18.tv_in1k/resolve/main/model.safetensors" => {
+                Answer::hub(COMMIT, &sha256, size, &place_of_file)
+            }
+            _ => Answer::status("404 Not Found"),
+        })
+    };
+    let words = format!("{TRAIN} --job a/fold0 --hub {}/", hub.url());
+    let ran = Ran::of(command(&place, &words), &words).done();
+    for told in [
+        "weights of timm/resnet18.tv_in1k (learned from imagenet), licence: bsd-3-clause\n",
+        "fetching timm/resnet18.tv_in1k, 46.8",
+        "timm/resnet18.tv_in1k: the connection broke",
+    ] {
+        assert!(ran.stderr.contains(told), "not told: {told}\n{ran}");
+    }
+    assert_eq!(files.requests()[1].start(), half);
+    let file = format!("hf/hub/models--timm--resnet18.tv_in1k/snapshots/{COMMIT}/model.safetensors");
+    assert_eq!(earmark_files::sha256(&place.read(&file)), sha256);
+    let origin = &place.json("run/pretrained.json")["a"];
+    assert_eq!((&origin["source"], &origin["licence"]), (&"timm/resnet18.tv_in1k".into(), &"bsd-3-clause".into()));
+
+    // The cache is enough for another run.
+    let asked = hub.requests().len();
+    let words = words.replace("--out run", "--out again");
+    Ran::of(command(&place, &words), &words).done();
+    assert_eq!(hub.requests().len(), asked);
+    let weights = |run: &str| place.read(&format!("{run}/jobs/a/fold0/weights.safetensors"));
+    assert!(weights("run") == weights("again"));
+}
+
+#[test]
+fn a_hub_without_the_weights_is_told_and_what_to_do() {
+    let place = place("pretrained-refused", "");
+    place.write("recipe.toml", recipe("pretrained = \"imagenet\"").replace("resnet_nano", "resnet18"));
+    let hub = Server::new(|_, _| Answer::status("404 Not Found"));
+    let mut train = command(&place, TRAIN);
+    train.env("HF_ENDPOINT", hub.url());
+    Ran::of(train, TRAIN).failed(&[
+        "learner a: pretrained = \"imagenet\"",
+        "timm/resnet18.tv_in1k",
+        &format!("{}/timm/resnet18.tv_in1k/resolve/main/model.safetensors", hub.url()),
+        "404 Not Found",
+        "--hub or HF_ENDPOINT, or a file in the recipe",
+    ]);
+    let mut train = command(&place, TRAIN);
+    train.env("HF_HUB_OFFLINE", "1");
+    Ran::of(train, TRAIN).failed(&["timm/resnet18.tv_in1k", "HF_HUB_OFFLINE is set"]);
+    assert!(!place.path("run/cache").exists());
+}
+
+#[test]
+fn pytorch_s_files_are_exported_as_others() {
+    let place = Place::new("pretrained-export");
+    let pth = golden("resnet_nano.pth");
+    place.write("nano.safetensors", Weights::read(&pth).unwrap().to_safetensors().unwrap());
+    place.run(&format!("nets export resnet_nano --weights {} --out pth.onnx", pth.display())).done();
+    place.run("nets export resnet_nano --weights nano.safetensors --out st.onnx").done();
+    assert!(place.read("pth.onnx") == place.read("st.onnx"));
+    let words = format!("nets export resnet_nano --weights {} --out no.onnx", golden("call_top.pth").display());
+    place.run(&words).failed(&["call_top.pth", "posix.system"]);
+    assert!(!place.path("no.onnx").exists());
+}
