@@ -32,7 +32,8 @@ const ONLY_IN: [(&str, &str); 4] = [
 ];
 
 /// What a binary without the feature `train` must not hold.
-const NOT_IN_TAG_ONLY: [&str; 6] = ["tch", "torch-sys", "earmark-training", "earmark-stacking", "ureq", "rustls"];
+const NOT_IN_TAG_ONLY: [&str; 7] =
+    ["tch", "torch-sys", "earmark-training", "earmark-stacking", "ureq", "rustls", "pytorch-reader"];
 
 const MOST_BYTES: u64 = 1 << 20;
 const MOST_LINES: usize = 500;

@@ -64,6 +64,9 @@ fn in_short(source: &str) -> String {
 
 fn export(arch: &str, weights: Option<&Path>, classes: Option<usize>, out: &Path) -> anyhow::Result<()> {
     let variant = find(arch)?;
+    if let Some(classes @ 0..=1) = classes {
+        anyhow::bail!("--classes {classes}: a network tells at least 2 classes apart");
+    }
     let loaded = weights.map(|path| Weights::read(path).with_context(|| path.display().to_string()));
     let loaded = loaded.transpose()?;
     let classes = classes.or_else(|| head_classes(variant, loaded.as_ref()?)).unwrap_or(CLASSES);

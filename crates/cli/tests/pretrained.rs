@@ -136,7 +136,7 @@ fn faults_of_a_file_are_told_before_anything_is_heard() {
     tell(Some(b"<html>Not Found</html>".to_vec()), &["not a readable file of weights"]);
 
     place.write("recipe.toml", recipe("pretrained = \"imagnet\""));
-    place.run(TRAIN).failed(&["pretrained = \"imagnet\"", "names of published weights", "imagenet, audioset"]);
+    place.run(TRAIN).failed(&["pretrained = \"imagnet\"", "a name of published weights (imagenet, audioset)"]);
 }
 
 /// The command with folders and a hub of the test's own, and no proxies of whoever runs it.

@@ -60,6 +60,7 @@ fn accuracy(variant: &Variant, cache: &FeatureCache, [train, predict]: &[Vec<Cli
     let [heard_train, heard_predict] = [train, predict].map(|clips| hear(cache, clips, &front_end));
     let folder = tempfile::tempdir().unwrap();
     let job = Job {
+        start: None,
         learner: &learner,
         front_end: &front_end,
         split: "fold0",
