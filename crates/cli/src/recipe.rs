@@ -187,6 +187,14 @@ mod tests {
             (format!("{GOOD}\nnormalization = {{ mean = [1.0], deviation = [2.0] }}"), "for each channel"),
             (GOOD.replace("resnet_nano", "resnet_nana"), "resnet_nano"),
             (
+                GOOD.replace("resnet_nano", "wave_resnet_nano"),
+                "learner a: wave_resnet_nano takes the wave of one channel, not features of 64 bins",
+            ),
+            (
+                format!("{}\ncrop_seconds = 0.2", GOOD.replace("resnet_nano", "cnn14")),
+                "learner a: the input is too small",
+            ),
+            (
                 format!("{GOOD}\npretrained = \"imagenet\""),
                 "learner a: pretrained = \"imagenet\": there are no published weights of resnet_nano",
             ),
