@@ -1,5 +1,5 @@
-"""The seeds of the targets `decode` (very short files of every format, and some that are broken on purpose) and
-`manifest` (tables and folders of every layout).
+"""The seeds of the targets `decode` (very short files of every format, and some that are broken on purpose), `manifest`
+(tables and folders of every layout) and `weights` (a few numbers in every form that PyTorch and safetensors have).
 
 Run: python fuzz/make_corpus.py
 The seeds of `cache` are made by examples/cache_seeds.rs.
@@ -11,7 +11,9 @@ from pathlib import Path
 
 import av
 import numpy as np
+import safetensors.torch
 import soundfile
+import torch
 
 CORPUS = Path(__file__).parent / "corpus"
 RATE = 8000
@@ -179,12 +181,45 @@ def data_sets():
     yield "no_classes.txt", FOLDERS, 0, "a.wav\nb.wav\n"
 
 
+class Call:
+    """Asks for a call when it is read."""
+
+    def __reduce__(self):
+        return (print, ("called",))
+
+
+def saved(value, **options):
+    out = io.BytesIO()
+    torch.save(value, out, **options)
+    return out.getvalue()
+
+
+def weights():
+    old = {"_use_new_zipfile_serialization": False}
+    state = {"conv.weight": torch.arange(8.0).reshape(2, 1, 2, 2), "bn.num_batches_tracked": torch.tensor(3)}
+    more = state | {"half": torch.ones(2).half(), "turned": torch.ones(2, 3).bfloat16().t(), "none": torch.zeros(0, 2)}
+    yield "zip.pth", saved(state)
+    yield "zip4.pth", saved(more, pickle_protocol=4)
+    yield "old.pth", saved(state, **old)
+    yield "old_model.pth", saved({"model": more, "epoch": 3, "loss": 0.5}, **old)
+    yield "state_dict.pth", saved({"state_dict": state, "args": [True, None, ("a", b"b", {1, 2}, 1 << 70)]})
+    yield "module.pth", saved(torch.nn.Linear(2, 1))
+    yield "call.pth", saved(state | {"call": Call()})
+    yield "call_old.pth", saved(Call(), **old)
+    yield "endless.pth", saved({"a": torch.zeros(1).expand(10**12)})
+    yield "ints.pth", saved({"a": torch.zeros(2, dtype=torch.int32)})
+    yield "nan.pth", saved({"a": torch.tensor([float("nan")])}, **old)
+    yield "f32.safetensors", safetensors.torch.save(state)
+    yield "more.safetensors", safetensors.torch.save({name: value.contiguous() for name, value in more.items()})
+
+
 def main():
     sounds = dict(sound())
     sounds |= broken(sounds["s16_stereo.wav"], sounds["s16.flac"], sounds["fragments.m4a"])
     seeds = {Path("decode") / name: content for name, content in sounds.items()}
     for name, layout, options, *tables in data_sets():
         seeds[Path("manifest") / name] = bytes([layout, options]) + "\x1e".join(tables).encode()
+    seeds |= {Path("weights") / name: content for name, content in weights()}
     for name, content in seeds.items():
         (CORPUS / name).parent.mkdir(parents=True, exist_ok=True)
         (CORPUS / name).write_bytes(content)

@@ -12,9 +12,12 @@ use pytorch_reader::{DType, PickleValue, PytorchError, PytorchReader};
 use crate::weights::{Array, Weights, WeightsError, brain_floats, halves, is_no_weight, singles};
 
 const TENSOR: &str = "torch.Tensor";
-/// What else stands in files of weights; of no use here, and harmless.
-const HARMLESS: [&str; 7] = [
+/// What else stands in files of weights; of no use here, and harmless. An `int` is one of more than 64 bits, and by
+/// `encode` bytes are written.
+const HARMLESS: [&str; 9] = [
+    "_codecs.encode",
     "argparse.Namespace",
+    "int",
     "numpy._core.multiarray.scalar",
     "numpy.core.multiarray.scalar",
     "torch.Size",
