@@ -149,7 +149,7 @@ impl Node {
         if let (Op::Linear { inputs: features, outputs }, &[batch, given]) = (self.op, first) {
             return if given == features { Ok(vec![batch, outputs]) } else { Err(mismatch()) };
         }
-        if matches!(self.op, Op::Relu | Op::Elu | Op::Sigmoid) {
+        if matches!(self.op, Op::Relu | Op::Sigmoid) {
             return Ok(first.to_vec());
         }
         let &[batch, channels, height, width] = first else { return Err(mismatch()) };
@@ -160,9 +160,7 @@ impl Node {
         let fits = |fits: bool, shape: Vec<usize>| if fits { Ok(shape) } else { Err(mismatch()) };
         match self.op {
             Op::Conv2d { inputs, outputs, window, .. } if inputs == channels => windows(outputs, window),
-            Op::Conv2d { .. } | Op::Input { .. } | Op::Linear { .. } | Op::Relu | Op::Elu | Op::Sigmoid => {
-                Err(mismatch())
-            }
+            Op::Conv2d { .. } | Op::Input { .. } | Op::Linear { .. } | Op::Relu | Op::Sigmoid => Err(mismatch()),
             Op::MaxPool2d(window) | Op::AvgPool2d(window) => windows(channels, window),
             Op::BatchNorm { channels: expected, .. } => fits(expected == channels, first.to_vec()),
             Op::GlobalAvgPool => Ok(vec![batch, channels, 1, 1]),

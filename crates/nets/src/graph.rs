@@ -72,8 +72,6 @@ pub enum Op {
     },
     /// `max(x, 0)`.
     Relu,
-    /// `x` where it is positive, `exp(x) - 1` elsewhere.
-    Elu,
     /// `1 / (1 + exp(-x))`.
     Sigmoid,
     /// Maximum of each window.
@@ -250,11 +248,6 @@ impl Builder {
     /// `max(x, 0)`.
     pub fn relu(&mut self, path: &str, x: NodeId) -> NodeId {
         self.keep(path, Op::Relu, x)
-    }
-
-    /// `x` where it is positive, `exp(x) - 1` elsewhere.
-    pub fn elu(&mut self, path: &str, x: NodeId) -> NodeId {
-        self.keep(path, Op::Elu, x)
     }
 
     /// `1 / (1 + exp(-x))`.

@@ -94,7 +94,6 @@ impl<'a> Network<'a> {
                 x.f_batch_norm(scale, shift, mean, variance, training, momentum, eps, true)?
             }
             Op::Relu => x.f_relu()?,
-            Op::Elu => x.f_elu()?,
             Op::Sigmoid => x.f_sigmoid()?,
             Op::MaxPool2d(window) => {
                 let (kernel, stride, padding) = (pair(window.kernel), pair(window.stride), pair(window.padding));

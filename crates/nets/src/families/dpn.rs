@@ -1,7 +1,7 @@
 //! DPN, dual path networks (Chen et al. 2017, arXiv 1707.01629): the first channels of a block's output are added to,
 //! as in ResNet, the others grow, as in DenseNet. Names and numbers are timm's.
 
-use crate::graph::{Builder, Graph, NodeId, Op, Window};
+use crate::graph::{Builder, Graph, NodeId, Window};
 use crate::registry::Variant;
 
 /// Batch norm's epsilon, MXNet's.
@@ -86,7 +86,7 @@ pub fn network(config: &Config, inputs: usize, classes: usize) -> Graph {
         }
     }
     let x = g.batch_norm_eps("features.conv5_bn_ac.bn", x, EPS);
-    let x = g.unary("features.conv5_bn_ac.act", Op::Elu, x);
+    let x = g.relu("features.conv5_bn_ac.act", x);
     let x = g.global_avg_pool("global_pool", x);
     let x = g.conv1x1_bias("classifier", x, classes);
     g.flatten("flatten", x);

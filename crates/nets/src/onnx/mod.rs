@@ -104,7 +104,6 @@ fn operators(node: &Node, mut inputs: Vec<String>, output: String) -> Vec<NodePr
         }
         Op::BatchNorm { eps, .. } => ("BatchNormalization", vec![AttributeProto::float("epsilon", eps as f32)]),
         Op::Relu => ("Relu", Vec::new()),
-        Op::Elu => ("Elu", Vec::new()),
         Op::Sigmoid => ("Sigmoid", Vec::new()),
         Op::MaxPool2d(of) => ("MaxPool", pool(of)),
         Op::AvgPool2d(of) => ("AveragePool", pool(of)),
