@@ -1,6 +1,6 @@
 //! The interpreter that needs no engine: shapes, parameters, FLOPs.
 
-use crate::graph::{Graph, Node, Op, Window};
+use crate::graph::{Graph, Initialization, Node, Op, Window};
 
 /// An input that a network cannot take.
 #[derive(Debug, PartialEq, thiserror::Error)]
@@ -61,9 +61,9 @@ pub enum Role {
 /// How a parameter starts when a network is trained from scratch.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Init {
-    /// Normal with mean 0 and this deviation (He et al. 2015, fan out, as torchvision and timm).
+    /// Normal with mean 0 and this deviation.
     Normal(f64),
-    /// Uniform in plus or minus this bound (torch's default for linear layers).
+    /// Uniform in plus or minus this bound.
     Uniform(f64),
     /// All the same.
     Constant(f32),
@@ -104,17 +104,24 @@ impl Node {
             init,
         };
         use Role::{Learned, Statistic};
-        let uniform = |fan_in: usize| Init::Uniform(1.0 / (fan_in as f64).sqrt());
+        // How many values go in and out of a layer at one place; torch counts all outputs, whatever the groups.
+        let init = |fan_in: usize, fan_out: usize| match self.initialization {
+            Initialization::Glorot => Init::Uniform((6.0 / (fan_in + fan_out) as f64).sqrt()),
+            Initialization::He if matches!(self.op, Op::Conv2d { .. }) => Init::Normal((2.0 / fan_out as f64).sqrt()),
+            Initialization::He | Initialization::Torch => Init::Uniform(1.0 / (fan_in as f64).sqrt()),
+        };
+        let bias_init = |fan_in: usize| match self.initialization {
+            Initialization::Glorot => Init::Constant(0.0),
+            Initialization::He | Initialization::Torch => Init::Uniform(1.0 / (fan_in as f64).sqrt()),
+        };
         match self.op {
             Op::Conv2d { inputs, outputs, window, groups, bias } => {
                 let [height, width] = window.kernel;
-                let fan_in = inputs / groups * height * width;
-                // torch counts all outputs, whatever the groups.
-                let fan_out = (outputs * height * width) as f64;
+                let (fan_in, fan_out) = (inputs / groups * height * width, outputs * height * width);
                 let shape = vec![outputs, inputs / groups, height, width];
-                let init = if bias { uniform(fan_in) } else { Init::Normal((2.0 / fan_out).sqrt()) };
-                let bias = bias.then(|| parameter("bias", vec![outputs], Learned, uniform(fan_in)));
-                [parameter("weight", shape, Learned, init)].into_iter().chain(bias).collect()
+                let weight = parameter("weight", shape, Learned, init(fan_in, fan_out));
+                let bias = bias.then(|| parameter("bias", vec![outputs], Learned, bias_init(fan_in)));
+                [weight].into_iter().chain(bias).collect()
             }
             Op::BatchNorm { channels, .. } => {
                 vec![
@@ -126,8 +133,8 @@ impl Node {
             }
             Op::Linear { inputs, outputs } => {
                 vec![
-                    parameter("weight", vec![outputs, inputs], Learned, uniform(inputs)),
-                    parameter("bias", vec![outputs], Learned, uniform(inputs)),
+                    parameter("weight", vec![outputs, inputs], Learned, init(inputs, outputs)),
+                    parameter("bias", vec![outputs], Learned, bias_init(inputs)),
                 ]
             }
             _ => Vec::new(),

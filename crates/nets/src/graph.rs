@@ -124,6 +124,18 @@ pub const BATCH_NORM_EPS: f64 = 1e-5;
 /// The share of the new batch in batch norm's running statistics, that of torch, torchvision and timm.
 pub const BATCH_NORM_MOMENTUM: f64 = 0.1;
 
+/// How a network's convolutions and linear layers start before training: as those who made the network have it, and
+/// others since.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Initialization {
+    /// Convolutions normal, by the values going out (He et al. 2015), the rest as torch: torchvision, timm's ResNet.
+    He,
+    /// Uniform, by the values coming in: torch's own.
+    Torch,
+    /// Uniform, by the values coming in and going out (Glorot and Bengio 2010), biases 0.
+    Glorot,
+}
+
 /// One operation of a network.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Node {
@@ -133,6 +145,8 @@ pub struct Node {
     pub op: Op,
     /// The nodes whose outputs it takes; all stand before it.
     pub inputs: Vec<NodeId>,
+    /// How its parameters start.
+    pub initialization: Initialization,
 }
 
 /// A network as data: nodes in the order of computation; the first is the input, the last gives the logits.
@@ -183,17 +197,28 @@ impl Graph {
 pub struct Builder {
     nodes: Vec<Node>,
     channels: Vec<usize>,
+    initialization: Initialization,
 }
 
 impl Builder {
-    /// A graph with only its input, which is node 0.
+    /// A graph with only its input, which is node 0; its layers will start as [`Initialization::He`].
     pub fn new(channels: usize) -> Self {
-        let input = Node { path: "x".to_owned(), op: Op::Input { channels }, inputs: Vec::new() };
-        Self { nodes: vec![input], channels: vec![channels] }
+        Self::initialized(channels, Initialization::He)
+    }
+
+    /// A graph with only its input, whose layers will start in another way.
+    pub fn initialized(channels: usize, initialization: Initialization) -> Self {
+        let input = Node { path: "x".to_owned(), op: Op::Input { channels }, inputs: Vec::new(), initialization };
+        Self { nodes: vec![input], channels: vec![channels], initialization }
     }
 
     fn push(&mut self, path: &str, op: Op, inputs: &[NodeId], channels: usize) -> NodeId {
-        self.nodes.push(Node { path: path.to_owned(), op, inputs: inputs.to_vec() });
+        self.nodes.push(Node {
+            path: path.to_owned(),
+            op,
+            inputs: inputs.to_vec(),
+            initialization: self.initialization,
+        });
         self.channels.push(channels);
         self.nodes.len() - 1
     }

@@ -17,7 +17,7 @@ mod transfer;
 mod weights;
 
 pub use analysis::{Init, Parameter, Role, ShapeError};
-pub use graph::{BATCH_NORM_EPS, BATCH_NORM_MOMENTUM, Builder, Graph, Node, NodeId, Op, Window};
+pub use graph::{BATCH_NORM_EPS, BATCH_NORM_MOMENTUM, Builder, Graph, Initialization, Node, NodeId, Op, Window};
 pub use published::{Pretrained, Source};
 pub use registry::{Input, UnknownVariant, Variant, find, variants};
 pub use transfer::transfer;

@@ -3,7 +3,7 @@
 //! Names are those of the authors' weights. Their dropout is left out: it needs random numbers inside the network, and
 //! mixup does its work. Their own front end is `recipes/cnn14.toml`'s: 32,000 Hz, 1024 samples every 320, 50 to 14,000 Hz.
 
-use crate::graph::{Builder, Graph, NodeId, Op, Window};
+use crate::graph::{Builder, Graph, Initialization, NodeId, Op, Window};
 use crate::published::{AUDIOSET, Source};
 use crate::registry::Variant;
 
@@ -27,7 +27,7 @@ pub const VARIANTS: &[Variant] = &[
 
 /// The graph for the channels of the six blocks, for `inputs` channels and `classes`.
 pub fn network(channels: [usize; 6], inputs: usize, classes: usize) -> Graph {
-    let mut g = Builder::new(inputs);
+    let mut g = Builder::initialized(inputs, Initialization::Glorot);
     // A batch norm of each band, over channels and frames.
     let x = g.permute("bands", 0, [0, 2, 1, 3], BANDS);
     let x = g.batch_norm("bn0", x);

@@ -1,7 +1,7 @@
 //! DPN, dual path networks (Chen et al. 2017, arXiv 1707.01629): the first channels of a block's output are added to,
 //! as in ResNet, the others grow, as in DenseNet. Names and numbers are timm's.
 
-use crate::graph::{Builder, Graph, NodeId, Window};
+use crate::graph::{Builder, Graph, Initialization, NodeId, Window};
 use crate::registry::Variant;
 
 /// Batch norm's epsilon, MXNet's.
@@ -69,7 +69,7 @@ pub const VARIANTS: &[Variant] = &[
 
 /// The graph of a configuration for `inputs` channels and `classes`.
 pub fn network(config: &Config, inputs: usize, classes: usize) -> Graph {
-    let mut g = Builder::new(inputs);
+    let mut g = Builder::initialized(inputs, Initialization::Torch);
     let x = g.conv2d("features.conv1_1.conv", 0, config.stem, if config.small { 3 } else { 7 }, 2, 1);
     let x = g.batch_norm_eps("features.conv1_1.bn", x, EPS);
     let x = g.relu("features.conv1_1.act", x);

@@ -1,7 +1,7 @@
 //! Aligned Xception (Chen et al. 2018, arXiv 1802.02611, after Qi et al. 2017): strided separable convolutions where
 //! Xception has maxima. Names and numbers are timm's.
 
-use crate::graph::{Builder, Graph, NodeId};
+use crate::graph::{Builder, Graph, Initialization, NodeId};
 use crate::registry::Variant;
 
 /// Batch norm's epsilon, TensorFlow's.
@@ -12,7 +12,7 @@ pub const VARIANTS: &[Variant] =
     &[Variant::new("xception41", "xception", xception41).hub("timm/xception41.tf_in1k", "apache-2.0")];
 
 fn xception41(inputs: usize, classes: usize) -> Graph {
-    let mut g = Builder::new(inputs);
+    let mut g = Builder::initialized(inputs, Initialization::Torch);
     let x = norm_act(&mut g, "stem.0", 0, 32, 2);
     let mut x = norm_act(&mut g, "stem.1", x, 64, 1);
     let entry = [([128; 3], 2), ([256; 3], 2), ([728; 3], 2)];
