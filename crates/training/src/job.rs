@@ -11,7 +11,7 @@ use tch::{Device, Kind, Tensor};
 
 use crate::TrainingError;
 use crate::checkpoint::{self, Epoch, State};
-use crate::network::{Network, array, cross_entropy, initial_weights, values};
+use crate::network::{Arithmetic, Network, array, cross_entropy, initial_weights, values};
 use crate::optimizer::{Sgd, learning_rate};
 use crate::settings::{Keep, LearnerSettings, Normalization, Precision};
 use crate::start::Start;
@@ -100,7 +100,7 @@ impl Job<'_> {
             self.train(&graph, &mut state, &scaling, device, &fingerprint, report)?;
         }
         let weights = state.best.unwrap_or(state.weights);
-        let network = Network::new(&graph, &weights, device, false)?;
+        let network = Network::new(&graph, &weights, device, Arithmetic::F32)?;
         let mut probabilities = Vec::with_capacity(self.predict.len() * self.labels.len());
         for example in &self.predict {
             probabilities.extend(self.clip_probabilities(&network, example.features, &scaling)?);
@@ -179,7 +179,7 @@ impl Job<'_> {
         fingerprint: &str,
         report: &mut dyn FnMut(Progress),
     ) -> Result<(), TrainingError> {
-        let network = Network::new(graph, &state.weights, device, use_bf16(self.learner.precision, device))?;
+        let network = Network::new(graph, &state.weights, device, arithmetic(self.learner.precision, device))?;
         let mut sgd = Sgd::new(self.learner, network.learned())?;
         restore(graph, &mut sgd, &state.velocity)?;
         let windowing = self.windowing();
@@ -345,13 +345,13 @@ fn learned(graph: &Graph) -> impl Iterator<Item = earmark_nets::Parameter> {
     graph.parameters().into_iter().filter(|parameter| parameter.role == earmark_nets::Role::Learned)
 }
 
-/// Whether convolutions compute in bf16. The automatic choice depends on the machine alone, never on a measurement, so
+/// What training computes in. The automatic choice depends on the machine alone, never on a measurement, so
 /// that a resumed job computes as it did before; `docs/decisions/0001-engines.md` has the figures behind it.
-fn use_bf16(precision: Precision, device: Device) -> bool {
+fn arithmetic(precision: Precision, device: Device) -> Arithmetic {
     match precision {
-        Precision::F32 => false,
-        Precision::Bf16 => true,
-        Precision::Auto => device.is_cuda() || cpu_has_bf16(),
+        Precision::Bf16 => Arithmetic::Bf16,
+        Precision::Auto if device.is_cuda() || cpu_has_bf16() => Arithmetic::Bf16,
+        Precision::F32 | Precision::Auto => Arithmetic::F32,
     }
 }
 

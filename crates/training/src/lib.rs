@@ -17,6 +17,6 @@ mod start;
 pub use earmark_datasets::Example;
 pub use error::TrainingError;
 pub use job::{Job, Outcome, Progress, check_device};
-pub use network::{Gradients, evaluate, gradients, initial_weights, set_threads};
+pub use network::{Arithmetic, Gradients, evaluate, gradients, initial_weights, set_threads};
 pub use settings::{Keep, LearnerSettings, Normalization, Precision, Prediction};
 pub use start::Start;

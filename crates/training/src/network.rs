@@ -9,6 +9,28 @@ use tch::{Device, Kind, Tensor};
 
 use crate::TrainingError;
 
+/// What a network computes in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arithmetic {
+    /// 32 bits, and 16 (bfloat16) in convolutions.
+    Bf16,
+    /// 32 bits.
+    F32,
+    /// 64 bits: for comparisons of gradients. In 32 bits, a deep network has values so near the corner of a ReLU that
+    /// rounding puts them on either side.
+    F64,
+}
+
+impl Arithmetic {
+    fn of_convolutions(self) -> Kind {
+        if self == Self::Bf16 { Kind::BFloat16 } else { self.of_the_rest() }
+    }
+
+    fn of_the_rest(self) -> Kind {
+        if self == Self::F64 { Kind::Double } else { Kind::Float }
+    }
+}
+
 /// A graph with its parameters on a device.
 pub(crate) struct Network<'a> {
     graph: &'a Graph,
@@ -17,12 +39,17 @@ pub(crate) struct Network<'a> {
     first: Vec<usize>,
     last_uses: Vec<usize>,
     device: Device,
-    bf16: bool,
+    arithmetic: Arithmetic,
 }
 
 impl<'a> Network<'a> {
-    /// A network with the given weights; `bf16` computes its convolutions in that precision.
-    pub fn new(graph: &'a Graph, weights: &Weights, device: Device, bf16: bool) -> Result<Self, TrainingError> {
+    /// A network with the given weights.
+    pub fn new(
+        graph: &'a Graph,
+        weights: &Weights,
+        device: Device,
+        arithmetic: Arithmetic,
+    ) -> Result<Self, TrainingError> {
         weights.check(graph)?;
         let mut parameters = Vec::new();
         let mut first = Vec::new();
@@ -31,12 +58,12 @@ impl<'a> Network<'a> {
             for parameter in node.parameters() {
                 let shape: Vec<i64> = parameter.shape.iter().map(|&side| side as i64).collect();
                 let tensor = Tensor::f_from_slice(&weights.0[&parameter.name].data)?.f_reshape(shape)?;
-                let tensor = channels_last(&tensor)?.f_to_device(device)?;
+                let tensor = channels_last(&tensor)?.f_to_device(device)?.f_to_kind(arithmetic.of_the_rest())?;
                 let tensor = tensor.f_set_requires_grad(parameter.role == Role::Learned)?;
                 parameters.push((parameter, tensor));
             }
         }
-        Ok(Self { graph, parameters, first, last_uses: graph.last_uses(), device, bf16 })
+        Ok(Self { graph, parameters, first, last_uses: graph.last_uses(), device, arithmetic })
     }
 
     /// The learned parameters, in the graph's order.
@@ -56,12 +83,13 @@ impl<'a> Network<'a> {
     /// Logits `[batch, classes]` of an input `[batch, channels, bins, frames]`; in training, batch norm takes the
     /// batch's statistics and follows them.
     pub fn forward(&self, input: &Tensor, training: bool) -> Result<Tensor, TrainingError> {
+        let kind = self.arithmetic.of_the_rest();
         let mut values: Vec<Option<Tensor>> = Vec::with_capacity(self.graph.nodes().len());
         for (id, node) in self.graph.nodes().iter().enumerate() {
             let value = {
                 let inputs: Vec<&Tensor> = node.inputs.iter().filter_map(|&input| values[input].as_ref()).collect();
                 match inputs[..] {
-                    [] => channels_last(&input.f_to_device(self.device)?)?,
+                    [] => channels_last(&input.f_to_device(self.device)?.f_to_kind(kind)?)?,
                     _ => self.node(id, node, &inputs, training)?,
                 }
             };
@@ -79,10 +107,11 @@ impl<'a> Network<'a> {
         let parameter = |index: usize| &self.parameters[self.first[id] + index].1;
         let x = inputs[0];
         let pair = |pair: [usize; 2]| pair.map(|side| side as i64);
+        let kind = self.arithmetic.of_the_rest();
         let value = match node.op {
             Op::Input { .. } => x.shallow_clone(),
             Op::Conv2d { window, groups, bias, .. } => {
-                let kind = if self.bf16 { Kind::BFloat16 } else { Kind::Float };
+                let kind = self.arithmetic.of_convolutions();
                 let weight = parameter(0).f_to_kind(kind)?;
                 let bias = bias.then(|| parameter(1).f_to_kind(kind)).transpose()?;
                 let (stride, padding) = (pair(window.stride), pair(window.padding));
@@ -103,11 +132,11 @@ impl<'a> Network<'a> {
                 let (kernel, stride, padding) = (pair(window.kernel), pair(window.stride), pair(window.padding));
                 x.f_avg_pool2d(kernel, stride, padding, window.ceil, true, None)?
             }
-            Op::GlobalAvgPool => x.f_mean_dim([2i64, 3].as_slice(), true, Kind::Float)?,
-            Op::MeanOverHeight => x.f_mean_dim([2i64].as_slice(), true, Kind::Float)?,
-            Op::MeanOverWidth => x.f_mean_dim([3i64].as_slice(), true, Kind::Float)?,
+            Op::GlobalAvgPool => x.f_mean_dim([2i64, 3].as_slice(), true, kind)?,
+            Op::MeanOverHeight => x.f_mean_dim([2i64].as_slice(), true, kind)?,
+            Op::MeanOverWidth => x.f_mean_dim([3i64].as_slice(), true, kind)?,
             Op::MaxOverWidth => x.f_max_dim(3, true)?.0,
-            Op::Flatten => x.f_flatten(1, -1)?.f_to_kind(Kind::Float)?,
+            Op::Flatten => x.f_flatten(1, -1)?.f_to_kind(kind)?,
             Op::Linear { .. } => x.f_linear(parameter(0), Some(parameter(1)))?,
             Op::Add => x.f_add(inputs[1])?,
             Op::Mul => x.f_mul(inputs[1])?,
@@ -128,7 +157,7 @@ impl<'a> Network<'a> {
 /// # Errors
 /// Weights that are not the graph's, or an input that it cannot take.
 pub fn evaluate(graph: &Graph, weights: &Weights, input: &[f32], shape: [usize; 4]) -> Result<Vec<f32>, TrainingError> {
-    let network = Network::new(graph, weights, Device::Cpu, false)?;
+    let network = Network::new(graph, weights, Device::Cpu, Arithmetic::F32)?;
     let input = Tensor::f_from_slice(input)?.f_reshape(shape.map(|side| side as i64))?;
     let _guard = tch::no_grad_guard();
     values(&network.forward(&input, false)?)
@@ -145,7 +174,7 @@ pub struct Gradients {
     pub weights: Weights,
 }
 
-/// Loss and gradients of a batch by libtorch, in `f32` on the CPU: for tests, through the code that trains.
+/// Loss and gradients of a batch by libtorch on the CPU: for tests, through the code that trains.
 ///
 /// # Shape
 /// `input`: `shape` = `[batch, channels, bins, frames]`, row-major; `targets`: `[batch, classes]`, rows that add up to 1.
@@ -158,8 +187,9 @@ pub fn gradients(
     input: &[f32],
     shape: [usize; 4],
     targets: &[f32],
+    arithmetic: Arithmetic,
 ) -> Result<Gradients, TrainingError> {
-    let network = Network::new(graph, weights, Device::Cpu, false)?;
+    let network = Network::new(graph, weights, Device::Cpu, arithmetic)?;
     let input = Tensor::f_from_slice(input)?.f_reshape(shape.map(|side| side as i64))?;
     let targets = Tensor::f_from_slice(targets)?.f_reshape([shape[0] as i64, graph.classes() as i64])?;
     let loss = cross_entropy(&network.forward(&input, true)?, &targets)?;
@@ -174,8 +204,8 @@ pub fn gradients(
 
 /// Mean over the batch of the cross-entropy of logits and soft targets, both `[batch, classes]`.
 pub(crate) fn cross_entropy(logits: &Tensor, targets: &Tensor) -> Result<Tensor, TrainingError> {
-    let log_probabilities = logits.f_log_softmax(1, Kind::Float)?;
-    let sum = log_probabilities.f_mul(targets)?.f_sum(Kind::Float)?;
+    let log_probabilities = logits.f_log_softmax(1, logits.kind())?;
+    let sum = log_probabilities.f_mul(targets)?.f_sum(logits.kind())?;
     Ok(sum.f_neg()?.f_div_scalar(logits.size()[0] as f64)?)
 }
 
