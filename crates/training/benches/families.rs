@@ -33,6 +33,7 @@ fn speed(variant: &Variant) -> f64 {
     let job = Job {
         learner: &learner,
         front_end: &front_end,
+        start: None,
         split: "fold0",
         train: (0..CLIPS).map(example).collect(),
         predict: vec![example(CLIPS)],
