@@ -29,16 +29,16 @@ def weight(name, shape):
 
 
 def network_input(shape):
-    """An input whose rows differ: noise, and a level of its own for each square of 16 by 16."""
+    """An input whose rows differ: noise, and a level of its own for each square of 16 by 16, or 8192 samples of a wave."""
     batch, channels, height, width = shape
-    squares = (batch, channels, -(-height // 16), -(-width // 16))
-    levels = uniform("levels", squares).repeat(16, axis=2).repeat(16, axis=3)[:, :, :height, :width]
+    side = 8192 if height == 1 else 16
+    squares = (batch, channels, -(-height // 16), -(-width // side))
+    levels = uniform("levels", squares).repeat(16, axis=2).repeat(side, axis=3)[:, :, :height, :width]
     return uniform("noise", shape) + np.float32(2) * levels
 
 
 def summary(name, values):
-    """An array's length, its products with two arrays by formula, and eight of its values: `[11]`."""
+    """An array's length and its products with two arrays by formula: `[3]`."""
     flat = values.ravel()
     products = [np.dot(flat, uniform(f"{name} {product}", flat.shape)) for product in (0, 1)]
-    entries = flat[np.arange(8) * (flat.size - 1) // 7]
-    return np.array([np.linalg.norm(flat), *products, *entries], np.float32)
+    return np.array([np.linalg.norm(flat), *products], np.float32)

@@ -4,12 +4,13 @@
 
 mod common;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use common::{difference, input, uniform};
 use earmark_nets::families::resnet::{Block, Config, Se, Stem, network};
 use earmark_nets::{Array, Graph, Init, Role, Weights, find, variants};
-use earmark_training::{evaluate, gradients};
+use earmark_training::{Arithmetic, evaluate, gradients};
 use serde_json::Value;
 
 fn path(name: &str) -> PathBuf {
@@ -32,24 +33,25 @@ fn sizes<const N: usize>(value: &Value) -> [usize; N] {
     std::array::from_fn(|index| size(&value[index]))
 }
 
-/// The name of an input's shape in the golden files: `1x3x64x150`.
-fn times(shape: [usize; 4]) -> String {
-    shape.map(|side| side.to_string()).join("x")
+/// An input's shape by its name in the golden files: `1x3x64x150`.
+fn shape(times: &str) -> [usize; 4] {
+    let sides: Vec<usize> = times.split('x').map(|side| side.parse().unwrap()).collect();
+    sides.try_into().unwrap()
 }
 
 #[test]
-fn names_sizes_and_flops_are_those_of_timm_and_torchvision() {
+fn names_sizes_and_flops_are_those_of_the_references() {
     let counts = json("counts.json");
     let mut wrong = Vec::new();
-    for variant in variants().filter(|variant| !variant.name.ends_with("_nano")) {
-        let graph = variant.graph(3, 1000);
-        let parameters = graph.parameters();
-        let mut lines: Vec<String> = parameters.iter().map(|p| format!("{} {:?}\n", p.name, p.shape)).collect();
+    for variant in variants() {
+        let graph = variant.graph(variant.channels(), 1000);
+        let mut lines: Vec<String> = graph.parameters().iter().map(|p| format!("{} {:?}\n", p.name, p.shape)).collect();
         lines.sort();
-        let expected = &counts[variant.name];
-        assert!(expected["timm"].is_object(), "golden/nets/counts.json lacks {}", variant.name);
-        for library in ["timm", "torchvision"].into_iter().filter(|library| expected[library].is_object()) {
-            let expected = &expected[library];
+        let Some(expected) = counts[variant.name].as_object() else {
+            wrong.push(format!("golden/nets/counts.json lacks {}", variant.name));
+            continue;
+        };
+        for (library, expected) in expected.iter().filter(|(library, _)| *library != "flops") {
             let ours = (graph.parameter_count(), lines.len(), earmark_files::sha256(lines.concat().as_bytes()));
             let theirs = (
                 size(&expected["parameters"]),
@@ -59,11 +61,14 @@ fn names_sizes_and_flops_are_those_of_timm_and_torchvision() {
             if ours != theirs {
                 wrong.push(format!("{}: {ours:?} instead of {library}'s {theirs:?}", variant.name));
             }
-            for shape in [[1, 3, 224, 224], [1, 3, 64, 150]] {
-                let flops = graph.flops(shape).unwrap() as f64;
-                let counted = expected["flops"][times(shape)].as_f64().unwrap();
+        }
+        for (input, counters) in expected["flops"].as_object().unwrap() {
+            let input = shape(input);
+            let flops = variant.graph(input[1], 1000).flops(input).unwrap() as f64;
+            for (counter, counted) in counters.as_object().unwrap() {
+                let counted = counted.as_f64().unwrap();
                 if (flops / counted - 1.0).abs() > 0.01 {
-                    wrong.push(format!("{} on {shape:?}: {flops} FLOPs, {library} {counted}", variant.name));
+                    wrong.push(format!("{} on {input:?}: {flops} FLOPs, {counter} {counted}", variant.name));
                 }
             }
         }
@@ -71,41 +76,68 @@ fn names_sizes_and_flops_are_those_of_timm_and_torchvision() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// A parameter's mean and deviation; torchvision's are those of random values, so they are a little off.
 #[test]
-fn training_starts_where_torchvision_starts() {
+fn training_starts_where_the_references_start() {
     let mut wrong = Vec::new();
-    let counts = json("counts.json");
-    for (name, expected) in counts.as_object().unwrap().iter().filter(|(_, counts)| counts["starts"].is_object()) {
-        let learned = find(name).unwrap().graph(3, 1000).parameters().into_iter().filter(|p| p.role == Role::Learned);
-        for parameter in learned {
-            let [mean, deviation] = [0, 1].map(|index| expected["starts"][&parameter.name][index].as_f64().unwrap());
-            let (our_mean, our_deviation) = match parameter.init {
-                Init::Normal(deviation) => (0.0, deviation),
-                Init::Uniform(bound) => (0.0, bound / 3f64.sqrt()),
-                Init::Constant(value) => (f64::from(value), 0.0),
+    for (name, expected) in json("starts.json").as_object().unwrap() {
+        let graph = find(name).unwrap().graph(3, 1000);
+        for parameter in graph.parameters().into_iter().filter(|p| p.role == Role::Learned) {
+            let (kind, values) = match parameter.init {
+                Init::Normal(deviation) => ("normal", vec![0.0, deviation]),
+                Init::Uniform(bound) => ("uniform", vec![-bound, bound]),
+                Init::Constant(value) => ("constant", vec![f64::from(value)]),
             };
-            if (our_mean - mean).abs() > 0.2 * deviation || (our_deviation - deviation).abs() > 0.06 * deviation {
-                let theirs = format!("torchvision's {mean} and {deviation}");
-                wrong.push(format!("{name}: {}: {our_mean} and {our_deviation} instead of {theirs}", parameter.name));
+            let theirs = &expected[&parameter.name];
+            let near = |(index, value): (usize, &f64)| {
+                theirs[index + 1].as_f64().is_some_and(|theirs| (value - theirs).abs() <= 1e-6 * theirs.abs())
+            };
+            if theirs[0] != kind || !values.iter().enumerate().all(near) {
+                wrong.push(format!("{name}: {}: {kind} {values:?} instead of {theirs}", parameter.name));
             }
         }
     }
-    assert!(wrong.is_empty(), "mean and deviation:\n{}", wrong.join("\n"));
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// The graph of a case: of our registry, or of the configuration that stands in it.
-fn graph(case: &Value) -> Graph {
-    if let Ok(variant) = find(case["name"].as_str().unwrap()) {
-        return variant.graph(3, 10);
+/// A network with weights by formula, and what the references make of it.
+struct Case {
+    name: String,
+    graph: Graph,
+    weights: Weights,
+    /// The shape of the batch of a step of training.
+    step: Option<[usize; 4]>,
+    /// Whether its gradients are the same in 32 and in 64 bits.
+    stable: bool,
+    expected: BTreeMap<String, Array>,
+}
+
+/// Does something with each case, one after the other: all of their weights would take gigabytes.
+fn for_each_case(mut work: impl FnMut(&Case)) {
+    let cases = json("cases.json");
+    for case in cases["cases"].as_array().unwrap() {
+        let name = case["name"].as_str().unwrap();
+        let channels = size(&case["channels"]);
+        let graph = match case["network"].as_str() {
+            Some(name) => find(name).unwrap().graph(channels, 10),
+            None => network(&config(&case["config"]), channels, 10),
+        };
+        let weights = case["weights"].as_str().map_or_else(|| common::weights(&graph), arrays);
+        let step = case["step"].is_array().then(|| sizes(&case["step"]));
+        let stable = case["difference of 32 bits"].is_number();
+        let expected = arrays(&format!("values/{name}.safetensors")).0;
+        work(&Case { name: name.to_owned(), graph, weights, step, stable, expected });
     }
-    let (config, stem) = (&case["config"], &case["config"]["stem"]);
-    let config = Config {
-        block: if config["block"] == "Basic" { Block::Basic } else { Block::Bottleneck },
-        layers: sizes(&config["layers"]),
-        channels: sizes(&config["channels"]),
-        groups: size(&config["groups"]),
-        base_width: size(&config["base_width"]),
+}
+
+/// The configuration that stands in a case.
+fn config(values: &Value) -> Config {
+    let stem = &values["stem"];
+    Config {
+        block: if values["block"] == "Basic" { Block::Basic } else { Block::Bottleneck },
+        layers: sizes(&values["layers"]),
+        channels: sizes(&values["channels"]),
+        groups: size(&values["groups"]),
+        base_width: size(&values["base_width"]),
         stem: Stem {
             channels: size(&stem["channels"]),
             kernel: size(&stem["kernel"]),
@@ -114,83 +146,99 @@ fn graph(case: &Value) -> Graph {
         },
         se: Se::None,
         stride_first: false,
-    };
-    network(&config, 3, 10)
-}
-
-fn weights(case: &Value, graph: &Graph) -> Weights {
-    case["weights"].as_str().map_or_else(|| common::weights(graph), arrays)
+    }
 }
 
 #[test]
-fn logits_are_those_of_timm() {
+fn every_network_has_its_case() {
+    let cases = json("cases.json");
+    let names: Vec<&str> =
+        cases["cases"].as_array().unwrap().iter().filter_map(|case| case["network"].as_str()).collect();
+    let missing: Vec<&str> = variants().map(|variant| variant.name).filter(|name| !names.contains(name)).collect();
+    assert!(missing.is_empty(), "golden/nets/cases.json lacks {missing:?}");
+}
+
+#[test]
+fn logits_are_those_of_the_references() {
     let mut wrong = Vec::new();
-    for case in json("cases.json").as_array().unwrap() {
-        let name = case["name"].as_str().unwrap();
-        let graph = graph(case);
-        let (weights, expected) = (weights(case, &graph), arrays(&format!("{name}.safetensors")));
-        for shape in case["inputs"].as_array().unwrap().iter().map(sizes) {
-            let ours = evaluate(&graph, &weights, &input(shape), shape).unwrap();
-            let difference = difference(&ours, &expected.0[&format!("logits {}", times(shape))].data);
-            println!("{name} on {shape:?}: {difference:.1e}");
-            if difference > 1e-4 {
-                wrong.push(format!("{name} on {shape:?}: {difference:.1e}"));
+    for_each_case(|case| {
+        let mut worst: f32 = 0.0;
+        for (key, expected) in &case.expected {
+            let Some(whole) = key.strip_prefix("logits ").map(shape) else { continue };
+            // The first row of the batch is the batch of one row.
+            let one = [1, whole[1], whole[2], whole[3]];
+            for shape in if whole == one { vec![one] } else { vec![whole, one] } {
+                let ours = evaluate(&case.graph, &case.weights, &input(shape), shape).unwrap();
+                let difference = difference(&ours, &expected.data[..shape[0] * 10]);
+                worst = worst.max(difference);
+                if difference > 1e-5 {
+                    wrong.push(format!("{} on {shape:?}: {difference:.1e}", case.name));
+                }
             }
         }
-    }
+        println!("{}: {worst:.1e}", case.name);
+        assert!(case.expected.keys().any(|key| key.starts_with("logits ")), "{}: no logits", case.name);
+    });
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// `summary` of `formula.py` of a whole array, and how far it is from the expected one, relative to the array's size:
-/// its length and its products to the length, its entries to the largest of them.
-fn summary_difference(name: &str, array: &Array, expected: &[f32]) -> f32 {
-    let values = &array.data;
+/// `summary` of `formula.py`: an array's length and its products with two arrays by formula.
+fn summary(name: &str, values: &[f32]) -> [f64; 3] {
     let product = |other: &[f32]| values.iter().zip(other).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
     let products = [0, 1].map(|index| product(&uniform(&format!("{name} {index}"), values.len())));
-    let whole = [product(values).sqrt(), products[0], products[1]].map(|value| value as f32);
-    let entries: Vec<f32> = (0..8).map(|index| values[index * (values.len() - 1) / 7]).collect();
-    let whole = whole.iter().zip(expected).map(|(a, b)| (a - b).abs() / expected[0]).fold(0.0, f32::max);
-    // In a gradient, an entry can be almost 0 beside others: what counts is the typical size of all.
-    let typical = expected[0] / (values.len() as f32).sqrt();
-    let entries =
-        entries.iter().zip(&expected[3..]).map(|(a, b)| (a - b).abs() / typical.max(b.abs())).fold(0.0, f32::max);
-    whole.max(entries)
+    [product(values).sqrt(), products[0], products[1]]
+}
+
+/// How far arrays are from those whose summaries are expected, in the order of their names: the largest difference of
+/// one, relative to its length, with its name. Arrays that should be 0 are compared to the longest one.
+fn summary_difference(ours: &BTreeMap<&str, &Array>, expected: &Array) -> (f64, String) {
+    assert_eq!(expected.shape, [ours.len(), 3], "one summary a parameter");
+    let rows = || expected.data.chunks_exact(3).map(|row| [row[0], row[1], row[2]].map(f64::from));
+    let longest = rows().map(|[length, ..]| length).fold(0.0, f64::max);
+    let mut worst = (0.0, String::new());
+    for ((name, array), expected) in ours.iter().zip(rows()) {
+        let ours = summary(name, &array.data);
+        let largest = ours.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+        let relative = largest / expected[0].max(1e-6 * longest);
+        if relative.is_nan() || relative > worst.0 {
+            worst = (if relative.is_nan() { f64::INFINITY } else { relative }, (*name).to_owned());
+        }
+    }
+    worst
+}
+
+/// Of a step of training, what differs too much from what is expected.
+fn step_faults(case: &Case, shape: [usize; 4], targets: &[f32], arithmetic: Arithmetic) -> Vec<String> {
+    let step = gradients(&case.graph, &case.weights, &input(shape), shape, targets, arithmetic).unwrap();
+    let loss = f64::from(difference(&[step.loss], &case.expected["loss"].data));
+    let gradients = step.gradients.iter().map(|(name, array)| (name.as_str(), array)).collect();
+    let (gradient, of_gradient) = summary_difference(&gradients, &case.expected["gradients"]);
+    let statistics = step.weights.0.iter().filter(|(name, _)| !step.gradients.contains_key(*name));
+    let statistics = statistics.map(|(name, array)| (name.as_str(), array)).collect();
+    let (statistic, of_statistic) = summary_difference(&statistics, &case.expected["running"]);
+    let name = &case.name;
+    println!("{name}, {arithmetic:?}: loss {loss:.1e}, gradients {gradient:.1e}, statistics {statistic:.1e}");
+    let allowed = if arithmetic == Arithmetic::F64 { [1e-6; 3] } else { [1e-5, 1e-3, 1e-5] };
+    [(loss, "loss"), (gradient, &of_gradient), (statistic, &of_statistic)]
+        .into_iter()
+        .zip(allowed)
+        .filter(|((difference, _), allowed)| difference > allowed)
+        .map(|((difference, what), _)| format!("{name}, {arithmetic:?}: {what}: {difference:.1e}"))
+        .collect()
 }
 
 #[test]
-fn a_step_of_training_computes_what_timm_computes() {
+fn a_step_of_training_computes_what_the_references_compute() {
+    let all = json("cases.json");
+    let rows = all["targets"].as_array().unwrap().iter().flat_map(|row| row.as_array().unwrap());
+    let targets: Vec<f32> = rows.map(|value| value.as_f64().unwrap() as f32).collect();
     let mut wrong = Vec::new();
-    for case in json("cases.json").as_array().unwrap().iter().filter(|case| case["targets"].is_array()) {
-        let name = case["name"].as_str().unwrap();
-        let graph = graph(case);
-        let (weights, expected) = (weights(case, &graph), arrays(&format!("{name}.safetensors")));
-        let shape: [usize; 4] = sizes(&case["step"]);
-        let rows = case["targets"].as_array().unwrap().iter();
-        let targets: Vec<f32> =
-            rows.flat_map(|row| row.as_array().unwrap()).map(|value| value.as_f64().unwrap() as f32).collect();
-        let step = gradients(&graph, &weights, &input(shape), shape, &targets).unwrap();
-        let mut worst = [difference(&[step.loss], &expected.0["loss"].data), 0.0, 0.0];
-        let mut compared = 0;
-        for (key, array) in &expected.0 {
-            let (kind, arrays, tolerance) = match key.split_once(' ') {
-                Some(("gradient", _)) => (1, &step.gradients, 1e-3),
-                Some(("running", _)) => (2, &step.weights.0, 1e-4),
-                _ => continue,
-            };
-            let parameter = key.split_once(' ').unwrap().1;
-            let difference = summary_difference(parameter, &arrays[parameter], &array.data);
-            worst[kind] = difference.max(worst[kind]);
-            compared += 1;
-            if difference.is_nan() || difference > tolerance {
-                wrong.push(format!("{name}: {key}: {difference:.1e}"));
-            }
+    for_each_case(|case| {
+        let Some(shape) = case.step else { return };
+        wrong.extend(step_faults(case, shape, &targets, Arithmetic::F64));
+        if case.stable {
+            wrong.extend(step_faults(case, shape, &targets, Arithmetic::F32));
         }
-        let [loss, gradient, running] = worst;
-        println!("{name}: loss {loss:.1e}, gradients {gradient:.1e}, running statistics {running:.1e}");
-        if loss > 1e-4 {
-            wrong.push(format!("{name}: the loss is {} instead of {:?}", step.loss, expected.0["loss"].data));
-        }
-        assert_eq!(compared, graph.parameters().len(), "{name}: every parameter is in the golden file");
-    }
+    });
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

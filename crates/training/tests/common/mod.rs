@@ -2,7 +2,7 @@
 //! crate and of `tagging`.
 #![allow(dead_code, reason = "not every test uses all of them")]
 
-use earmark_nets::{Array, Graph, Weights};
+use earmark_nets::{Array, Graph, Variant, Weights};
 
 /// Uniform in -1 to 1, of a name.
 pub fn uniform(name: &str, count: usize) -> Vec<f32> {
@@ -35,16 +35,31 @@ pub fn weights(graph: &Graph) -> Weights {
     Weights(arrays.map(array).collect())
 }
 
-/// An input `[batch, channels, bins, frames]` whose rows differ: noise, and a level of its own for each square of 16.
+/// An input `[batch, channels, bins, frames]` whose rows differ: noise, and a level of its own for each square of 16, or
+/// 8192 samples of a wave.
 pub fn input([batch, channels, bins, frames]: [usize; 4]) -> Vec<f32> {
-    let (rows, columns) = (bins.div_ceil(16), frames.div_ceil(16));
+    let side = if bins == 1 { 8192 } else { 16 };
+    let (rows, columns) = (bins.div_ceil(16), frames.div_ceil(side));
     let levels = uniform("levels", batch * channels * rows * columns);
     let level = |at: usize| {
         let (plane, bin, frame) = (at / (bins * frames), at / frames % bins, at % frames);
-        levels[(plane * rows + bin / 16) * columns + frame / 16]
+        levels[(plane * rows + bin / 16) * columns + frame / side]
     };
     let noise = uniform("noise", batch * channels * bins * frames);
     noise.into_iter().enumerate().map(|(at, noise)| noise + 2.0 * level(at)).collect()
+}
+
+/// The fewest frames of 10 ms that a network can look at.
+pub fn fewest_frames(variant: &Variant) -> usize {
+    match (variant.family, variant.name) {
+        // Two 3x3 convolutions without padding, of which the first has stride 2.
+        (_, "legacy_xception" | "xception_nano") => 7,
+        // A 3x3 maximum without padding after a stride of 2.
+        ("se_resnet" | "se_resnext", name) if name.starts_with("legacy_") => 5,
+        // Five means of 2x2.
+        ("cnn14", _) => 32,
+        _ => 1,
+    }
 }
 
 /// The largest difference of two arrays, relative to the largest value of the second; infinite where lengths differ or
