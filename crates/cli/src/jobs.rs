@@ -20,7 +20,8 @@ struct JobRow {
     parameters: usize,
     /// Clips that it predicted and whose labels are known.
     clips: usize,
-    map3: f64,
+    /// NaN where no label is known; null in JSON.
+    map_at_3: f64,
     accuracy: f64,
     epochs: usize,
     /// Training alone, seconds.
@@ -35,7 +36,7 @@ struct Epoch {
     seconds: f64,
 }
 
-/// Prints the jobs that are done and predicted clips whose labels are known; the run may still be under way, or never become whole.
+/// Prints the jobs that are done; the run may still be under way, or never become whole.
 pub fn print(run: &Run, as_json: bool) -> anyhow::Result<()> {
     let jobs = done(run)?;
     anyhow::ensure!(!jobs.is_empty(), "no job of the run {} is done", run.folder.display());
@@ -46,7 +47,7 @@ pub fn print(run: &Run, as_json: bool) -> anyhow::Result<()> {
     let mut rows = vec![header.map(str::to_owned).to_vec()];
     rows.extend(jobs.iter().map(|job| {
         let numbers = [job.epochs.to_string(), format!("{:.0}", job.seconds), format!("{:.0}", job.crops_per_second)];
-        let scores = [job.parameters.to_string(), job.clips.to_string(), cell(job.map3), cell(job.accuracy)];
+        let scores = [job.parameters.to_string(), job.clips.to_string(), cell(job.map_at_3), cell(job.accuracy)];
         let names = [format!("{}/{}", job.learner, job.split), job.arch.clone()];
         names.into_iter().chain(scores).chain(numbers).collect()
     }));
@@ -70,11 +71,13 @@ fn done(run: &Run) -> anyhow::Result<Vec<JobRow>> {
             let learned_from = clips.iter().filter(|clip| clip.set == "train" && !held_out(clip)).count();
             let known: Vec<&ClipRow> = clips.iter().filter(held_out).filter(|clip| !clip.label.is_empty()).collect();
             let names: Vec<String> = known.iter().map(|clip| clip.fname.clone()).collect();
-            if known.is_empty() {
-                continue;
-            }
-            let table = run.predictions(&learner.name, &split)?.reordered(&names)?;
-            let scores = score(&labels, &truth(&known, &labels)?, &table)?;
+            let table = run.predictions(&learner.name, &split)?;
+            let (map_at_3, accuracy) = if known.is_empty() {
+                (f64::NAN, f64::NAN)
+            } else {
+                let scores = score(&labels, &truth(&known, &labels)?, &table.reordered(&names)?)?;
+                (scores.map3, scores.accuracy)
+            };
             let history = seconds(&folder.join("history.csv"))?;
             let seconds = history.iter().sum();
             jobs.push(JobRow {
@@ -83,8 +86,8 @@ fn done(run: &Run) -> anyhow::Result<Vec<JobRow>> {
                 arch: learner.arch.clone(),
                 parameters,
                 clips: known.len(),
-                map3: scores.map3,
-                accuracy: scores.accuracy,
+                map_at_3,
+                accuracy,
                 epochs: history.len(),
                 seconds,
                 crops_per_second: (learned_from * history.len()) as f64 / seconds,

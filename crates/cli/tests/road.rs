@@ -105,6 +105,51 @@ fn results_are_those_of_the_tables() {
 }
 
 #[test]
+fn every_job_is_judged_by_itself() {
+    let jobs = shared().run("evaluate run --jobs --json").done().json();
+    let jobs = jobs.as_array().unwrap();
+    let text = |job: &serde_json::Value, key: &str| job[key].as_str().unwrap().to_owned();
+    let names: Vec<String> = jobs.iter().map(|job| text(job, "learner") + "/" + &text(job, "split")).collect();
+    assert_eq!(names, ["a/fold0", "a/fold1", "a/full", "b/fold0", "b/fold1", "b/full"]);
+    let table = shared().run("evaluate run --jobs").done().stdout;
+    assert!(names.iter().all(|name| table.lines().any(|line| line.starts_with(name))), "{table}");
+    let number = |job: &serde_json::Value, key: &str| job[key].as_f64().unwrap();
+    assert!(jobs.iter().all(|job| number(job, "epochs") == 2.0 && number(job, "crops_per_second") > 0.0));
+    // Both folds together are the out-of-fold table, and `full` is the test clips.
+    let systems = shared().json("run/results.json");
+    let right = |job: &serde_json::Value| number(job, "accuracy") * number(job, "clips");
+    let stated = systems["systems"][0]["out_of_fold"]["accuracy"].as_f64().unwrap();
+    assert!((right(&jobs[0]) + right(&jobs[1]) - 60.0 * stated).abs() < 1e-9);
+    assert_eq!(jobs[2]["clips"], 12);
+    assert_eq!(jobs[2]["map_at_3"], systems["systems"][0]["test"]["map_at_3"]);
+
+    // A run of which one job is done; the labels of its test clips are not known.
+    let place = Place::new("road-jobs");
+    let splits = shared().text("run/splits.csv");
+    let unknown: Vec<String> = splits
+        .lines()
+        .map(|line| {
+            let fields: Vec<&str> = line.split(',').collect();
+            if fields[1] == "test" { [&fields[..2], &[""], &fields[3..]].concat().join(",") } else { line.to_owned() }
+        })
+        .collect();
+    place.write("run/splits.csv", unknown.join("\n") + "\n");
+    for file in ["recipe.toml", "labels.txt"] {
+        place.write(&format!("run/{file}"), shared().read(&format!("run/{file}")));
+    }
+    place.run("evaluate run --jobs").failed(&["no job of the run run is done"]);
+    for file in ["weights.safetensors", "predictions.csv", "history.csv", "job.json"] {
+        let file = format!("run/jobs/b/full/{file}");
+        place.write(&file, shared().read(&file));
+    }
+    let jobs = place.run("evaluate run --jobs --json").done().json();
+    assert_eq!(
+        (jobs.as_array().unwrap().len(), &jobs[0]["clips"], &jobs[0]["accuracy"]),
+        (1, &0.into(), &serde_json::Value::Null)
+    );
+}
+
+#[test]
 fn tables_hold_each_clip_once_and_rows_sum_to_one() {
     let labels = shared().text("run/labels.txt");
     for (set, files) in [

@@ -153,7 +153,6 @@ pub struct Node {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Graph {
     nodes: Vec<Node>,
-    classes: usize,
 }
 
 impl Graph {
@@ -181,9 +180,12 @@ impl Graph {
             .unwrap_or(0)
     }
 
-    /// Number of logits.
+    /// Number of logits: what the head gives.
     pub fn classes(&self) -> usize {
-        self.classes
+        match self.head().map(|head| head.op) {
+            Some(Op::Linear { outputs, .. } | Op::Conv2d { outputs, .. }) => outputs,
+            _ => 0,
+        }
     }
 
     /// The last node with parameters: a [`Op::Linear`] or a convolution with a bias, which gives each class its logit.
@@ -223,8 +225,8 @@ impl Builder {
         self.nodes.len() - 1
     }
 
-    /// A node of one input whose channels stay.
-    fn keep(&mut self, path: &str, op: Op, x: NodeId) -> NodeId {
+    /// An operation of one input that leaves the channels as they are.
+    pub fn unary(&mut self, path: &str, op: Op, x: NodeId) -> NodeId {
         self.push(path, op, &[x], self.channels[x])
     }
 
@@ -267,42 +269,37 @@ impl Builder {
     /// Batch normalisation with an epsilon of its own.
     pub fn batch_norm_eps(&mut self, path: &str, x: NodeId, eps: f64) -> NodeId {
         let channels = self.channels[x];
-        self.keep(path, Op::BatchNorm { channels, eps }, x)
+        self.unary(path, Op::BatchNorm { channels, eps }, x)
     }
 
     /// `max(x, 0)`.
     pub fn relu(&mut self, path: &str, x: NodeId) -> NodeId {
-        self.keep(path, Op::Relu, x)
+        self.unary(path, Op::Relu, x)
     }
 
     /// `1 / (1 + exp(-x))`.
     pub fn sigmoid(&mut self, path: &str, x: NodeId) -> NodeId {
-        self.keep(path, Op::Sigmoid, x)
+        self.unary(path, Op::Sigmoid, x)
     }
 
     /// Maximum of each window.
     pub fn max_pool2d(&mut self, path: &str, x: NodeId, window: Window) -> NodeId {
-        self.keep(path, Op::MaxPool2d(window), x)
+        self.unary(path, Op::MaxPool2d(window), x)
     }
 
     /// Mean of each window.
     pub fn avg_pool2d(&mut self, path: &str, x: NodeId, window: Window) -> NodeId {
-        self.keep(path, Op::AvgPool2d(window), x)
+        self.unary(path, Op::AvgPool2d(window), x)
     }
 
     /// Mean over height and width: `[batch, channels, 1, 1]`.
     pub fn global_avg_pool(&mut self, path: &str, x: NodeId) -> NodeId {
-        self.keep(path, Op::GlobalAvgPool, x)
-    }
-
-    /// Another operation of one input that changes neither the channels nor has parameters.
-    pub fn unary(&mut self, path: &str, op: Op, x: NodeId) -> NodeId {
-        self.keep(path, op, x)
+        self.unary(path, Op::GlobalAvgPool, x)
     }
 
     /// `[batch, channels, 1, 1]` becomes `[batch, channels]`.
     pub fn flatten(&mut self, path: &str, x: NodeId) -> NodeId {
-        self.keep(path, Op::Flatten, x)
+        self.unary(path, Op::Flatten, x)
     }
 
     /// Fully connected layer.
@@ -338,12 +335,11 @@ impl Builder {
 
     /// Zeros before and after the rows.
     pub fn pad(&mut self, path: &str, x: NodeId, before: usize, after: usize) -> NodeId {
-        self.keep(path, Op::Pad { before, after }, x)
+        self.unary(path, Op::Pad { before, after }, x)
     }
 
     /// The graph; its last node gives the logits.
     pub fn finish(self) -> Graph {
-        let classes = self.channels.last().copied().unwrap_or(0);
-        Graph { nodes: self.nodes, classes }
+        Graph { nodes: self.nodes }
     }
 }

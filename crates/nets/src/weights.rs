@@ -5,6 +5,7 @@ use std::io::Read;
 use std::path::Path;
 
 use earmark_files::FileError;
+use half::{bf16, f16};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
 
 use crate::analysis::Parameter;
@@ -192,32 +193,11 @@ pub(crate) fn singles(bytes: &[u8]) -> Vec<f32> {
 }
 
 pub(crate) fn halves(bytes: &[u8]) -> Vec<f32> {
-    pairs(bytes).map(half_to_f32).collect()
+    bytes.chunks_exact(2).map(|b| f16::from_le_bytes([b[0], b[1]]).to_f32()).collect()
 }
 
 pub(crate) fn brain_floats(bytes: &[u8]) -> Vec<f32> {
-    pairs(bytes).map(|bits| f32::from_bits(u32::from(bits) << 16)).collect()
-}
-
-fn pairs(bytes: &[u8]) -> impl Iterator<Item = u16> {
-    bytes.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]]))
-}
-
-/// IEEE 754 half precision: 1 sign bit, 5 of exponent (bias 15), 10 of fraction.
-fn half_to_f32(bits: u16) -> f32 {
-    let sign = if bits & 0x8000 == 0 { 1.0 } else { -1.0 };
-    let (exponent, fraction) = (i32::from(bits >> 10 & 0x1f), f32::from(bits & 0x3ff));
-    match exponent {
-        0 => sign * fraction * 2f32.powi(-24),
-        31 => {
-            if fraction == 0.0 {
-                sign * f32::INFINITY
-            } else {
-                f32::NAN
-            }
-        }
-        _ => sign * (1.0 + fraction / 1024.0) * 2f32.powi(exponent - 15),
-    }
+    bytes.chunks_exact(2).map(|b| bf16::from_le_bytes([b[0], b[1]]).to_f32()).collect()
 }
 
 #[cfg(test)]
@@ -253,12 +233,14 @@ mod tests {
 
     #[test]
     fn half_precision_is_ieee_754() {
-        for (bits, value) in
+        let value = |bits: u16| halves(&bits.to_le_bytes())[0];
+        for (bits, expected) in
             [(0x3c00, 1.0), (0xc000, -2.0), (0x7bff, 65504.0), (0x0001, 5.960_464_5e-8), (0x0400, 6.103_515_6e-5)]
         {
-            assert_eq!(half_to_f32(bits), value, "{bits:#x}");
+            assert_eq!(value(bits), expected, "{bits:#x}");
         }
-        assert!(half_to_f32(0x7e00).is_nan());
+        assert!(value(0x7e00).is_nan());
+        assert_eq!(brain_floats(&[0x80, 0x3f, 0x20, 0xc1]), [1.0, -10.0]);
     }
 
     #[test]

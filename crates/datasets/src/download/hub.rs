@@ -15,6 +15,7 @@ use ureq::http::{HeaderMap, StatusCode, header};
 use super::error::{DownloadError, write_failed};
 use super::fetch::{Wanted, fetch};
 use super::http::{Fault, agent_following, fault, refusal, text};
+use super::place::open_lock;
 use super::sums::Sum;
 use super::{Event, Network, Tell};
 
@@ -217,7 +218,7 @@ fn entry(url: &str, status: StatusCode, headers: &HeaderMap) -> Result<Entry, Fa
 /// Holds a lock, waiting for whoever has it: another process may fetch the same file.
 fn lock(path: &Path, tell: Tell) -> Result<File, DownloadError> {
     create_folder(path.parent().unwrap_or(path))?;
-    let file = File::options().create(true).truncate(false).write(true).open(path).map_err(write_failed(path))?;
+    let file = open_lock(path).map_err(write_failed(path))?;
     match file.try_lock() {
         Ok(()) => return Ok(file),
         Err(TryLockError::WouldBlock) => {

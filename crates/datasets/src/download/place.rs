@@ -61,7 +61,7 @@ impl Place {
 }
 
 /// Opens the file to be locked. It is never written to, and what somebody put in its place is not followed.
-fn open_lock(path: &Path) -> io::Result<File> {
+pub(super) fn open_lock(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true);
     match options.clone().create_new(true).open(path) {
