@@ -1,4 +1,4 @@
-"""Scores of random probabilities by scikit-learn.
+"""Scores of random probabilities by scikit-learn, torchmetrics, scipy, and plain transcripts of published code.
 
 Run: python golden/metrics/make.py
 """
@@ -7,43 +7,182 @@ import json
 from pathlib import Path
 
 import numpy as np
+import scipy
 import sklearn
-from sklearn.metrics import accuracy_score, average_precision_score, top_k_accuracy_score
+import torch
+import torchmetrics
+from scipy.stats import bootstrap
+from sklearn.metrics import accuracy_score, average_precision_score, confusion_matrix, roc_auc_score
+from torchmetrics.functional.classification import multiclass_calibration_error
 
 HERE = Path(__file__).parent
+BINS = 15
+EDGES = np.linspace(0, 1, BINS + 1).astype(np.float32)
+ALL = (1 << 64) - 1
 
 
-def case(name, seed, clips, classes, decimals=None, empty=()):
-    """`decimals` rounds, which makes ties; the classes in `empty` have no clip."""
-    rng = np.random.default_rng(seed)
-    kept = [c for c in range(classes) if c not in empty]
-    truth = rng.choice(kept, clips)
-    logits = rng.normal(size=(clips, classes))
-    logits[np.arange(clips), truth] += 1
+def apk(actual, predicted, k):
+    """ml_metrics/average_precision.py of github.com/benhamner/Metrics, which Kaggle points to."""
+    if len(predicted) > k:
+        predicted = predicted[:k]
+    score, hits = 0.0, 0.0
+    for i, p in enumerate(predicted):
+        if p in actual and p not in predicted[:i]:
+            hits += 1.0
+            score += hits / (i + 1.0)
+    return score / min(len(actual), k)
+
+
+def by_rank(p):
+    """The classes of each clip, most probable first; of equals the lower index."""
+    return np.argsort(-p, axis=1, kind="stable")
+
+
+def precisions_at_3(truth, p):
+    return np.array([apk([t], order.tolist(), 3) for t, order in zip(truth, by_rank(p))])
+
+
+def ece(truth, p):
+    """ECELoss of github.com/gpleiss/temperature_scaling, by an author of Guo et al. 2017; returns its bins too."""
+    confidences, predictions = p.max(1), p.argmax(1)
+    accuracies = predictions == truth
+    total, bins = 0.0, []
+    for lower, upper in zip(EDGES[:-1], EDGES[1:]):
+        in_bin = (confidences > lower) & (confidences <= upper)
+        bins.append({"clips": int(in_bin.sum()), "confidence": None, "accuracy": None})
+        if in_bin.any():
+            confidence, accuracy = confidences[in_bin].astype(np.float64).mean(), accuracies[in_bin].mean()
+            bins[-1].update(confidence=confidence, accuracy=accuracy)
+            total += abs(confidence - accuracy) * in_bin.mean()
+    return total, bins
+
+
+def torchmetrics_ece(truth, p):
+    """None where a probability is on an edge: torchmetrics has the lower edge in a bin, the paper the upper one."""
+    if np.isin(p.max(1), EDGES).any():
+        return None
+    p, truth = torch.from_numpy(p), torch.tensor(truth)
+    return multiclass_calibration_error(p, truth, num_classes=p.shape[1], n_bins=BINS, norm="l1").item()
+
+
+def mix(z):
+    z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & ALL
+    z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & ALL
+    return z ^ (z >> 31)
+
+
+class Draws(np.random.Generator):
+    """Draws the clips that Earmark draws, so that scipy's intervals can be compared to the last digit."""
+
+    def __init__(self, seed):
+        super().__init__(np.random.PCG64(0))
+        self.seed = seed
+
+    def integers(self, low, high=None, size=None, **_):
+        gamma, rows = 0x9E3779B97F4A7C15, []
+        assert low == 0 and size[-1] == high
+        for resample in range(size[0]):
+            state = mix(mix((self.seed + gamma) & ALL) ^ ((resample + 1) * gamma & ALL))
+            rows.append([(mix((state + (i + 1) * gamma) & ALL) >> 32) * high >> 32 for i in range(high)])
+        return np.array(rows).reshape(size)
+
+
+def interval(clips, statistic, resampling, rng):
+    result = bootstrap(
+        (np.arange(clips),),
+        lambda drawn: statistic(drawn.astype(int)),
+        n_resamples=resampling["resamples"],
+        confidence_level=resampling["level"],
+        method="percentile",
+        vectorized=False,
+        rng=rng,
+    )
+    return {"low": result.confidence_interval.low, "high": result.confidence_interval.high}
+
+
+def macro_ap(truth, p):
+    return np.mean([average_precision_score(truth == c, p[:, c]) for c in np.unique(truth)])
+
+
+def probabilities(rng, truth, clips, classes, sure, decimals, spread):
+    logits = spread * rng.normal(size=(clips, classes))
+    logits[np.arange(clips), truth] += sure
     p = np.exp(logits)
     p = (p / p.sum(1, keepdims=True)).astype(np.float32)
-    if decimals is not None:
-        p = p.round(decimals).astype(np.float32)
-    result = {"name": name, "truth": truth.tolist(), "probabilities": [[float(v) for v in row] for row in p]}
-    result["average_precision"] = [
-        None if c in empty else average_precision_score(truth == c, p[:, c]) for c in range(classes)
-    ]
-    result["accuracy"] = accuracy_score(truth, p.argmax(1))  # argmax takes the first of equals
-    if decimals is None:
-        # mAP@3 of one true label from top-k accuracies; scikit-learn breaks ties the other way round.
-        top = [0] + [
-            top_k_accuracy_score(truth, p, k=k, labels=range(classes)) if k < classes else 1.0 for k in (1, 2, 3)
-        ]
-        result["map_at_3"] = sum((top[k] - top[k - 1]) / k for k in (1, 2, 3))
-    return result
+    return p if decimals is None else p.round(decimals).astype(np.float32)
+
+
+def case(name, seed, clips, classes, decimals=None, empty=(), sure=1, spread=1, resamples=100, level=0.95):
+    """`decimals` rounds, which makes ties; the classes in `empty` have no clip; `sure` lifts the true class.
+    Without `spread` all classes are alike.
+    """
+    rng = np.random.default_rng(seed)
+    truth = rng.choice([c for c in range(classes) if c not in empty], clips)
+    p = probabilities(rng, truth, clips, classes, sure, decimals, spread)
+    other = probabilities(rng, truth, clips, classes, sure, decimals, spread)
+    rows = lambda p: [[float(v) for v in row] for row in p]
+    present = [0 < (truth == c).sum() < clips for c in range(classes)]
+    auc = [roc_auc_score(truth == c, p[:, c]) if present[c] else None for c in range(classes)]
+    ap = [average_precision_score(truth == c, p[:, c]) if (truth == c).any() else None for c in range(classes)]
+    if all(present) and decimals is None:  # What scikit-learn itself takes for several classes.
+        macro = roc_auc_score(truth, p if classes > 2 else p[:, 1], multi_class="ovr", average="macro")
+        assert abs(macro - np.mean(auc)) < 1e-6
+    error, bins = ece(truth, p)
+    resampling = {"resamples": resamples, "seed": seed * 1_000_003, "level": level}
+    at_3, right = precisions_at_3(truth, p), (p.argmax(1) == truth).astype(float)
+    above_3, above = at_3 - precisions_at_3(truth, other), right - (other.argmax(1) == truth)
+    statistics = {
+        "map_at_3": lambda i: at_3[i].mean(),
+        "accuracy": lambda i: right[i].mean(),
+        "macro_average_precision": lambda i: macro_ap(truth[i], p[i]),
+    }
+    differences = {"map_at_3": lambda i: above_3[i].mean(), "accuracy": lambda i: above[i].mean()}
+    everyone = np.arange(clips)
+    return {
+        "name": name,
+        "truth": truth.tolist(),
+        "probabilities": rows(p),
+        "other": rows(other),
+        "map_at_3": at_3.mean(),
+        "accuracy": accuracy_score(truth, p.argmax(1)),
+        "average_precision": ap,
+        "roc_auc": auc,
+        "confusion": confusion_matrix(truth, p.argmax(1), labels=range(classes)).tolist(),
+        "expected_calibration_error": error,
+        "torchmetrics_calibration_error": torchmetrics_ece(truth, p),
+        "reliability": bins,
+        "resampling": resampling,
+        # scipy refuses a single clip.
+        "intervals": None if clips < 2 else {
+            key: interval(clips, value, resampling, Draws(resampling["seed"])) for key, value in statistics.items()
+        },
+        "differences": None if clips < 2 else {
+            key: {"value": value(everyone), "interval": interval(clips, value, resampling, Draws(resampling["seed"]))}
+            for key, value in differences.items()
+        },
+        # With scipy's own draws and ten thousand of them: equal but for chance.
+        "free_intervals": None if clips < 2 else {
+            key: interval(clips, statistics[key], {"resamples": 10_000, "level": level}, np.random.default_rng(9))
+            for key in ("map_at_3", "accuracy")
+        },
+    }
 
 
 cases = [
     case("plain", 1, 60, 5),
-    case("ties", 2, 80, 4, decimals=1),
-    case("class_without_clips", 3, 40, 6, empty=(2, 5)),
+    case("ties", 2, 80, 4, decimals=1, level=0.9),
+    case("class_without_clips", 3, 40, 6, empty=(2, 5), resamples=101),
     case("three_classes", 4, 30, 3),
+    case("two_classes", 5, 25, 2, decimals=2),
+    case("one_clip", 6, 1, 4),
+    case("one_class_has_all", 7, 12, 3, empty=(0, 2)),
+    case("all_right", 8, 30, 5, sure=30),
+    case("all_wrong", 9, 30, 5, sure=-30),
+    case("all_equal", 10, 20, 5, sure=0, spread=0),
 ]
+assert [c["accuracy"] for c in cases if c["name"].startswith("all_")][:2] == [1, 0]
 (HERE / "cases.json").write_text(json.dumps(cases) + "\n")
-versions = {"scikit-learn": sklearn.__version__, "numpy": np.__version__}
+libraries = (np, scipy, sklearn, torch, torchmetrics)
+names = {"sklearn": "scikit-learn"}
+versions = {names.get(it.__name__, it.__name__): it.__version__.split("+")[0] for it in libraries}
 (HERE / "versions.json").write_text(json.dumps(versions, indent=1) + "\n")

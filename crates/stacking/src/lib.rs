@@ -22,7 +22,10 @@ mod xgboost;
 pub use booster::Booster;
 pub use error::{Result, StackError};
 pub use matrix::Matrix;
-pub use metrics::{ClassScore, Scores, score};
+pub use metrics::{
+    CALIBRATION_BINS, ClassScore, Difference, Differences, Interval, Intervals, ReliabilityBin, Resampling, Scores,
+    bootstrap, bootstrap_difference, bootstrap_mean, confusion, reliability, score,
+};
 pub use onnx::to_onnx;
 pub use settings::StackSettings;
 pub use stack::{fit_full, out_of_fold};

@@ -1,8 +1,18 @@
-//! How good a table of probabilities is.
+//! How good a table of probabilities is, and how sure that is.
+
+mod bootstrap;
+mod calibration;
+mod ranking;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{Result, StackError, Table};
+use ranking::Ranking;
+
+pub use bootstrap::{
+    Difference, Differences, Interval, Intervals, Resampling, bootstrap, bootstrap_difference, bootstrap_mean,
+};
+pub use calibration::{CALIBRATION_BINS, ReliabilityBin, reliability};
 
 /// Scores of one table of probabilities. Not-a-number stands for "no clip to judge by", and is `null` in JSON.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -19,6 +29,14 @@ pub struct Scores {
     /// Mean of the classes' average precision, over the classes that have clips.
     #[serde(deserialize_with = "null_is_nan")]
     pub macro_average_precision: f64,
+    /// Mean of the classes' areas under the ROC curve, over the classes that have one.
+    #[serde(deserialize_with = "null_is_nan")]
+    pub macro_roc_auc: f64,
+    /// Expected calibration error of the most probable label, in [`CALIBRATION_BINS`] bins (Guo et al. 2017,
+    /// "On Calibration of Modern Neural Networks"): the bins' distances between mean probability and accuracy, weighed
+    /// by their clips.
+    #[serde(deserialize_with = "null_is_nan")]
+    pub expected_calibration_error: f64,
 }
 
 /// The score of one class against all others.
@@ -32,6 +50,11 @@ pub struct ClassScore {
     /// Not-a-number for a class without clips.
     #[serde(deserialize_with = "null_is_nan")]
     pub average_precision: f64,
+    /// Area under the ROC curve, as scikit-learn's `roc_auc_score` counts it: how often a clip of the class has a
+    /// higher probability than a clip of another, equal ones counted half. Not-a-number for a class without clips, or
+    /// with all of them.
+    #[serde(deserialize_with = "null_is_nan")]
+    pub roc_auc: f64,
 }
 
 /// Judges `probabilities` by the true labels.
@@ -55,17 +78,48 @@ pub fn score(labels: &[String], truth: &[usize], probabilities: &Table) -> Resul
     if let Some(class) = truth.iter().find(|&&class| class >= labels.len()) {
         return Err(StackError::Table(format!("true label {class} where there are {} labels", labels.len())));
     }
-    let ranks: Vec<usize> = truth.iter().zip(probabilities.rows()).map(|(&class, row)| rank(class, row)).collect();
-    let precision_at_3 = ranks.iter().map(|&rank| if rank <= 3 { 1.0 / rank as f64 } else { 0.0 });
-    let hits = ranks.iter().map(|&rank| if rank == 1 { 1.0 } else { 0.0 });
     let class_score = |(class, label): (usize, &String)| {
-        let judged = truth.iter().zip(probabilities.rows()).map(|(&truth, row)| (row[class], truth == class)).collect();
+        let ranking = Ranking::new(class, truth, probabilities);
+        let [average_precision] = ranking.average_precision(&vec![[1]; truth.len()]);
         let clips = truth.iter().filter(|&&truth| truth == class).count();
-        ClassScore { label: label.clone(), clips, average_precision: average_precision(judged) }
+        ClassScore { label: label.clone(), clips, average_precision, roc_auc: ranking.roc_auc() }
     };
     let per_class: Vec<ClassScore> = labels.iter().enumerate().map(class_score).collect();
-    let judged = per_class.iter().filter(|class| class.clips > 0).map(|class| class.average_precision);
-    Ok(Scores { map3: mean(precision_at_3), accuracy: mean(hits), macro_average_precision: mean(judged), per_class })
+    let over_classes =
+        |value: fn(&ClassScore) -> f64| mean(per_class.iter().map(value).filter(|value| !value.is_nan()));
+    let [map3, accuracy] = per_clip(truth, probabilities).map(|values| mean(values.into_iter()));
+    Ok(Scores {
+        map3,
+        accuracy,
+        macro_average_precision: over_classes(|class| class.average_precision),
+        macro_roc_auc: over_classes(|class| class.roc_auc),
+        expected_calibration_error: calibration::error(&reliability(truth, probabilities, CALIBRATION_BINS)),
+        per_class,
+    })
+}
+
+/// How many clips of each class were taken for which: `[true class][most probable class]`.
+///
+/// # Shape
+/// `truth`: one index below `classes` a row of `probabilities`, which has `classes` columns. The result is
+/// `[classes, classes]`.
+///
+/// # Panics
+/// Like a slice, when `truth` or a row does not fit. [`score`] tells such a fault as an error.
+pub fn confusion(classes: usize, truth: &[usize], probabilities: &Table) -> Vec<Vec<usize>> {
+    let mut matrix = vec![vec![0; classes]; classes];
+    for (&class, row) in truth.iter().zip(probabilities.rows()) {
+        matrix[class][most_probable(row)] += 1;
+    }
+    matrix
+}
+
+/// Of each clip its part of mAP@3, and of accuracy.
+fn per_clip(truth: &[usize], probabilities: &Table) -> [Vec<f64>; 2] {
+    let ranks = || truth.iter().zip(probabilities.rows()).map(|(&class, row)| rank(class, row));
+    let precision_at_3 = ranks().map(|rank| if rank <= 3 { 1.0 / rank as f64 } else { 0.0 });
+    let hits = ranks().map(|rank| if rank == 1 { 1.0 } else { 0.0 });
+    [precision_at_3.collect(), hits.collect()]
 }
 
 /// The place of `class` among a row's probabilities, from 1.
@@ -74,18 +128,9 @@ fn rank(class: usize, row: &[f32]) -> usize {
     1 + row.iter().enumerate().filter(before).count()
 }
 
-/// Sum over the distinct probabilities, from high to low, of precision there times the recall it adds.
-fn average_precision(mut judged: Vec<(f32, bool)>) -> f64 {
-    judged.sort_by(|a, b| b.0.total_cmp(&a.0));
-    let (mut seen, mut found, mut area) = (0_usize, 0_usize, 0.0);
-    // Clips of equal probability cross the threshold together.
-    for equal in judged.chunk_by(|a, b| a.0 == b.0) {
-        let new = equal.iter().filter(|(_, is_class)| *is_class).count();
-        seen += equal.len();
-        found += new;
-        area += new as f64 * found as f64 / seen as f64;
-    }
-    area / found as f64
+/// The class that ranks first.
+fn most_probable(row: &[f32]) -> usize {
+    (0..row.len()).fold(0, |best, class| if row[class] > row[best] { class } else { best })
 }
 
 /// Not-a-number for no values.

@@ -1,0 +1,187 @@
+//! How far a score might be off, as the clips are but a sample: percentile intervals of the bootstrap over clips
+//! (Efron and Tibshirani 1993, "An Introduction to the Bootstrap", chapter 13), as `scipy.stats.bootstrap` with
+//! `method="percentile"` has them.
+//!
+//! They tell of the clips that happened to be there, not of the seed that the training happened to have.
+
+use serde::{Deserialize, Serialize};
+
+use super::ranking::Ranking;
+use super::{mean, null_is_nan, per_clip};
+use crate::Table;
+
+/// How clips are drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Resampling {
+    /// How often as many clips as there are are drawn, with replacement.
+    pub resamples: usize,
+    /// Decides every draw. The same seed draws the same places in each table of as many clips.
+    pub seed: u64,
+    /// The share of resamples whose score is within the interval, such as 0.95.
+    pub level: f64,
+}
+
+impl Default for Resampling {
+    /// 2000 resamples, seed 0, 95 %.
+    fn default() -> Self {
+        Self { resamples: 2000, seed: 0, level: 0.95 }
+    }
+}
+
+/// Where a score lies, with the certainty asked for. Not-a-number (`null` in JSON) where there is no clip.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Interval {
+    /// The lower end.
+    #[serde(deserialize_with = "null_is_nan")]
+    pub low: f64,
+    /// The upper end.
+    #[serde(deserialize_with = "null_is_nan")]
+    pub high: f64,
+}
+
+/// The intervals of one table's scores.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Intervals {
+    /// Of mean average precision at 3.
+    #[serde(rename = "map_at_3")]
+    pub map3: Interval,
+    /// Of accuracy.
+    pub accuracy: Interval,
+    /// Of macro average precision; in each resample over the classes that have clips in it.
+    pub macro_average_precision: Interval,
+}
+
+/// By how much one table's score is above another's.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Difference {
+    /// On the clips themselves.
+    #[serde(deserialize_with = "null_is_nan")]
+    pub value: f64,
+    /// Its interval. If 0 is outside, the clips tell the two apart.
+    pub interval: Interval,
+}
+
+/// The differences of two tables' scores.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Differences {
+    /// Of mean average precision at 3.
+    #[serde(rename = "map_at_3")]
+    pub map3: Difference,
+    /// Of accuracy.
+    pub accuracy: Difference,
+}
+
+/// The intervals of the scores of `probabilities`.
+///
+/// # Shape
+/// `truth`: one column of `probabilities` a row.
+///
+/// # Panics
+/// When `truth` does not fit the table. [`score`](crate::score) tells that as an error.
+pub fn bootstrap(truth: &[usize], probabilities: &Table, resampling: &Resampling) -> Intervals {
+    assert_eq!(truth.len(), probabilities.names().len(), "one true label a clip");
+    let values = per_clip(truth, probabilities);
+    let rankings: Vec<Ranking> =
+        (0..probabilities.columns().len()).map(|class| Ranking::new(class, truth, probabilities)).collect();
+    let macro_average_precision = |counts: &[[u32; LANES]]| {
+        let classes: Vec<[f64; LANES]> = rankings.iter().map(|ranking| ranking.average_precision(counts)).collect();
+        std::array::from_fn(|lane| mean(classes.iter().map(|class| class[lane]).filter(|value| !value.is_nan())))
+    };
+    let [map3, accuracy, macro_average_precision] = intervals(truth.len(), resampling, |counts| {
+        [means(&values[0], counts), means(&values[1], counts), macro_average_precision(counts)]
+    });
+    Intervals { map3, accuracy, macro_average_precision }
+}
+
+/// By how much the scores of `a` are above those of `b`; the same clips are drawn for both.
+///
+/// # Shape
+/// `truth`: one column a row, of both tables alike.
+///
+/// # Panics
+/// When `truth` does not fit one of the tables.
+pub fn bootstrap_difference(truth: &[usize], a: &Table, b: &Table, resampling: &Resampling) -> Differences {
+    assert!([a, b].iter().all(|table| table.names().len() == truth.len()), "one true label a clip");
+    let [of_a, of_b] = [a, b].map(|table| per_clip(truth, table));
+    let differences: [Vec<f64>; 2] =
+        std::array::from_fn(|score| of_a[score].iter().zip(&of_b[score]).map(|(a, b)| a - b).collect());
+    let [map3, accuracy] =
+        intervals(truth.len(), resampling, |counts| [means(&differences[0], counts), means(&differences[1], counts)]);
+    let value = |score: usize| mean(differences[score].iter().copied());
+    Differences {
+        map3: Difference { value: value(0), interval: map3 },
+        accuracy: Difference { value: value(1), interval: accuracy },
+    }
+}
+
+/// The interval of the mean of `values`, one a clip: of any score that is a mean over clips.
+pub fn bootstrap_mean(values: &[f64], resampling: &Resampling) -> Interval {
+    let [interval] = intervals(values.len(), resampling, |counts| [means(values, counts)]);
+    interval
+}
+
+/// Resamples that are judged together: a processor adds as many numbers at once.
+const LANES: usize = 8;
+
+/// The intervals of `N` scores, which `scores` tells of as many resamples as there are lanes, from the number of times
+/// that each clip was drawn.
+fn intervals<const N: usize>(
+    clips: usize,
+    resampling: &Resampling,
+    scores: impl Fn(&[[u32; LANES]]) -> [[f64; LANES]; N],
+) -> [Interval; N] {
+    let mut values: [Vec<f64>; N] = std::array::from_fn(|_| Vec::with_capacity(resampling.resamples));
+    for first in (0..resampling.resamples).step_by(LANES) {
+        let mut counts = vec![[0; LANES]; clips];
+        for (lane, resample) in (first as u64..).take(LANES).enumerate() {
+            for clip in draws(clips, resampling.seed, resample) {
+                counts[clip][lane] += 1;
+            }
+        }
+        for (values, scores) in values.iter_mut().zip(scores(&counts)) {
+            values.extend(scores.iter().take(resampling.resamples - first));
+        }
+    }
+    values.map(|mut values| {
+        values.sort_by(f64::total_cmp);
+        let outside = (1.0 - resampling.level) / 2.0;
+        Interval { low: percentile(&values, outside), high: percentile(&values, 1.0 - outside) }
+    })
+}
+
+/// The clips of one resample. Their generator is splitmix64 (Steele, Lea, Flood 2014), begun anew for each resample; a
+/// clip is more probable than another by less than one part in 2^32 / `clips`.
+fn draws(clips: usize, seed: u64, resample: u64) -> impl Iterator<Item = usize> {
+    const GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;
+    let mix = |state: u64| {
+        let z = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    };
+    let mut state = mix(mix(seed.wrapping_add(GAMMA)) ^ resample.wrapping_add(1).wrapping_mul(GAMMA));
+    (0..clips).map(move |_| {
+        state = state.wrapping_add(GAMMA);
+        (((mix(state) >> 32) * clips as u64) >> 32) as usize
+    })
+}
+
+/// The mean over the clips drawn, in each lane.
+fn means(values: &[f64], counts: &[[u32; LANES]]) -> [f64; LANES] {
+    let mut sums = [0.0; LANES];
+    for (value, counts) in values.iter().zip(counts) {
+        for (sum, &count) in sums.iter_mut().zip(counts) {
+            *sum += value * f64::from(count);
+        }
+    }
+    sums.map(|sum| sum / values.len() as f64)
+}
+
+/// The value below which a share of the sorted values lies, between two of them in proportion: numpy's default, method 7
+/// of Hyndman and Fan 1996. Not-a-number for no values.
+fn percentile(sorted: &[f64], share: f64) -> f64 {
+    let Some(last) = sorted.len().checked_sub(1) else { return f64::NAN };
+    let place = share.clamp(0.0, 1.0) * last as f64;
+    let below = place.floor() as usize;
+    let (low, high) = (sorted[below], sorted[last.min(below + 1)]);
+    low + (high - low) * (place - below as f64)
+}
