@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 use std::time::Duration;
 
-use earmark_training::Progress;
+use earmark_training::{Learning, Progress};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::output;
@@ -51,34 +51,46 @@ impl Bars {
 pub struct JobBar<'a> {
     all: &'a Bars,
     bar: ProgressBar,
-    last: Option<Progress>,
+    last: Option<Learning>,
 }
 
 impl JobBar<'_> {
     /// Shows where the job stands.
     pub fn update(&mut self, progress: Progress) {
-        if self.last.is_none() {
-            // What was done before a resume says nothing about the speed now.
-            self.bar.set_length(progress.all_batches as u64);
-            self.bar.set_position(progress.batches as u64);
-            self.bar.reset_eta();
+        match progress {
+            Progress::Learning(now) => {
+                if self.last.is_none() {
+                    // What was done before a resume says nothing about the speed now.
+                    self.bar.set_length(now.all_batches as u64);
+                    self.bar.set_position(now.batches as u64);
+                    self.bar.reset_eta();
+                }
+                self.bar.set_position(now.batches as u64);
+                self.bar.set_message(text(&now));
+                self.last = Some(now);
+            }
+            Progress::Predicting { clips, of } => {
+                if clips == 1 {
+                    self.bar.set_length(of as u64);
+                    self.bar.reset_eta();
+                }
+                self.bar.set_position(clips as u64);
+                self.bar.set_message(format!("predicts {clips}/{of} clips"));
+            }
         }
-        self.bar.set_position(progress.batches as u64);
-        self.bar.set_message(text(&progress));
-        self.last = Some(progress);
     }
 
     /// Takes the bar away; says what became of the job, if that is wanted.
     pub fn finish(self, outcome: &str) {
         self.bar.finish_and_clear();
         if self.all.verbose {
-            let last = self.last.as_ref().map_or(String::new(), |progress| format!(": {}", text(progress)));
+            let last = self.last.as_ref().map_or(String::new(), |now| format!(": {}", text(now)));
             self.all.line(&format!("{} {outcome}{last}", self.bar.prefix()));
         }
     }
 }
 
-fn text(progress: &Progress) -> String {
-    let Progress { epoch, epochs, loss, accuracy, crops_per_second, .. } = progress;
+fn text(now: &Learning) -> String {
+    let Learning { epoch, epochs, loss, accuracy, crops_per_second, .. } = now;
     format!("epoch {epoch}/{epochs}  loss {loss:.3}  accuracy {accuracy:.3}  {crops_per_second:.0} crops/s")
 }

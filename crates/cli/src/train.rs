@@ -1,6 +1,7 @@
 //! `earmark train`: sounds to features, jobs, and then level 2.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::thread;
@@ -242,7 +243,10 @@ impl<'a> Work<'a> {
         }
         let start = Instant::now();
         let mut bar = bars.job(&format!("{}/{split}", learner.name));
-        let outcome = job.run(&mut |progress| bar.update(progress));
+        let outcome = job.run(&mut |progress| {
+            bar.update(progress);
+            ControlFlow::Continue(())
+        });
         let outcome = outcome.inspect_err(|_| bars.line(&format!("{}/{split} failed", learner.name)))?;
         self.run.store(&learner.name, split, fingerprint, &outcome, names, &self.manifest.labels)?;
         job.clean();

@@ -4,12 +4,13 @@
 //! `benches/engines.py`.
 #![allow(clippy::unwrap_used, reason = "a bench stops at the first fault")]
 
+use std::ops::ControlFlow;
 use std::time::Instant;
 
 use earmark_features::{Features, FrontEnd};
 use earmark_nets::{find, onnx};
 use earmark_tagging::Model;
-use earmark_training::{Example, Job, LearnerSettings, initial_weights, set_threads};
+use earmark_training::{Example, Job, LearnerSettings, Progress, initial_weights, set_threads};
 
 const NETWORKS: [&str; 4] = ["resnet_nano", "resnext_nano", "resnet50", "resnext50_32x4d"];
 const BATCH: usize = 16;
@@ -55,9 +56,12 @@ fn train(arch: &str, precision: &str) -> f64 {
     };
     let mut best: f64 = 0.0;
     job.run(&mut |progress| {
-        if progress.batches % 8 == 0 {
-            best = best.max(progress.crops_per_second);
+        if let Progress::Learning(now) = progress
+            && now.batches % 8 == 0
+        {
+            best = best.max(now.crops_per_second);
         }
+        ControlFlow::Continue(())
     })
     .unwrap();
     best

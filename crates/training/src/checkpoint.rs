@@ -1,4 +1,4 @@
-//! A job's state between two epochs, on disk.
+//! A job's state between two epochs, or between two batches where it was stopped, on disk.
 //!
 //! `checkpoint.json` names the file that holds the arrays, and its SHA-256; it is replaced last. So whenever a job is
 //! killed, the one that stands there is whole and belongs to its arrays.
@@ -21,7 +21,18 @@ pub(crate) struct Epoch {
     pub seconds: f64,
 }
 
-/// The state after an epoch.
+/// What an epoch under way has done.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Part {
+    pub batches: usize,
+    /// The sum over the crops, as are the next two.
+    pub loss: f64,
+    pub correct: f64,
+    pub crops: f64,
+    pub seconds: f64,
+}
+
+/// The state after an epoch, or within one.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct State {
     pub weights: Weights,
@@ -30,6 +41,8 @@ pub(crate) struct State {
     /// The weights of the best epoch, where that is the rule.
     pub best: Option<Weights>,
     pub history: Vec<Epoch>,
+    /// The epoch after those of the history, as far as it has come.
+    pub part: Part,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -39,6 +52,8 @@ struct Index {
     file: String,
     sha256: String,
     history: Vec<Epoch>,
+    #[serde(default)]
+    part: Part,
 }
 
 const INDEX: &str = "checkpoint.json";
@@ -53,10 +68,15 @@ pub(crate) fn save(folder: &Path, fingerprint: &str, state: &State) -> Result<()
     arrays.extend(state.best.iter().flat_map(|best| named("best", best)));
     let bytes = Weights(arrays.into_iter().collect()).to_safetensors()?;
 
-    let file = format!("checkpoint-{:05}.safetensors", state.history.len());
+    // No two states share a name: the file of the last one stands until the index names this one's.
+    let file = match (state.history.len(), state.part.batches) {
+        (epochs, 0) => format!("checkpoint-{epochs:05}.safetensors"),
+        (epochs, batches) => format!("checkpoint-{epochs:05}-{batches:05}.safetensors"),
+    };
     earmark_files::write_atomic(&folder.join(&file), &bytes)?;
-    let history = state.history.clone();
-    let index = Index { fingerprint: fingerprint.to_owned(), sha256: earmark_files::sha256(&bytes), file, history };
+    let (history, part) = (state.history.clone(), state.part.clone());
+    let sha256 = earmark_files::sha256(&bytes);
+    let index = Index { fingerprint: fingerprint.to_owned(), file, sha256, history, part };
     let json = serde_json::to_vec_pretty(&index).map_err(|error| damaged(&folder.join(INDEX), &error))?;
     // The index comes last: a history that is a row ahead is written again, one that lags behind would stay so.
     earmark_files::write_atomic(&folder.join("history.csv"), history_csv(&index.history).as_bytes())?;
@@ -81,7 +101,7 @@ pub(crate) fn load(folder: &Path, fingerprint: &str) -> Result<Option<State>, Tr
         return Err(damaged(&path, &"its SHA-256 is not the one in checkpoint.json"));
     }
     let arrays = Weights::from_safetensors(&bytes).map_err(|error| damaged(&path, &error))?;
-    let mut state = State { history: index.history, ..State::default() };
+    let mut state = State { history: index.history, part: index.part, ..State::default() };
     for (name, array) in arrays.0 {
         let (part, name) = name.split_once('/').unwrap_or(("", &name));
         let weights = match part {
@@ -143,7 +163,8 @@ mod tests {
             held_out_accuracy: Some(0.25),
             seconds: 1.0,
         };
-        State { best: Some(weights.clone()), velocity: weights.clone(), weights, history: vec![epoch] }
+        let part = Part { batches: 3, loss: 0.1, correct: 2.0, crops: 24.0, seconds: 0.7 };
+        State { best: Some(weights.clone()), velocity: weights.clone(), weights, history: vec![epoch], part }
     }
 
     #[test]
@@ -166,7 +187,7 @@ mod tests {
     fn a_flipped_byte_is_found() {
         let folder = tempfile::tempdir().unwrap();
         save(folder.path(), "f", &state()).unwrap();
-        for name in ["checkpoint-00001.safetensors", INDEX] {
+        for name in ["checkpoint-00001-00003.safetensors", INDEX] {
             let path = folder.path().join(name);
             let whole = std::fs::read(&path).unwrap();
             let mut bytes = whole.clone();

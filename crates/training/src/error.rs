@@ -84,6 +84,9 @@ pub enum TrainingError {
         /// Counted from 1.
         epoch: usize,
     },
+    /// The job was told to stop. It is saved.
+    #[error("stopped")]
+    Stopped,
     /// Too few clips to learn from.
     #[error("there are {clips} clips to train on, and batch norm needs at least 2")]
     TooFewClips {
@@ -98,6 +101,18 @@ pub enum TrainingError {
         /// What is wrong with it.
         reason: &'static str,
     },
+    /// The GPU's memory is used up.
+    #[error("the memory of {device} is used up with batch_size = {batch_size}; {}. libtorch: {reason}", advice(*fits))]
+    OutOfMemory {
+        /// The device.
+        device: String,
+        /// The batch that did not fit.
+        batch_size: usize,
+        /// One that would, as far as one can tell.
+        fits: Option<usize>,
+        /// What libtorch says.
+        reason: String,
+    },
     /// A file could not be read or written.
     #[error(transparent)]
     File(#[from] FileError),
@@ -107,6 +122,13 @@ pub enum TrainingError {
     /// libtorch reports a fault.
     #[error("libtorch: {0}")]
     Torch(String),
+}
+
+fn advice(fits: Option<usize>) -> String {
+    match fits {
+        Some(fits) => format!("batch_size = {fits} would fit"),
+        None => "not even 2 would fit: try shorter crops, a smaller network, or fewer --jobs".to_owned(),
+    }
 }
 
 impl From<tch::TchError> for TrainingError {

@@ -1,5 +1,6 @@
-//! One learner on one split: trained, saved after each epoch, and its predictions.
+//! One learner on one split: trained, saved after each epoch and where it is stopped, and its predictions.
 
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Instant;
 
@@ -10,10 +11,12 @@ use earmark_nets::{Graph, Weights};
 use tch::{Device, Kind, Tensor};
 
 use crate::TrainingError;
-use crate::checkpoint::{self, Epoch, State};
+use crate::checkpoint::{self, Epoch, Part, State};
+use crate::device::{arithmetic, parse_device};
+use crate::memory::{self, Demand};
 use crate::network::{Arithmetic, Network, array, cross_entropy, initial_weights, values};
 use crate::optimizer::{Sgd, learning_rate};
-use crate::settings::{Keep, LearnerSettings, Normalization, Precision};
+use crate::settings::{Keep, LearnerSettings, Normalization};
 use crate::start::Start;
 
 /// One learner on one split.
@@ -41,9 +44,23 @@ pub struct Job<'a> {
     pub folder: &'a Path,
 }
 
-/// Where a job stands, told after each batch.
+/// Where a job stands.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Progress {
+pub enum Progress {
+    /// Told after each batch.
+    Learning(Learning),
+    /// Told after each clip that is predicted in the end.
+    Predicting {
+        /// Clips done.
+        clips: usize,
+        /// All clips.
+        of: usize,
+    },
+}
+
+/// Where a job stands that learns.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Learning {
     /// Counted from 1.
     pub epoch: usize,
     /// All epochs.
@@ -60,6 +77,9 @@ pub struct Progress {
     pub crops_per_second: f64,
 }
 
+/// Hears where a job stands, and says whether it is to go on. One that is not saves its state first.
+pub type Report<'a> = dyn FnMut(Progress) -> ControlFlow<()> + 'a;
+
 /// What a job has made.
 #[derive(Debug)]
 pub struct Outcome {
@@ -71,22 +91,22 @@ pub struct Outcome {
     pub probabilities: Vec<f32>,
 }
 
-/// The sums of an epoch under way.
-#[derive(Default)]
-struct Sums {
-    loss: f64,
-    correct: f64,
-    crops: f64,
-}
-
 impl Job<'_> {
     /// Trains and predicts. Goes on from the folder's checkpoint if there is one, and leaves one there: who has stored
     /// the outcome calls [`Job::clean`].
     ///
     /// # Errors
     /// Settings out of range, a network that cannot take the features, a damaged or foreign checkpoint, a loss that is
-    /// no number, a full disk, libtorch's own faults (out of memory among them).
-    pub fn run(&self, report: &mut dyn FnMut(Progress)) -> Result<Outcome, TrainingError> {
+    /// no number, a full disk, libtorch's own faults (out of memory among them); [`TrainingError::Stopped`] where `report`
+    /// said so.
+    pub fn run(&self, report: &mut Report) -> Result<Outcome, TrainingError> {
+        self.attempt(report).map_err(|error| match error {
+            TrainingError::Torch(text) if memory::is_used_up(&text) => self.out_of_memory(&text),
+            error => error,
+        })
+    }
+
+    fn attempt(&self, report: &mut Report) -> Result<Outcome, TrainingError> {
         let device = parse_device(self.device)?;
         let graph = self.graph()?;
         let scaling = self.scaling();
@@ -102,10 +122,42 @@ impl Job<'_> {
         let weights = state.best.unwrap_or(state.weights);
         let network = Network::new(&graph, &weights, device, Arithmetic::F32)?;
         let mut probabilities = Vec::with_capacity(self.predict.len() * self.labels.len());
-        for example in &self.predict {
+        for (index, example) in self.predict.iter().enumerate() {
             probabilities.extend(self.clip_probabilities(&network, example.features, &scaling)?);
+            if report(Progress::Predicting { clips: index + 1, of: self.predict.len() }).is_break() {
+                return Err(TrainingError::Stopped);
+            }
         }
         Ok(Outcome { weights, scaling, probabilities })
+    }
+
+    fn out_of_memory(&self, text: &str) -> TrainingError {
+        let batch_size = self.learner.batch_size;
+        let fits = self.demand().and_then(|demand| memory::batch_that_fits(text, batch_size, demand));
+        let reason = memory::said(text).to_owned();
+        TrainingError::OutOfMemory { device: self.device.to_owned(), batch_size, fits, reason }
+    }
+
+    /// Bytes that a step of training needs, counted from the graph: parameters, their gradients, the optimizer's state, and
+    /// the output of each node for each crop of a batch. An engine needs some more. None if the network cannot take the
+    /// features.
+    pub fn step_bytes(&self) -> Option<u64> {
+        let Demand { fixed, per_crop } = self.demand()?;
+        Some(fixed + per_crop * self.learner.batch_size as u64)
+    }
+
+    fn demand(&self) -> Option<Demand> {
+        let graph = self.graph().ok()?;
+        let (channels, bins) = self.front_end.shape();
+        let shapes = graph.shapes([1, channels, bins, self.windowing().frames]).ok()?;
+        let values: usize = shapes.iter().map(|shape| shape.iter().product::<usize>()).sum();
+        let bytes = match arithmetic(self.learner.precision, parse_device(self.device).ok()?) {
+            Arithmetic::Bf16 => 2,
+            Arithmetic::F32 => 4,
+            Arithmetic::F64 => 8,
+        };
+        // A parameter, its gradient and its velocity.
+        Some(Demand { fixed: 3 * 4 * graph.parameter_count() as u64, per_crop: bytes * values as u64 })
     }
 
     /// Removes the checkpoint, once the outcome is stored elsewhere.
@@ -177,7 +229,7 @@ impl Job<'_> {
         scaling: &InputScaling,
         device: Device,
         fingerprint: &str,
-        report: &mut dyn FnMut(Progress),
+        report: &mut Report,
     ) -> Result<(), TrainingError> {
         let network = Network::new(graph, &state.weights, device, arithmetic(self.learner.precision, device))?;
         let mut sgd = Sgd::new(self.learner, network.learned())?;
@@ -196,47 +248,62 @@ impl Job<'_> {
         let batches = Batches::new(&self.train, settings);
         for epoch in state.history.len()..self.learner.epochs {
             let start = Instant::now();
-            let rate = learning_rate(self.learner, epoch);
-            let sums = self.epoch(&network, &mut sgd, &batches, epoch, rate, report)?;
-            let held_out_accuracy = self.held_out_accuracy(&network, scaling)?;
-            let best_before = state.history.iter().filter_map(|epoch| epoch.held_out_accuracy).fold(-1.0, f64::max);
+            let before = state.part.seconds;
+            let order = batches.epoch(epoch);
+            let flow = self.epoch(&network, &mut sgd, &batches, &order, state, report)?;
             state.weights = network.weights()?;
             if !state.weights.is_finite() {
                 return Err(TrainingError::DivergedWeights { epoch: epoch + 1 });
             }
-            if held_out_accuracy.is_some_and(|accuracy| accuracy > best_before) {
-                state.best = Some(state.weights.clone());
-            }
             state.velocity = velocity(graph, &sgd)?;
-            state.history.push(Epoch {
-                epoch: epoch + 1,
-                learning_rate: rate,
-                loss: sums.loss / sums.crops,
-                accuracy: sums.correct / sums.crops,
-                held_out_accuracy,
-                seconds: start.elapsed().as_secs_f64(),
-            });
+            state.part.seconds = before + start.elapsed().as_secs_f64();
+            if state.part.batches == order.len() {
+                self.end_epoch(&network, scaling, state)?;
+            }
             checkpoint::save(self.folder, fingerprint, state)?;
+            if flow.is_break() {
+                return Err(TrainingError::Stopped);
+            }
         }
         Ok(())
     }
 
-    /// One pass over the clips.
+    /// Judges and records an epoch that is whole.
+    fn end_epoch(&self, network: &Network, scaling: &InputScaling, state: &mut State) -> Result<(), TrainingError> {
+        let start = Instant::now();
+        let held_out_accuracy = self.held_out_accuracy(network, scaling)?;
+        let best_before = state.history.iter().filter_map(|epoch| epoch.held_out_accuracy).fold(-1.0, f64::max);
+        if held_out_accuracy.is_some_and(|accuracy| accuracy > best_before) {
+            state.best = Some(state.weights.clone());
+        }
+        let Part { loss, correct, crops, seconds, .. } = std::mem::take(&mut state.part);
+        state.history.push(Epoch {
+            epoch: state.history.len() + 1,
+            learning_rate: learning_rate(self.learner, state.history.len()),
+            loss: loss / crops,
+            accuracy: correct / crops,
+            held_out_accuracy,
+            seconds: seconds + start.elapsed().as_secs_f64(),
+        });
+        Ok(())
+    }
+
+    /// The pass over the clips that is next, or what is left of it, until it is stopped.
     fn epoch(
         &self,
         network: &Network,
         sgd: &mut Sgd,
         batches: &Batches,
-        epoch: usize,
-        rate: f64,
-        report: &mut dyn FnMut(Progress),
-    ) -> Result<Sums, TrainingError> {
+        order: &[Vec<usize>],
+        state: &mut State,
+        report: &mut Report,
+    ) -> Result<ControlFlow<()>, TrainingError> {
         let start = Instant::now();
-        let order = batches.epoch(epoch);
-        let per_epoch = order.len();
-        let mut sums = Sums::default();
+        let (epoch, part) = (state.history.len(), &mut state.part);
+        let rate = learning_rate(self.learner, epoch);
+        let crops_before = part.crops;
         let mut batch = Batch::default();
-        for (index, members) in order.iter().enumerate() {
+        for (index, members) in order.iter().enumerate().skip(part.batches) {
             batches.fill(epoch, index, members, &mut batch);
             let n = batch.members.len() as f64;
             let (loss, correct) = self.step(network, sgd, &batch, rate)?;
@@ -244,20 +311,24 @@ impl Job<'_> {
                 let clips = batch.members.iter().map(|&member| self.train[member].name.to_owned()).collect();
                 return Err(TrainingError::Diverged { loss, epoch: epoch + 1, clips });
             }
-            sums.loss += loss * n;
-            sums.correct += correct;
-            sums.crops += n;
-            report(Progress {
+            part.batches = index + 1;
+            part.loss += loss * n;
+            part.correct += correct;
+            part.crops += n;
+            let flow = report(Progress::Learning(Learning {
                 epoch: epoch + 1,
                 epochs: self.learner.epochs,
-                batches: epoch * per_epoch + index + 1,
-                all_batches: self.learner.epochs * per_epoch,
-                loss: sums.loss / sums.crops,
-                accuracy: sums.correct / sums.crops,
-                crops_per_second: sums.crops / start.elapsed().as_secs_f64(),
-            });
+                batches: epoch * order.len() + index + 1,
+                all_batches: self.learner.epochs * order.len(),
+                loss: part.loss / part.crops,
+                accuracy: part.correct / part.crops,
+                crops_per_second: (part.crops - crops_before) / start.elapsed().as_secs_f64(),
+            }));
+            if flow.is_break() {
+                return Ok(flow);
+            }
         }
-        Ok(sums)
+        Ok(ControlFlow::Continue(()))
     }
 
     /// One step of the optimizer; gives the batch's mean loss and the number of right answers.
@@ -343,47 +414,4 @@ fn restore(graph: &Graph, sgd: &mut Sgd, saved: &Weights) -> Result<(), Training
 
 fn learned(graph: &Graph) -> impl Iterator<Item = earmark_nets::Parameter> {
     graph.parameters().into_iter().filter(|parameter| parameter.role == earmark_nets::Role::Learned)
-}
-
-/// What training computes in. The automatic choice depends on the machine alone, never on a measurement, so
-/// that a resumed job computes as it did before; `docs/decisions/0001-engines.md` has the figures behind it.
-fn arithmetic(precision: Precision, device: Device) -> Arithmetic {
-    match precision {
-        Precision::Bf16 => Arithmetic::Bf16,
-        Precision::Auto if device.is_cuda() || cpu_has_bf16() => Arithmetic::Bf16,
-        Precision::F32 | Precision::Auto => Arithmetic::F32,
-    }
-}
-
-#[cfg(target_arch = "x86_64")]
-fn cpu_has_bf16() -> bool {
-    std::arch::is_x86_feature_detected!("avx512bf16")
-}
-
-#[cfg(not(target_arch = "x86_64"))]
-fn cpu_has_bf16() -> bool {
-    false
-}
-
-/// Whether a device is known and there.
-///
-/// # Errors
-/// A name other than `cpu` and `cuda:N`, or a GPU that is not there.
-pub fn check_device(name: &str) -> Result<(), TrainingError> {
-    parse_device(name).map(|_| ())
-}
-
-fn parse_device(name: &str) -> Result<Device, TrainingError> {
-    let fault = |reason| TrainingError::Device { device: name.to_owned(), reason };
-    if name == "cpu" {
-        return Ok(Device::Cpu);
-    }
-    let index: usize = name
-        .strip_prefix("cuda:")
-        .and_then(|index| index.parse().ok())
-        .ok_or_else(|| fault("cpu and cuda:0, cuda:1, ... are known"))?;
-    if index as i64 >= tch::Cuda::device_count() {
-        return Err(fault("this machine, or this build of libtorch, has no such GPU (see `cargo xtask setup --cuda`)"));
-    }
-    Ok(Device::Cuda(index))
 }

@@ -2,21 +2,24 @@
 //!
 //! A [`Job`] trains one learner on one split and predicts the clips it has not seen. Every random number comes from the
 //! seed, the learner, the split, the epoch and the clip; after each epoch everything is on disk. So a job that was
-//! killed goes on and, on a CPU, ends with the same bits as one that was not.
+//! killed, or stopped at any batch, goes on and, on a CPU, ends with the same bits as one that was not.
 //!
 //! libtorch lives in this crate alone: nothing of it is in the public interface.
 
 mod checkpoint;
+mod device;
 mod error;
 mod job;
+mod memory;
 mod network;
 mod optimizer;
 mod settings;
 mod start;
 
+pub use device::check_device;
 pub use earmark_datasets::Example;
 pub use error::TrainingError;
-pub use job::{Job, Outcome, Progress, check_device};
+pub use job::{Job, Learning, Outcome, Progress, Report};
 pub use network::{Arithmetic, Gradients, evaluate, gradients, initial_weights, set_threads};
 pub use settings::{Keep, LearnerSettings, Normalization, Precision, Prediction};
 pub use start::Start;

@@ -1,11 +1,13 @@
 //! Jobs on small made-up features: that a broken job ends as an unbroken one, and what settings do.
 #![allow(clippy::unwrap_used, reason = "a test stops at the first fault")]
 
+use std::cell::Cell;
+use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use earmark_features::{Features, FrontEnd, InputScaling};
-use earmark_training::{Example, Job, LearnerSettings, Outcome, TrainingError, set_threads};
+use earmark_training::{Example, Job, LearnerSettings, Outcome, Progress, TrainingError, set_threads};
 
 const LABELS: [&str; 3] = ["fast", "middle", "slow"];
 
@@ -36,14 +38,19 @@ fn learner(arch: &str, extra: &str) -> LearnerSettings {
     serde_json::from_str(&settings).unwrap()
 }
 
-fn run(learner: &LearnerSettings, folder: &Path, stop_at: Option<usize>) -> Result<Outcome, TrainingError> {
-    run_on(learner, folder, stop_at, &clips(65))
+/// What a job is told when it reports.
+type Answer<'a> = &'a dyn Fn(Progress) -> ControlFlow<()>;
+
+const GO_ON: Answer = &|_| ControlFlow::Continue(());
+
+fn run(learner: &LearnerSettings, folder: &Path, answer: Answer) -> Result<Outcome, TrainingError> {
+    run_on(learner, folder, answer, &clips(65))
 }
 
 fn run_on(
     learner: &LearnerSettings,
     folder: &Path,
-    stop_at: Option<usize>,
+    answer: Answer,
     clips: &[(String, Features, usize)],
 ) -> Result<Outcome, TrainingError> {
     set_threads(1);
@@ -64,21 +71,33 @@ fn run_on(
         device: "cpu",
         folder,
     };
-    job.run(&mut |progress| assert!(Some(progress.batches) != stop_at, "killed here"))
+    job.run(&mut |progress| answer(progress))
+}
+
+/// Batches that a job of these tests has behind it; none in the end, when it predicts.
+fn batches(progress: Progress) -> Option<usize> {
+    match progress {
+        Progress::Learning(now) => Some(now.batches),
+        Progress::Predicting { .. } => None,
+    }
 }
 
 #[test]
 fn a_killed_job_ends_with_the_same_bits() {
     for extra in ["", r#", "checkpoint": "best", "nesterov": true, "normalization": "channel", "precision": "bf16""#] {
         let settings = learner("resnet_nano", extra);
-        let whole = run(&settings, tempfile::tempdir().unwrap().path(), None).unwrap();
+        let whole = run(&settings, tempfile::tempdir().unwrap().path(), GO_ON).unwrap();
         let folder = tempfile::tempdir().unwrap();
         // In the first epoch (nothing saved yet), in the middle of the third, at the last batch.
         for stop_at in [2, 18, 28] {
-            let killed = catch_unwind(AssertUnwindSafe(|| run(&settings, folder.path(), Some(stop_at))));
+            let kill = |progress| {
+                assert!(batches(progress) != Some(stop_at), "killed here");
+                ControlFlow::Continue(())
+            };
+            let killed = catch_unwind(AssertUnwindSafe(|| run(&settings, folder.path(), &kill)));
             assert!(killed.is_err(), "the job did not come to batch {stop_at}");
         }
-        let resumed = run(&settings, folder.path(), None).unwrap();
+        let resumed = run(&settings, folder.path(), GO_ON).unwrap();
         assert_eq!(resumed.weights, whole.weights);
         assert_eq!(resumed.probabilities, whole.probabilities);
         assert_eq!(resumed.scaling, whole.scaling);
@@ -88,12 +107,54 @@ fn a_killed_job_ends_with_the_same_bits() {
 }
 
 #[test]
+fn a_stopped_job_goes_on_at_the_next_batch_with_the_same_bits() {
+    for extra in ["", r#", "checkpoint": "best", "nesterov": true, "normalization": "channel", "precision": "bf16""#] {
+        let settings = learner("resnet_nano", extra);
+        let whole = tempfile::tempdir().unwrap();
+        let unbroken = run(&settings, whole.path(), GO_ON).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        // Eight batches of an epoch, of which the last joins a clip that would be left alone: 7. At the first batch, twice
+        // in one epoch, at the last batch of one, at the last of all.
+        for stop_at in [1, 9, 12, 14, 28] {
+            let last = Cell::new(0);
+            let stop = |progress| {
+                let now = batches(progress).unwrap();
+                assert!(last.get() == 0 || now == last.get() + 1);
+                last.set(now);
+                if now == stop_at { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            };
+            assert!(matches!(run(&settings, folder.path(), &stop), Err(TrainingError::Stopped)));
+            assert_eq!(last.get(), stop_at);
+        }
+        let clip = |progress| match progress {
+            Progress::Predicting { clips: 3, of: 8 } => ControlFlow::Break(()),
+            Progress::Predicting { .. } => ControlFlow::Continue(()),
+            Progress::Learning(_) => panic!("all is learned"),
+        };
+        assert!(matches!(run(&settings, folder.path(), &clip), Err(TrainingError::Stopped)));
+        let resumed = run(&settings, folder.path(), GO_ON).unwrap();
+        assert_eq!(resumed.weights, unbroken.weights);
+        assert_eq!(resumed.probabilities, unbroken.probabilities);
+        assert_eq!(history(folder.path()), history(whole.path()));
+        let arrays = std::fs::read_dir(folder.path()).unwrap().flatten();
+        let arrays = arrays.filter(|entry| entry.file_name().to_string_lossy().ends_with("safetensors"));
+        assert_eq!(arrays.count(), 1, "no state but the last is left");
+    }
+}
+
+/// What `history.csv` says, but for the seconds.
+fn history(folder: &Path) -> Vec<String> {
+    let text = std::fs::read_to_string(folder.join("history.csv")).unwrap();
+    text.lines().map(|line| line.rsplit_once(',').unwrap().0.to_owned()).collect()
+}
+
+#[test]
 fn every_normalization_keeps_what_it_says() {
     let outcome = |extra: &str, clips: &[(String, Features, usize)]| {
         let folder = tempfile::tempdir().unwrap();
         let settings = learner("resnet_nano", &format!(r#", "precision": "f32"{extra}"#));
         // Hardly any learning: it would make rounding errors grow.
-        run_on(&LearnerSettings { learning_rate: 1e-6, ..settings }, folder.path(), None, clips).unwrap()
+        run_on(&LearnerSettings { learning_rate: 1e-6, ..settings }, folder.path(), GO_ON, clips).unwrap()
     };
     let original = clips(65);
     // Each clip recorded at another level, and with another offset.
@@ -120,9 +181,9 @@ fn every_normalization_keeps_what_it_says() {
 #[test]
 fn another_recipe_does_not_take_over_a_checkpoint() {
     let folder = tempfile::tempdir().unwrap();
-    run(&learner("resnet_nano", ""), folder.path(), None).unwrap();
+    run(&learner("resnet_nano", ""), folder.path(), GO_ON).unwrap();
     let other = LearnerSettings { mixup: 0.0, ..learner("resnet_nano", "") };
-    assert!(matches!(run(&other, folder.path(), None), Err(TrainingError::OtherJob { .. })));
+    assert!(matches!(run(&other, folder.path(), GO_ON), Err(TrainingError::OtherJob { .. })));
 }
 
 #[test]
@@ -142,7 +203,7 @@ fn faults_are_told_with_key_and_reason() {
         (LearnerSettings { learning_rate: 100.0, weight_decay: 0.9, epochs: 60, ..good }, "the loss is"),
     ];
     for (settings, expected) in cases {
-        let message = run(&settings, folder.path(), None).unwrap_err().to_string();
+        let message = run(&settings, folder.path(), GO_ON).unwrap_err().to_string();
         assert!(message.contains(expected), "{expected}: {message}");
     }
 }

@@ -1,6 +1,7 @@
 //! Every family learns from sound: its nano size, on four classes of the embedded data set, in seconds.
 #![allow(clippy::unwrap_used, reason = "a test stops at the first fault")]
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use earmark_datasets::synth::{self, SynthOptions};
@@ -71,7 +72,7 @@ fn accuracy(variant: &Variant, cache: &FeatureCache, [train, predict]: &[Vec<Cli
         device: "cpu",
         folder: folder.path(),
     };
-    let rows = job.run(&mut |_| ()).unwrap().probabilities;
+    let rows = job.run(&mut |_| ControlFlow::Continue(())).unwrap().probabilities;
     let best = |row: &[f32]| (0..CLASSES.len()).max_by(|&a, &b| row[a].total_cmp(&row[b]));
     let right = rows.chunks(CLASSES.len()).zip(predict).filter(|(row, clip)| best(row) == Some(clip.label)).count();
     right as f64 / predict.len() as f64

@@ -1,0 +1,74 @@
+//! Devices, and what they compute in.
+
+use tch::Device;
+
+use crate::TrainingError;
+use crate::network::Arithmetic;
+use crate::settings::Precision;
+
+/// What training computes in. The automatic choice depends on the machine alone, never on a measurement, so
+/// that a resumed job computes as it did before; `docs/decisions/0001-engines.md` has the figures behind it.
+pub(crate) fn arithmetic(precision: Precision, device: Device) -> Arithmetic {
+    match precision {
+        Precision::Bf16 => Arithmetic::Bf16,
+        Precision::Auto if device.is_cuda() || cpu_has_bf16() => Arithmetic::Bf16,
+        Precision::F32 | Precision::Auto => Arithmetic::F32,
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+fn cpu_has_bf16() -> bool {
+    std::arch::is_x86_feature_detected!("avx512bf16")
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn cpu_has_bf16() -> bool {
+    false
+}
+
+/// Whether a device is known and there.
+///
+/// # Errors
+/// A name other than `cpu` and `cuda:N`, or a GPU that is not there.
+pub fn check_device(name: &str) -> Result<(), TrainingError> {
+    parse_device(name).map(|_| ())
+}
+
+pub(crate) fn parse_device(name: &str) -> Result<Device, TrainingError> {
+    let fault = |reason| TrainingError::Device { device: name.to_owned(), reason };
+    if name == "cpu" {
+        return Ok(Device::Cpu);
+    }
+    let index = name.strip_prefix("cuda:").and_then(|index| index.parse().ok());
+    // A device has one name: `cuda:00` is none.
+    let index: usize = index
+        .filter(|index| format!("cuda:{index}") == name)
+        .ok_or_else(|| fault("cpu and cuda:0, cuda:1, ... are known"))?;
+    if index as i64 >= tch::Cuda::device_count() {
+        return Err(fault("this machine, or this build of libtorch, has no such GPU (see `cargo xtask setup --cuda`)"));
+    }
+    Ok(Device::Cuda(index))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_has_one_name() {
+        assert_eq!(parse_device("cpu").unwrap(), Device::Cpu);
+        for (name, reason) in [
+            ("", "are known"),
+            ("gpu", "are known"),
+            ("cuda", "are known"),
+            ("cuda:", "are known"),
+            ("cuda:+1", "are known"),
+            ("cuda:00", "are known"),
+            ("cuda:0,cuda:1", "are known"),
+            ("cuda:4096", "no such GPU"),
+        ] {
+            let message = check_device(name).unwrap_err().to_string();
+            assert!(message.contains(&format!("{name:?}")) && message.contains(reason), "{message}");
+        }
+    }
+}

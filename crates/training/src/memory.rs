@@ -1,0 +1,147 @@
+//! What a GPU's memory holds: libtorch's words when it is used up, and the batch that would fit.
+
+/// What a step of training needs, counted from the graph.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Demand {
+    /// Bytes that no batch changes: parameters, their gradients, the optimizer's state.
+    pub fixed: u64,
+    /// Bytes of a crop: the output of every node, which the way back needs. Some are not kept, and the way back needs room
+    /// of its own, so this is about right.
+    pub per_crop: u64,
+}
+
+/// What libtorch said of the allocation that failed, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Refused {
+    tried: u64,
+    free: u64,
+    allocated: u64,
+    reserved: u64,
+}
+
+/// Whether this is libtorch's error of a GPU without memory left; its libraries have words of their own.
+pub(crate) fn is_used_up(text: &str) -> bool {
+    ["CUDA out of memory", "CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED"]
+        .iter()
+        .any(|words| text.contains(words))
+}
+
+/// The largest power of two below `batch_size` that would fit, as far as one can tell; none if not even 2 would.
+///
+/// At the failure the step had asked for `allocated + tried` bytes, but it may have been far from its end. So the
+/// network's own demand is asked too, and the lesser answer counts.
+pub(crate) fn batch_that_fits(text: &str, batch_size: usize, demand: Demand) -> Option<usize> {
+    let most = match Refused::parse(text) {
+        None => batch_size as u64 / 2,
+        Some(Refused { tried, free, allocated, reserved }) => {
+            let room = free + allocated + reserved;
+            let by_failure = (u128::from(room) * batch_size as u128 / u128::from((allocated + tried).max(1))) as u64;
+            by_failure.min(room.saturating_sub(demand.fixed) / demand.per_crop.max(1))
+        }
+    };
+    let most = most.min(batch_size.saturating_sub(1) as u64);
+    (most >= 2).then(|| 1 << most.ilog2())
+}
+
+/// libtorch's text without its advice on variables of its own, which helps only fragmented memory.
+pub(crate) fn said(text: &str) -> &str {
+    text.split(" If reserved but").next().unwrap_or(text)
+}
+
+impl Refused {
+    fn parse(text: &str) -> Option<Self> {
+        Some(Self {
+            tried: size(text.split("Tried to allocate ").nth(1)?)?,
+            free: size(text.split("of which ").nth(1)?)?,
+            allocated: size(text.split("Of the allocated memory ").nth(1)?)?,
+            // Memory of CUDA graphs may be named before it.
+            reserved: size(text.split(" is reserved by PyTorch").next()?.rsplit("and ").next()?)?,
+        })
+    }
+}
+
+/// The size that a text begins with, as libtorch writes it: `22.78 GiB`, `0 bytes`.
+fn size(text: &str) -> Option<u64> {
+    let (number, rest) = text.split_once(' ')?;
+    let unit = match rest.get(..3)? {
+        "byt" => 1.0,
+        "KiB" => 1024.0,
+        "MiB" => 1024.0 * 1024.0,
+        "GiB" => 1024.0 * 1024.0 * 1024.0,
+        _ => return None,
+    };
+    Some((number.parse::<f64>().ok()? * unit) as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MIB: u64 = 1 << 20;
+    const GIB: f64 = (1u64 << 30) as f64;
+
+    // From reports of PyTorch's users.
+    const H100: &str = "CUDA out of memory. Tried to allocate 1.25 GiB. GPU 1 has a total capacity of 93.02 GiB of which \
+        1.18 GiB is free. Process 2752205 has 91.82 GiB memory in use. Of the allocated memory 90.63 GiB is allocated by \
+        PyTorch, and 120.54 MiB is reserved by PyTorch but unallocated. If reserved but unallocated memory is large try \
+        setting PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True to avoid fragmentation.  See documentation for Memory \
+        Management  (https://pytorch.org/docs/stable/notes/cuda.html#environment-variables)";
+    const GRAPHS: &str = "CUDA out of memory. Tried to allocate 22.00 MiB. GPU 0 has a total capacity of 23.65 GiB of which \
+        11.06 MiB is free. Including non-PyTorch memory, this process has 23.60 GiB memory in use. Of the allocated memory \
+        22.90 GiB is allocated by PyTorch, with 54.00 MiB allocated in private pools (e.g., CUDA Graphs), and 194.87 MiB is \
+        reserved by PyTorch but unallocated. If reserved but unallocated memory is large try setting \
+        PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True to avoid fragmentation.";
+    const FULL: &str = "CUDA out of memory. Tried to allocate 27.12 GiB. GPU 0 has a total capacity of 11.99 GiB of which 0 \
+        bytes is free. Including non-PyTorch memory, this process has 17179869181.38 GiB memory in use. Of the allocated \
+        memory 16.16 GiB is allocated by PyTorch, and 144.59 MiB is reserved by PyTorch but unallocated.";
+
+    fn gib(value: f64) -> u64 {
+        (value * GIB) as u64
+    }
+
+    #[test]
+    fn numbers_are_read() {
+        let mib = |value: f64| (value * MIB as f64) as u64;
+        let h100 = Refused { tried: gib(1.25), free: gib(1.18), allocated: gib(90.63), reserved: mib(120.54) };
+        assert_eq!(Refused::parse(H100), Some(h100));
+        let graphs = Refused { tried: 22 * MIB, free: mib(11.06), allocated: gib(22.90), reserved: mib(194.87) };
+        assert_eq!(Refused::parse(GRAPHS), Some(graphs));
+        let full = Refused { tried: gib(27.12), free: 0, allocated: gib(16.16), reserved: mib(144.59) };
+        assert_eq!(Refused::parse(FULL), Some(full));
+        for text in ["", "CUDA error: out of memory", "CUDA out of memory. Tried to allocate -", &H100[..150]] {
+            assert_eq!(Refused::parse(text), None, "{text}");
+        }
+        assert!(said(H100).ends_with("120.54 MiB is reserved by PyTorch but unallocated."), "{}", said(H100));
+    }
+
+    #[test]
+    fn the_batch_that_fits_is_a_power_of_two_below_the_one_that_did_not() {
+        let small = Demand { fixed: 0, per_crop: 1 };
+        let fits = |text, batch_size, per_crop| {
+            batch_that_fits(text, batch_size, Demand { fixed: gib(1.0), per_crop: gib(per_crop) })
+        };
+        // The room is 91.93 GiB, and 91.88 were asked for: all but a whole batch, as far as the failure tells.
+        assert_eq!(batch_that_fits(H100, 128, small), Some(64));
+        assert_eq!(batch_that_fits(H100, 96, small), Some(64));
+        // 16.3 GiB, and 43.28 were asked for.
+        assert_eq!(batch_that_fits(FULL, 64, small), Some(16));
+        // The failure came early: 90.93 GiB hold 45 crops of 2.
+        assert_eq!(fits(H100, 1024, 2.0), Some(32));
+        assert_eq!(fits(H100, 1024, 30.0), Some(2));
+        assert_eq!(fits(H100, 1024, 60.0), None);
+        assert_eq!(batch_that_fits(H100, 2, small), None);
+        // No numbers to go by.
+        assert_eq!(batch_that_fits("CUDA error: out of memory", 100, small), Some(32));
+        assert_eq!(batch_that_fits("CUDA error: out of memory", 3, small), None);
+    }
+
+    #[test]
+    fn other_faults_are_not_mistaken_for_it() {
+        for text in [H100, GRAPHS, FULL, "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"] {
+            assert!(is_used_up(text));
+        }
+        for text in ["CUDA error: an illegal memory access was encountered", "DefaultCPUAllocator: not enough memory"] {
+            assert!(!is_used_up(text));
+        }
+    }
+}
