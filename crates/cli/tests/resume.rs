@@ -41,11 +41,11 @@ fn epochs(job: &Path) -> usize {
     index["history"].as_array().map_or(0, Vec::len)
 }
 
-/// All that must be equal: every file of the run but the histories, which tell seconds.
+/// All that must be equal: every file of the run but those that tell of times and places.
 fn assert_same(broken: &Place, whole: &Place, why: &str) {
     let files = |place: &Place| {
         let mut files = place.tree("run");
-        files.retain(|name, _| !name.ends_with("history.csv"));
+        files.retain(|name, _| !common::tells_of_the_moment(name));
         files
     };
     let (broken, whole) = (files(broken), files(whole));

@@ -42,7 +42,8 @@ fn a_run_has_every_file_and_no_other() {
     expected.extend(files.map(str::to_owned));
     for learner in ["a", "b"] {
         for split in ["fold0", "fold1", "full"] {
-            let files = ["weights.safetensors", "predictions.csv", "history.csv", "job.json"];
+            let files =
+                ["weights.safetensors", "predictions.csv", "history.csv", "job.json", "events.out.tfevents.earmark"];
             expected.extend(files.map(|file| format!("jobs/{learner}/{split}/{file}")));
         }
         expected.extend([format!("oof/{learner}.csv"), format!("test/{learner}.csv")]);
@@ -279,7 +280,7 @@ fn one_job_is_one_job() {
     }
     place.run(&format!("{} --job b/fold1", common::TRAIN)).done();
     let jobs: Vec<String> = place.tree("run/jobs").into_keys().collect();
-    assert!(jobs.iter().all(|name| name.starts_with("b/fold1/")) && jobs.len() == 4, "{jobs:?}");
+    assert!(jobs.iter().all(|name| name.starts_with("b/fold1/")) && jobs.len() == 5, "{jobs:?}");
     assert!(!place.path("run/bundle").exists());
     place.run("stack run").failed(&["the job a/fold0 is not done"]);
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use earmark_nets::{Array, Weights};
 use serde::{Deserialize, Serialize};
 
-use crate::TrainingError;
+use crate::{TrainingError, events};
 
 /// What one epoch has done.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -80,6 +80,7 @@ pub(crate) fn save(folder: &Path, fingerprint: &str, state: &State) -> Result<()
     let json = serde_json::to_vec_pretty(&index).map_err(|error| damaged(&folder.join(INDEX), &error))?;
     // The index comes last: a history that is a row ahead is written again, one that lags behind would stay so.
     earmark_files::write_atomic(&folder.join("history.csv"), history_csv(&index.history).as_bytes())?;
+    events::follow(folder, &index.history)?;
     earmark_files::write_atomic(&folder.join(INDEX), &json)?;
     remove_arrays_but(folder, Some(&index.file));
     Ok(())

@@ -9,6 +9,7 @@
 mod checkpoint;
 mod device;
 mod error;
+mod events;
 mod job;
 mod memory;
 mod network;

@@ -203,6 +203,11 @@ impl std::fmt::Display for Ran {
     }
 }
 
+/// Whether a file of a run tells of times and places, and so differs between runs that are equal otherwise.
+pub fn tells_of_the_moment(file: &str) -> bool {
+    file.ends_with("history.csv") || file.contains("events.out.tfevents.")
+}
+
 /// A CSV file's header and rows.
 pub fn csv(text: &str) -> (Vec<String>, Vec<Vec<String>>) {
     let mut reader = csv::Reader::from_reader(text.as_bytes());

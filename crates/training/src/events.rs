@@ -1,0 +1,180 @@
+//! A job's history in TensorBoard's form: `events.out.tfevents.earmark`, which `tensorboard --logdir RUN/jobs` follows.
+//!
+//! The file is a row of records (TensorFlow's `core/lib/io/record_writer.cc`), each an `Event` of `core/util/event.proto`
+//! with one epoch's numbers. It grows in its place and is never replaced, as TensorBoard keeps reading where it stopped.
+//! So a kill may leave half a record, or an epoch that the checkpoint does not know: what does not say what the history
+//! says is cut off, and written anew.
+
+use std::fs::OpenOptions;
+use std::io::{Seek, SeekFrom, Write};
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use earmark_files::FileError;
+
+use crate::checkpoint::Epoch;
+
+const FILE: &str = "events.out.tfevents.earmark";
+
+/// The length, its checksum, the event's, and the wall time with its key, which is the event's first field.
+const BEFORE_TIME: usize = 8 + 4 + 1;
+
+/// Brings the job's event file to where the history stands.
+pub(crate) fn follow(folder: &Path, history: &[Epoch]) -> Result<(), FileError> {
+    let path = folder.join(FILE);
+    let old = if path.exists() { earmark_files::read(&path)? } else { Vec::new() };
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |time| time.as_secs_f64());
+    let (kept, new) = continuation(&old, history, now);
+    let write = || -> std::io::Result<()> {
+        let mut file = OpenOptions::new().create(true).truncate(false).write(true).open(&path)?;
+        file.set_len(kept as u64)?;
+        file.seek(SeekFrom::Start(kept as u64))?;
+        file.write_all(&new)
+    };
+    write().map_err(FileError::of("write", &path))
+}
+
+/// How many bytes of `old` say what the history says, and the bytes that come after them.
+fn continuation(old: &[u8], history: &[Epoch], now: f64) -> (usize, Vec<u8>) {
+    let (mut kept, mut done) = (0, 0);
+    while done <= history.len() {
+        let rest = &old[kept..];
+        let Some(time) = rest.get(BEFORE_TIME..BEFORE_TIME + 8).and_then(|time| time.try_into().ok()) else { break };
+        let expected = nth(history, done, f64::from_le_bytes(time));
+        if !rest.starts_with(&expected) {
+            break;
+        }
+        kept += expected.len();
+        done += 1;
+    }
+    (kept, (done..=history.len()).flat_map(|i| nth(history, i, now)).collect())
+}
+
+/// The record at a place of the file: first the form's version, then the epochs.
+fn nth(history: &[Epoch], i: usize, time: f64) -> Vec<u8> {
+    record(&match i.checked_sub(1) {
+        None => event(time, 0, |event| bytes_field(event, 3, b"brain.Event:2")),
+        Some(i) => of_epoch(time, &history[i]),
+    })
+}
+
+/// An epoch's numbers as scalars under the names of `history.csv`.
+fn of_epoch(time: f64, epoch: &Epoch) -> Vec<u8> {
+    let scalars = [
+        ("loss", Some(epoch.loss)),
+        ("accuracy", Some(epoch.accuracy)),
+        ("learning_rate", Some(epoch.learning_rate)),
+        ("held_out_accuracy", epoch.held_out_accuracy),
+    ];
+    let mut summary = Vec::new();
+    for (tag, value) in scalars.into_iter().filter_map(|(tag, value)| Some((tag, value?))) {
+        let mut scalar = Vec::new();
+        bytes_field(&mut scalar, 1, tag.as_bytes());
+        key(&mut scalar, 2, 5);
+        scalar.extend((value as f32).to_le_bytes());
+        bytes_field(&mut summary, 1, &scalar);
+    }
+    event(time, epoch.epoch as u64, |event| bytes_field(event, 5, &summary))
+}
+
+/// An `Event`: wall time, step (which Protocol Buffers leave out where it is 0), and what it says.
+fn event(time: f64, step: u64, what: impl Fn(&mut Vec<u8>)) -> Vec<u8> {
+    let mut event = Vec::new();
+    key(&mut event, 1, 1);
+    event.extend(time.to_le_bytes());
+    if step > 0 {
+        key(&mut event, 2, 0);
+        varint(&mut event, step);
+    }
+    what(&mut event);
+    event
+}
+
+/// A field's number and the form of its value: 0 varint, 1 eight bytes, 2 length and bytes, 5 four bytes.
+fn key(out: &mut Vec<u8>, field: u64, form: u64) {
+    varint(out, field << 3 | form);
+}
+
+fn bytes_field(out: &mut Vec<u8>, field: u64, bytes: &[u8]) {
+    key(out, field, 2);
+    varint(out, bytes.len() as u64);
+    out.extend(bytes);
+}
+
+fn varint(out: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        out.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
+
+/// Length, its checksum, the data, their checksum.
+fn record(data: &[u8]) -> Vec<u8> {
+    let length = (data.len() as u64).to_le_bytes();
+    [&length, &masked_crc(&length)[..], data, &masked_crc(data)].concat()
+}
+
+/// CRC-32C (Castagnoli, RFC 3720), turned and moved as TensorFlow does, so that a record within a record is no trap.
+fn masked_crc(bytes: &[u8]) -> [u8; 4] {
+    let crc = !bytes.iter().fold(!0_u32, |crc, &byte| {
+        (0..8).fold(crc ^ u32::from(byte), |crc, _| (crc >> 1) ^ (0x82F6_3B78 & (crc & 1).wrapping_neg()))
+    });
+    crc.rotate_right(15).wrapping_add(0xA282_EAD8).to_le_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What TensorBoard's own writer makes of three epochs (`golden/events/make.py`), and its wall time.
+    const GOLDEN: &[u8] = include_bytes!("../../../golden/events/three_epochs.tfevents");
+    const TIME: f64 = 1_700_000_000.25;
+
+    fn history() -> Vec<Epoch> {
+        let held_out = [None, Some(0.0), Some(0.625)];
+        let epoch = |i: usize| Epoch {
+            epoch: [1, 2, 300][i],
+            learning_rate: [0.1, 0.05, 0.0][i],
+            loss: [2.302_585_1, 1.5, 1e-3][i],
+            accuracy: [0.1, 0.5, 1.0][i],
+            held_out_accuracy: held_out[i],
+            seconds: 1.0,
+        };
+        (0..3).map(epoch).collect()
+    }
+
+    #[test]
+    fn the_bytes_are_those_of_tensorboard_s_writer() {
+        let (kept, bytes) = continuation(&[], &history(), TIME);
+        assert_eq!((kept, bytes.as_slice()), (0, GOLDEN));
+    }
+
+    #[test]
+    fn a_file_goes_on_wherever_it_was_broken_off() {
+        let history = history();
+        for known in 1..=history.len() {
+            for length in 0..=GOLDEN.len() {
+                let (kept, new) = continuation(&GOLDEN[..length], &history[..known], TIME);
+                let whole = continuation(&[], &history[..known], TIME).1;
+                assert_eq!([&GOLDEN[..kept], &new].concat(), whole, "{known} epochs known, {length} bytes there");
+                assert!(length < whole.len() || new.is_empty(), "what is there already is kept");
+            }
+        }
+    }
+
+    #[test]
+    fn what_another_job_has_left_is_cut_off() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(FILE);
+        let mut other = history();
+        other[1].loss = 7.0;
+        follow(folder.path(), &other).unwrap();
+        let before = std::fs::read(&path).unwrap();
+        follow(folder.path(), &history()).unwrap();
+        let after = std::fs::read(&path).unwrap();
+        let first = continuation(&[], &other[..1], TIME).1.len();
+        assert_eq!((before.len(), &before[..first]), (after.len(), &after[..first]), "the first epoch is the same");
+        assert_eq!(continuation(&after, &history(), TIME), (after.len(), Vec::new()));
+    }
+}
