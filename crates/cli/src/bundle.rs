@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::Context;
 use earmark_nets::{find, onnx};
 use earmark_stacking::{Booster, to_onnx};
-use earmark_tagging::{Bundle, Learner};
+use earmark_tagging::{Bundle, Learner, Network};
 
 use crate::pretrained::{self, Origins};
 use crate::recipe::Recipe;
@@ -14,11 +14,12 @@ use crate::run::{FULL, Run};
 
 const STACK: &str = "stack.onnx";
 
-/// Writes `RUN/bundle` from the weights that learned from all training clips.
+/// Writes `RUN/bundle` from the weights that predict the test clips.
 pub fn write(
     run: &Run,
     recipe: &Recipe,
     labels: &[String],
+    folds: usize,
     booster: &Booster,
     results: &Results,
 ) -> anyhow::Result<()> {
@@ -27,13 +28,18 @@ pub fn write(
     let mut learners = Vec::new();
     for settings in &recipe.learners {
         let features = recipe.features[&settings.features].clone();
-        let (weights, scaling) = run.weights(&settings.name, FULL)?;
         let graph = find(&settings.arch)?.graph(features.shape().0, labels.len());
-        let file = format!("learner-{}.onnx", settings.name);
-        files.insert(file.clone(), onnx::network(&graph, &weights).with_context(|| settings.name.clone())?);
-        let windows = settings.windowing(&features);
         let (name, arch) = (settings.name.clone(), settings.arch.clone());
-        learners.push(Learner { name, arch, file, features, scaling, windows });
+        let mut networks = Vec::new();
+        for split in recipe.test_splits(folds) {
+            let (weights, scaling) = run.weights(&name, &split)?;
+            let of = if split == FULL { String::new() } else { format!("-{split}") };
+            let file = format!("learner-{name}{of}.onnx");
+            files.insert(file.clone(), onnx::network(&graph, &weights).with_context(|| name.clone())?);
+            networks.push(Network { file, scaling });
+        }
+        let windows = settings.windowing(&features);
+        learners.push(Learner { name, arch, features, windows, networks });
     }
     files.insert(STACK.to_owned(), to_onnx(booster.to_json(), booster.features(), labels.len())?);
     files.insert("README.md".to_owned(), card(recipe, labels, results, &origins).into_bytes());

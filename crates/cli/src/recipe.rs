@@ -7,11 +7,12 @@ use anyhow::Context;
 use earmark_audio::Limits;
 use earmark_datasets::Damaged;
 use earmark_features::{FrontEnd, MfccStatistics};
-use earmark_stacking::StackSettings;
+use earmark_stacking::{StackSettings, TestFrom};
 use earmark_training::LearnerSettings;
 use regex::Regex;
 use serde::{Deserialize, Serialize};
 
+use crate::run::FULL;
 use crate::{pretrained, settings};
 
 /// A recipe, all settings of a run.
@@ -97,6 +98,24 @@ impl Recipe {
     pub fn front_end(&self, learner: &str) -> anyhow::Result<&FrontEnd> {
         let learner = self.learners.iter().find(|known| known.name == learner);
         learner.and_then(|learner| self.features.get(&learner.features)).context("the recipe has no such learner")
+    }
+
+    /// The splits that each learner is trained on: the folds, and `full` where it predicts the test clips.
+    pub fn splits(&self, folds: usize) -> Vec<String> {
+        let full = (self.stack.test_from == TestFrom::Full).then(|| FULL.to_owned());
+        (0..folds).map(|fold| format!("fold{fold}")).chain(full).collect()
+    }
+
+    /// Those of them whose networks predict the test clips.
+    pub fn test_splits(&self, folds: usize) -> Vec<String> {
+        let mut splits = self.splits(folds);
+        splits.retain(|split| self.predicts_test(split));
+        splits
+    }
+
+    /// Whether the networks of a split predict the test clips.
+    pub fn predicts_test(&self, split: &str) -> bool {
+        (split == FULL) == (self.stack.test_from == TestFrom::Full)
     }
 
     fn parse(text: &str) -> anyhow::Result<Self> {

@@ -9,6 +9,7 @@ use earmark_nets::Weights;
 use earmark_stacking::Table;
 use earmark_training::Outcome;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::recipe::Recipe;
 
@@ -50,6 +51,20 @@ struct Done {
     predictions_sha256: String,
     #[serde(default)]
     scaling: InputScaling,
+    /// Runs of before it was kept have none.
+    #[serde(default)]
+    origin: Option<Origin>,
+}
+
+/// What a job learned from, as SHA-256 sums, so that jobs of two runs are not taken for one.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Origin {
+    /// Of `labels.txt`.
+    labels: String,
+    /// Of the clips in `splits.csv`: names, sets, folds, files, and the labels to learn from.
+    splits: String,
+    /// Of the learner, its front end and the seed, as `recipe.toml` has them.
+    learner: String,
 }
 
 impl Run {
@@ -194,6 +209,7 @@ impl Run {
         let weights = outcome.weights.to_safetensors()?;
         let predictions = Table::new(names, labels.to_vec(), outcome.probabilities.clone())?.to_csv();
         let done = Done {
+            origin: Some(self.origin(learner)?),
             fingerprint,
             weights_sha256: earmark_files::sha256(&weights),
             predictions_sha256: earmark_files::sha256(&predictions),
@@ -211,8 +227,53 @@ impl Run {
             folder.join("job.json").exists(),
             "the job {learner}/{split} is not done: run `earmark train` again"
         );
-        self.done(&folder)?;
+        let done = self.done(&folder)?;
+        if let Some(origin) = &done.origin {
+            self.check_origin(&folder, origin, &self.origin(learner)?)?;
+        }
         Ok(Table::from_csv(&folder.join("predictions.csv"))?)
+    }
+
+    /// What a job of now would learn from.
+    fn origin(&self, learner: &str) -> anyhow::Result<Origin> {
+        // The text, not what is read of it: settings that a later version adds make no other run of an old one.
+        let recipe: Value = toml::from_str(&earmark_files::read_to_string(&self.path("recipe.toml"))?)?;
+        let of_name = |known: &&Value| known["name"] == learner;
+        let settings = recipe["learners"].as_array().and_then(|learners| learners.iter().find(of_name));
+        let settings = settings.with_context(|| format!("recipe.toml has no learner {learner}"))?;
+        let front_end = settings["features"].as_str().map(|name| &recipe["features"][name]);
+        let decisive = serde_json::json!([settings, front_end, recipe["seed"]]);
+        // Labels of test clips may become known later.
+        let clips = self.clips()?;
+        let label = |clip: &ClipRow| (clip.set == "train").then(|| clip.label.clone());
+        let clips: Vec<_> =
+            clips.iter().map(|clip| (&clip.fname, &clip.set, label(clip), clip.fold, &clip.sha256)).collect();
+        Ok(Origin {
+            labels: earmark_files::sha256_file(&self.path("labels.txt"))?,
+            splits: earmark_files::sha256(serde_json::json!(clips).to_string().as_bytes()),
+            learner: earmark_files::sha256(decisive.to_string().as_bytes()),
+        })
+    }
+
+    fn check_origin(&self, job: &Path, of_job: &Origin, of_run: &Origin) -> anyhow::Result<()> {
+        let parts = [
+            ("labels.txt", of_job.labels == of_run.labels),
+            ("splits.csv", of_job.splits == of_run.splits),
+            ("recipe.toml", of_job.learner == of_run.learner),
+        ];
+        let others: Vec<String> = parts
+            .into_iter()
+            .filter(|(_, same)| !same)
+            .map(|(name, _)| self.path(name).display().to_string())
+            .collect();
+        anyhow::ensure!(
+            others.is_empty(),
+            "{} is of another run, or the run was changed since: it was trained with another {} than the one here; \
+             remove the job and train it anew, or put back what was here",
+            job.display(),
+            others.join(", another ")
+        );
+        Ok(())
     }
 
     /// What a finished job learned, and the scaling before its network.

@@ -18,7 +18,7 @@ use crate::args::Train;
 use crate::pretrained::{Origin, Origins, Places};
 use crate::progress::Bars;
 use crate::recipe::Recipe;
-use crate::run::{CACHE, FULL, Run};
+use crate::run::{CACHE, Run};
 use crate::sounds::{Ears, sums};
 use crate::{output, pretrained, results, stack};
 
@@ -39,13 +39,18 @@ pub fn run(options: &Train) -> anyhow::Result<()> {
     let cache: PathBuf = options.cache.clone().unwrap_or_else(|| options.out.join(CACHE));
     let ears = Ears::open(&recipe, jobs.iter().map(|(learner, _)| learner.name.as_str()), &cache)?;
     let sounds = hear_all(&mut manifest, &ears, &bars)?;
-    if manifest.train.len() < splits.of.len() {
-        // Of the clips that were drawn some are left out: the others are drawn anew, so that every fold has its share.
-        let left = || format!("{} of {} training clips are left", manifest.train.len(), splits.of.len());
+    let left_out = manifest.train.len() < splits.of.len();
+    let copies = are_drawn(&manifest) && manifest.group_copies(&sounds.sums);
+    if left_out || copies {
+        // Of the clips that were drawn some are left out, or some must share a fold: all are drawn anew.
+        let left = || match left_out {
+            true => format!("{} of {} training clips are left", manifest.train.len(), splits.of.len()),
+            false => "folds are drawn with all copies of a clip in one of them".to_owned(),
+        };
         splits = split(&manifest, &recipe).with_context(left)?;
         jobs = all_jobs(&recipe, splits.folds, options.job.as_deref())?;
     }
-    tell_torn_copies(&splits, &sounds.sums, &bars);
+    tell_copies(&splits, &sounds.sums, &bars);
     let run = Run::begin(&options.out, &recipe, &manifest, &splits, &sounds.sums)?;
     pretrained::write(&options.out, &origins)?;
     save_statistics(&run, &manifest, &recipe, &sounds.clips)?;
@@ -103,8 +108,12 @@ fn tell_passed_over(options: &Train, manifest: &Manifest, bars: &Bars) -> anyhow
 
 /// The folds that the data bring; without any, drawn ones.
 fn split(manifest: &Manifest, recipe: &Recipe) -> anyhow::Result<Splits> {
-    let given = manifest.train.iter().any(|item| item.fold.is_some());
-    Ok(if given { Splits::given(manifest)? } else { Splits::stratified(manifest, recipe.data.folds, recipe.seed)? })
+    let (folds, seed) = (recipe.data.folds, recipe.seed);
+    Ok(if are_drawn(manifest) { Splits::stratified(manifest, folds, seed)? } else { Splits::given(manifest)? })
+}
+
+fn are_drawn(manifest: &Manifest) -> bool {
+    manifest.train.iter().all(|item| item.fold.is_none())
 }
 
 /// The clips that could be heard, those to learn from first, and the SHA-256 of their files.
@@ -126,15 +135,23 @@ fn hear_all(manifest: &mut Manifest, ears: &Ears, bars: &Bars) -> anyhow::Result
     Ok(Sounds { clips: clips.into_iter().flatten().collect(), sums })
 }
 
-/// Copies of one file in several folds: who learned one of them is judged by another.
-fn tell_torn_copies(splits: &Splits, sums: &[String], bars: &Bars) {
+/// Copies of one file in several folds that the data give, or among the test clips: who learned one of them is judged by
+/// another.
+fn tell_copies(splits: &Splits, sums: &[String], bars: &Bars) {
+    let (of_train, of_test) = sums.split_at(splits.of.len());
     let mut first = BTreeMap::new();
-    let torn = splits.of.iter().zip(sums).filter(|(fold, sum)| *first.entry(*sum).or_insert(*fold) != *fold).count();
-    if torn > 0 {
-        bars.line(&format!(
-            "warning: {torn} training clips are copies of clips in other folds, which makes results better than they are; \
-             `earmark data check` lists them"
-        ));
+    let torn =
+        splits.of.iter().zip(of_train).filter(|(fold, sum)| *first.entry(*sum).or_insert(*fold) != *fold).count();
+    let in_test = of_test.iter().filter(|sum| first.contains_key(sum)).count();
+    for (count, what) in [
+        (torn, "training clips are copies of clips in other folds"),
+        (in_test, "test clips are copies of training clips"),
+    ] {
+        if count > 0 {
+            bars.line(&format!(
+                "warning: {count} {what}, which makes results better than they are; `earmark data check` lists them"
+            ));
+        }
     }
 }
 
@@ -149,7 +166,7 @@ fn all_jobs<'a>(
     folds: usize,
     wanted: Option<&str>,
 ) -> anyhow::Result<VecDeque<(&'a LearnerSettings, String)>> {
-    let splits: Vec<String> = (0..folds).map(|fold| format!("fold{fold}")).chain([FULL.to_owned()]).collect();
+    let splits = recipe.splits(folds);
     let learners = recipe.learners.iter();
     let all = learners.flat_map(|learner| splits.iter().map(move |split| (learner, split.clone())));
     let Some(wanted) = wanted else { return Ok(all.collect()) };
@@ -266,7 +283,9 @@ impl<'a> Work<'a> {
         let (of_train, of_test) = self.sounds.split_at(self.manifest.train.len());
         let train = self.manifest.train.iter().zip(of_train).zip(&self.splits.of);
         let of_train = train.filter(|(_, of)| (fold != Some(**of)) == learned && (fold.is_some() || learned));
-        let of_test = self.manifest.test.iter().zip(of_test).filter(|_| fold.is_none() && !learned);
-        Ok(of_train.map(|(pair, _)| pair).chain(of_test).map(example).collect())
+        let of_test = self.manifest.test.iter().zip(of_test).filter(|_| !learned && self.recipe.predicts_test(split));
+        // No job learns anything of the test clips' labels.
+        let of_test = of_test.map(|pair| Example { label: None, ..example(pair) });
+        Ok(of_train.map(|(pair, _)| example(pair)).chain(of_test).collect())
     }
 }

@@ -157,7 +157,7 @@ fn a_bundle_of_another_form() {
     let sha256 = |bytes: &[u8]| earmark_files::sha256(bytes);
     let config = place.text("run/bundle/config.json");
     for (from, to, reason) in [
-        ("\"format\": 1", "\"format\": 99", "version 99"),
+        ("\"format\": 2", "\"format\": 99", "version 99"),
         ("\"activation\"", "\"activatoin\"", "activatoin"),
         ("learner-a.onnx", "../learner-a.onnx", "../learner-a.onnx"),
         ("\"sr\": 22050", "\"sr\": 0", "sr"),
@@ -197,8 +197,8 @@ fn tables_that_were_damaged_later() {
     let place = place("damage-tables", &["run"]);
     for (words, file, reasons) in [
         ("stack run", "splits.csv", ["run/splits.csv is damaged", "line"]),
-        ("stack run", "labels.txt", ["labels.txt", "the job a/fold0"]),
-        ("stack run", "recipe.toml", ["recipe run/recipe.toml", "line"]),
+        ("stack run", "labels.txt", ["run/labels.txt", "run/jobs/a/fold0"]),
+        ("stack run", "recipe.toml", ["error: ", "run/recipe.toml"]),
         ("stack run", "statistics.csv", ["run/statistics.csv, line", "cut off"]),
         ("evaluate run", "labels.txt", ["labels.txt", "clip "]),
         ("evaluate run", "oof/a.csv", ["run/oof/a.csv, line", "cut off"]),

@@ -161,9 +161,9 @@ fn the_recipe_may_say_that_damaged_clips_are_skipped_or_silent() {
     let place = place("faults-policy");
     let (one, two) = (name(&place, "train", 5), name(&place, "test", 3));
     let paths = [format!("data/audio_train/{one}"), format!("data/audio_test/{two}")];
-    for path in &paths {
-        place.write(path, wav(1, 16, &[]));
-    }
+    // Of two forms: copies of each other would be told as such.
+    place.write(&paths[0], wav(1, 16, &[]));
+    place.write(&paths[1], wav(3, 32, &[]));
     for (policy, outcome, train, test) in [("skip", "left out", 59, 11), ("zeros", "silence stands for it", 60, 12)] {
         place.write("recipe.toml", RECIPE.replace("[data]", &format!("[data]\ndamaged = \"{policy}\"")));
         place.remove("run");
@@ -182,6 +182,11 @@ fn the_recipe_may_say_that_damaged_clips_are_skipped_or_silent() {
     }
 }
 
+/// A test clip's file name.
+fn test_clip(place: &Place) -> String {
+    place.tree("data/audio_test").into_keys().next().unwrap()
+}
+
 #[test]
 fn folds_are_drawn_of_the_clips_that_are_left() {
     let place = place("faults-left");
@@ -194,17 +199,32 @@ fn folds_are_drawn_of_the_clips_that_are_left() {
         let label = label.clone();
         move |(_, (own, of)): &(&String, &(String, String))| *own == label && of == fold
     };
-    // Sound that no table names, and a copy of a clip in the other fold, are told.
+    // Drawn folds keep a copy with its clip; folds of the data cannot, which is told, as is a copy among the test clips
+    // and sound that no table names.
     place.write("data/audio_train/more/own.wav", b"");
     let of_fold = |fold: &str| drawn.iter().rfind(|(_, (_, of))| of == fold).unwrap().0;
-    let [one, other] = ["0", "1"].map(|fold| format!("data/audio_train/{}", of_fold(fold)));
-    let bytes = place.read(&other);
-    place.write(&other, place.read(&one));
+    let (one, other) = (of_fold("0"), of_fold("1"));
+    let copies = [format!("data/audio_train/{other}"), format!("data/audio_test/{}", test_clip(&place))];
+    let before = copies.each_ref().map(|copy| place.read(copy));
+    copies.iter().for_each(|copy| place.write(copy, place.read(&format!("data/audio_train/{one}"))));
     place.remove("run");
     let told = place.run(&job).done().stderr;
-    assert!(told.contains("warning: 1 training clips are copies of clips in other folds"), "{told}");
+    let together = clips(&place, "run", "train");
+    assert_eq!(together[one].1, together[other].1, "{together:?}");
+    assert!(!told.contains("copies of clips in other folds"), "{told}");
+    assert!(told.contains("warning: 1 test clips are copies of training clips"), "{told}");
     assert!(told.contains("warning: 1 sound files are in no class and no table"), "{told}");
-    place.write(&other, bytes);
+    place.remove("run");
+    let of_first = drawn.iter().filter(|(_, (_, of))| of == "0").map(|(name, _)| name.trim_end_matches(".wav"));
+    let given = format!(r"(?:{})(\.wav)|wav", of_first.collect::<Vec<_>>().join("|"));
+    let recipe = place.text("recipe.toml");
+    place.write("recipe.toml", recipe.replace("folds = 2", &format!("folds_from = '{given}'")));
+    let told = place.run(&job).done().stderr;
+    assert!(told.contains("warning: 1 training clips are copies of clips in other folds"), "{told}");
+    place.write("recipe.toml", recipe);
+    for (copy, bytes) in copies.iter().zip(before) {
+        place.write(copy, bytes);
+    }
     // All that one fold had of a class cannot be heard; the other's two or three are left.
     for (clip, _) in drawn.iter().filter(of_label("1")) {
         place.write(&format!("data/audio_train/{clip}"), wav(1, 16, &[]));

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
-use common::{Place, Ran, csv, from_environment, probabilities};
+use common::{Place, Ran, csv, from_environment, tags_are_those_of_level2};
 
 /// One finished run for all tests; none of them changes it.
 fn shared() -> &'static Place {
@@ -26,34 +26,15 @@ fn test_clips() -> Vec<String> {
     shared().tree("data/audio_test").into_keys().map(|name| format!("data/audio_test/{name}")).collect()
 }
 
-/// All test clips as a binary tags them, against the row that training and XGBoost left of each.
-fn compare_with_level2(binary: &Path) {
-    let (labels, table) = probabilities(&shared().text("run/level2/test.csv"));
-    let words = format!("{TAG} data/audio_test --json --top 12");
-    let answers = Ran::of(shared().command_of(binary, &words), &words).done().json();
-    let answers = answers.as_array().unwrap();
-    assert_eq!(answers.len(), table.len());
-    for answer in answers {
-        let name = answer["path"].as_str().unwrap().strip_prefix("data/audio_test/").unwrap();
-        let tags = answer["tags"].as_array().unwrap();
-        assert_eq!(tags.len(), labels.len());
-        for tag in tags {
-            let column = labels.iter().position(|label| tag["label"] == **label).unwrap();
-            let (tagged, expected) = (tag["score"].as_f64().unwrap(), table[name][column]);
-            assert!((tagged - expected).abs() < 1e-4, "{name}, {}: {tagged} instead of {expected}", tag["label"]);
-        }
-    }
-}
-
 #[test]
 fn tags_are_what_training_predicted() {
-    compare_with_level2(Path::new(BINARY));
+    tags_are_those_of_level2(shared(), Path::new(BINARY));
 }
 
 #[test]
 fn the_tag_only_binary_tags_the_same() {
     let Some(binary) = from_environment("EARMARK_TAG_ONLY_BIN") else { return };
-    compare_with_level2(&binary);
+    tags_are_those_of_level2(shared(), &binary);
     let train = Ran::of(shared().command_of(&binary, "train"), "train");
     assert_eq!(train.code, Some(2), "{train}");
     assert!(train.stderr.contains("unrecognized subcommand"), "{train}");

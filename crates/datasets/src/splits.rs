@@ -124,6 +124,48 @@ impl Splits {
     }
 }
 
+impl Manifest {
+    /// Puts training clips whose files are equal into one group, with the groups that they were in, so that folds drawn
+    /// later keep copies together. `sums` are the SHA-256 of the files, those of the training clips first. Tells whether
+    /// any group has changed.
+    pub fn group_copies(&mut self, sums: &[String]) -> bool {
+        let mut same: BTreeMap<(&str, &str), Vec<usize>> = BTreeMap::new();
+        for (clip, (item, sum)) in self.train.iter().zip(sums).enumerate() {
+            same.entry(("sum", sum)).or_default().push(clip);
+            if let Some(group) = &item.group {
+                same.entry(("group", group)).or_default().push(clip);
+            }
+        }
+        // The first clip of those that belong together, by way of a smaller one each.
+        let mut first: Vec<usize> = (0..self.train.len()).collect();
+        for clips in same.into_values() {
+            for pair in clips.windows(2) {
+                let (a, b) = (root(&first, pair[0]), root(&first, pair[1]));
+                first[a.max(b)] = a.min(b);
+            }
+        }
+        let mut changed = false;
+        for clip in 0..self.train.len() {
+            let root = root(&first, clip);
+            if root != clip && (self.train[clip].group.is_none() || self.train[clip].group != self.train[root].group) {
+                let group = self.train[root].group.clone();
+                let group = group.unwrap_or_else(|| format!("copies of {}", self.train[root].name));
+                self.train[root].group = Some(group.clone());
+                self.train[clip].group = Some(group);
+                changed = true;
+            }
+        }
+        changed
+    }
+}
+
+fn root(first: &[usize], mut clip: usize) -> usize {
+    while first[clip] != clip {
+        clip = first[clip];
+    }
+    clip
+}
+
 fn labels(manifest: &Manifest) -> Result<Vec<usize>, DatasetError> {
     let label = |item: &Item| {
         let known = item.label.filter(|label| *label < manifest.labels.len());

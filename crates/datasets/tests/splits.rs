@@ -90,6 +90,34 @@ fn groups_stay_whole_and_classes_stay_balanced() {
 }
 
 #[test]
+fn copies_share_a_fold_with_all_groups_that_they_join() {
+    let labels: Vec<usize> = (0..40).map(|clip| clip % 2).collect();
+    let sums = |pairs: &[(usize, usize)]| {
+        let mut sums: Vec<String> = (0..40).map(|clip| format!("sum {clip}")).collect();
+        pairs.iter().for_each(|&(copy, of)| sums[copy] = sums[of].clone());
+        sums
+    };
+    // Clips 0 to 3 are of one recording, 4 to 7 of another.
+    let group = |clip: usize| (clip < 8).then(|| format!("recording {}", clip / 4));
+    let mut alone = manifest(&labels, group);
+    assert!(!alone.group_copies(&sums(&[])) && alone == manifest(&labels, group));
+    assert!(!alone.group_copies(&sums(&[(2, 1)])), "they share a group already");
+    let mut joined = manifest(&labels, group);
+    assert!(joined.group_copies(&sums(&[(20, 6), (39, 20), (3, 39), (30, 31), (12, 30)])));
+    assert!(!joined.group_copies(&sums(&[(20, 6), (39, 20), (3, 39), (30, 31), (12, 30)])), "once is enough");
+    let mut torn = 0;
+    for seed in 0..20 {
+        let splits = Splits::stratified(&joined, 4, seed).unwrap();
+        for together in [&[0, 1, 2, 3, 4, 5, 6, 7, 20, 39][..], &[30, 31, 12]] {
+            assert!(together.iter().all(|clip| splits.of[*clip] == splits.of[together[0]]), "{:?}", splits.of);
+        }
+        let before = Splits::stratified(&manifest(&labels, group), 4, seed).unwrap();
+        torn += usize::from(before.of[12] != before.of[30]);
+    }
+    assert!(torn > 0, "without the sums they would have been torn");
+}
+
+#[test]
 fn a_class_that_cannot_reach_every_fold_is_an_error() {
     let labels = [0, 0, 0, 0, 0, 0, 1, 1, 1, 1];
     let error = Splits::stratified(&manifest(&labels, |_| None), 5, 1).unwrap_err().to_string();

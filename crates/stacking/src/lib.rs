@@ -27,6 +27,6 @@ pub use metrics::{
     bootstrap, bootstrap_difference, bootstrap_mean, confusion, reliability, score,
 };
 pub use onnx::to_onnx;
-pub use settings::StackSettings;
+pub use settings::{StackSettings, TestFrom};
 pub use stack::{fit_full, out_of_fold};
 pub use table::Table;

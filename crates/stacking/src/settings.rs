@@ -2,6 +2,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Result, StackError};
 
+/// Which networks predict the test clips, and later what is tagged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TestFrom {
+    /// One network a learner, which learned from all training clips.
+    #[default]
+    Full,
+    /// The mean over the learner's networks of the folds: nothing is trained beside them.
+    Folds,
+}
+
 /// How level 2 learns; names and defaults are XGBoost's but for `max_depth`, which is the paper's.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -20,6 +31,8 @@ pub struct StackSettings {
     pub min_child_weight: f64,
     /// Weight of the L2 penalty on leaves, 0 or more.
     pub lambda: f64,
+    /// Which networks predict the test clips: `full`, or the mean of those of the `folds`.
+    pub test_from: TestFrom,
     /// Whether the MFCC statistics stand beside the learners' probabilities.
     pub statistics: bool,
     /// Weight of a clip whose label nobody verified, from 0 (not used) to 1 (like a verified one).
@@ -41,6 +54,7 @@ impl Default for StackSettings {
             colsample_bytree: 1.0,
             min_child_weight: 1.0,
             lambda: 1.0,
+            test_from: TestFrom::Full,
             statistics: true,
             unverified_weight: 1.0,
             seed: 0,

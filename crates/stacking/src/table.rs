@@ -169,6 +169,23 @@ impl Table {
         let data = (0..names.len()).flat_map(|i| tables.iter().flat_map(move |table| table.row(i)).copied()).collect();
         Table::new(names, columns, data)
     }
+
+    /// Tables one below the other: all rows of the first, then of the second, and so on.
+    ///
+    /// # Errors
+    /// No table, other columns or another order of them, or a clip that comes twice.
+    pub fn vstack(tables: &[&Table]) -> Result<Table> {
+        let Some((first, others)) = tables.split_first() else {
+            return Err(StackError::Table("no table to combine".to_owned()));
+        };
+        if let Some(other) = others.iter().find(|table| table.columns != first.columns) {
+            let reason = format!("the tables' columns differ: {:?} and {:?}", first.columns, other.columns);
+            return Err(StackError::Table(reason));
+        }
+        let names = tables.iter().flat_map(|table| table.names.iter().cloned()).collect();
+        let data = tables.iter().flat_map(|table| table.data.iter().copied()).collect();
+        Table::new(names, first.columns.clone(), data)
+    }
 }
 
 /// The names that all tables share, in the same order.

@@ -98,6 +98,20 @@ fn tables_go_side_by_side() {
 }
 
 #[test]
+fn tables_go_one_below_the_other() {
+    let all = table(&["a", "b", "c"], &["x", "y"], &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+    let [first, last] = [&["a"][..], &["b", "c"]].map(|names| all.reordered(&strings(names)).unwrap());
+    assert_eq!(Table::vstack(&[&first, &last]).unwrap(), all);
+    let turned = last.selected(&strings(&["y", "x"])).unwrap();
+    let cases: [(&[&Table], &str); 3] =
+        [(&[&all, &last], "the clip `b` comes twice"), (&[&first, &turned], "columns differ"), (&[], "no table")];
+    for (tables, reason) in cases {
+        let error = Table::vstack(tables).unwrap_err().to_string();
+        assert!(error.contains(reason), "{error}");
+    }
+}
+
+#[test]
 fn averages_by_hand() {
     let one = table(&["a", "b"], &["x", "y"], &[0.9, 0.1, 1.0, 0.0]);
     let two = table(&["a", "b"], &["x", "y"], &[0.5, 0.5, 0.0, 1.0]);

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::TaggingError;
 
 /// The version of the bundle's form; one with another number is refused.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 const CONFIG: &str = "config.json";
 /// What makes probabilities of a network's logits.
 const ACTIVATION: &str = "softmax";
@@ -39,7 +39,7 @@ pub struct Bundle {
     pub stack: Option<String>,
 }
 
-/// A network of the bundle, and what it hears.
+/// A learner of the bundle, and what it hears.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Learner {
@@ -47,15 +47,23 @@ pub struct Learner {
     pub name: String,
     /// Its architecture.
     pub arch: String,
-    /// Its ONNX file: `x` `[batch, channels, bins, frames]` to `logits`.
-    pub file: String,
     /// Its front end.
     pub features: FrontEnd,
+    /// How a clip is cut into windows, and their outputs averaged.
+    pub windows: Windowing,
+    /// Its networks, one or several; their probabilities are averaged.
+    pub networks: Vec<Network>,
+}
+
+/// A network of a learner.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Network {
+    /// Its ONNX file: `x` `[batch, channels, bins, frames]` to `logits`.
+    pub file: String,
     /// The scaling between front end and network.
     #[serde(default)]
     pub scaling: InputScaling,
-    /// How a clip is cut into windows, and their outputs averaged.
-    pub windows: Windowing,
 }
 
 impl Bundle {
@@ -128,14 +136,19 @@ impl Bundle {
             let reason = format!("its activation is {:?}, and this program knows {ACTIVATION:?}", bundle.activation);
             return Err(unusable(&path, reason));
         }
-        let named = bundle.learners.iter().map(|learner| &learner.file).chain(&bundle.stack);
-        for name in named {
+        let networks = bundle.learners.iter().flat_map(|learner| &learner.networks);
+        for name in networks.map(|network| &network.file).chain(&bundle.stack) {
             if !files.contains_key(name) {
                 return Err(unusable(&path, format!("it names the file {name}, which {SUMS} does not list")));
             }
         }
-        for Learner { name, features, scaling, .. } in &bundle.learners {
-            if matches!(scaling, InputScaling::Fixed(scaling) if !scaling.fits(features.shape().0)) {
+        for Learner { name, features, networks, .. } in &bundle.learners {
+            if networks.is_empty() {
+                return Err(unusable(&path, format!("the learner {name} has no networks")));
+            }
+            let channels = features.shape().0;
+            let wrong = |network: &Network| matches!(&network.scaling, InputScaling::Fixed(of) if !of.fits(channels));
+            if networks.iter().any(wrong) {
                 let reason =
                     format!("the scaling of {name} has no mean and deviation above 0 for each of its channels");
                 return Err(unusable(&path, reason));

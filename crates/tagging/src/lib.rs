@@ -8,7 +8,7 @@ mod error;
 mod runtime;
 mod tagger;
 
-pub use bundle::{Bundle, Learner, SUMS};
+pub use bundle::{Bundle, Learner, Network, SUMS};
 pub use error::TaggingError;
 pub use runtime::Model;
 pub use tagger::{Tag, Tagger};

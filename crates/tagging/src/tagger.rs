@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use earmark_audio::{Clip, Limits, decode, resample};
-use earmark_features::{Extractor, FeatureError, StatisticsExtractor};
+use earmark_datasets::Windowing;
+use earmark_features::{Extractor, FeatureError, FeatureView, InputScaling, StatisticsExtractor};
 use serde::Serialize;
 
 use crate::bundle::{Bundle, unusable};
-use crate::{Learner, Model, TaggingError};
+use crate::{Model, TaggingError};
 
 /// Windows that go through a network at once; more make no difference to speed, only to memory.
 const BATCH: usize = 16;
@@ -24,7 +25,8 @@ pub struct Tag {
 /// A bundle, loaded and ready.
 pub struct Tagger {
     bundle: Bundle,
-    networks: Vec<(Extractor, Model)>,
+    /// Of each learner: its front end and its networks.
+    learners: Vec<(Extractor, Vec<Model>)>,
     statistics: Option<(u32, StatisticsExtractor)>,
     stack: Option<Model>,
     /// Limits of the files that are decoded.
@@ -39,18 +41,19 @@ impl Tagger {
     pub fn open(folder: &Path, threads: usize) -> Result<Self, TaggingError> {
         let (bundle, files) = Bundle::read(folder)?;
         let load = |file: &String| Model::load(file, &files[file], threads);
-        let networks = bundle.learners.iter().map(|learner| {
+        let learners = bundle.learners.iter().map(|learner| {
             let extractor = learner.features.extractor().map_err(|error| unusable(folder, error))?;
-            Ok((extractor, load(&learner.file)?))
+            let models = learner.networks.iter().map(|network| load(&network.file));
+            Ok((extractor, models.collect::<Result<_, TaggingError>>()?))
         });
-        let networks = networks.collect::<Result<_, TaggingError>>()?;
+        let learners = learners.collect::<Result<_, TaggingError>>()?;
         let statistics = bundle.statistics.as_ref().map(|settings| {
             let extractor = settings.extractor().map_err(|error| unusable(folder, error))?;
             Ok::<_, TaggingError>((settings.mel.sr, extractor))
         });
         let statistics = statistics.transpose()?;
         let stack = bundle.stack.as_ref().map(load).transpose()?;
-        Ok(Self { bundle, networks, statistics, stack, limits: Limits::default() })
+        Ok(Self { bundle, learners, statistics, stack, limits: Limits::default() })
     }
 
     /// The classes, in the order of [`Tagger::probabilities`].
@@ -80,10 +83,15 @@ impl Tagger {
         let mut heard = Heard { clip, path, at_rates: Vec::new() };
         let classes = self.bundle.labels.len();
         let mut columns = Vec::new();
-        for (learner, (extractor, model)) in self.bundle.learners.iter().zip(&mut self.networks) {
+        for (learner, (extractor, models)) in self.bundle.learners.iter().zip(&mut self.learners) {
             let samples = heard.at(learner.features.sample_rate())?;
             let features = extractor.extract(samples).map_err(|source| features_error(path, source))?;
-            columns.extend(network_probabilities(learner, model, features.view(), classes)?);
+            let mut of_networks = Vec::with_capacity(models.len() * classes);
+            for (network, model) in learner.networks.iter().zip(models) {
+                let logits = logits(&learner.windows, &network.scaling, model, features.view())?;
+                of_networks.extend(learner.windows.probabilities(&logits, classes));
+            }
+            columns.extend(average(&of_networks, classes));
         }
         let Some(stack) = &mut self.stack else {
             return Ok(average(&columns, classes));
@@ -97,21 +105,21 @@ impl Tagger {
     }
 }
 
-fn network_probabilities(
-    learner: &Learner,
+/// A network's logits of a clip's windows.
+fn logits(
+    windows: &Windowing,
+    scaling: &InputScaling,
     model: &mut Model,
-    features: earmark_features::FeatureView<'_>,
-    classes: usize,
+    features: FeatureView<'_>,
 ) -> Result<Vec<f32>, TaggingError> {
-    let windows = &learner.windows;
-    let scaling = learner.scaling.of_clip(features);
+    let scaling = scaling.of_clip(features);
     let mut logits = Vec::new();
     for starts in windows.starts(features).chunks(BATCH) {
         let x = windows.cut(features, scaling.as_deref(), starts);
         let shape = [starts.len(), features.channels(), features.bins(), windows.frames];
         logits.extend(model.run(&x, shape, "logits")?);
     }
-    Ok(windows.probabilities(&logits, classes))
+    Ok(logits)
 }
 
 /// Mean of rows of probabilities.

@@ -13,7 +13,7 @@ use earmark_datasets::{Average, Padding, Windowing};
 use earmark_features::{FrontEnd, InputScaling, MfccStatistics};
 use earmark_nets::{find, onnx};
 use earmark_stacking::{Booster, Matrix, StackSettings, to_onnx};
-use earmark_tagging::{Bundle, Learner, SUMS, Tagger, TaggingError};
+use earmark_tagging::{Bundle, Learner, Network, SUMS, Tagger, TaggingError};
 
 const LABELS: [&str; 3] = ["bark", "meow", "rain"];
 
@@ -25,15 +25,9 @@ fn write(folder: &Path, stack: bool) {
         let graph = find("resnet_nano").unwrap().graph(features.shape().0, LABELS.len());
         let file = format!("{name}.onnx");
         files.insert(file.clone(), onnx::network(&graph, &common::weights(&graph)).unwrap());
+        let networks = vec![Network { file, scaling: InputScaling::None }];
         let windows = Windowing { frames: 150, hop: 20, padding: Padding::Zero, pad_value: 0.0, average };
-        Learner {
-            name: name.to_owned(),
-            arch: "resnet_nano".to_owned(),
-            file,
-            features,
-            scaling: InputScaling::None,
-            windows,
-        }
+        Learner { name: name.to_owned(), arch: "resnet_nano".to_owned(), features, windows, networks }
     };
     let coarse =
         r#"{"kind": "logmel", "sr": 16000, "n_mels": 40, "n_fft": 1024, "win_length": 1024, "hop_length": 160}"#;
@@ -212,12 +206,13 @@ fn rewrite(folder: &Path, from: &str, to: &str) {
 #[test]
 fn a_description_that_does_not_fit_is_refused_with_the_reason() {
     let cases = [
-        (r#""format": 1"#, r#""format": 2, "new_key": 3"#, "version 2"),
+        (r#""format": 2"#, r#""format": 1, "new_key": 3"#, "version 1"),
         (r#""activation""#, r#""activations""#, "activations"),
         (r#""fine.onnx""#, r#""other.onnx""#, "other.onnx"),
         (r#""level2.onnx""#, r#""level3.onnx""#, "level3.onnx"),
         (r#""hop_length": 220"#, r#""hop_length": 0"#, "hop_length"),
         (r#""scaling": null"#, r#""scaling": {"mean": [0.0], "deviation": [1.0]}"#, "scaling of fine"),
+        (r#""file": "fine.onnx""#, r#""file": "none.onnx""#, "none.onnx"),
         (r#""activation": "softmax""#, r#""activation": "sigmoid""#, "sigmoid"),
     ];
     for (from, to, expected) in cases {

@@ -116,6 +116,13 @@ impl Place {
         found
     }
 
+    /// Copies a folder of another place.
+    pub fn copy_from(&self, other: &Place, folder: &str) {
+        for (name, bytes) in other.tree(folder) {
+            self.write(&format!("{folder}/{name}"), bytes);
+        }
+    }
+
     /// Copies a folder.
     pub fn copy(&self, from: &str, to: &str) {
         for (name, bytes) in self.tree(from) {
@@ -226,6 +233,28 @@ pub fn probabilities(text: &str) -> (Vec<String>, BTreeMap<String, Vec<f64>>) {
         assert!(table.insert(row[0].clone(), values).is_none(), "{} stands twice", row[0]);
     }
     (header[1..].to_vec(), table)
+}
+
+/// Checks that a binary tags the test clips of `run` as level 2 predicted them.
+pub fn tags_are_those_of_level2(place: &Place, binary: &Path) {
+    let (labels, table) = probabilities(&place.text("run/level2/test.csv"));
+    let words = "tag --model run/bundle data/audio_test --json --top 12";
+    let answers = Ran::of(place.command_of(binary, words), words).done().json();
+    let answers = answers.as_array().unwrap();
+    assert_eq!(answers.len(), table.len());
+    let mut largest: f64 = 0.0;
+    for answer in answers {
+        let name = answer["path"].as_str().unwrap().strip_prefix("data/audio_test/").unwrap();
+        let tags = answer["tags"].as_array().unwrap();
+        assert_eq!(tags.len(), labels.len());
+        for tag in tags {
+            let column = labels.iter().position(|label| tag["label"] == **label).unwrap();
+            let (tagged, expected) = (tag["score"].as_f64().unwrap(), table[name][column]);
+            assert!((tagged - expected).abs() < 1e-5, "{name}, {}: {tagged} instead of {expected}", tag["label"]);
+            largest = largest.max((tagged - expected).abs());
+        }
+    }
+    println!("largest distance of tags to level 2: {largest:.1e}");
 }
 
 /// The training or test clips of a run, by name: label and fold.
