@@ -34,10 +34,10 @@ pub enum Command {
     /// Stack the trained learners of a run once more
     #[cfg(feature = "train")]
     Stack(Run),
-    /// Print the scores of a run
+    /// Print the scores of a run, or of a submission
     #[cfg(feature = "train")]
     Evaluate(Evaluate),
-    /// Write the stack's answers for the test clips in Kaggle's form: fname and three labels
+    /// Write a run's answers for its test clips: in Kaggle's form, fname and three labels, or all probabilities
     #[cfg(feature = "train")]
     Predict(Predict),
     /// Tag sounds with a trained bundle
@@ -313,10 +313,18 @@ pub struct Run {
 #[derive(Debug, Args)]
 pub struct Evaluate {
     /// The run's folder
-    pub run: PathBuf,
+    #[arg(required_unless_present = "submission", conflicts_with = "submission")]
+    pub run: Option<PathBuf>,
     /// Each finished job by itself, also of a run that is not whole
-    #[arg(long)]
+    #[arg(long, conflicts_with = "submission")]
     pub jobs: bool,
+    /// Judge this CSV file instead of a run: `fname,label` with up to three labels, or `fname` and a column of
+    /// probabilities per class
+    #[arg(long, value_name = "S.csv", requires = "truth")]
+    pub submission: Option<PathBuf>,
+    /// The true labels: a CSV file with the columns fname, label and, if it likes, usage (Public, Private or Ignored)
+    #[arg(long, value_name = "T.csv", requires = "submission")]
+    pub truth: Option<PathBuf>,
     /// One JSON value on stdout
     #[arg(long)]
     pub json: bool,
@@ -327,9 +335,15 @@ pub struct Evaluate {
 pub struct Predict {
     /// The run's folder
     pub run: PathBuf,
-    /// The CSV file to write
-    #[arg(long, value_name = "submission.csv")]
-    pub out: PathBuf,
+    /// The CSV file to write in Kaggle's form: each test clip with its three most probable labels
+    #[arg(long, value_name = "submission.csv", required_unless_present = "probabilities")]
+    pub out: Option<PathBuf>,
+    /// The CSV file to write all probabilities to, a column per class
+    #[arg(long, value_name = "P.csv")]
+    pub probabilities: Option<PathBuf>,
+    /// Whose answers: a learner's name, `arithmetic mean`, `geometric mean` or `stack`
+    #[arg(long, value_name = "NAME", default_value = "stack")]
+    pub system: String,
 }
 
 #[derive(Debug, Args)]

@@ -16,6 +16,8 @@ mod bundle;
 #[cfg(feature = "train")]
 mod jobs;
 #[cfg(feature = "train")]
+mod predict;
+#[cfg(feature = "train")]
 mod pretrained;
 #[cfg(feature = "train")]
 mod progress;
@@ -29,6 +31,8 @@ mod run;
 mod sounds;
 #[cfg(feature = "train")]
 mod stack;
+#[cfg(feature = "train")]
+mod submission;
 #[cfg(feature = "train")]
 mod train;
 
@@ -79,6 +83,6 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
         #[cfg(feature = "train")]
         Command::Evaluate(options) => results::evaluate(&options),
         #[cfg(feature = "train")]
-        Command::Predict(options) => results::predict(&options),
+        Command::Predict(options) => predict::run(&options),
     }
 }

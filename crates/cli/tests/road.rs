@@ -80,6 +80,15 @@ fn results_have_every_system() {
             let classes = scores["per_class"].as_array().unwrap();
             assert_eq!(classes.len(), 12);
             assert_eq!(classes.iter().map(|class| class["clips"].as_u64().unwrap()).sum::<u64>(), clips);
+            for key in ["map_at_3", "accuracy", "macro_average_precision"] {
+                let [low, high] = ["low", "high"].map(|end| scores["intervals"][key][end].as_f64().unwrap());
+                let value = scores[key].as_f64().unwrap();
+                // A resample that lacks a class moves the macro mean away from that of all clips.
+                assert!(low < high && (key.starts_with("macro") || (low..=high).contains(&value)), "{key}: {scores}");
+            }
+            for key in ["macro_roc_auc", "expected_calibration_error"] {
+                assert!((0.0..=1.0).contains(&scores[key].as_f64().unwrap()), "{key}: {scores}");
+            }
             let precision = |class: &serde_json::Value| class["average_precision"].as_f64();
             assert!(classes.iter().all(|class| precision(class).is_some() == (class["clips"] != 0)));
         }
@@ -285,6 +294,33 @@ fn one_job_is_one_job() {
     place.run("stack run").failed(&["the job a/fold0 is not done"]);
 }
 
+/// The stack is compared with the learner that is best out of fold, and with the mean.
+#[test]
+fn differences_are_those_of_the_scores() {
+    let results = shared().json("run/results.json");
+    let of = |name: &str, set: &str, key: &str| {
+        let system = results["systems"].as_array().unwrap().iter().find(|system| system["name"] == name).unwrap();
+        system[set][key].as_f64().unwrap()
+    };
+    let [a, b] = ["a", "b"].map(|name| of(name, "out_of_fold", "map_at_3"));
+    let best = if a > b { "a" } else { "b" };
+    for (i, against) in [best, "arithmetic mean"].into_iter().enumerate() {
+        let comparison = &results["differences"][i];
+        assert_eq!((&comparison["system"], &comparison["against"]), (&"stack".into(), &against.into()));
+        for set in ["out_of_fold", "test"] {
+            for key in ["map_at_3", "accuracy"] {
+                let difference = |part: &str| comparison[set][key][part].as_f64().unwrap();
+                assert!((difference("value") - (of("stack", set, key) - of(against, set, key))).abs() < 1e-9);
+                let end = |end: &str| comparison[set][key]["interval"][end].as_f64().unwrap();
+                assert!((end("low")..=end("high")).contains(&difference("value")), "{comparison}");
+            }
+        }
+    }
+    assert_eq!(results["differences"].as_array().unwrap().len(), 2);
+    let table = shared().run("evaluate run").done().stdout;
+    assert!(table.contains(&format!("stack than {best}")) && table.contains("95 % intervals"), "{table}");
+}
+
 #[test]
 fn predict_writes_the_form_of_kaggle() {
     let place = Place::new("road-predict");
@@ -300,4 +336,58 @@ fn predict_writes_the_form_of_kaggle() {
         assert!(scores.is_sorted_by(|a, b| a >= b));
         assert!(table[&row[0]].iter().filter(|score| **score > scores[2]).count() <= 2, "{row:?}");
     }
+}
+
+#[test]
+fn predict_writes_any_systems_probabilities() {
+    let place = Place::new("road-probabilities");
+    for (name, bytes) in shared().tree("run") {
+        if ["recipe.toml", "labels.txt", "splits.csv", "test/", "level2/"].iter().any(|part| name.starts_with(part)) {
+            place.write(&format!("run/{name}"), bytes);
+        }
+    }
+    place.run("predict run --probabilities p.csv --system b").done();
+    assert_eq!(place.text("p.csv"), place.text("run/test/b.csv"));
+    // Both at once, and the one is judged like the other.
+    place.run("predict run --out s.csv --probabilities p.csv").done();
+    assert_eq!(place.text("p.csv"), place.text("run/level2/test.csv"));
+    let truth = shared().path("data/test.csv").display().to_string();
+    let stated = &shared().json("run/results.json")["systems"][4]["test"];
+    for file in ["s.csv", "p.csv"] {
+        let report = place.run(&format!("evaluate --submission {file} --truth {truth} --json")).done().json();
+        for key in ["map_at_3", "accuracy"] {
+            let (got, stated) = (report["sets"][0][key].as_f64().unwrap(), stated[key].as_f64().unwrap());
+            assert!((got - stated).abs() < 1e-9, "{file} {key}: {got}, {stated} stated");
+        }
+    }
+    let mut command = place.command("predict run --out mean.csv --system");
+    let ran = common::Ran::of(
+        {
+            command.arg("arithmetic mean");
+            command
+        },
+        "predict of the mean",
+    )
+    .done();
+    assert!(ran.stdout.is_empty() && place.text("mean.csv").starts_with("fname,label\n"));
+    let systems = "a, b, arithmetic mean, geometric mean, stack";
+    place.run("predict run --out x.csv --system c").failed(&["has no system \"c\"", systems]);
+    assert_eq!(place.run("predict run").code, Some(2), "there is nothing to write");
+
+    // Two classes whose names have spaces, in a run without anything else.
+    for name in ["test/a", "test/b", "level2/test"] {
+        place.write(&format!("run/{name}.csv"), "fname,Dog bark,Rain\nx.wav,0.4,0.6\ny.wav,0.5,0.5\n");
+    }
+    place.run("predict run --out two.csv").done();
+    assert_eq!(place.text("two.csv"), "fname,label\nx.wav,Rain Dog_bark\ny.wav,Dog_bark Rain\n");
+    for name in ["test/a", "test/b", "level2/test"] {
+        place.write(&format!("run/{name}.csv"), "fname,Dog bark,Dog_bark\nx.wav,0.4,0.6\n");
+    }
+    place.run("predict run --out same.csv --probabilities same-p.csv").failed(&["`Dog bark` and `Dog_bark` are both"]);
+    assert!(!place.path("same-p.csv").exists());
+    for name in ["test/a", "test/b", "level2/test"] {
+        place.write(&format!("run/{name}.csv"), "fname,Dog,Rain\n");
+    }
+    place.run("predict run --out none.csv").failed(&["the run run has no test clips", "earmark tag"]);
+    assert!(!place.path("none.csv").exists());
 }
