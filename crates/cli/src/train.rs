@@ -279,6 +279,7 @@ impl<'a> Work<'a> {
             name: &item.name,
             features: heard.features[place].view(),
             label: item.label,
+            verified: item.verified,
         };
         let (of_train, of_test) = self.sounds.split_at(self.manifest.train.len());
         let train = self.manifest.train.iter().zip(of_train).zip(&self.splits.of);

@@ -8,8 +8,8 @@ use std::path::Path;
 use std::time::Instant;
 
 use earmark_datasets::{
-    Average, Batch, BatchSettings, Batches, Example, FeatureCache, Hearing, Mixup, Padding, Wanted, Windowing,
-    sound_files,
+    Augmentation, Average, Batch, BatchSettings, Batches, Example, FeatureCache, Hearing, Mixup, Padding, Sampling,
+    Wanted, Windowing, sound_files,
 };
 use earmark_features::{FrontEnd, InputScaling, Scaling};
 use rayon::prelude::*;
@@ -49,7 +49,11 @@ fn main() {
                 classes: 41,
                 windowing: &windowing,
                 scaling,
+                augmentation: Augmentation::default(),
                 mixup: Mixup { alpha: 3.0 },
+                label_smoothing: 0.0,
+                unverified_weight: 1.0,
+                sampling: Sampling::Shuffled,
                 batch_size: BATCH,
                 seed: 0,
                 keys: [0, 0],
@@ -76,7 +80,7 @@ fn examples<'a>(names: &'a [String], hearing: &'a Hearing) -> Vec<Example<'a>> {
     clips
         .map(|(clip, (name, heard))| {
             let features = heard.as_ref().unwrap().features[0].view();
-            Example { name, features, label: Some(clip % 41) }
+            Example { name, features, label: Some(clip % 41), verified: true }
         })
         .collect()
 }

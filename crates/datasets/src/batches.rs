@@ -5,8 +5,9 @@ use std::borrow::Cow;
 use earmark_features::{FeatureView, InputScaling, Scaling};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
-use crate::{CropSpec, Mixup, Windowing, random, random_crop};
+use crate::{Augmentation, CropSpec, Mixup, Windowing, random};
 
 /// A clip to learn from or to predict.
 #[derive(Debug, Clone, Copy)]
@@ -17,6 +18,20 @@ pub struct Example<'a> {
     pub features: FeatureView<'a>,
     /// Its class, where it is known.
     pub label: Option<usize>,
+    /// Whether a person checked the label.
+    pub verified: bool,
+}
+
+/// How many times an epoch meets each clip.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Sampling {
+    /// Every clip once.
+    #[default]
+    Shuffled,
+    /// Every class equally often, in as many crops as there are clips: clips of rare classes several times, and of
+    /// frequent ones not all.
+    Balanced,
 }
 
 /// What decides the batches of a job, beside its clips.
@@ -28,8 +43,16 @@ pub struct BatchSettings<'a> {
     pub windowing: &'a Windowing,
     /// What is done to the values of a crop.
     pub scaling: &'a InputScaling,
+    /// What is changed at random in each crop.
+    pub augmentation: Augmentation,
     /// What is done to crops and labels of a batch; an `alpha` of 0 leaves them alone.
     pub mixup: Mixup,
+    /// The share of a label that is dealt out to all classes alike.
+    pub label_smoothing: f32,
+    /// What the soft label of a clip is multiplied by if nobody verified its label, and so its part of the loss.
+    pub unverified_weight: f32,
+    /// How many times an epoch meets each clip.
+    pub sampling: Sampling,
     /// Clips of a batch.
     pub batch_size: usize,
     /// The run's seed.
@@ -62,9 +85,11 @@ struct Input<'a> {
 pub struct Batch {
     /// The clips, as indices into the job's examples.
     pub members: Vec<usize>,
+    /// The frames of each crop.
+    pub frames: usize,
     /// The crops, `[n, channels, bins, frames]`, row-major.
     pub crops: Vec<f32>,
-    /// The soft labels, `[n, classes]`, row-major.
+    /// The soft labels, `[n, classes]`, row-major; a row adds up to the clip's weight in the loss.
     pub targets: Vec<f32>,
     /// The crops before they are mixed.
     plain: Vec<f32>,
@@ -83,7 +108,7 @@ impl<'a> Batches<'a> {
     /// The clips of each batch of an epoch; a last batch of one clip joins the one before it, since batch norm learns
     /// nothing from a single clip.
     pub fn epoch(&self, epoch: usize) -> Vec<Vec<usize>> {
-        let order = random::epoch_order(self.examples.len(), &mut self.stream("order", epoch, 0));
+        let order = self.order(&mut self.stream("order", epoch, 0));
         let mut batches: Vec<Vec<usize>> =
             order.chunks(self.settings.batch_size.max(1)).map(<[usize]>::to_vec).collect();
         if batches.len() > 1 && batches.last().is_some_and(|last| last.len() == 1) {
@@ -93,6 +118,29 @@ impl<'a> Batches<'a> {
             }
         }
         batches
+    }
+
+    /// The clips of an epoch.
+    fn order(&self, rng: &mut ChaCha8Rng) -> Vec<usize> {
+        let clips = self.examples.len();
+        if self.settings.sampling == Sampling::Shuffled {
+            return random::epoch_order(clips, rng);
+        }
+        let mut of_class = vec![Vec::new(); self.settings.classes];
+        for (clip, example) in self.examples.iter().enumerate() {
+            if let Some(of_class) = example.label.and_then(|label| of_class.get_mut(label)) {
+                of_class.push(clip);
+            }
+        }
+        of_class.retain(|clips| !clips.is_empty());
+        let share = clips.div_ceil(of_class.len().max(1));
+        let mut order = Vec::with_capacity(share * of_class.len());
+        for of_class in of_class {
+            let rounds = std::iter::repeat_with(|| random::epoch_order(of_class.len(), rng));
+            order.extend(rounds.flatten().take(share).map(|place| of_class[place]));
+        }
+        let places = random::epoch_order(order.len(), rng);
+        places.into_iter().take(clips).map(|place| order[place]).collect()
     }
 
     /// The batch `index` of an epoch, of the clips that [`Batches::epoch`] gave it: a pure function of seed, keys, epoch,
@@ -105,13 +153,21 @@ impl<'a> Batches<'a> {
 
     /// As [`Batches::batch`], into the memory of a batch that is no longer needed.
     pub fn fill(&self, epoch: usize, index: usize, members: &[usize], batch: &mut Batch) {
-        let (classes, size) = (self.settings.classes, self.crop_size());
-        let Batch { members: kept, crops, targets, plain } = batch;
+        let classes = self.settings.classes;
+        let Batch { members: kept, frames, crops, targets, plain } = batch;
         kept.clear();
         kept.extend(members);
+        *frames = self.frames(epoch, index);
+        let size = self.examples.first().map_or(0, |example| example.features.width() * *frames);
         crops.resize(members.len() * size, 0.0);
         *targets = self.labels(members);
-        let crop = |place: usize, out: &mut [f32]| self.crop(epoch, members[place], out);
+        let frames = *frames;
+        // A clip that an epoch meets more than once is not to be met in the same crop.
+        let turn = |place: usize| match self.settings.sampling {
+            Sampling::Shuffled => 0,
+            Sampling::Balanced => 1 + (index * self.settings.batch_size + place) as u64,
+        };
+        let crop = |place: usize, out: &mut [f32]| self.crop(epoch, turn(place), members[place], frames, out);
         if self.settings.mixup.alpha > 0.0 {
             let plan = self.settings.mixup.plan(members.len(), &mut self.stream("mixup", epoch, index as u64));
             plain.resize(crops.len(), 0.0);
@@ -124,14 +180,15 @@ impl<'a> Batches<'a> {
         }
     }
 
-    /// The labels as `[members, classes]`: 1 at the clip's class.
+    /// The labels as `[members, classes]`: a clip's weight at its class, but for what is dealt out to all classes.
     fn labels(&self, members: &[usize]) -> Vec<f32> {
-        let classes = self.settings.classes;
+        let BatchSettings { classes, label_smoothing, unverified_weight, .. } = self.settings;
         let mut labels = vec![0.0; members.len() * classes];
-        for (place, &member) in members.iter().enumerate() {
-            if let Some(label) = self.examples[member].label {
-                labels[place * classes + label] = 1.0;
-            }
+        for (row, &member) in labels.chunks_exact_mut(classes.max(1)).zip(members) {
+            let Example { label: Some(label), verified, .. } = self.examples[member] else { continue };
+            let weight = if verified { 1.0 } else { unverified_weight };
+            row.fill(weight * label_smoothing / classes as f32);
+            row[label] += weight * (1.0 - label_smoothing);
         }
         labels
     }
@@ -145,19 +202,25 @@ impl<'a> Batches<'a> {
         }
     }
 
-    /// The crop of a clip in an epoch, scaled.
-    fn crop(&self, epoch: usize, member: usize, out: &mut [f32]) {
+    /// The frames of a batch's crops.
+    fn frames(&self, epoch: usize, index: usize) -> usize {
+        let BatchSettings { augmentation, windowing, .. } = self.settings;
+        if augmentation.length <= 0.0 {
+            return windowing.frames;
+        }
+        let factor = random::log_uniform(augmentation.length, &mut self.stream("length", epoch, index as u64));
+        ((windowing.frames as f32 * factor).round() as usize).max(1)
+    }
+
+    /// The crop of a clip in an epoch, augmented and scaled.
+    fn crop(&self, epoch: usize, turn: u64, member: usize, frames: usize, out: &mut [f32]) {
         let (example, input) = (&self.examples[member], &self.inputs[member]);
-        let Windowing { frames, padding, .. } = *self.settings.windowing;
-        let spec = CropSpec { frames, padding, pad: &input.pads };
-        random_crop(example.features, &spec, &mut self.stream("crop", epoch, random::key(example.name)), out);
+        let spec = CropSpec { frames, padding: self.settings.windowing.padding, pad: &input.pads };
+        let mut rng = self.stream("crop", epoch, random::key(example.name).wrapping_add(turn));
+        self.settings.augmentation.crop(example.features, &spec, &mut rng, out);
         if let Some(scaling) = &input.scaling {
             scaling.apply(out);
         }
-    }
-
-    fn crop_size(&self) -> usize {
-        self.examples.first().map_or(0, |example| example.features.width() * self.settings.windowing.frames)
     }
 
     fn stream(&self, purpose: &str, epoch: usize, which: u64) -> ChaCha8Rng {

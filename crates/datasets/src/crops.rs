@@ -44,6 +44,26 @@ pub fn random_crop(clip: FeatureView<'_>, spec: &CropSpec<'_>, rng: &mut ChaCha8
     cut(clip, spec, place, out);
 }
 
+/// As [`random_crop`], of the clip after a cyclic shift: it begins at a random one of its frames, and what stood before
+/// that comes after its end. Two numbers are drawn.
+///
+/// # Shape
+/// As of [`random_crop`].
+///
+/// # Panics
+/// As of [`random_crop`].
+pub fn shifted_crop(clip: FeatureView<'_>, spec: &CropSpec<'_>, rng: &mut ChaCha8Rng, out: &mut [f32]) {
+    let (frames, length) = (clip.frames(), spec.frames);
+    let first = rng.random_range(0..frames.max(1) as u64) as usize;
+    let place = rng.random_range(0..=length.saturating_sub(frames) as u64) as usize;
+    check(clip, length, out);
+    turn(clip, first, place, length, out);
+    turn(clip, 0, (place + frames - first).min(length), length, out);
+    if frames < length {
+        fill_up(clip, spec, place, out);
+    }
+}
+
 /// Cuts the crop that begins at frame `start`, one of [`windows`]; a later one counts as the last of them. A clip shorter
 /// than the crop lies in its middle.
 ///
@@ -74,15 +94,24 @@ pub fn windows(total_frames: usize, frames: usize, hop: usize) -> Vec<usize> {
 
 /// Fills `out` with the frames of a longer clip from `place` on, or with a shorter clip at the offset `place`.
 fn cut(clip: FeatureView<'_>, spec: &CropSpec<'_>, place: usize, out: &mut [f32]) {
-    let (width, frames, length) = (clip.width(), clip.frames(), spec.frames);
-    assert_eq!(out.len(), width * length, "a crop of {width} rows and {length} frames");
-    if frames >= length {
-        return turn(clip, place, 0, length, out);
+    check(clip, spec.frames, out);
+    if clip.frames() >= spec.frames {
+        return turn(clip, place, 0, spec.frames, out);
     }
-    turn(clip, 0, place, length, out);
-    for (row, values) in out.chunks_exact_mut(length).enumerate() {
-        let value = spec.pad.get(row * spec.pad.len() / width).copied().unwrap_or_default();
-        pad(values, place, frames, spec.padding, value);
+    turn(clip, 0, place, spec.frames, out);
+    fill_up(clip, spec, place, out);
+}
+
+fn check(clip: FeatureView<'_>, length: usize, out: &[f32]) {
+    let width = clip.width();
+    assert_eq!(out.len(), width * length, "a crop of {width} rows and {length} frames");
+}
+
+/// Pads the rows of a crop in which a shorter clip lies at the offset `place`.
+fn fill_up(clip: FeatureView<'_>, spec: &CropSpec<'_>, place: usize, out: &mut [f32]) {
+    for (row, values) in out.chunks_exact_mut(spec.frames).enumerate() {
+        let value = spec.pad.get(row * spec.pad.len() / clip.width()).copied().unwrap_or_default();
+        pad(values, place, clip.frames(), spec.padding, value);
     }
 }
 
@@ -91,7 +120,7 @@ fn turn(clip: FeatureView<'_>, first: usize, at: usize, length: usize, out: &mut
     /// Frames turned at once, and the values of them that need no memory of their own: both stay in the fastest cache.
     const TILE: usize = 32;
     const VALUES: usize = TILE * 3 * 64;
-    let (width, count) = (clip.width(), clip.frames().min(length - at));
+    let (width, count) = (clip.width(), clip.frames().saturating_sub(first).min(length - at));
     if width == 1 {
         return clip.read(first, &mut out[at..at + count]);
     }

@@ -7,6 +7,7 @@
 //!
 //! Sound is decoded in two places only: [`FeatureCache::hear`] and [`check`].
 
+mod augment;
 mod batches;
 mod cache;
 pub mod check;
@@ -24,11 +25,12 @@ mod table;
 mod walk;
 mod windowing;
 
-pub use batches::{Batch, BatchSettings, Batches, Example};
+pub use augment::{Augmentation, Masks};
+pub use batches::{Batch, BatchSettings, Batches, Example, Sampling};
 #[doc(hidden)]
 pub use cache::read_entry;
 pub use cache::{CachedFeatures, EntryFault, FeatureCache, HearError, Heard, Hearing, Wanted};
-pub use crops::{CropSpec, Padding, fixed_crop, random_crop, windows};
+pub use crops::{CropSpec, Padding, fixed_crop, random_crop, shifted_crop, windows};
 pub use error::{DatasetError, Place};
 pub use manifest::{Columns, Damaged, Item, Manifest, OpenOptions, Usage, open};
 pub use mixup::Mixup;

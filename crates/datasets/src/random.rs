@@ -4,8 +4,8 @@
 //! `stream(seed, &[key("crop"), 3, 17])`. So neither the order of the work nor the number of threads changes a draw,
 //! and a run that was killed goes on with the numbers it would have had.
 
-use rand::SeedableRng;
 use rand::seq::SliceRandom;
+use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 /// A generator for one purpose of a run: the same seed and keys always give the same numbers, and any other keys, in
@@ -34,6 +34,11 @@ pub fn epoch_order(n: usize, rng: &mut ChaCha8Rng) -> Vec<usize> {
     let mut order: Vec<usize> = (0..n).collect();
     order.shuffle(rng);
     order
+}
+
+/// A factor from `1 / (1 + most)` to `1 + most`, its logarithm uniform.
+pub(crate) fn log_uniform(most: f32, rng: &mut ChaCha8Rng) -> f32 {
+    (rng.random_range(-1.0_f32..=1.0) * most.max(0.0).ln_1p()).exp()
 }
 
 /// One step of splitmix64 (Steele, Lea, Flood 2014), which turns near inputs into far outputs.

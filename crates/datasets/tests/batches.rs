@@ -3,7 +3,8 @@
 
 use earmark_datasets::random::{self, key};
 use earmark_datasets::{
-    Average, Batch, BatchSettings, Batches, CropSpec, Example, Mixup, Padding, Windowing, random_crop,
+    Augmentation, Average, Batch, BatchSettings, Batches, CropSpec, Example, Mixup, Padding, Sampling, Windowing,
+    random_crop,
 };
 use earmark_features::{FeatureView, InputScaling, Scaling, Values};
 
@@ -37,7 +38,7 @@ impl Clips {
         clips
             .map(|(clip, (name, data))| {
                 let features = FeatureView::new(Values::Single(data), CHANNELS, BINS);
-                Example { name, features, label: Some(clip % CLASSES) }
+                Example { name, features, label: Some(clip % CLASSES), verified: clip % 3 > 0 }
             })
             .collect()
     }
@@ -56,7 +57,11 @@ fn settings<'a>(windowing: &'a Windowing, scaling: &'a InputScaling, alpha: f32)
         classes: CLASSES,
         windowing,
         scaling,
+        augmentation: Augmentation::default(),
         mixup: Mixup { alpha },
+        label_smoothing: 0.0,
+        unverified_weight: 1.0,
+        sampling: Sampling::Shuffled,
         batch_size: 4,
         seed: SEED,
         keys: KEYS,
@@ -76,7 +81,7 @@ fn plainly(
     let rows: Vec<(Vec<f32>, Vec<f32>)> = members
         .iter()
         .map(|&member| {
-            let Example { name, features, label } = examples[member];
+            let Example { name, features, label, .. } = examples[member];
             let scaling = settings.scaling.of_clip(features);
             let pads = settings.windowing.pads(scaling.as_deref());
             let spec = CropSpec { frames: FRAMES, padding: settings.windowing.padding, pad: &pads };
@@ -166,4 +171,56 @@ fn an_epoch_has_every_clip_once_and_no_batch_of_one() {
         all.sort_unstable();
         assert_eq!(all, (0..n).collect::<Vec<_>>());
     }
+}
+
+#[test]
+fn a_soft_label_is_smoothed_and_weighs_what_its_clip_weighs() {
+    let (clips, scaling, windowing) = (Clips::new(6), InputScaling::None, windowing(Padding::Zero));
+    let examples = clips.examples();
+    let plain = settings(&windowing, &scaling, 0.0);
+    let settings = BatchSettings { label_smoothing: 0.2, unverified_weight: 0.5, ..plain };
+    let batch = Batches::new(&examples, settings).batch(0, 0, &[1, 3]);
+    // Clip 1 is verified, clip 3 is not; both have the class of their number.
+    let expected = [0.05, 0.85, 0.05, 0.05, 0.025, 0.025, 0.025, 0.425];
+    let far = batch.targets.iter().zip(expected).find(|(target, expected)| (*target - expected).abs() > 1e-6);
+    assert_eq!(far, None, "{:?}", batch.targets);
+}
+
+#[test]
+fn balanced_epochs_have_every_class_equally_often_and_other_crops_each_time() {
+    let (clips, scaling, windowing) = (Clips::new(40), InputScaling::None, windowing(Padding::Zero));
+    // Class 0 has 34 clips, classes 1, 2 and 3 two each.
+    let mut examples = clips.examples();
+    examples
+        .iter_mut()
+        .enumerate()
+        .for_each(|(clip, example)| example.label = Some((clip / 34) + clip.max(34) % 34 / 2));
+    let sizes: Vec<usize> =
+        (0..CLASSES).map(|class| examples.iter().filter(|e| e.label == Some(class)).count()).collect();
+    assert_eq!(sizes, [34, 2, 2, 2]);
+    let settings = BatchSettings { sampling: Sampling::Balanced, ..settings(&windowing, &scaling, 0.0) };
+    let batches = Batches::new(&examples, settings);
+    for epoch in 0..3 {
+        let order = batches.epoch(epoch);
+        let of_class = |class| order.concat().iter().filter(|&&clip| examples[clip].label == Some(class)).count();
+        assert_eq!((0..CLASSES).map(of_class).collect::<Vec<_>>(), [10; CLASSES]);
+    }
+    let crops = |index| batches.batch(0, index, &[37]).crops;
+    assert_ne!(crops(0), crops(1), "the clip that an epoch has twice, in two batches");
+}
+
+#[test]
+fn lengths_are_drawn_for_each_batch_and_the_windows_length_is_their_middle() {
+    let (clips, scaling, windowing) = (Clips::new(8), InputScaling::None, windowing(Padding::Zero));
+    let examples = clips.examples();
+    let augmentation = Augmentation { length: 1.0, ..Augmentation::default() };
+    let settings = BatchSettings { augmentation, ..settings(&windowing, &scaling, 3.0) };
+    let batches = Batches::new(&examples, settings);
+    let mut seen = std::collections::BTreeSet::new();
+    for epoch in 0..200 {
+        let batch = batches.batch(epoch, 0, &[0, 1, 2]);
+        assert_eq!(batch.crops.len(), 3 * CHANNELS * BINS * batch.frames);
+        seen.insert(batch.frames);
+    }
+    assert_eq!((seen.first(), seen.last()), (Some(&FRAMES.div_ceil(2)), Some(&(2 * FRAMES))), "{seen:?}");
 }

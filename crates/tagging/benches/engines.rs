@@ -40,7 +40,7 @@ fn train(arch: &str, precision: &str) -> f64 {
     let data = (0..3 * 64 * frames).map(|at| ((at * 7919) % 1000) as f32 / 500.0 - 1.0).collect();
     let features = Features { data, channels: 3, bins: 64, frames };
     let names: Vec<String> = (0..8 * BATCH).map(|clip| clip.to_string()).collect();
-    let example = |(clip, name)| Example { name, features: features.view(), label: Some(clip % 41) };
+    let example = |(clip, name)| Example { name, features: features.view(), label: Some(clip % 41), verified: true };
     let folder = tempfile::tempdir().unwrap();
     let job = Job {
         start: None,

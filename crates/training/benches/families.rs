@@ -29,7 +29,8 @@ fn speed(variant: &Variant) -> f64 {
     let noise = |at: usize| (at.wrapping_mul(2_654_435_761) >> 7 & 0xFFFF) as f32 / 65_536.0 - 0.5;
     let features = Features { data: (0..channels * bins * frames).map(noise).collect(), channels, bins, frames };
     let names: Vec<String> = (0..CLIPS + 1).map(|clip| format!("{clip}.wav")).collect();
-    let example = |clip: usize| Example { name: &names[clip], features: features.view(), label: Some(clip % 2) };
+    let example =
+        |clip: usize| Example { name: &names[clip], features: features.view(), label: Some(clip % 2), verified: true };
     let folder = tempfile::tempdir().unwrap();
     let job = Job {
         learner: &learner,

@@ -3,6 +3,7 @@
 //! `checkpoint.json` names the file that holds the arrays, and its SHA-256; it is replaced last. So whenever a job is
 //! killed, the one that stands there is whole and belongs to its arrays.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use earmark_nets::{Array, Weights};
@@ -36,8 +37,10 @@ pub(crate) struct Part {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct State {
     pub weights: Weights,
-    /// The optimizer's velocity, by the names of the parameters.
-    pub velocity: Weights,
+    /// The moving average of the weights, where the recipe asks for one.
+    pub average: Option<Weights>,
+    /// What the optimizer remembers, by its own names and those of the parameters.
+    pub optimizer: BTreeMap<String, Weights>,
     /// The weights of the best epoch, where that is the rule.
     pub best: Option<Weights>,
     pub history: Vec<Epoch>,
@@ -58,14 +61,18 @@ struct Index {
 
 const INDEX: &str = "checkpoint.json";
 
+/// What the names of the optimizer's arrays begin with.
+const OPTIMIZER: &str = "optimizer.";
+
 /// Saves the state; the one before it is removed once this one is whole.
 pub(crate) fn save(folder: &Path, fingerprint: &str, state: &State) -> Result<(), TrainingError> {
     let named = |prefix: &str, weights: &Weights| -> Vec<(String, Array)> {
         weights.0.iter().map(|(name, array)| (format!("{prefix}/{name}"), array.clone())).collect()
     };
     let mut arrays = named("weights", &state.weights);
-    arrays.extend(named("velocity", &state.velocity));
+    arrays.extend(state.average.iter().flat_map(|average| named("average", average)));
     arrays.extend(state.best.iter().flat_map(|best| named("best", best)));
+    arrays.extend(state.optimizer.iter().flat_map(|(name, memory)| named(&format!("{OPTIMIZER}{name}"), memory)));
     let bytes = Weights(arrays.into_iter().collect()).to_safetensors()?;
 
     // No two states share a name: the file of the last one stands until the index names this one's.
@@ -107,8 +114,11 @@ pub(crate) fn load(folder: &Path, fingerprint: &str) -> Result<Option<State>, Tr
         let (part, name) = name.split_once('/').unwrap_or(("", &name));
         let weights = match part {
             "weights" => &mut state.weights,
-            "velocity" => &mut state.velocity,
+            "average" => state.average.get_or_insert_default(),
             "best" => state.best.get_or_insert_default(),
+            part if part.starts_with(OPTIMIZER) => {
+                state.optimizer.entry(part[OPTIMIZER.len()..].to_owned()).or_default()
+            }
             _ => return Err(damaged(&path, &format!("it holds an array named {part}/{name}"))),
         };
         weights.0.insert(name.to_owned(), array);
@@ -165,7 +175,9 @@ mod tests {
             seconds: 1.0,
         };
         let part = Part { batches: 3, loss: 0.1, correct: 2.0, crops: 24.0, seconds: 0.7 };
-        State { best: Some(weights.clone()), velocity: weights.clone(), weights, history: vec![epoch], part }
+        let optimizer = [("mean".to_owned(), weights.clone()), ("square".to_owned(), weights.clone())].into();
+        let (average, best) = (Some(weights.clone()), Some(weights.clone()));
+        State { weights, average, optimizer, best, history: vec![epoch], part }
     }
 
     #[test]

@@ -8,16 +8,17 @@ use earmark_datasets::{Batch, BatchSettings, Batches, Example, Mixup, Windowing,
 use earmark_features::{FeatureView, FrontEnd, InputScaling, Scaling};
 use earmark_files::sha256;
 use earmark_nets::{Graph, Weights};
-use tch::{Device, Kind, Tensor};
+use tch::{Device, Tensor};
 
 use crate::TrainingError;
 use crate::checkpoint::{self, Epoch, Part, State};
 use crate::device::{arithmetic, parse_device};
 use crate::memory::{self, Demand};
-use crate::network::{Arithmetic, Network, array, cross_entropy, initial_weights, values};
-use crate::optimizer::{Sgd, learning_rate};
+use crate::network::{Arithmetic, Network, initial_weights, values};
+use crate::optimizer::learning_rate;
 use crate::settings::{Keep, LearnerSettings, Normalization};
 use crate::start::Start;
+use crate::trainer::Trainer;
 
 /// One learner on one split.
 #[derive(Debug)]
@@ -119,7 +120,7 @@ impl Job<'_> {
         if state.history.len() < self.learner.epochs {
             self.train(&graph, &mut state, &scaling, device, &fingerprint, report)?;
         }
-        let weights = state.best.unwrap_or(state.weights);
+        let weights = state.best.or(state.average).unwrap_or(state.weights);
         let network = Network::new(&graph, &weights, device, Arithmetic::F32)?;
         let mut probabilities = Vec::with_capacity(self.predict.len() * self.labels.len());
         for (index, example) in self.predict.iter().enumerate() {
@@ -149,15 +150,17 @@ impl Job<'_> {
     fn demand(&self) -> Option<Demand> {
         let graph = self.graph().ok()?;
         let (channels, bins) = self.front_end.shape();
-        let shapes = graph.shapes([1, channels, bins, self.windowing().frames]).ok()?;
+        let longest = self.windowing().frames as f32 * (1.0 + self.learner.augmentation.length);
+        let shapes = graph.shapes([1, channels, bins, longest.round() as usize]).ok()?;
         let values: usize = shapes.iter().map(|shape| shape.iter().product::<usize>()).sum();
         let bytes = match arithmetic(self.learner.precision, parse_device(self.device).ok()?) {
             Arithmetic::Bf16 => 2,
             Arithmetic::F32 => 4,
             Arithmetic::F64 => 8,
         };
-        // A parameter, its gradient and its velocity.
-        Some(Demand { fixed: 3 * 4 * graph.parameter_count() as u64, per_crop: bytes * values as u64 })
+        // A parameter, its gradient, what the optimizer remembers of it, and its average.
+        let copies = 2 + self.learner.optimizer.memory().len() + usize::from(self.learner.weight_average > 0.0);
+        Some(Demand { fixed: (copies * 4 * graph.parameter_count()) as u64, per_crop: bytes * values as u64 })
     }
 
     /// Removes the checkpoint, once the outcome is stored elsewhere.
@@ -231,15 +234,18 @@ impl Job<'_> {
         fingerprint: &str,
         report: &mut Report,
     ) -> Result<(), TrainingError> {
-        let network = Network::new(graph, &state.weights, device, arithmetic(self.learner.precision, device))?;
-        let mut sgd = Sgd::new(self.learner, network.learned())?;
-        restore(graph, &mut sgd, &state.velocity)?;
+        let arithmetic = arithmetic(self.learner.precision, device);
+        let mut trainer = Trainer::new(graph, self.learner, state, device, arithmetic)?;
         let windowing = self.windowing();
         let settings = BatchSettings {
             classes: self.labels.len(),
             windowing: &windowing,
             scaling,
+            augmentation: self.learner.augmentation,
             mixup: Mixup { alpha: self.learner.mixup },
+            label_smoothing: self.learner.label_smoothing,
+            unverified_weight: self.learner.unverified_weight,
+            sampling: self.learner.sampling,
             batch_size: self.learner.batch_size,
             seed: self.seed,
             keys: self.keys(),
@@ -250,15 +256,14 @@ impl Job<'_> {
             let start = Instant::now();
             let before = state.part.seconds;
             let order = batches.epoch(epoch);
-            let flow = self.epoch(&network, &mut sgd, &batches, &order, state, report)?;
-            state.weights = network.weights()?;
+            let flow = self.epoch(&mut trainer, &batches, &order, state, report)?;
+            trainer.save(state)?;
             if !state.weights.is_finite() {
                 return Err(TrainingError::DivergedWeights { epoch: epoch + 1 });
             }
-            state.velocity = velocity(graph, &sgd)?;
             state.part.seconds = before + start.elapsed().as_secs_f64();
             if state.part.batches == order.len() {
-                self.end_epoch(&network, scaling, state)?;
+                self.end_epoch(graph, device, scaling, state)?;
             }
             checkpoint::save(self.folder, fingerprint, state)?;
             if flow.is_break() {
@@ -269,12 +274,19 @@ impl Job<'_> {
     }
 
     /// Judges and records an epoch that is whole.
-    fn end_epoch(&self, network: &Network, scaling: &InputScaling, state: &mut State) -> Result<(), TrainingError> {
+    fn end_epoch(
+        &self,
+        graph: &Graph,
+        device: Device,
+        scaling: &InputScaling,
+        state: &mut State,
+    ) -> Result<(), TrainingError> {
         let start = Instant::now();
-        let held_out_accuracy = self.held_out_accuracy(network, scaling)?;
+        let learned = state.average.as_ref().unwrap_or(&state.weights);
+        let held_out_accuracy = self.held_out_accuracy(graph, learned, device, scaling)?;
         let best_before = state.history.iter().filter_map(|epoch| epoch.held_out_accuracy).fold(-1.0, f64::max);
         if held_out_accuracy.is_some_and(|accuracy| accuracy > best_before) {
-            state.best = Some(state.weights.clone());
+            state.best = Some(learned.clone());
         }
         let Part { loss, correct, crops, seconds, .. } = std::mem::take(&mut state.part);
         state.history.push(Epoch {
@@ -291,8 +303,7 @@ impl Job<'_> {
     /// The pass over the clips that is next, or what is left of it, until it is stopped.
     fn epoch(
         &self,
-        network: &Network,
-        sgd: &mut Sgd,
+        trainer: &mut Trainer,
         batches: &Batches,
         order: &[Vec<usize>],
         state: &mut State,
@@ -306,7 +317,7 @@ impl Job<'_> {
         for (index, members) in order.iter().enumerate().skip(part.batches) {
             batches.fill(epoch, index, members, &mut batch);
             let n = batch.members.len() as f64;
-            let (loss, correct) = self.step(network, sgd, &batch, rate)?;
+            let (loss, correct) = trainer.step(&batch, self.front_end.shape(), rate, epoch * order.len() + index)?;
             if !loss.is_finite() {
                 let clips = batch.members.iter().map(|&member| self.train[member].name.to_owned()).collect();
                 return Err(TrainingError::Diverged { loss, epoch: epoch + 1, clips });
@@ -331,31 +342,23 @@ impl Job<'_> {
         Ok(ControlFlow::Continue(()))
     }
 
-    /// One step of the optimizer; gives the batch's mean loss and the number of right answers.
-    fn step(&self, network: &Network, sgd: &mut Sgd, batch: &Batch, rate: f64) -> Result<(f64, f64), TrainingError> {
-        let n = batch.members.len() as i64;
-        let (channels, bins) = self.front_end.shape();
-        let frames = self.windowing().frames;
-        let crops = Tensor::f_from_slice(&batch.crops)?.f_reshape([n, channels as i64, bins as i64, frames as i64])?;
-        let logits = network.forward(&crops, true)?;
-        let targets = Tensor::f_from_slice(&batch.targets)?.f_reshape([n, -1])?.f_to_device(logits.device())?;
-        let loss = cross_entropy(&logits, &targets)?;
-        loss.f_backward()?;
-        sgd.step(network.learned(), rate)?;
-        let right = logits.f_argmax(1, false)?.f_eq_tensor(&targets.f_argmax(1, false)?)?.f_sum(Kind::Float)?;
-        Ok((loss.f_double_value(&[])?, right.f_double_value(&[])?))
-    }
-
     /// Accuracy on the middle crop of each clip to predict, if the recipe chooses the best epoch and labels are known.
-    fn held_out_accuracy(&self, network: &Network, scaling: &InputScaling) -> Result<Option<f64>, TrainingError> {
+    fn held_out_accuracy(
+        &self,
+        graph: &Graph,
+        weights: &Weights,
+        device: Device,
+        scaling: &InputScaling,
+    ) -> Result<Option<f64>, TrainingError> {
         let labelled: Vec<&Example> = self.predict.iter().filter(|example| example.label.is_some()).collect();
         if self.learner.checkpoint == Keep::Last || self.split == "full" || labelled.is_empty() {
             return Ok(None);
         }
+        let network = Network::new(graph, weights, device, arithmetic(self.learner.precision, device))?;
         let mut correct = 0;
         for example in &labelled {
             let middle = example.features.frames().saturating_sub(self.windowing().frames) / 2;
-            let logits = self.logits(network, example.features, scaling, &[middle])?;
+            let logits = self.logits(&network, example.features, scaling, &[middle])?;
             let largest = (0..logits.len()).max_by(|&a, &b| logits[a].total_cmp(&logits[b]));
             correct += usize::from(largest == example.label);
         }
@@ -390,28 +393,4 @@ impl Job<'_> {
         let _guard = tch::no_grad_guard();
         values(&network.forward(&Tensor::f_from_slice(&windows)?.f_reshape(shape)?, false)?)
     }
-}
-
-/// The optimizer's velocity by the parameters' names.
-fn velocity(graph: &Graph, sgd: &Sgd) -> Result<Weights, TrainingError> {
-    let arrays = learned(graph).zip(&sgd.velocity);
-    arrays
-        .map(|(parameter, tensor)| Ok((parameter.name, array(tensor, &parameter.shape)?)))
-        .collect::<Result<_, _>>()
-        .map(Weights)
-}
-
-/// Puts a saved velocity back; at the start of a job there is none.
-fn restore(graph: &Graph, sgd: &mut Sgd, saved: &Weights) -> Result<(), TrainingError> {
-    for (parameter, tensor) in learned(graph).zip(&mut sgd.velocity) {
-        if let Some(array) = saved.0.get(&parameter.name) {
-            let shape: Vec<i64> = array.shape.iter().map(|&side| side as i64).collect();
-            tensor.f_copy_(&Tensor::f_from_slice(&array.data)?.f_reshape(shape)?)?;
-        }
-    }
-    Ok(())
-}
-
-fn learned(graph: &Graph) -> impl Iterator<Item = earmark_nets::Parameter> {
-    graph.parameters().into_iter().filter(|parameter| parameter.role == earmark_nets::Role::Learned)
 }

@@ -16,11 +16,13 @@ mod network;
 mod optimizer;
 mod settings;
 mod start;
+mod trainer;
 
 pub use device::check_device;
 pub use earmark_datasets::Example;
 pub use error::TrainingError;
 pub use job::{Job, Learning, Outcome, Progress, Report};
 pub use network::{Arithmetic, Gradients, evaluate, gradients, initial_weights, set_threads};
+pub use optimizer::Method;
 pub use settings::{Keep, LearnerSettings, Normalization, Precision, Prediction};
 pub use start::Start;

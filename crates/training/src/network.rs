@@ -67,8 +67,13 @@ impl<'a> Network<'a> {
     }
 
     /// The learned parameters, in the graph's order.
-    pub fn learned(&self) -> impl Iterator<Item = &Tensor> {
+    pub fn learned(&self) -> impl Iterator<Item = &Tensor> + Clone {
         self.parameters.iter().filter(|(parameter, _)| parameter.role == Role::Learned).map(|(_, tensor)| tensor)
+    }
+
+    /// The parameters and statistics, in the graph's order.
+    pub fn tensors(&self) -> impl Iterator<Item = &Tensor> {
+        self.parameters.iter().map(|(_, tensor)| tensor)
     }
 
     /// The parameters and statistics as they are now.

@@ -1,50 +1,150 @@
-//! Stochastic gradient descent as torch has it, with its state in our hands, so that a job can be resumed to the bit.
+//! Optimizers as torch has them, with their state in our hands, so that a job can be resumed to the bit.
 
+use std::collections::BTreeMap;
+
+use earmark_nets::{Graph, Role, Weights};
+use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
 use crate::TrainingError;
+use crate::network::array;
 use crate::settings::LearnerSettings;
 
-/// Momentum, Nesterov's form and weight decay of `torch.optim.SGD`.
-pub(crate) struct Sgd {
+/// How gradients become steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Method {
+    /// Stochastic gradient descent with momentum: `torch.optim.SGD`.
+    #[default]
+    Sgd,
+    /// Adam with decoupled weight decay (Loshchilov & Hutter 2019): `torch.optim.AdamW` with its own second decay 0.999 and
+    /// epsilon 1e-8; `momentum` is its first decay.
+    AdamW,
+}
+
+impl Method {
+    /// What it remembers of each learned parameter.
+    pub(crate) fn memory(self) -> &'static [&'static str] {
+        match self {
+            Self::Sgd => &["velocity"],
+            Self::AdamW => &["mean", "square"],
+        }
+    }
+}
+
+/// A method, and what it remembers of each learned parameter.
+pub(crate) struct Optimizer {
+    method: Method,
     momentum: f64,
     nesterov: bool,
     weight_decay: f64,
-    /// One per learned parameter.
-    pub velocity: Vec<Tensor>,
+    /// By the names of [`Method::memory`], a tensor for each parameter.
+    memory: Vec<(&'static str, Vec<Tensor>)>,
 }
 
-impl Sgd {
+/// Of Adam's second moment.
+const SQUARE_DECAY: f64 = 0.999;
+const EPSILON: f64 = 1e-8;
+
+impl Optimizer {
     /// An optimizer at rest for these parameters.
     pub fn new<'a>(
         settings: &LearnerSettings,
-        parameters: impl Iterator<Item = &'a Tensor>,
+        parameters: impl Iterator<Item = &'a Tensor> + Clone,
     ) -> Result<Self, TrainingError> {
-        let velocity = parameters.map(|parameter| parameter.f_zeros_like()?.f_detach()).collect::<Result<_, _>>()?;
-        let LearnerSettings { momentum, nesterov, weight_decay, .. } = *settings;
-        Ok(Self { momentum, nesterov, weight_decay, velocity })
+        let LearnerSettings { optimizer: method, momentum, nesterov, weight_decay, .. } = *settings;
+        let names = method.memory();
+        let zeros = |parameter: &Tensor| Ok(parameter.f_zeros_like()?.f_detach()?);
+        let zeros = || parameters.clone().map(zeros).collect::<Result<Vec<_>, TrainingError>>();
+        let memory = names.iter().map(|name| Ok((*name, zeros()?))).collect::<Result<_, TrainingError>>()?;
+        Ok(Self { method, momentum, nesterov, weight_decay, memory })
     }
 
-    /// One step along the gradients, which are then taken away.
-    pub fn step<'a>(&mut self, parameters: impl Iterator<Item = &'a Tensor>, rate: f64) -> Result<(), TrainingError> {
+    /// Step number `step`, counted from 0, along the gradients, which are then taken away.
+    pub fn step<'a>(
+        &mut self,
+        parameters: impl Iterator<Item = &'a Tensor>,
+        rate: f64,
+        step: usize,
+    ) -> Result<(), TrainingError> {
         let _guard = tch::no_grad_guard();
-        for (parameter, velocity) in parameters.zip(&mut self.velocity) {
+        for (index, parameter) in parameters.enumerate() {
             let mut gradient = parameter.grad();
             if !gradient.defined() {
                 continue;
             }
-            let decayed = gradient.f_add(&parameter.f_mul_scalar(self.weight_decay)?)?;
-            let _ = velocity.f_mul_scalar_(self.momentum)?.f_add_(&decayed)?;
-            let step = if self.nesterov {
-                decayed.f_add(&velocity.f_mul_scalar(self.momentum)?)?
-            } else {
-                velocity.shallow_clone()
-            };
-            let _ = parameter.shallow_clone().f_sub_(&step.f_mul_scalar(rate)?)?;
+            match self.method {
+                Method::Sgd => self.descend(index, parameter, &gradient, rate)?,
+                Method::AdamW => self.adapt(index, parameter, &gradient, rate, step)?,
+            }
             let _ = gradient.f_zero_()?;
         }
         Ok(())
     }
+
+    fn descend(&mut self, index: usize, parameter: &Tensor, gradient: &Tensor, rate: f64) -> Result<(), TrainingError> {
+        let velocity = &mut self.memory[0].1[index];
+        let decayed = gradient.f_add(&parameter.f_mul_scalar(self.weight_decay)?)?;
+        let _ = velocity.f_mul_scalar_(self.momentum)?.f_add_(&decayed)?;
+        let step = if self.nesterov {
+            decayed.f_add(&velocity.f_mul_scalar(self.momentum)?)?
+        } else {
+            velocity.shallow_clone()
+        };
+        let _ = parameter.shallow_clone().f_sub_(&step.f_mul_scalar(rate)?)?;
+        Ok(())
+    }
+
+    fn adapt(
+        &mut self,
+        index: usize,
+        parameter: &Tensor,
+        gradient: &Tensor,
+        rate: f64,
+        step: usize,
+    ) -> Result<(), TrainingError> {
+        let [(_, means), (_, squares)] = &mut self.memory[..] else { return Ok(()) };
+        let (mean, square) = (&mut means[index], &mut squares[index]);
+        let _ = mean.f_lerp_(gradient, 1.0 - self.momentum)?;
+        let _ =
+            square.f_mul_scalar_(SQUARE_DECAY)?.f_addcmul_(&gradient.f_mul_scalar(1.0 - SQUARE_DECAY)?, gradient)?;
+        // Both began at zero, and are too small in the beginning by these shares.
+        let steps = (step + 1) as f64;
+        let (of_mean, of_square) = (1.0 - self.momentum.powf(steps), 1.0 - SQUARE_DECAY.powf(steps));
+        let deviation = square.f_sqrt()?.f_div_scalar(of_square.sqrt())?.f_add_scalar(EPSILON)?;
+        let adapted = mean.f_div(&deviation)?.f_mul_scalar(rate / of_mean)?;
+        let mut parameter = parameter.shallow_clone();
+        let _ = parameter.f_mul_scalar_(1.0 - rate * self.weight_decay)?.f_sub_(&adapted)?;
+        Ok(())
+    }
+
+    /// What it remembers, by the names of memory and parameter.
+    pub fn memory(&self, graph: &Graph) -> Result<BTreeMap<String, Weights>, TrainingError> {
+        let saved = |tensors: &[Tensor]| {
+            let arrays = learned(graph).zip(tensors);
+            let arrays = arrays.map(|(parameter, tensor)| Ok((parameter.name, array(tensor, &parameter.shape)?)));
+            arrays.collect::<Result<_, TrainingError>>().map(Weights)
+        };
+        self.memory.iter().map(|(name, tensors)| Ok(((*name).to_owned(), saved(tensors)?))).collect()
+    }
+
+    /// Remembers what was saved; at the start of a job there is nothing.
+    pub fn restore(&mut self, graph: &Graph, saved: &BTreeMap<String, Weights>) -> Result<(), TrainingError> {
+        for (name, tensors) in &mut self.memory {
+            let Some(saved) = saved.get(*name) else { continue };
+            for (parameter, tensor) in learned(graph).zip(tensors) {
+                if let Some(array) = saved.0.get(&parameter.name) {
+                    let shape: Vec<i64> = array.shape.iter().map(|&side| side as i64).collect();
+                    tensor.f_copy_(&Tensor::f_from_slice(&array.data)?.f_reshape(shape)?)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn learned(graph: &Graph) -> impl Iterator<Item = earmark_nets::Parameter> {
+    graph.parameters().into_iter().filter(|parameter| parameter.role == Role::Learned)
 }
 
 /// The learning rate of an epoch (counted from 0): a linear rise over the warm-up, then a cosine to zero.
@@ -55,4 +155,52 @@ pub(crate) fn learning_rate(settings: &LearnerSettings, epoch: usize) -> f64 {
     }
     let done = (epoch - warmup) as f64 / (settings.epochs - warmup) as f64;
     settings.learning_rate * 0.5 * (1.0 + (std::f64::consts::PI * done).cos())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A case of `golden/optimizers`: torch's own steps.
+    #[derive(Deserialize)]
+    struct Case {
+        optimizer: Method,
+        momentum: f64,
+        nesterov: bool,
+        weight_decay: f64,
+        rates: Vec<f64>,
+        before: Vec<f32>,
+        gradients: Vec<Vec<f32>>,
+        after: Vec<Vec<f32>>,
+    }
+
+    #[test]
+    fn steps_are_those_of_torch() {
+        let golden = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../golden/optimizers/steps.json"));
+        let cases: Vec<Case> = serde_json::from_str(golden).unwrap();
+        assert_eq!(cases.len(), 5);
+        for (index, case) in cases.into_iter().enumerate() {
+            let Case { optimizer: method, momentum, nesterov, weight_decay, .. } = case;
+            let parameter = Tensor::from_slice(&case.before).set_requires_grad(true);
+            let memory = method.memory().iter().map(|name| (*name, vec![parameter.detach().zeros_like()])).collect();
+            let mut optimizer = Optimizer { method, momentum, nesterov, weight_decay, memory };
+            for (step, (rate, gradient)) in case.rates.iter().zip(&case.gradients).enumerate() {
+                // The gradient of this sum is `gradient`.
+                (&parameter * Tensor::from_slice(gradient)).sum(tch::Kind::Float).backward();
+                optimizer.step([&parameter].into_iter(), *rate, step).unwrap();
+                let values: Vec<f32> = Vec::try_from(parameter.detach()).unwrap();
+                for (value, expected) in values.iter().zip(&case.after[step]) {
+                    assert!(
+                        (value - expected).abs() <= 1e-6 * expected.abs().max(1.0),
+                        "case {index}, step {step}: {values:?}"
+                    );
+                }
+                assert_eq!(
+                    parameter.grad().abs().sum(tch::Kind::Float).double_value(&[]),
+                    0.0,
+                    "gradients are taken away"
+                );
+            }
+        }
+    }
 }

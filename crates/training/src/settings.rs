@@ -1,11 +1,12 @@
 //! The settings of a learner, as they stand in a recipe.
 
-use earmark_datasets::{Average, Padding, Windowing};
+use earmark_datasets::{Augmentation, Average, Masks, Padding, Sampling, Windowing};
 use earmark_features::{FrontEnd, Scaling};
 use earmark_nets::{Graph, Variant};
 use serde::{Deserialize, Serialize};
 
 use crate::TrainingError;
+use crate::optimizer::Method;
 
 /// One learner of level 1: a network, its features, and how it is trained.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -37,6 +38,18 @@ pub struct LearnerSettings {
     /// Mixup's weights come from Beta(mixup, mixup); 0 is no mixup.
     #[serde(default)]
     pub mixup: f32,
+    /// What is changed at random in the crops to learn from.
+    #[serde(default)]
+    pub augmentation: Augmentation,
+    /// The share of a label that is dealt out to all classes alike.
+    #[serde(default)]
+    pub label_smoothing: f32,
+    /// What the loss of a clip counts for if nobody verified its label: from 0 to 1.
+    #[serde(default = "defaults::unverified_weight")]
+    pub unverified_weight: f32,
+    /// Whether an epoch meets every clip once, or every class equally often.
+    #[serde(default)]
+    pub sampling: Sampling,
     /// Passes over the training clips.
     pub epochs: usize,
     /// Crops of one step.
@@ -46,15 +59,21 @@ pub struct LearnerSettings {
     /// Epochs over which the learning rate rises from near zero.
     #[serde(default)]
     pub warmup_epochs: usize,
-    /// Momentum of stochastic gradient descent.
+    /// How gradients become steps.
+    #[serde(default)]
+    pub optimizer: Method,
+    /// Momentum of stochastic gradient descent; of AdamW, the decay of the first moment.
     #[serde(default = "defaults::momentum")]
     pub momentum: f64,
     /// Nesterov's form of the momentum.
     #[serde(default)]
     pub nesterov: bool,
-    /// L2 penalty on all learned values.
+    /// L2 penalty on all learned values; of AdamW, decay of all learned values apart from their gradients.
     #[serde(default = "defaults::weight_decay")]
     pub weight_decay: f64,
+    /// Decay of a moving average of the weights, a step at a time, which is then kept instead of the last weights; 0: none.
+    #[serde(default)]
+    pub weight_average: f64,
     /// Which epoch's weights are kept.
     #[serde(default)]
     pub checkpoint: Keep,
@@ -69,6 +88,9 @@ pub struct LearnerSettings {
 mod defaults {
     pub fn crop_seconds() -> f64 {
         1.5
+    }
+    pub fn unverified_weight() -> f32 {
+        1.0
     }
     pub fn momentum() -> f64 {
         0.9
@@ -181,35 +203,31 @@ impl LearnerSettings {
     pub fn validate(&self) -> Result<(), TrainingError> {
         let name_ok = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
         let name = !self.name.is_empty() && self.name.chars().all(name_ok) && !self.name.starts_with('.');
-        let checks: [(bool, &'static str, String, &'static str); 11] = [
-            (name, "name", format!("{:?}", self.name), "letters, digits, `_`, `-` and `.`, as it names files"),
-            (
-                self.crop_seconds > 0.0 && self.crop_seconds <= 60.0,
-                "crop_seconds",
-                self.crop_seconds.to_string(),
-                "above 0, at most 60",
-            ),
-            (self.pad_value.is_finite(), "pad_value", self.pad_value.to_string(), "a finite number"),
-            (self.mixup >= 0.0 && self.mixup <= 1000.0, "mixup", self.mixup.to_string(), "0 (no mixup) to 1000"),
-            ((1..=100_000).contains(&self.epochs), "epochs", self.epochs.to_string(), "1 to 100000"),
-            ((2..=65_536).contains(&self.batch_size), "batch_size", self.batch_size.to_string(), "2 to 65536"),
-            (
-                self.learning_rate > 0.0 && self.learning_rate <= 100.0,
-                "learning_rate",
-                self.learning_rate.to_string(),
-                "above 0, at most 100",
-            ),
-            (self.warmup_epochs < self.epochs, "warmup_epochs", self.warmup_epochs.to_string(), "fewer than epochs"),
-            ((0.0..1.0).contains(&self.momentum), "momentum", self.momentum.to_string(), "0 to below 1"),
-            ((0.0..1.0).contains(&self.weight_decay), "weight_decay", self.weight_decay.to_string(), "0 to below 1"),
-            (
-                self.prediction.hop_seconds > 0.0 && self.prediction.hop_seconds <= 60.0,
-                "prediction.hop_seconds",
-                self.prediction.hop_seconds.to_string(),
-                "above 0, at most 60",
-            ),
+        let is_length = |seconds: f64| seconds > 0.0 && seconds <= 60.0;
+        let is_part = |value: f64| (0.0..1.0).contains(&value);
+        let (crop, hop) = (self.crop_seconds, self.prediction.hop_seconds);
+        let rate = self.learning_rate;
+        let checks = [
+            check(name, "name", format!("{:?}", self.name), "letters, digits, `_`, `-` and `.`, as it names files"),
+            check(is_length(crop), "crop_seconds", crop, "above 0, at most 60"),
+            check(self.pad_value.is_finite(), "pad_value", self.pad_value, "a finite number"),
+            check((0.0..=1000.0).contains(&self.mixup), "mixup", self.mixup, "0 (no mixup) to 1000"),
+            check(is_part(self.label_smoothing.into()), "label_smoothing", self.label_smoothing, "0 to below 1"),
+            check(is_share(self.unverified_weight), "unverified_weight", self.unverified_weight, "0 to 1"),
+            check((1..=100_000).contains(&self.epochs), "epochs", self.epochs, "1 to 100000"),
+            check((2..=65_536).contains(&self.batch_size), "batch_size", self.batch_size, "2 to 65536"),
+            check(rate > 0.0 && rate <= 100.0, "learning_rate", rate, "above 0, at most 100"),
+            check(self.warmup_epochs < self.epochs, "warmup_epochs", self.warmup_epochs, "fewer than epochs"),
+            check(is_part(self.momentum), "momentum", self.momentum, "0 to below 1"),
+            check(is_part(self.weight_decay), "weight_decay", self.weight_decay, "0 to below 1"),
+            check(is_part(self.weight_average), "weight_average", self.weight_average, "0 (none) to below 1"),
+            check(is_length(hop), "prediction.hop_seconds", hop, "above 0, at most 60"),
         ];
-        match checks.into_iter().find(|(fine, ..)| !fine) {
+        self.first_fault(checks.into_iter().chain(of_augmentation(&self.augmentation)))
+    }
+
+    fn first_fault(&self, mut checks: impl Iterator<Item = Check>) -> Result<(), TrainingError> {
+        match checks.find(|(fine, ..)| !fine) {
             None => Ok(()),
             Some((_, key, value, range)) => {
                 Err(TrainingError::Setting { learner: self.name.clone(), key, value, range })
@@ -241,21 +259,39 @@ impl LearnerSettings {
     /// Checks what must fit the front end.
     ///
     /// # Errors
-    /// Those of [`LearnerSettings::graph`], and a given mean or deviation that is not one usable number per channel.
+    /// Those of [`LearnerSettings::graph`], for the shortest crops too; a given mean or deviation that is not one usable
+    /// number per channel; augmentation that means nothing in these features.
     pub fn check_input(&self, front_end: &FrontEnd) -> Result<(), TrainingError> {
         self.graph(front_end, 2)?;
-        let Normalization::Fixed(scaling) = &self.normalization else { return Ok(()) };
-        let (channels, _) = front_end.shape();
-        if scaling.fits(channels) {
-            return Ok(());
-        }
-        let Scaling { mean, deviation } = scaling;
-        Err(TrainingError::Setting {
-            learner: self.name.clone(),
-            key: "normalization",
-            value: format!("{{ mean = {mean:?}, deviation = {deviation:?} }}"),
-            range: "a mean and a deviation above 0 for each channel of the features",
-        })
+        let (channels, bins) = front_end.shape();
+        let Augmentation { length, warp, frequency_masks, .. } = self.augmentation;
+        let crop_seconds = self.crop_seconds / (1.0 + f64::from(length));
+        Self { crop_seconds, ..self.clone() }.graph(front_end, 2)?;
+        let is_logmel = matches!(front_end, FrontEnd::LogMel { .. });
+        let fixed = match &self.normalization {
+            Normalization::Fixed(scaling) => Some(scaling),
+            _ => None,
+        };
+        let written =
+            |Scaling { mean, deviation }: &Scaling| format!("{{ mean = {mean:?}, deviation = {deviation:?} }}");
+        self.first_fault(
+            [
+                check(
+                    fixed.is_none_or(|scaling| scaling.fits(channels)),
+                    "normalization",
+                    fixed.map_or(String::new(), written),
+                    "a mean and a deviation above 0 for each channel of the features",
+                ),
+                check(warp == 0.0 || is_logmel, "augmentation.warp", warp, "0, but with log-mel features"),
+                check(
+                    frequency_masks.count == 0 || bins > 1,
+                    "augmentation.frequency_masks",
+                    masks(frequency_masks),
+                    "none on a wave, which has no bands",
+                ),
+            ]
+            .into_iter(),
+        )
     }
 
     /// Crops and windows in frames of the front end.
@@ -269,4 +305,35 @@ impl LearnerSettings {
             average: self.prediction.average,
         }
     }
+}
+
+/// Whether a value is fine; its key, itself, and what is allowed.
+type Check = (bool, &'static str, String, &'static str);
+
+fn check(fine: bool, key: &'static str, value: impl ToString, range: &'static str) -> Check {
+    (fine, key, value.to_string(), range)
+}
+
+fn is_share(value: f32) -> bool {
+    (0.0..=1.0).contains(&value)
+}
+
+fn masks(Masks { count, width }: Masks) -> String {
+    format!("count {count}, width {width}")
+}
+
+fn of_augmentation(augmentation: &Augmentation) -> [Check; 5] {
+    let Augmentation { length, stretch, warp, frequency_masks, time_masks, .. } = *augmentation;
+    let is_spread = |value: f32| (0.0..=4.0).contains(&value);
+    let of_masks = |key, given: Masks| {
+        let fine = given.count <= 100 && is_share(given.width);
+        check(fine, key, masks(given), "a count up to 100 and a width from 0 to 1")
+    };
+    [
+        check(is_spread(length), "augmentation.length", length, "0 to 4"),
+        check(is_spread(stretch), "augmentation.stretch", stretch, "0 to 4"),
+        check(is_share(warp), "augmentation.warp", warp, "0 to 1"),
+        of_masks("augmentation.frequency_masks", frequency_masks),
+        of_masks("augmentation.time_masks", time_masks),
+    ]
 }

@@ -56,7 +56,7 @@ fn run_on(
     set_threads(1);
     let examples: Vec<Example> = clips
         .iter()
-        .map(|(name, features, label)| Example { name, features: features.view(), label: Some(*label) })
+        .map(|(name, features, label)| Example { name, features: features.view(), label: Some(*label), verified: true })
         .collect();
     let labels = LABELS.map(str::to_owned);
     let job = Job {
@@ -82,9 +82,18 @@ fn batches(progress: Progress) -> Option<usize> {
     }
 }
 
+/// Settings that bring something of their own into a job's state.
+const STATES: [&str; 3] = [
+    "",
+    r#", "checkpoint": "best", "nesterov": true, "normalization": "channel", "precision": "bf16""#,
+    r#", "optimizer": "adamw", "weight_average": 0.9, "sampling": "balanced", "label_smoothing": 0.1,
+        "augmentation": {"length": 0.5, "stretch": 0.3, "warp": 0.2, "shift": true,
+            "frequency_masks": {"count": 2, "width": 0.2}, "time_masks": {"count": 1, "width": 0.3}}"#,
+];
+
 #[test]
 fn a_killed_job_ends_with_the_same_bits() {
-    for extra in ["", r#", "checkpoint": "best", "nesterov": true, "normalization": "channel", "precision": "bf16""#] {
+    for extra in STATES {
         let settings = learner("resnet_nano", extra);
         let whole = run(&settings, tempfile::tempdir().unwrap().path(), GO_ON).unwrap();
         let folder = tempfile::tempdir().unwrap();
@@ -108,7 +117,7 @@ fn a_killed_job_ends_with_the_same_bits() {
 
 #[test]
 fn a_stopped_job_goes_on_at_the_next_batch_with_the_same_bits() {
-    for extra in ["", r#", "checkpoint": "best", "nesterov": true, "normalization": "channel", "precision": "bf16""#] {
+    for extra in STATES {
         let settings = learner("resnet_nano", extra);
         let whole = tempfile::tempdir().unwrap();
         let unbroken = run(&settings, whole.path(), GO_ON).unwrap();
@@ -195,11 +204,19 @@ fn faults_are_told_with_key_and_reason() {
         (LearnerSettings { learning_rate: -1.0, ..good.clone() }, "learning_rate = -1"),
         (LearnerSettings { name: "../l".to_owned(), ..good.clone() }, "name = \"../l\""),
         (LearnerSettings { mixup: f32::NAN, ..good.clone() }, "mixup = NaN"),
+        (LearnerSettings { weight_average: 1.0, ..good.clone() }, "weight_average = 1"),
+        (learner("resnet_nano", r#", "augmentation": {"stretch": -0.1}"#), "augmentation.stretch = -0.1"),
+        (
+            learner("resnet_nano", r#", "augmentation": {"time_masks": {"count": 2, "width": 1.5}}"#),
+            "augmentation.time_masks = count 2, width 1.5 is out of range",
+        ),
         (learner("resnet_nano", r#", "normalization": {"mean": [0.0], "deviation": [1.0]}"#), "for each channel"),
         (
             learner("resnet_nano", r#", "normalization": {"mean": [0, 0, 0], "deviation": [1, 0, 1]}"#),
             "deviation = [1.0, 0.0, 1.0]",
         ),
+        // The shortest crops of cnn14 are too short, the others not.
+        (learner("cnn14_nano", r#", "augmentation": {"length": 1.0}"#), "the input is too small"),
         (LearnerSettings { learning_rate: 100.0, weight_decay: 0.9, epochs: 60, ..good }, "the loss is"),
     ];
     for (settings, expected) in cases {

@@ -42,7 +42,14 @@ fn hear(cache: &FeatureCache, clips: &[Clip], front_end: &FrontEnd) -> Vec<Cache
 
 fn examples<'a>(clips: &'a [Clip], features: &'a [CachedFeatures]) -> Vec<Example<'a>> {
     let pairs = clips.iter().zip(features);
-    pairs.map(|(clip, heard)| Example { name: &clip.name, features: heard.view(), label: Some(clip.label) }).collect()
+    pairs
+        .map(|(clip, heard)| Example {
+            name: &clip.name,
+            features: heard.view(),
+            label: Some(clip.label),
+            verified: true,
+        })
+        .collect()
 }
 
 /// The share of the clips to predict whose class the network knows after training.

@@ -1,0 +1,133 @@
+//! What is changed at random in the crops to learn from, so that a network meets each clip in many forms.
+
+use std::ops::Range;
+
+use earmark_features::FeatureView;
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+
+use crate::{CropSpec, random, random_crop, shifted_crop};
+
+/// Random changes of a crop, all off by default. A prediction knows none of them.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Augmentation {
+    /// Length: the crops of a batch are `1 / (1 + length)` to `1 + length` times as long as the windows of a prediction,
+    /// log-uniform.
+    pub length: f32,
+    /// The clip begins at a random place, and what stood before comes after its end (a cyclic shift), so that an event
+    /// at the edge of a clip is met in the middle of crops too.
+    pub shift: bool,
+    /// Speed: a crop is made of `1 / (1 + stretch)` to `1 + stretch` times as many frames, log-uniform, and brought to its
+    /// length by linear interpolation. Time resolution of features changes with it, pitch does not; a wave is played
+    /// slower or faster. As the "random resize crop" of Niizumi et al. 2021.
+    pub stretch: f32,
+    /// Pitch: the bands are spread by `1 / (1 + warp)` to `1 + warp` about their middle and moved by up to half of `warp` of
+    /// half their number, by linear interpolation; the outermost bands stand for what lies beyond.
+    pub warp: f32,
+    /// Bands that are blotted out (SpecAugment, Park et al. 2019).
+    pub frequency_masks: Masks,
+    /// Frames that are blotted out.
+    pub time_masks: Masks,
+}
+
+/// Stripes of a crop that are blotted out.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Masks {
+    /// How many; they may overlap.
+    pub count: usize,
+    /// Width at most, as a share of the crop's bands or frames: from 0 to 1. Each width down to nothing is as likely.
+    pub width: f32,
+}
+
+impl Augmentation {
+    /// Cuts a crop at a random place and changes it at random.
+    ///
+    /// # Shape
+    /// `out`: `[channels, bins, spec.frames]`, row-major.
+    ///
+    /// # Panics
+    /// As [`random_crop`].
+    pub fn crop(&self, clip: FeatureView<'_>, spec: &CropSpec<'_>, rng: &mut ChaCha8Rng, out: &mut [f32]) {
+        let shape = [clip.channels(), clip.bins(), spec.frames];
+        if self.stretch > 0.0 || self.warp > 0.0 {
+            let speed = random::log_uniform(self.stretch, rng);
+            let frames = ((spec.frames as f32 * speed).round() as usize).max(1);
+            let mut source = vec![0.0; clip.width() * frames];
+            self.cut(clip, &CropSpec { frames, ..*spec }, rng, &mut source);
+            resize(&source, [shape[1], frames], &self.bands(shape[1], rng), spec.frames, out);
+        } else {
+            self.cut(clip, spec, rng, out);
+        }
+        for (masks, side) in [(self.frequency_masks, 1), (self.time_masks, 2)] {
+            for _ in 0..masks.count {
+                blot(out, shape, side, masks.range(shape[side], rng), spec.pad);
+            }
+        }
+    }
+
+    /// A crop at a random place of the clip, shifted or not.
+    fn cut(&self, clip: FeatureView<'_>, spec: &CropSpec<'_>, rng: &mut ChaCha8Rng, out: &mut [f32]) {
+        let cut = if self.shift { shifted_crop } else { random_crop };
+        cut(clip, spec, rng, out);
+    }
+
+    /// Where each band of the crop comes from, in bands of the clip.
+    fn bands(&self, bins: usize, rng: &mut ChaCha8Rng) -> Vec<f32> {
+        if self.warp <= 0.0 {
+            return (0..bins).map(|bin| bin as f32).collect();
+        }
+        let middle = (bins - 1) as f32 / 2.0;
+        let (spread, moved) = (random::log_uniform(self.warp, rng), rng.random_range(-0.5..=0.5) * self.warp * middle);
+        let last = (bins - 1) as f32;
+        (0..bins).map(|bin| ((bin as f32 - middle) * spread + middle + moved).clamp(0.0, last)).collect()
+    }
+}
+
+impl Masks {
+    /// A stripe at a random place of `length` bands or frames.
+    fn range(self, length: usize, rng: &mut ChaCha8Rng) -> Range<usize> {
+        let widest = (self.width * length as f32) as u64;
+        let width = rng.random_range(0..=widest.min(length as u64)) as usize;
+        let start = rng.random_range(0..=(length - width) as u64) as usize;
+        start..start + width
+    }
+}
+
+/// Brings a crop `[channels, bins, from]` to `frames` frames, its bands taken from `bands`; linear both ways. Channel `n` is
+/// the n-th derivative by time and grows with the speed as such.
+fn resize(source: &[f32], [bins, from]: [usize; 2], bands: &[f32], frames: usize, out: &mut [f32]) {
+    let step = if frames > 1 { (from - 1) as f32 / (frames - 1) as f32 } else { 0.0 };
+    let speed = from as f32 / frames as f32;
+    let row = |channel: usize, bin: usize| &source[(channel * bins + bin) * from..][..from];
+    let mut blend = vec![0.0; from];
+    for (index, out) in out.chunks_exact_mut(frames.max(1)).enumerate() {
+        let (channel, band) = (index / bins, bands[index % bins]);
+        let (lower, share) = (band as usize, band.fract());
+        let (lower, upper) = (row(channel, lower), row(channel, (lower + 1).min(bins - 1)));
+        let gain = (0..channel).fold(1.0, |gain, _| gain * speed);
+        for (value, (lower, upper)) in blend.iter_mut().zip(lower.iter().zip(upper)) {
+            *value = gain * (lower + share * (upper - lower));
+        }
+        for (frame, value) in out.iter_mut().enumerate() {
+            let place = frame as f32 * step;
+            let (before, share) = (place as usize, place.fract());
+            let (before, after) = (blend[before.min(from - 1)], blend[(before + 1).min(from - 1)]);
+            *value = before + share * (after - before);
+        }
+    }
+}
+
+/// Fills the bands (`side` 1) or frames (`side` 2) of a range in all channels with the padding's values.
+fn blot(out: &mut [f32], [channels, bins, frames]: [usize; 3], side: usize, range: Range<usize>, pad: &[f32]) {
+    for (channel, out) in out.chunks_exact_mut(bins * frames).enumerate() {
+        let value = pad.get(channel * pad.len() / channels).copied().unwrap_or_default();
+        if side == 1 {
+            out[range.start * frames..range.end * frames].fill(value);
+        } else {
+            out.chunks_exact_mut(frames).for_each(|row| row[range.clone()].fill(value));
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! A network that learns: its optimizer, and the moving average of its weights.
+
+use earmark_datasets::Batch;
+use earmark_nets::{Graph, Weights};
+use tch::{Device, Kind, Tensor};
+
+use crate::TrainingError;
+use crate::checkpoint::State;
+use crate::network::{Arithmetic, Network, array, cross_entropy};
+use crate::optimizer::Optimizer;
+use crate::settings::LearnerSettings;
+
+/// A network with all that changes while it learns.
+pub(crate) struct Trainer<'a> {
+    graph: &'a Graph,
+    network: Network<'a>,
+    optimizer: Optimizer,
+    average: Option<Average>,
+}
+
+impl<'a> Trainer<'a> {
+    /// A network that goes on from a state.
+    pub fn new(
+        graph: &'a Graph,
+        learner: &LearnerSettings,
+        state: &State,
+        device: Device,
+        arithmetic: Arithmetic,
+    ) -> Result<Self, TrainingError> {
+        let network = Network::new(graph, &state.weights, device, arithmetic)?;
+        let mut optimizer = Optimizer::new(learner, network.learned())?;
+        optimizer.restore(graph, &state.optimizer)?;
+        let averaged = state.average.as_ref().map(|saved| Network::new(graph, saved, device, Arithmetic::F32));
+        let average = match learner.weight_average {
+            0.0 => None,
+            decay => Some(Average::new(decay, averaged.transpose()?.as_ref().unwrap_or(&network))?),
+        };
+        Ok(Self { graph, network, optimizer, average })
+    }
+
+    /// Step number `step` of the job, counted from 0; gives the batch's mean loss and the number of right answers.
+    pub fn step(
+        &mut self,
+        batch: &Batch,
+        (channels, bins): (usize, usize),
+        rate: f64,
+        step: usize,
+    ) -> Result<(f64, f64), TrainingError> {
+        let n = batch.members.len() as i64;
+        let [channels, bins, frames] = [channels, bins, batch.frames].map(|side| side as i64);
+        let crops = Tensor::f_from_slice(&batch.crops)?.f_reshape([n, channels, bins, frames])?;
+        let logits = self.network.forward(&crops, true)?;
+        let targets = Tensor::f_from_slice(&batch.targets)?.f_reshape([n, -1])?.f_to_device(logits.device())?;
+        let loss = cross_entropy(&logits, &targets)?;
+        loss.f_backward()?;
+        self.optimizer.step(self.network.learned(), rate, step)?;
+        if let Some(average) = &mut self.average {
+            average.follow(&self.network, step)?;
+        }
+        let right = logits.f_argmax(1, false)?.f_eq_tensor(&targets.f_argmax(1, false)?)?.f_sum(Kind::Float)?;
+        Ok((loss.f_double_value(&[])?, right.f_double_value(&[])?))
+    }
+
+    /// Puts what was learned into the state.
+    pub fn save(&self, state: &mut State) -> Result<(), TrainingError> {
+        state.weights = self.network.weights()?;
+        state.average = self.average.as_ref().map(|average| average.weights(self.graph)).transpose()?;
+        state.optimizer = self.optimizer.memory(self.graph)?;
+        Ok(())
+    }
+}
+
+/// An exponential moving average of all parameters and of batch norm's statistics, step by step.
+struct Average {
+    decay: f64,
+    /// In the order of [`Network::tensors`].
+    values: Vec<Tensor>,
+}
+
+impl Average {
+    /// Begins where a network stands.
+    fn new(decay: f64, network: &Network) -> Result<Self, TrainingError> {
+        let copy = |tensor: &Tensor| Ok(tensor.f_detach()?.f_zeros_like()?.f_add(&tensor.f_detach()?)?);
+        Ok(Self { decay, values: network.tensors().map(copy).collect::<Result<_, TrainingError>>()? })
+    }
+
+    /// Follows the network after a step. The first steps count for more, so that the start is soon forgotten.
+    fn follow(&mut self, network: &Network, step: usize) -> Result<(), TrainingError> {
+        let _guard = tch::no_grad_guard();
+        let decay = self.decay.min((1 + step) as f64 / (10 + step) as f64);
+        for (value, tensor) in self.values.iter_mut().zip(network.tensors()) {
+            let _ = value.f_lerp_(tensor, 1.0 - decay)?;
+        }
+        Ok(())
+    }
+
+    fn weights(&self, graph: &Graph) -> Result<Weights, TrainingError> {
+        let arrays = graph.parameters().into_iter().zip(&self.values);
+        let arrays = arrays.map(|(parameter, value)| Ok((parameter.name, array(value, &parameter.shape)?)));
+        arrays.collect::<Result<_, TrainingError>>().map(Weights)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::initial_weights;
+
+    #[test]
+    fn the_average_follows_weights_and_statistics() {
+        let text = r#"{"name": "l", "arch": "resnet_nano", "features": "logmel", "epochs": 1, "batch_size": 2,
+            "learning_rate": 0.1, "weight_average": 0.2}"#;
+        let learner: LearnerSettings = serde_json::from_str(text).unwrap();
+        let graph = learner.variant().unwrap().graph(1, 2);
+        let start = initial_weights(&graph, 1, &[]);
+        let mut state = State { weights: start.clone(), ..State::default() };
+        let mut trainer = Trainer::new(&graph, &learner, &state, Device::Cpu, Arithmetic::F32).unwrap();
+        let crops = (0..2 * 64 * 32).map(|at| (at % 17) as f32 / 8.0 - 1.0).collect();
+        let targets = vec![1.0, 0.0, 0.0, 1.0];
+        let mut batch = Batch::default();
+        (batch.members, batch.frames, batch.crops, batch.targets) = (vec![0, 1], 32, crops, targets);
+        let mut expected = start;
+        for step in 0..4 {
+            trainer.step(&batch, (1, 64), 0.1, step).unwrap();
+            trainer.save(&mut state).unwrap();
+            // 0.1, 2/11, then the setting.
+            let decay = [0.1, 2.0 / 11.0, 0.2, 0.2][step];
+            for (name, array) in &mut expected.0 {
+                let now = &state.weights.0[name].data;
+                array.data.iter_mut().zip(now).for_each(|(value, now)| *value += (1.0 - decay) * (now - *value));
+            }
+            if step == 1 {
+                // As after a stop.
+                trainer = Trainer::new(&graph, &learner, &state, Device::Cpu, Arithmetic::F32).unwrap();
+            }
+        }
+        let average = state.average.unwrap();
+        assert_ne!(average, state.weights);
+        for (name, array) in &average.0 {
+            for (value, expected) in array.data.iter().zip(&expected.0[name].data) {
+                assert!((value - expected).abs() <= 1e-5 * expected.abs().max(1.0), "{name}: {value}, not {expected}");
+            }
+        }
+    }
+}
