@@ -136,7 +136,7 @@ mod tests {
         let epoch = |i: usize| Epoch {
             epoch: [1, 2, 300][i],
             learning_rate: [0.1, 0.05, 0.0][i],
-            loss: [2.302_585_1, 1.5, 1e-3][i],
+            loss: [std::f64::consts::LN_10, 1.5, 1e-3][i],
             accuracy: [0.1, 0.5, 1.0][i],
             held_out_accuracy: held_out[i],
             seconds: 1.0,
