@@ -57,18 +57,27 @@ impl Clip {
     }
 }
 
-/// Writes a clip as WAV, 16-bit PCM; samples beyond full scale are clipped, NaN becomes 0.
+/// Writes a clip as WAV, as [`wav`] has it.
 ///
 /// # Errors
 /// The file cannot be written, or the clip is too long for the format's 4 GiB; what stood there before still stands.
 pub fn write_wav(path: &Path, clip: &Clip) -> Result<(), earmark_files::FileError> {
-    let data = match u32::try_from(clip.samples.len() * 2) {
-        Ok(data) if data <= u32::MAX - 36 => data,
-        _ => {
-            let source = std::io::Error::new(std::io::ErrorKind::FileTooLarge, "WAV holds at most 4 GiB");
-            return Err(earmark_files::FileError { path: path.to_owned(), action: "write", source });
-        }
+    let too_large = || {
+        let source = std::io::Error::new(std::io::ErrorKind::FileTooLarge, "WAV holds at most 4 GiB");
+        earmark_files::FileError { path: path.to_owned(), action: "write", source }
     };
+    earmark_files::write_atomic(path, &wav(clip).ok_or_else(too_large)?)
+}
+
+/// A clip as WAV, 16-bit PCM; samples beyond full scale are clipped, NaN becomes 0. None if it is too long for the
+/// format's 4 GiB.
+///
+/// ```
+/// let clip = earmark_audio::Clip { samples: vec![0.0; 10], sample_rate: 8000 };
+/// assert_eq!(earmark_audio::wav(&clip).map(|bytes| bytes.len()), Some(44 + 2 * 10));
+/// ```
+pub fn wav(clip: &Clip) -> Option<Vec<u8>> {
+    let data = u32::try_from(clip.samples.len() * 2).ok().filter(|data| *data <= u32::MAX - 36)?;
     let mut bytes = Vec::with_capacity(44 + data as usize);
     bytes.extend(b"RIFF");
     bytes.extend((36 + data).to_le_bytes());
@@ -82,5 +91,5 @@ pub fn write_wav(path: &Path, clip: &Clip) -> Result<(), earmark_files::FileErro
     bytes.extend(data.to_le_bytes());
     // A cast saturates, and turns NaN into 0.
     bytes.extend(clip.samples.iter().flat_map(|sample| ((sample * 32_768.0).round() as i16).to_le_bytes()));
-    earmark_files::write_atomic(path, &bytes)
+    Some(bytes)
 }

@@ -37,6 +37,9 @@ pub enum Command {
     /// Print the scores of a run, or of a submission
     #[cfg(feature = "train")]
     Evaluate(Evaluate),
+    /// Write RUN/report.html, one page with all results of a run as far as it has come, and its plots in RUN/report
+    #[cfg(feature = "train")]
+    Report(Report),
     /// Write a run's answers for its test clips: in Kaggle's form, fname and three labels, or all probabilities
     #[cfg(feature = "train")]
     Predict(Predict),
@@ -328,6 +331,16 @@ pub struct Evaluate {
     /// One JSON value on stdout
     #[arg(long)]
     pub json: bool,
+}
+
+#[cfg(feature = "train")]
+#[derive(Debug, Args)]
+pub struct Report {
+    /// The run's folder
+    pub run: PathBuf,
+    /// Where the sounds lie by now, at any depth, if they are not where they were when the run was trained
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
 }
 
 #[cfg(feature = "train")]

@@ -24,6 +24,8 @@ mod progress;
 #[cfg(feature = "train")]
 mod recipe;
 #[cfg(feature = "train")]
+mod report;
+#[cfg(feature = "train")]
 mod results;
 #[cfg(feature = "train")]
 mod run;
@@ -82,6 +84,8 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Stack(options) => stack::run(&options),
         #[cfg(feature = "train")]
         Command::Evaluate(options) => results::evaluate(&options),
+        #[cfg(feature = "train")]
+        Command::Report(options) => report::run(&options),
         #[cfg(feature = "train")]
         Command::Predict(options) => predict::run(&options),
     }

@@ -7,6 +7,7 @@ use earmark_stacking::{Table, fit_full, out_of_fold};
 use crate::args::Run as Options;
 use crate::bundle;
 use crate::recipe::Recipe;
+use crate::report;
 use crate::results;
 use crate::run::{ClipRow, Run};
 
@@ -16,6 +17,7 @@ pub const STATISTICS: &str = "statistics.csv";
 pub fn run(options: &Options) -> anyhow::Result<()> {
     let run = Run::open(&options.run)?;
     level2(&run)?;
+    report::write(&run)?;
     results::print(&run, options.json)
 }
 

@@ -20,7 +20,7 @@ use crate::progress::Bars;
 use crate::recipe::Recipe;
 use crate::run::{CACHE, Run};
 use crate::sounds::{Ears, sums};
-use crate::{output, pretrained, results, stack};
+use crate::{output, pretrained, report, results, stack};
 
 pub fn run(options: &Train) -> anyhow::Result<()> {
     let recipe = Recipe::read(&options.recipe)?;
@@ -52,6 +52,7 @@ pub fn run(options: &Train) -> anyhow::Result<()> {
     }
     tell_copies(&splits, &sounds.sums, &bars);
     let run = Run::begin(&options.out, &recipe, &manifest, &splits, &sounds.sums)?;
+    report::remember(&run, options, &cache)?;
     pretrained::write(&options.out, &origins)?;
     save_statistics(&run, &manifest, &recipe, &sounds.clips)?;
 
@@ -72,6 +73,7 @@ pub fn run(options: &Train) -> anyhow::Result<()> {
         return Ok(());
     }
     stack::level2(&run)?;
+    report::write(&run)?;
     results::print(&run, options.json)
 }
 

@@ -10,5 +10,5 @@ mod tagger;
 
 pub use bundle::{Bundle, Learner, Network, SUMS};
 pub use error::TaggingError;
-pub use runtime::Model;
+pub use runtime::{Model, runtime_version};
 pub use tagger::{Tag, Tagger};

@@ -1,5 +1,6 @@
 //! ONNX Runtime: its library, and models loaded into it.
 
+use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use ort::environment::Environment;
@@ -61,9 +62,27 @@ fn failed(action: &'static str, model: &str, error: &dyn std::fmt::Display) -> T
     TaggingError::Runtime { action, model: model.to_owned(), message: error.to_string() }
 }
 
-/// ONNX Runtime, its library opened once for all.
+/// Which ONNX Runtime this is: the version in its file's name, if it has one, and the commit that it was built from.
+///
+/// # Errors
+/// Its library is missing.
+pub fn runtime_version() -> Result<String, TaggingError> {
+    let (_, path) = opened()?;
+    let file = path.canonicalize().unwrap_or_else(|_| path.clone());
+    let file = file.to_string_lossy();
+    let version = file.split_once(".so.").map(|(_, version)| version.to_owned());
+    let build = ort::info().split(", ").find_map(|part| part.strip_prefix("git-commit-id="));
+    let parts = version.into_iter().chain(build.map(|commit| format!("commit {commit}")));
+    Ok(parts.collect::<Vec<_>>().join(", "))
+}
+
 fn environment() -> Result<&'static Environment, TaggingError> {
-    static OPENED: OnceLock<Result<Environment, String>> = OnceLock::new();
+    opened().map(|(environment, _)| environment)
+}
+
+/// ONNX Runtime and where its library was found, opened once for all.
+fn opened() -> Result<&'static (Environment, PathBuf), TaggingError> {
+    static OPENED: OnceLock<Result<(Environment, PathBuf), String>> = OnceLock::new();
     let open = || {
         let mut tried = Vec::new();
         for path in earmark_files::library_places("ORT_DYLIB_PATH", "libonnxruntime.so") {
@@ -76,7 +95,7 @@ fn environment() -> Result<&'static Environment, TaggingError> {
                 builder.with_name("earmark").with_telemetry(false).build().map_err(|error| error.to_string())
             });
             match built {
-                Ok(environment) => return Ok(environment),
+                Ok(environment) => return Ok((environment, path)),
                 Err(error) => tried.push(format!("{}: {error}", path.display())),
             }
         }

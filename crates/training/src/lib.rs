@@ -18,6 +18,9 @@ mod settings;
 mod start;
 mod trainer;
 
+/// The version of libtorch that this crate is built against; the bindings refuse to build against another.
+pub const LIBTORCH: &str = "2.11.0";
+
 pub use device::check_device;
 pub use earmark_datasets::Example;
 pub use error::TrainingError;

@@ -212,7 +212,8 @@ impl std::fmt::Display for Ran {
 
 /// Whether a file of a run tells of times and places, and so differs between runs that are equal otherwise.
 pub fn tells_of_the_moment(file: &str) -> bool {
-    file.ends_with("history.csv") || file.contains("events.out.tfevents.")
+    let parts = ["history.csv", "events.out.tfevents.", "data.json", "report.html"];
+    parts.iter().any(|part| file.contains(part))
 }
 
 /// A CSV file's header and rows.

@@ -1,0 +1,56 @@
+//! `RUN/report.html`: what a run has made of its data, in one file that needs nothing else; its plots in `RUN/report`.
+
+mod answers;
+mod hardest;
+mod image;
+mod level2;
+mod material;
+mod page;
+mod plots;
+mod sections;
+mod sounds;
+mod svg;
+mod versions;
+mod words;
+
+use std::path::Path;
+
+pub use sounds::remember;
+
+use crate::args::Report;
+use crate::output;
+use crate::run::Run;
+use material::Material;
+use page::Page;
+use sounds::Sounds;
+
+/// The page, in a run's folder.
+const PAGE: &str = "report.html";
+/// The plots, in a run's folder.
+const PLOTS: &str = "report";
+
+pub fn run(options: &Report) -> anyhow::Result<()> {
+    let run = Run::open(&options.run)?;
+    write_with(&run, options.data.as_deref())?;
+    output::tell(&format!("wrote {}", run.path(PAGE).display()));
+    Ok(())
+}
+
+/// Writes the report of a run as far as it has come.
+///
+/// # Errors
+/// A file of the run that is damaged, or the disk.
+pub fn write(run: &Run) -> anyhow::Result<()> {
+    write_with(run, None)
+}
+
+fn write_with(run: &Run, sounds: Option<&Path>) -> anyhow::Result<()> {
+    let material = Material::of(run)?;
+    let sounds = Sounds::open(run, &material.recipe, sounds)?;
+    let mut page = Page::new(&format!("Report of {}", material.name));
+    sections::all(&mut page, run, &material, &sounds);
+    for (name, bytes) in page.files() {
+        earmark_files::write_atomic(&run.path(&format!("{PLOTS}/{name}")), bytes)?;
+    }
+    Ok(earmark_files::write_atomic(&run.path(PAGE), page.html().as_bytes())?)
+}

@@ -1,0 +1,242 @@
+//! The sections of a report, in their order. Each says what is missing where it would have stood.
+
+use earmark_stacking::{Difference, Interval};
+
+use super::material::{JobState, Judged, Kind, Material, System};
+use super::page::{Cell, Page};
+use super::sounds::Sounds;
+use super::words::{capital, clips, count, duration, number, percent, said, with_interval};
+use super::{answers, level2, plots, versions};
+use crate::run::Run;
+
+pub fn all(page: &mut Page, run: &Run, material: &Material, sounds: &Sounds) {
+    summary(page, material);
+    systems(page, material);
+    curves(page, material);
+    match material.leader() {
+        Some(leader) => answers::all(page, material, leader, sounds),
+        None => {
+            page.section("Answers");
+            page.note(
+                "No fold of any learner is done, so there are no answers to judge: no confusion matrix, \
+                       classes, reliability or hardest clips.",
+            );
+        }
+    }
+    level2::all(page, material);
+    recipe(page, material);
+    page.section("Versions");
+    versions::table(page, run);
+}
+
+fn summary(page: &mut Page, material: &Material) {
+    page.section("Summary");
+    let (train, test) = (material.count("train"), material.count("test"));
+    let held_out = if test == 0 {
+        "There are no test clips.".to_owned()
+    } else {
+        format!("There are {} to test with.", clips(test))
+    };
+    page.paragraph(&format!(
+        "{} {} from {} of {} classes in {} folds. {held_out} Unless it is said otherwise, numbers are out of fold: \
+         each training clip is judged by models that never saw it. Intervals are of 95 %, by the bootstrap over clips.",
+        count(material.recipe.learners.len(), "learner"),
+        if material.recipe.learners.len() == 1 { "learns" } else { "learn" },
+        clips(train),
+        material.labels.len(),
+        material.folds,
+    ));
+    if let Some(leader) = material.leader() {
+        let Judged { scores, intervals, .. } = &leader.out_of_fold;
+        page.paragraph(&format!(
+            "{} answers {} of the clips rightly (interval {} to {}), with a mean average precision at 3 of {}.{}",
+            capital(&said(leader)),
+            percent(scores.accuracy),
+            percent(intervals.accuracy.low),
+            percent(intervals.accuracy.high),
+            with_interval(scores.map3, intervals.map3),
+            leader.test.as_ref().map_or(String::new(), |test| format!(
+                " On the test clips it answers {} rightly, with {}.",
+                percent(test.scores.accuracy),
+                number(test.scores.map3)
+            )),
+        ));
+    }
+    for (other, by) in &material.differences {
+        page.paragraph(&format!("Against {other}: {}", verdict(&by.accuracy)));
+    }
+    let seconds: f64 = material.jobs.iter().map(seconds).sum();
+    page.paragraph(&format!("Training took {} in all, summed over jobs.", duration(seconds)));
+    missing(page, material);
+}
+
+fn missing(page: &mut Page, material: &Material) {
+    let open = || material.jobs.iter().filter(|job| !job.done);
+    if open().count() > 0 {
+        let begun: Vec<String> = open().filter(|job| !job.history.is_empty()).map(state).collect();
+        let not_begun = open().count() - begun.len();
+        let not_begun = (not_begun > 0).then(|| format!("{not_begun} not begun"));
+        page.note(&format!(
+            "This run is not whole: {} of {} jobs are not done ({}).",
+            open().count(),
+            material.jobs.len(),
+            begun.into_iter().chain(not_begun).collect::<Vec<_>>().join(", ")
+        ));
+    }
+    if !material.systems.iter().any(|system| system.kind == Kind::Stack) {
+        page.note(
+            "The learners are not stacked yet; “earmark train” does it when the last job is done, and so does \
+                   “earmark stack”.",
+        );
+    }
+}
+
+fn state(job: &JobState) -> String {
+    format!("{}/{}: {} of {} epochs", job.learner, job.split, job.history.len(), job.epochs)
+}
+
+/// Whether a difference is more than the choice of clips.
+fn verdict(by: &Difference) -> String {
+    let Interval { low, high } = by.interval;
+    let points = |value: f64| format!("{:+.1}", 100.0 * value);
+    let meaning = if low > 0.0 {
+        "The stack is better beyond what the choice of clips explains."
+    } else if high < 0.0 {
+        "The stack is worse beyond what the choice of clips explains."
+    } else {
+        "The interval has 0 in it: these clips do not tell the two apart."
+    };
+    format!(
+        "{} percentage points of accuracy (interval {} to {}). {meaning}",
+        points(by.value),
+        points(low),
+        points(high)
+    )
+}
+
+fn systems(page: &mut Page, material: &Material) {
+    page.section("Systems");
+    if material.systems.is_empty() {
+        page.note("No job has predicted anything yet.");
+        return;
+    }
+    let systems = &material.systems;
+    let all = material.count("train");
+    let partial = systems.iter().any(|system| system.out_of_fold.truth.len() < all);
+    let header = ["system", "clips", "accuracy", "mAP@3", "macro AP", "macro AUC", "ECE"];
+    let caption = "Out of fold. mAP@3: mean average precision at 3; AP: average precision; AUC: area under the ROC \
+                   curve; ECE: expected calibration error, the less the better. In brackets, intervals of 95 %. \
+                   Bold: the best of a column.";
+    page.table(caption, &header, &rows(systems, |system| Some(&system.out_of_fold)));
+    if partial {
+        page.note(
+            "Some learners are judged by the clips of the folds that are done; their numbers are of other clips than \
+             the others'.",
+        );
+    }
+    page.plot("systems", &plots::systems(systems), "Each system's score out of fold, on its interval.");
+    if systems.iter().any(|system| system.test.is_some()) {
+        page.table(
+            "The same on the test clips, by models that learned from all training clips.",
+            &header,
+            &rows(systems, |system| system.test.as_ref()),
+        );
+    }
+}
+
+/// A row for each system that is judged.
+fn rows(systems: &[System], judged: impl Fn(&System) -> Option<&Judged>) -> Vec<Vec<Cell>> {
+    type Column = (fn(&Judged) -> f64, fn(&Judged) -> Option<Interval>, f64);
+    let columns: [Column; 5] = [
+        (|it| it.scores.accuracy, |it| Some(it.intervals.accuracy), 1.0),
+        (|it| it.scores.map3, |it| Some(it.intervals.map3), 1.0),
+        (|it| it.scores.macro_average_precision, |it| Some(it.intervals.macro_average_precision), 1.0),
+        (|it| it.scores.macro_roc_auc, |_| None, 1.0),
+        (|it| it.scores.expected_calibration_error, |_| None, -1.0),
+    ];
+    let all: Vec<(&System, &Judged)> = systems.iter().filter_map(|system| Some((system, judged(system)?))).collect();
+    let best =
+        columns.map(|(value, _, sign)| all.iter().map(|(_, it)| sign * value(it)).fold(f64::NEG_INFINITY, f64::max));
+    let row = |(system, it): &(&System, &Judged)| {
+        let numbers = columns.iter().zip(best).map(|((value, interval, sign), best)| {
+            let text = interval(it).map_or(number(value(it)), |interval| with_interval(value(it), interval));
+            if sign * value(it) == best && all.len() > 1 { Cell::Best(text) } else { Cell::Number(text) }
+        });
+        let first = [Cell::Text(system.name.clone()), Cell::Number(it.truth.len().to_string())];
+        first.into_iter().chain(numbers).collect()
+    };
+    all.iter().map(row).collect()
+}
+
+fn curves(page: &mut Page, material: &Material) {
+    page.section("Learning curves");
+    page.paragraph(
+        "Training accuracy is of random crops, mixed where the recipe mixes, so it may stay below that of whole \
+         clips.",
+    );
+    for learner in &material.recipe.learners {
+        let of_learner = || material.jobs.iter().filter(|job| job.learner == learner.name);
+        let jobs: Vec<&JobState> = of_learner().filter(|job| !job.history.is_empty()).collect();
+        if jobs.is_empty() {
+            page.note(&format!("{} has not begun.", learner.name));
+            continue;
+        }
+        let caption = format!(
+            "{}: {} on {}. A line for each job; full learns from all training clips.",
+            learner.name, learner.arch, learner.features
+        );
+        page.plot(&format!("curves-{}", learner.name), &plots::curves(&learner.name, &jobs), &caption);
+    }
+    let rows = material.jobs.iter().map(|job| {
+        let last = job.history.last();
+        let numbers = [
+            format!("{} of {}", job.history.len(), job.epochs),
+            last.map_or("–".to_owned(), |epoch| number(epoch.loss)),
+            last.map_or("–".to_owned(), |epoch| number(epoch.accuracy)),
+            last.map_or("–".to_owned(), |_| duration(seconds(job))),
+        ];
+        let done = if job.done {
+            "done"
+        } else if last.is_some() {
+            "under way"
+        } else {
+            "not begun"
+        };
+        let names = [Cell::Text(format!("{}/{}", job.learner, job.split)), Cell::Text(done.to_owned())];
+        names.into_iter().chain(numbers.map(Cell::Number)).collect()
+    });
+    let header = ["job", "state", "epochs", "last loss", "last accuracy", "time"];
+    page.table(
+        "The jobs; loss and accuracy are those of the last epoch, on crops that it learned from.",
+        &header,
+        &rows.collect::<Vec<_>>(),
+    );
+}
+
+fn recipe(page: &mut Page, material: &Material) {
+    page.section("Recipe");
+    let row = |learner: &earmark_training::LearnerSettings| {
+        let start = material.origins.get(&learner.name).map_or("random".to_owned(), |origin| {
+            format!("{} ({})", origin.source, origin.licence.as_deref().unwrap_or("licence unknown"))
+        });
+        let names = [&learner.name, &learner.arch, &learner.features, &start].map(|text| Cell::Text(text.clone()));
+        let mixup = if learner.mixup > 0.0 { format!("Beta({0}, {0})", learner.mixup) } else { "none".to_owned() };
+        let numbers = [
+            format!("{} s", learner.crop_seconds),
+            mixup,
+            learner.epochs.to_string(),
+            learner.batch_size.to_string(),
+            learner.learning_rate.to_string(),
+        ];
+        names.into_iter().chain(numbers.map(Cell::Number)).collect()
+    };
+    let header = ["learner", "network", "features", "first weights", "crops", "mixup", "epochs", "batch", "rate"];
+    let rows: Vec<_> = material.recipe.learners.iter().map(row).collect();
+    page.table(&format!("The learners; seed {}.", material.recipe.seed), &header, &rows);
+    page.folded("The whole recipe, defaults written out", &material.recipe_text);
+}
+
+/// What a job has taken so far.
+fn seconds(job: &JobState) -> f64 {
+    job.history.iter().map(|epoch| epoch.seconds).fold(0.0, |sum, seconds| sum + seconds)
+}

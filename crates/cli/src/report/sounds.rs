@@ -1,0 +1,125 @@
+//! The sounds of a run, found again: for their picture and for the ear.
+
+use std::path::{Path, PathBuf};
+
+use earmark_audio::{decode, resample, wav};
+use earmark_datasets::{FeatureCache, sound_files};
+use earmark_features::{Extractor, FrontEnd};
+use serde::{Deserialize, Serialize};
+
+use super::image;
+use crate::args::Train;
+use crate::recipe::Recipe;
+use crate::run::{ClipRow, Run};
+
+/// In a run's folder: where its sounds and their features lie.
+const FILE: &str = "data.json";
+/// The largest file that is put into the page as it is.
+const MOST_BYTES: u64 = 400_000;
+/// Of larger ones, and of those that browsers do not play, so much is heard, at [`RATE`]: 441 kB.
+const SECONDS: usize = 10;
+const RATE: u32 = 22_050;
+
+#[derive(Serialize, Deserialize)]
+struct Places {
+    /// The folder with the sounds, at some depth.
+    sounds: PathBuf,
+    /// The folder with the features.
+    cache: PathBuf,
+}
+
+/// Notes where the sounds lie, for a report that comes later.
+pub fn remember(run: &Run, options: &Train, cache: &Path) -> anyhow::Result<()> {
+    let beside = || if options.data.is_dir() { Some(&*options.data) } else { options.data.parent() };
+    let sounds = options.reading.audio_dir.as_deref().or_else(beside).unwrap_or(Path::new(""));
+    // Not canonical: where links lead may change, and the link stays right.
+    let absolute = |path: &Path| std::path::absolute(if path == Path::new("") { Path::new(".") } else { path });
+    let places = Places { sounds: absolute(sounds)?, cache: absolute(cache)? };
+    Ok(earmark_files::write_atomic(&run.path(FILE), &serde_json::to_vec_pretty(&places)?)?)
+}
+
+/// Where to look for the sounds of a run.
+pub struct Sounds<'a> {
+    recipe: &'a Recipe,
+    files: Vec<PathBuf>,
+    cache: Option<FeatureCache>,
+    front_end: FrontEnd,
+    extractor: Extractor,
+}
+
+/// What was found of a clip.
+#[derive(Default)]
+pub struct Found {
+    /// Its spectrogram, PNG.
+    pub picture: Option<Vec<u8>>,
+    /// Its sound as a data URI.
+    pub sound: Option<String>,
+    /// Its length in seconds, where it could be heard.
+    pub seconds: Option<f64>,
+    /// Whether [`Self::sound`] is only its beginning.
+    pub cut: bool,
+}
+
+impl<'a> Sounds<'a> {
+    /// Looks in `folder`, or else where the run had its sounds. Sounds that are gone are no error.
+    pub fn open(run: &Run, recipe: &'a Recipe, folder: Option<&Path>) -> anyhow::Result<Self> {
+        let places = std::fs::read(run.path(FILE)).ok();
+        let places: Option<Places> = places.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        let folder = folder.or(places.as_ref().map(|places| &*places.sounds));
+        let files = folder.and_then(|folder| sound_files(folder).ok()).unwrap_or_default();
+        let own = run.path(crate::run::CACHE);
+        let cache = places.as_ref().map_or(&*own, |places| &*places.cache);
+        // To open a cache makes its folder.
+        let half = recipe.data.cache_precision.is_half();
+        let cache = cache.is_dir().then(|| FeatureCache::open(cache, half)).transpose()?;
+        let is_logmel = |front_end: &&FrontEnd| matches!(front_end, FrontEnd::LogMel { .. });
+        let front_end = recipe.features.values().find(is_logmel).cloned().unwrap_or_default();
+        Ok(Self { recipe, files, cache, extractor: front_end.extractor()?, front_end })
+    }
+
+    /// Picture and sound of a clip, as far as it is there: the file of its name and SHA-256, or the cache's features.
+    pub fn find(&self, clip: &ClipRow) -> Found {
+        let named = self.files.iter().filter(|path| path.ends_with(&clip.fname));
+        let is_it = |path: &&PathBuf| earmark_files::sha256_file(path).is_ok_and(|sum| sum == clip.sha256);
+        match { named }.find(is_it) {
+            Some(path) => self.hear(path).unwrap_or_default(),
+            None => Found { picture: self.cached(&clip.sha256), ..Found::default() },
+        }
+    }
+
+    fn hear(&self, path: &Path) -> anyhow::Result<Found> {
+        let clip = decode(path, &self.recipe.data.limits)?;
+        let heard = resample(&clip, self.front_end.sample_rate())?;
+        let features = self.extractor.extract(&heard.samples)?;
+        let mut found = Found { seconds: Some(clip.seconds()), ..Found::default() };
+        found.picture = image::spectrogram(features.view()).ok();
+        if let Some(kind) = kind(path).filter(|_| path.metadata().is_ok_and(|file| file.len() <= MOST_BYTES)) {
+            found.sound = Some(image::data_uri(kind, &earmark_files::read(path)?));
+        } else {
+            let mut heard = resample(&clip, RATE)?;
+            let most = SECONDS * RATE as usize;
+            found.cut = heard.samples.len() > most;
+            heard.samples.truncate(most);
+            found.sound = wav(&heard).map(|bytes| image::data_uri("audio/wav", &bytes));
+        }
+        Ok(found)
+    }
+
+    fn cached(&self, sha256: &str) -> Option<Vec<u8>> {
+        let features = self.cache.as_ref()?.get(sha256, &self.front_end).ok()??;
+        image::spectrogram(features.view()).ok()
+    }
+}
+
+/// The kind of a file that browsers play, by its extension.
+fn kind(path: &Path) -> Option<&'static str> {
+    Some(match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
+        "wav" => "audio/wav",
+        "flac" => "audio/flac",
+        "ogg" | "oga" => "audio/ogg",
+        "mp3" => "audio/mpeg",
+        "m4a" | "mp4" => "audio/mp4",
+        "aac" => "audio/aac",
+        _ => return None,
+    })
+}
