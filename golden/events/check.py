@@ -17,7 +17,7 @@ import time
 import numpy as np
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-EPOCHS = 30
+EPOCHS = 12
 RECIPE = f"""
 seed = 3
 [data]
@@ -54,7 +54,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         (folder / "recipe.toml").write_text(RECIPE)
-        synth = ["synth", "--out", "data", "--seed", "5", "--train-clips", "48", "--test-clips", "12"]
+        synth = ["synth", "--out", "data", "--seed", "5", "--train-clips", "72", "--test-clips", "12"]
         subprocess.run([earmark, *synth], cwd=folder, check=True)
         train = [earmark, "train", "--recipe", "recipe.toml", "--data", "data", "--out", "run", "--jobs", "1"]
 

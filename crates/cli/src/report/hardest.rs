@@ -79,7 +79,7 @@ pub fn show(page: &mut Page, hard: &[Hard]) {
                      is louder\" src=\"{uri}\"/>"
                 )
             }
-            None => "<div class=\"none\" role=\"img\" aria-label=\"no spectrogram\"></div>".to_owned(),
+            None => String::new(),
         };
         let player = clip.found.sound.as_ref().map_or(String::new(), |uri| {
             format!(

@@ -12,7 +12,8 @@ use serde::de::DeserializeOwned;
 use crate::pretrained::{self, Origins};
 use crate::recipe::Recipe;
 use crate::results::truth;
-use crate::run::{ClipRow, FULL, Run};
+use crate::run::{ClipRow, Run};
+use crate::stack::fold_count;
 
 /// All that a report tells of, but the sounds.
 pub struct Material {
@@ -106,7 +107,7 @@ impl Material {
     /// A file that cannot be read or is damaged. What is not there yet is no error.
     pub fn of(run: &Run) -> anyhow::Result<Self> {
         let (recipe, labels, clips) = (run.recipe()?, run.labels()?, run.clips()?);
-        let folds = clips.iter().filter_map(|clip| clip.fold).max().map_or(0, |last| last + 1);
+        let folds = fold_count(&clips);
         let folder = run.folder.canonicalize().unwrap_or_else(|_| run.folder.clone());
         let reader = Reader { run, recipe: &recipe, labels: &labels, clips: &clips, folds };
         let jobs = reader.jobs()?;
@@ -156,7 +157,7 @@ impl Reader<'_> {
     fn jobs(&self) -> anyhow::Result<Vec<JobState>> {
         let mut jobs = Vec::new();
         for learner in &self.recipe.learners {
-            for split in (0..self.folds).map(|fold| format!("fold{fold}")).chain([FULL.to_owned()]) {
+            for split in self.recipe.splits(self.folds) {
                 let folder = self.run.job(&learner.name, &split);
                 let history = rows_if_there(&folder.join("history.csv"))?;
                 let (done, learner, epochs) = (folder.join("job.json").exists(), learner.name.clone(), learner.epochs);
@@ -205,17 +206,33 @@ impl Reader<'_> {
         Ok(tables)
     }
 
-    /// What a learner's jobs have predicted, before level 2 gathers it; of a set's jobs some may not be done.
+    /// What a learner's jobs have predicted, before level 2 gathers it: of the folds, those that are done; the test clips
+    /// once all of their networks are.
     fn of_jobs(&self, learner: &str, set: &str) -> anyhow::Result<Option<Table>> {
-        let of_folds = (0..self.folds).map(|fold| format!("fold{fold}"));
-        let splits: Vec<String> = if set == "oof" { of_folds.collect() } else { vec![FULL.to_owned()] };
-        let (mut names, mut data) = (Vec::new(), Vec::new());
-        for split in splits.iter().filter(|split| self.run.job(learner, split).join("job.json").exists()) {
-            let table = self.run.predictions(learner, split)?.selected(self.labels)?;
-            names.extend_from_slice(table.names());
-            data.extend_from_slice(table.data());
+        let names = |wanted: &dyn Fn(&ClipRow) -> bool| -> Vec<String> {
+            self.clips.iter().filter(|clip| wanted(clip)).map(|clip| clip.fname.clone()).collect()
+        };
+        let done = |split: &String| self.run.job(learner, split).join("job.json").exists();
+        let rows = |split: &str, names: &[String]| -> anyhow::Result<Table> {
+            Ok(self.run.predictions(learner, split)?.selected(self.labels)?.reordered(names)?)
+        };
+        if set == "test" {
+            let splits = self.recipe.test_splits(self.folds);
+            if !splits.iter().all(done) {
+                return Ok(None);
+            }
+            let names = names(&|clip| clip.set == "test");
+            let tables = splits.iter().map(|split| rows(split, &names)).collect::<Result<Vec<_>, _>>()?;
+            return Ok(Some(arithmetic(&tables.iter().collect::<Vec<_>>())?));
         }
-        if names.is_empty() { Ok(None) } else { Ok(Some(Table::new(names, self.labels.to_vec(), data)?)) }
+        let mut tables = Vec::new();
+        for fold in 0..self.folds {
+            let split = format!("fold{fold}");
+            if done(&split) {
+                tables.push(rows(&split, &names(&|clip| clip.fold == Some(fold)))?);
+            }
+        }
+        if tables.is_empty() { Ok(None) } else { Ok(Some(Table::vstack(&tables.iter().collect::<Vec<_>>())?)) }
     }
 
     /// Judges a table by the clips that it has.

@@ -126,19 +126,21 @@ pub fn confusion(labels: &[String], counts: &[Vec<usize>]) -> Svg {
     let has_names = classes <= MOST_NAMES;
     let longest = short.iter().map(|label| text_width(label)).fold(0.0, f64::max);
     let margin = if has_names { longest + 14.0 } else { 24.0 };
-    let (left, top) = (margin + 16.0, margin * 0.75 + 26.0);
+    // Names over narrow columns stand steeper, so that they do not touch.
+    let (degrees, size) = if cell < 20.0 { (-62.0_f64, "small") } else { (-48.0, "") };
+    let (across, up) = (degrees.to_radians().cos(), -degrees.to_radians().sin());
+    let (left, top) = (margin + 16.0, margin * up + 26.0);
     let side = cell * classes as f64;
-    let right = if has_names { longest * 0.72 } else { 10.0 };
+    let right = if has_names { longest * across + 6.0 } else { 10.0 };
     let label = "Confusion matrix: rows are true classes, columns what was answered. The table after it lists what \
                  is confused most.";
     let mut svg = Svg::new((left + side + right).max(320.0), top + side + 12.0, label);
     svg.text("head", (left, 14.0), Anchor::Start, "answered");
     svg.turned_text("head", (12.0, top + side / 2.0), Anchor::Middle, -90.0, "true class");
-    let size = if cell < 13.0 { "small" } else { "" };
     for (i, name) in short.iter().enumerate().filter(|_| has_names) {
         let middle = cell * (i as f64 + 0.5);
         svg.text(size, (left - 6.0, top + middle + 3.5), Anchor::End, name);
-        svg.turned_text(size, (left + middle + 3.0, top - 6.0), Anchor::Start, -48.0, name);
+        svg.turned_text(size, (left + middle + 3.0, top - 6.0), Anchor::Start, degrees, name);
     }
     for (truth, row) in counts.iter().enumerate() {
         let clips = row.iter().sum::<usize>().max(1);

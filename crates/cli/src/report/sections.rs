@@ -7,7 +7,7 @@ use super::page::{Cell, Page};
 use super::sounds::Sounds;
 use super::words::{capital, clips, count, duration, number, percent, said, with_interval};
 use super::{answers, level2, plots, versions};
-use crate::run::Run;
+use crate::run::{FULL, Run};
 
 pub fn all(page: &mut Page, run: &Run, material: &Material, sounds: &Sounds) {
     summary(page, material);
@@ -136,11 +136,7 @@ fn systems(page: &mut Page, material: &Material) {
     }
     page.plot("systems", &plots::systems(systems), "Each system's score out of fold, on its interval.");
     if systems.iter().any(|system| system.test.is_some()) {
-        page.table(
-            "The same on the test clips, by models that learned from all training clips.",
-            &header,
-            &rows(systems, |system| system.test.as_ref()),
-        );
+        page.table("The same on the test clips.", &header, &rows(systems, |system| system.test.as_ref()));
     }
 }
 
@@ -181,10 +177,8 @@ fn curves(page: &mut Page, material: &Material) {
             page.note(&format!("{} has not begun.", learner.name));
             continue;
         }
-        let caption = format!(
-            "{}: {} on {}. A line for each job; full learns from all training clips.",
-            learner.name, learner.arch, learner.features
-        );
+        let full = if jobs.iter().any(|job| job.split == FULL) { "; full learns from all training clips" } else { "" };
+        let caption = format!("{}: {} on {}. A line for each job{full}.", learner.name, learner.arch, learner.features);
         page.plot(&format!("curves-{}", learner.name), &plots::curves(&learner.name, &jobs), &caption);
     }
     let rows = material.jobs.iter().map(|job| {
