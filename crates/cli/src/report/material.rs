@@ -133,13 +133,13 @@ impl Material {
         self.clips.iter().filter(|clip| clip.set == set).count()
     }
 
-    /// Whom the plots of a single system are of: the stack; without one, the most accurate of the learners that are
-    /// judged by most clips.
+    /// Whom the plots of a single system are of: the stack; without one, the learner of the highest mAP@3 among those
+    /// that are judged by most clips.
     pub fn leader(&self) -> Option<&System> {
         let merit = |system: &&System| (system.kind == Kind::Stack, system.out_of_fold.truth.len());
-        let accuracy = |system: &System| system.out_of_fold.scores.accuracy;
+        let map3 = |system: &System| system.out_of_fold.scores.map3;
         let others = |system: &&System| system.kind != Kind::Average;
-        let better = |a: &&System, b: &&System| merit(a).cmp(&merit(b)).then(accuracy(a).total_cmp(&accuracy(b)));
+        let better = |a: &&System, b: &&System| merit(a).cmp(&merit(b)).then(map3(a).total_cmp(&map3(b)));
         self.systems.iter().filter(others).max_by(better)
     }
 }
@@ -250,9 +250,9 @@ impl Reader<'_> {
 /// The stack against the best single learner and against the arithmetic mean, on the same clips.
 fn differences(systems: &[System]) -> Vec<(String, Differences)> {
     let Some(stack) = systems.iter().find(|system| system.kind == Kind::Stack) else { return Vec::new() };
-    let accuracy = |system: &&System| system.out_of_fold.scores.accuracy;
+    let map3 = |system: &System| system.out_of_fold.scores.map3;
     let learners = systems.iter().filter(|system| system.kind == Kind::Learner);
-    let best = learners.max_by(|a, b| accuracy(a).total_cmp(&accuracy(b)));
+    let best = learners.max_by(|a, b| map3(a).total_cmp(&map3(b)));
     let average = systems.iter().find(|system| system.kind == Kind::Average);
     let others = [("the best single learner", best), ("the mean of all learners", average)];
     let others = others.into_iter().filter_map(|(what, other)| Some((what, other?)));

@@ -1,6 +1,6 @@
 //! The sections of a report, in their order. Each says what is missing where it would have stood.
 
-use earmark_stacking::{Difference, Interval};
+use earmark_stacking::{Differences, Interval};
 
 use super::material::{JobState, Judged, Kind, Material, System};
 use super::page::{Cell, Page};
@@ -63,7 +63,7 @@ fn summary(page: &mut Page, material: &Material) {
         ));
     }
     for (other, by) in &material.differences {
-        page.paragraph(&format!("Against {other}: {}", verdict(&by.accuracy)));
+        page.paragraph(&format!("Against {other}: {}", verdict(by)));
     }
     let seconds: f64 = material.jobs.iter().map(seconds).sum();
     page.paragraph(&format!("Training took {} in all, summed over jobs.", duration(seconds)));
@@ -96,21 +96,24 @@ fn state(job: &JobState) -> String {
 }
 
 /// Whether a difference is more than the choice of clips.
-fn verdict(by: &Difference) -> String {
-    let Interval { low, high } = by.interval;
+fn verdict(by: &Differences) -> String {
+    let Interval { low, high } = by.accuracy.interval;
     let points = |value: f64| format!("{:+.1}", 100.0 * value);
     let meaning = if low > 0.0 {
-        "The stack is better beyond what the choice of clips explains."
+        "In accuracy the stack is better beyond what the choice of clips explains."
     } else if high < 0.0 {
-        "The stack is worse beyond what the choice of clips explains."
+        "In accuracy the stack is worse beyond what the choice of clips explains."
     } else {
-        "The interval has 0 in it: these clips do not tell the two apart."
+        "Accuracy's interval has 0 in it: these clips do not tell the two apart by it."
     };
     format!(
-        "{} percentage points of accuracy (interval {} to {}). {meaning}",
-        points(by.value),
+        "{} percentage points of accuracy (interval {} to {}), {:+.3} of mAP@3 ({:+.3} to {:+.3}). {meaning}",
+        points(by.accuracy.value),
         points(low),
-        points(high)
+        points(high),
+        by.map3.value,
+        by.map3.interval.low,
+        by.map3.interval.high
     )
 }
 
