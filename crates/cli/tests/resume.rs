@@ -118,7 +118,7 @@ fn a_broken_run_is_not_taken_for_a_finished_one() {
     assert!(killed(&place, &|run| epochs(&run.join("jobs/a/fold0")) > 0));
     place.run("stack run").failed(&["a/fold0 is not done", "earmark train"]);
     place.run("evaluate run").failed(&["cannot read run/oof/a.csv"]);
-    place.run("predict run --out s.csv").failed(&["run/level2/test.csv"]);
+    place.run("predict run --out s.csv").failed(&["cannot read run/test/a.csv"]);
     place.run("tag data/audio_test --model run/bundle").failed(&["run/bundle is not a usable bundle", "SHA256SUMS"]);
     assert!(!place.path("s.csv").exists());
 }
