@@ -240,7 +240,10 @@ pub enum Nets {
         #[arg(long)]
         json: bool,
     },
-    /// Write a network as ONNX: input `x` `[batch, 3, bins, frames]`, output `logits`
+    /// Write a network as ONNX: input `x` `[batch, channels, bins, frames]`, output `logits` `[batch, classes]`
+    ///
+    /// Channels are those of the weights; without weights 3, and 1 for the networks on the wave, which take
+    /// `[batch, 1, 1, samples]`. Batch and frames are free, bins too but for `cnn14`, which takes 64.
     Export {
         /// The network's name
         arch: String,
@@ -255,6 +258,16 @@ pub enum Nets {
         #[arg(long, value_name = "M.onnx")]
         out: PathBuf,
     },
+}
+
+/// The address of a server.
+#[cfg(feature = "train")]
+fn address(text: &str) -> Result<String, String> {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    match rest.is_some_and(|rest| !rest.starts_with('/') && !rest.is_empty() && !rest.contains(char::is_whitespace)) {
+        true => Ok(text.to_owned()),
+        false => Err("an address begins with https:// or http:// and a server's name".to_owned()),
+    }
 }
 
 #[cfg(feature = "train")]
@@ -277,7 +290,7 @@ pub struct Train {
     #[arg(long, value_name = "DIR", env = "EARMARK_FEATURE_CACHE")]
     pub cache: Option<PathBuf>,
     /// The hub that published weights are fetched from, as `pretrained = "imagenet"` in a recipe asks for them
-    #[arg(long, value_name = "URL", env = "HF_ENDPOINT", default_value = "https://huggingface.co")]
+    #[arg(long, value_name = "URL", env = "HF_ENDPOINT", default_value = "https://huggingface.co", value_parser = address)]
     pub hub: String,
     /// cpu, or cuda:0, cuda:1, ...
     #[arg(long, default_value = "cpu", env = "EARMARK_DEVICE")]

@@ -1,6 +1,7 @@
 //! `earmark nets`: the networks, and their ONNX files.
 
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::Context;
 use earmark_nets::{Graph, Input, Variant, Weights, find, onnx, variants};
@@ -13,6 +14,8 @@ use crate::output;
 const FRAMES: usize = 150;
 /// The number of classes that sizes are stated for, as in the papers: ImageNet's.
 const CLASSES: usize = 1000;
+/// A temporary file beside the output that nobody has written to for a day is a killed export's.
+const ABANDONED: Duration = Duration::from_secs(86_400);
 
 pub fn run(command: &Nets) -> anyhow::Result<()> {
     match command {
@@ -69,25 +72,34 @@ fn export(arch: &str, weights: Option<&Path>, classes: Option<usize>, out: &Path
     }
     let loaded = weights.map(|path| Weights::read(path).with_context(|| path.display().to_string()));
     let loaded = loaded.transpose()?;
-    let classes = classes.or_else(|| head_classes(variant, loaded.as_ref()?)).unwrap_or(CLASSES);
+    let named = || weights.map_or(arch.to_owned(), |path| path.display().to_string());
+    let classes = match (classes, loaded.as_ref().and_then(|weights| head(variant, weights))) {
+        (None, Some((name, classes @ 0..=1))) => {
+            anyhow::bail!("{}: {name} is a head of {classes}, and a network tells at least 2 classes apart", named())
+        }
+        (asked, head) => asked.or(head.map(|(_, classes)| classes)).unwrap_or(CLASSES),
+    };
     let channels = loaded.as_ref().and_then(|weights| stem_channels(variant, weights)).unwrap_or(variant.channels());
     let [_, _, bins, frames] = variant.example(1, FRAMES);
-    let graph = variant.fit([1, channels, bins, frames], classes)?;
+    let graph = variant.fit([1, channels, bins, frames], classes).with_context(named)?;
+    onnx::check_size(&graph).with_context(named)?;
     let weights_of = match loaded {
         Some(weights) => weights,
         None => fresh(&graph)?,
     };
-    let bytes = onnx::network(&graph, &weights_of);
-    let bytes = bytes.with_context(|| weights.map_or(arch.to_owned(), |path| path.display().to_string()))?;
+    let bytes = onnx::network(&graph, &weights_of).with_context(named)?;
+    let folder = out.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    earmark_files::sweep(folder, ABANDONED);
     earmark_files::write_atomic(out, &bytes)?;
     Ok(())
 }
 
-/// The number of classes that the weights' last layer has.
-fn head_classes(variant: &Variant, weights: &Weights) -> Option<usize> {
+/// The name of the weights' last layer, and the number of classes that it has.
+fn head(variant: &Variant, weights: &Weights) -> Option<(String, usize)> {
     let graph = variant.graph(variant.channels(), CLASSES);
-    let parameters = graph.head()?.parameters();
-    weights.0.get(&parameters.first()?.name)?.shape.first().copied()
+    let name = graph.head()?.parameters().into_iter().next()?.name;
+    let classes = *weights.0.get(&name)?.shape.first()?;
+    Some((name, classes))
 }
 
 /// The number of channels that the weights' first convolution takes.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use earmark_datasets::download::{Hub, Network, PublishedFile, Sum, released_file, torch_checkpoints};
+use earmark_features::FrontEnd;
 use earmark_nets::{Pretrained, Source};
 use earmark_training::{LearnerSettings, Start};
 use serde::{Deserialize, Serialize};
@@ -54,8 +55,8 @@ pub struct Places<'a> {
 /// What learners start with, by their names; those that start with random weights are not in it.
 pub type Origins = BTreeMap<String, Origin>;
 
-/// Checks that published weights are there for a learner that asks for them.
-pub fn validate(learner: &LearnerSettings) -> anyhow::Result<()> {
+/// Checks that published weights are there for a learner that asks for them, and fit its features.
+pub fn validate(learner: &LearnerSettings, front_end: &FrontEnd) -> anyhow::Result<()> {
     let Some(name) = learner.pretrained.as_deref().filter(|name| NAMES.contains(name)) else { return Ok(()) };
     let asked = || format!("learner {}: pretrained = {name:?}", learner.name);
     let published = learner.variant()?.start();
@@ -67,6 +68,16 @@ pub fn validate(learner: &LearnerSettings) -> anyhow::Result<()> {
         asked(),
         learner.arch,
         published.data
+    );
+    // Filters of several channels are summed to one, and fit no other number.
+    let (channels, learned) = (front_end.shape().0, published.channels());
+    anyhow::ensure!(
+        channels == learned || channels == 1,
+        "{}: the published weights of {} take features of {learned} {}, not of {channels}{}",
+        asked(),
+        learner.arch,
+        if learned == 1 { "channel" } else { "channels" },
+        if learned == 1 { "; set deltas = false" } else { "" }
     );
     Ok(())
 }
@@ -80,11 +91,19 @@ pub fn gather(recipe: &Recipe, classes: usize, places: &Places) -> anyhow::Resul
     for learner in &recipe.learners {
         let Some(asked) = &learner.pretrained else { continue };
         let key = || format!("learner {}: pretrained = {asked:?}", learner.name);
-        let origin = match learner.variant()?.start().filter(|_| NAMES.contains(&asked.as_str())) {
-            Some(published) => fetch(&published, places).with_context(key)?,
+        let published = learner.variant()?.start().filter(|_| NAMES.contains(&asked.as_str()));
+        let origin = match &published {
+            Some(published) => fetch(published, places).with_context(key)?,
             None => file(asked, places).with_context(key)?,
         };
-        origin.start().check(learner, &learner.graph(recipe.front_end(&learner.name)?, classes)?)?;
+        let checked = origin.start().check(learner, &learner.graph(recipe.front_end(&learner.name)?, classes)?);
+        // Whoever put other weights into the cache, they are taken as long as they are there.
+        match published {
+            Some(_) => checked.with_context(|| {
+                format!("{}: remove {} and run the same command again, to fetch it anew", key(), origin.path.display())
+            })?,
+            None => checked?,
+        }
         origins.insert(learner.name.clone(), origin);
     }
     Ok(origins)

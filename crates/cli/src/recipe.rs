@@ -150,8 +150,9 @@ impl Recipe {
                 learner.features,
                 known()
             );
-            learner.check_input(&self.features[&learner.features])?;
-            pretrained::validate(learner)?;
+            let front_end = &self.features[&learner.features];
+            learner.check_input(front_end)?;
+            pretrained::validate(learner, front_end)?;
         }
         self.statistics.validate().context("statistics")?;
         self.stack.validate().context("stack")

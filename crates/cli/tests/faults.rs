@@ -322,9 +322,12 @@ fn arguments_with_faults() {
     place.run("stack data").failed(&["data is no run", "splits.csv"]);
     place.run("evaluate nowhere").failed(&["nowhere is no run"]);
     place.run("predict data --out x.csv").failed(&["data is no run"]);
-    place.run("nets export resnet51 --out x.onnx").failed(&["resnet51", "resnet50"]);
-    place.run("nets export resnet18 --weights recipe.toml --out x.onnx").failed(&["recipe.toml", "safetensors"]);
-    place.run("nets export resnet18 --classes 0 --out x.onnx").failed(&["--classes 0"]);
+    for hub in ["", "not a url", "huggingface.co", "https://", "ftp://host"] {
+        let mut train = place.command(TRAIN);
+        train.args(["--hub", hub]);
+        let ran = Ran::of(train, hub);
+        assert!(ran.code == Some(2) && ran.stderr.contains("https:// or http://"), "{ran}");
+    }
     place.run("synth --out s --train-clips 3").failed(&["train_clips is 3"]);
     place.run("synth --out empty").failed(&["empty: the folder is not empty"]);
     assert!(["x.csv", "x.onnx", "s"].iter().all(|name| !place.path(name).exists()));

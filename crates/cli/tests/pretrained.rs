@@ -135,6 +135,13 @@ fn faults_of_a_file_are_told_before_anything_is_heard() {
     tell(read("resnet_nano.pth").map(|bytes| bytes[..500_000].to_vec()), &["not a readable file of weights"]);
     tell(Some(b"<html>Not Found</html>".to_vec()), &["not a readable file of weights"]);
 
+    // The published weights are not asked for where they could not be taken.
+    let audioset = recipe("pretrained = \"audioset\"").replace("\"resnet_nano\"", "\"cnn14\"");
+    place.write("recipe.toml", &audioset);
+    let ran = place.run(&format!("{TRAIN} --hub http://localhost:1"));
+    assert!(!ran.stderr.contains("weights of https://"), "{ran}");
+    ran.failed(&["learner a: pretrained = \"audioset\"", "features of 1 channel, not of 3", "deltas = false"]);
+
     place.write("recipe.toml", recipe("pretrained = \"imagnet\""));
     place.run(TRAIN).failed(&["pretrained = \"imagnet\"", "a name of published weights (imagenet, audioset)"]);
 }
@@ -150,6 +157,21 @@ fn command(place: &Place, words: &str) -> Command {
     }
     command.env("HF_HOME", place.path("hf"));
     command
+}
+
+#[test]
+fn other_weights_in_the_cache_are_told_with_what_to_do() {
+    let place = place("pretrained-cache", "");
+    let hub = Server::new(|_, _| Answer::status("404 Not Found"));
+    let folder = "hf/hub/models--timm--resnet18.tv_in1k";
+    let file = format!("{folder}/snapshots/{COMMIT}/model.safetensors");
+    place.write(&format!("{folder}/refs/main"), COMMIT);
+    place.write(&file, std::fs::read(golden("thin.safetensors")).unwrap());
+    place.write("recipe.toml", recipe("pretrained = \"imagenet\"").replace("resnet_nano", "resnet18"));
+    let words = format!("{TRAIN} --hub {}", hub.url());
+    let remove = format!("remove {} and run", place.path(&file).display());
+    Ran::of(command(&place, &words), &words).failed(&[&remove, "do not fit the network", "layer4.1.bn2.weight"]);
+    assert_eq!(hub.requests().len(), 0);
 }
 
 /// Weights of a size that training can begin with.
@@ -238,7 +260,43 @@ fn pytorch_s_files_are_exported_as_others() {
     place.run(&format!("nets export resnet_nano --weights {} --out pth.onnx", pth.display())).done();
     place.run("nets export resnet_nano --weights nano.safetensors --out st.onnx").done();
     assert!(place.read("pth.onnx") == place.read("st.onnx"));
+    // Heads that tell nothing apart.
+    for classes in [0, 1] {
+        let mut one = Weights::read(&pth).unwrap();
+        for name in ["fc.weight", "fc.bias"] {
+            let array = one.0.get_mut(name).unwrap();
+            array.data.truncate(array.data.len() / array.shape[0] * classes);
+            array.shape[0] = classes;
+        }
+        place.write("one.safetensors", one.to_safetensors().unwrap());
+        let head = format!("one.safetensors: fc.weight is a head of {classes}, and");
+        place.run("nets export resnet_nano --weights one.safetensors --out no.onnx").failed(&[&head]);
+    }
     let words = format!("nets export resnet_nano --weights {} --out no.onnx", golden("call_top.pth").display());
     place.run(&words).failed(&["call_top.pth", "posix.system"]);
     assert!(!place.path("no.onnx").exists());
+}
+
+#[test]
+fn exports_that_cannot_be_are_refused_and_leave_nothing() {
+    let place = Place::new("pretrained-no-export");
+    let export = |words: &str| place.run(&format!("nets export {words} --out no.onnx"));
+    export("resnet51").failed(&["resnet51", "resnet50"]);
+    place.write("recipe.toml", RECIPE);
+    export("resnet18 --weights recipe.toml").failed(&["recipe.toml", "safetensors"]);
+    export("resnet18 --classes 0").failed(&["--classes 0"]);
+    for classes in ["10000000000", "9223372036854775807", "18446744073709551615"] {
+        export(&format!("resnet_nano --classes {classes}")).failed(&["resnet_nano: ", "cannot hold 2 GiB"]);
+    }
+    assert!(!place.path("no.onnx").exists());
+
+    // What a killed export left a while ago goes; what may still be written stays.
+    for name in [".earmark-old", ".earmark-new"] {
+        place.write(name, "");
+    }
+    let old = std::fs::File::options().write(true).open(place.path(".earmark-old")).unwrap();
+    old.set_modified(std::time::SystemTime::now() - std::time::Duration::from_secs(90_000)).unwrap();
+    place.run("nets export resnet_nano --out m.onnx").done();
+    let left: Vec<String> = place.tree("").into_keys().collect();
+    assert_eq!(left, [".earmark-new", "m.onnx", "recipe.toml"]);
 }

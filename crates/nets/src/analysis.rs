@@ -83,9 +83,9 @@ pub struct Parameter {
 }
 
 impl Parameter {
-    /// The number of values.
+    /// The number of values; the greatest number there is, where there would be more.
     pub fn len(&self) -> usize {
-        self.shape.iter().product()
+        self.shape.iter().fold(1, |product: usize, &side| product.saturating_mul(side))
     }
 
     /// Whether it holds nothing.
@@ -105,19 +105,20 @@ impl Node {
         };
         use Role::{Learned, Statistic};
         // How many values go in and out of a layer at one place; torch counts all outputs, whatever the groups.
-        let init = |fan_in: usize, fan_out: usize| match self.initialization {
-            Initialization::Glorot => Init::Uniform((6.0 / (fan_in + fan_out) as f64).sqrt()),
-            Initialization::He if matches!(self.op, Op::Conv2d { .. }) => Init::Normal((2.0 / fan_out as f64).sqrt()),
-            Initialization::He | Initialization::Torch => Init::Uniform(1.0 / (fan_in as f64).sqrt()),
+        let init = |fan_in: f64, fan_out: f64| match self.initialization {
+            Initialization::Glorot => Init::Uniform((6.0 / (fan_in + fan_out)).sqrt()),
+            Initialization::He if matches!(self.op, Op::Conv2d { .. }) => Init::Normal((2.0 / fan_out).sqrt()),
+            Initialization::He | Initialization::Torch => Init::Uniform(1.0 / fan_in.sqrt()),
         };
-        let bias_init = |fan_in: usize| match self.initialization {
+        let bias_init = |fan_in: f64| match self.initialization {
             Initialization::Glorot => Init::Constant(0.0),
-            Initialization::He | Initialization::Torch => Init::Uniform(1.0 / (fan_in as f64).sqrt()),
+            Initialization::He | Initialization::Torch => Init::Uniform(1.0 / fan_in.sqrt()),
         };
         match self.op {
             Op::Conv2d { inputs, outputs, window, groups, bias } => {
                 let [height, width] = window.kernel;
-                let (fan_in, fan_out) = (inputs / groups * height * width, outputs * height * width);
+                let area = (height * width) as f64;
+                let (fan_in, fan_out) = ((inputs / groups) as f64 * area, outputs as f64 * area);
                 let shape = vec![outputs, inputs / groups, height, width];
                 let weight = parameter("weight", shape, Learned, init(fan_in, fan_out));
                 let bias = bias.then(|| parameter("bias", vec![outputs], Learned, bias_init(fan_in)));
@@ -133,8 +134,8 @@ impl Node {
             }
             Op::Linear { inputs, outputs } => {
                 vec![
-                    parameter("weight", vec![outputs, inputs], Learned, init(inputs, outputs)),
-                    parameter("bias", vec![outputs], Learned, bias_init(inputs)),
+                    parameter("weight", vec![outputs, inputs], Learned, init(inputs as f64, outputs as f64)),
+                    parameter("bias", vec![outputs], Learned, bias_init(inputs as f64)),
                 ]
             }
             _ => Vec::new(),
@@ -146,8 +147,11 @@ impl Node {
             path: self.path.clone(),
             shapes: inputs.iter().map(|shape| shape.to_vec()).collect(),
         };
-        if let Op::Input { channels } = self.op {
+        if let Op::Input { channels, bins } = self.op {
             return match input.get(1) {
+                Some(_) if bins.is_some_and(|bins| input.get(2) != Some(&bins)) => {
+                    Err(ShapeError::Mismatch { path: self.path.clone(), shapes: vec![input.to_vec()] })
+                }
                 Some(&given) if given == channels && input.len() == 4 => Ok(input.to_vec()),
                 given => Err(ShapeError::Channels { expected: channels, given: given.copied().unwrap_or(0) }),
             };
@@ -214,9 +218,12 @@ impl Graph {
         self.nodes().iter().flat_map(Node::parameters).collect()
     }
 
-    /// The number of learned values: what papers and torchvision call the parameters.
+    /// The number of learned values: what papers and torchvision call the parameters. Like the FLOPs the greatest number
+    /// there is, where there would be more.
     pub fn parameter_count(&self) -> usize {
-        self.parameters().iter().filter(|parameter| parameter.role == Role::Learned).map(Parameter::len).sum()
+        let parameters = self.parameters();
+        let learned = parameters.iter().filter(|parameter| parameter.role == Role::Learned);
+        learned.map(Parameter::len).fold(0, usize::saturating_add)
     }
 
     /// FLOPs of one forward pass, counted as fvcore and the papers do: one for a multiplication with its addition, in
@@ -227,14 +234,15 @@ impl Graph {
     pub fn flops(&self, input: [usize; 4]) -> Result<u64, ShapeError> {
         let shapes = self.shapes(input)?;
         let per_node = self.nodes().iter().zip(&shapes).map(|(node, shape)| {
-            let outputs: usize = shape.iter().product();
             let each = match node.op {
-                Op::Conv2d { inputs, window, groups, .. } => inputs / groups * window.kernel[0] * window.kernel[1],
+                Op::Conv2d { inputs, window: Window { kernel: [height, width], .. }, groups, .. } => {
+                    (inputs / groups).saturating_mul(height * width)
+                }
                 Op::Linear { inputs, .. } => inputs,
                 _ => 0,
             };
-            outputs as u64 * each as u64
+            shape.iter().fold(each as u64, |product, &side| product.saturating_mul(side as u64))
         });
-        Ok(per_node.sum())
+        Ok(per_node.fold(0, u64::saturating_add))
     }
 }

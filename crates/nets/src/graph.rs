@@ -49,6 +49,8 @@ pub enum Op {
     Input {
         /// Number of channels: 3 for features with deltas, 1 for the wave.
         channels: usize,
+        /// Number of bins, where only one will do.
+        bins: Option<usize>,
     },
     /// Two-dimensional convolution.
     Conv2d {
@@ -176,8 +178,13 @@ impl Graph {
     pub fn input_channels(&self) -> usize {
         self.nodes
             .iter()
-            .find_map(|node| if let Op::Input { channels } = node.op { Some(channels) } else { None })
+            .find_map(|node| if let Op::Input { channels, .. } = node.op { Some(channels) } else { None })
             .unwrap_or(0)
+    }
+
+    /// Bins of the input, where only one number will do.
+    pub fn bins(&self) -> Option<usize> {
+        self.nodes.iter().find_map(|node| if let Op::Input { bins, .. } = node.op { bins } else { None })
     }
 
     /// Number of logits: what the head gives.
@@ -210,8 +217,15 @@ impl Builder {
 
     /// A graph with only its input, whose layers will start in another way.
     pub fn initialized(channels: usize, initialization: Initialization) -> Self {
-        let input = Node { path: "x".to_owned(), op: Op::Input { channels }, inputs: Vec::new(), initialization };
+        let op = Op::Input { channels, bins: None };
+        let input = Node { path: "x".to_owned(), op, inputs: Vec::new(), initialization };
         Self { nodes: vec![input], channels: vec![channels], initialization }
+    }
+
+    /// For an input of so many bins and of no other number.
+    pub fn bins(mut self, bins: usize) -> Self {
+        self.nodes[0].op = Op::Input { channels: self.channels[0], bins: Some(bins) };
+        self
     }
 
     fn push(&mut self, path: &str, op: Op, inputs: &[NodeId], channels: usize) -> NodeId {

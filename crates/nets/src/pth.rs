@@ -1,8 +1,9 @@
 //! PyTorch's own files, `.pth` and `.pt`: the arrays in them.
 //!
 //! They are pickles, programs for Python that may call anything. The reader runs none: it knows the few calls that make
-//! tensors, and keeps of any other only its name. A file with another one than those below is refused, as PyTorch itself
-//! does by default (`weights_only`).
+//! tensors, and keeps of any other only its name. A file whose values come from another call than those below is refused.
+//! Two things that PyTorch refuses by default (`weights_only`) are read: a file with a call whose result is thrown away,
+//! which the reader does not tell of, and a network saved whole, whose class is only a name here.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -64,7 +65,7 @@ pub fn read(path: &Path) -> Result<Weights, WeightsError> {
         let array = Array::finite(&name, tensor.shape().to_vec(), values(&bytes))?;
         arrays.insert(name, array);
     }
-    Ok(Weights(arrays))
+    Ok(Weights::unwrapped(arrays))
 }
 
 /// The key under which the weights are; none where they are at the top.

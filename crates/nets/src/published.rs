@@ -27,6 +27,13 @@ pub enum Source {
     },
 }
 
+impl Pretrained {
+    /// Channels of what the network has learned from: 3 of a picture, 1 of a sound.
+    pub fn channels(&self) -> usize {
+        if self.data == AUDIOSET { 1 } else { 3 }
+    }
+}
+
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -154,7 +154,9 @@ pub fn find(name: &str) -> Result<&'static Variant, UnknownVariant> {
         return Ok(variant);
     }
     let mut names: Vec<&'static str> = variants().map(|variant| variant.name).collect();
-    names.sort_by_key(|candidate| edit_distance(name, candidate));
+    // Who leaves out a name's end, such as `_32x4d`, means none of the names that are as short.
+    let asked = name.to_lowercase();
+    names.sort_by_key(|candidate| (!candidate.starts_with(&asked), edit_distance(&asked, candidate)));
     names.truncate(3);
     Err(UnknownVariant { name: name.to_owned(), nearest: names })
 }
@@ -269,8 +271,21 @@ mod tests {
 
     #[test]
     fn unknown_names_bring_the_nearest() {
-        let error = find("resnet5O").unwrap_err();
-        assert_eq!(error.nearest[0], "resnet50");
+        for (asked, nearest) in [
+            ("resnet5O", "resnet50"),
+            ("ResNet50", "resnet50"),
+            ("resnext50", "resnext50_32x4d"),
+            ("seresnext50", "seresnext50_32x4d"),
+            ("SEResNeXt50", "seresnext50_32x4d"),
+            ("wave_resnext50", "wave_resnext50_32x4d"),
+        ] {
+            assert_eq!(find(asked).unwrap_err().nearest[0], nearest, "{asked}");
+        }
+        let all = |asked: &str| find(asked).unwrap_err().nearest.into_iter().collect::<BTreeSet<_>>();
+        let resnext101 = ["resnext101_32x4d", "resnext101_32x8d", "resnext101_64x4d"];
+        assert_eq!(all("resnext101"), BTreeSet::from(resnext101));
+        let wave = ["wave_resnext50_32x4d", "wave_resnext101_32x4d", "wave_resnext_nano"];
+        assert_eq!(all("Wave_ResNeXt"), BTreeSet::from(wave));
         assert!(find("").is_err());
     }
 

@@ -49,15 +49,11 @@ pub enum WeightsError {
     NotFinite(String),
 }
 
-/// The most names of a kind in a message; the error has all.
-const MOST_NAMES: usize = 20;
-
 fn list(missing: &[String], extra: &[String], misshaped: &[String]) -> String {
     let part = |what: &str, names: &[String]| match names {
         [] => None,
         [one] => Some(format!("{what}: {one}")),
-        many if many.len() <= MOST_NAMES => Some(format!("{} {what}: {}", many.len(), many.join(", "))),
-        many => Some(format!("{} {what}: {}, ...", many.len(), many[..MOST_NAMES].join(", "))),
+        many => Some(format!("{} {what}: {}", many.len(), many.join(", "))),
     };
     let parts = [part("missing", missing), part("too many", extra), part("of another shape", misshaped)];
     parts.into_iter().flatten().collect::<Vec<_>>().join("; ")
@@ -89,10 +85,14 @@ impl Array {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Weights(pub BTreeMap<String, Array>);
 
+/// What all names begin with that `DataParallel` or `DistributedDataParallel` has saved.
+const WRAPPER: &str = "module.";
+
 /// What networks of PyTorch keep beside what they have learned: counters of batches, and the constants of PANNs' front
 /// end, which is no part of a network here.
 pub(crate) fn is_no_weight(name: &str) -> bool {
     let panns = ["spectrogram_extractor.", "logmel_extractor."];
+    let name = name.strip_prefix(WRAPPER).unwrap_or(name);
     name.ends_with("num_batches_tracked") || panns.iter().any(|prefix| name.starts_with(prefix))
 }
 
@@ -117,7 +117,7 @@ impl Weights {
     }
 
     /// Reads a safetensors file's bytes; `f16` and `bf16` become `f32`. Torch's counters of batches and the constants of
-    /// PANNs' front end are left out.
+    /// PANNs' front end are left out, and the `module.` that stands before all names where several GPUs have trained.
     ///
     /// # Errors
     /// Damaged bytes, other types of values, values that are not finite.
@@ -137,7 +137,15 @@ impl Weights {
             let array = Array::finite(&name, view.shape().to_vec(), data)?;
             arrays.insert(name, array);
         }
-        Ok(Self(arrays))
+        Ok(Self::unwrapped(arrays))
+    }
+
+    /// Arrays of a file, without what PyTorch puts before all names where several GPUs have trained.
+    pub(crate) fn unwrapped(arrays: BTreeMap<String, Array>) -> Self {
+        if !arrays.keys().all(|name| name.starts_with(WRAPPER)) {
+            return Self(arrays);
+        }
+        Self(arrays.into_iter().map(|(name, array)| (name[WRAPPER.len()..].to_owned(), array)).collect())
     }
 
     /// Whether no value is NaN or infinite.
@@ -229,6 +237,20 @@ mod tests {
             assert!(message.contains(expected), "{message}");
         }
         zeros(&graph).check(&graph).unwrap();
+        let message = Weights::default().check(&graph).unwrap_err().to_string();
+        assert!(graph.parameters().iter().all(|parameter| message.contains(&parameter.name)), "{message}");
+    }
+
+    #[test]
+    fn what_stands_before_all_names_is_no_part_of_them() {
+        let array = Array { shape: vec![1], data: vec![1.0] };
+        let weights = |names: &[&str]| Weights(names.iter().map(|name| (name.to_string(), array.clone())).collect());
+        let read = |names: &[&str]| Weights::from_safetensors(&weights(names).to_safetensors().unwrap()).unwrap();
+        let wrapped =
+            ["module.fc.bias", "module.module.a", "module.bn1.num_batches_tracked", "module.logmel_extractor.melW"];
+        assert_eq!(read(&wrapped), weights(&["fc.bias", "module.a"]));
+        let not_all = ["module.fc.bias", "fc.weight"];
+        assert_eq!(read(&not_all), weights(&not_all));
     }
 
     #[test]

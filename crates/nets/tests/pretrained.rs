@@ -46,6 +46,30 @@ fn files_that_ask_for_code_are_refused() {
     assert!(error.contains("announces arrays of 4000000000"), "{error}");
 }
 
+/// What `docs/pretrained.md` says of files that PyTorch would refuse.
+#[test]
+fn nothing_of_a_file_is_run_where_it_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, called) = (folder.path().join("weights"), folder.path().join("called"));
+    let old = std::fs::read(golden("thin_legacy.pth")).unwrap();
+    // `os.system("touch called")`, whose result is dropped at once, or kept in the memo and dropped.
+    let start = old.windows(13).position(|bytes| bytes == b"\x80\x02ccollection").unwrap() + 2;
+    let command = format!("touch {}", called.display());
+    let mut call = b"cposix\nsystem\nX".to_vec();
+    call.extend((command.len() as u32).to_le_bytes());
+    call.extend(command.as_bytes());
+    call.extend(b"\x85R");
+    for dropped in [&b"0"[..], b"r\xff\xff\0\x000"] {
+        std::fs::write(&path, [&old[..start], &call, dropped, &old[start..]].concat()).unwrap();
+        assert_eq!(Weights::read(&path).unwrap(), Weights::read(&golden("thin.pth")).unwrap());
+    }
+    assert!(!called.exists());
+    // `torch.save(torch.nn.Linear(2, 1))`, the network itself.
+    let whole = Weights::read(&golden("../../fuzz/corpus/weights/module.pth")).unwrap();
+    let shapes: Vec<_> = whole.0.iter().map(|(name, array)| (name.as_str(), array.shape.as_slice())).collect();
+    assert_eq!(shapes, [("bias", &[1][..]), ("weight", &[1, 2])]);
+}
+
 #[test]
 fn damaged_files_are_errors() {
     let folder = tempfile::tempdir().unwrap();

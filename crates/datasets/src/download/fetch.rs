@@ -10,7 +10,7 @@ use ureq::{Agent, Body};
 
 use super::error::DownloadError;
 use super::http::{Fault, agent, fault, number, passing, refusal, text, version, words};
-use super::part::{Part, Writer, remove};
+use super::part::{Part, Writer};
 use super::sums::{Sum, of_file};
 use super::{Event, Network, Step, Tell};
 
@@ -36,15 +36,12 @@ pub(super) struct Wanted<'a> {
 /// Brings a file into `folder`, unless it is there, and checks its checksum.
 pub(super) fn fetch(wanted: &Wanted, folder: &Path, network: &Network, tell: Tell) -> Result<PathBuf, DownloadError> {
     let whole = folder.join(wanted.file);
+    if wanted.is_there(&whole, tell)? {
+        return Ok(whole);
+    }
     if whole.is_file() {
-        match wanted.check(&whole, tell) {
-            Ok(()) => return Ok(whole),
-            Err(DownloadError::WrongSum { .. }) => {
-                tell(Event::Note(&format!("{}: not the published file; it is fetched anew", whole.display())));
-                remove(&whole)?;
-            }
-            Err(error) => return Err(error),
-        }
+        // It may be another program's, and is better than none: it stays until the new one takes its place.
+        tell(Event::Note(&format!("{}: not the published file; it is fetched anew", whole.display())));
     }
     let part = Part::new(folder, wanted.file, &wanted.url)?;
     let agent = agent(&wanted.url, network);
@@ -72,6 +69,14 @@ pub(super) fn fetch(wanted: &Wanted, folder: &Path, network: &Network, tell: Tel
 }
 
 impl Wanted<'_> {
+    /// Whether the file is there and has the published checksum.
+    pub(super) fn is_there(&self, path: &Path, tell: Tell) -> Result<bool, DownloadError> {
+        match path.is_file().then(|| self.check(path, tell)) {
+            None | Some(Err(DownloadError::WrongSum { .. })) => Ok(false),
+            Some(checked) => checked.map(|()| true),
+        }
+    }
+
     /// Holds a file against the published checksum.
     fn check(&self, path: &Path, tell: Tell) -> Result<(), DownloadError> {
         let Some(expected) = self.sum else { return Ok(()) };

@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use ureq::http::{HeaderMap, StatusCode, header};
 use ureq::tls::{RootCerts, TlsConfig};
-use ureq::{Agent, Error};
+use ureq::{Agent, Error, Timeout};
 
 use super::Network;
 use super::error::DownloadError;
 use super::part::Version;
+
+const SILENT: &str = "the server went silent";
 
 /// What ends an attempt before the file is whole.
 pub(super) enum Fault {
@@ -68,8 +70,10 @@ pub(super) fn fault(url: &str, error: Error) -> Fault {
         // What TLS has against the server.
         Error::Io(error) if error.kind() == ErrorKind::InvalidData => certificates(&error),
         Error::Io(error) => return passing(words(&error)),
+        Error::Timeout(Timeout::Resolve | Timeout::Connect) => return passing("the server does not answer"),
+        Error::Timeout(_) => return passing(SILENT),
         Error::HostNotFound => return passing("the server's name is not known; is there a network?"),
-        error @ (Error::Timeout(_) | Error::Protocol(_) | Error::ConnectionFailed | Error::ConnectProxyFailed(_)) => {
+        error @ (Error::Protocol(_) | Error::ConnectionFailed | Error::ConnectProxyFailed(_)) => {
             return passing(error);
         }
         Error::TooManyRedirects => "it redirects in a circle, or too often".to_owned(),
@@ -90,7 +94,7 @@ pub(super) fn words(error: &io::Error) -> String {
         ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted => {
             "the connection broke".to_owned()
         }
-        ErrorKind::TimedOut | ErrorKind::WouldBlock => "the server went silent".to_owned(),
+        ErrorKind::TimedOut | ErrorKind::WouldBlock => SILENT.to_owned(),
         _ => error.to_string(),
     }
 }

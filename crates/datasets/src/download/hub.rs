@@ -114,10 +114,14 @@ pub fn released_file(
     tell: Tell,
 ) -> Result<PublishedFile, DownloadError> {
     let file = url.split(['?', '#']).next().unwrap_or(url).rsplit('/').next().unwrap_or(url);
-    create_folder(folder)?;
-    let _held = lock(&folder.join(format!("{file}.lock")), tell)?;
     let wanted = Wanted { name: file, file, url: url.to_owned(), size: None, sum: Some(sum), limit: LIMIT };
-    let path = fetch(&wanted, folder, network, tell)?;
+    let path = folder.join(file);
+    // A cache that is there may be one that nobody can write to.
+    if !wanted.is_there(&path, tell)? {
+        create_folder(folder)?;
+        let _held = lock(&folder.join(format!("{file}.lock")), tell)?;
+        fetch(&wanted, folder, network, tell)?;
+    }
     let sha256 = earmark_files::sha256_file(&path)?;
     Ok(PublishedFile { path, sha256 })
 }
@@ -230,15 +234,17 @@ fn lock(path: &Path, tell: Tell) -> Result<File, DownloadError> {
     Ok(file)
 }
 
-/// Puts a blob under its name in a snapshot, by a link where the system has them.
+/// Puts a blob under its name in a snapshot, by a link where the system has them. A link of before, which may lead to
+/// another blob, is there until this one takes its place.
 fn link(blob: &Path, path: &Path) -> Result<(), DownloadError> {
     create_folder(path.parent().unwrap_or(path))?;
-    // A link of before may lead to another blob.
-    super::part::remove(path)?;
     #[cfg(unix)]
     {
         let up = Path::new("../../blobs").join(blob.file_name().unwrap_or_default());
-        std::os::unix::fs::symlink(up, path).map_err(write_failed(path))
+        let beside = path.with_extension("link");
+        super::part::remove(&beside)?;
+        std::os::unix::fs::symlink(up, &beside).map_err(write_failed(&beside))?;
+        std::fs::rename(&beside, path).map_err(write_failed(path))
     }
     #[cfg(not(unix))]
     std::fs::rename(blob, path).map_err(write_failed(path))

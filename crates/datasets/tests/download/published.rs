@@ -193,6 +193,61 @@ fn a_damaged_file_of_the_cache_is_fetched_anew() {
 }
 
 #[test]
+fn what_is_damaged_stays_until_a_whole_file_takes_its_place() {
+    let bytes = noise(50_000);
+    let damaged = &bytes[..1000];
+    let owned = bytes.clone();
+    let pair = Pair::new(&bytes, move |n, request| match n {
+        1..=3 => Answer::status("503 Service Unavailable"),
+        _ => Answer::good(request, &owned),
+    });
+    let file = pair.get("timm/net.tv_in1k").0.unwrap();
+    std::fs::write(pair.path("blobs").join(&file.sha256), damaged).unwrap();
+    fails(pair.get("timm/net.tv_in1k").0, &["503"]);
+    assert_eq!(std::fs::read(&file.path).unwrap(), damaged);
+    assert_eq!(pair.get("timm/net.tv_in1k").0.unwrap(), file);
+    assert_eq!(std::fs::read(&file.path).unwrap(), bytes);
+    assert_eq!(std::fs::read_dir(file.path.parent().unwrap()).unwrap().count(), 1, "nothing but the link is left");
+
+    let owned = bytes.clone();
+    let server = Server::new(move |n, request| match n {
+        0..3 => Answer::status("503 Service Unavailable"),
+        _ => Answer::good(request, &owned),
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("net.pth");
+    std::fs::write(&path, damaged).unwrap();
+    let (url, sum) = (format!("{}/net.pth", server.url()), Sum::Sha256(earmark_files::sha256(&bytes)));
+    let get = || released_file(&url, &sum, folder.path(), &network(), &mut |_| ());
+    fails(get(), &["503"]);
+    assert_eq!(std::fs::read(&path).unwrap(), damaged);
+    get().unwrap();
+    assert_eq!(std::fs::read(&path).unwrap(), bytes);
+}
+
+#[test]
+fn a_cache_that_is_there_is_not_written_to() {
+    let bytes = noise(20_000);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("net.pth");
+    std::fs::write(&path, &bytes).unwrap();
+    let sum = Sum::Sha256(earmark_files::sha256(&bytes)[..8].to_owned());
+    let url = "http://localhost:1/net.pth";
+    let file = released_file(url, &sum, folder.path(), &network(), &mut |_| ()).unwrap();
+    assert_eq!(file.path, path);
+    let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["net.pth"]);
+}
+
+#[test]
+fn a_hub_that_says_nothing_is_told_in_words() {
+    let server = Server::new(|_, _| Answer::status("").silent());
+    let hub = Hub { address: server.url(), cache: tempfile::tempdir().unwrap().path().to_owned(), offline: false };
+    let patience = Network { attempts: 1, read_timeout: Duration::from_millis(50), ..network() };
+    fails(hub.file("timm/x", "model.safetensors", &patience, &mut |_| ()), &["the server went silent"]);
+}
+
+#[test]
 fn two_at_once_fetch_once() {
     let bytes = noise(400_000);
     let pair = Pair::good(&bytes);

@@ -27,7 +27,7 @@ pub const VARIANTS: &[Variant] = &[
 
 /// The graph for the channels of the six blocks, for `inputs` channels and `classes`.
 pub fn network(channels: [usize; 6], inputs: usize, classes: usize) -> Graph {
-    let mut g = Builder::initialized(inputs, Initialization::Glorot);
+    let mut g = Builder::initialized(inputs, Initialization::Glorot).bins(BANDS);
     // A batch norm of each band, over channels and frames.
     let x = g.permute("bands", 0, [0, 2, 1, 3], BANDS);
     let x = g.batch_norm("bn0", x);

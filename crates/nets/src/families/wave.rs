@@ -34,7 +34,7 @@ pub const VARIANTS: &[Variant] = &[
 
 /// The graph of a body behind the branches, for `classes`; the input is `[batch, 1, 1, samples]`.
 pub fn network(config: &Config, classes: usize) -> Graph {
-    let mut g = Builder::new(1);
+    let mut g = Builder::new(1).bins(1);
     let branches: Vec<NodeId> = (1..).zip(BRANCHES).map(|(number, sizes)| branch(&mut g, number, sizes)).collect();
     let x = g.concat("front.concat", &branches);
     let x = g.permute("front.picture", x, [0, 2, 1, 3], 1);

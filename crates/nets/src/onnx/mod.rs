@@ -20,20 +20,19 @@ pub enum OnnxError {
     /// Protobuf files end at 2 GiB.
     #[error("the file would have {bytes} bytes, and an ONNX file cannot hold 2 GiB or more")]
     TooLarge {
-        /// Size of the file.
-        bytes: usize,
+        /// Size of the file, of its weights at least.
+        bytes: u128,
     },
 }
 
-/// A network as ONNX bytes: input `x` `[batch, channels, bins, frames]` (all but the channels free), output `logits`
-/// `[batch, classes]`.
+/// A network as ONNX bytes: input `x` `[batch, channels, bins, frames]` (batch and frames free, bins too where the network
+/// takes any number of them), output `logits` `[batch, classes]`.
 ///
 /// # Errors
 /// Weights that are not this network's, or 2 GiB and more of them.
 pub fn network(graph: &Graph, weights: &Weights) -> Result<Vec<u8>, OnnxError> {
     // Told before the weights are copied.
-    let bytes = graph.parameters().iter().map(|parameter| 4 * parameter.len()).sum();
-    fits(bytes)?;
+    check_size(graph)?;
     weights.check(graph)?;
     let last = graph.nodes().len() - 1;
     let value = |id: NodeId| match id {
@@ -52,7 +51,8 @@ pub fn network(graph: &Graph, weights: &Weights) -> Result<Vec<u8>, OnnxError> {
         .map(|(parameter, array)| TensorProto::f32(&parameter.name, &parameter.shape, &array.data))
         .collect();
     let classes = graph.classes();
-    let input = [Dim::Free("batch"), Dim::Fixed(graph.input_channels()), Dim::Free("bins"), Dim::Free("frames")];
+    let bins = graph.bins().map_or(Dim::Free("bins"), Dim::Fixed);
+    let input = [Dim::Free("batch"), Dim::Fixed(graph.input_channels()), bins, Dim::Free("frames")];
     let graph = GraphProto {
         name: "network".to_owned(),
         node: nodes.collect(),
@@ -61,6 +61,17 @@ pub fn network(graph: &Graph, weights: &Weights) -> Result<Vec<u8>, OnnxError> {
         output: vec![ValueInfoProto::tensor("logits", ELEM_F32, &[Dim::Free("batch"), Dim::Fixed(classes)])],
     };
     model(graph, &[("", OPSET)])
+}
+
+/// Checks that an ONNX file can hold a network's weights, before anybody has made them.
+///
+/// # Errors
+/// 2 GiB and more.
+pub fn check_size(graph: &Graph) -> Result<(), OnnxError> {
+    let values =
+        |shape: Vec<usize>| shape.into_iter().fold(1_u128, |product, side| product.saturating_mul(side as u128));
+    let bytes = graph.parameters().into_iter().map(|parameter| values(parameter.shape).saturating_mul(4));
+    fits(bytes.fold(0, u128::saturating_add))
 }
 
 /// A graph as the bytes of a whole ONNX file, with the operator sets (domain, version) that it uses.
@@ -77,11 +88,11 @@ pub fn model(graph: GraphProto, opsets: &[(&str, i64)]) -> Result<Vec<u8>, OnnxE
         opset_import: opsets.iter().map(opset).collect(),
         metadata_props: Vec::new(),
     };
-    fits(model.encoded_len())?;
+    fits(model.encoded_len() as u128)?;
     Ok(model.encode_to_vec())
 }
 
-fn fits(bytes: usize) -> Result<(), OnnxError> {
+fn fits(bytes: u128) -> Result<(), OnnxError> {
     if bytes < 1 << 31 { Ok(()) } else { Err(OnnxError::TooLarge { bytes }) }
 }
 
@@ -150,7 +161,8 @@ fn operators(node: &Node, mut inputs: Vec<String>, output: String) -> Vec<NodePr
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::registry::find;
+    use crate::registry::{Input, find, variants};
+    use crate::weights::Array;
 
     #[test]
     fn files_of_two_gibibytes_are_refused_with_the_reason() {
@@ -158,5 +170,54 @@ mod tests {
         let error = written(260_000).unwrap_err().to_string();
         assert!(error.contains("cannot hold 2 GiB"), "{error}");
         assert!(matches!(written(250_000), Err(OnnxError::Weights(_))));
+    }
+
+    #[test]
+    fn sizes_beyond_all_numbers_are_told_as_others() {
+        for (classes, channels) in [(10_000_000_000, 3), (usize::MAX / 2, 3), (usize::MAX, 3), (2, usize::MAX)] {
+            for variant in variants() {
+                let graph = variant.graph(channels, classes);
+                if variant.input == Input::Wave && classes == 2 {
+                    continue;
+                }
+                let error = network(&graph, &Weights::default()).unwrap_err();
+                let least = 4 * classes.max(channels) as u128;
+                assert!(matches!(error, OnnxError::TooLarge { bytes } if bytes > least), "{}: {error}", variant.name);
+                assert!(graph.parameter_count() >= classes.max(channels), "{}", variant.name);
+            }
+        }
+        let graph = find("resnet_nano").unwrap().graph(3, usize::MAX);
+        assert_eq!(graph.parameter_count(), usize::MAX);
+        assert_eq!(graph.flops([1, 3, 64, 150]), Ok(u64::MAX));
+    }
+
+    #[test]
+    fn sides_of_the_input_are_fixed_where_only_one_runs() {
+        for variant in variants() {
+            let graph = variant.graph(variant.channels(), 2);
+            let fixed = match variant.input {
+                Input::Features => None,
+                Input::Bins(bins) => Some(bins),
+                Input::Wave => Some(1),
+            };
+            assert_eq!(graph.bins(), fixed, "{}", variant.name);
+            let [batch, channels, bins, frames] = variant.example(1, 150);
+            let other = graph.shapes([batch, channels, bins + 1, frames]);
+            assert_eq!(other.is_ok(), fixed.is_none(), "{}", variant.name);
+        }
+        let graph = find("cnn14_nano").unwrap().graph(1, 2);
+        let arrays = graph.parameters().into_iter().map(|parameter| {
+            (parameter.name.clone(), Array { data: vec![0.0; parameter.len()], shape: parameter.shape })
+        });
+        let bytes = network(&graph, &Weights(arrays.collect())).unwrap();
+        let input = ModelProto::decode(&bytes[..]).unwrap().graph.unwrap().input;
+        assert_eq!(
+            input,
+            [ValueInfoProto::tensor(
+                "x",
+                ELEM_F32,
+                &[Dim::Free("batch"), Dim::Fixed(1), Dim::Fixed(64), Dim::Free("frames"),]
+            )]
+        );
     }
 }
