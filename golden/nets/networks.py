@@ -1,6 +1,8 @@
 """Every network of Earmark's registry, made by the reference libraries; their sizes stand here a second time, so that an
 error in ours is seen."""
 
+from functools import partial
+
 import timm
 import torch
 import torchvision
@@ -142,7 +144,7 @@ def build(name, channels=3, classes=10):
     if name in WAVE_BODIES:
         return WaveResNet(**WAVE_BODIES[name], num_classes=classes, zero_init_last=False)
     if name in WAVE_NANO:
-        return resnet(RESNETS[WAVE_NANO[name]], 1, classes, network=WaveResNet)
+        return resnet(RESNETS[WAVE_NANO[name]], 1, classes, network=partial(WaveResNet, rows=16))
     if name == "xception_nano":
         return XceptionNano(channels, classes)
     if name == "dpn_nano":

@@ -6,20 +6,18 @@ from timm.models.resnet import ResNet
 from torch import nn
 from torch.nn import functional
 
-WIDTH = 32
-
 
 class Branch(nn.Module):
-    """`[batch, 1, 1, samples]` to `[batch, 32, 1, samples // (stride * pool)]`."""
+    """`[batch, 1, 1, samples]` to `[batch, rows, 1, samples // (stride * pool)]`."""
 
-    def __init__(self, kernel, stride, pool):
+    def __init__(self, rows, kernel, stride, pool):
         super().__init__()
         # So many zeros that the length becomes `samples // stride`.
         self.padding = (kernel // 2, kernel // 2 - (stride - 1))
-        self.conv1 = nn.Conv2d(1, WIDTH, (1, kernel), (1, stride), bias=False)
-        self.bn1 = nn.BatchNorm2d(WIDTH)
-        self.conv2 = nn.Conv2d(WIDTH, WIDTH, (1, 3), padding=(0, 1), bias=False)
-        self.bn2 = nn.BatchNorm2d(WIDTH)
+        self.conv1 = nn.Conv2d(1, rows, (1, kernel), (1, stride), bias=False)
+        self.bn1 = nn.BatchNorm2d(rows)
+        self.conv2 = nn.Conv2d(rows, rows, (1, 3), padding=(0, 1), bias=False)
+        self.bn2 = nn.BatchNorm2d(rows)
         self.pool = nn.MaxPool2d((1, pool))
 
     def forward(self, x):
@@ -30,13 +28,13 @@ class Branch(nn.Module):
 
 
 class Front(nn.Module):
-    """`[batch, 1, 1, samples]` to a picture `[batch, 1, 96, samples // 150]`."""
+    """`[batch, 1, 1, samples]` to a picture `[batch, 1, 3 * rows, samples // 150]`."""
 
-    def __init__(self):
+    def __init__(self, rows):
         super().__init__()
-        self.branch1 = Branch(11, 1, 150)
-        self.branch2 = Branch(51, 5, 30)
-        self.branch3 = Branch(101, 10, 15)
+        self.branch1 = Branch(rows, 11, 1, 150)
+        self.branch2 = Branch(rows, 51, 5, 30)
+        self.branch3 = Branch(rows, 101, 10, 15)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
@@ -49,10 +47,10 @@ class Front(nn.Module):
 class WaveResNet(ResNet):
     """timm's ResNet of one input channel behind the front end; its parameters keep their names."""
 
-    def __init__(self, *arguments, in_chans=1, **settings):
+    def __init__(self, *arguments, in_chans=1, rows=32, **settings):
         assert in_chans == 1, "sound has one channel"
         super().__init__(*arguments, in_chans=1, **settings)
-        self.front = Front()
+        self.front = Front(rows)
 
     def forward(self, x):
         return super().forward(self.front(x))

@@ -232,11 +232,13 @@ mod tests {
 
     #[test]
     fn a_wave_of_any_length_is_one_picture() {
-        let graph = find("wave_resnet_nano").unwrap().graph(1, 2);
-        for samples in (12_000..12_320).chain([66_150]) {
-            let shapes = graph.shapes([1, 1, 1, samples]).unwrap();
-            let picture = graph.nodes().iter().position(|node| node.path == "front.picture").unwrap();
-            assert_eq!(shapes[picture], [1, 1, 96, samples / 150]);
+        for (name, rows) in [("wave_resnet50", 96), ("wave_resnet_nano", 48)] {
+            let graph = find(name).unwrap().graph(1, 2);
+            for samples in (12_000..12_320).chain([66_150]) {
+                let shapes = graph.shapes([1, 1, 1, samples]).unwrap();
+                let picture = graph.nodes().iter().position(|node| node.path == "front.picture").unwrap();
+                assert_eq!(shapes[picture], [1, 1, rows, samples / 150]);
+            }
         }
     }
 
