@@ -8,6 +8,9 @@ use earmark_audio::Limits;
 use earmark_datasets::{Columns, OpenOptions};
 use regex::Regex;
 
+#[cfg(feature = "train")]
+use crate::schedule::Shard;
+
 /// Earmark, a general-purpose audio tagger: train on your sounds and labels by one command, tag any sound.
 #[derive(Debug, Parser)]
 #[command(version, propagate_version = true)]
@@ -292,13 +295,20 @@ pub struct Train {
     /// The hub that published weights are fetched from, as `pretrained = "imagenet"` in a recipe asks for them
     #[arg(long, value_name = "URL", env = "HF_ENDPOINT", default_value = "https://huggingface.co", value_parser = address)]
     pub hub: String,
-    /// cpu, or cuda:0, cuda:1, ...
-    #[arg(long, default_value = "cpu", env = "EARMARK_DEVICE")]
-    pub device: String,
+    /// cpu, or GPUs to spread the jobs over: cuda:0,cuda:1
+    #[arg(long, default_value = "cpu", value_delimiter = ',', env = "EARMARK_DEVICE")]
+    pub device: Vec<String>,
     /// Train this job alone, and do not stack
     #[arg(long, value_name = "LEARNER/SPLIT")]
     pub job: Option<String>,
-    /// Jobs at once; by default one per core on a CPU, one on a GPU
+    /// Train the I-th of N parts of the jobs, of about the same cost, and do not stack; `earmark stack RUN` does, when
+    /// all parts are done
+    #[arg(long, value_name = "I/N", conflicts_with = "job")]
+    pub shard: Option<Shard>,
+    /// Print the jobs and what each will take, from a short measurement; writes nothing into the run's folder
+    #[arg(long)]
+    pub plan: bool,
+    /// Jobs at once; by default one per core on a CPU, one on each GPU
     #[arg(long, value_name = "N", env = "EARMARK_JOBS")]
     pub jobs: Option<usize>,
     /// Threads of all jobs together; by default one per core
@@ -307,10 +317,10 @@ pub struct Train {
     /// No progress bars
     #[arg(long, env = "EARMARK_NO_PROGRESS")]
     pub no_progress: bool,
-    /// A line on stderr for each job that ends
+    /// Lines on stderr: each job that ends, and where the whole run stands
     #[arg(long, short)]
     pub verbose: bool,
-    /// The scores as one JSON value on stdout
+    /// The scores, or the plan, as one JSON value on stdout
     #[arg(long)]
     pub json: bool,
 }

@@ -16,6 +16,8 @@ mod bundle;
 #[cfg(feature = "train")]
 mod jobs;
 #[cfg(feature = "train")]
+mod plan;
+#[cfg(feature = "train")]
 mod predict;
 #[cfg(feature = "train")]
 mod pretrained;
@@ -30,6 +32,10 @@ mod results;
 #[cfg(feature = "train")]
 mod run;
 #[cfg(feature = "train")]
+mod schedule;
+#[cfg(feature = "train")]
+mod signals;
+#[cfg(feature = "train")]
 mod sounds;
 #[cfg(feature = "train")]
 mod stack;
@@ -37,6 +43,8 @@ mod stack;
 mod submission;
 #[cfg(feature = "train")]
 mod train;
+#[cfg(feature = "train")]
+mod work;
 
 use std::process::ExitCode;
 
@@ -44,12 +52,17 @@ use clap::Parser;
 
 use args::{Arguments, Command, Data};
 
-/// 0: done; 1: failed; 2 (given by clap): wrong usage.
+/// 0: done; 1: failed; 2 (given by clap): wrong usage; 143 and 130: a signal has stopped the training.
 fn main() -> ExitCode {
     quiet_decoders();
     match run(Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if output::is_closed_pipe(&error) => ExitCode::SUCCESS,
+        #[cfg(feature = "train")]
+        Err(error) if error.is::<signals::Stopped>() => {
+            output::tell(&output::message(&error));
+            error.downcast_ref::<signals::Stopped>().map_or(ExitCode::FAILURE, |stopped| stopped.code().into())
+        }
         Err(error) => {
             output::tell(&format!("error: {}", output::message(&error)));
             ExitCode::FAILURE

@@ -1,12 +1,18 @@
 //! Progress bars on a terminal; in a pipe, nothing but what was asked for.
 
+use std::collections::BTreeMap;
 use std::io::IsTerminal;
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use earmark_training::{Learning, Progress};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::output;
+use crate::schedule::{Pace, duration};
+
+/// How often a line in a pipe tells of the whole run, while no job ends.
+const TELL_EVERY: Duration = Duration::from_secs(60);
 
 /// All bars of a run.
 pub struct Bars {
@@ -34,6 +40,16 @@ impl Bars {
         JobBar { all: self, bar, last: None }
     }
 
+    /// The bar of the whole run: jobs of these costs, and so many workers.
+    pub fn overall(&self, costs: impl ExactSizeIterator<Item = f64>, workers: usize) -> Overall<'_> {
+        let bar = self.bar("jobs", costs.len(), "{prefix:>28} {bar:24} {msg}");
+        let all = costs.len();
+        let now = Now { pace: Pace::new(costs, workers), all, done: 0, failed: 0, running: BTreeMap::new() };
+        let overall = Overall { all: self, bar, now: Mutex::new(now), told: Mutex::new(Instant::now()) };
+        overall.bar.set_message(overall.now().to_string());
+        overall
+    }
+
     /// A line above the bars, on stderr.
     pub fn line(&self, text: &str) {
         self.bars.suspend(|| output::tell(text));
@@ -44,6 +60,82 @@ impl Bars {
         let bar = self.bars.add(ProgressBar::new(length as u64).with_style(style.progress_chars("━╸ ")));
         bar.set_prefix(name.to_owned());
         bar
+    }
+}
+
+/// The bar of the whole run: jobs done, running and left, and the time to the end. Where lines are wanted instead, there is
+/// one whenever a job ends, and one a minute besides.
+pub struct Overall<'a> {
+    all: &'a Bars,
+    bar: ProgressBar,
+    now: Mutex<Now>,
+    told: Mutex<Instant>,
+}
+
+/// Where the run stands.
+struct Now {
+    pace: Pace,
+    all: usize,
+    done: usize,
+    failed: usize,
+    /// When each running job was last heard of.
+    running: BTreeMap<usize, Instant>,
+}
+
+impl Overall<'_> {
+    /// A job stands where this cost of it is left.
+    pub fn update(&self, job: usize, left: f64) {
+        let mut now = self.now();
+        match now.running.insert(job, Instant::now()) {
+            Some(last) => now.pace.work(job, left, last.elapsed().as_secs_f64()),
+            None => now.pace.resume(job, left),
+        }
+        self.show(&now, false);
+    }
+
+    /// A job has ended.
+    pub fn end(&self, job: usize, well: bool) {
+        let mut now = self.now();
+        now.running.remove(&job);
+        now.pace.end(job);
+        now.done += usize::from(well);
+        now.failed += usize::from(!well);
+        self.bar.inc(1);
+        self.show(&now, true);
+    }
+
+    /// Takes the bar away.
+    pub fn clear(&self) {
+        self.bar.finish_and_clear();
+    }
+
+    fn show(&self, now: &Now, at_once: bool) {
+        self.bar.set_message(now.to_string());
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.all.verbose && (at_once || told.elapsed() >= TELL_EVERY) {
+            *told = Instant::now();
+            self.all.line(&format!("jobs: {now}"));
+        }
+    }
+
+    fn now(&self) -> std::sync::MutexGuard<'_, Now> {
+        self.now.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Display for Now {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { pace, all, done, failed, running } = self;
+        write!(f, "{done} of {all} done, ")?;
+        if *failed > 0 {
+            write!(f, "{failed} failed, ")?;
+        }
+        let running = running.len();
+        write!(f, "{running} running, {} left", all.saturating_sub(done + failed + running))?;
+        match pace.seconds_left() {
+            Some(seconds) => write!(f, ", {} to the end", duration(seconds)),
+            None => Ok(()),
+        }
     }
 }
 

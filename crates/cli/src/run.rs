@@ -1,10 +1,13 @@
 //! The folder of a run: what lies where, and how it is read and written.
 
+use std::fs::{File, TryLockError};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use earmark_datasets::{Manifest, Splits};
 use earmark_features::InputScaling;
+use earmark_files::FileError;
 use earmark_nets::Weights;
 use earmark_stacking::Table;
 use earmark_training::Outcome;
@@ -67,6 +70,23 @@ struct Origin {
     learner: String,
 }
 
+/// A job that this process holds against others, until this is dropped.
+#[derive(Debug)]
+pub struct Held {
+    lock: PathBuf,
+    _file: File,
+    /// False where the file system has no locks: then nobody is kept away.
+    pub locked: bool,
+}
+
+impl Held {
+    /// Removes the lock of a job that is done: who takes it for free now, finds that.
+    pub fn done(self) {
+        // What cannot be removed is an empty file.
+        let _ = std::fs::remove_file(&self.lock);
+    }
+}
+
 impl Run {
     /// Whether a run of this recipe may begin or go on in `folder`. Told at the start: until the first file is written,
     /// all clips are heard, and that takes its time.
@@ -82,7 +102,7 @@ impl Run {
         earmark_files::write_atomic(&probe, b"")?;
         match std::fs::remove_file(&probe) {
             // Another process, with another job of this run, tried the same.
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
             removed => removed.with_context(|| format!("cannot remove {}", probe.display())),
         }
     }
@@ -161,6 +181,40 @@ impl Run {
     /// The folder of a job.
     pub fn job(&self, learner: &str, split: &str) -> PathBuf {
         self.folder.join("jobs").join(learner).join(split)
+    }
+
+    /// Takes a job, so that no other process works on it; none if one does. The lock is the system's and advisory: it ends
+    /// with the process, and reaches as far as the folder's file system carries it.
+    ///
+    /// # Errors
+    /// The folder cannot be made or written to.
+    pub fn hold(&self, learner: &str, split: &str) -> anyhow::Result<Option<Held>> {
+        let folder = self.job(learner, split);
+        earmark_files::create_folder(&folder)?;
+        let lock = folder.join("lock");
+        let file = earmark_files::open_lock(&lock).map_err(FileError::of("open", &lock))?;
+        let locked = match file.try_lock() {
+            Ok(()) => true,
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => false,
+            Err(TryLockError::Error(source)) => return Err(FileError::of("lock", &lock)(source).into()),
+        };
+        Ok(Some(Held { lock, _file: file, locked }))
+    }
+
+    /// Waits until no other process is at level 2, and keeps others from it until the file is dropped: when two have shared
+    /// the jobs, both may come to it.
+    ///
+    /// # Errors
+    /// The folder cannot be made or written to.
+    pub fn hold_level2(&self) -> anyhow::Result<File> {
+        let lock = self.path("level2/lock");
+        earmark_files::create_folder(&self.path("level2"))?;
+        let file = earmark_files::open_lock(&lock).map_err(FileError::of("open", &lock))?;
+        match file.lock() {
+            Err(error) if error.kind() != ErrorKind::Unsupported => Err(FileError::of("lock", &lock)(error).into()),
+            _ => Ok(file),
+        }
     }
 
     /// Whether a job is done; what it left is checked against its mark.

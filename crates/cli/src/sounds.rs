@@ -16,6 +16,8 @@ pub struct Ears<'a> {
     cache: FeatureCache,
     folder: PathBuf,
     wanted: Wanted<'a>,
+    /// Whether it says what the cache has come to.
+    pub tells: bool,
 }
 
 impl<'a> Ears<'a> {
@@ -31,7 +33,7 @@ impl<'a> Ears<'a> {
         let data = &recipe.data;
         let wanted = Wanted { front_ends, statistics: Some(&recipe.statistics), limits: data.limits.clone() };
         let cache = FeatureCache::open(folder, data.cache_precision.is_half())?;
-        Ok(Self { recipe, cache, folder: folder.to_owned(), wanted })
+        Ok(Self { recipe, cache, folder: folder.to_owned(), wanted, tells: true })
     }
 
     /// The place of a front end's features in [`Heard::features`].
@@ -79,7 +81,7 @@ impl<'a> Ears<'a> {
             items.len(),
             faults.join("\n  ")
         );
-        if hearing.made > 0 {
+        if hearing.made > 0 && self.tells {
             let (room, folder) = (size(hearing.bytes), self.folder.display());
             bars.line(&format!("features: {room} in {folder} ({} made, the others were there)", hearing.made));
         }
@@ -111,7 +113,7 @@ pub fn sums(items: &[Item], bars: &Bars) -> anyhow::Result<Vec<String>> {
 }
 
 /// Bytes in a unit that suits them.
-fn size(bytes: u64) -> String {
+pub fn size(bytes: u64) -> String {
     let units = [(1e9, "GB"), (1e6, "MB"), (1e3, "kB")];
     let (unit, name) = units.into_iter().find(|(unit, _)| bytes as f64 >= *unit).unwrap_or((1.0, "bytes"));
     format!("{:.1} {name}", bytes as f64 / unit)

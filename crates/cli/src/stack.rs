@@ -16,13 +16,19 @@ pub const STATISTICS: &str = "statistics.csv";
 
 pub fn run(options: &Options) -> anyhow::Result<()> {
     let run = Run::open(&options.run)?;
-    level2(&run)?;
-    report::write(&run)?;
+    finish(&run)?;
     results::print(&run, options.json)
 }
 
+/// Level 2 and the report of a run whose jobs are done, one process at a time.
+pub fn finish(run: &Run) -> anyhow::Result<()> {
+    let _held = run.hold_level2()?;
+    level2(run)?;
+    report::write(run)
+}
+
 /// Gathers the learners' tables, fits and judges the stack, writes the results and the bundle.
-pub fn level2(run: &Run) -> anyhow::Result<()> {
+fn level2(run: &Run) -> anyhow::Result<()> {
     let recipe = run.recipe()?;
     let labels = run.labels()?;
     let clips = run.clips()?;

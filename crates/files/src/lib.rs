@@ -7,12 +7,16 @@
 //! - A download grows under its own name over several calls, and is renamed when its checksum is right. What is unpacked
 //!   of it is written and synced file by file in a folder that nobody reads; that is renamed when it is whole.
 
+mod lock;
+
 use std::fs::File;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
+
+pub use lock::open_lock;
 
 /// How the names of temporary files begin.
 const TEMPORARY: &str = ".earmark-";

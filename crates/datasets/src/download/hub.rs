@@ -9,13 +9,12 @@ use std::env;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
-use earmark_files::{FileError, create_folder, write_atomic};
+use earmark_files::{FileError, create_folder, open_lock, write_atomic};
 use ureq::http::{HeaderMap, StatusCode, header};
 
 use super::error::{DownloadError, write_failed};
 use super::fetch::{Wanted, fetch};
 use super::http::{Fault, agent_following, fault, refusal, text};
-use super::place::open_lock;
 use super::sums::Sum;
 use super::{Event, Network, Tell};
 

@@ -1,10 +1,10 @@
 //! Where a data set grows, and the way from there to its folder.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use earmark_files::{FileError, create_folder};
+use earmark_files::{FileError, create_folder, open_lock};
 
 use super::error::{DownloadError, write_failed};
 
@@ -57,20 +57,6 @@ impl Place {
             let _ = std::fs::remove_file(path);
         }
         let _ = std::fs::remove_dir(&self.work);
-    }
-}
-
-/// Opens the file to be locked. It is never written to, and what somebody put in its place is not followed.
-pub(super) fn open_lock(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true);
-    match options.clone().create_new(true).open(path) {
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-        made => return made,
-    }
-    match std::fs::symlink_metadata(path)?.is_file() {
-        true => options.open(path),
-        false => Err(io::Error::other("it is a link or a folder, where a file should be")),
     }
 }
 
