@@ -1,16 +1,25 @@
-"""Boosters of Python's xgboost, with the rows they learned from and their predictions.
+"""Boosters of Python's xgboost and logistic regression of scikit-learn, with the rows they learned from and their
+predictions.
 
 Run: python golden/stacking/make.py
-Each case is a folder: booster.json as `save_model` writes it, case.json with the rest. Missing numbers are null.
+Each case of a booster is a folder: booster.json as `save_model` writes it, case.json with the rest. Missing numbers are
+null. early_stopping.json and logistic.json hold the others.
 """
 
 import json
 from pathlib import Path
 
 import numpy as np
+import sklearn
 import xgboost as xgb
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
 
 HERE = Path(__file__).parent
+
+
+def rows_of(array):
+    return [[float(v) for v in row] for row in array]
 
 
 def case(name, seed, rows, features, classes, settings, missing=0.0, weighted=False, base_score=None):
@@ -39,7 +48,9 @@ def case(name, seed, rows, features, classes, settings, missing=0.0, weighted=Fa
         "x": [[None if np.isnan(v) else float(v) for v in row] for row in x],
         "labels": labels.tolist(),
         "weights": weights.tolist(),
-        "probabilities": [[float(v) for v in row] for row in booster.predict(xgb.DMatrix(x))],
+        "probabilities": rows_of(booster.predict(xgb.DMatrix(x))),
+        # Features without a split are not in them.
+        "scores": {kind: booster.get_score(importance_type=kind) for kind in ("gain", "weight", "cover")},
     }
     (folder / "case.json").write_text(json.dumps(content) + "\n")
 
@@ -65,5 +76,79 @@ case(
     weighted=True,
 )
 case("base_score", 3, 80, 3, 3, {"rounds": 3, "max_depth": 3, "seed": 0}, missing=0.1, base_score=0.3)
-versions = {"xgboost": xgb.__version__, "numpy": np.__version__}
+
+
+def clips(rng, rows, features, classes, noise):
+    labels = np.arange(rows) % classes
+    x = rng.normal(size=(rows, features)) * noise + np.arange(features) * (labels[:, None] % 3 - 1)
+    x[:, 0] += (labels == classes - 1) * 2
+    return labels, x.astype(np.float32)
+
+
+def early_stopping(seed, rows, features, classes, stop, settings):
+    """Level 2 as Earmark stacks: for each fold, trees of the others, with the mean of the rounds that are best when each
+    of these is held out in turn."""
+    rng = np.random.default_rng(seed)
+    labels, x = clips(rng, rows, features, classes, 1.5)
+    folds = rng.integers(0, 4, rows)
+    weights = rng.choice([0.4, 1.0], rows).astype(np.float32)
+    parameters = {key: value for key, value in settings.items() if key != "rounds"}
+    parameters |= {"objective": "multi:softprob", "num_class": classes, "eval_metric": "mlogloss", "nthread": 1}
+
+    def matrix(wanted):
+        return xgb.DMatrix(x[wanted], labels[wanted], weight=weights[wanted])
+
+    def best(learned, held_out):
+        evals = [(matrix(held_out), "held_out")]
+        options = {"evals": evals, "early_stopping_rounds": stop, "verbose_eval": False}
+        return xgb.train(parameters, matrix(learned), settings["rounds"], **options).best_iteration + 1
+
+    predicted, rounds = np.zeros((rows, classes)), []
+    for fold in range(4):
+        rest = folds != fold
+        inner = [best(rest & (folds != other), folds == other) for other in range(4) if other != fold]
+        rounds.append(inner)
+        booster = xgb.train(parameters, matrix(rest), int(np.mean(inner) + 0.5))
+        predicted[~rest] = booster.predict(matrix(~rest))
+    assert all(1 < r < settings["rounds"] for inner in rounds for r in inner), rounds
+    return {
+        "settings": settings | {"early_stopping_rounds": stop},
+        "x": rows_of(x),
+        "labels": labels.tolist(),
+        "folds": folds.tolist(),
+        "weights": weights.tolist(),
+        "best_rounds": rounds,
+        "out_of_fold": rows_of(predicted),
+    }
+
+
+def logistic(seed, rows, features, classes, c, weighted):
+    rng = np.random.default_rng(seed)
+    labels, x = clips(rng, rows, features, classes, 2.0)
+    x[:, -1] = 7.25  # never varies
+    x[:, -2] = x[:, -2] * 0.01 + 400  # varies little, far from zero
+    weights = rng.choice([0.0, 0.3, 1.0], rows).astype(np.float32) if weighted else np.ones(rows, np.float32)
+    scaler = StandardScaler().fit(x.astype(np.float64), sample_weight=weights)
+    # Of two classes scikit-learn keeps one vector of coefficients, whose penalty is twice that of the same two.
+    inverse = c if classes > 2 else 2 * c
+    model = LogisticRegression(C=inverse, tol=1e-12, max_iter=100_000)
+    scaled = scaler.transform(x.astype(np.float64))
+    model.fit(scaled, labels, sample_weight=weights)
+    coefficients = model.coef_ if classes > 2 else np.concatenate([-model.coef_, model.coef_]) / 2
+    return {
+        "c": c,
+        "x": rows_of(x),
+        "labels": labels.tolist(),
+        "weights": weights.tolist(),
+        "coefficients": rows_of(coefficients),
+        "probabilities": rows_of(model.predict_proba(scaled)),
+    }
+
+
+settings = {"rounds": 200, "max_depth": 2, "eta": 0.3, "subsample": 0.8, "min_child_weight": 2, "lambda": 1, "seed": 5}
+stopped = early_stopping(4, 120, 5, 3, 6, settings)
+(HERE / "early_stopping.json").write_text(json.dumps(stopped) + "\n")
+models = [logistic(5, 150, 6, 4, 1.0, False), logistic(6, 120, 5, 3, 20.0, True), logistic(7, 80, 4, 2, 0.3, True)]
+(HERE / "logistic.json").write_text(json.dumps(models) + "\n")
+versions = {"xgboost": xgb.__version__, "scikit-learn": sklearn.__version__, "numpy": np.__version__}
 (HERE / "versions.json").write_text(json.dumps(versions, indent=1) + "\n")

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Context;
 use earmark_nets::{find, onnx};
-use earmark_stacking::{Booster, to_onnx};
+use earmark_stacking::{Kind, Layout, Stack, TestFrom};
 use earmark_tagging::{Bundle, Learner, Network};
 
 use crate::pretrained::{self, Origins};
@@ -20,7 +20,7 @@ pub fn write(
     recipe: &Recipe,
     labels: &[String],
     folds: usize,
-    booster: &Booster,
+    (stack, layout): (&Stack, &Layout),
     results: &Results,
 ) -> anyhow::Result<()> {
     let origins = pretrained::read(&run.folder)?;
@@ -41,9 +41,9 @@ pub fn write(
         let windows = settings.windowing(&features);
         learners.push(Learner { name, arch, features, windows, networks });
     }
-    files.insert(STACK.to_owned(), to_onnx(booster.to_json(), booster.features(), labels.len())?);
+    files.insert(STACK.to_owned(), stack.to_onnx(layout)?);
     files.insert("README.md".to_owned(), card(recipe, labels, results, &origins).into_bytes());
-    let statistics = recipe.stack.statistics.then(|| recipe.statistics.clone());
+    let statistics = (layout.statistics > 0).then(|| recipe.statistics.clone());
     Ok(Bundle::new(labels.to_vec(), learners, statistics, Some(STACK.to_owned())).write(&run.path("bundle"), files)?)
 }
 
@@ -64,15 +64,24 @@ fn card(recipe: &Recipe, labels: &[String], results: &Results, origins: &Origins
     let learners: String = learners.collect();
     let labels: String = labels.iter().map(|label| format!("- {label}\n")).collect();
     let scores = results::text(results);
+    let networks = match recipe.stack.test_from {
+        TestFrom::Full => "The bundle's networks have learned from all training clips.",
+        TestFrom::Folds => "The bundle's networks are those of the folds; a learner's probabilities are their mean.",
+    };
+    let kind = match recipe.stack.kind {
+        Kind::Xgboost => "boosted trees",
+        Kind::Logistic => "logistic regression",
+        Kind::Mean => "the mean",
+        Kind::GeometricMean => "the geometric mean",
+    };
     format!(
         "# An audio tagger made by Earmark {version}\n\n\
          Tags sound with one of the labels below: `earmark tag SOUND --model .` Networks are `learner-*.onnx` (input `x`, \
-         `[batch, channels, bins, frames]`; output `logits`), the stack is `{STACK}` (input `x`: the learners' \
-         probabilities, then the statistics; output `probabilities`). `config.json` has the settings of the features; \
+         `[batch, channels, bins, frames]`; output `logits`), the stack, {kind}, is `{STACK}` (input `x`: the \
+         learners' probabilities, then the statistics if there are any; output `probabilities`). `config.json` has the settings of the features; \
          `SHA256SUMS` the sums of all files.\n\n\
          ## Labels\n\n{labels}\n## Learners\n\n{learners}\n\
-         ## Scores\n\nOut of fold: each training clip is judged by models that never saw it. The bundle's networks have \
-         learned from all training clips.\n\n```\n{scores}```\n\n\
+         ## Scores\n\nOut of fold: each training clip is judged by models that never saw it. {networks}\n\n```\n{scores}```\n\n\
          ## Limits\n\nIt knows its labels and nothing else: any sound gets one of them. The rights in the sounds that it \
          was trained on, and in the weights that it started from, decide what it may be used for.\n"
     )

@@ -14,6 +14,10 @@ mod tag;
 #[cfg(feature = "train")]
 mod bundle;
 #[cfg(feature = "train")]
+mod contributions;
+#[cfg(feature = "train")]
+mod gather;
+#[cfg(feature = "train")]
 mod jobs;
 #[cfg(feature = "train")]
 mod plan;

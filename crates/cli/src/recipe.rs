@@ -7,7 +7,7 @@ use anyhow::Context;
 use earmark_audio::Limits;
 use earmark_datasets::Damaged;
 use earmark_features::{FrontEnd, MfccStatistics};
-use earmark_stacking::{StackSettings, TestFrom};
+use earmark_stacking::{STATISTICS, StackSettings, TestFrom};
 use earmark_training::LearnerSettings;
 use regex::Regex;
 use serde::{Deserialize, Serialize};
@@ -141,6 +141,10 @@ impl Recipe {
         let mut names = BTreeSet::new();
         for learner in &self.learners {
             learner.validate()?;
+            anyhow::ensure!(
+                learner.name != STATISTICS,
+                "no learner can be named {STATISTICS}, which names the statistics"
+            );
             anyhow::ensure!(names.insert(&learner.name), "two learners are named {:?}", learner.name);
             let known = || self.features.keys().cloned().collect::<Vec<_>>().join(", ");
             anyhow::ensure!(
@@ -223,6 +227,17 @@ mod tests {
                 "the published weights of cnn14 are pretrained = \"audioset\"",
             ),
             (format!("{GOOD}\n[stack]\neta = 7.0"), "eta"),
+            (
+                format!("{GOOD}\n[stack]\nkind = \"svm\""),
+                "expected one of `xgboost`, `logistic`, `mean`, `geometric_mean`",
+            ),
+            (
+                format!("{GOOD}\n[stack]\nfeatures = [\"mfcc\"]"),
+                "`mfcc`, expected one of `probabilities`, `log_probabilities`, `mfcc_statistics`",
+            ),
+            (format!("{GOOD}\n[stack]\nfeatures = []"), "setting `features` is []"),
+            (format!("{GOOD}\n[stack]\ntest_from = \"fold0\""), "expected `full` or `folds`"),
+            (GOOD.replace("name = \"a\"", "name = \"mfcc_statistics\""), "names the statistics"),
             (format!("{GOOD}\n[data]\nfolds = 1"), "data.folds = 1"),
             (format!("{GOOD}{}", &GOOD[GOOD.find("[[").unwrap()..]), "two learners are named \"a\""),
             ("[features]".to_owned(), "learners"),

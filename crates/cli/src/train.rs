@@ -11,6 +11,7 @@ use earmark_stacking::Table;
 use earmark_training::{LearnerSettings, check_device, set_threads};
 
 use crate::args::Train;
+use crate::gather::STATISTICS_CSV;
 use crate::pretrained::Places;
 use crate::progress::Bars;
 use crate::recipe::Recipe;
@@ -210,5 +211,5 @@ fn save_statistics(run: &Run, manifest: &Manifest, recipe: &Recipe, clips: &[Hea
     let names = manifest.train.iter().chain(&manifest.test).map(|item| item.name.clone()).collect();
     let values = clips.iter().flat_map(|clip| clip.statistics.iter().copied()).collect();
     let table = Table::new(names, mfcc_statistics_names(&recipe.statistics), values)?;
-    Ok(earmark_files::write_atomic(&run.path(stack::STATISTICS), &table.to_csv())?)
+    Ok(earmark_files::write_atomic(&run.path(STATISTICS_CSV), &table.to_csv())?)
 }

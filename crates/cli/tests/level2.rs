@@ -7,7 +7,7 @@ mod common;
 use std::path::Path;
 use std::sync::OnceLock;
 
-use common::{Place, RECIPE, TRAIN, clips, probabilities, tags_are_those_of_level2};
+use common::{Place, RECIPE, TRAIN, clips, csv, probabilities, tags_are_those_of_level2};
 use earmark_files::sha256;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_earmark");
@@ -149,4 +149,150 @@ fn labels_that_changed() {
     place.run("stack run").failed(&["the classes of run/jobs/a/fold0/predictions.csv", "run/labels.txt"]);
     place.write("run/labels.txt", labels);
     place.run("stack run").done();
+}
+
+/// Writes the settings of level 2 into the run's recipe.
+fn set_stack(place: &Place, settings: &str) {
+    let recipe = place.text("run/recipe.toml");
+    let before = &recipe[..recipe.find("[stack]").unwrap()];
+    place.write("run/recipe.toml", format!("{before}[stack]\nrounds = 5\n{settings}\n"));
+}
+
+/// Settings, the file of what was learned, the columns of level 2, and the rows of `without.csv`.
+const KINDS: [(&str, &str, usize, &[&str]); 9] = [
+    ("", "booster.json", 24 + 256, &["-", "a", "b", "mfcc_statistics"]),
+    ("features = ['probabilities']", "booster.json", 24, &["-", "a", "b"]),
+    (
+        "features = ['mfcc_statistics', 'log_probabilities', 'probabilities']",
+        "booster.json",
+        256 + 48,
+        &["-", "a", "b", "mfcc_statistics"],
+    ),
+    ("kind = 'logistic'", "logistic.json", 24 + 256, &["-", "a", "b", "mfcc_statistics"]),
+    ("kind = 'logistic'\nfeatures = ['log_probabilities']", "logistic.json", 24, &["-", "a", "b"]),
+    (
+        "kind = 'logistic'\nfeatures = ['log_probabilities', 'mfcc_statistics']\nc = 0.01",
+        "logistic.json",
+        24 + 256,
+        &["-", "a", "b", "mfcc_statistics"],
+    ),
+    ("kind = 'logistic'\nfeatures = ['mfcc_statistics']", "logistic.json", 256, &["-", "a", "b"]),
+    ("kind = 'mean'", "", 24, &["-", "a", "b"]),
+    ("kind = 'geometric_mean'", "", 24, &["-", "a", "b"]),
+];
+
+#[test]
+fn every_kind_tags_as_it_was_judged() {
+    let place = place("level2-kinds");
+    place.copy_from(shared(), "data/audio_test");
+    for (settings, learned, columns, without) in KINDS {
+        println!("{settings}");
+        set_stack(&place, settings);
+        let results = place.run("stack run --json").done().json();
+        tags_are_those_of_level2(&place, Path::new(BINARY));
+        let files: Vec<String> = place.tree("run/level2").into_keys().filter(|name| name != "lock").collect();
+        let mut expected = vec!["features.csv", "oof.csv", "test.csv", "test_features.csv", "without.csv"];
+        expected.extend((!learned.is_empty()).then_some([learned, "importance.csv"]).into_iter().flatten());
+        expected.sort_unstable();
+        assert_eq!(files, expected, "{settings}");
+
+        let (features, _) = csv(&place.text("run/level2/features.csv"));
+        assert_eq!(features.len() - 1, columns, "{settings}");
+        let (header, rows) = csv(&place.text("run/level2/without.csv"));
+        assert_eq!(header, ["without", "map_at_3", "accuracy", "macro_average_precision"]);
+        assert_eq!(rows.iter().map(|row| row[0].as_str()).collect::<Vec<_>>(), without, "{settings}");
+        let stack = &results["systems"][4]["out_of_fold"];
+        for (column, key) in [(1, "map_at_3"), (2, "accuracy"), (3, "macro_average_precision")] {
+            assert_eq!(rows[0][column].parse::<f64>().unwrap(), stack[key].as_f64().unwrap(), "{settings} {key}");
+        }
+        if settings.contains("mean") {
+            // The mean without one of two learners is the other.
+            let other = &results["systems"][1]["out_of_fold"]["map_at_3"];
+            assert_eq!(rows[1][1].parse::<f64>().unwrap(), other.as_f64().unwrap());
+            let same = if settings.contains("geometric") { 3 } else { 2 };
+            assert_eq!(results["systems"][same]["out_of_fold"], results["systems"][4]["out_of_fold"]);
+            continue;
+        }
+        let (header, rows) = csv(&place.text("run/level2/importance.csv"));
+        assert_eq!(header, ["feature", "learner", "gain", "weight", "cover"]);
+        assert!(rows.iter().map(|row| &row[0]).eq(&features[1..]), "{settings}");
+        for row in &rows {
+            let of = ["a", "b"]
+                .into_iter()
+                .find(|learner| row[0].trim_start_matches("log ").starts_with(&format!("{learner}/")));
+            assert_eq!(row[1], of.unwrap_or("mfcc_statistics"), "{row:?}");
+            assert!(
+                row[2].parse::<f64>().unwrap() >= 0.0 && row[3].is_empty() == (learned == "logistic.json"),
+                "{row:?}"
+            );
+        }
+        assert!(rows.iter().any(|row| row[2].parse::<f64>().unwrap() > 0.0));
+    }
+}
+
+#[test]
+fn what_level_2_cannot_do_is_told() {
+    let place = place("level2-cannot");
+    let statistics = place.text("run/statistics.csv");
+    for (settings, reasons) in [
+        ("features = ['mfcc']", ["recipe run/recipe.toml", "`log_probabilities`"]),
+        ("statistics = true", ["recipe run/recipe.toml", "unknown field `statistics`"]),
+        ("early_stopping_rounds = 3", ["run/splits.csv", "needs at least three folds"]),
+    ] {
+        set_stack(&place, settings);
+        place.run("stack run").failed(&reasons);
+    }
+    set_stack(&place, "");
+    place.write("run/statistics.csv", &statistics[..statistics.trim_end().rfind('\n').unwrap() + 1]);
+    place.run("stack run").failed(&["run/statistics.csv does not fit run/splits.csv", "no row of `"]);
+    // A class of which one fold has all: nothing is left when that is held out.
+    let splits = place.text("run/splits.csv");
+    let label = place.text("run/labels.txt").lines().next().unwrap().to_owned();
+    let of_label = |line: &&str| line.contains(&format!(",train,{label},"));
+    let unverified: Vec<String> = splits
+        .lines()
+        .map(|line| match line {
+            line if of_label(&line) && line.split(',').nth(4) == Some("0") => line.replace(",true,", ",false,"),
+            line => line.replace(",false,", ",true,"),
+        })
+        .collect();
+    place.write("run/statistics.csv", &statistics);
+    place.write("run/splits.csv", unverified.join("\n") + "\n");
+    set_stack(&place, "unverified_weight = 0.0");
+    place.run("stack run").failed(&[
+        "run/splits.csv",
+        &format!("no clip of class `{label}`"),
+        "when fold 1 is held out",
+    ]);
+}
+
+/// Labels that say nothing of the sound, and every clip there twice: who saw the copy would know the label.
+#[test]
+fn shuffled_labels_give_chance_though_every_clip_has_a_copy() {
+    let place = Place::new("level2-chance");
+    place.copy_from(shared(), "data");
+    let (header, mut rows) = csv(&place.text("data/train.csv"));
+    // 7 is prime to 60: each clip gets the label of another, far away.
+    let labels: Vec<String> = (0..rows.len()).map(|i| rows[(i * 7 + 11) % rows.len()][1].clone()).collect();
+    rows.iter_mut().zip(labels).for_each(|(row, label)| row[1] = label);
+    let mut table = header.join(",") + "\n";
+    for row in rows {
+        place.write(&format!("data/audio_train/copy-{}", row[0]), place.read(&format!("data/audio_train/{}", row[0])));
+        table += &format!("{0}\ncopy-{0}\n", row.join(","));
+    }
+    place.write("data/train.csv", table);
+    let recipe = RECIPE.replace("epochs = 2", "epochs = 1").replace("rounds = 5", "rounds = 40");
+    let accuracy = |recipe: &str| {
+        place.write("recipe.toml", recipe);
+        place.remove("run");
+        let results = place.run(&format!("{TRAIN} --json")).done().json();
+        let of = |system: &serde_json::Value| system["out_of_fold"]["accuracy"].as_f64().unwrap();
+        results["systems"].as_array().unwrap().iter().map(of).collect::<Vec<_>>()
+    };
+    let honest = accuracy(&recipe);
+    // Chance is 1/12, and 60 different clips leave it a deviation of 0.036.
+    assert!(honest.iter().all(|accuracy| *accuracy < 0.2), "{honest:?}");
+    let torn = accuracy(&recipe.replace("folds = 2", "folds_from = '^(copy)?'"));
+    assert!(torn[4] > 0.5, "a stack that has seen the copies knows the labels: {torn:?}");
+    println!("kept together {honest:?}, torn {torn:?}");
 }

@@ -151,16 +151,25 @@ fn who_does_not_see_it_can_read_it() {
     });
 }
 
+/// The plots of a whole run of the learners `a` and `b`.
+const PLOTS: [&str; 8] = [
+    "classes.svg",
+    "confusion.svg",
+    "curves-a.svg",
+    "curves-b.svg",
+    "importance-learners.svg",
+    "importance.svg",
+    "reliability.svg",
+    "systems.svg",
+];
+
 #[test]
 fn plots_lie_beside_the_page_too() {
     let html = shared().text("run/report.html");
     let files = shared().tree("run/report");
     let (svg, png): (Vec<_>, Vec<_>) = files.iter().partition(|(name, _)| name.ends_with(".svg"));
     let names: Vec<&str> = svg.iter().map(|(name, _)| name.as_str()).collect();
-    assert_eq!(
-        names,
-        ["classes.svg", "confusion.svg", "curves-a.svg", "curves-b.svg", "reliability.svg", "systems.svg"]
-    );
+    assert_eq!(names, PLOTS);
     for (name, bytes) in svg {
         let text = std::str::from_utf8(bytes).unwrap();
         let document = Document::parse(text).unwrap();
@@ -185,7 +194,7 @@ fn sounds_that_are_gone_are_told() {
     let place = Place::new("report-gone");
     place.copy("../report/run", "run");
     place.copy("../report/data", "moved/deep");
-    let (clips, count) = (shared().tree("run/report").len() - 6, |name: &str| {
+    let (clips, count) = (shared().tree("run/report").len() - PLOTS.len(), |name: &str| {
         page(&place, |document, text| (all(document, name).len(), text.contains("have no player")))
     });
     place.write("run/data.json", r#"{"sounds": "nowhere", "cache": "run/cache"}"#);

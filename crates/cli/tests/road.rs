@@ -50,10 +50,12 @@ fn a_run_has_every_file_and_no_other() {
         expected.extend([format!("oof/{learner}.csv"), format!("test/{learner}.csv")]);
     }
     let files = ["features.csv", "test_features.csv", "booster.json", "oof.csv", "test.csv", "lock"];
+    expected.extend(["importance.csv", "without.csv"].map(|file| format!("level2/{file}")));
     expected.extend(files.map(|file| format!("level2/{file}")));
     let files = ["learner-a.onnx", "learner-b.onnx", "stack.onnx", "config.json", "SHA256SUMS", "README.md"];
     expected.extend(files.map(|file| format!("bundle/{file}")));
-    let plots = ["classes", "confusion", "curves-a", "curves-b", "reliability", "systems"];
+    let plots =
+        ["classes", "confusion", "curves-a", "curves-b", "reliability", "systems", "importance", "importance-learners"];
     expected.extend(plots.map(|plot| format!("report/{plot}.svg")));
     let (cache, mut found): (BTreeSet<String>, BTreeSet<String>) =
         shared().tree("run").into_keys().partition(|name| name.starts_with("cache/"));

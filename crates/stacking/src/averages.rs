@@ -3,15 +3,22 @@
 use crate::table::same_names;
 use crate::{Result, StackError, Table};
 
-/// Probabilities below this count as this in the geometric mean: one sure learner must not veto all others.
-const FLOOR: f64 = 1e-12;
+/// Probabilities below this count as this in logarithms: one sure learner must not veto all others.
+pub(crate) const FLOOR: f64 = 1e-12;
+
+/// A kind of average.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mean {
+    Arithmetic,
+    Geometric,
+}
 
 /// Mean of the tables, number by number.
 ///
 /// # Errors
 /// No table, or tables of other clips or columns.
 pub fn arithmetic(tables: &[&Table]) -> Result<Table> {
-    average(tables, |values| values.iter().sum::<f64>() / values.len() as f64, |_| {})
+    average(tables, Mean::Arithmetic)
 }
 
 /// Geometric mean of the tables, each row then divided by its sum; probabilities are floored at 1e-12.
@@ -19,29 +26,33 @@ pub fn arithmetic(tables: &[&Table]) -> Result<Table> {
 /// # Errors
 /// No table, or tables of other clips or columns.
 pub fn geometric(tables: &[&Table]) -> Result<Table> {
-    let mean = |values: &[f64]| {
-        let logarithms: f64 = values.iter().map(|value| value.max(FLOOR).ln()).sum();
-        (logarithms / values.len() as f64).exp()
-    };
-    average(tables, mean, |row| {
-        let sum: f64 = row.iter().sum();
-        row.iter_mut().for_each(|value| *value /= sum);
-    })
+    average(tables, Mean::Geometric)
 }
 
-fn average(tables: &[&Table], mean: impl Fn(&[f64]) -> f64, finish: impl Fn(&mut [f64])) -> Result<Table> {
+fn average(tables: &[&Table], mean: Mean) -> Result<Table> {
     let names = same_names(tables)?;
     let columns = tables[0].columns();
     if let Some(other) = tables.iter().find(|table| table.columns() != columns) {
         let reason = format!("the tables' columns differ: {columns:?} and {:?}", other.columns());
         return Err(StackError::Table(reason));
     }
-    let mut data = Vec::with_capacity(names.len() * columns.len());
-    for i in 0..names.len() {
-        let across = |j: usize| tables.iter().map(|table| f64::from(table.row(i)[j])).collect::<Vec<_>>();
-        let mut row: Vec<f64> = (0..columns.len()).map(|j| mean(&across(j))).collect();
-        finish(&mut row);
-        data.extend(row.iter().map(|&value| value as f32));
-    }
+    let row = |i: usize| tables.iter().flat_map(|table| table.row(i)).copied().collect::<Vec<f32>>();
+    let data = (0..names.len()).flat_map(|i| of_blocks(&row(i), columns.len(), mean)).collect();
     Table::new(names.to_vec(), columns.to_vec(), data)
+}
+
+/// The mean of a row's blocks, one a learner and each of so many classes.
+pub(crate) fn of_blocks(row: &[f32], classes: usize, mean: Mean) -> Vec<f32> {
+    let learners = (row.len() / classes.max(1)) as f64;
+    let of_class = |class: usize| row.iter().skip(class).step_by(classes).map(|&value| f64::from(value));
+    let averaged: Vec<f64> = match mean {
+        Mean::Arithmetic => (0..classes).map(|class| of_class(class).sum::<f64>() / learners).collect(),
+        Mean::Geometric => {
+            let logarithms = |class| of_class(class).map(|value| value.max(FLOOR).ln()).sum::<f64>();
+            let means: Vec<f64> = (0..classes).map(|class| (logarithms(class) / learners).exp()).collect();
+            let sum: f64 = means.iter().sum();
+            means.into_iter().map(|value| value / sum).collect()
+        }
+    };
+    averaged.into_iter().map(|value| value as f32).collect()
 }

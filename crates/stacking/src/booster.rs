@@ -1,3 +1,4 @@
+use crate::rows::{Rows, check_labels};
 use crate::trees::{OBJECTIVE, Trees};
 use crate::xgboost::{DMatrix, Learner};
 use crate::{Matrix, Result, StackError, StackSettings, Table};
@@ -29,35 +30,42 @@ impl Booster {
         settings: &StackSettings,
     ) -> Result<Booster> {
         settings.validate()?;
-        check_rows(x.rows(), labels, weights, classes)?;
+        check_labels(x.rows(), labels, weights, classes)?;
         let threads = threads(settings.threads);
-        let mut matrix = DMatrix::new(x, threads)?;
-        // Exact: a class index is far below 2^24.
-        matrix.set(c"label", &labels.iter().map(|&label| label as f32).collect::<Vec<_>>())?;
-        matrix.set(c"weight", weights)?;
-        let mut learner = Learner::new(Some(&matrix))?;
-        let parameters = [
-            (c"objective", OBJECTIVE.to_owned()),
-            (c"num_class", classes.len().to_string()),
-            (c"tree_method", "hist".to_owned()),
-            (c"max_depth", settings.max_depth.to_string()),
-            (c"eta", settings.eta.to_string()),
-            (c"subsample", settings.subsample.to_string()),
-            (c"colsample_bytree", settings.colsample_bytree.to_string()),
-            (c"min_child_weight", settings.min_child_weight.to_string()),
-            (c"lambda", settings.lambda.to_string()),
-            (c"seed", settings.seed.to_string()),
-            (c"nthread", threads.to_string()),
-        ];
-        for (name, value) in parameters {
-            learner.set(name, value)?;
-        }
+        let matrix = matrix(x, labels, weights, threads)?;
+        let mut learner = learner(&[&matrix], classes.len(), settings)?;
         for round in 0..settings.rounds {
             learner.update(round, &matrix)?;
         }
         // What predicts is what is stored, and the copy of the training rows is let go.
         let json = learner.save_json()?;
         Self::load(json, threads)
+    }
+
+    /// How many rounds, at most those of the settings, have the smallest loss on held-out rows; learning ends when
+    /// `early_stopping_rounds` of them were no better. As XGBoost's own `early_stopping_rounds` in Python.
+    pub(crate) fn best_rounds(
+        rows: &Rows,
+        held_out: &Rows,
+        classes: &[String],
+        settings: &StackSettings,
+    ) -> Result<u32> {
+        check_labels(rows.labels.len(), &rows.labels, &rows.weights, classes)?;
+        let threads = threads(settings.threads);
+        let of = |rows: &Rows| matrix(rows.x()?, &rows.labels, &rows.weights, threads);
+        let (learned, judged) = (of(rows)?, of(held_out)?);
+        let mut learner = learner(&[&learned, &judged], classes.len(), settings)?;
+        let (mut smallest, mut best) = (f64::INFINITY, 1);
+        for round in 0..settings.rounds {
+            learner.update(round, &learned)?;
+            let loss = learner.loss(round, &judged)?;
+            if loss < smallest {
+                (smallest, best) = (loss, round + 1);
+            } else if round + 1 - best >= settings.early_stopping_rounds {
+                break;
+            }
+        }
+        Ok(best)
     }
 
     /// Reads a booster from XGBoost's JSON: our own, or one by `save_model` of XGBoost in Python.
@@ -73,7 +81,7 @@ impl Booster {
         let trees = Trees::read(&json)?;
         let rewritten = trees.to_json().map_err(|error| StackError::Booster(error.to_string()))?;
         let Trees { features, classes, .. } = trees;
-        let mut learner = Learner::new(None)?;
+        let mut learner = Learner::new(&[])?;
         learner.load_json(&rewritten)?;
         learner.set(c"nthread", threads.to_string())?;
         Ok(Booster { learner, json, features, classes, threads })
@@ -130,28 +138,35 @@ impl Booster {
     }
 }
 
-fn check_rows(rows: usize, labels: &[usize], weights: &[f32], classes: &[String]) -> Result<()> {
-    let wrong = |reason: String| Err(StackError::Table(reason));
-    if labels.len() != rows || weights.len() != rows {
-        return wrong(format!("{rows} rows of features, {} labels, {} weights", labels.len(), weights.len()));
+fn matrix(x: Matrix<'_>, labels: &[usize], weights: &[f32], threads: usize) -> Result<DMatrix> {
+    let mut matrix = DMatrix::new(x, threads)?;
+    // Exact: a class index is far below 2^24.
+    matrix.set(c"label", &labels.iter().map(|&label| label as f32).collect::<Vec<_>>())?;
+    matrix.set(c"weight", weights)?;
+    Ok(matrix)
+}
+
+/// A learner that has learned nothing yet.
+fn learner(matrices: &[&DMatrix], classes: usize, settings: &StackSettings) -> Result<Learner> {
+    let mut learner = Learner::new(matrices)?;
+    let parameters = [
+        (c"objective", OBJECTIVE.to_owned()),
+        (c"num_class", classes.to_string()),
+        (c"eval_metric", "mlogloss".to_owned()),
+        (c"tree_method", "hist".to_owned()),
+        (c"max_depth", settings.max_depth.to_string()),
+        (c"eta", settings.eta.to_string()),
+        (c"subsample", settings.subsample.to_string()),
+        (c"colsample_bytree", settings.colsample_bytree.to_string()),
+        (c"min_child_weight", settings.min_child_weight.to_string()),
+        (c"lambda", settings.lambda.to_string()),
+        (c"seed", settings.seed.to_string()),
+        (c"nthread", threads(settings.threads).to_string()),
+    ];
+    for (name, value) in parameters {
+        learner.set(name, value)?;
     }
-    if classes.len() < 2 {
-        return wrong("the stack needs at least two classes".to_owned());
-    }
-    if let Some(weight) = weights.iter().find(|weight| !(weight.is_finite() && **weight >= 0.0)) {
-        return wrong(format!("a clip weighs {weight}: a weight is 0 or more"));
-    }
-    let mut present = vec![false; classes.len()];
-    for (&label, &weight) in labels.iter().zip(weights) {
-        match present.get_mut(label) {
-            Some(present) => *present |= weight > 0.0,
-            None => return wrong(format!("label {label} where there are {} classes", classes.len())),
-        }
-    }
-    match present.iter().position(|present| !present) {
-        Some(class) => Err(StackError::ClassWithoutRows { class: classes[class].clone(), fold: None }),
-        None => Ok(()),
-    }
+    Ok(learner)
 }
 
 /// A fixed number, for XGBoost would choose by itself and the trees' last bits with it.

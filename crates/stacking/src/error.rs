@@ -30,12 +30,20 @@ pub enum StackError {
         allowed: &'static str,
     },
     /// Trees cannot learn a class that none of their rows has.
-    #[error("no clip of class `{class}` is left to learn from{}", .fold.map(|fold| format!(" when fold {fold} is held out")).unwrap_or_default())]
+    #[error("no clip of class `{class}` is left to learn from{}", held_out(folds))]
     ClassWithoutRows {
         /// The class.
         class: String,
-        /// The fold held out; none when all rows are used.
-        fold: Option<usize>,
+        /// The folds held out; none when all rows are used.
+        folds: Vec<usize>,
+    },
+    /// Logistic regression did not come to rest.
+    #[error("logistic regression has not come to an end after {steps} steps: choose a smaller `c` than {c}")]
+    NoEnd {
+        /// How many steps it was given.
+        steps: usize,
+        /// The setting.
+        c: f64,
     },
     /// XGBoost's library is not there or is not the right one.
     #[error(
@@ -56,6 +64,17 @@ pub enum StackError {
     /// The JSON of a booster is damaged, or of a kind that level 2 does not make.
     #[error("the booster's JSON {0}")]
     Booster(String),
+}
+
+fn held_out(folds: &[usize]) -> String {
+    match folds {
+        [] => String::new(),
+        [fold] => format!(" when fold {fold} is held out"),
+        folds => {
+            let folds: Vec<String> = folds.iter().map(ToString::to_string).collect();
+            format!(" when the folds {} are held out", folds.join(" and "))
+        }
+    }
 }
 
 /// Shorthand for results of this crate.

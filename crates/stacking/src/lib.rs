@@ -1,18 +1,23 @@
-//! Level 2: the stack of learners by XGBoost, its ONNX, and the metrics.
+//! Level 2: the stack of learners (XGBoost, logistic regression or a mean), its ONNX, and the metrics.
 //!
-//! The way: learners' probabilities and statistics as a [`Table`] each, [`Table::hstack`] puts them side by side,
-//! [`out_of_fold`] predicts every training clip by trees that never saw it, [`fit_full`] makes the trees that are
-//! kept, [`to_onnx`] writes them for tagging, [`score`] judges.
+//! The way: learners' probabilities and statistics as a [`Table`] each, [`Features`] puts them side by side,
+//! [`out_of_fold`] predicts every training clip by a stack that never saw it, [`Stack::fit`] makes the one that is
+//! kept, [`Stack::to_onnx`] writes it for tagging, [`score`] judges.
 //!
 //! XGBoost's library is opened when trees are first learned or read; tables, averages, metrics and ONNX need none.
 
 pub mod averages;
 mod booster;
 mod error;
+mod features;
+mod importance;
+mod lbfgs;
+mod logistic;
 mod matrix;
 mod metrics;
 mod onnx;
 mod rewrite;
+mod rows;
 mod settings;
 mod stack;
 mod table;
@@ -21,12 +26,16 @@ mod xgboost;
 
 pub use booster::Booster;
 pub use error::{Result, StackError};
+pub use features::{FeatureKind, Features, Layout, STATISTICS};
+pub use importance::Importance;
+pub use logistic::Logistic;
 pub use matrix::Matrix;
 pub use metrics::{
     CALIBRATION_BINS, ClassScore, Difference, Differences, Interval, Intervals, ReliabilityBin, Resampling, Scores,
     bootstrap, bootstrap_difference, bootstrap_mean, confusion, reliability, score,
 };
 pub use onnx::to_onnx;
-pub use settings::{StackSettings, TestFrom};
-pub use stack::{fit_full, out_of_fold};
+pub use rows::TrainingRows;
+pub use settings::{Kind, StackSettings, TestFrom};
+pub use stack::{Stack, out_of_fold};
 pub use table::Table;

@@ -115,7 +115,7 @@ fn arrays(id: usize, tree: &Tree, features: usize) -> Arrays {
     for (at, Node { kind, .. }) in tree.nodes.iter().enumerate() {
         let (left, right, feature, value, missing_left) = match *kind {
             NodeKind::Leaf { value } => (-1, -1, 0, value, false),
-            NodeKind::Split { feature, threshold, missing_left, left, right } => {
+            NodeKind::Split { feature, threshold, missing_left, left, right, .. } => {
                 let children = [place[&left], place[&right]];
                 children.iter().for_each(|&child| arrays.parents[child] = at as i32);
                 (children[0] as i32, children[1] as i32, feature, threshold, missing_left)

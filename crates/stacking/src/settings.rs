@@ -1,6 +1,21 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{Result, StackError};
+use crate::{FeatureKind, Result, StackError};
+
+/// What level 2 is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// Boosted trees of XGBoost.
+    #[default]
+    Xgboost,
+    /// Multinomial logistic regression.
+    Logistic,
+    /// The mean of the learners' probabilities.
+    Mean,
+    /// Their geometric mean, made to add up to 1.
+    GeometricMean,
+}
 
 /// Which networks predict the test clips, and later what is tagged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +32,12 @@ pub enum TestFrom {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct StackSettings {
+    /// What level 2 is: `xgboost`, `logistic`, `mean` or `geometric_mean`. What the other settings say of another kind
+    /// is passed over.
+    pub kind: Kind,
+    /// What it sees of a clip, one or several of `probabilities`, `log_probabilities`, `mfcc_statistics`. The means take
+    /// the learners' probabilities, whatever stands here.
+    pub features: Vec<FeatureKind>,
     /// Boosting rounds; each adds a tree for every class. From 1 to 100,000.
     pub rounds: u32,
     /// Depth of a tree, from 1 to 30.
@@ -33,8 +54,11 @@ pub struct StackSettings {
     pub lambda: f64,
     /// Which networks predict the test clips: `full`, or the mean of those of the `folds`.
     pub test_from: TestFrom,
-    /// Whether the MFCC statistics stand beside the learners' probabilities.
-    pub statistics: bool,
+    /// Rounds without a smaller loss after which boosting stops; 0: it never does. The loss is that of each fold in turn
+    /// among those that are learned from, and the trees that are kept get the mean of the best numbers of rounds.
+    pub early_stopping_rounds: u32,
+    /// Inverse weight of the L2 penalty on the coefficients of logistic regression, above 0; features are standardised.
+    pub c: f64,
     /// Weight of a clip whose label nobody verified, from 0 (not used) to 1 (like a verified one).
     pub unverified_weight: f32,
     /// Where the draws of `subsample` and `colsample_bytree` begin, up to 2^63 - 1.
@@ -47,6 +71,8 @@ pub struct StackSettings {
 impl Default for StackSettings {
     fn default() -> Self {
         StackSettings {
+            kind: Kind::Xgboost,
+            features: vec![FeatureKind::Probabilities, FeatureKind::MfccStatistics],
             rounds: 100,
             max_depth: 3,
             eta: 0.3,
@@ -55,7 +81,8 @@ impl Default for StackSettings {
             min_child_weight: 1.0,
             lambda: 1.0,
             test_from: TestFrom::Full,
-            statistics: true,
+            early_stopping_rounds: 0,
+            c: 1.0,
             unverified_weight: 1.0,
             seed: 0,
             threads: 1,
@@ -72,7 +99,8 @@ impl StackSettings {
         let share = "above 0 and at most 1";
         let is_share = |value: f64| value > 0.0 && value <= 1.0;
         let is_penalty = |value: f64| value.is_finite() && value >= 0.0;
-        let checks: [(&'static str, bool, String, &'static str); 10] = [
+        let checks: [(&'static str, bool, String, &'static str); 13] = [
+            ("features", self.features_differ(), format!("{:?}", self.features), "one or several names, each once"),
             ("rounds", (1..=100_000).contains(&self.rounds), self.rounds.to_string(), "from 1 to 100000"),
             ("max_depth", (1..=30).contains(&self.max_depth), self.max_depth.to_string(), "from 1 to 30"),
             ("eta", is_share(self.eta), self.eta.to_string(), share),
@@ -80,6 +108,13 @@ impl StackSettings {
             ("colsample_bytree", is_share(self.colsample_bytree), self.colsample_bytree.to_string(), share),
             ("min_child_weight", is_penalty(self.min_child_weight), self.min_child_weight.to_string(), "0 or more"),
             ("lambda", is_penalty(self.lambda), self.lambda.to_string(), "0 or more"),
+            (
+                "early_stopping_rounds",
+                self.early_stopping_rounds <= 100_000,
+                self.early_stopping_rounds.to_string(),
+                "at most 100000",
+            ),
+            ("c", self.c.is_finite() && self.c > 0.0, self.c.to_string(), "above 0"),
             (
                 "unverified_weight",
                 (0.0..=1.0).contains(&self.unverified_weight),
@@ -92,6 +127,19 @@ impl StackSettings {
         match checks.into_iter().find(|(_, fine, ..)| !fine) {
             Some((key, _, value, allowed)) => Err(StackError::Setting { key, value, allowed }),
             None => Ok(()),
+        }
+    }
+
+    fn features_differ(&self) -> bool {
+        let again = |i: usize| self.features[..i].contains(&self.features[i]);
+        !self.features.is_empty() && !(0..self.features.len()).any(again)
+    }
+
+    /// The kinds of columns that level 2 takes: those of the setting, or for a mean the probabilities alone.
+    pub fn columns(&self) -> Vec<FeatureKind> {
+        match self.kind {
+            Kind::Xgboost | Kind::Logistic => self.features.clone(),
+            Kind::Mean | Kind::GeometricMean => vec![FeatureKind::Probabilities],
         }
     }
 
@@ -117,6 +165,10 @@ mod tests {
             ("colsample_bytree", StackSettings { colsample_bytree: f64::NAN, ..default() }),
             ("min_child_weight", StackSettings { min_child_weight: -1.0, ..default() }),
             ("lambda", StackSettings { lambda: f64::INFINITY, ..default() }),
+            ("features", StackSettings { features: Vec::new(), ..default() }),
+            ("features", StackSettings { features: vec![FeatureKind::Probabilities; 2], ..default() }),
+            ("early_stopping_rounds", StackSettings { early_stopping_rounds: 100_001, ..default() }),
+            ("c", StackSettings { c: 0.0, ..default() }),
             ("unverified_weight", StackSettings { unverified_weight: f32::NAN, ..default() }),
             ("seed", StackSettings { seed: u64::MAX, ..default() }),
             ("threads", StackSettings { threads: 1025, ..default() }),
@@ -131,6 +183,10 @@ mod tests {
     fn unknown_keys_are_refused_and_missing_ones_are_the_defaults() {
         let read = |json: &str| serde_json::from_str::<StackSettings>(json);
         assert_eq!(read("{}").unwrap(), StackSettings::default());
+        let unknown = read(r#"{"features": ["mfcc"]}"#).unwrap_err().to_string();
+        for word in ["`mfcc`", "`probabilities`", "`log_probabilities`", "`mfcc_statistics`"] {
+            assert!(unknown.contains(word), "{unknown}");
+        }
         assert!(read(r#"{"max_dept": 3}"#).unwrap_err().to_string().contains("max_dept"));
     }
 }

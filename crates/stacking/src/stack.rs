@@ -1,70 +1,182 @@
-//! The stack's own predictions: always of rows that its trees did not learn from.
+//! The stack: learned, and judged by rows that it did not learn from.
 
-use std::collections::BTreeSet;
+use rayon::prelude::*;
 
-use crate::{Booster, Matrix, Result, StackError, StackSettings, Table};
+use crate::averages::{Mean, of_blocks};
+use crate::importance::{Importance, of_logistic};
+use crate::rows::TrainingRows;
+use crate::{Booster, Kind, Layout, Logistic, Result, StackError, StackSettings, Table, onnx};
 
-/// Predicts each row by trees that learned from the other folds' rows alone.
+/// Level 2 of any kind, ready to predict.
+pub enum Stack {
+    /// Boosted trees.
+    Xgboost(Booster),
+    /// Logistic regression.
+    Logistic(Logistic),
+    /// The mean of the learners' probabilities.
+    Mean,
+    /// Their geometric mean, made to add up to 1.
+    GeometricMean,
+}
+
+impl Stack {
+    /// Learns from all rows: the stack of the bundle and of the test clips.
+    ///
+    /// # Errors
+    /// Lengths that differ, a setting out of range, a class without a row that counts, fewer than two folds where they
+    /// tell when to stop early, and all of [`Booster::fit`] and [`Logistic::fit`].
+    pub fn fit(rows: &TrainingRows<'_>, settings: &StackSettings) -> Result<Stack> {
+        rows.check()?;
+        fit(rows, &[], settings)
+    }
+
+    /// The probability of each class, as a table with the columns `classes`.
+    ///
+    /// # Errors
+    /// Another number of columns than it learned from, of classes, or XGBoost refuses.
+    pub fn predict(&self, features: &Table, classes: &[String]) -> Result<Table> {
+        let values = match self {
+            Stack::Xgboost(booster) => return booster.predict(features, classes),
+            Stack::Logistic(logistic) => logistic.probabilities(features.into(), classes.len())?,
+            Stack::Mean => averages(features, classes, Mean::Arithmetic)?,
+            Stack::GeometricMean => averages(features, classes, Mean::Geometric)?,
+        };
+        Table::new(features.names().to_vec(), classes.to_vec(), values)
+    }
+
+    /// What was learned, as a file: its name and its content. A mean has learned nothing.
+    ///
+    /// # Errors
+    /// Numbers that JSON cannot hold.
+    pub fn file(&self) -> Result<Option<(&'static str, Vec<u8>)>> {
+        Ok(match self {
+            Stack::Xgboost(booster) => Some(("booster.json", booster.to_json().to_vec())),
+            Stack::Logistic(logistic) => Some(("logistic.json", logistic.to_json()?)),
+            Stack::Mean | Stack::GeometricMean => None,
+        })
+    }
+
+    /// What each column is to the stack, in their order; none for a mean.
+    ///
+    /// # Errors
+    /// The JSON of the booster is damaged.
+    pub fn importance(&self) -> Result<Option<Vec<Importance>>> {
+        Ok(match self {
+            Stack::Xgboost(booster) => Some(booster.importance()?),
+            Stack::Logistic(logistic) => Some(of_logistic(logistic)),
+            Stack::Mean | Stack::GeometricMean => None,
+        })
+    }
+
+    /// The stack as ONNX, for tagging: input `x`, `f32[N, learners * classes + statistics]` (the learners'
+    /// probabilities, then the statistics where `layout` uses them), output `probabilities`, `f32[N, classes]`.
+    ///
+    /// # Errors
+    /// A layout of other columns than it learned from.
+    pub fn to_onnx(&self, layout: &Layout) -> Result<Vec<u8>> {
+        match self {
+            Stack::Xgboost(booster) => onnx::trees(booster.to_json(), layout),
+            Stack::Logistic(logistic) => onnx::logistic(logistic, layout),
+            Stack::Mean => onnx::mean(Mean::Arithmetic, layout),
+            Stack::GeometricMean => onnx::mean(Mean::Geometric, layout),
+        }
+    }
+}
+
+/// Predicts each row by a stack that learned from the other folds' rows alone: number of rounds, scaling and all.
 ///
-/// # Shape
-/// `truth` (index into `classes`), `folds` (the learners' own, any numbers) and `weights`: one a row of `features`.
 /// The result has the rows of `features` in their order and the columns `classes`.
 ///
 /// # Errors
-/// Lengths that differ, fewer than two folds, a class that only one fold has, and all of [`Booster::fit`].
-pub fn out_of_fold(
-    features: &Table,
-    truth: &[usize],
-    folds: &[usize],
-    weights: &[f32],
-    classes: &[String],
-    settings: &StackSettings,
-) -> Result<Table> {
-    let rows = features.names().len();
-    if [truth.len(), folds.len(), weights.len()].iter().any(|&length| length != rows) {
-        let (truth, folds, weights) = (truth.len(), folds.len(), weights.len());
-        let reason = format!("{rows} rows of features, {truth} labels, {folds} folds, {weights} weights");
-        return Err(StackError::Table(reason));
+/// Fewer than two folds (three where early stopping takes one more), a class that only one fold has, and all of
+/// [`Stack::fit`].
+pub fn out_of_fold(rows: &TrainingRows<'_>, settings: &StackSettings) -> Result<Table> {
+    rows.check()?;
+    let folds = rows.folds(&[]);
+    if folds.len() < 2 {
+        return Err(StackError::Table(format!("the stack needs at least two folds, not {}", folds.len())));
     }
-    let distinct: BTreeSet<usize> = folds.iter().copied().collect();
-    if distinct.len() < 2 {
-        return Err(StackError::Table(format!("the stack needs at least two folds, not {}", distinct.len())));
-    }
-    let mut predicted = vec![0.0; rows * classes.len()];
-    for fold in distinct {
-        let (held_out, rest): (Vec<usize>, Vec<usize>) = (0..rows).partition(|&row| folds[row] == fold);
-        let values = |rows: &[usize]| rows.iter().flat_map(|&row| features.row(row)).copied().collect::<Vec<f32>>();
-        let (rest_values, held_out_values) = (values(&rest), values(&held_out));
-        let labels: Vec<usize> = rest.iter().map(|&row| truth[row]).collect();
-        let rest_weights: Vec<f32> = rest.iter().map(|&row| weights[row]).collect();
-        let columns = features.columns().len();
-        let booster = Booster::fit(Matrix::new(&rest_values, columns)?, &labels, &rest_weights, classes, settings)
-            .map_err(|error| in_fold(error, fold))?;
-        let probabilities = booster.probabilities(Matrix::new(&held_out_values, columns)?)?;
-        for (row, probabilities) in held_out.iter().zip(probabilities.chunks_exact(classes.len())) {
-            predicted[row * classes.len()..][..classes.len()].copy_from_slice(probabilities);
+    let parts = each(&folds, settings, |fold| {
+        let stack = fit(rows, &[fold], settings)?;
+        let places = rows.pick(|of| of == fold).places;
+        let names: Vec<String> = places.iter().map(|&row| rows.features.names()[row].clone()).collect();
+        stack.predict(&rows.features.reordered(&names)?, rows.classes)
+    })?;
+    Table::vstack(&parts.iter().collect::<Vec<_>>())?.reordered(rows.features.names())
+}
+
+/// Learns from the rows of all folds but those `without`.
+fn fit(rows: &TrainingRows<'_>, without: &[usize], settings: &StackSettings) -> Result<Stack> {
+    settings.validate()?;
+    let learned = || {
+        let picked = rows.pick(|fold| !without.contains(&fold));
+        let x = picked.x()?;
+        match settings.kind {
+            Kind::Xgboost => {
+                let settings = StackSettings { rounds: rounds(rows, without, settings)?, ..settings.clone() };
+                Booster::fit(x, &picked.labels, &picked.weights, rows.classes, &settings).map(Stack::Xgboost)
+            }
+            Kind::Logistic => {
+                Logistic::fit(x, &picked.labels, &picked.weights, rows.classes, settings).map(Stack::Logistic)
+            }
+            Kind::Mean => Ok(Stack::Mean),
+            Kind::GeometricMean => Ok(Stack::GeometricMean),
         }
+    };
+    learned().map_err(|error| told_with(error, without))
+}
+
+/// How many rounds the trees get that learn from all folds but those `without`: the mean of the best numbers when each of
+/// these folds is held out, so that no row outside them has a say.
+fn rounds(rows: &TrainingRows<'_>, without: &[usize], settings: &StackSettings) -> Result<u32> {
+    if settings.early_stopping_rounds == 0 {
+        return Ok(settings.rounds);
     }
-    Table::new(features.names().to_vec(), classes.to_vec(), predicted)
+    let folds = rows.folds(without);
+    if folds.len() < 2 {
+        let reason = "`early_stopping_rounds` needs at least three folds: to judge by, to stop by, to learn from";
+        return Err(StackError::Table(reason.to_owned()));
+    }
+    let best = each(&folds, settings, |fold| {
+        let held_out = rows.pick(|of| of == fold);
+        if held_out.weights.iter().all(|&weight| weight == 0.0) {
+            return Ok(None);
+        }
+        let both = [without, &[fold]].concat();
+        let rest = rows.pick(|of| !both.contains(&of));
+        let best = Booster::best_rounds(&rest, &held_out, rows.classes, settings);
+        best.map(Some).map_err(|error| told_with(error, &both))
+    })?;
+    let best: Vec<f64> = best.into_iter().flatten().map(f64::from).collect();
+    Ok(if best.is_empty() { settings.rounds } else { (best.iter().sum::<f64>() / best.len() as f64).round() as u32 })
 }
 
-/// Learns from all rows: the trees of the bundle and of the test clips.
-///
-/// # Errors
-/// Those of [`Booster::fit`].
-pub fn fit_full(
-    features: &Table,
-    truth: &[usize],
-    weights: &[f32],
-    classes: &[String],
+/// `work` of each fold, at once where one thread works on each.
+fn each<T: Send>(
+    folds: &[usize],
     settings: &StackSettings,
-) -> Result<Booster> {
-    Booster::fit(features.into(), truth, weights, classes, settings)
+    work: impl Fn(usize) -> Result<T> + Sync,
+) -> Result<Vec<T>> {
+    match settings.threads {
+        1 => folds.par_iter().map(|&fold| work(fold)).collect(),
+        _ => folds.iter().map(|&fold| work(fold)).collect(),
+    }
 }
 
-fn in_fold(error: StackError, fold: usize) -> StackError {
+fn averages(features: &Table, classes: &[String], mean: Mean) -> Result<Vec<f32>> {
+    let (columns, count) = (features.columns().len(), classes.len());
+    if count == 0 || !columns.is_multiple_of(count) {
+        return Err(StackError::Table(format!("{columns} columns are not the {count} classes of each learner")));
+    }
+    Ok(features.rows().flat_map(|row| of_blocks(row, count, mean)).collect())
+}
+
+/// An error of one fit, with the folds that were held out of it.
+fn told_with(error: StackError, without: &[usize]) -> StackError {
     match error {
-        StackError::ClassWithoutRows { class, .. } => StackError::ClassWithoutRows { class, fold: Some(fold) },
+        StackError::ClassWithoutRows { class, folds } if folds.is_empty() => {
+            StackError::ClassWithoutRows { class, folds: without.to_vec() }
+        }
         other => other,
     }
 }

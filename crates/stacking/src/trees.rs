@@ -45,6 +45,9 @@ pub(crate) enum NodeKind {
         missing_left: bool,
         left: usize,
         right: usize,
+        /// How much the split lessened the loss, and the sum of second derivatives of its rows.
+        gain: f32,
+        cover: f32,
     },
 }
 
@@ -109,6 +112,8 @@ struct TreeJson {
     split_conditions: Vec<f32>,
     default_left: Vec<u8>,
     split_type: Vec<u8>,
+    loss_changes: Vec<f32>,
+    sum_hessian: Vec<f32>,
     tree_param: TreeParam,
 }
 
@@ -174,6 +179,8 @@ impl TreeJson {
             self.split_conditions.len(),
             self.default_left.len(),
             self.split_type.len(),
+            self.loss_changes.len(),
+            self.sum_hessian.len(),
         ];
         if size == 0 || lengths.iter().any(|&length| length != size) {
             return Err("is damaged: its arrays differ in length".to_owned());
@@ -217,6 +224,7 @@ impl TreeJson {
         if self.split_type[id] != 0 {
             return Err(format!("splits by category at node {id}"));
         }
-        Ok(NodeKind::Split { feature, threshold: value, missing_left: self.default_left[id] != 0, left, right })
+        let (missing_left, gain, cover) = (self.default_left[id] != 0, self.loss_changes[id], self.sum_hessian[id]);
+        Ok(NodeKind::Split { feature, threshold: value, missing_left, left, right, gain, cover })
     }
 }

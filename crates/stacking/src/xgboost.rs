@@ -31,6 +31,8 @@ struct Api {
     booster_free: unsafe extern "C" fn(Handle) -> c_int,
     booster_set_param: unsafe extern "C" fn(Handle, *const c_char, *const c_char) -> c_int,
     booster_update: unsafe extern "C" fn(Handle, c_int, Handle) -> c_int,
+    booster_eval:
+        unsafe extern "C" fn(Handle, c_int, *const Handle, *const *const c_char, u64, *mut *const c_char) -> c_int,
     booster_predict:
         unsafe extern "C" fn(Handle, Handle, *const c_char, *mut *const u64, *mut u64, *mut *const f32) -> c_int,
     booster_save: unsafe extern "C" fn(Handle, *const c_char, *mut u64, *mut *const c_char) -> c_int,
@@ -55,6 +57,7 @@ impl Api {
                 booster_free: *library.get(b"XGBoosterFree\0")?,
                 booster_set_param: *library.get(b"XGBoosterSetParam\0")?,
                 booster_update: *library.get(b"XGBoosterUpdateOneIter\0")?,
+                booster_eval: *library.get(b"XGBoosterEvalOneIter\0")?,
                 booster_predict: *library.get(b"XGBoosterPredictFromDMatrix\0")?,
                 booster_save: *library.get(b"XGBoosterSaveModelToBuffer\0")?,
                 booster_load: *library.get(b"XGBoosterLoadModelFromBuffer\0")?,
@@ -172,10 +175,10 @@ pub(crate) struct Learner {
 unsafe impl Send for Learner {}
 
 impl Learner {
-    /// A learner that will learn from `matrix`, or none for one that is loaded.
-    pub fn new(matrix: Option<&DMatrix>) -> Result<Learner> {
+    /// A learner that will learn from and be judged by `matrices`, or none for one that is loaded.
+    pub fn new(matrices: &[&DMatrix]) -> Result<Learner> {
         let api = api()?;
-        let handles: Vec<Handle> = matrix.iter().map(|matrix| matrix.handle).collect();
+        let handles: Vec<Handle> = matrices.iter().map(|matrix| matrix.handle).collect();
         let mut handle = std::ptr::null_mut();
         // SAFETY: `handles` holds as many live matrices as we say; XGBoost keeps its own references to them.
         let code = unsafe { (api.booster_create)(handles.as_ptr(), handles.len() as u64, &mut handle) };
@@ -196,6 +199,26 @@ impl Learner {
             .map_err(|error| StackError::Xgboost { action: "learn", message: error.to_string() })?;
         // SAFETY: both handles are alive.
         self.api.check("learn", unsafe { (self.api.booster_update)(self.handle, round, matrix.handle) })
+    }
+
+    /// The metric (`eval_metric`) after a round, on the rows of `matrix`.
+    pub fn loss(&self, round: u32, matrix: &DMatrix) -> Result<f64> {
+        let action = "judge a round";
+        let fault = |message: String| StackError::Xgboost { action, message };
+        let round = c_int::try_from(round).map_err(|error| fault(error.to_string()))?;
+        let name = c"rows";
+        let mut told = std::ptr::null();
+        // SAFETY: live handles, a string that is alive, and a valid place to write to; one of each, as said.
+        let code = unsafe {
+            let names = [name.as_ptr()];
+            (self.api.booster_eval)(self.handle, round, &matrix.handle, names.as_ptr(), 1, &mut told)
+        };
+        self.api.check(action, code)?;
+        // SAFETY: XGBoost returns a string of its own, valid until this thread's next call; it is copied here.
+        let told = unsafe { CStr::from_ptr(told) }.to_string_lossy().into_owned();
+        // "[7]\trows-mlogloss:0.31415"
+        let number = told.rsplit(':').next().and_then(|number| number.trim().parse().ok());
+        number.ok_or_else(|| fault(format!("it answered {told:?}")))
     }
 
     /// The objective's outputs, row-major, with their shape.
@@ -272,7 +295,7 @@ mod tests {
 
     #[test]
     fn passes_on_what_xgboost_says() {
-        let mut learner = Learner::new(None).unwrap();
+        let mut learner = Learner::new(&[]).unwrap();
         let error = learner.load_json(b"{\"learner\": 1}").unwrap_err().to_string();
         assert!(error.starts_with("XGBoost cannot read the trees: "), "{error}");
         assert!(error.len() > 40, "the reason is passed on: {error}");

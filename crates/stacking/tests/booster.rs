@@ -23,6 +23,27 @@ fn predicts_what_python_predicts_by_the_same_trees() {
     }
 }
 
+/// What `get_score` of Python leaves out has no split.
+#[test]
+fn importance_is_that_of_python() {
+    for name in CASES {
+        let (case, json) = Case::read(name);
+        let importance = Booster::from_json(&json).unwrap().importance().unwrap();
+        assert_eq!(importance.len(), case.features);
+        for (feature, importance) in importance.iter().enumerate() {
+            let ours = [("gain", Some(importance.gain)), ("weight", importance.weight), ("cover", importance.cover)];
+            for (kind, ours) in ours {
+                let expected = case.scores[kind].get(&format!("f{feature}")).copied().unwrap_or(0.0);
+                assert!(
+                    (ours.unwrap() - expected).abs() <= 1e-5 * expected,
+                    "{name} f{feature} {kind}: {ours:?} {expected}"
+                );
+            }
+        }
+        assert!(!case.scores["gain"].is_empty());
+    }
+}
+
 #[test]
 fn learns_what_python_learns() {
     let mut learned = 0;

@@ -1,15 +1,19 @@
-//! Out-of-fold predictions never come from trees that learned from the row.
+//! Out-of-fold predictions never come from a stack that learned from the row.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 mod common;
 
 use common::labels;
-use earmark_stacking::{Booster, Matrix, StackSettings, Table, fit_full, out_of_fold, score};
+use earmark_stacking::{
+    Booster, FeatureKind, Features, Kind, Matrix, Stack, StackSettings, Table, TrainingRows, out_of_fold, score,
+};
+use serde::Deserialize;
 
 const CLASSES: usize = 4;
 const COLUMNS: usize = 3;
 
 /// Clips whose features tell the class, with some noise; folds go round.
+#[derive(Clone)]
 struct Clips {
     features: Table,
     truth: Vec<usize>,
@@ -41,8 +45,13 @@ fn clips(rows: usize) -> Clips {
 }
 
 impl Clips {
+    fn with<T>(&self, work: impl FnOnce(&TrainingRows<'_>, &StackSettings) -> T) -> T {
+        let Clips { features, truth, folds, weights, settings } = self;
+        work(&TrainingRows { features, truth, folds, weights, classes: &labels(CLASSES) }, settings)
+    }
+
     fn out_of_fold(&self) -> Table {
-        out_of_fold(&self.features, &self.truth, &self.folds, &self.weights, &labels(CLASSES), &self.settings).unwrap()
+        self.with(out_of_fold).unwrap()
     }
 
     fn accuracy(&self, predicted: &Table) -> f64 {
@@ -59,34 +68,146 @@ impl Clips {
     }
 }
 
-#[test]
-fn learns_what_can_be_learned_and_nothing_from_shuffled_labels() {
-    let honest = clips(400);
-    let accuracy = honest.accuracy(&honest.out_of_fold());
-    assert!(accuracy > 0.9, "{accuracy}");
-    let shuffled = clips(400).shuffled();
-    let accuracy = shuffled.accuracy(&shuffled.out_of_fold());
-    assert!((0.15..0.35).contains(&accuracy), "chance is 0.25, not {accuracy}");
-    // Trees that learned from the rows themselves would have looked much better.
-    let full = fit_full(&shuffled.features, &shuffled.truth, &shuffled.weights, &labels(CLASSES), &shuffled.settings);
-    let leaked = shuffled.accuracy(&full.unwrap().predict(&shuffled.features, &labels(CLASSES)).unwrap());
-    assert!(leaked > 0.6, "{leaked}");
+/// Every kind that learns, and early stopping.
+fn kinds() -> Vec<(&'static str, StackSettings)> {
+    let default = || StackSettings { rounds: 20, ..StackSettings::default() };
+    vec![
+        ("xgboost", default()),
+        ("early stopping", StackSettings { early_stopping_rounds: 2, rounds: 60, ..default() }),
+        ("two threads", StackSettings { early_stopping_rounds: 2, threads: 2, ..default() }),
+        ("logistic", StackSettings { kind: Kind::Logistic, ..default() }),
+    ]
 }
 
 #[test]
-fn a_folds_own_labels_do_not_reach_its_predictions() {
-    let mut clips = clips(100);
-    let before = clips.out_of_fold();
-    for i in (0..100).filter(|i| i % 5 == 3) {
-        clips.truth[i] = (clips.truth[i] + 1) % CLASSES;
-    }
-    let after = clips.out_of_fold();
-    for i in 0..100 {
-        if i % 5 == 3 {
-            assert_eq!(before.row(i), after.row(i), "row {i} has seen its own label");
+fn learns_what_can_be_learned_and_nothing_from_shuffled_labels() {
+    for (name, settings) in kinds() {
+        let honest = Clips { settings: settings.clone(), ..clips(400) };
+        let accuracy = honest.accuracy(&honest.out_of_fold());
+        assert!(accuracy > 0.8, "{name}: {accuracy}");
+        let shuffled = Clips { settings, ..clips(400).shuffled() };
+        let accuracy = shuffled.accuracy(&shuffled.out_of_fold());
+        assert!((0.15..0.35).contains(&accuracy), "{name}: chance is 0.25, not {accuracy}");
+        if name == "xgboost" {
+            // Trees that learned from the rows themselves would have looked much better.
+            let full = shuffled.with(Stack::fit).unwrap();
+            let leaked = shuffled.accuracy(&full.predict(&shuffled.features, &labels(CLASSES)).unwrap());
+            assert!(leaked > 0.6, "{leaked}");
         }
     }
-    assert_ne!(before, after, "the other folds learn from the changed labels");
+}
+
+/// The judged rows decide nothing of what judges them: neither trees nor their number, neither coefficients nor scaling.
+#[test]
+fn a_folds_own_labels_do_not_reach_its_predictions() {
+    for (name, settings) in kinds() {
+        let mut clips = Clips { settings, ..clips(100) };
+        let before = clips.out_of_fold();
+        let judged: Vec<usize> = (0..100).filter(|i| i % 5 == 3).collect();
+        for &i in &judged {
+            clips.truth[i] = (clips.truth[i] + 1) % CLASSES;
+            clips.weights[i] = 0.5;
+        }
+        let after = clips.out_of_fold();
+        for &i in &judged {
+            assert_eq!(before.row(i), after.row(i), "{name}: row {i} has seen its own label");
+        }
+        assert_ne!(before, after, "{name}: the other folds learn from the changed labels");
+        // Nor do their features reach the others of their fold.
+        let mut data = clips.features.data().to_vec();
+        data[3 * COLUMNS] += 100.0;
+        let (names, columns) = (clips.features.names().to_vec(), clips.features.columns().to_vec());
+        clips.features = Table::new(names, columns, data).unwrap();
+        let moved = clips.out_of_fold();
+        for &i in judged.iter().filter(|&&i| i != 3) {
+            assert_eq!(after.row(i), moved.row(i), "{name}: row {i} has seen row 3");
+        }
+    }
+}
+
+/// Learners that know their own rows by heart, on sound that says nothing: level 2 must not believe them.
+#[test]
+fn two_levels_on_shuffled_labels_are_chance() {
+    let clips = clips(400).shuffled();
+    let nearest = |row: usize, columns: &[usize]| {
+        let others = (0..400).filter(|&other| clips.folds[other] != clips.folds[row]);
+        let distance = |other: usize| -> f32 {
+            columns.iter().map(|&c| (clips.features.row(row)[c] - clips.features.row(other)[c]).powi(2)).sum()
+        };
+        let nearest = others.min_by(|&a, &b| distance(a).total_cmp(&distance(b))).unwrap();
+        (0..CLASSES).map(|class| if class == clips.truth[nearest] { 0.97 } else { 0.01 }).collect::<Vec<f32>>()
+    };
+    let names = clips.features.names().to_vec();
+    let learner = |columns: &[usize]| {
+        let rows = (0..400).flat_map(|row| nearest(row, columns)).collect();
+        Table::new(names.clone(), labels(CLASSES), rows).unwrap()
+    };
+    let (one, two) = (learner(&[0, 1, 2]), learner(&[2, 0]));
+    let kinds_of = [FeatureKind::Probabilities, FeatureKind::LogProbabilities, FeatureKind::MfccStatistics];
+    let features = Features::new(&kinds_of, &[("one", &one), ("two", &two)], Some(&clips.features)).unwrap().table;
+    for (name, settings) in kinds() {
+        let stacked = Clips { features: features.clone(), settings, ..clips.clone() };
+        let accuracy = stacked.accuracy(&stacked.out_of_fold());
+        assert!((0.15..0.35).contains(&accuracy), "{name}: chance is 0.25, not {accuracy}");
+    }
+}
+
+#[derive(Deserialize)]
+struct Stopped {
+    settings: StackSettings,
+    x: Vec<Vec<f32>>,
+    labels: Vec<usize>,
+    folds: Vec<usize>,
+    weights: Vec<f32>,
+    out_of_fold: Vec<Vec<f32>>,
+}
+
+/// Python's xgboost stopped early on each inner fold, the mean of its rounds, and the trees that follow from it.
+#[test]
+fn stops_where_python_stops() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../golden/stacking/early_stopping.json");
+    let golden: Stopped = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    let names = (0..golden.x.len()).map(|i| format!("{i}.wav")).collect();
+    let columns = (0..golden.x[0].len()).map(|i| format!("f{i}")).collect();
+    let features = Table::new(names, columns, golden.x.concat()).unwrap();
+    let classes = labels(golden.out_of_fold[0].len());
+    let rows = TrainingRows {
+        features: &features,
+        truth: &golden.labels,
+        folds: &golden.folds,
+        weights: &golden.weights,
+        classes: &classes,
+    };
+    let distance = |settings: &StackSettings| {
+        let ours = out_of_fold(&rows, settings).unwrap();
+        ours.data().iter().zip(golden.out_of_fold.concat()).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+    };
+    let (stopped, whole) =
+        (distance(&golden.settings), distance(&StackSettings { early_stopping_rounds: 0, ..golden.settings.clone() }));
+    assert!(stopped <= 1e-5, "{stopped}");
+    assert!(whole > 1e-2, "without early stopping nothing differs: {whole}");
+}
+
+#[test]
+fn a_mean_is_that_of_the_learners() {
+    let learner = |share: f32| {
+        let rows = (0..10).flat_map(|i| if i % 2 == 0 { [share, 1.0 - share] } else { [1.0 - share, share] });
+        Table::new((0..10).map(|i| format!("{i}.wav")).collect(), labels(2), rows.collect()).unwrap()
+    };
+    let (a, b) = (learner(0.9), learner(0.5));
+    let features = Features::new(&[FeatureKind::Probabilities], &[("a", &a), ("b", &b)], None).unwrap().table;
+    let (truth, folds): (Vec<usize>, Vec<usize>) = ((0..10).map(|i| i % 2).collect(), (0..10).map(|i| i / 5).collect());
+    let rows =
+        TrainingRows { features: &features, truth: &truth, folds: &folds, weights: &[1.0; 10], classes: &labels(2) };
+    for (kind, first) in [(Kind::Mean, 0.7), (Kind::GeometricMean, 0.75)] {
+        let settings = StackSettings { kind, ..StackSettings::default() };
+        let predicted = out_of_fold(&rows, &settings).unwrap();
+        assert!((predicted.row(0)[0] - first).abs() < 1e-6, "{kind:?}: {:?}", predicted.row(0));
+        let stack = Stack::fit(&rows, &settings).unwrap();
+        assert_eq!(stack.predict(&features, &labels(2)).unwrap(), predicted);
+        assert!(stack.file().unwrap().is_none() && stack.importance().unwrap().is_none());
+        assert!(stack.predict(&features, &labels(3)).unwrap_err().to_string().contains("4 columns"));
+    }
 }
 
 #[test]
@@ -119,15 +240,22 @@ fn says_which_class_a_fold_lacks() {
             clips.folds[i] = 4;
         }
     }
-    let call = |clips: &Clips, folds: &[usize]| {
-        out_of_fold(&clips.features, &clips.truth, folds, &clips.weights, &labels(CLASSES), &clips.settings)
-            .unwrap_err()
-            .to_string()
+    let call = |folds: &[usize], settings: &StackSettings| {
+        let Clips { features, truth, weights, .. } = &clips;
+        let rows = TrainingRows { features, truth, folds, weights, classes: &labels(CLASSES) };
+        out_of_fold(&rows, settings).unwrap_err().to_string()
     };
-    let error = call(&clips, &clips.folds);
+    let error = call(&clips.folds, &clips.settings);
     assert_eq!(error, "no clip of class `class2` is left to learn from when fold 4 is held out");
-    assert!(call(&clips, &[1; 100]).contains("at least two folds, not 1"));
-    assert!(call(&clips, &[1; 99]).contains("100 rows of features, 100 labels, 99 folds"));
+    assert!(call(&[1; 100], &clips.settings).contains("at least two folds, not 1"));
+    assert!(call(&[1; 99], &clips.settings).contains("100 rows of features, 100 labels, 99 folds"));
+    let stopping = StackSettings { early_stopping_rounds: 5, ..clips.settings.clone() };
+    let two: Vec<usize> = (0..100).map(|i| i % 2).collect();
+    assert!(call(&two, &stopping).contains("`early_stopping_rounds` needs at least three folds"));
+    // In two folds: one is judged, the other tells when to stop.
+    let thin: Vec<usize> = (0..100).map(|i| if clips.truth[i] == 2 { 3 + i % 2 } else { i % 5 }).collect();
+    let error = call(&thin, &stopping);
+    assert_eq!(error, "no clip of class `class2` is left to learn from when the folds 3 and 4 are held out");
 }
 
 #[test]

@@ -1,12 +1,13 @@
-//! The same numbers from every interpreter: libtorch, which trains, and ONNX Runtime, which tags; and from XGBoost and
-//! the boosted trees' ONNX.
+//! The same numbers from every interpreter: libtorch, which trains, and ONNX Runtime, which tags; and from level 2 of
+//! every kind and its ONNX.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 #[path = "../../training/tests/common/mod.rs"]
 mod common;
 
-use common::{difference, fewest_frames, input, weights};
+use common::{difference, fewest_frames, input, uniform, weights};
 use earmark_nets::{Input, onnx, variants};
+use earmark_stacking::{FeatureKind, Features, Kind, Stack, StackSettings, Table, TrainingRows};
 use earmark_tagging::Model;
 use earmark_training::evaluate;
 use serde_json::Value;
@@ -62,4 +63,65 @@ fn boosted_trees_predict_as_xgboost_does() {
         }
     }
     assert!(missing > 0, "no golden case has a missing value");
+}
+
+/// Probabilities of `rows` clips, some of them 0, with the true class mostly the largest.
+fn learner(name: &str, rows: usize, classes: usize) -> Table {
+    let noise = uniform(name, rows * classes);
+    let row = |row: usize| {
+        let of =
+            |class: usize| (6.0 * noise[row * classes + class] + if class == row % classes { 3.0 } else { 0.0 }).exp();
+        let sum: f32 = (0..classes).map(of).sum();
+        (0..classes).map(move |class| of(class) / sum).map(|p| if p < 1e-4 { 0.0 } else { p }).collect::<Vec<_>>()
+    };
+    let names = (0..rows).map(|row| format!("{row}.wav")).collect();
+    let labels = (0..classes).map(|class| format!("class{class}")).collect();
+    Table::new(names, labels, (0..rows).flat_map(row).collect()).unwrap()
+}
+
+#[test]
+fn stacks_of_every_kind_predict_as_level_2_does() {
+    use FeatureKind::{LogProbabilities, MfccStatistics, Probabilities};
+    let (rows, classes) = (200, 5);
+    let (a, b, c) = (learner("a", rows, classes), learner("b", rows, classes), learner("c", rows, classes));
+    let learners = [("a", &a), ("b", &b), ("c", &c)];
+    // Far from zero, as MFCC are, and one that hardly varies.
+    let statistics: Vec<f32> = uniform("statistics", rows * 7).iter().map(|value| 400.0 + 90.0 * value).collect();
+    let statistics: Vec<f32> = statistics.chunks(7).flat_map(|row| [row, &[5e4 + row[0] / 100.0]].concat()).collect();
+    let names = (0..8).map(|i| format!("mfcc_{i}")).collect();
+    let statistics = Table::new(a.names().to_vec(), names, statistics).unwrap();
+    let kinds: [(Kind, &[FeatureKind]); 8] = [
+        (Kind::Xgboost, &[Probabilities, MfccStatistics]),
+        (Kind::Xgboost, &[MfccStatistics, LogProbabilities]),
+        (Kind::Logistic, &[Probabilities]),
+        (Kind::Logistic, &[LogProbabilities, MfccStatistics, Probabilities]),
+        (Kind::Logistic, &[MfccStatistics]),
+        (Kind::Logistic, &[LogProbabilities]),
+        (Kind::Mean, &[Probabilities]),
+        (Kind::GeometricMean, &[Probabilities]),
+    ];
+    for (kind, columns) in kinds {
+        let features = Features::new(columns, &learners, Some(&statistics)).unwrap();
+        let (truth, folds): (Vec<usize>, Vec<usize>) = (0..rows).map(|row| (row % classes, row % 3)).unzip();
+        let weights = vec![1.0; rows];
+        let training = TrainingRows {
+            features: &features.table,
+            truth: &truth,
+            folds: &folds,
+            weights: &weights,
+            classes: a.columns(),
+        };
+        let settings = StackSettings { kind, c: 10.0, rounds: 10, ..StackSettings::default() };
+        let stack = Stack::fit(&training, &settings).unwrap();
+        let mut given: Vec<Table> = learners.iter().map(|(name, table)| table.prefixed(name)).collect();
+        given.extend((features.layout.statistics > 0).then(|| statistics.clone()));
+        let given = Table::hstack(&given.iter().collect::<Vec<_>>()).unwrap();
+        let mut model = Model::load("stack", &stack.to_onnx(&features.layout).unwrap(), 1).unwrap();
+        let tagged = model.run(given.data(), [rows, given.columns().len()], "probabilities").unwrap();
+        let expected = stack.predict(&features.table, a.columns()).unwrap();
+        let largest = difference(&tagged, expected.data());
+        println!("{kind:?} of {columns:?}: {largest:.1e}");
+        assert!(largest <= 1e-5, "{kind:?} of {columns:?}: {largest:.1e}");
+        assert!(expected.data().iter().any(|p| *p > 0.5), "{kind:?} has learned");
+    }
 }

@@ -9,11 +9,11 @@ use earmark_stacking::{bootstrap, bootstrap_difference, score};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use crate::gather::fold_count;
 use crate::pretrained::{self, Origins};
 use crate::recipe::Recipe;
 use crate::results::truth;
 use crate::run::{ClipRow, Run};
-use crate::stack::fold_count;
 
 /// All that a report tells of, but the sounds.
 pub struct Material {

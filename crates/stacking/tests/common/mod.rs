@@ -1,6 +1,8 @@
 //! The cases of golden/stacking.
 #![allow(dead_code, reason = "each test file uses some of it")]
 
+use std::collections::HashMap;
+
 use earmark_stacking::{Booster, Matrix, StackSettings};
 use serde::Deserialize;
 
@@ -17,6 +19,8 @@ pub struct Case {
     pub labels: Vec<usize>,
     pub weights: Vec<f32>,
     probabilities: Vec<Vec<f32>>,
+    /// Of each kind, by feature: `f0`, `f1`, ...
+    pub scores: HashMap<String, HashMap<String, f64>>,
     #[serde(skip)]
     pub values: Vec<f32>,
 }

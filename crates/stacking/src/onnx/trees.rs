@@ -1,46 +1,18 @@
-use earmark_nets::onnx::model;
-use earmark_nets::onnx::proto::{
-    AttributeProto, Dim, ELEM_F32, ELEM_I64, GraphProto, ML_OPSET, NodeProto, OPSET, ValueInfoProto,
-};
+//! Boosted trees as one operator.
+
+use earmark_nets::onnx::proto::{AttributeProto, NodeProto};
 
 use crate::trees::{Node, NodeKind, Tree, Trees};
-use crate::{Result, StackError};
 
-const DOMAIN: &str = "ai.onnx.ml";
+pub const DOMAIN: &str = "ai.onnx.ml";
 
-/// A booster (XGBoost's JSON) as ONNX: one `TreeEnsembleClassifier` of `ai.onnx.ml` 3.
-///
-/// Input `x`, `f32[N, features]`, not-a-number where one is missing; outputs `label`, `i64[N]`, and `probabilities`,
-/// `f32[N, classes]`. Thresholds and leaves are the same `f32` as in the JSON, compared as XGBoost compares them.
-///
-/// # Errors
-/// The JSON is damaged or no `multi:softprob` booster, or has other numbers of features and classes than said.
-pub fn to_onnx(booster_json: &[u8], features: usize, classes: usize) -> Result<Vec<u8>> {
-    let trees = Trees::read(booster_json)?;
-    if (trees.features, trees.classes) != (features, classes) {
-        let has = format!("has {} features and {} classes", trees.features, trees.classes);
-        return Err(StackError::Booster(format!("{has}, not {features} and {classes}")));
-    }
-    let rows = Dim::Free("N");
-    let x = ValueInfoProto::tensor("x", ELEM_F32, &[rows, Dim::Fixed(features)]);
-    let label = ValueInfoProto::tensor("label", ELEM_I64, &[Dim::Free("N")]);
-    let probabilities = ValueInfoProto::tensor("probabilities", ELEM_F32, &[Dim::Free("N"), Dim::Fixed(classes)]);
-    let graph = GraphProto {
-        name: "level2".to_owned(),
-        node: vec![classifier(&trees)],
-        input: vec![x],
-        output: vec![label, probabilities],
-        ..GraphProto::default()
-    };
-    model(graph, &[("", OPSET), (DOMAIN, ML_OPSET)]).map_err(|error| StackError::Booster(error.to_string()))
-}
-
-fn classifier(trees: &Trees) -> NodeProto {
+/// The trees as one operator over the value `x`.
+pub fn classifier(trees: &Trees, x: &str) -> NodeProto {
     let mut attribute = Arrays::of(trees).attributes();
     attribute.push(AttributeProto::ints("classlabels_int64s", (0..trees.classes as i64).collect()));
     attribute.push(AttributeProto::string("post_transform", "SOFTMAX"));
     NodeProto {
-        input: vec!["x".to_owned()],
+        input: vec![x.to_owned()],
         output: vec!["label".to_owned(), "probabilities".to_owned()],
         name: "trees".to_owned(),
         op_type: "TreeEnsembleClassifier".to_owned(),
@@ -91,7 +63,7 @@ impl Arrays {
                     self.class_weights.push(value);
                     ("LEAF", 0, 0.0, false, 0, 0)
                 }
-                NodeKind::Split { feature, threshold, missing_left, left, right } => {
+                NodeKind::Split { feature, threshold, missing_left, left, right, .. } => {
                     ("BRANCH_LT", feature, threshold, missing_left, left, right)
                 }
             };

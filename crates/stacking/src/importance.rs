@@ -1,0 +1,49 @@
+//! What each column is to a stack.
+
+use crate::trees::{NodeKind, Trees};
+use crate::{Booster, Logistic, Result};
+
+/// What a column is to a stack.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Importance {
+    /// Of trees: the mean gain of the splits by the column, 0 without any, as XGBoost's `get_score` counts it. Of
+    /// logistic regression: the mean over classes of the absolute coefficient, in units of the column's deviation.
+    pub gain: f64,
+    /// Of trees: the number of splits by the column.
+    pub weight: Option<f64>,
+    /// Of trees: the mean cover (sum of second derivatives) of these splits, 0 without any.
+    pub cover: Option<f64>,
+}
+
+impl Booster {
+    /// The importance of each feature, as `get_score` of XGBoost in Python gives it, which leaves out features without
+    /// any split.
+    ///
+    /// # Errors
+    /// None for a booster that was read: its JSON has been checked.
+    pub fn importance(&self) -> Result<Vec<Importance>> {
+        let trees = Trees::read(self.to_json())?;
+        let mut sums = vec![(0.0, 0.0, 0.0); trees.features];
+        for node in trees.trees.iter().flat_map(|tree| &tree.nodes) {
+            if let NodeKind::Split { feature, gain, cover, .. } = node.kind {
+                let (gains, splits, covers) = &mut sums[feature];
+                *gains += f64::from(gain);
+                *splits += 1.0;
+                *covers += f64::from(cover);
+            }
+        }
+        let mean = |(gains, splits, covers): (f64, f64, f64)| {
+            let count = splits.max(1.0);
+            Importance { gain: gains / count, weight: Some(splits), cover: Some(covers / count) }
+        };
+        Ok(sums.into_iter().map(mean).collect())
+    }
+}
+
+pub(crate) fn of_logistic(model: &Logistic) -> Vec<Importance> {
+    let classes = model.coefficients.len() as f64;
+    let mean = |feature: usize| {
+        model.coefficients.iter().map(|coefficients| coefficients[feature].abs()).sum::<f64>() / classes
+    };
+    (0..model.mean.len()).map(|feature| Importance { gain: mean(feature), ..Importance::default() }).collect()
+}

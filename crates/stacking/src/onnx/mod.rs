@@ -1,0 +1,218 @@
+//! Level 2 as ONNX.
+
+mod trees;
+
+use earmark_nets::onnx::model;
+use earmark_nets::onnx::proto::{
+    AttributeProto, Dim, ELEM_F32, ELEM_I64, GraphProto, ML_OPSET, NodeProto, OPSET, TensorProto, ValueInfoProto,
+};
+
+use crate::averages::{FLOOR, Mean};
+use crate::features::logarithm;
+use crate::trees::{NodeKind, Trees};
+use crate::{FeatureKind, Layout, Logistic, Result, StackError};
+
+/// The value that holds the columns of level 2.
+const FEATURES: &str = "features";
+const PROBABILITIES: &str = "probabilities";
+
+/// A booster (XGBoost's JSON) as ONNX: one `TreeEnsembleClassifier` of `ai.onnx.ml` 3.
+///
+/// Input `x`, `f32[N, features]`, not-a-number where one is missing; outputs `label`, `i64[N]`, and `probabilities`,
+/// `f32[N, classes]`. Thresholds and leaves are the same `f32` as in the JSON, compared as XGBoost compares them.
+///
+/// # Errors
+/// The JSON is damaged or no `multi:softprob` booster, or has other numbers of features and classes than said.
+pub fn to_onnx(booster_json: &[u8], features: usize, classes: usize) -> Result<Vec<u8>> {
+    let trees = read(booster_json, features, classes)?;
+    Graph { nodes: vec![trees::classifier(&trees, "x")], weights: Vec::new() }.file(features, classes, true)
+}
+
+/// Trees over the columns of `layout`, told of the inputs themselves: another program's logarithm may differ in its last
+/// digit, and thresholds are values that clips have.
+pub(crate) fn trees(booster_json: &[u8], layout: &Layout) -> Result<Vec<u8>> {
+    let mut trees = read(booster_json, layout.columns(), layout.classes)?;
+    for node in trees.trees.iter_mut().flat_map(|tree| &mut tree.nodes) {
+        if let NodeKind::Split { feature, threshold, .. } = &mut node.kind {
+            let (input, logarithmic) = layout.input_of(*feature);
+            *feature = input;
+            if logarithmic {
+                *threshold = first_not_below(*threshold);
+            }
+        }
+    }
+    let graph = Graph { nodes: vec![trees::classifier(&trees, "x")], weights: Vec::new() };
+    graph.file(layout.inputs(), layout.classes, true)
+}
+
+/// The smallest probability whose logarithm, as level 2 has it, is not below `threshold`.
+fn first_not_below(threshold: f32) -> f32 {
+    // Floats from 0 up are in the order of their bits.
+    let (mut low, mut high) = (0, f32::MAX.to_bits());
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if logarithm(f32::from_bits(middle)) < threshold { low = middle + 1 } else { high = middle }
+    }
+    f32::from_bits(low)
+}
+
+/// Logistic regression over the columns of `layout`. The mean is subtracted before anything is multiplied: 32 bits would
+/// lose what little a column with a large mean varies.
+pub(crate) fn logistic(logistic: &Logistic, layout: &Layout) -> Result<Vec<u8>> {
+    let (columns, classes) = (logistic.mean.len(), logistic.intercept.len());
+    if (columns, classes) != (layout.columns(), layout.classes) {
+        let reason = format!("{} columns for a model that learned from {columns}", layout.columns());
+        return Err(StackError::Table(reason));
+    }
+    let mut graph = Graph::preparing(layout);
+    graph.with_weights("Sub", FEATURES, ("mean", &[columns], &logistic.mean), "centred");
+    graph.with_weights("Div", "centred", ("deviation", &[columns], &logistic.deviation), "scaled");
+    graph.with_weights(
+        "Gemm",
+        "scaled",
+        ("coefficients", &[classes, columns], &logistic.coefficients.concat()),
+        "margins",
+    );
+    graph.weights.push(weights("intercept", &[classes], &logistic.intercept));
+    if let Some(gemm) = graph.nodes.last_mut() {
+        gemm.input.push("intercept".to_owned());
+        gemm.attribute.push(AttributeProto::int("transB", 1));
+    }
+    graph.push("Softmax", &["margins"], PROBABILITIES, vec![AttributeProto::int("axis", 1)]);
+    graph.file(layout.inputs(), classes, false)
+}
+
+/// A mean of the learners' probabilities, as a product with a matrix of 1/learners.
+pub(crate) fn mean(mean: Mean, layout: &Layout) -> Result<Vec<u8>> {
+    let (inputs, classes) = (layout.learners * layout.classes, layout.classes);
+    let share =
+        |place: usize| if place / classes % classes == place % classes { 1.0 / layout.learners as f64 } else { 0.0 };
+    let shares: Vec<f64> = (0..inputs * classes).map(share).collect();
+    let shares = ("shares", &[inputs, classes][..], &shares[..]);
+    let mut graph = Graph::default();
+    match mean {
+        Mean::Arithmetic => graph.with_weights("MatMul", "x", shares, PROBABILITIES),
+        Mean::Geometric => {
+            graph.logarithm("x", "logarithms");
+            graph.with_weights("MatMul", "logarithms", shares, "means");
+            graph.push("Softmax", &["means"], PROBABILITIES, vec![AttributeProto::int("axis", 1)]);
+        }
+    }
+    graph.file(inputs, classes, false)
+}
+
+fn read(booster_json: &[u8], features: usize, classes: usize) -> Result<Trees> {
+    let trees = Trees::read(booster_json)?;
+    if (trees.features, trees.classes) != (features, classes) {
+        let has = format!("has {} features and {} classes", trees.features, trees.classes);
+        return Err(StackError::Booster(format!("{has}, not {features} and {classes}")));
+    }
+    Ok(trees)
+}
+
+fn weights(name: &str, shape: &[usize], values: &[f64]) -> TensorProto {
+    TensorProto::f32(name, shape, &values.iter().map(|&value| value as f32).collect::<Vec<f32>>())
+}
+
+impl Layout {
+    /// How many numbers tagging gives: the learners' probabilities, then the statistics if there are any.
+    fn inputs(&self) -> usize {
+        self.learners * self.classes + self.statistics
+    }
+
+    /// The input that a column is made of, and whether the column is its logarithm.
+    fn input_of(&self, column: usize) -> (usize, bool) {
+        let probabilities = self.learners * self.classes;
+        let mut place = column;
+        for kind in &self.kinds {
+            let (first, width) = match kind {
+                FeatureKind::Probabilities | FeatureKind::LogProbabilities => (0, probabilities),
+                FeatureKind::MfccStatistics => (probabilities, self.statistics),
+            };
+            if place < width {
+                return (first + place, *kind == FeatureKind::LogProbabilities);
+            }
+            place -= width;
+        }
+        (place, false)
+    }
+}
+
+#[derive(Default)]
+struct Graph {
+    nodes: Vec<NodeProto>,
+    weights: Vec<TensorProto>,
+}
+
+impl Graph {
+    /// From `x` to [`FEATURES`].
+    fn preparing(layout: &Layout) -> Graph {
+        let mut graph = Graph::default();
+        let probabilities = layout.learners * layout.classes;
+        graph.columns("learners", [0, probabilities]);
+        let mut parts = Vec::new();
+        for kind in &layout.kinds {
+            parts.push(match kind {
+                FeatureKind::Probabilities => "learners",
+                FeatureKind::LogProbabilities => {
+                    graph.logarithm("learners", "logarithms");
+                    "logarithms"
+                }
+                FeatureKind::MfccStatistics => {
+                    graph.columns("statistics", [probabilities, layout.inputs()]);
+                    "statistics"
+                }
+            });
+        }
+        graph.push("Concat", &parts, FEATURES, vec![AttributeProto::int("axis", 1)]);
+        graph
+    }
+
+    fn push(&mut self, op_type: &str, inputs: &[&str], output: &str, attribute: Vec<AttributeProto>) {
+        self.nodes.push(NodeProto {
+            input: inputs.iter().map(|&input| input.to_owned()).collect(),
+            output: vec![output.to_owned()],
+            name: output.to_owned(),
+            op_type: op_type.to_owned(),
+            attribute,
+            domain: String::new(),
+        });
+    }
+
+    /// An operator of a value and of weights, given by name, shape and values.
+    fn with_weights(&mut self, op_type: &str, input: &str, other: (&str, &[usize], &[f64]), output: &str) {
+        let (name, shape, values) = other;
+        self.weights.push(weights(name, shape, values));
+        self.push(op_type, &[input, name], output, Vec::new());
+    }
+
+    /// The columns of `x` from the first of `range` to before the second.
+    fn columns(&mut self, output: &str, range: [usize; 2]) {
+        let mut inputs = vec!["x".to_owned()];
+        for (name, value) in [("starts", range[0]), ("ends", range[1]), ("axes", 1)] {
+            let constant = format!("{output}.{name}");
+            self.push("Constant", &[], &constant, vec![AttributeProto::ints("value_ints", vec![value as i64])]);
+            inputs.push(constant);
+        }
+        self.push("Slice", &inputs.iter().map(String::as_str).collect::<Vec<_>>(), output, Vec::new());
+    }
+
+    fn logarithm(&mut self, input: &str, output: &str) {
+        self.with_weights("Max", input, ("floor", &[1], &[FLOOR]), "floored");
+        self.push("Log", &["floored"], output, Vec::new());
+    }
+
+    fn file(self, inputs: usize, classes: usize, label: bool) -> Result<Vec<u8>> {
+        let x = ValueInfoProto::tensor("x", ELEM_F32, &[Dim::Free("N"), Dim::Fixed(inputs)]);
+        let label = label.then(|| ValueInfoProto::tensor("label", ELEM_I64, &[Dim::Free("N")]));
+        let probabilities = ValueInfoProto::tensor(PROBABILITIES, ELEM_F32, &[Dim::Free("N"), Dim::Fixed(classes)]);
+        let graph = GraphProto {
+            name: "level2".to_owned(),
+            node: self.nodes,
+            initializer: self.weights,
+            input: vec![x],
+            output: label.into_iter().chain([probabilities]).collect(),
+        };
+        model(graph, &[("", OPSET), (trees::DOMAIN, ML_OPSET)]).map_err(|error| StackError::Booster(error.to_string()))
+    }
+}
