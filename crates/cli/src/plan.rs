@@ -38,6 +38,8 @@ struct Plan {
     threads_each: usize,
     /// To hear all clips, if the cache has none of them.
     feature_seconds: f64,
+    /// Of the features of all clips, on disk and, as far as there is room, mapped into memory.
+    feature_bytes: u64,
     /// To do all jobs that are not done, so many at once.
     seconds: f64,
     /// Of the process, or of a GPU, with the learners that need most.
@@ -97,6 +99,8 @@ pub fn run<'a>(
     let mut learners: Vec<&'a LearnerSettings> = tasks.iter().map(|task| task.learner).collect();
     learners.dedup();
     let (sample, feature_seconds) = Sample::hear(recipe, manifest, &learners)?;
+    let all = (manifest.train.len() + manifest.test.len()) as f64;
+    let feature_bytes = (sample.ears.bytes() as f64 * all / sample.items.len() as f64) as u64;
     let (devices, threads) = spread(options, tasks.len());
     set_threads(threads);
     // The most memory so far is that of the last one measured if each needs more than those before it.
@@ -128,6 +132,7 @@ pub fn run<'a>(
         devices: devices.iter().map(|&device| device.to_owned()).collect(),
         threads_each: threads,
         feature_seconds,
+        feature_bytes,
     };
     if options.json { output::print_json(&plan) } else { output::print(&text(&plan)) }
 }
@@ -330,9 +335,10 @@ fn text(plan: &Plan) -> String {
     let (count, devices) = (plan.devices.len(), plan.devices.join(", "));
     let threads = plan.threads_each;
     format!(
-        "{}\nfeatures: {}, but for those that the cache has\njobs: {left} to do, {count} at once on {devices} with {threads} threads each: {}{memory}\n",
+        "{}\nfeatures: {}, {}, but for those that the cache has\njobs: {left} to do, {count} at once on {devices} with {threads} threads each: {}{memory}\n",
         output::table(&rows),
         duration(plan.feature_seconds),
+        size(plan.feature_bytes),
         duration(plan.seconds),
     )
 }

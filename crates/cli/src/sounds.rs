@@ -41,6 +41,11 @@ impl<'a> Ears<'a> {
         self.wanted.front_ends.iter().position(|known| *known == front_end)
     }
 
+    /// Bytes of all that the cache holds.
+    pub fn bytes(&self) -> u64 {
+        self.cache.bytes()
+    }
+
     /// Hears all items in parallel; those that cannot be heard are silent in the answer (`zeros`) or none (`skip`), and
     /// always listed on stderr.
     ///
