@@ -259,4 +259,32 @@ mod tests {
             assert_eq!(Recipe::parse(&toml::to_string(&recipe).unwrap()).unwrap(), recipe, "{}", path.display());
         }
     }
+
+    #[test]
+    fn every_key_is_in_the_documents() {
+        fn keys(value: &serde_json::Value, found: &mut BTreeSet<String>) {
+            for (key, value) in value.as_object().into_iter().flatten() {
+                found.insert(key.clone());
+                keys(value, found);
+            }
+            value.as_array().into_iter().flatten().for_each(|value| keys(value, found));
+        }
+        let docs = concat!(
+            include_str!("../../../docs/recipes.md"),
+            include_str!("../../../docs/features.md"),
+            include_str!("../../../docs/level2.md")
+        );
+        let full = GOOD.replace("epochs = 1", "pretrained = \"w.safetensors\"\nepochs = 1");
+        let full = format!("{full}\n[data]\nfolds_from = 'f'\ngroups_from = 'g'");
+        let mut recipe = serde_json::to_value(toml::from_str::<Recipe>(&full).unwrap()).unwrap();
+        recipe["features"] = recipe["features"]["logmel"].take();
+        let mut found = BTreeSet::new();
+        for section in ["data", "features", "learners", "statistics", "stack"] {
+            keys(&recipe[section], &mut found);
+        }
+        assert!(found.len() > 60, "{found:?}");
+        let unsaid: Vec<_> = found.iter().filter(|key| !docs.contains(&format!("`{key}`"))).collect();
+        // `count` and `width` stand in the example of a mask, `hop_seconds` and `average` in that of a prediction.
+        assert_eq!(unsaid, ["average", "count", "hop_seconds", "width"]);
+    }
 }
