@@ -93,14 +93,16 @@ impl Overall<'_> {
         self.show(&now, false);
     }
 
-    /// A job has ended.
-    pub fn end(&self, job: usize, well: bool) {
+    /// A job has ended, well or not, or was stopped (`None`), and then is neither done nor failed.
+    pub fn end(&self, job: usize, well: Option<bool>) {
         let mut now = self.now();
         now.running.remove(&job);
         now.pace.end(job);
-        now.done += usize::from(well);
-        now.failed += usize::from(!well);
-        self.bar.inc(1);
+        now.done += usize::from(well == Some(true));
+        now.failed += usize::from(well == Some(false));
+        if well.is_some() {
+            self.bar.inc(1);
+        }
         self.show(&now, true);
     }
 

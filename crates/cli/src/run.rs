@@ -46,6 +46,12 @@ pub struct ClipRow {
 /// The features of all clips, in a run's folder.
 pub const CACHE: &str = "cache";
 
+/// What a job is known by.
+pub struct Mark {
+    origin: Origin,
+    fingerprint: String,
+}
+
 /// The mark of a finished job, written last.
 #[derive(Debug, Serialize, Deserialize)]
 struct Done {
@@ -249,12 +255,17 @@ impl Run {
         Ok(done)
     }
 
+    /// What a job of now is known by later. Taken before it begins: the run's files may change until it ends.
+    pub fn mark(&self, learner: &str, fingerprint: String) -> anyhow::Result<Mark> {
+        Ok(Mark { origin: self.origin(learner)?, fingerprint })
+    }
+
     /// Stores what a job has made, its mark last.
     pub fn store(
         &self,
         learner: &str,
         split: &str,
-        fingerprint: String,
+        Mark { origin, fingerprint }: Mark,
         outcome: &Outcome,
         names: Vec<String>,
         labels: &[String],
@@ -263,7 +274,7 @@ impl Run {
         let weights = outcome.weights.to_safetensors()?;
         let predictions = Table::new(names, labels.to_vec(), outcome.probabilities.clone())?.to_csv();
         let done = Done {
-            origin: Some(self.origin(learner)?),
+            origin: Some(origin),
             fingerprint,
             weights_sha256: earmark_files::sha256(&weights),
             predictions_sha256: earmark_files::sha256(&predictions),

@@ -50,7 +50,9 @@ impl Cost {
         let graph = learner.graph(front_end, 2)?;
         let flops = graph.flops([1, channels, bins, learner.windowing(front_end).frames])?;
         // The way back costs twice the way there.
-        Ok(Self { learn: 3 * flops * (learner.epochs * clips) as u64, predict: flops * windows as u64 })
+        let crops = (learner.epochs as u64).saturating_mul(clips as u64);
+        let learn = flops.saturating_mul(3).saturating_mul(crops);
+        Ok(Self { learn, predict: flops.saturating_mul(windows as u64) })
     }
 
     /// What is left where a job stands.
@@ -171,8 +173,11 @@ impl<'a> Work<'a> {
                         }
                     }
                 }
-                if !matches!(end, Ok(End::Elsewhere)) {
-                    overall.end(index, end.is_ok());
+                match end {
+                    Ok(End::Elsewhere) => {}
+                    Ok(End::Stopped) => overall.end(index, None),
+                    Ok(End::Done) => overall.end(index, Some(true)),
+                    Err(_) => overall.end(index, Some(false)),
                 }
             }
         };
@@ -225,6 +230,7 @@ impl<'a> Work<'a> {
         }
         let start = Instant::now();
         let mut bar = self.bars.job(&task.name());
+        let mark = self.run.mark(&learner.name, fingerprint)?;
         let outcome = job.run(&mut |progress| {
             bar.update(progress);
             report(progress);
@@ -237,7 +243,7 @@ impl<'a> Work<'a> {
             }
             outcome => outcome.inspect_err(|_| self.bars.line(&format!("{} failed", task.name())))?,
         };
-        self.run.store(&learner.name, split, fingerprint, &outcome, names, &self.manifest.labels)?;
+        self.run.store(&learner.name, split, mark, &outcome, names, &self.manifest.labels)?;
         job.clean();
         held.done();
         bar.finish(&format!("done in {:.0} s", start.elapsed().as_secs_f64()));

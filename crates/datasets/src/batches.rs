@@ -49,7 +49,8 @@ pub struct BatchSettings<'a> {
     pub mixup: Mixup,
     /// The share of a label that is dealt out to all classes alike.
     pub label_smoothing: f32,
-    /// What the soft label of a clip is multiplied by if nobody verified its label, and so its part of the loss.
+    /// What the soft label of a clip is multiplied by if nobody verified its label, and so its part of the loss; with 0
+    /// such clips are left out.
     pub unverified_weight: f32,
     /// How many times an epoch meets each clip.
     pub sampling: Sampling,
@@ -122,25 +123,29 @@ impl<'a> Batches<'a> {
 
     /// The clips of an epoch.
     fn order(&self, rng: &mut ChaCha8Rng) -> Vec<usize> {
-        let clips = self.examples.len();
+        let counts = |clip: &usize| self.settings.unverified_weight > 0.0 || self.examples[*clip].verified;
+        let clips: Vec<usize> = (0..self.examples.len()).filter(counts).collect();
+        let shuffled = |clips: &[usize], rng: &mut ChaCha8Rng| -> Vec<usize> {
+            random::epoch_order(clips.len(), rng).into_iter().map(|place| clips[place]).collect()
+        };
         if self.settings.sampling == Sampling::Shuffled {
-            return random::epoch_order(clips, rng);
+            return shuffled(&clips, rng);
         }
         let mut of_class = vec![Vec::new(); self.settings.classes];
-        for (clip, example) in self.examples.iter().enumerate() {
-            if let Some(of_class) = example.label.and_then(|label| of_class.get_mut(label)) {
+        for &clip in &clips {
+            if let Some(of_class) = self.examples[clip].label.and_then(|label| of_class.get_mut(label)) {
                 of_class.push(clip);
             }
         }
         of_class.retain(|clips| !clips.is_empty());
-        let share = clips.div_ceil(of_class.len().max(1));
+        let share = clips.len().div_ceil(of_class.len().max(1));
         let mut order = Vec::with_capacity(share * of_class.len());
         for of_class in of_class {
-            let rounds = std::iter::repeat_with(|| random::epoch_order(of_class.len(), rng));
-            order.extend(rounds.flatten().take(share).map(|place| of_class[place]));
+            order.extend(std::iter::repeat_with(|| shuffled(&of_class, rng)).flatten().take(share));
         }
-        let places = random::epoch_order(order.len(), rng);
-        places.into_iter().take(clips).map(|place| order[place]).collect()
+        let mut order = shuffled(&order, rng);
+        order.truncate(clips.len());
+        order
     }
 
     /// The batch `index` of an epoch, of the clips that [`Batches::epoch`] gave it: a pure function of seed, keys, epoch,

@@ -187,6 +187,18 @@ fn a_soft_label_is_smoothed_and_weighs_what_its_clip_weighs() {
 }
 
 #[test]
+fn clips_that_count_for_nothing_are_left_out() {
+    let (clips, scaling, windowing) = (Clips::new(20), InputScaling::None, windowing(Padding::Zero));
+    let examples = clips.examples();
+    for sampling in [Sampling::Shuffled, Sampling::Balanced] {
+        let plain = settings(&windowing, &scaling, 0.0);
+        let batches = Batches::new(&examples, BatchSettings { unverified_weight: 0.0, sampling, ..plain });
+        let order = batches.epoch(1).concat();
+        assert!(order.len() == 13 && order.iter().all(|&clip| examples[clip].verified), "{order:?}");
+    }
+}
+
+#[test]
 fn balanced_epochs_have_every_class_equally_often_and_other_crops_each_time() {
     let (clips, scaling, windowing) = (Clips::new(40), InputScaling::None, windowing(Padding::Zero));
     // Class 0 has 34 clips, classes 1, 2 and 3 two each.

@@ -219,8 +219,10 @@ impl Job<'_> {
     fn graph(&self) -> Result<Graph, TrainingError> {
         self.learner.validate()?;
         self.learner.check_input(self.front_end)?;
-        if self.train.len() < 2 {
-            return Err(TrainingError::TooFewClips { clips: self.train.len() });
+        let counts = |clip: &&Example| clip.verified || self.learner.unverified_weight > 0.0;
+        let clips = self.train.iter().filter(counts).count();
+        if clips < 2 {
+            return Err(TrainingError::TooFewClips { clips });
         }
         self.learner.graph(self.front_end, self.labels.len())
     }

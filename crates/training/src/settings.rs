@@ -44,7 +44,7 @@ pub struct LearnerSettings {
     /// The share of a label that is dealt out to all classes alike.
     #[serde(default)]
     pub label_smoothing: f32,
-    /// What the loss of a clip counts for if nobody verified its label: from 0 to 1.
+    /// What the loss of a clip counts for if nobody verified its label: from 0 (it is left out) to 1.
     #[serde(default = "defaults::unverified_weight")]
     pub unverified_weight: f32,
     /// Whether an epoch meets every clip once, or every class equally often.

@@ -1,6 +1,8 @@
 //! The sections on the stack: what it looks at, and what it would be without each learner.
 
-use super::material::{Material, Without};
+use earmark_stacking::Kind;
+
+use super::material::{Importance, Material, Without};
 use super::page::{Cell, Page};
 use super::plots::{self, Bar};
 use super::words::number;
@@ -20,35 +22,35 @@ fn importance(page: &mut Page, material: &Material) {
         return;
     }
     let mut learners: Vec<(&str, f64)> = Vec::new();
-    let total: f64 = material.importance.iter().map(|row| row.gain).sum();
+    let total: f64 = material.importance.iter().map(Importance::total).sum();
     for row in &material.importance {
         match learners.iter_mut().find(|(name, _)| *name == row.learner) {
-            Some((_, gain)) => *gain += row.gain,
-            None => learners.push((&row.learner, row.gain)),
+            Some((_, sum)) => *sum += row.total(),
+            None => learners.push((&row.learner, row.total())),
         }
     }
     learners.sort_by(|a, b| b.1.total_cmp(&a.1));
-    let share = |gain: f64| if total > 0.0 { gain / total } else { 0.0 };
-    let bar = |name: &str, gain: f64| Bar {
-        name: name.to_owned(),
-        value: share(gain),
-        marks: Vec::new(),
-        tip: format!("{name}: {:.2} % of the gain", 100.0 * share(gain)),
+    let what = match material.recipe.stack.kind {
+        Kind::Logistic => "mean absolute coefficients, in units of the features' deviations",
+        _ => "gain of the trees' splits",
     };
-    let by_learner: Vec<Bar> = learners.iter().map(|(name, gain)| bar(name, *gain)).collect();
+    let share = |part: f64| if total > 0.0 { part / total } else { 0.0 };
+    let bar = |name: &str, part: f64| Bar {
+        name: name.to_owned(),
+        value: share(part),
+        marks: Vec::new(),
+        tip: format!("{name}: {:.2} %", 100.0 * share(part)),
+    };
+    let by_learner: Vec<Bar> = learners.iter().map(|(name, part)| bar(name, *part)).collect();
     let most = by_learner.first().map_or(1.0, |bar| bar.value).max(0.01);
-    let plot = plots::bars("Share of the gain by source of features.", "share of the gain", &by_learner, most);
-    page.plot(
-        "importance-learners",
-        &plot,
-        "Where the gain of the stack's trees comes from: the features of each source together.",
-    );
+    let plot = plots::bars("Importance by source of features.", "share", &by_learner, most);
+    page.plot("importance-learners", &plot, &format!("The {what}: the share of each source's features together."));
     let mut rows: Vec<_> = material.importance.iter().collect();
-    rows.sort_by(|a, b| b.gain.total_cmp(&a.gain));
-    let bars: Vec<Bar> = rows.iter().take(FEATURES).map(|row| bar(&row.feature, row.gain)).collect();
+    rows.sort_by(|a, b| b.total().total_cmp(&a.total()));
+    let bars: Vec<Bar> = rows.iter().take(FEATURES).map(|row| bar(&row.feature, row.total())).collect();
     let most = bars.first().map_or(1.0, |bar| bar.value).max(0.001);
-    let plot = plots::bars("Share of the gain of the most used features.", "share of the gain", &bars, most);
-    page.plot("importance", &plot, &format!("The {} features with most gain, of {}.", bars.len(), rows.len()));
+    let plot = plots::bars("Importance of the foremost features.", "share", &bars, most);
+    page.plot("importance", &plot, &format!("The {what}: the {} foremost features of {}.", bars.len(), rows.len()));
 }
 
 fn without(page: &mut Page, material: &Material) {

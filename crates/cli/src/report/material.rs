@@ -88,7 +88,17 @@ pub struct Judged {
 pub struct Importance {
     pub feature: String,
     pub learner: String,
-    pub gain: f64,
+    /// Of trees, the mean over their splits by the feature; of logistic regression, the mean absolute coefficient.
+    gain: f64,
+    /// The number of those splits; none for logistic regression.
+    weight: Option<f64>,
+}
+
+impl Importance {
+    /// What adds up over features.
+    pub fn total(&self) -> f64 {
+        self.gain * self.weight.unwrap_or(1.0)
+    }
 }
 
 /// A row of `level2/without.csv`: the stack without one learner; of `-`, with all.

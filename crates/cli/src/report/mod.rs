@@ -44,11 +44,25 @@ pub fn write(run: &Run) -> anyhow::Result<()> {
     write_with(run, None)
 }
 
+/// Removes the plots of an earlier report that this one has not.
+fn remove_others(folder: &Path, page: &Page) {
+    let is_kept = |name: &str| page.files().any(|(kept, _)| kept == name);
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if (name.ends_with(".svg") || name.ends_with(".png")) && !is_kept(&name) {
+            // What cannot be removed is only in nobody's report.
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+}
+
 fn write_with(run: &Run, sounds: Option<&Path>) -> anyhow::Result<()> {
     let material = Material::of(run)?;
     let sounds = Sounds::open(run, &material.recipe, sounds)?;
     let mut page = Page::new(&format!("Report of {}", material.name));
     sections::all(&mut page, run, &material, &sounds);
+    remove_others(&run.path(PLOTS), &page);
     for (name, bytes) in page.files() {
         earmark_files::write_atomic(&run.path(&format!("{PLOTS}/{name}")), bytes)?;
     }

@@ -77,7 +77,9 @@ pub fn curves(learner: &str, jobs: &[&JobState]) -> Svg {
         for (i, job) in jobs.iter().enumerate() {
             let points: Vec<(f64, f64)> =
                 job.history.iter().map(|epoch| (x.at(epoch.epoch as f64), y.at(value(epoch)))).collect();
-            if let [point] = points[..] {
+            if let [point] = points[..]
+                && point.1.is_finite()
+            {
                 svg.circle("dot", point, 2.5, &job.split);
             }
             svg.path(&split_class(i, job), &points, &job.split);
