@@ -9,8 +9,9 @@ use earmark_tagging::{Bundle, Learner, Network};
 
 use crate::pretrained::{self, Origins};
 use crate::recipe::Recipe;
-use crate::results::{self, Results};
+use crate::results;
 use crate::run::{FULL, Run};
+use crate::systems::Results;
 
 const STACK: &str = "stack.onnx";
 

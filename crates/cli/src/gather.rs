@@ -80,30 +80,70 @@ fn of_learner(
     clips: &[ClipRow],
     labels: &[String],
 ) -> anyhow::Result<(Table, Table)> {
-    let (in_train, in_test) = (names(clips, |clip| clip.set == "train"), names(clips, |clip| clip.set == "test"));
     let (mut out_of_fold, mut on_test) = (Vec::new(), Vec::new());
     for split in recipe.splits(fold_count(clips)) {
-        let held_out = names(clips, |clip| clip.fold.is_some_and(|fold| split == format!("fold{fold}")));
-        let tests = if recipe.predicts_test(&split) { in_test.as_slice() } else { &[] };
-        let path = run.job(learner, &split).join("predictions.csv");
-        let table = run.predictions(learner, &split)?;
-        let (labels_txt, splits_csv) = (run.path("labels.txt"), run.path("splits.csv"));
-        anyhow::ensure!(
-            table.columns() == labels,
-            "the classes of {} are not those of {}",
-            path.display(),
-            labels_txt.display()
-        );
-        let wanted = || format!("{} does not fit {}", path.display(), splits_csv.display());
-        out_of_fold.push(table.reordered(&held_out).with_context(wanted)?);
-        let (rows, expected) = (table.names().len(), held_out.len() + tests.len());
-        anyhow::ensure!(rows <= expected, "{}: it has {rows} clips instead of {expected}", wanted());
-        if recipe.predicts_test(&split) {
-            on_test.push(table.reordered(&in_test).with_context(wanted)?);
-        }
+        let (held_out, tests) = of_job(run, recipe, learner, &split, clips, labels)?;
+        out_of_fold.push(held_out);
+        on_test.extend(tests);
     }
+    let in_train = names(clips, |clip| clip.set == "train");
     let out_of_fold = Table::vstack(&out_of_fold.iter().collect::<Vec<_>>())?.reordered(&in_train)?;
     Ok((out_of_fold, arithmetic(&on_test.iter().collect::<Vec<_>>())?))
+}
+
+/// A learner's probabilities as far as its jobs are done, of one set, `oof` or `test`: of the folds that are, or of the
+/// test clips once all networks that predict them are; none if there are none.
+pub fn so_far(
+    run: &Run,
+    recipe: &Recipe,
+    learner: &str,
+    set: &str,
+    clips: &[ClipRow],
+    labels: &[String],
+) -> anyhow::Result<Option<Table>> {
+    let folds = fold_count(clips);
+    let mut splits = if set == "test" { recipe.test_splits(folds) } else { recipe.splits(folds) };
+    let all = splits.len();
+    splits.retain(|split| run.has_mark(learner, split));
+    if set == "test" && splits.len() < all {
+        return Ok(None);
+    }
+    let jobs = splits.iter().map(|split| of_job(run, recipe, learner, split, clips, labels));
+    let (held_out, tests): (Vec<_>, Vec<_>) = jobs.collect::<anyhow::Result<Vec<_>>>()?.into_iter().unzip();
+    if set == "test" {
+        return Ok(Some(arithmetic(&tests.iter().flatten().collect::<Vec<_>>())?));
+    }
+    let rows = Table::vstack(&held_out.iter().collect::<Vec<_>>());
+    if held_out.iter().all(|table| table.names().is_empty()) { Ok(None) } else { Ok(Some(rows?)) }
+}
+
+/// What a job says of the clips of its fold, and of the test clips if it is one that predicts them.
+fn of_job(
+    run: &Run,
+    recipe: &Recipe,
+    learner: &str,
+    split: &str,
+    clips: &[ClipRow],
+    labels: &[String],
+) -> anyhow::Result<(Table, Option<Table>)> {
+    let held_out = names(clips, |clip| clip.fold.is_some_and(|fold| split == format!("fold{fold}")));
+    let predicts_test = recipe.predicts_test(split);
+    let tests = names(clips, |clip| predicts_test && clip.set == "test");
+    let path = run.job(learner, split).join("predictions.csv");
+    let table = run.predictions(learner, split)?;
+    let (labels_txt, splits_csv) = (run.path("labels.txt"), run.path("splits.csv"));
+    anyhow::ensure!(
+        table.columns() == labels,
+        "the classes of {} are not those of {}",
+        path.display(),
+        labels_txt.display()
+    );
+    let wanted = || format!("{} does not fit {}", path.display(), splits_csv.display());
+    let (rows, expected) = (table.names().len(), held_out.len() + tests.len());
+    let of_fold = table.reordered(&held_out).with_context(wanted)?;
+    anyhow::ensure!(rows <= expected, "{}: it has {rows} clips instead of {expected}", wanted());
+    let of_test = predicts_test.then(|| table.reordered(&tests).with_context(wanted)).transpose()?;
+    Ok((of_fold, of_test))
 }
 
 /// How many folds there are.

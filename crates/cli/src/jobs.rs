@@ -1,14 +1,13 @@
 //! The jobs of a run that are done, each by itself: `earmark evaluate RUN --jobs`.
 
-use std::path::Path;
-
-use anyhow::Context;
 use earmark_stacking::score;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
+use crate::gather::fold_count;
 use crate::output;
-use crate::results::{cell, truth};
+use crate::results::cell;
 use crate::run::{ClipRow, FULL, Run};
+use crate::systems::truth;
 
 /// A finished job.
 #[derive(Debug, Serialize)]
@@ -28,12 +27,6 @@ struct JobRow {
     seconds: f64,
     /// Crops that it learned from in a second.
     crops_per_second: f64,
-}
-
-/// What `history.csv` says of an epoch, as far as it is needed here.
-#[derive(Deserialize)]
-struct Epoch {
-    seconds: f64,
 }
 
 /// Prints the jobs that are done; the run may still be under way, or never become whole.
@@ -56,15 +49,14 @@ pub fn print(run: &Run, as_json: bool) -> anyhow::Result<()> {
 
 fn done(run: &Run) -> anyhow::Result<Vec<JobRow>> {
     let (recipe, labels, clips) = (run.recipe()?, run.labels()?, run.clips()?);
-    let folds = clips.iter().filter_map(|clip| clip.fold).max().map_or(0, |last| last + 1);
+    let folds = fold_count(&clips);
     let mut jobs = Vec::new();
     for learner in &recipe.learners {
         let front_end = recipe.front_end(&learner.name)?;
         let parameters = learner.graph(front_end, labels.len())?.parameter_count();
         for fold in (0..folds).map(Some).chain([None]) {
             let split = fold.map_or(FULL.to_owned(), |fold| format!("fold{fold}"));
-            let folder = run.job(&learner.name, &split);
-            if !folder.join("job.json").exists() {
+            if !run.has_mark(&learner.name, &split) {
                 continue;
             }
             let held_out = |clip: &&ClipRow| if fold.is_some() { clip.fold == fold } else { clip.set == "test" };
@@ -78,8 +70,8 @@ fn done(run: &Run) -> anyhow::Result<Vec<JobRow>> {
                 let scores = score(&labels, &truth(&known, &labels)?, &table.reordered(&names)?)?;
                 (scores.map3, scores.accuracy)
             };
-            let history = seconds(&folder.join("history.csv"))?;
-            let seconds = history.iter().sum();
+            let history = run.history(&learner.name, &split)?;
+            let seconds = history.iter().map(|epoch| epoch.seconds).sum();
             jobs.push(JobRow {
                 learner: learner.name.clone(),
                 split,
@@ -95,11 +87,4 @@ fn done(run: &Run) -> anyhow::Result<Vec<JobRow>> {
         }
     }
     Ok(jobs)
-}
-
-/// The seconds of each epoch.
-fn seconds(path: &Path) -> anyhow::Result<Vec<f64>> {
-    let bytes = earmark_files::read(path)?;
-    let rows = csv::Reader::from_reader(bytes.as_slice()).into_deserialize().collect::<Result<Vec<Epoch>, _>>();
-    Ok(rows.with_context(|| path.display().to_string())?.into_iter().map(|epoch| epoch.seconds).collect())
 }

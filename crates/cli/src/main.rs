@@ -46,6 +46,8 @@ mod stack;
 #[cfg(feature = "train")]
 mod submission;
 #[cfg(feature = "train")]
+mod systems;
+#[cfg(feature = "train")]
 mod train;
 #[cfg(feature = "train")]
 mod work;

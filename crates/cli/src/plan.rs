@@ -118,7 +118,7 @@ pub fn run<'a>(
     let jobs: Vec<PlannedJob> = tasks
         .iter()
         .map(|task| {
-            let done = run.job(&task.learner.name, &task.split).join("job.json").exists();
+            let done = run.has_mark(&task.learner.name, &task.split);
             let clips = |learned| clips_of(recipe, manifest, splits, &task.split, learned).len();
             let of_learner = measured.iter().find(|measured| measured.name == task.learner.name);
             planned(task, done, clips(true), clips(false), of_learner)

@@ -4,15 +4,15 @@ use anyhow::Context;
 use earmark_stacking::Table;
 
 use crate::args::Predict;
-use crate::results;
 use crate::run::Run;
+use crate::systems;
 
 /// Labels that Kaggle takes for a clip.
 pub const MOST_LABELS: usize = 3;
 
 pub fn run(options: &Predict) -> anyhow::Result<()> {
     let folder = options.run.display();
-    let tables = results::tables(&Run::open(&options.run)?, "test")?;
+    let tables = systems::tables(&Run::open(&options.run)?, "test")?;
     let Some((_, table)) = tables.iter().find(|(name, _)| *name == options.system) else {
         let names: Vec<&str> = tables.iter().map(|(name, _)| name.as_str()).collect();
         anyhow::bail!("the run {folder} has no system {:?}: it has {}", options.system, names.join(", "));

@@ -11,6 +11,7 @@ use earmark_files::FileError;
 use earmark_nets::Weights;
 use earmark_stacking::Table;
 use earmark_training::Outcome;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -45,6 +46,19 @@ pub struct ClipRow {
 
 /// The features of all clips, in a run's folder.
 pub const CACHE: &str = "cache";
+
+/// A row of a job's `history.csv`.
+#[derive(Debug, Deserialize)]
+pub struct Epoch {
+    pub epoch: usize,
+    pub loss: f64,
+    pub accuracy: f64,
+    pub held_out_accuracy: Option<f64>,
+    pub seconds: f64,
+}
+
+/// The mark's file, in a job's folder.
+const MARK: &str = "job.json";
 
 /// What a job is known by.
 pub struct Mark {
@@ -223,15 +237,25 @@ impl Run {
         }
     }
 
+    /// Whether a job has left its mark.
+    pub fn has_mark(&self, learner: &str, split: &str) -> bool {
+        self.job(learner, split).join(MARK).exists()
+    }
+
+    /// The epochs of a job, as far as it has come.
+    pub fn history(&self, learner: &str, split: &str) -> anyhow::Result<Vec<Epoch>> {
+        rows_if_there(&self.job(learner, split).join("history.csv"))
+    }
+
     /// Whether a job is done; what it left is checked against its mark.
     ///
     /// # Errors
     /// A file of the job is damaged, or the job is one of other settings.
     pub fn is_done(&self, learner: &str, split: &str, fingerprint: &str) -> anyhow::Result<bool> {
-        let folder = self.job(learner, split);
-        if !folder.join("job.json").exists() {
+        if !self.has_mark(learner, split) {
             return Ok(false);
         }
+        let folder = self.job(learner, split);
         let done = self.done(&folder)?;
         anyhow::ensure!(
             done.fingerprint == fingerprint,
@@ -242,7 +266,7 @@ impl Run {
     }
 
     fn done(&self, folder: &Path) -> anyhow::Result<Done> {
-        let path = folder.join("job.json");
+        let path = folder.join(MARK);
         let damaged =
             |path: &Path| format!("{} is damaged; remove {} to train it anew", path.display(), folder.display());
         let done: Done = serde_json::from_slice(&earmark_files::read(&path)?).with_context(|| damaged(&path))?;
@@ -282,14 +306,14 @@ impl Run {
         };
         earmark_files::write_atomic(&folder.join("weights.safetensors"), &weights)?;
         earmark_files::write_atomic(&folder.join("predictions.csv"), &predictions)?;
-        Ok(earmark_files::write_atomic(&folder.join("job.json"), &serde_json::to_vec_pretty(&done)?)?)
+        Ok(earmark_files::write_atomic(&folder.join(MARK), &serde_json::to_vec_pretty(&done)?)?)
     }
 
     /// What a finished job predicted.
     pub fn predictions(&self, learner: &str, split: &str) -> anyhow::Result<Table> {
         let folder = self.job(learner, split);
         anyhow::ensure!(
-            folder.join("job.json").exists(),
+            self.has_mark(learner, split),
             "the job {learner}/{split} is not done: run `earmark train` again"
         );
         let done = self.done(&folder)?;
@@ -349,6 +373,16 @@ impl Run {
         let weights = Weights::from_safetensors(&earmark_files::read(&path)?);
         Ok((weights.with_context(|| path.display().to_string())?, done.scaling))
     }
+}
+
+/// The rows of a CSV file; none if there is no such file.
+pub fn rows_if_there<T: DeserializeOwned>(path: &Path) -> anyhow::Result<Vec<T>> {
+    if !path.exists() {
+        return Ok(Vec::new());
+    }
+    let bytes = earmark_files::read(path)?;
+    let rows = csv::Reader::from_reader(bytes.as_slice()).into_deserialize().collect::<Result<_, _>>();
+    rows.with_context(|| path.display().to_string())
 }
 
 /// Fails if a file of the run holds another text than a run of now would write.

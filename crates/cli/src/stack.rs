@@ -6,6 +6,7 @@ use earmark_stacking::{Stack, TrainingRows, out_of_fold};
 use crate::args::Run as Options;
 use crate::gather::{fold_count, gather};
 use crate::run::{ClipRow, Run};
+use crate::systems::{Results, truth};
 use crate::{bundle, contributions, report, results};
 
 /// What a stack of one kind leaves and one of another does not.
@@ -13,19 +14,19 @@ const OF_A_KIND: [&str; 3] = ["booster.json", "logistic.json", "importance.csv"]
 
 pub fn run(options: &Options) -> anyhow::Result<()> {
     let run = Run::open(&options.run)?;
-    finish(&run)?;
-    results::print(&run, options.json)
+    results::print(&finish(&run)?, options.json)
 }
 
 /// Level 2 and the report of a run whose jobs are done, one process at a time.
-pub fn finish(run: &Run) -> anyhow::Result<()> {
+pub fn finish(run: &Run) -> anyhow::Result<Results> {
     let _held = run.hold_level2()?;
-    level2(run)?;
-    report::write(run)
+    let results = level2(run)?;
+    report::write(run, &results)?;
+    Ok(results)
 }
 
 /// Gathers the learners' tables, fits and judges the stack, writes the results and the bundle.
-fn level2(run: &Run) -> anyhow::Result<()> {
+fn level2(run: &Run) -> anyhow::Result<Results> {
     let recipe = run.recipe()?;
     let labels = run.labels()?;
     let clips = run.clips()?;
@@ -35,7 +36,7 @@ fn level2(run: &Run) -> anyhow::Result<()> {
     let (features, test_features) = (level1.features(&kinds)?, on_test.features(&kinds)?);
 
     let train: Vec<&ClipRow> = clips.iter().filter(|clip| clip.set == "train").collect();
-    let truth = results::truth(&train, &labels)?;
+    let truth = truth(&train, &labels)?;
     let folds: Vec<usize> = train.iter().filter_map(|clip| clip.fold).collect();
     let weights = settings.weights(&train.iter().map(|clip| clip.verified).collect::<Vec<_>>());
     let rows =
@@ -61,7 +62,8 @@ fn level2(run: &Run) -> anyhow::Result<()> {
     for (name, bytes) in files {
         earmark_files::write_atomic(&run.path(&format!("level2/{name}")), &bytes)?;
     }
-    let results = results::judge(run)?;
+    let results = Results::of(run)?;
     earmark_files::write_atomic(&run.path("results.json"), &serde_json::to_vec_pretty(&results)?)?;
-    bundle::write(run, &recipe, &labels, fold_count(&clips), (&stack, &features.layout), &results)
+    bundle::write(run, &recipe, &labels, fold_count(&clips), (&stack, &features.layout), &results)?;
+    Ok(results)
 }

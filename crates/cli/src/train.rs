@@ -75,8 +75,7 @@ pub fn run(options: &Train) -> anyhow::Result<()> {
     if options.job.is_some() || options.shard.is_some() {
         return Ok(());
     }
-    stack::finish(&run)?;
-    results::print(&run, options.json)
+    results::print(&stack::finish(&run)?, options.json)
 }
 
 /// The device of each worker, and the threads of each.

@@ -32,7 +32,7 @@ pub use logistic::Logistic;
 pub use matrix::Matrix;
 pub use metrics::{
     CALIBRATION_BINS, ClassScore, Difference, Differences, Interval, Intervals, ReliabilityBin, Resampling, Scores,
-    bootstrap, bootstrap_difference, bootstrap_mean, confusion, reliability, score,
+    bootstrap, bootstrap_difference, bootstrap_mean, confusion, most_probable, reliability, score,
 };
 pub use onnx::to_onnx;
 pub use rows::TrainingRows;

@@ -6,11 +6,12 @@ use std::cmp::Reverse;
 use earmark_stacking::{CALIBRATION_BINS, confusion, reliability};
 
 use super::hardest;
-use super::material::{Judged, Kind, Material, System};
+use super::material::Material;
 use super::page::{Cell, Page};
 use super::plots::{self, Bar};
 use super::sounds::Sounds;
 use super::words::{clips, number, said};
+use crate::systems::{Judged, Kind, System};
 
 /// Pairs of classes that are listed.
 const CONFUSIONS: usize = 12;
@@ -59,8 +60,12 @@ fn confusions(page: &mut Page, material: &Material, leader: &System) {
 
 fn classes(page: &mut Page, material: &Material, leader: &System) {
     page.section("Classes");
-    let others: Vec<&System> =
-        material.systems.iter().filter(|system| system.kind == Kind::Learner && system.name != leader.name).collect();
+    let others: Vec<&System> = material
+        .results
+        .systems
+        .iter()
+        .filter(|system| system.kind == Kind::Learner && system.name != leader.name)
+        .collect();
     let per_class = &leader.out_of_fold.scores.per_class;
     let mut order: Vec<usize> = (0..per_class.len()).collect();
     order.sort_by(|&a, &b| per_class[b].average_precision.total_cmp(&per_class[a].average_precision));

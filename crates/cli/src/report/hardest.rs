@@ -1,10 +1,13 @@
 //! The clips that the leading system is most wrong about.
 
+use earmark_stacking::most_probable;
+
 use super::image;
-use super::material::{Judged, Material};
+use super::material::Material;
 use super::page::Page;
 use super::sounds::{Found, Sounds};
 use super::svg::escape;
+use crate::systems::Judged;
 
 /// How many are shown.
 const MOST: usize = 12;
@@ -56,9 +59,8 @@ pub fn hardest(material: &Material, judged: &Judged, sounds: &Sounds) -> Vec<Har
 
 /// Rows with their true class and the one that was answered, the least probable truth first.
 fn wrong(judged: &Judged) -> Vec<(usize, usize, usize)> {
-    let best = |row: &[f32]| (0..row.len()).rev().max_by(|&a, &b| row[a].total_cmp(&row[b])).unwrap_or(0);
     let rows = judged.truth.iter().zip(judged.table.rows()).enumerate();
-    let mut wrong: Vec<_> = rows.map(|(i, (&truth, row))| (row[truth], i, truth, best(row))).collect();
+    let mut wrong: Vec<_> = rows.map(|(i, (&truth, row))| (row[truth], i, truth, most_probable(row))).collect();
     wrong.retain(|(_, _, truth, best)| truth != best);
     wrong.sort_by(|a, b| a.0.total_cmp(&b.0));
     wrong.into_iter().take(MOST).map(|(_, i, truth, best)| (i, truth, best)).collect()

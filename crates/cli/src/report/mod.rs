@@ -20,6 +20,7 @@ pub use sounds::remember;
 use crate::args::Report;
 use crate::output;
 use crate::run::Run;
+use crate::systems::Results;
 use material::Material;
 use page::Page;
 use sounds::Sounds;
@@ -31,17 +32,17 @@ const PLOTS: &str = "report";
 
 pub fn run(options: &Report) -> anyhow::Result<()> {
     let run = Run::open(&options.run)?;
-    write_with(&run, options.data.as_deref())?;
+    write_with(&run, &Results::so_far(&run)?, options.data.as_deref())?;
     output::tell(&format!("wrote {}", run.path(PAGE).display()));
     Ok(())
 }
 
-/// Writes the report of a run as far as it has come.
+/// Writes the report of a run and its results.
 ///
 /// # Errors
 /// A file of the run that is damaged, or the disk.
-pub fn write(run: &Run) -> anyhow::Result<()> {
-    write_with(run, None)
+pub fn write(run: &Run, results: &Results) -> anyhow::Result<()> {
+    write_with(run, results, None)
 }
 
 /// Removes the plots of an earlier report that this one has not.
@@ -57,8 +58,8 @@ fn remove_others(folder: &Path, page: &Page) {
     }
 }
 
-fn write_with(run: &Run, sounds: Option<&Path>) -> anyhow::Result<()> {
-    let material = Material::of(run)?;
+fn write_with(run: &Run, results: &Results, sounds: Option<&Path>) -> anyhow::Result<()> {
+    let material = Material::of(run, results)?;
     let sounds = Sounds::open(run, &material.recipe, sounds)?;
     let mut page = Page::new(&format!("Report of {}", material.name));
     sections::all(&mut page, run, &material, &sounds);

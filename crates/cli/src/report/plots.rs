@@ -2,8 +2,10 @@
 
 use earmark_stacking::{Interval, ReliabilityBin};
 
-use super::material::{Epoch, JobState, Judged, System};
+use super::material::JobState;
 use super::svg::{Anchor, Scale, Svg, shortened, step, text_width, tick};
+use crate::run::Epoch;
+use crate::systems::{Judged, System};
 
 /// The width of a plot that fills the page.
 const WIDTH: f64 = 760.0;

@@ -2,12 +2,14 @@
 
 use earmark_stacking::{Differences, Interval};
 
-use super::material::{JobState, Judged, Kind, Material, System};
+use super::material::{JobState, Material};
 use super::page::{Cell, Page};
 use super::sounds::Sounds;
-use super::words::{capital, clips, count, duration, number, percent, said, with_interval};
+use super::words::{capital, clips, count, number, percent, said, with_interval};
 use super::{answers, level2, plots, versions};
 use crate::run::{FULL, Run};
+use crate::schedule::duration;
+use crate::systems::{ARITHMETIC, Comparison, Judged, Kind, System};
 
 pub fn all(page: &mut Page, run: &Run, material: &Material, sounds: &Sounds) {
     summary(page, material);
@@ -62,8 +64,12 @@ fn summary(page: &mut Page, material: &Material) {
             )),
         ));
     }
-    for (other, by) in &material.differences {
-        page.paragraph(&format!("Against {other}: {}", verdict(by)));
+    for Comparison { against, out_of_fold, .. } in &material.results.differences {
+        let other = match against.as_str() {
+            ARITHMETIC => "the mean of all learners".to_owned(),
+            learner => format!("the best single learner, {learner}"),
+        };
+        page.paragraph(&format!("Against {other}: {}", verdict(out_of_fold)));
     }
     let seconds: f64 = material.jobs.iter().map(seconds).sum();
     page.paragraph(&format!("Training took {} in all, summed over jobs.", duration(seconds)));
@@ -83,7 +89,7 @@ fn missing(page: &mut Page, material: &Material) {
             begun.into_iter().chain(not_begun).collect::<Vec<_>>().join(", ")
         ));
     }
-    if !material.systems.iter().any(|system| system.kind == Kind::Stack) {
+    if !material.results.systems.iter().any(|system| system.kind == Kind::Stack) {
         page.note(
             "The learners are not stacked yet; “earmark train” does it when the last job is done, and so does \
                    “earmark stack”.",
@@ -119,11 +125,11 @@ fn verdict(by: &Differences) -> String {
 
 fn systems(page: &mut Page, material: &Material) {
     page.section("Systems");
-    if material.systems.is_empty() {
+    if material.results.systems.is_empty() {
         page.note("No job has predicted anything yet.");
         return;
     }
-    let systems = &material.systems;
+    let systems = &material.results.systems;
     let all = material.count("train");
     let partial = systems.iter().any(|system| system.out_of_fold.truth.len() < all);
     let header = ["system", "clips", "accuracy", "mAP@3", "macro AP", "macro AUC", "ECE"];

@@ -1,8 +1,7 @@
 //! Numbers and names as a sentence or a table has them.
 
+use crate::systems::{Kind, System};
 use earmark_stacking::Interval;
-
-use super::material::{Kind, System};
 
 /// How a system is called within a sentence.
 pub fn said(system: &System) -> String {
@@ -34,15 +33,6 @@ pub fn count(count: usize, what: &str) -> String {
     if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 
-pub fn duration(seconds: f64) -> String {
-    let minutes = seconds / 60.0;
-    match minutes {
-        m if m < 1.0 => format!("{seconds:.1} s"),
-        m if m < 60.0 => format!("{m:.1} min"),
-        m => format!("{:.1} h", m / 60.0),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -52,7 +42,6 @@ mod tests {
         assert_eq!((number(0.25), number(f64::NAN)), ("0.250".to_owned(), "–".to_owned()));
         assert_eq!((clips(1), clips(2)), ("1 clip".to_owned(), "2 clips".to_owned()));
         assert_eq!(percent(0.9375), "93.8\u{a0}%");
-        assert_eq!([30.0, 90.0, 7200.0].map(duration), ["30.0 s", "1.5 min", "2.0 h"]);
         assert_eq!(capital("the stack"), "The stack");
     }
 }

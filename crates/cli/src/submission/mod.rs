@@ -10,7 +10,8 @@ use serde::Serialize;
 
 use crate::output;
 use crate::predict::{MOST_LABELS, kaggle_label};
-use crate::results::{Judged, interval_note, judged, with_interval};
+use crate::results::{interval_note, with_interval};
+use crate::systems::Judged;
 use read::{Sheet, Truth, none, shortened};
 
 /// What is printed as JSON.
@@ -183,7 +184,7 @@ fn scores(clips: &[usize], truth: &Truth, answers: &Answers, resampling: &Resamp
         Answers::Probabilities(classes, table) => {
             let names: Vec<String> = clips.iter().map(|&clip| truth.names[clip].clone()).collect();
             let classes: Vec<usize> = clips.iter().map(|&clip| classes[clip]).collect();
-            let judged = judged(table.columns(), &classes, &table.reordered(&names)?, resampling)?;
+            let judged = Judged::new(table.columns(), classes, table.reordered(&names)?, resampling)?;
             Ok(SetScores::Probabilities(Box::new(judged)))
         }
     }

@@ -128,8 +128,8 @@ fn rank(class: usize, row: &[f32]) -> usize {
     1 + row.iter().enumerate().filter(before).count()
 }
 
-/// The class that ranks first.
-fn most_probable(row: &[f32]) -> usize {
+/// The class that ranks first in a row of probabilities: of equals that of lower index.
+pub fn most_probable(row: &[f32]) -> usize {
     (0..row.len()).fold(0, |best, class| if row[class] > row[best] { class } else { best })
 }
 
