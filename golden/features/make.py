@@ -147,6 +147,28 @@ def statistics(m):
     return np.concatenate([m.max(1), m.min(1), m.var(1), shapes[0], m.mean(1), m.std(1), shapes[1]])
 
 
+def summary(y, settings, n_mfcc=20):
+    """What the front end `summary` is, in NumPy's words."""
+    bands = log_mel(y, settings)
+    coefficients = librosa.feature.mfcc(S=bands, n_mfcc=n_mfcc)
+    rows = np.concatenate([bands, coefficients])
+    frames = rows.shape[1]
+
+    def steps(lag):
+        return rows[:, lag:] - rows[:, :-lag] if frames > lag else np.zeros((len(rows), 1))
+
+    described = [rows.mean(1), rows.std(1), *np.quantile(rows, [0.05, 0.25, 0.5, 0.75, 0.95], axis=1)]
+    described += [steps(1).std(1), np.abs(steps(1)).mean(1), steps(8).std(1)]
+    groups = [bands[start : start + 4].mean(0) for start in range(0, len(bands), 4)]
+    moving = np.concatenate([groups, coefficients])
+    window = scipy.signal.get_window("hann", frames) if frames > 1 else np.ones(1)
+    times = -(-frames // 512)
+    spectrum = np.fft.rfft((moving - moving.mean(1, keepdims=True)) * window, 512 * times, axis=1)
+    power = np.abs(spectrum) ** 2 / (window**2).sum()
+    octaves = [power[:, times * 2**k : times * 2 ** (k + 1)].mean(1) for k in range(8)]
+    return np.concatenate([*described, *(10 * np.log10(octave + 1e-3) for octave in octaves)])
+
+
 class Golden:
     """Cases and their values, one after the other."""
 
@@ -189,6 +211,12 @@ def made(golden, samples):
         golden.add("mfcc", "reference", {}, sound, stacked(mfcc(y, {})), stacked(mfcc(y.astype(np.float32), {})))
         for name, settings in [CASES[0], CASES[1], CASES[4]]:
             golden.add("statistics", name, settings | {"set": "all"}, sound, statistics(mfcc(y, settings)))
+        for name, settings in [CASES[0], CASES[1], CASES[4]]:
+            golden.add("summary", name, settings, sound, summary(y, settings)[:, None, None])
+    tiled = np.tile(samples["chirp"], 9)
+    assert 1 + len(tiled) // 40 > 512
+    golden.add("summary", "two_periods", {"hop_length": 40, "n_mels": 30, "n_mfcc": 12}, "chirp_9",
+               summary(tiled, {"hop_length": 40, "n_mels": 30}, 12)[:, None, None])  # fmt: skip
     golden.add("mfcc", "htk_16k", HTK | {"n_mfcc": 13, "deltas": False}, "chirp",
                librosa.feature.mfcc(S=log_mel(samples["chirp"], HTK), n_mfcc=13)[None])  # fmt: skip
     golden.add("mfcc", "odd", {"n_mels": 41, "n_mfcc": 41, "delta_width": 5}, "chirp",
@@ -203,6 +231,7 @@ def heard(golden, folder):
         assert rate == 44100 and y.ndim == 1, clip
         for kind, features in [("logmel", log_mel(y, settings)), ("mfcc", mfcc(y, settings))]:
             golden.add(kind, "cd_rate", settings, clip, stacked(features)[:, ::4, ::25], bins=4, frames=25)
+        golden.add("summary", "cd_rate", settings, clip, summary(y, settings)[:, None, None])
         golden.add("statistics", "cd_rate", settings | {"set": "all"}, clip, statistics(mfcc(y, settings)))
 
 

@@ -2,6 +2,7 @@
 
 use crate::delta::Deltas;
 use crate::spectrogram::Spectrogram;
+use crate::summary::Summary;
 use crate::{FeatureError, FeatureStream, FrontEnd};
 
 /// Features of one clip.
@@ -28,23 +29,33 @@ pub struct Features {
 /// # Ok::<(), FeatureError>(())
 /// ```
 pub struct Extractor {
-    pub(crate) spectrogram: Option<Spectrogram>,
-    pub(crate) deltas: Option<Deltas>,
+    pub(crate) work: Work,
+    /// Channels and bins, as [`FrontEnd::shape`].
+    shape: (usize, usize),
+}
+
+/// What is done to the samples.
+pub(crate) enum Work {
+    Nothing,
+    Frames(Spectrogram, Option<Deltas>),
+    Summary(Summary),
 }
 
 impl Extractor {
     pub(crate) fn new(front_end: &FrontEnd) -> Result<Self, FeatureError> {
         front_end.validate()?;
-        Ok(match front_end {
-            FrontEnd::LogMel { mel, deltas, delta } => {
-                Extractor { spectrogram: Some(Spectrogram::new(mel, None)), deltas: deltas.then(|| Deltas::new(delta)) }
+        let deltas = |wanted: &bool, settings| wanted.then(|| Deltas::new(settings));
+        let work = match front_end {
+            FrontEnd::LogMel { mel, deltas: wanted, delta } => {
+                Work::Frames(Spectrogram::new(mel, None), deltas(wanted, delta))
             }
-            FrontEnd::Mfcc { n_mfcc, mel, deltas, delta } => Extractor {
-                spectrogram: Some(Spectrogram::new(mel, Some(*n_mfcc))),
-                deltas: deltas.then(|| Deltas::new(delta)),
-            },
-            FrontEnd::Wave { .. } => Extractor { spectrogram: None, deltas: None },
-        })
+            FrontEnd::Mfcc { n_mfcc, mel, deltas: wanted, delta } => {
+                Work::Frames(Spectrogram::new(mel, Some(*n_mfcc)), deltas(wanted, delta))
+            }
+            FrontEnd::Summary { n_mfcc, mel } => Work::Summary(Summary::new(mel, *n_mfcc)),
+            FrontEnd::Wave { .. } => Work::Nothing,
+        };
+        Ok(Extractor { work, shape: front_end.shape() })
     }
 
     /// Features of a whole clip.
@@ -60,7 +71,7 @@ impl Extractor {
         let mut stream = self.stream();
         stream.push(samples)?;
         let frames = stream.finish()?;
-        let (channels, bins) = self.shape();
+        let (channels, bins) = self.shape;
         let mut data = Vec::with_capacity(frames * channels * bins);
         while stream.append(&mut data) > 0 {}
         Ok(Features { data, channels, bins, frames })
@@ -85,11 +96,5 @@ impl Extractor {
     /// ```
     pub fn stream(&self) -> FeatureStream<'_> {
         FeatureStream::new(self)
-    }
-
-    /// Channels and bins, as [`FrontEnd::shape`].
-    pub(crate) fn shape(&self) -> (usize, usize) {
-        let bins = self.spectrogram.as_ref().map_or(1, Spectrogram::bins);
-        (if self.deltas.is_some() { 3 } else { 1 }, bins)
     }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::settings::check;
-use crate::{DeltaSettings, Extractor, FeatureError, MelSettings};
+use crate::{DeltaSettings, Extractor, FeatureError, MelSettings, summary};
 
 /// The kind of features and their settings. In TOML or JSON: a `kind` and the settings beside it.
 ///
@@ -42,6 +42,16 @@ pub enum FrontEnd {
         #[serde(flatten)]
         delta: DeltaSettings,
     },
+    /// The whole clip as one frame, `[10 * (n_mels + n_mfcc) + 8 * (n_mels / 4 + n_mfcc), 1, 1]`: of each band of the
+    /// log-mel spectrogram and each cepstral coefficient how it is distributed and how it changes; of each four bands and
+    /// each coefficient how much it pulsates, in octaves.
+    Summary {
+        /// Cepstral coefficients, from 0.
+        n_mfcc: usize,
+        /// The spectrogram under it.
+        #[serde(flatten)]
+        mel: MelSettings,
+    },
     /// The samples themselves, `[1, 1, N]`.
     Wave {
         /// Sample rate, Hz.
@@ -75,6 +85,12 @@ enum Written {
         #[serde(flatten)]
         delta: DeltaSettings,
     },
+    Summary {
+        #[serde(default = "summary_coefficients")]
+        n_mfcc: usize,
+        #[serde(flatten)]
+        mel: MelSettings,
+    },
     Wave {
         #[serde(default = "wave_rate")]
         sr: u32,
@@ -99,6 +115,10 @@ pub(crate) fn mfcc_coefficients() -> usize {
     64
 }
 
+fn summary_coefficients() -> usize {
+    20
+}
+
 pub(crate) fn mfcc_bands() -> usize {
     128
 }
@@ -110,6 +130,7 @@ impl From<Written> for FrontEnd {
             Written::Mfcc { n_mfcc, n_mels, mel, deltas, delta } => {
                 FrontEnd::Mfcc { n_mfcc, mel: MelSettings { n_mels, ..mel }, deltas, delta }
             }
+            Written::Summary { n_mfcc, mel } => FrontEnd::Summary { n_mfcc, mel },
             Written::Wave { sr, channels } => FrontEnd::Wave { sr, channels },
         }
     }
@@ -134,6 +155,11 @@ impl FrontEnd {
         FrontEnd::Mfcc { n_mfcc: mfcc_coefficients(), mel, deltas: true, delta: DeltaSettings::default() }
     }
 
+    /// The summary of 64 bands and 20 coefficients, `[1128, 1, 1]` at 22,050 Hz.
+    pub fn summary() -> Self {
+        FrontEnd::Summary { n_mfcc: summary_coefficients(), mel: MelSettings::default() }
+    }
+
     /// The samples at 44,100 Hz, `[1, 1, N]`.
     pub fn wave() -> Self {
         FrontEnd::Wave { sr: wave_rate(), channels: 1 }
@@ -142,7 +168,7 @@ impl FrontEnd {
     /// Sample rate that [`Extractor::extract`] takes, Hz.
     pub fn sample_rate(&self) -> u32 {
         match self {
-            FrontEnd::LogMel { mel, .. } | FrontEnd::Mfcc { mel, .. } => mel.sr,
+            FrontEnd::LogMel { mel, .. } | FrontEnd::Mfcc { mel, .. } | FrontEnd::Summary { mel, .. } => mel.sr,
             FrontEnd::Wave { sr, .. } => *sr,
         }
     }
@@ -153,15 +179,17 @@ impl FrontEnd {
         match self {
             FrontEnd::LogMel { mel, deltas, .. } => (stacked(deltas), mel.n_mels),
             FrontEnd::Mfcc { n_mfcc, deltas, .. } => (stacked(deltas), *n_mfcc),
+            FrontEnd::Summary { n_mfcc, mel } => (summary::length(mel, *n_mfcc), 1),
             FrontEnd::Wave { channels, .. } => (*channels, 1),
         }
     }
 
-    /// Frames in a second of sound; samples in a second for the wave.
+    /// Frames in a second of sound; samples in a second for the wave; 0 for the summary, which has one frame in all.
     pub fn frames_per_second(&self) -> f64 {
         match self {
             FrontEnd::LogMel { mel, .. } | FrontEnd::Mfcc { mel, .. } => f64::from(mel.sr) / mel.hop_length as f64,
             FrontEnd::Wave { sr, .. } => f64::from(*sr),
+            FrontEnd::Summary { .. } => 0.0,
         }
     }
 
@@ -178,6 +206,10 @@ impl FrontEnd {
             FrontEnd::Mfcc { n_mfcc, mel, delta, .. } => {
                 mel.validate()?;
                 delta.validate()?;
+                check("n_mfcc", n_mfcc, (1..=mel.n_mels).contains(n_mfcc), "1 to n_mels")
+            }
+            FrontEnd::Summary { n_mfcc, mel } => {
+                mel.validate()?;
                 check("n_mfcc", n_mfcc, (1..=mel.n_mels).contains(n_mfcc), "1 to n_mels")
             }
             FrontEnd::Wave { sr, channels } => {

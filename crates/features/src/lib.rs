@@ -29,6 +29,7 @@ mod spectrogram;
 mod statistics;
 mod stft;
 mod stream;
+mod summary;
 mod view;
 
 pub use db::power_to_db;

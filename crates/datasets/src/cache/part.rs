@@ -36,11 +36,11 @@ impl<'a> Part<'a> {
         }
     }
 
-    /// Statistics are few numbers, and kept as they are.
+    /// Statistics and summaries are few numbers, and kept as they are.
     pub(super) fn precision(&self, cache: &FeatureCache) -> Precision {
         match self {
+            Part::Features(FrontEnd::Summary { .. }, _) | Part::Statistics(..) => Precision::Single,
             Part::Features(..) => cache.precision,
-            Part::Statistics(..) => Precision::Single,
         }
     }
 
@@ -62,14 +62,15 @@ impl<'a> Part<'a> {
 
     /// Bytes that its stream keeps until the clip's end, for each second of the clip.
     pub(super) fn kept(&self) -> f64 {
-        let (mel, wraps): (&MelSettings, bool) = match self {
+        let (mel, waits): (&MelSettings, bool) = match self {
             Part::Features(FrontEnd::LogMel { mel, deltas, delta } | FrontEnd::Mfcc { mel, deltas, delta, .. }, _) => {
                 (mel, *deltas && delta.wraps())
             }
+            Part::Features(FrontEnd::Summary { mel, .. }, _) => (mel, true),
             Part::Statistics(settings, _) => (&settings.mel, false),
             Part::Features(FrontEnd::Wave { .. }, _) => return 0.0,
         };
-        if !mel.needs_greatest() && !wraps {
+        if !mel.needs_greatest() && !waits {
             return 0.0;
         }
         4.0 * mel.n_mels as f64 * f64::from(mel.sr) / mel.hop_length as f64
@@ -110,6 +111,7 @@ mod tests {
             (logmel(&flat, false, &wrap), 0.0),
             (logmel(&flat, true, &fir), 0.0),
             (mfcc, 4_000.0),
+            (FrontEnd::Summary { n_mfcc: 4, mel: flat.clone() }, 4_000.0),
             (FrontEnd::wave(), 0.0),
         ];
         for (front_end, kept) in cases {

@@ -1,0 +1,211 @@
+//! A whole clip as one frame: how loud each band and cepstral coefficient is, how it spreads, changes and pulsates.
+
+use std::f64::consts::TAU;
+
+use rustfft::FftPlanner;
+use rustfft::num_complex::Complex;
+
+use crate::mfcc::Cepstrum;
+use crate::powers::Powers;
+use crate::spectrogram::Spectrogram;
+use crate::{FeatureError, MelSettings};
+
+/// What is said of how a row's values are distributed and change: mean, deviation, five quantiles; deviation and mean
+/// size of the step from a frame to the next; deviation of the step over [`LAG`] frames.
+const DESCRIPTIONS: usize = 10;
+const QUANTILES: [f64; 5] = [0.05, 0.25, 0.5, 0.75, 0.95];
+const LAG: usize = 8;
+/// Octaves of the modulation spectrum; the lowest begins at a 512th of the frame rate.
+const OCTAVES: usize = 8;
+/// Frames whose transform has one bin in the lowest octave.
+const PERIOD: usize = 1 << (OCTAVES + 1);
+/// Neighbouring bands whose mean is one row of the modulation spectrum.
+const GROUP: usize = 4;
+/// What is added to the energy of an octave, that of a row that stands still, before it becomes decibels.
+const STILL: f64 = 1e-3;
+
+/// How many numbers a summary has.
+pub(crate) fn length(mel: &MelSettings, n_mfcc: usize) -> usize {
+    DESCRIPTIONS * (mel.n_mels + n_mfcc) + OCTAVES * (mel.n_mels.div_ceil(GROUP) + n_mfcc)
+}
+
+/// What makes summaries of clips.
+pub(crate) struct Summary {
+    pub(crate) bands: Spectrogram,
+    cepstrum: Cepstrum,
+}
+
+impl Summary {
+    pub(crate) fn new(mel: &MelSettings, n_mfcc: usize) -> Self {
+        Summary { bands: Spectrogram::new(mel, None), cepstrum: Cepstrum::new(n_mfcc, mel.n_mels) }
+    }
+
+    /// The summary of a clip whose frames are all there: each description of all bands and coefficients, then each octave
+    /// of all groups of bands and coefficients.
+    fn of(&self, powers: &Powers) -> Vec<f32> {
+        let rows = self.rows(powers);
+        let described: Vec<[f64; DESCRIPTIONS]> = rows.iter().map(|row| describe(row)).collect();
+        let (bands, coefficients) = rows.split_at(self.bands.settings.n_mels);
+        let groups = bands.chunks(GROUP).map(mean_of_rows);
+        let moving: Vec<Vec<f64>> = groups.chain(coefficients.iter().cloned()).collect();
+        let modulated = modulations(&moving);
+        let descriptions = (0..DESCRIPTIONS).flat_map(|what| described.iter().map(move |of_row| of_row[what]));
+        let octaves = (0..OCTAVES).flat_map(|octave| modulated.iter().map(move |of_row| of_row[octave]));
+        descriptions.chain(octaves).map(|value| value as f32).collect()
+    }
+
+    /// The bands in dB, then the coefficients: `[n_mels + n_mfcc][frames]`.
+    fn rows(&self, powers: &Powers) -> Vec<Vec<f64>> {
+        let (n_mels, n_mfcc) = (self.bands.settings.n_mels, self.cepstrum.n_mfcc);
+        let mut rows = vec![Vec::with_capacity(powers.frames()); n_mels + n_mfcc];
+        let (mut bands, mut lost, mut coefficients) = (vec![0.0; n_mels], Vec::new(), vec![0.0; n_mfcc]);
+        let decibels = powers.decibels();
+        for t in 0..powers.frames() {
+            self.bands.frame(powers.frame(t), &decibels, &mut lost, &mut bands);
+            rows.iter_mut().zip(&bands).for_each(|(row, value)| row.push(*value));
+            self.cepstrum.apply(&mut bands, &mut coefficients);
+            rows[n_mels..].iter_mut().zip(&coefficients).for_each(|(row, value)| row.push(*value));
+        }
+        rows
+    }
+}
+
+/// The summary of one clip while its samples come.
+pub(crate) struct SummaryStream<'a> {
+    summary: &'a Summary,
+    powers: Powers<'a>,
+    /// The summary, from the clip's end until it is taken.
+    made: Option<Vec<f32>>,
+    finished: bool,
+}
+
+impl<'a> SummaryStream<'a> {
+    pub(crate) fn new(summary: &'a Summary) -> Self {
+        SummaryStream { summary, powers: Powers::new(&summary.bands), made: None, finished: false }
+    }
+
+    pub(crate) fn push(&mut self, samples: &[f32]) -> Result<(), FeatureError> {
+        if self.finished { Err(FeatureError::Finished) } else { self.powers.push(samples) }
+    }
+
+    /// One frame, whatever the clip's length.
+    pub(crate) fn finish(&mut self) -> Result<usize, FeatureError> {
+        if !self.finished {
+            self.powers.finish()?;
+            self.made = Some(self.summary.of(&self.powers));
+            self.finished = true;
+        }
+        Ok(1)
+    }
+
+    pub(crate) fn append(&mut self, out: &mut Vec<f32>) -> usize {
+        let made = self.made.take();
+        out.extend(made.iter().flatten());
+        usize::from(made.is_some())
+    }
+}
+
+fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
+    let count = values.len().max(1) as f64;
+    values.sum::<f64>() / count
+}
+
+fn deviation(values: impl ExactSizeIterator<Item = f64> + Clone) -> f64 {
+    let middle = mean(values.clone());
+    mean(values.map(|value| (value - middle).powi(2))).sqrt()
+}
+
+fn describe(row: &[f64]) -> [f64; DESCRIPTIONS] {
+    let values = || row.iter().copied();
+    // A row that is shorter than the lag has no steps, and their deviation is 0.
+    let steps = |lag: usize| row.iter().skip(lag).zip(row).map(|(later, earlier)| later - earlier);
+    let mut sorted = row.to_vec();
+    sorted.sort_unstable_by(f64::total_cmp);
+    let [q05, q25, q50, q75, q95] = QUANTILES.map(|share| quantile(&sorted, share));
+    let size = mean(steps(1).map(f64::abs));
+    [mean(values()), deviation(values()), q05, q25, q50, q75, q95, deviation(steps(1)), size, deviation(steps(LAG))]
+}
+
+/// As `numpy.quantile`: between two values, in a straight line.
+fn quantile(sorted: &[f64], share: f64) -> f64 {
+    let at = share * (sorted.len().max(1) - 1) as f64;
+    let (below, above) = (at.floor() as usize, at.ceil() as usize);
+    let value = |index: usize| sorted.get(index).copied().unwrap_or(0.0);
+    value(below) + (at - at.floor()) * (value(above) - value(below))
+}
+
+fn mean_of_rows(rows: &[Vec<f64>]) -> Vec<f64> {
+    let frames = rows.first().map_or(0, Vec::len);
+    (0..frames).map(|t| mean(rows.iter().map(|row| row[t]))).collect()
+}
+
+/// The mean power density of each row's octaves, in dB: of its deviation from its mean, under a periodic Hann window,
+/// with zeros up to a multiple of [`PERIOD`] frames.
+fn modulations(rows: &[Vec<f64>]) -> Vec<[f64; OCTAVES]> {
+    let frames = rows.first().map_or(0, Vec::len);
+    let times = frames.div_ceil(PERIOD).max(1);
+    let fft = FftPlanner::new().plan_fft_forward(times * PERIOD);
+    let window = |t: usize| if frames > 1 { 0.5 - 0.5 * (TAU * t as f64 / frames as f64).cos() } else { 1.0 };
+    let window: Vec<f64> = (0..frames).map(window).collect();
+    let energy: f64 = window.iter().map(|weight| weight * weight).sum();
+    let of_row = |row: &Vec<f64>| {
+        let middle = mean(row.iter().copied());
+        let mut spectrum = vec![Complex::default(); times * PERIOD];
+        for (out, (value, weight)) in spectrum.iter_mut().zip(row.iter().zip(&window)) {
+            out.re = (value - middle) * weight;
+        }
+        fft.process(&mut spectrum);
+        std::array::from_fn(|octave| {
+            let bins = &spectrum[times << octave..times << (octave + 1)];
+            10.0 * (mean(bins.iter().map(Complex::norm_sqr)) / energy + STILL).log10()
+        })
+    };
+    rows.iter().map(of_row).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{FeatureError, FrontEnd};
+
+    #[test]
+    fn a_clip_is_one_frame_of_any_length_and_in_any_pieces() {
+        let front_end = FrontEnd::summary();
+        assert_eq!(front_end.shape(), (1_128, 1));
+        let extractor = front_end.extractor().unwrap();
+        let sound: Vec<f32> = (0..30_000).map(|n| (0.01 * n as f32).sin() * (0.001 * n as f32).cos()).collect();
+        for samples in [1, 100, 900, 30_000] {
+            let whole = extractor.extract(&sound[..samples]).unwrap();
+            assert_eq!((whole.channels, whole.bins, whole.frames, whole.data.len()), (1_128, 1, 1, 1_128));
+            assert!(whole.data.iter().all(|value| value.is_finite()));
+            let mut stream = extractor.stream();
+            let (mut out, mut more) = (Vec::new(), Vec::new());
+            for piece in sound[..samples].chunks(777) {
+                stream.push(piece).unwrap();
+                assert_eq!(stream.take(&mut more), 0);
+            }
+            assert_eq!((stream.finish(), stream.finish()), (Ok(1), Ok(1)));
+            assert_eq!((stream.take(&mut out), stream.take(&mut more)), (1, 0));
+            assert_eq!(out, whole.data);
+            assert_eq!(stream.push(&[0.0]), Err(FeatureError::Finished));
+        }
+        assert_eq!(extractor.extract(&[]), Err(FeatureError::Empty));
+    }
+
+    #[test]
+    fn a_pulse_lies_in_its_octave() {
+        let rate = 22_050.0 / 220.0;
+        for (hertz, octave) in [(1.0, 2), (4.0, 4), (20.0, 6)] {
+            let at = |n: usize| n as f64 / 22_050.0;
+            let pulse = |n: usize| (1.0 + (std::f64::consts::TAU * hertz * at(n)).sin()) * (2_000.0 * at(n)).sin();
+            let sound: Vec<f32> = (0..110_250).map(|n| (0.4 * pulse(n)) as f32).collect();
+            let summary = FrontEnd::summary().extractor().unwrap().extract(&sound).unwrap().data;
+            // The mean over groups and coefficients of each octave.
+            let octaves: Vec<f32> = summary[840..].chunks(36).map(|rows| rows.iter().sum()).collect();
+            // In the lowest lies the quiet of the clip's first and last frames.
+            let loudest = (1..8).max_by(|&a, &b| octaves[a].total_cmp(&octaves[b])).unwrap();
+            let bounds = [0, 1].map(|more| rate / 512.0 * f64::from(1 << (octave + more)));
+            assert!(bounds[0] <= hertz && hertz < bounds[1]);
+            assert_eq!(loudest, octave, "{hertz} Hz: {octaves:?}");
+        }
+    }
+}
