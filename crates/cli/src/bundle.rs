@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::Context;
-use earmark_nets::{find, onnx};
+use earmark_nets::{kernel, onnx};
 use earmark_stacking::{Kind, Layout, Stack, TestFrom};
 use earmark_tagging::{Bundle, Learner, Network};
 
@@ -29,11 +29,11 @@ pub fn write(
     let mut learners = Vec::new();
     for settings in &recipe.learners {
         let features = recipe.features[&settings.features].clone();
-        let graph = find(&settings.arch)?.graph(features.shape().0, labels.len());
         let (name, arch) = (settings.name.clone(), settings.arch.clone());
         let mut networks = Vec::new();
         for split in recipe.test_splits(folds) {
             let (weights, scaling) = run.weights(&name, &split)?;
+            let graph = settings.graph(&features, labels.len(), kernel::centres(&weights).unwrap_or(0))?;
             let of = if split == FULL { String::new() } else { format!("-{split}") };
             let file = format!("learner-{name}{of}.onnx");
             files.insert(file.clone(), onnx::network(&graph, &weights).with_context(|| name.clone())?);
@@ -57,6 +57,9 @@ fn card(recipe: &Recipe, labels: &[String], results: &Results, origins: &Origins
             let licence = origin.licence.as_deref().unwrap_or("licence unknown");
             format!(", from the weights of {} ({licence})", origin.source)
         });
+        if learner.is_kernel() {
+            return format!("- `{}`: kernel ridge regression on {}\n", learner.name, learner.features);
+        }
         format!(
             "- `{}`: {} on {}, crops of {} s{mixup}, {} epochs{start}\n",
             learner.name, learner.arch, learner.features, learner.crop_seconds, learner.epochs

@@ -53,14 +53,16 @@ fn done(run: &Run) -> anyhow::Result<Vec<JobRow>> {
     let mut jobs = Vec::new();
     for learner in &recipe.learners {
         let front_end = recipe.front_end(&learner.name)?;
-        let parameters = learner.graph(front_end, labels.len())?.parameter_count();
         for fold in (0..folds).map(Some).chain([None]) {
             let split = fold.map_or(FULL.to_owned(), |fold| format!("fold{fold}"));
             if !run.has_mark(&learner.name, &split) {
                 continue;
             }
             let held_out = |clip: &&ClipRow| if fold.is_some() { clip.fold == fold } else { clip.set == "test" };
-            let learned_from = clips.iter().filter(|clip| clip.set == "train" && !held_out(clip)).count();
+            let counts = |clip: &&ClipRow| clip.verified || learner.unverified_weight > 0.0;
+            let to_learn = clips.iter().filter(|clip| clip.set == "train" && !held_out(clip));
+            let learned_from = to_learn.filter(counts).count();
+            let parameters = learner.graph(front_end, labels.len(), learned_from)?.parameter_count();
             let known: Vec<&ClipRow> = clips.iter().filter(held_out).filter(|clip| !clip.label.is_empty()).collect();
             let names: Vec<String> = known.iter().map(|clip| clip.fname.clone()).collect();
             let table = run.predictions(&learner.name, &split)?;

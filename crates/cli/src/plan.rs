@@ -104,7 +104,9 @@ pub fn run<'a>(
     let (devices, threads) = spread(options, tasks.len());
     set_threads(threads);
     // The most memory so far is that of the last one measured if each needs more than those before it.
-    learners.sort_by_key(|learner| Cost::of(recipe, learner, learner.batch_size, 0).map_or(0, |cost| cost.learn));
+    learners.sort_by_key(|learner| {
+        Cost::of(recipe, learner, batch_size(learner, manifest), 0).map_or(0, |cost| cost.learn)
+    });
     let bar = bars.counter("measured", learners.len());
     let measure = |learner: &&LearnerSettings| {
         let measured = sample.measure(recipe, manifest, learner, &devices);
@@ -138,17 +140,20 @@ pub fn run<'a>(
 }
 
 fn planned(task: &Task, done: bool, clips: usize, predicted: usize, of_learner: Option<&Measured>) -> PlannedJob {
-    let LearnerSettings { name, epochs, batch_size, checkpoint, .. } = task.learner;
+    let LearnerSettings { name, checkpoint, .. } = task.learner;
+    let epochs = task.learner.passes();
     let seconds = of_learner.filter(|_| !done).map_or(0.0, |measured| {
-        let batches = clips as f64 / *batch_size as f64;
+        let share = clips as f64 / measured.batch_size as f64;
+        // A kernel's one batch are all clips, and most of its time goes into the inverse of their table.
+        let batches = if task.learner.is_kernel() { share.powi(3) } else { share };
         // One window of each clip, where the best epoch is looked for.
         let judged = if *checkpoint == Keep::Best { predicted as f64 } else { 0.0 };
         let epoch =
             batches * measured.seconds_per_batch + measured.seconds_per_save + judged * measured.seconds_per_window;
         let predict = predicted as f64 * measured.windows * measured.seconds_per_window;
-        measured.seconds_to_begin + *epochs as f64 * epoch + predict
+        measured.seconds_to_begin + epochs as f64 * epoch + predict
     });
-    PlannedJob { learner: name.clone(), split: task.split.clone(), done, clips, epochs: *epochs, predicted, seconds }
+    PlannedJob { learner: name.clone(), split: task.split.clone(), done, clips, epochs, predicted, seconds }
 }
 
 impl<'a> Sample<'a> {
@@ -200,8 +205,8 @@ impl<'a> Sample<'a> {
         Ok(Measured {
             name: learner.name.clone(),
             arch: learner.arch.clone(),
-            parameters: learner.graph(front_end, manifest.labels.len())?.parameter_count(),
-            batch_size: learner.batch_size,
+            parameters: learner.graph(front_end, manifest.labels.len(), manifest.train.len())?.parameter_count(),
+            batch_size: batch_size(learner, manifest),
             seconds_per_batch: mean(|round| round.batch),
             seconds_per_save: mean(|round| round.save),
             seconds_per_window: mean(|round| round.window),
@@ -250,8 +255,12 @@ impl<'a> Sample<'a> {
             checkpoint: Keep::Last,
             ..learner.clone()
         };
-        let batches = FLOPS / Cost::of(recipe, &quick, quick.batch_size, 0)?.learn.max(1);
-        let batches = batches.clamp(2, 20) as usize;
+        let (quick, batches) = if learner.is_kernel() {
+            (learner.clone(), 1)
+        } else {
+            let batches = FLOPS / Cost::of(recipe, &quick, quick.batch_size, 0)?.learn.max(1);
+            (quick, batches.clamp(2, 20) as usize)
+        };
         let examples = self.examples(recipe, learner)?;
         let labelled = examples.iter().filter(|example| example.label.is_some());
         let job = Job {
@@ -259,7 +268,7 @@ impl<'a> Sample<'a> {
             start: None,
             front_end: recipe.front_end(&learner.name)?,
             split: "fold0",
-            train: labelled.cycle().take(batches * quick.batch_size).copied().collect(),
+            train: labelled.cycle().take(batches * batch_size(learner, manifest)).copied().collect(),
             predict: examples[..examples.len().min(PREDICTED)].to_vec(),
             labels: &manifest.labels,
             seed: recipe.seed,
@@ -273,6 +282,12 @@ impl<'a> Sample<'a> {
             ControlFlow::Continue(())
         })?;
         let windows = self.windows(recipe, learner)?;
+        if let (true, [all]) = (learner.is_kernel(), &learned[..]) {
+            // There is one batch, and nothing before it.
+            let batch = *all;
+            let window = Round::of(&[batch; 2], &predicted, &windows).window;
+            return Ok(Round { batch, window, step_bytes: job.step_bytes(), ..Round::default() });
+        }
         Ok(Round { step_bytes: job.step_bytes(), ..Round::of(&learned, &predicted, &windows) })
     }
 }
@@ -305,6 +320,11 @@ impl Round {
         };
         Self { begin: (first - batch).max(0.0), batch, save, window, step_bytes: None }
     }
+}
+
+/// Clips of one step of a learner: a kernel's are all of them, of which as many are measured as take some seconds.
+fn batch_size(learner: &LearnerSettings, manifest: &Manifest) -> usize {
+    if learner.is_kernel() { manifest.train.len().clamp(2, 2_000) } else { learner.batch_size }
 }
 
 /// The most memory that this process ever had, in bytes; none where the system does not tell.

@@ -96,7 +96,7 @@ pub fn gather(recipe: &Recipe, classes: usize, places: &Places) -> anyhow::Resul
             Some(published) => fetch(published, places).with_context(key)?,
             None => file(asked, places).with_context(key)?,
         };
-        let checked = origin.start().check(learner, &learner.graph(recipe.front_end(&learner.name)?, classes)?);
+        let checked = origin.start().check(learner, &learner.graph(recipe.front_end(&learner.name)?, classes, 0)?);
         // Whoever put other weights into the cache, they are taken as long as they are there.
         match published {
             Some(_) => checked.with_context(|| {

@@ -47,8 +47,14 @@ impl Cost {
     pub fn of(recipe: &Recipe, learner: &LearnerSettings, clips: usize, windows: usize) -> anyhow::Result<Self> {
         let front_end = recipe.front_end(&learner.name)?;
         let (channels, bins) = front_end.shape();
-        let graph = learner.graph(front_end, 2)?;
+        let graph = learner.graph(front_end, 2, clips)?;
         let flops = graph.flops([1, channels, bins, learner.windowing(front_end).frames])?;
+        if learner.is_kernel() {
+            // Each clip against each, and then the inverse of their table.
+            let clips = clips as u64;
+            let learn = flops.saturating_mul(clips).saturating_add(clips.saturating_pow(3));
+            return Ok(Self { learn, predict: flops.saturating_mul(windows as u64) });
+        }
         // The way back costs twice the way there.
         let crops = (learner.epochs as u64).saturating_mul(clips as u64);
         let learn = flops.saturating_mul(3).saturating_mul(crops);

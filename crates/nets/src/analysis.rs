@@ -138,6 +138,9 @@ impl Node {
                     parameter("bias", vec![outputs], Learned, bias_init(inputs as f64)),
                 ]
             }
+            Op::Gaussian { inputs, centres } => {
+                vec![parameter("centres", vec![centres, inputs], Learned, init(inputs as f64, centres as f64))]
+            }
             _ => Vec::new(),
         }
     }
@@ -157,7 +160,11 @@ impl Node {
             };
         }
         let first = inputs.first().map_or(&[] as &[usize], |shape| shape.as_slice());
-        if let (Op::Linear { inputs: features, outputs }, &[batch, given]) = (self.op, first) {
+        if let (
+            Op::Linear { inputs: features, outputs } | Op::Gaussian { inputs: features, centres: outputs },
+            &[batch, given],
+        ) = (self.op, first)
+        {
             return if given == features { Ok(vec![batch, outputs]) } else { Err(mismatch()) };
         }
         if matches!(self.op, Op::Relu | Op::Sigmoid) {
@@ -171,7 +178,9 @@ impl Node {
         let fits = |fits: bool, shape: Vec<usize>| if fits { Ok(shape) } else { Err(mismatch()) };
         match self.op {
             Op::Conv2d { inputs, outputs, window, .. } if inputs == channels => windows(outputs, window),
-            Op::Conv2d { .. } | Op::Input { .. } | Op::Linear { .. } | Op::Relu | Op::Sigmoid => Err(mismatch()),
+            Op::Conv2d { .. } | Op::Input { .. } | Op::Linear { .. } | Op::Gaussian { .. } | Op::Relu | Op::Sigmoid => {
+                Err(mismatch())
+            }
             Op::MaxPool2d(window) | Op::AvgPool2d(window) => windows(channels, window),
             Op::BatchNorm { channels: expected, .. } => fits(expected == channels, first.to_vec()),
             Op::GlobalAvgPool => Ok(vec![batch, channels, 1, 1]),
@@ -238,7 +247,7 @@ impl Graph {
                 Op::Conv2d { inputs, window: Window { kernel: [height, width], .. }, groups, .. } => {
                     (inputs / groups).saturating_mul(height * width)
                 }
-                Op::Linear { inputs, .. } => inputs,
+                Op::Linear { inputs, .. } | Op::Gaussian { inputs, .. } => inputs,
                 _ => 0,
             };
             shape.iter().fold(each as u64, |product, &side| product.saturating_mul(side as u64))

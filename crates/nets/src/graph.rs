@@ -97,6 +97,13 @@ pub enum Op {
         /// Features out.
         outputs: usize,
     },
+    /// `exp(-|x - centre|^2)` of a row `[batch, inputs]` and each centre: `[batch, centres]`.
+    Gaussian {
+        /// Features in.
+        inputs: usize,
+        /// Features out.
+        centres: usize,
+    },
     /// Sum of two arrays of one shape.
     Add,
     /// Product of an array with one of its own shape, or with `[batch, channels, 1, 1]`.
@@ -319,6 +326,11 @@ impl Builder {
     /// Fully connected layer.
     pub fn linear(&mut self, path: &str, x: NodeId, outputs: usize) -> NodeId {
         self.push(path, Op::Linear { inputs: self.channels[x], outputs }, &[x], outputs)
+    }
+
+    /// How near a row is to each of so many centres.
+    pub fn gaussian(&mut self, path: &str, x: NodeId, centres: usize) -> NodeId {
+        self.push(path, Op::Gaussian { inputs: self.channels[x], centres }, &[x], centres)
     }
 
     /// Sum of two nodes of one shape.

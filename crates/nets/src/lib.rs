@@ -8,6 +8,7 @@
 mod analysis;
 pub mod families;
 mod graph;
+pub mod kernel;
 pub mod onnx;
 #[cfg(feature = "pth")]
 mod pth;

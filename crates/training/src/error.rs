@@ -36,6 +36,24 @@ pub enum TrainingError {
         /// What does not fit.
         source: ShapeError,
     },
+    /// A kernel machine takes whole clips, and networks take none.
+    #[error("learner {learner}: {}", kinds(arch, *is_summary))]
+    Summary {
+        /// The learner's name.
+        learner: String,
+        /// Its architecture.
+        arch: String,
+        /// Whether its features are a summary.
+        is_summary: bool,
+    },
+    /// More clips than a kernel machine can learn from.
+    #[error("{clips} clips are more than the {most} that a kernel can learn from; take a network")]
+    TooManyClips {
+        /// How many there are.
+        clips: usize,
+        /// How many it takes.
+        most: usize,
+    },
     /// A checkpoint that was changed or damaged after it was written.
     #[error("{} is damaged: {reason}; remove the folder {} to train this job anew", path.display(), path.parent().unwrap_or(path).display())]
     Damaged {
@@ -122,6 +140,13 @@ pub enum TrainingError {
     /// libtorch reports a fault.
     #[error("libtorch: {0}")]
     Torch(String),
+}
+
+fn kinds(arch: &str, is_summary: bool) -> String {
+    if is_summary {
+        return format!("{arch} takes no features of kind = \"summary\", which are one frame; arch = \"kernel\" does");
+    }
+    format!("{arch} takes features of whole clips: kind = \"summary\"")
 }
 
 fn advice(fits: Option<usize>) -> String {

@@ -13,6 +13,7 @@ use tch::{Device, Tensor};
 use crate::TrainingError;
 use crate::checkpoint::{self, Epoch, Part, State};
 use crate::device::{arithmetic, parse_device};
+use crate::kernel::{self, Fitted};
 use crate::memory::{self, Demand};
 use crate::network::{Arithmetic, Network, initial_weights, values};
 use crate::optimizer::learning_rate;
@@ -115,10 +116,14 @@ impl Job<'_> {
         earmark_files::create_folder(self.folder)?;
         let mut state = match checkpoint::load(self.folder, &fingerprint)? {
             Some(state) => state,
+            None if self.learner.is_kernel() => State::default(),
             None => State { weights: self.first_weights(&graph)?, ..State::default() },
         };
-        if state.history.len() < self.learner.epochs {
-            self.train(&graph, &mut state, &scaling, device, &fingerprint, report)?;
+        if state.history.len() < self.learner.passes() {
+            match self.learner.is_kernel() {
+                true => self.fit(&mut state, &scaling, device, &fingerprint, report)?,
+                false => self.train(&graph, &mut state, &scaling, device, &fingerprint, report)?,
+            }
         }
         let weights = state.best.or(state.average).unwrap_or(state.weights);
         let network = Network::new(&graph, &weights, device, Arithmetic::F32)?;
@@ -148,6 +153,10 @@ impl Job<'_> {
     }
 
     fn demand(&self) -> Option<Demand> {
+        if self.learner.is_kernel() {
+            let clips = self.counting().count() as u64;
+            return Some(Demand { fixed: 3 * 8 * clips * clips, per_crop: 0 });
+        }
         let graph = self.graph().ok()?;
         let (channels, bins) = self.front_end.shape();
         let longest = self.windowing().frames as f32 * (1.0 + self.learner.augmentation.length);
@@ -201,6 +210,10 @@ impl Job<'_> {
     }
 
     fn scaling(&self) -> InputScaling {
+        if self.learner.is_kernel() {
+            let clips: Vec<Example> = self.counting().copied().collect();
+            return InputScaling::Fixed(kernel::scaling(&clips, &self.learner.kernels()));
+        }
         match &self.learner.normalization {
             Normalization::None => InputScaling::None,
             Normalization::Clip => InputScaling::Clip,
@@ -219,12 +232,48 @@ impl Job<'_> {
     fn graph(&self) -> Result<Graph, TrainingError> {
         self.learner.validate()?;
         self.learner.check_input(self.front_end)?;
-        let counts = |clip: &&Example| clip.verified || self.learner.unverified_weight > 0.0;
-        let clips = self.train.iter().filter(counts).count();
+        let clips = self.counting().count();
         if clips < 2 {
             return Err(TrainingError::TooFewClips { clips });
         }
-        self.learner.graph(self.front_end, self.labels.len())
+        self.learner.graph(self.front_end, self.labels.len(), clips)
+    }
+
+    /// The clips to learn from that count for something.
+    fn counting(&self) -> impl Iterator<Item = &Example<'_>> {
+        self.train.iter().filter(|clip| clip.verified || self.learner.unverified_weight > 0.0)
+    }
+
+    /// Learns at once, and records it as an epoch whose loss and accuracy are those of each clip left out.
+    fn fit(
+        &self,
+        state: &mut State,
+        scaling: &InputScaling,
+        device: Device,
+        fingerprint: &str,
+        report: &mut Report,
+    ) -> Result<(), TrainingError> {
+        let start = Instant::now();
+        let (mut rows, mut labels, mut counts) = (Vec::new(), Vec::new(), Vec::new());
+        for clip in self.counting() {
+            rows.extend(self.windowing().cut(clip.features, scaling.of_clip(clip.features).as_deref(), &[0]));
+            labels.extend(clip.label);
+            counts.push(if clip.verified { 1.0 } else { self.learner.unverified_weight });
+        }
+        let fitted = kernel::fit(&rows, &labels, &counts, self.labels.len(), &self.learner.kernels(), device)?;
+        let Fitted { weights, loss, accuracy } = fitted;
+        let seconds = start.elapsed().as_secs_f64();
+        if !weights.is_finite() {
+            return Err(TrainingError::DivergedWeights { epoch: 1 });
+        }
+        state.weights = weights;
+        let epoch = Epoch { epoch: 1, learning_rate: 0.0, loss, accuracy, held_out_accuracy: None, seconds };
+        state.history.push(epoch);
+        checkpoint::save(self.folder, fingerprint, state)?;
+        let crops_per_second = labels.len() as f64 / seconds;
+        let (epoch, epochs, batches, all_batches) = (1, 1, 1, 1);
+        let now = Learning { epoch, epochs, batches, all_batches, loss, accuracy, crops_per_second };
+        if report(Progress::Learning(now)).is_break() { Err(TrainingError::Stopped) } else { Ok(()) }
     }
 
     fn train(
@@ -375,7 +424,7 @@ impl Job<'_> {
     ) -> Result<Vec<f32>, TrainingError> {
         let windowing = self.windowing();
         let mut logits = Vec::new();
-        for starts in windowing.starts(features).chunks(self.learner.batch_size) {
+        for starts in windowing.starts(features).chunks(self.learner.batch_size.max(1)) {
             logits.extend(self.logits(network, features, scaling, starts)?);
         }
         Ok(windowing.probabilities(&logits, self.labels.len()))

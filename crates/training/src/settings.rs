@@ -2,10 +2,12 @@
 
 use earmark_datasets::{Augmentation, Average, Masks, Padding, Sampling, Windowing};
 use earmark_features::{FrontEnd, Scaling};
+use earmark_nets::kernel::{self, KERNEL};
 use earmark_nets::{Graph, Variant};
 use serde::{Deserialize, Serialize};
 
 use crate::TrainingError;
+use crate::kernel::Kernels;
 use crate::optimizer::Method;
 
 /// One learner of level 1: a network, its features, and how it is trained.
@@ -14,7 +16,8 @@ use crate::optimizer::Method;
 pub struct LearnerSettings {
     /// Its name; names files and columns.
     pub name: String,
-    /// The network, one of `earmark nets list`.
+    /// The network, one of `earmark nets list`; or `kernel`, which learns from features of whole clips (`summary`), at once,
+    /// and takes of the settings below only `unverified_weight` and `kernel`.
     pub arch: String,
     /// The front end, one of the recipe's `[features.*]`.
     pub features: String,
@@ -51,10 +54,13 @@ pub struct LearnerSettings {
     #[serde(default)]
     pub sampling: Sampling,
     /// Passes over the training clips.
+    #[serde(default)]
     pub epochs: usize,
     /// Crops of one step.
+    #[serde(default)]
     pub batch_size: usize,
     /// Learning rate of the first epoch after the warm-up; a cosine takes it to zero.
+    #[serde(default)]
     pub learning_rate: f64,
     /// Epochs over which the learning rate rises from near zero.
     #[serde(default)]
@@ -83,6 +89,9 @@ pub struct LearnerSettings {
     /// How clips are predicted.
     #[serde(default)]
     pub prediction: Prediction,
+    /// How a learner learns whose `arch` is `kernel`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kernel: Option<Kernels>,
 }
 
 mod defaults {
@@ -201,14 +210,15 @@ impl LearnerSettings {
     /// # Errors
     /// The first value out of range, with its key and what is allowed.
     pub fn validate(&self) -> Result<(), TrainingError> {
-        let name_ok = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
-        let name = !self.name.is_empty() && self.name.chars().all(name_ok) && !self.name.starts_with('.');
+        if self.is_kernel() {
+            return self.validate_kernel();
+        }
         let is_length = |seconds: f64| seconds > 0.0 && seconds <= 60.0;
         let is_part = |value: f64| (0.0..1.0).contains(&value);
         let (crop, hop) = (self.crop_seconds, self.prediction.hop_seconds);
         let rate = self.learning_rate;
         let checks = [
-            check(name, "name", format!("{:?}", self.name), "letters, digits, `_`, `-` and `.`, as it names files"),
+            self.name_check(),
             check(is_length(crop), "crop_seconds", crop, "above 0, at most 60"),
             check(self.pad_value.is_finite(), "pad_value", self.pad_value, "a finite number"),
             check((0.0..=1000.0).contains(&self.mixup), "mixup", self.mixup, "0 (no mixup) to 1000"),
@@ -218,12 +228,52 @@ impl LearnerSettings {
             check((2..=65_536).contains(&self.batch_size), "batch_size", self.batch_size, "2 to 65536"),
             check(rate > 0.0 && rate <= 100.0, "learning_rate", rate, "above 0, at most 100"),
             check(self.warmup_epochs < self.epochs, "warmup_epochs", self.warmup_epochs, "fewer than epochs"),
+            check(self.kernel.is_none(), "kernel", "{ ... }", "none but for arch = \"kernel\""),
             check(is_part(self.momentum), "momentum", self.momentum, "0 to below 1"),
             check(is_part(self.weight_decay), "weight_decay", self.weight_decay, "0 to below 1"),
             check(is_part(self.weight_average), "weight_average", self.weight_average, "0 (none) to below 1"),
             check(is_length(hop), "prediction.hop_seconds", hop, "above 0, at most 60"),
         ];
         self.first_fault(checks.into_iter().chain(of_augmentation(&self.augmentation)))
+    }
+
+    /// Whether it is a kernel machine, which has no epochs.
+    pub fn is_kernel(&self) -> bool {
+        self.arch == KERNEL
+    }
+
+    /// Passes over the clips: a kernel machine makes one.
+    pub fn passes(&self) -> usize {
+        if self.is_kernel() { 1 } else { self.epochs }
+    }
+
+    /// How a kernel machine learns.
+    pub fn kernels(&self) -> Kernels {
+        self.kernel.unwrap_or_default()
+    }
+
+    fn validate_kernel(&self) -> Result<(), TrainingError> {
+        let Kernels { ridge, gamma } = self.kernels();
+        let is_weight = |value: f64| (1e-6..=1e6).contains(&value);
+        let weight = self.unverified_weight;
+        let none = "left out: a kernel learns at once";
+        let checks = [
+            self.name_check(),
+            check(self.epochs == 0, "epochs", self.epochs, none),
+            check(self.batch_size == 0, "batch_size", self.batch_size, none),
+            check(self.learning_rate == 0.0, "learning_rate", self.learning_rate, none),
+            check(self.pretrained.is_none(), "pretrained", "...", "left out: a kernel starts from nothing"),
+            check(is_share(weight), "unverified_weight", weight, "0 to 1"),
+            check(is_weight(ridge), "kernel.ridge", ridge, "1e-6 to 1e6"),
+            check(is_weight(gamma), "kernel.gamma", gamma, "1e-6 to 1e6"),
+        ];
+        self.first_fault(checks.into_iter())
+    }
+
+    fn name_check(&self) -> Check {
+        let fine = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
+        let name = !self.name.is_empty() && self.name.chars().all(fine) && !self.name.starts_with('.');
+        check(name, "name", format!("{:?}", self.name), "letters, digits, `_`, `-` and `.`, as it names files")
     }
 
     fn first_fault(&self, mut checks: impl Iterator<Item = Check>) -> Result<(), TrainingError> {
@@ -235,13 +285,17 @@ impl LearnerSettings {
         }
     }
 
-    /// The network for the front end's features and so many classes.
+    /// The network for the front end's features and so many classes; that of a kernel machine has a centre for each of the
+    /// `clips` that it learns from.
     ///
     /// # Errors
     /// A name that no network has; features that it does not take, crops that are too short for it, fewer than two
     /// classes.
-    pub fn graph(&self, front_end: &FrontEnd, classes: usize) -> Result<Graph, TrainingError> {
+    pub fn graph(&self, front_end: &FrontEnd, classes: usize, clips: usize) -> Result<Graph, TrainingError> {
         let (channels, bins) = front_end.shape();
+        if self.is_kernel() {
+            return Ok(kernel::graph(channels, clips, classes));
+        }
         let input = [2, channels, bins, self.windowing(front_end).frames];
         let graph = self.variant()?.fit(input, classes);
         graph.map_err(|source| TrainingError::Shape { learner: self.name.clone(), source })
@@ -262,11 +316,18 @@ impl LearnerSettings {
     /// Those of [`LearnerSettings::graph`], for the shortest crops too; a given mean or deviation that is not one usable
     /// number per channel; augmentation that means nothing in these features.
     pub fn check_input(&self, front_end: &FrontEnd) -> Result<(), TrainingError> {
-        self.graph(front_end, 2)?;
+        let is_summary = matches!(front_end, FrontEnd::Summary { .. });
+        if self.is_kernel() != is_summary {
+            return Err(TrainingError::Summary { learner: self.name.clone(), arch: self.arch.clone(), is_summary });
+        }
+        if is_summary {
+            return Ok(());
+        }
+        self.graph(front_end, 2, 0)?;
         let (channels, bins) = front_end.shape();
         let Augmentation { length, warp, frequency_masks, .. } = self.augmentation;
         let crop_seconds = self.crop_seconds / (1.0 + f64::from(length));
-        Self { crop_seconds, ..self.clone() }.graph(front_end, 2)?;
+        Self { crop_seconds, ..self.clone() }.graph(front_end, 2, 0)?;
         let is_logmel = matches!(front_end, FrontEnd::LogMel { .. });
         let fixed = match &self.normalization {
             Normalization::Fixed(scaling) => Some(scaling),

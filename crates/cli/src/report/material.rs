@@ -107,7 +107,7 @@ fn jobs(run: &Run, recipe: &Recipe, folds: usize) -> anyhow::Result<Vec<JobState
     let mut jobs = Vec::new();
     for learner in &recipe.learners {
         for split in recipe.splits(folds) {
-            let (name, epochs) = (learner.name.clone(), learner.epochs);
+            let (name, epochs) = (learner.name.clone(), learner.passes());
             let (done, history) = (run.has_mark(&name, &split), run.history(&name, &split)?);
             jobs.push(JobState { learner: name, split, done, epochs, history });
         }

@@ -224,13 +224,17 @@ fn recipe(page: &mut Page, material: &Material) {
         });
         let names = [&learner.name, &learner.arch, &learner.features, &start].map(|text| Cell::Text(text.clone()));
         let mixup = if learner.mixup > 0.0 { format!("Beta({0}, {0})", learner.mixup) } else { "none".to_owned() };
-        let numbers = [
-            format!("{} s", learner.crop_seconds),
-            mixup,
-            learner.epochs.to_string(),
-            learner.batch_size.to_string(),
-            learner.learning_rate.to_string(),
-        ];
+        let numbers = if learner.is_kernel() {
+            ["whole clips", "none", "-", "-", "-"].map(str::to_owned)
+        } else {
+            [
+                format!("{} s", learner.crop_seconds),
+                mixup,
+                learner.epochs.to_string(),
+                learner.batch_size.to_string(),
+                learner.learning_rate.to_string(),
+            ]
+        };
         names.into_iter().chain(numbers.map(Cell::Number)).collect()
     };
     let header = ["learner", "network", "features", "first weights", "crops", "mixup", "epochs", "batch", "rate"];

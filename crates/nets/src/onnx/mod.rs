@@ -110,6 +110,7 @@ fn operators(node: &Node, mut inputs: Vec<String>, output: String) -> Vec<NodePr
     let mut constants = Vec::new();
     let (op_type, attributes) = match node.op {
         Op::Input { .. } => return Vec::new(),
+        Op::Gaussian { .. } => return gaussian(node, &inputs[0], output),
         Op::Conv2d { window: of, groups, .. } => {
             ("Conv", [window(of), vec![AttributeProto::int("group", groups as i64)]].concat())
         }
@@ -137,14 +138,6 @@ fn operators(node: &Node, mut inputs: Vec<String>, output: String) -> Vec<NodePr
             ("Pad", Vec::new())
         }
     };
-    let operator = |op_type: &str, input: Vec<String>, output: String, attribute: Vec<AttributeProto>| NodeProto {
-        name: output.clone(),
-        op_type: op_type.to_owned(),
-        input,
-        output: vec![output],
-        attribute,
-        domain: String::new(),
-    };
     let mut operators = Vec::new();
     for (name, values) in constants {
         let constant = format!("{output}.{name}");
@@ -156,6 +149,33 @@ fn operators(node: &Node, mut inputs: Vec<String>, output: String) -> Vec<NodePr
     inputs.extend(node.parameters().into_iter().map(|parameter| parameter.name));
     operators.push(operator(op_type, inputs, output, attributes));
     operators
+}
+
+fn operator(op_type: &str, input: Vec<String>, output: String, attribute: Vec<AttributeProto>) -> NodeProto {
+    let (name, op_type) = (output.clone(), op_type.to_owned());
+    NodeProto { name, op_type, input, output: vec![output], attribute, domain: String::new() }
+}
+
+/// `exp(2 x centres - |centres|^2 - |x|^2)`.
+fn gaussian(node: &Node, x: &str, output: String) -> Vec<NodeProto> {
+    let named = |name: &str| format!("{output}.{name}");
+    let centres = format!("{}.centres", node.path);
+    let squares = |of: &str, name: &str, keep: i64| {
+        let attributes = vec![AttributeProto::ints("axes", vec![1]), AttributeProto::int("keepdims", keep)];
+        operator("ReduceSumSquare", vec![of.to_owned()], named(name), attributes)
+    };
+    let attributes = vec![
+        AttributeProto::int("transB", 1),
+        AttributeProto::float("alpha", 2.0),
+        AttributeProto::float("beta", -1.0),
+    ];
+    vec![
+        squares(x, "squares", 1),
+        squares(&centres, "centre_squares", 0),
+        operator("Gemm", vec![x.to_owned(), centres, named("centre_squares")], named("products"), attributes),
+        operator("Sub", vec![named("products"), named("squares")], named("nearness"), Vec::new()),
+        operator("Exp", vec![named("nearness")], output, Vec::new()),
+    ]
 }
 
 #[cfg(test)]

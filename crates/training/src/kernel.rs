@@ -1,0 +1,169 @@
+//! Kernel ridge regression on features of whole clips: learned at once, by solving a system of equations.
+
+use earmark_datasets::Example;
+use earmark_features::Scaling;
+use earmark_nets::{Array, Weights, kernel};
+use serde::{Deserialize, Serialize};
+use tch::{Device, Kind, Tensor};
+
+use crate::TrainingError;
+use crate::network::{array, nearness, values};
+
+/// Clips that one kernel machine learns from at most: their table of nearness, in 64 bits, is there three times.
+const MOST: usize = 30_000;
+
+/// How a kernel machine learns.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Kernels {
+    /// Weight of the penalty on what is learned; scikit-learn's `alpha`.
+    pub ridge: f64,
+    /// How fast nearness falls: two clips whose standardised features differ by a mean square of `d` are near by
+    /// `exp(-gamma * d)`; scikit-learn's `gamma`, times the number of features.
+    pub gamma: f64,
+}
+
+impl Default for Kernels {
+    fn default() -> Self {
+        Self { ridge: 0.03, gamma: 0.7 }
+    }
+}
+
+/// A kernel machine that has learned.
+#[derive(Debug)]
+pub(crate) struct Fitted {
+    pub weights: Weights,
+    /// Mean cross-entropy of the clips, each judged as if it alone had been left out.
+    pub loss: f64,
+    /// Their accuracy, so judged.
+    pub accuracy: f64,
+}
+
+/// Mean and deviation of each feature over the clips, the deviations stretched so that `exp(-|x - y|^2)` is the kernel.
+pub(crate) fn scaling(clips: &[Example], settings: &Kernels) -> Scaling {
+    let Scaling { mean, deviation } = Scaling::of(clips.iter().map(|example| example.features));
+    let stretch = (deviation.len() as f64 / settings.gamma).sqrt();
+    let deviation = deviation.into_iter().map(|deviation| (f64::from(deviation) * stretch) as f32).collect();
+    Scaling { mean, deviation }
+}
+
+/// Learns from scaled rows, `[clips, features]`.
+///
+/// The outputs are the classes' shares plus what the kernel adds to them, times a factor that makes logits of them: that
+/// with the smallest cross-entropy, each row judged by the machine that all others would have made. That one follows
+/// from the inverse of the regularised kernel, so nothing is learned more than once.
+///
+/// # Shape
+/// `rows`: row-major; `labels`: below `classes`; `counts`: how much each row counts, above 0.
+pub(crate) fn fit(
+    rows: &[f32],
+    labels: &[usize],
+    counts: &[f32],
+    classes: usize,
+    settings: &Kernels,
+    device: Device,
+) -> Result<Fitted, TrainingError> {
+    let clips = labels.len();
+    if clips > MOST {
+        return Err(TrainingError::TooManyClips { clips, most: MOST });
+    }
+    let on_device = |values: &[f32], shape: [i64; 2]| -> Result<Tensor, TrainingError> {
+        Ok(Tensor::f_from_slice(values)?.f_reshape(shape)?.f_to_device(device)?.f_to_kind(Kind::Double)?)
+    };
+    let (n, features) = (clips as i64, (rows.len() / clips) as i64);
+    let _guard = tch::no_grad_guard();
+    let x = on_device(rows, [n, features])?;
+    let counts = on_device(counts, [n, 1])?;
+    let labels_there = labels.iter().map(|&label| label as i64).collect::<Vec<_>>();
+    let truth = Tensor::f_from_slice(&labels_there)?.f_one_hot(classes as i64)?;
+    let truth = truth.f_to_device(device)?.f_to_kind(Kind::Double)?;
+    let shares = truth.f_mul(&counts)?.f_sum_dim_intlist([0i64].as_slice(), true, Kind::Double)?;
+    let shares = shares.f_div(&counts.f_sum(Kind::Double)?)?;
+
+    let ridge = counts.f_reciprocal()?.f_mul_scalar(settings.ridge)?.f_squeeze_dim(1)?;
+    let regularised = nearness(&x, &x)?.f_add(&ridge.f_diag(0)?)?;
+    let inverse = regularised.f_linalg_cholesky(false)?.f_cholesky_inverse(false)?;
+    let coefficients = inverse.f_matmul(&truth.f_sub(&shares)?)?;
+    let off = coefficients.f_div(&inverse.f_diagonal(0, 0, 1)?.f_unsqueeze(1)?)?;
+    let judged = truth.f_sub(&off)?;
+
+    let weights = counts.f_div(&counts.f_sum(Kind::Double)?)?;
+    let factor = best_factor(&judged, &truth, &weights)?;
+    let loss = cross_entropy(&judged, factor, &truth, &weights)?;
+    let right = judged.f_argmax(1, false)?.f_eq_tensor(&truth.f_argmax(1, false)?)?;
+    let accuracy = right.f_to_kind(Kind::Double)?.f_mul(&weights.f_squeeze_dim(1)?)?.f_sum(Kind::Double)?;
+    let shape = |sides: [i64; 2]| sides.map(|side| side as usize).to_vec();
+    let all = [
+        (kernel::CENTRES, array(&x, &shape([n, features]))?),
+        ("fc.weight", array(&coefficients.f_tr()?.f_mul_scalar(factor)?, &shape([classes as i64, n]))?),
+        ("fc.bias", Array { shape: vec![classes], data: values(&shares.f_mul_scalar(factor)?)? }),
+    ];
+    let weights = Weights(all.into_iter().map(|(name, array)| (name.to_owned(), array)).collect());
+    Ok(Fitted { weights, loss, accuracy: accuracy.f_double_value(&[])? })
+}
+
+/// Weighted mean of the rows' cross-entropy with `factor * outputs` as logits.
+fn cross_entropy(outputs: &Tensor, factor: f64, truth: &Tensor, weights: &Tensor) -> Result<f64, TrainingError> {
+    let logarithms = outputs.f_mul_scalar(factor)?.f_log_softmax(1, Kind::Double)?;
+    Ok(-logarithms.f_mul(truth)?.f_mul(weights)?.f_sum(Kind::Double)?.f_double_value(&[])?)
+}
+
+/// The factor from 0.1 to 1000 with the smallest cross-entropy, which has one minimum: found by golden sections of its
+/// logarithm.
+fn best_factor(outputs: &Tensor, truth: &Tensor, weights: &Tensor) -> Result<f64, TrainingError> {
+    let section = (5.0_f64.sqrt() - 1.0) / 2.0;
+    let (mut low, mut high) = (0.1_f64.ln(), 1000.0_f64.ln());
+    while high - low > 1e-6 {
+        let (left, right) = (high - section * (high - low), low + section * (high - low));
+        let at = |logarithm: f64| cross_entropy(outputs, logarithm.exp(), truth, weights);
+        if at(left)? < at(right)? {
+            high = right;
+        } else {
+            low = left;
+        }
+    }
+    Ok(f64::midpoint(low, high).exp())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::evaluate;
+    use serde_json::Value;
+
+    fn numbers(value: &Value) -> Vec<f64> {
+        match value {
+            Value::Array(parts) => parts.iter().flat_map(numbers).collect(),
+            number => vec![number.as_f64().unwrap()],
+        }
+    }
+
+    /// `golden/kernel/make.py`: scikit-learn's `KernelRidge`, refitted without each row in turn.
+    #[test]
+    fn equals_scikit_learns() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../golden/kernel/cases.json");
+        let cases: Vec<Value> = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+        assert!(cases.len() >= 3);
+        for case in cases {
+            let single = |key: &str| numbers(&case[key]).into_iter().map(|value| value as f32).collect::<Vec<f32>>();
+            let labels: Vec<usize> = numbers(&case["labels"]).into_iter().map(|label| label as usize).collect();
+            let settings: Kernels = serde_json::from_value(case["settings"].clone()).unwrap();
+            let classes = case["classes"].as_u64().unwrap() as usize;
+            let [rows, new] = ["rows", "new"].map(|key| {
+                // Their mean is 0 and their deviation 1; what is left is the stretch.
+                let features = single(key).len() / case[key].as_array().unwrap().len();
+                let stretch = (features as f64 / settings.gamma).sqrt();
+                numbers(&case[key]).into_iter().map(|value| (value / stretch) as f32).collect::<Vec<f32>>()
+            });
+            let fitted = fit(&rows, &labels, &single("counts"), classes, &settings, Device::Cpu).unwrap();
+            let [loss, accuracy] = ["loss", "accuracy"].map(|key| case[key].as_f64().unwrap());
+            assert!((fitted.loss - loss).abs() < 1e-6 && (fitted.accuracy - accuracy).abs() < 1e-9, "{fitted:?}");
+            let features = rows.len() / labels.len();
+            let graph = kernel::graph(features, labels.len(), classes);
+            let logits = evaluate(&graph, &fitted.weights, &new, [new.len() / features, features, 1, 1]).unwrap();
+            for (ours, expected) in logits.iter().zip(numbers(&case["logits"])) {
+                assert!((f64::from(*ours) - expected).abs() < 2e-4, "{ours}, not {expected}");
+            }
+        }
+    }
+}
