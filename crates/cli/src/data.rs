@@ -23,6 +23,7 @@ pub fn features(options: &Features) -> anyhow::Result<()> {
         Kind::Wave => set(Some("wave"), &options.set)?,
         Kind::Logmel => set(Some("logmel"), &options.set)?,
         Kind::Mfcc => set(Some("mfcc"), &options.set)?,
+        Kind::Summary => set(Some("summary"), &options.set)?,
         Kind::Stats => return statistics(options),
     };
     not_onto_itself(options)?;
@@ -44,10 +45,10 @@ pub fn features(options: &Features) -> anyhow::Result<()> {
         } else {
             npy.write_rows(&mut stream, &mut block, frames)?;
         }
-        let shape = if matches!(front_end, FrontEnd::Wave { .. }) {
-            vec![channels, frames]
-        } else {
-            vec![channels, bins, frames]
+        let shape = match front_end {
+            FrontEnd::Wave { .. } => vec![channels, frames],
+            FrontEnd::Summary { .. } => vec![channels],
+            FrontEnd::LogMel { .. } | FrontEnd::Mfcc { .. } => vec![channels, bins, frames],
         };
         npy.write_header(&shape)
     })

@@ -1,0 +1,95 @@
+//! A kernel machine beside a network, through the binary: trained, judged, tagging, and what does not fit it.
+#![cfg(feature = "train")]
+#![allow(clippy::unwrap_used, reason = "a test stops at the first fault")]
+
+mod common;
+
+use std::path::Path;
+
+use common::{Place, RECIPE, SYNTH, TRAIN, csv, tags_are_those_of_level2};
+use earmark_nets::Weights;
+
+/// [`RECIPE`] with the kernel `k` in the place of the network `b`, and the lines of its own.
+fn recipe(lines: &str) -> String {
+    let (first, rest) = RECIPE.split_once("[[learners]]\nname = \"b\"").unwrap();
+    let (_, stack) = rest.split_once("[stack]").unwrap();
+    let features = "[features.summary]\nkind = \"summary\"\nn_mels = 40\n\n[features.logmel]";
+    let first = first.replace("[features.logmel]", features);
+    format!("{first}[[learners]]\nname = \"k\"\narch = \"kernel\"\nfeatures = \"summary\"\n{lines}\n[stack]{stack}")
+}
+
+#[test]
+fn a_kernel_learns_at_once_and_tags_as_it_was_judged() {
+    let place = Place::with_data("kernel");
+    place.write("recipe.toml", recipe("unverified_weight = 0.5"));
+    let plan = place.run(&format!("{TRAIN} --plan --json")).done().json();
+    let jobs = plan["jobs"].as_array().unwrap();
+    assert!(jobs.iter().any(|job| job["learner"] == "k" && job["epochs"] == 1 && job["seconds"].as_f64() > Some(0.0)));
+    place.run(TRAIN).done();
+    tags_are_those_of_level2(&place, Path::new(env!("CARGO_BIN_EXE_earmark")));
+
+    // Each clip judged by the others: far above chance, which is one in twelve.
+    let (header, rows) = csv(&place.text("run/jobs/k/full/history.csv"));
+    let accuracy = header.iter().position(|name| name == "accuracy").unwrap();
+    assert_eq!(rows.len(), 1);
+    assert!(rows[0][accuracy].parse::<f64>().unwrap() > 0.3, "{rows:?}");
+    let results = place.json("run/results.json");
+    let of_kernel = results["systems"].as_array().unwrap().iter().find(|system| system["name"] == "k");
+    assert!(of_kernel.unwrap()["out_of_fold"]["accuracy"].as_f64().unwrap() > 0.3, "{results}");
+    let jobs = place.run("evaluate run --jobs --json").done().json();
+    let full = jobs.as_array().unwrap().iter().find(|job| job["learner"] == "k" && job["split"] == "full").unwrap();
+    assert_eq!(full["parameters"], parameters(&place, 60), "{full}");
+
+    let before = place.tree("run/jobs");
+    place.run(TRAIN).done();
+    assert_eq!(place.tree("run/jobs"), before);
+    // Made anew, it is the same to the bit.
+    place.remove("run/jobs/k");
+    place.run(TRAIN).done();
+    let same = |name: &str| place.read(&format!("run/jobs/k/full/{name}")) == before[&format!("k/full/{name}")];
+    assert!(same("weights.safetensors") && same("predictions.csv"));
+}
+
+/// The learned values of a kernel with so many centres: 40 bands and 20 coefficients described in ten ways, ten groups
+/// and 20 coefficients in eight octaves.
+fn parameters(place: &Place, centres: usize) -> usize {
+    let features = 10 * 60 + 8 * 30;
+    let classes = place.text("run/labels.txt").lines().count();
+    features * centres + (centres + 1) * classes
+}
+
+#[test]
+fn unverified_clips_can_be_left_out() {
+    let place = Place::with_data("kernel-verified");
+    place.write("recipe.toml", recipe("unverified_weight = 0.0\nkernel = { ridge = 0.1, gamma = 1.0 }"));
+    place.run(&format!("{TRAIN} --job k/full")).done();
+    let verified = csv(&place.text("data/train.csv")).1.iter().filter(|row| row[2] == "1").count();
+    let weights = Weights::from_safetensors(&place.read("run/jobs/k/full/weights.safetensors")).unwrap();
+    assert_eq!(earmark_nets::kernel::centres(&weights), Some(verified));
+    assert!(verified > 10 && verified < 60, "{verified}");
+}
+
+#[test]
+fn what_does_not_fit_is_told() {
+    let place = Place::new("kernel-faults");
+    place.run(SYNTH).done();
+    let network = |from: &str, to: &str| recipe("").replacen(from, to, 1);
+    let cases = [
+        (recipe("epochs = 3"), "learner k: epochs = 3 is out of range: left out: a kernel learns at once"),
+        (recipe("kernel = { ridge = 0.0 }"), "learner k: kernel.ridge = 0 is out of range"),
+        (recipe("kernel = { rigde = 0.1 }"), "rigde"),
+        (recipe("pretrained = \"imagenet\""), "learner k: pretrained"),
+        (recipe("").replace("features = \"summary\"", "features = \"logmel\""), "kernel takes features of whole clips"),
+        (
+            network("features = \"logmel\"", "features = \"summary\""),
+            "learner a: resnet_nano takes no features of kind",
+        ),
+        (network("epochs = 2\n", ""), "learner a: epochs = 0 is out of range: 1 to 100000"),
+        (network("epochs = 2\n", "epochs = 2\nkernel = {}\n"), "learner a: kernel = { ... } is out of range: none but"),
+    ];
+    for (text, reason) in cases {
+        place.write("recipe.toml", text);
+        place.run(TRAIN).failed(&["recipe.toml", reason]);
+        assert!(!place.path("run").exists(), "{reason}");
+    }
+}
