@@ -294,6 +294,10 @@ pub struct Train {
     /// Where features are kept, for runs on the same sounds to share; by default in the run's folder
     #[arg(long, value_name = "DIR", env = "EARMARK_FEATURE_CACHE")]
     pub cache: Option<PathBuf>,
+    /// A finished run on the same sounds: where its stack, out of fold, gives an unverified clip the label that it has, the
+    /// clip counts as verified
+    #[arg(long, value_name = "RUN")]
+    pub verified_by: Option<PathBuf>,
     /// The hub that published weights are fetched from, as `pretrained = "imagenet"` in a recipe asks for them
     #[arg(long, value_name = "URL", env = "HF_ENDPOINT", default_value = "https://huggingface.co", value_parser = address)]
     pub hub: String,

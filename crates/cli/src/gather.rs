@@ -6,9 +6,7 @@ use earmark_stacking::{FeatureKind, Features, STATISTICS, Table};
 
 use crate::recipe::Recipe;
 use crate::run::{ClipRow, Run};
-
-/// The MFCC statistics of all clips, in a run's folder.
-pub const STATISTICS_CSV: &str = "statistics.csv";
+use crate::statistics;
 
 /// What is known of the training clips, or of the test clips.
 pub struct Level1 {
@@ -52,19 +50,10 @@ pub fn gather(run: &Run, recipe: &Recipe, labels: &[String], clips: &[ClipRow]) 
         out_of_fold.push((name.clone(), of_train));
         on_test.push((name.clone(), of_test));
     }
-    let statistics = |set: &str| statistics(run, recipe, &names(clips, |clip| clip.set == set));
+    let wanted = recipe.stack.columns().contains(&FeatureKind::MfccStatistics);
+    let statistics = |set: &str| wanted.then(|| statistics::read(run, recipe, clips, set)).transpose();
     let train = Level1 { learners: out_of_fold, statistics: statistics("train")? };
     Ok((train, Level1 { learners: on_test, statistics: statistics("test")? }))
-}
-
-/// The statistics of the clips `names`, where level 2 uses them.
-fn statistics(run: &Run, recipe: &Recipe, names: &[String]) -> anyhow::Result<Option<Table>> {
-    if !recipe.stack.columns().contains(&FeatureKind::MfccStatistics) {
-        return Ok(None);
-    }
-    let path = run.path(STATISTICS_CSV);
-    let of_clips = Table::from_csv(&path)?.reordered(names);
-    of_clips.map(Some).with_context(|| format!("{} does not fit {}", path.display(), run.path("splits.csv").display()))
 }
 
 /// The names of the clips that are `wanted`.

@@ -44,11 +44,15 @@ mod sounds;
 #[cfg(feature = "train")]
 mod stack;
 #[cfg(feature = "train")]
+mod statistics;
+#[cfg(feature = "train")]
 mod submission;
 #[cfg(feature = "train")]
 mod systems;
 #[cfg(feature = "train")]
 mod train;
+#[cfg(feature = "train")]
+mod verified;
 #[cfg(feature = "train")]
 mod work;
 

@@ -1,7 +1,6 @@
 //! `earmark nets`: the networks, and their ONNX files.
 
 use std::path::Path;
-use std::time::Duration;
 
 use anyhow::Context;
 use earmark_nets::{Graph, Input, Variant, Weights, find, onnx, variants};
@@ -14,9 +13,6 @@ use crate::output;
 const FRAMES: usize = 150;
 /// The number of classes that sizes are stated for, as in the papers: ImageNet's.
 const CLASSES: usize = 1000;
-/// A temporary file beside the output that nobody has written to for a day is a killed export's.
-const ABANDONED: Duration = Duration::from_secs(86_400);
-
 pub fn run(command: &Nets) -> anyhow::Result<()> {
     match command {
         Nets::List { json } => list(*json),
@@ -89,7 +85,7 @@ fn export(arch: &str, weights: Option<&Path>, classes: Option<usize>, out: &Path
     };
     let bytes = onnx::network(&graph, &weights_of).with_context(named)?;
     let folder = out.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    earmark_files::sweep(folder, ABANDONED);
+    earmark_files::sweep(folder, earmark_files::ABANDONED);
     earmark_files::write_atomic(out, &bytes)?;
     Ok(())
 }

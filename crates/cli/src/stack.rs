@@ -31,7 +31,9 @@ fn level2(run: &Run) -> anyhow::Result<Results> {
     let labels = run.labels()?;
     let clips = run.clips()?;
     let (level1, on_test) = gather(run, &recipe, &labels, &clips)?;
-    run.sweep();
+    let splits = recipe.splits(fold_count(&clips));
+    let of_learner = |name| splits.iter().map(move |split| run.job(name, split));
+    run.sweep(recipe.learners.iter().flat_map(|learner| of_learner(&learner.name)));
     let (settings, kinds) = (&recipe.stack, recipe.stack.columns());
     let (features, test_features) = (level1.features(&kinds)?, on_test.features(&kinds)?);
 

@@ -6,12 +6,10 @@ use std::thread;
 
 use anyhow::Context;
 use earmark_datasets::{Heard, Item, Manifest, Splits, open, sound_files};
-use earmark_features::mfcc_statistics_names;
-use earmark_stacking::Table;
+use earmark_stacking::check_folds;
 use earmark_training::{LearnerSettings, check_device, set_threads};
 
 use crate::args::Train;
-use crate::gather::STATISTICS_CSV;
 use crate::pretrained::Places;
 use crate::progress::Bars;
 use crate::recipe::Recipe;
@@ -19,7 +17,7 @@ use crate::run::{CACHE, Run};
 use crate::schedule::{check_together, workers};
 use crate::sounds::{Ears, sums};
 use crate::work::{Cost, Task, Work, clips_of};
-use crate::{plan, pretrained, report, results, stack};
+use crate::{plan, pretrained, report, results, stack, statistics, verified};
 
 pub fn run(options: &Train) -> anyhow::Result<()> {
     let recipe = Recipe::read(&options.recipe)?;
@@ -30,9 +28,10 @@ pub fn run(options: &Train) -> anyhow::Result<()> {
     let mut manifest = open_data(options, &recipe)?;
     tell_passed_over(options, &manifest, &bars)?;
     let mut splits = split(&manifest, &recipe)?;
-    let mut tasks = all_tasks(&recipe, splits.folds, options.job.as_deref())?;
+    // Every process that has a shard deals them alike: by the data as they are told, not as they can be heard.
+    let mut tasks =
+        dealt(all_tasks(&recipe, splits.folds, options.job.as_deref())?, options, &recipe, &manifest, &splits)?;
     if options.plan {
-        let tasks = dealt(tasks, options, &recipe, &manifest, &splits)?;
         return plan::run(options, &recipe, &manifest, &splits, &tasks, &bars);
     }
     Run::check_place(&options.out, &recipe)?;
@@ -50,15 +49,18 @@ pub fn run(options: &Train) -> anyhow::Result<()> {
             false => "folds are drawn with all copies of a clip in one of them".to_owned(),
         };
         splits = split(&manifest, &recipe).with_context(left)?;
-        tasks = all_tasks(&recipe, splits.folds, options.job.as_deref())?;
+        let folds = recipe.splits(splits.folds);
+        tasks.retain(|task| folds.contains(&task.split));
+    }
+    if let Some(run) = &options.verified_by {
+        verified::take_over(run, &mut manifest, &sounds.sums, &bars)?;
     }
     tell_copies(&splits, &sounds.sums, &bars);
     let run = Run::begin(&options.out, &recipe, &manifest, &splits, &sounds.sums)?;
     report::remember(&run, options, &cache)?;
     pretrained::write(&options.out, &origins)?;
-    save_statistics(&run, &manifest, &recipe, &sounds.clips)?;
+    statistics::save(&run, &recipe, &sounds.clips)?;
 
-    let tasks = dealt(tasks, options, &recipe, &manifest, &splits)?;
     let work = Work {
         recipe: &recipe,
         manifest: &manifest,
@@ -118,10 +120,17 @@ fn tell_passed_over(options: &Train, manifest: &Manifest, bars: &Bars) -> anyhow
     Ok(())
 }
 
-/// The folds that the data bring; without any, drawn ones.
+/// The folds that the data bring; without any, drawn ones. Checked for what level 2 will ask of them.
 fn split(manifest: &Manifest, recipe: &Recipe) -> anyhow::Result<Splits> {
     let (folds, seed) = (recipe.data.folds, recipe.seed);
-    Ok(if are_drawn(manifest) { Splits::stratified(manifest, folds, seed)? } else { Splits::given(manifest)? })
+    let splits =
+        if are_drawn(manifest) { Splits::stratified(manifest, folds, seed)? } else { Splits::given(manifest)? };
+    let truth: Vec<usize> = manifest.train.iter().filter_map(|item| item.label).collect();
+    let verified: Vec<bool> = manifest.train.iter().map(|item| item.verified).collect();
+    let weights = recipe.stack.weights(&verified);
+    check_folds(&truth, &splits.of, &weights, &manifest.labels, &recipe.stack)
+        .context("level 2 could not learn from these clips")?;
+    Ok(splits)
 }
 
 fn are_drawn(manifest: &Manifest) -> bool {
@@ -204,11 +213,4 @@ fn dealt<'a>(
     let mut taken = shard.takes(&costs).into_iter();
     tasks.retain(|_| taken.next().unwrap_or(false));
     Ok(tasks)
-}
-
-fn save_statistics(run: &Run, manifest: &Manifest, recipe: &Recipe, clips: &[Heard]) -> anyhow::Result<()> {
-    let names = manifest.train.iter().chain(&manifest.test).map(|item| item.name.clone()).collect();
-    let values = clips.iter().flat_map(|clip| clip.statistics.iter().copied()).collect();
-    let table = Table::new(names, mfcc_statistics_names(&recipe.statistics), values)?;
-    Ok(earmark_files::write_atomic(&run.path(STATISTICS_CSV), &table.to_csv())?)
 }

@@ -69,6 +69,18 @@ fn unverified_clips_can_be_left_out() {
     assert!(verified > 10 && verified < 60, "{verified}");
 }
 
+/// Of two learners with features of their own, the one job of a shard needs one.
+#[test]
+fn a_shard_hears_what_its_jobs_need() {
+    let place = Place::with_data("kernel-shard");
+    place.write("recipe.toml", recipe(""));
+    for shard in 1..=6 {
+        place.run(&format!("{TRAIN} --shard {shard}/6 --cache cache{shard}")).done();
+        assert_eq!(place.tree(&format!("cache{shard}")).len(), 2 * (60 + 12), "statistics and one front end");
+    }
+    place.run("stack run").done();
+}
+
 #[test]
 fn what_does_not_fit_is_told() {
     let place = Place::new("kernel-faults");

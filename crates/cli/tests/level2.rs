@@ -230,6 +230,53 @@ fn every_kind_tags_as_it_was_judged() {
     }
 }
 
+/// What level 2 will not be able to do is told before anything is heard or trained.
+#[test]
+fn what_level_2_could_not_do_is_told_at_once() {
+    let place = Place::new("level2-early");
+    place.copy_from(shared(), "data");
+    let table = place.text("data/train.csv");
+    for (settings, reasons) in [
+        ("early_stopping_rounds = 3", ["level 2 could not learn", "needs at least three folds"]),
+        ("unverified_weight = 0.0", ["level 2 could not learn", "no clip of class `"]),
+    ] {
+        place.write("recipe.toml", RECIPE.replace("[stack]", &format!("[stack]\n{settings}")));
+        let unverify = |line: &str| if line.contains(",Bark,") { line.replace(",1", ",0") } else { line.to_owned() };
+        let lines: Vec<String> = table.lines().map(unverify).collect();
+        place.write("data/train.csv", lines.join("\n") + "\n");
+        place.run(TRAIN).failed(&reasons);
+        assert!(!place.path("run").exists());
+    }
+}
+
+#[test]
+fn another_run_verifies_labels() {
+    let place = place("level2-verified");
+    place.copy_from(shared(), "data");
+    let again = TRAIN.replace("--out run", "--out again");
+    place.write("recipe.toml", RECIPE);
+    let told = place.run(&format!("{again} --verified-by run --job a/full")).done().stderr;
+    let (classes, said) = probabilities(&place.text("run/level2/oof.csv"));
+    let verified = |run: &str| -> Vec<(String, String, bool)> {
+        let rows = csv(&place.text(&format!("{run}/splits.csv"))).1.into_iter().filter(|row| row[1] == "train");
+        rows.map(|row| (row[0].clone(), row[2].clone(), row[3] == "true")).collect()
+    };
+    let (mut agreed, mut doubted) = (0, 0);
+    for ((name, label, before), (_, _, after)) in verified("run").into_iter().zip(verified("again")) {
+        let row = &said[&name];
+        let best = (0..row.len()).rev().max_by(|&a, &b| row[a].total_cmp(&row[b])).unwrap();
+        let agrees = classes[best] == label;
+        assert_eq!(after, before || agrees, "{name}");
+        (agreed, doubted) = (agreed + usize::from(!before && agrees), doubted + usize::from(!before && !agrees));
+    }
+    assert!(agreed > 0 && doubted > 0, "{agreed} {doubted}");
+    assert!(told.contains(&format!("verified by run: {agreed} labels; {doubted} stay unverified")), "{told}");
+    // Without it, or by what is no run, it is another run.
+    place.run(&again).failed(&["again/splits.csv is that of another run"]);
+    place.run(&format!("{again} --verified-by data")).failed(&["--verified-by data", "is no run"]);
+    place.run(&format!("{again} --verified-by again")).failed(&["--verified-by again", "again/oof/a.csv"]);
+}
+
 #[test]
 fn what_level_2_cannot_do_is_told() {
     let place = place("level2-cannot");
@@ -244,7 +291,14 @@ fn what_level_2_cannot_do_is_told() {
     }
     set_stack(&place, "");
     place.write("run/statistics.csv", &statistics[..statistics.trim_end().rfind('\n').unwrap() + 1]);
-    place.run("stack run").failed(&["run/statistics.csv does not fit run/splits.csv", "no row of `"]);
+    place.run("stack run").failed(&["run/statistics.csv is damaged"]);
+    // Whole, and marked, but of other sounds under the same names.
+    let mark = place.text("run/statistics.json");
+    let clips = place.json("run/statistics.json")["clips"].as_str().unwrap().to_owned();
+    place.write("run/statistics.csv", &statistics);
+    place.write("run/statistics.json", mark.replace(&clips, &sha256(b"others")));
+    place.run("stack run").failed(&["run/statistics.csv is of another run", "`earmark train` writes it anew"]);
+    place.write("run/statistics.json", mark);
     // A class of which one fold has all: nothing is left when that is held out.
     let splits = place.text("run/splits.csv");
     let label = place.text("run/labels.txt").lines().next().unwrap().to_owned();
@@ -256,7 +310,6 @@ fn what_level_2_cannot_do_is_told() {
             line => line.replace(",false,", ",true,"),
         })
         .collect();
-    place.write("run/statistics.csv", &statistics);
     place.write("run/splits.csv", unverified.join("\n") + "\n");
     set_stack(&place, "unverified_weight = 0.0");
     place.run("stack run").failed(&[

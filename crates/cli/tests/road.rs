@@ -41,6 +41,7 @@ fn a_run_has_every_file_and_no_other() {
     let files =
         ["recipe.toml", "labels.txt", "splits.csv", "statistics.csv", "results.json", "data.json", "report.html"];
     expected.extend(files.map(str::to_owned));
+    expected.insert("statistics.json".to_owned());
     for learner in ["a", "b"] {
         for split in ["fold0", "fold1", "full"] {
             let files =

@@ -18,6 +18,9 @@ use sha2::{Digest, Sha256};
 
 pub use lock::open_lock;
 
+/// Who has not written to a temporary file for so long has left it behind.
+pub const ABANDONED: Duration = Duration::from_secs(86_400);
+
 /// How the names of temporary files begin.
 const TEMPORARY: &str = ".earmark-";
 

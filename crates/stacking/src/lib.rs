@@ -35,7 +35,7 @@ pub use metrics::{
     bootstrap, bootstrap_difference, bootstrap_mean, confusion, most_probable, reliability, score,
 };
 pub use onnx::to_onnx;
-pub use rows::TrainingRows;
+pub use rows::{TrainingRows, check_folds};
 pub use settings::{Kind, StackSettings, TestFrom};
 pub use stack::{Stack, out_of_fold};
 pub use table::Table;

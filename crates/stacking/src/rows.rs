@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::{Matrix, Result, StackError, Table};
+use crate::{Kind, Matrix, Result, StackError, StackSettings, Table};
 
 /// The training clips, one entry a row of `features` in each.
 #[derive(Clone, Copy, Debug)]
@@ -63,6 +63,66 @@ impl TrainingRows<'_> {
 impl Rows {
     pub fn x(&self) -> Result<Matrix<'_>> {
         Matrix::new(&self.values, self.columns)
+    }
+}
+
+/// Fails where level 2 could not learn from clips of these labels, folds and weights, one entry a clip in each: so that
+/// it is told before networks are trained.
+///
+/// # Errors
+/// As [`crate::out_of_fold`] and [`crate::Stack::fit`] of rows with the same labels, folds and weights.
+pub fn check_folds(
+    truth: &[usize],
+    folds: &[usize],
+    weights: &[f32],
+    classes: &[String],
+    settings: &StackSettings,
+) -> Result<()> {
+    let all: BTreeSet<usize> = folds.iter().copied().collect();
+    enough_folds(all.len())?;
+    if matches!(settings.kind, Kind::Mean | Kind::GeometricMean) {
+        return Ok(());
+    }
+    let rest = |without: &[usize]| {
+        let kept: Vec<usize> = (0..truth.len()).filter(|&row| !without.contains(&folds[row])).collect();
+        let labels: Vec<usize> = kept.iter().map(|&row| truth[row]).collect();
+        let weights: Vec<f32> = kept.iter().map(|&row| weights[row]).collect();
+        check_labels(kept.len(), &labels, &weights, classes).map_err(|error| told_with(error, without))
+    };
+    let stops = settings.kind == Kind::Xgboost && settings.early_stopping_rounds > 0;
+    if stops && all.len() < 3 {
+        return Err(too_few_to_stop());
+    }
+    let counts = |fold: usize| folds.iter().zip(weights).any(|(&of, &weight)| of == fold && weight > 0.0);
+    for without in std::iter::once(Vec::new()).chain(all.iter().map(|&fold| vec![fold])) {
+        rest(&without)?;
+        for &fold in all.iter().filter(|&&fold| stops && !without.contains(&fold) && counts(fold)) {
+            rest(&[&without[..], &[fold]].concat())?;
+        }
+    }
+    Ok(())
+}
+
+/// Fails where nothing is left to learn from when each fold in turn is judged.
+pub(crate) fn enough_folds(folds: usize) -> Result<()> {
+    match folds {
+        0 | 1 => Err(StackError::Table(format!("the stack needs at least two folds, not {folds}"))),
+        _ => Ok(()),
+    }
+}
+
+pub(crate) fn too_few_to_stop() -> StackError {
+    let reason = "`early_stopping_rounds` needs at least three folds: to judge by, to stop by, to learn from";
+    StackError::Table(reason.to_owned())
+}
+
+/// An error of one fit, with the folds that were held out of it.
+pub(crate) fn told_with(error: StackError, without: &[usize]) -> StackError {
+    match error {
+        StackError::ClassWithoutRows { class, folds } if folds.is_empty() => {
+            StackError::ClassWithoutRows { class, folds: without.to_vec() }
+        }
+        other => other,
     }
 }
 

@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use crate::averages::{Mean, of_blocks};
 use crate::importance::{Importance, of_logistic};
-use crate::rows::TrainingRows;
+use crate::rows::{TrainingRows, enough_folds, told_with, too_few_to_stop};
 use crate::{Booster, Kind, Layout, Logistic, Result, StackError, StackSettings, Table, onnx};
 
 /// Level 2 of any kind, ready to predict.
@@ -93,9 +93,7 @@ impl Stack {
 pub fn out_of_fold(rows: &TrainingRows<'_>, settings: &StackSettings) -> Result<Table> {
     rows.check()?;
     let folds = rows.folds(&[]);
-    if folds.len() < 2 {
-        return Err(StackError::Table(format!("the stack needs at least two folds, not {}", folds.len())));
-    }
+    enough_folds(folds.len())?;
     let parts = each(&folds, settings, |fold| {
         let stack = fit(rows, &[fold], settings)?;
         let places = rows.pick(|of| of == fold).places;
@@ -134,8 +132,7 @@ fn rounds(rows: &TrainingRows<'_>, without: &[usize], settings: &StackSettings) 
     }
     let folds = rows.folds(without);
     if folds.len() < 2 {
-        let reason = "`early_stopping_rounds` needs at least three folds: to judge by, to stop by, to learn from";
-        return Err(StackError::Table(reason.to_owned()));
+        return Err(too_few_to_stop());
     }
     let best = each(&folds, settings, |fold| {
         let held_out = rows.pick(|of| of == fold);
@@ -169,14 +166,4 @@ fn averages(features: &Table, classes: &[String], mean: Mean) -> Result<Vec<f32>
         return Err(StackError::Table(format!("{columns} columns are not the {count} classes of each learner")));
     }
     Ok(features.rows().flat_map(|row| of_blocks(row, count, mean)).collect())
-}
-
-/// An error of one fit, with the folds that were held out of it.
-fn told_with(error: StackError, without: &[usize]) -> StackError {
-    match error {
-        StackError::ClassWithoutRows { class, folds } if folds.is_empty() => {
-            StackError::ClassWithoutRows { class, folds: without.to_vec() }
-        }
-        other => other,
-    }
 }

@@ -5,7 +5,8 @@ mod common;
 
 use common::labels;
 use earmark_stacking::{
-    Booster, FeatureKind, Features, Kind, Matrix, Stack, StackSettings, Table, TrainingRows, out_of_fold, score,
+    Booster, FeatureKind, Features, Kind, Matrix, Stack, StackSettings, Table, TrainingRows, check_folds, out_of_fold,
+    score,
 };
 use serde::Deserialize;
 
@@ -243,7 +244,13 @@ fn says_which_class_a_fold_lacks() {
     let call = |folds: &[usize], settings: &StackSettings| {
         let Clips { features, truth, weights, .. } = &clips;
         let rows = TrainingRows { features, truth, folds, weights, classes: &labels(CLASSES) };
-        out_of_fold(&rows, settings).unwrap_err().to_string()
+        let error = out_of_fold(&rows, settings).unwrap_err().to_string();
+        if folds.len() == truth.len() {
+            // Without the features, it would have been told before.
+            let early = check_folds(truth, folds, weights, &labels(CLASSES), settings).unwrap_err();
+            assert_eq!(early.to_string(), error);
+        }
+        error
     };
     let error = call(&clips.folds, &clips.settings);
     assert_eq!(error, "no clip of class `class2` is left to learn from when fold 4 is held out");

@@ -188,8 +188,8 @@ impl Job<'_> {
 
     /// What decides the outcome: settings, seed, split, clips and classes, and the weights to start with.
     pub fn fingerprint(&self) -> String {
-        let names = |examples: &[Example]| -> Vec<(String, Option<usize>)> {
-            examples.iter().map(|example| (example.name.to_owned(), example.label)).collect()
+        let names = |examples: &[Example]| -> Vec<(String, Option<usize>, bool)> {
+            examples.iter().map(|example| (example.name.to_owned(), example.label, example.verified)).collect()
         };
         let start = self.start.map(|start| &start.sha256);
         let all = serde_json::json!([

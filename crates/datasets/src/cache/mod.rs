@@ -24,7 +24,6 @@ use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use earmark_features::{FeatureView, FrontEnd};
 use earmark_files::{FileError, sha256};
@@ -40,9 +39,6 @@ pub use hear::{Heard, Hearing, Wanted};
 /// What the code computes from a file's bytes, beside the settings. Another number when decoding, resampling or a front
 /// end gives other values for the same settings: then all is computed anew.
 const MEANING: u32 = 1;
-
-/// After this long a temporary file is no living process's.
-const ABANDONED: Duration = Duration::from_secs(24 * 3600);
 
 /// A folder of features.
 #[derive(Debug, Clone)]
@@ -86,7 +82,7 @@ impl FeatureCache {
         }
         earmark_files::create_folder(folder)?;
         for (path, _) in entries_of(folder, |metadata| metadata.is_dir()) {
-            earmark_files::sweep(&path, ABANDONED);
+            earmark_files::sweep(&path, earmark_files::ABANDONED);
         }
         Ok(FeatureCache {
             folder: folder.to_owned(),
