@@ -159,14 +159,19 @@ def summary(y, settings, n_mfcc=20):
 
     described = [rows.mean(1), rows.std(1), *np.quantile(rows, [0.05, 0.25, 0.5, 0.75, 0.95], axis=1)]
     described += [steps(1).std(1), np.abs(steps(1)).mean(1), steps(8).std(1)]
-    groups = [bands[start : start + 4].mean(0) for start in range(0, len(bands), 4)]
+    size = -(-len(bands) // 16)
+    groups = np.array([bands[start : start + size].mean(0) for start in range(0, len(bands), size)])
     moving = np.concatenate([groups, coefficients])
     window = scipy.signal.get_window("hann", frames) if frames > 1 else np.ones(1)
     times = -(-frames // 512)
     spectrum = np.fft.rfft((moving - moving.mean(1, keepdims=True)) * window, 512 * times, axis=1)
     power = np.abs(spectrum) ** 2 / (window**2).sum()
     octaves = [power[:, times * 2**k : times * 2 ** (k + 1)].mean(1) for k in range(8)]
-    return np.concatenate([*described, *(10 * np.log10(octave + 1e-3) for octave in octaves)])
+    moves = np.diff(groups) if frames > 1 else np.zeros((len(groups), 1))
+    covariance = np.cov(moves, bias=True)
+    sizes = np.sqrt(np.diag(covariance) + 1e-6)
+    together = (covariance / np.outer(sizes, sizes))[np.triu_indices(len(groups), 1)]
+    return np.concatenate([*described, *(10 * np.log10(octave + 1e-3) for octave in octaves), together])
 
 
 class Golden:

@@ -1,5 +1,6 @@
 //! The chores of the project: `cargo xtask COMMAND`.
 
+mod challenge;
 mod golden;
 mod python;
 mod quickstart;
@@ -17,6 +18,9 @@ Usage: cargo xtask COMMAND
 
   setup [--cuda]   fetch the native libraries (libtorch, XGBoost, ONNX Runtime) into .native/; --cuda: those for GPUs
   quickstart       set up, build, make the embedded data set, train, stack, judge, tag a clip
+  dcase2018        the paper's system on its data set: set up, build, download, train, submission, score; takes
+                   --recipe, --data (a folder with the data set: nothing is fetched), --out; the rest goes to
+                   `earmark train`, such as --device cuda:0
   test             set up, then every check: format, tidy, clippy, documentation, tests
   tidy             the rules that no compiler knows: order of the crates, size of files, docs
   golden           make the golden values anew, by the reference libraries in Python
@@ -35,6 +39,7 @@ fn main() -> ExitCode {
         ["setup"] => setup::setup(&root, false),
         ["setup", "--cuda"] => setup::setup(&root, true),
         ["quickstart"] => quickstart::quickstart(&root),
+        ["dcase2018", ref words @ ..] => challenge::dcase2018(&root, words),
         ["test"] => test::test(&root),
         ["tidy"] => tidy::tidy(&root),
         ["golden"] => golden::make(&root),

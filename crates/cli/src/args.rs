@@ -184,7 +184,7 @@ pub enum Kind {
     Logmel,
     /// MFCC with deltas: `[3, 64, T]`
     Mfcc,
-    /// The whole clip in one frame, for kernels: `[1128]`
+    /// The whole clip in one frame, for kernels: `[1248]`
     Summary,
     /// Maximum, minimum, variance, skewness of 64 MFCC: `[256]`
     Stats,

@@ -50,10 +50,10 @@ fn a_kernel_learns_at_once_and_tags_as_it_was_judged() {
     assert!(same("weights.safetensors") && same("predictions.csv"));
 }
 
-/// The learned values of a kernel with so many centres: 40 bands and 20 coefficients described in ten ways, ten groups
-/// and 20 coefficients in eight octaves.
+/// The learned values of a kernel with so many centres: 40 bands and 20 coefficients described in ten ways, 14 groups
+/// and 20 coefficients in eight octaves, and each two groups.
 fn parameters(place: &Place, centres: usize) -> usize {
-    let features = 10 * 60 + 8 * 30;
+    let features = 10 * 60 + 8 * 34 + 14 * 13 / 2;
     let classes = place.text("run/labels.txt").lines().count();
     features * centres + (centres + 1) * classes
 }

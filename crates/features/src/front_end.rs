@@ -42,9 +42,9 @@ pub enum FrontEnd {
         #[serde(flatten)]
         delta: DeltaSettings,
     },
-    /// The whole clip as one frame, `[10 * (n_mels + n_mfcc) + 8 * (n_mels / 4 + n_mfcc), 1, 1]`: of each band of the
-    /// log-mel spectrogram and each cepstral coefficient how it is distributed and how it changes; of each four bands and
-    /// each coefficient how much it pulsates, in octaves.
+    /// The whole clip as one frame, with 64 bands and 20 coefficients `[1248, 1, 1]`: of each band of the log-mel
+    /// spectrogram and each cepstral coefficient how it is distributed and how it changes; of 16 groups of bands and each
+    /// coefficient how much it pulsates, in octaves; and how each two groups move together.
     Summary {
         /// Cepstral coefficients, from 0.
         n_mfcc: usize,
@@ -155,7 +155,7 @@ impl FrontEnd {
         FrontEnd::Mfcc { n_mfcc: mfcc_coefficients(), mel, deltas: true, delta: DeltaSettings::default() }
     }
 
-    /// The summary of 64 bands and 20 coefficients, `[1128, 1, 1]` at 22,050 Hz.
+    /// The summary of 64 bands and 20 coefficients, `[1248, 1, 1]` at 22,050 Hz.
     pub fn summary() -> Self {
         FrontEnd::Summary { n_mfcc: summary_coefficients(), mel: MelSettings::default() }
     }

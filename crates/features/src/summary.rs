@@ -19,14 +19,22 @@ const LAG: usize = 8;
 const OCTAVES: usize = 8;
 /// Frames whose transform has one bin in the lowest octave.
 const PERIOD: usize = 1 << (OCTAVES + 1);
-/// Neighbouring bands whose mean is one row of the modulation spectrum.
-const GROUP: usize = 4;
+/// Groups of neighbouring bands, at most: their means are rows of the modulation spectrum, and move together or not.
+const GROUPS: usize = 16;
 /// What is added to the energy of an octave, that of a row that stands still, before it becomes decibels.
 const STILL: f64 = 1e-3;
+/// What is added to the variance of a group's steps, so that one that stands still moves with no other.
+const UNMOVED: f64 = 1e-6;
+
+/// How many bands are in a group.
+fn group(mel: &MelSettings) -> usize {
+    mel.n_mels.div_ceil(GROUPS)
+}
 
 /// How many numbers a summary has.
 pub(crate) fn length(mel: &MelSettings, n_mfcc: usize) -> usize {
-    DESCRIPTIONS * (mel.n_mels + n_mfcc) + OCTAVES * (mel.n_mels.div_ceil(GROUP) + n_mfcc)
+    let groups = mel.n_mels.div_ceil(group(mel));
+    DESCRIPTIONS * (mel.n_mels + n_mfcc) + OCTAVES * (groups + n_mfcc) + groups * (groups - 1) / 2
 }
 
 /// What makes summaries of clips.
@@ -41,17 +49,18 @@ impl Summary {
     }
 
     /// The summary of a clip whose frames are all there: each description of all bands and coefficients, then each octave
-    /// of all groups of bands and coefficients.
+    /// of all groups of bands and coefficients, then how each two groups move together.
     fn of(&self, powers: &Powers) -> Vec<f32> {
         let rows = self.rows(powers);
         let described: Vec<[f64; DESCRIPTIONS]> = rows.iter().map(|row| describe(row)).collect();
         let (bands, coefficients) = rows.split_at(self.bands.settings.n_mels);
-        let groups = bands.chunks(GROUP).map(mean_of_rows);
-        let moving: Vec<Vec<f64>> = groups.chain(coefficients.iter().cloned()).collect();
+        let groups: Vec<Vec<f64>> = bands.chunks(group(&self.bands.settings)).map(mean_of_rows).collect();
+        let together = correlations(&groups);
+        let moving: Vec<Vec<f64>> = groups.into_iter().chain(coefficients.iter().cloned()).collect();
         let modulated = modulations(&moving);
         let descriptions = (0..DESCRIPTIONS).flat_map(|what| described.iter().map(move |of_row| of_row[what]));
         let octaves = (0..OCTAVES).flat_map(|octave| modulated.iter().map(move |of_row| of_row[octave]));
-        descriptions.chain(octaves).map(|value| value as f32).collect()
+        descriptions.chain(octaves).chain(together).map(|value| value as f32).collect()
     }
 
     /// The bands in dB, then the coefficients: `[n_mels + n_mfcc][frames]`.
@@ -134,6 +143,20 @@ fn quantile(sorted: &[f64], share: f64) -> f64 {
     value(below) + (at - at.floor()) * (value(above) - value(below))
 }
 
+/// The correlation of the steps from a frame to the next of each two rows, the first with all after it, and so on.
+fn correlations(rows: &[Vec<f64>]) -> Vec<f64> {
+    let steps = |row: &Vec<f64>| {
+        let steps: Vec<f64> = row.iter().skip(1).zip(row).map(|(later, earlier)| later - earlier).collect();
+        let middle = mean(steps.iter().copied());
+        steps.into_iter().map(|step| step - middle).collect::<Vec<f64>>()
+    };
+    let steps: Vec<Vec<f64>> = rows.iter().map(steps).collect();
+    let product = |a: &[f64], b: &[f64]| mean(a.iter().zip(b).map(|(a, b)| a * b));
+    let sizes: Vec<f64> = steps.iter().map(|row| (product(row, row) + UNMOVED).sqrt()).collect();
+    let of_pair = |a: usize, b: usize| product(&steps[a], &steps[b]) / (sizes[a] * sizes[b]);
+    (0..rows.len()).flat_map(|a| (a + 1..rows.len()).map(move |b| (a, b))).map(|(a, b)| of_pair(a, b)).collect()
+}
+
 fn mean_of_rows(rows: &[Vec<f64>]) -> Vec<f64> {
     let frames = rows.first().map_or(0, Vec::len);
     (0..frames).map(|t| mean(rows.iter().map(|row| row[t]))).collect()
@@ -170,12 +193,12 @@ mod tests {
     #[test]
     fn a_clip_is_one_frame_of_any_length_and_in_any_pieces() {
         let front_end = FrontEnd::summary();
-        assert_eq!(front_end.shape(), (1_128, 1));
+        assert_eq!(front_end.shape(), (1_248, 1));
         let extractor = front_end.extractor().unwrap();
         let sound: Vec<f32> = (0..30_000).map(|n| (0.01 * n as f32).sin() * (0.001 * n as f32).cos()).collect();
         for samples in [1, 100, 900, 30_000] {
             let whole = extractor.extract(&sound[..samples]).unwrap();
-            assert_eq!((whole.channels, whole.bins, whole.frames, whole.data.len()), (1_128, 1, 1, 1_128));
+            assert_eq!((whole.channels, whole.bins, whole.frames, whole.data.len()), (1_248, 1, 1, 1_248));
             assert!(whole.data.iter().all(|value| value.is_finite()));
             let mut stream = extractor.stream();
             let (mut out, mut more) = (Vec::new(), Vec::new());
@@ -200,7 +223,7 @@ mod tests {
             let sound: Vec<f32> = (0..110_250).map(|n| (0.4 * pulse(n)) as f32).collect();
             let summary = FrontEnd::summary().extractor().unwrap().extract(&sound).unwrap().data;
             // The mean over groups and coefficients of each octave.
-            let octaves: Vec<f32> = summary[840..].chunks(36).map(|rows| rows.iter().sum()).collect();
+            let octaves: Vec<f32> = summary[840..1_128].chunks(36).map(|rows| rows.iter().sum()).collect();
             // In the lowest lies the quiet of the clip's first and last frames.
             let loudest = (1..8).max_by(|&a, &b| octaves[a].total_cmp(&octaves[b])).unwrap();
             let bounds = [0, 1].map(|more| rate / 512.0 * f64::from(1 << (octave + more)));

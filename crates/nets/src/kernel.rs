@@ -14,8 +14,8 @@ pub const CENTRES: &str = "kernel.centres";
 /// Input: `[batch, features, 1, 1]`, scaled so that the distances say how near is near; output: `[batch, classes]`.
 ///
 /// ```
-/// let graph = earmark_nets::kernel::graph(1_128, 320, 10);
-/// assert_eq!(graph.parameter_count(), 1_128 * 320 + (320 + 1) * 10);
+/// let graph = earmark_nets::kernel::graph(1_248, 320, 10);
+/// assert_eq!(graph.parameter_count(), 1_248 * 320 + (320 + 1) * 10);
 /// ```
 pub fn graph(features: usize, centres: usize, classes: usize) -> Graph {
     let mut net = Builder::new(features).bins(1);

@@ -188,9 +188,11 @@ impl Job<'_> {
 
     /// What decides the outcome: settings, seed, split, clips and classes, and the weights to start with.
     pub fn fingerprint(&self) -> String {
-        let names = |examples: &[Example]| -> Vec<(String, Option<usize>, bool)> {
-            examples.iter().map(|example| (example.name.to_owned(), example.label, example.verified)).collect()
+        let named = |example: &Example| match example.verified {
+            true => serde_json::json!([example.name, example.label]),
+            false => serde_json::json!([example.name, example.label, "unverified"]),
         };
+        let names = |examples: &[Example]| examples.iter().map(named).collect::<Vec<_>>();
         let start = self.start.map(|start| &start.sha256);
         let all = serde_json::json!([
             self.learner,
