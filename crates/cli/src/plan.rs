@@ -282,11 +282,10 @@ impl<'a> Sample<'a> {
             ControlFlow::Continue(())
         })?;
         let windows = self.windows(recipe, learner)?;
-        if let (true, [all]) = (learner.is_kernel(), &learned[..]) {
-            // There is one batch, and nothing before it.
-            let batch = *all;
-            let window = Round::of(&[batch; 2], &predicted, &windows).window;
-            return Ok(Round { batch, window, step_bytes: job.step_bytes(), ..Round::default() });
+        if let (true, &[begin, end]) = (learner.is_kernel(), &learned[..]) {
+            // There is one batch; the few clips that are predicted go through at once.
+            let window = predicted.last().map_or(0.0, |&last| (last - end) / job.predict.len() as f64);
+            return Ok(Round { begin, batch: end - begin, save: 0.0, window, step_bytes: job.step_bytes() });
         }
         Ok(Round { step_bytes: job.step_bytes(), ..Round::of(&learned, &predicted, &windows) })
     }

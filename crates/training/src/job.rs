@@ -5,21 +5,25 @@ use std::path::Path;
 use std::time::Instant;
 
 use earmark_datasets::{Batch, BatchSettings, Batches, Example, Mixup, Windowing, random};
-use earmark_features::{FeatureView, FrontEnd, InputScaling, Scaling};
+use earmark_features::{FrontEnd, InputScaling, Scaling};
 use earmark_files::sha256;
 use earmark_nets::{Graph, Weights};
-use tch::{Device, Tensor};
+use tch::Device;
 
 use crate::TrainingError;
 use crate::checkpoint::{self, Epoch, Part, State};
 use crate::device::{arithmetic, parse_device};
-use crate::kernel::{self, Fitted};
+use crate::kernel;
 use crate::memory::{self, Demand};
-use crate::network::{Arithmetic, Network, initial_weights, values};
+use crate::network::{Arithmetic, Network, initial_weights};
 use crate::optimizer::learning_rate;
+use crate::predictor::Predictor;
 use crate::settings::{Keep, LearnerSettings, Normalization};
 use crate::start::Start;
 use crate::trainer::Trainer;
+
+/// Clips that go through a kernel at once.
+const KERNEL_BATCH: usize = 256;
 
 /// One learner on one split.
 #[derive(Debug)]
@@ -61,7 +65,7 @@ pub enum Progress {
 }
 
 /// Where a job stands that learns.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Learning {
     /// Counted from 1.
     pub epoch: usize,
@@ -126,15 +130,35 @@ impl Job<'_> {
             }
         }
         let weights = state.best.or(state.average).unwrap_or(state.weights);
-        let network = Network::new(&graph, &weights, device, Arithmetic::F32)?;
+        let probabilities = self.probabilities(&graph, &weights, device, &scaling, report)?;
+        Ok(Outcome { weights, scaling, probabilities })
+    }
+
+    /// The probabilities of all clips to predict.
+    fn probabilities(
+        &self,
+        graph: &Graph,
+        weights: &Weights,
+        device: Device,
+        scaling: &InputScaling,
+        report: &mut Report,
+    ) -> Result<Vec<f32>, TrainingError> {
+        let predictor = self.predictor(Network::new(graph, weights, device, Arithmetic::F32)?, scaling);
         let mut probabilities = Vec::with_capacity(self.predict.len() * self.labels.len());
-        for (index, example) in self.predict.iter().enumerate() {
-            probabilities.extend(self.clip_probabilities(&network, example.features, &scaling)?);
-            if report(Progress::Predicting { clips: index + 1, of: self.predict.len() }).is_break() {
+        // A kernel has one window a clip, and goes through all its centres for a batch of clips as fast as for one.
+        let at_once = if self.learner.is_kernel() { KERNEL_BATCH } else { 1 };
+        let mut clips = 0;
+        for examples in self.predict.chunks(at_once) {
+            match examples {
+                [example] => probabilities.extend(predictor.of_clip(example)?),
+                _ => probabilities.extend(predictor.of_whole_clips(examples)?),
+            }
+            clips += examples.len();
+            if report(Progress::Predicting { clips, of: self.predict.len() }).is_break() {
                 return Err(TrainingError::Stopped);
             }
         }
-        Ok(Outcome { weights, scaling, probabilities })
+        Ok(probabilities)
     }
 
     fn out_of_memory(&self, text: &str) -> TrainingError {
@@ -226,7 +250,7 @@ impl Job<'_> {
         }
     }
 
-    fn windowing(&self) -> Windowing {
+    pub(crate) fn windowing(&self) -> Windowing {
         self.learner.windowing(self.front_end)
     }
 
@@ -242,40 +266,8 @@ impl Job<'_> {
     }
 
     /// The clips to learn from that count for something.
-    fn counting(&self) -> impl Iterator<Item = &Example<'_>> {
+    pub(crate) fn counting(&self) -> impl Iterator<Item = &Example<'_>> {
         self.train.iter().filter(|clip| clip.verified || self.learner.unverified_weight > 0.0)
-    }
-
-    /// Learns at once, and records it as an epoch whose loss and accuracy are those of each clip left out.
-    fn fit(
-        &self,
-        state: &mut State,
-        scaling: &InputScaling,
-        device: Device,
-        fingerprint: &str,
-        report: &mut Report,
-    ) -> Result<(), TrainingError> {
-        let start = Instant::now();
-        let (mut rows, mut labels, mut counts) = (Vec::new(), Vec::new(), Vec::new());
-        for clip in self.counting() {
-            rows.extend(self.windowing().cut(clip.features, scaling.of_clip(clip.features).as_deref(), &[0]));
-            labels.extend(clip.label);
-            counts.push(if clip.verified { 1.0 } else { self.learner.unverified_weight });
-        }
-        let fitted = kernel::fit(&rows, &labels, &counts, self.labels.len(), &self.learner.kernels(), device)?;
-        let Fitted { weights, loss, accuracy } = fitted;
-        let seconds = start.elapsed().as_secs_f64();
-        if !weights.is_finite() {
-            return Err(TrainingError::DivergedWeights { epoch: 1 });
-        }
-        state.weights = weights;
-        let epoch = Epoch { epoch: 1, learning_rate: 0.0, loss, accuracy, held_out_accuracy: None, seconds };
-        state.history.push(epoch);
-        checkpoint::save(self.folder, fingerprint, state)?;
-        let crops_per_second = labels.len() as f64 / seconds;
-        let (epoch, epochs, batches, all_batches) = (1, 1, 1, 1);
-        let now = Learning { epoch, epochs, batches, all_batches, loss, accuracy, crops_per_second };
-        if report(Progress::Learning(now)).is_break() { Err(TrainingError::Stopped) } else { Ok(()) }
     }
 
     fn train(
@@ -408,42 +400,11 @@ impl Job<'_> {
             return Ok(None);
         }
         let network = Network::new(graph, weights, device, arithmetic(self.learner.precision, device))?;
-        let mut correct = 0;
-        for example in &labelled {
-            let middle = example.features.frames().saturating_sub(self.windowing().frames) / 2;
-            let logits = self.logits(&network, example.features, scaling, &[middle])?;
-            let largest = (0..logits.len()).max_by(|&a, &b| logits[a].total_cmp(&logits[b]));
-            correct += usize::from(largest == example.label);
-        }
-        Ok(Some(correct as f64 / labelled.len() as f64))
+        self.predictor(network, scaling).accuracy(&labelled).map(Some)
     }
 
-    fn clip_probabilities(
-        &self,
-        network: &Network,
-        features: FeatureView<'_>,
-        scaling: &InputScaling,
-    ) -> Result<Vec<f32>, TrainingError> {
-        let windowing = self.windowing();
-        let mut logits = Vec::new();
-        for starts in windowing.starts(features).chunks(self.learner.batch_size.max(1)) {
-            logits.extend(self.logits(network, features, scaling, starts)?);
-        }
-        Ok(windowing.probabilities(&logits, self.labels.len()))
-    }
-
-    /// Logits of the windows that begin at `starts`.
-    fn logits(
-        &self,
-        network: &Network,
-        features: FeatureView<'_>,
-        scaling: &InputScaling,
-        starts: &[usize],
-    ) -> Result<Vec<f32>, TrainingError> {
-        let windowing = self.windowing();
-        let windows = windowing.cut(features, scaling.of_clip(features).as_deref(), starts);
-        let shape = [starts.len(), features.channels(), features.bins(), windowing.frames].map(|side| side as i64);
-        let _guard = tch::no_grad_guard();
-        values(&network.forward(&Tensor::f_from_slice(&windows)?.f_reshape(shape)?, false)?)
+    fn predictor<'a>(&'a self, network: Network<'a>, scaling: &'a InputScaling) -> Predictor<'a> {
+        let batch = self.learner.batch_size.max(1);
+        Predictor { network, windowing: self.windowing(), scaling, batch, classes: self.labels.len() }
     }
 }

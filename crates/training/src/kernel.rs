@@ -1,13 +1,16 @@
 //! Kernel ridge regression on features of whole clips: learned at once, by solving a system of equations.
 
+use std::time::Instant;
+
 use earmark_datasets::Example;
-use earmark_features::Scaling;
+use earmark_features::{InputScaling, Scaling};
 use earmark_nets::{Array, Weights, kernel};
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
 
-use crate::TrainingError;
+use crate::checkpoint::{self, Epoch, State};
 use crate::network::{array, nearness, values};
+use crate::{Job, Learning, Progress, Report, TrainingError};
 
 /// Clips that one kernel machine learns from at most: their table of nearness, in 64 bits, is there three times.
 const MOST: usize = 30_000;
@@ -31,7 +34,7 @@ impl Default for Kernels {
 
 /// A kernel machine that has learned.
 #[derive(Debug)]
-pub(crate) struct Fitted {
+struct Fitted {
     pub weights: Weights,
     /// Mean cross-entropy of the clips, each judged as if it alone had been left out.
     pub loss: f64,
@@ -47,6 +50,44 @@ pub(crate) fn scaling(clips: &[Example], settings: &Kernels) -> Scaling {
     Scaling { mean, deviation }
 }
 
+impl Job<'_> {
+    /// Learns at once, and records it as an epoch whose loss and accuracy are those of each clip left out.
+    pub(crate) fn fit(
+        &self,
+        state: &mut State,
+        scaling: &InputScaling,
+        device: Device,
+        fingerprint: &str,
+        report: &mut Report,
+    ) -> Result<(), TrainingError> {
+        let start = Instant::now();
+        let begun = Learning { epochs: 1, all_batches: 1, ..Learning::default() };
+        if report(Progress::Learning(begun)).is_break() {
+            return Err(TrainingError::Stopped);
+        }
+        let (mut rows, mut labels, mut counts) = (Vec::new(), Vec::new(), Vec::new());
+        for clip in self.counting() {
+            rows.extend(self.windowing().cut(clip.features, scaling.of_clip(clip.features).as_deref(), &[0]));
+            labels.extend(clip.label);
+            counts.push(if clip.verified { 1.0 } else { self.learner.unverified_weight });
+        }
+        let fitted = fit(&rows, &labels, &counts, self.labels.len(), &self.learner.kernels(), device)?;
+        let Fitted { weights, loss, accuracy } = fitted;
+        let seconds = start.elapsed().as_secs_f64();
+        if !weights.is_finite() {
+            return Err(TrainingError::DivergedWeights { epoch: 1 });
+        }
+        state.weights = weights;
+        let epoch = Epoch { epoch: 1, learning_rate: 0.0, loss, accuracy, held_out_accuracy: None, seconds };
+        state.history.push(epoch);
+        checkpoint::save(self.folder, fingerprint, state)?;
+        let crops_per_second = labels.len() as f64 / seconds;
+        let (epoch, epochs, batches, all_batches) = (1, 1, 1, 1);
+        let now = Learning { epoch, epochs, batches, all_batches, loss, accuracy, crops_per_second };
+        if report(Progress::Learning(now)).is_break() { Err(TrainingError::Stopped) } else { Ok(()) }
+    }
+}
+
 /// Learns from scaled rows, `[clips, features]`.
 ///
 /// The outputs are the classes' shares plus what the kernel adds to them, times a factor that makes logits of them: that
@@ -55,7 +96,7 @@ pub(crate) fn scaling(clips: &[Example], settings: &Kernels) -> Scaling {
 ///
 /// # Shape
 /// `rows`: row-major; `labels`: below `classes`; `counts`: how much each row counts, above 0.
-pub(crate) fn fit(
+fn fit(
     rows: &[f32],
     labels: &[usize],
     counts: &[f32],
@@ -105,7 +146,9 @@ pub(crate) fn fit(
 /// Weighted mean of the rows' cross-entropy with `factor * outputs` as logits.
 fn cross_entropy(outputs: &Tensor, factor: f64, truth: &Tensor, weights: &Tensor) -> Result<f64, TrainingError> {
     let logarithms = outputs.f_mul_scalar(factor)?.f_log_softmax(1, Kind::Double)?;
-    Ok(-logarithms.f_mul(truth)?.f_mul(weights)?.f_sum(Kind::Double)?.f_double_value(&[])?)
+    let likelihood = logarithms.f_mul(truth)?.f_mul(weights)?.f_sum(Kind::Double)?.f_double_value(&[])?;
+    // Where all are sure and right, no loss is 0 and not -0.
+    Ok((-likelihood).max(0.0))
 }
 
 /// The factor from 0.1 to 1000 with the smallest cross-entropy, which has one minimum: found by golden sections of its

@@ -15,6 +15,7 @@ mod kernel;
 mod memory;
 mod network;
 mod optimizer;
+mod predictor;
 mod settings;
 mod start;
 mod trainer;

@@ -66,6 +66,11 @@ impl<'a> Network<'a> {
         Ok(Self { graph, parameters, first, last_uses: graph.last_uses(), device, arithmetic })
     }
 
+    /// Channels of the input, and its bins where only one number of them runs.
+    pub fn input_shape(&self) -> (usize, Option<usize>) {
+        (self.graph.input_channels(), self.graph.bins())
+    }
+
     /// The learned parameters, in the graph's order.
     pub fn learned(&self) -> impl Iterator<Item = &Tensor> + Clone {
         self.parameters.iter().filter(|(parameter, _)| parameter.role == Role::Learned).map(|(_, tensor)| tensor)
