@@ -272,7 +272,7 @@ mod tests {
 
     #[test]
     fn recipes_in_a_line() {
-        let line = "run `recipes/esc10-cpu.toml` (or recipes/quick_start.toml.), not recipes/ alone";
-        assert_eq!(recipes(line).collect::<Vec<_>>(), ["recipes/esc10-cpu.toml", "recipes/quick_start.toml"]);
+        let line = "run `recipes/best.toml` (or recipes/quick_start.toml.), not recipes/ alone";
+        assert_eq!(recipes(line).collect::<Vec<_>>(), ["recipes/best.toml", "recipes/quick_start.toml"]);
     }
 }

@@ -187,7 +187,7 @@ impl Run {
         let locked = match file.try_lock() {
             Ok(()) => true,
             Err(TryLockError::WouldBlock) => return Ok(None),
-            Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => false,
+            Err(TryLockError::Error(error)) if has_no_locks(&error) => false,
             Err(TryLockError::Error(source)) => return Err(FileError::of("lock", &lock)(source).into()),
         };
         Ok(Some(Held { lock, _file: file, locked }))
@@ -203,7 +203,7 @@ impl Run {
         earmark_files::create_folder(&self.path("level2"))?;
         let file = earmark_files::open_lock(&lock).map_err(FileError::of("open", &lock))?;
         match file.lock() {
-            Err(error) if error.kind() != ErrorKind::Unsupported => Err(FileError::of("lock", &lock)(error).into()),
+            Err(error) if !has_no_locks(&error) => Err(FileError::of("lock", &lock)(error).into()),
             _ => Ok(file),
         }
     }
@@ -212,6 +212,12 @@ impl Run {
     pub fn history(&self, learner: &str, split: &str) -> anyhow::Result<Vec<Epoch>> {
         rows_if_there(&self.job(learner, split).join("history.csv"))
     }
+}
+
+/// Whether a file system has no locks: it says so, or, as some network ones, that there are none to be had (ENOLCK).
+fn has_no_locks(error: &std::io::Error) -> bool {
+    let enolck = if cfg!(target_os = "linux") { 37 } else { 77 };
+    error.kind() == ErrorKind::Unsupported || cfg!(unix) && error.raw_os_error() == Some(enolck)
 }
 
 /// The rows of a CSV file; none if there is no such file.

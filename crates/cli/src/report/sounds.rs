@@ -1,5 +1,6 @@
 //! The sounds of a run, found again: for their picture and for the ear.
 
+use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 
 use earmark_audio::{decode, resample, wav};
@@ -41,7 +42,9 @@ pub fn remember(run: &Run, options: &Train, cache: &Path) -> anyhow::Result<()> 
 /// Where to look for the sounds of a run.
 pub struct Sounds<'a> {
     recipe: &'a Recipe,
-    files: Vec<PathBuf>,
+    folder: Option<PathBuf>,
+    /// All sounds below the folder; listed once a clip does not lie in it by its name.
+    files: OnceCell<Vec<PathBuf>>,
     cache: Option<FeatureCache>,
     front_end: FrontEnd,
     extractor: Extractor,
@@ -66,7 +69,7 @@ impl<'a> Sounds<'a> {
         let places = std::fs::read(run.path(FILE)).ok();
         let places: Option<Places> = places.and_then(|bytes| serde_json::from_slice(&bytes).ok());
         let folder = folder.or(places.as_ref().map(|places| &*places.sounds));
-        let files = folder.and_then(|folder| sound_files(folder).ok()).unwrap_or_default();
+        let folder = folder.map(Path::to_owned);
         let own = run.path(crate::run::CACHE);
         let cache = places.as_ref().map_or(&*own, |places| &*places.cache);
         // To open a cache makes its folder.
@@ -74,17 +77,23 @@ impl<'a> Sounds<'a> {
         let cache = cache.is_dir().then(|| FeatureCache::open(cache, half)).transpose()?;
         let is_logmel = |front_end: &&FrontEnd| matches!(front_end, FrontEnd::LogMel { .. });
         let front_end = recipe.features.values().find(is_logmel).cloned().unwrap_or_default();
-        Ok(Self { recipe, files, cache, extractor: front_end.extractor()?, front_end })
+        Ok(Self { recipe, folder, files: OnceCell::new(), cache, extractor: front_end.extractor()?, front_end })
     }
 
     /// Picture and sound of a clip, as far as it is there: the file of its name and SHA-256, or the cache's features.
     pub fn find(&self, clip: &ClipRow) -> Found {
-        let named = self.files.iter().filter(|path| path.ends_with(&clip.fname));
-        let is_it = |path: &&PathBuf| earmark_files::sha256_file(path).is_ok_and(|sum| sum == clip.sha256);
-        match { named }.find(is_it) {
-            Some(path) => self.hear(path).unwrap_or_default(),
+        let is_it = |path: &PathBuf| earmark_files::sha256_file(path).is_ok_and(|sum| sum == clip.sha256);
+        let by_name = self.folder.iter().map(|folder| folder.join(&clip.fname)).find(is_it);
+        let below = || self.files().iter().filter(|path| path.ends_with(&clip.fname)).find(|path| is_it(path)).cloned();
+        match by_name.or_else(below) {
+            Some(path) => self.hear(&path).unwrap_or_default(),
             None => Found { picture: self.cached(&clip.sha256), ..Found::default() },
         }
+    }
+
+    fn files(&self) -> &[PathBuf] {
+        self.files
+            .get_or_init(|| self.folder.as_deref().and_then(|folder| sound_files(folder).ok()).unwrap_or_default())
     }
 
     fn hear(&self, path: &Path) -> anyhow::Result<Found> {
