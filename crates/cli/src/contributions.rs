@@ -4,6 +4,7 @@ use anyhow::Context;
 use earmark_stacking::{
     FeatureKind, Features, STATISTICS, Scores, Stack, StackSettings, Table, TrainingRows, out_of_fold, score,
 };
+use rayon::prelude::*;
 
 use crate::gather::Level1;
 
@@ -36,12 +37,20 @@ pub fn without(
     };
     row("-", score(rows.classes, rows.truth, stacked)?)?;
     let statistics = kinds.contains(&FeatureKind::MfccStatistics).then_some(STATISTICS);
-    for source in level1.learners.iter().map(|(name, _)| name.as_str()).chain(statistics) {
-        if let Some(features) = level1.features_without(&kinds, source)? {
-            let stacked = out_of_fold(&TrainingRows { features: &features.table, ..*rows }, settings);
-            let stacked = stacked.with_context(|| format!("the stack without {source}"))?;
-            row(source, score(rows.classes, rows.truth, &stacked)?)?;
-        }
+    let sources: Vec<&str> = level1.learners.iter().map(|(name, _)| name.as_str()).chain(statistics).collect();
+    let judged = |source: &&str| -> anyhow::Result<Option<Scores>> {
+        let Some(features) = level1.features_without(&kinds, source)? else { return Ok(None) };
+        let stacked = out_of_fold(&TrainingRows { features: &features.table, ..*rows }, settings);
+        let stacked = stacked.with_context(|| format!("the stack without {source}"))?;
+        Ok(Some(score(rows.classes, rows.truth, &stacked)?))
+    };
+    // One after the other where a fit has all threads for itself.
+    let scores: Vec<Option<Scores>> = match settings.threads {
+        1 => sources.par_iter().map(judged).collect::<anyhow::Result<_>>()?,
+        _ => sources.iter().map(judged).collect::<anyhow::Result<_>>()?,
+    };
+    for (source, scores) in sources.into_iter().zip(scores) {
+        scores.map(|scores| row(source, scores)).transpose()?;
     }
     csv.into_inner().context("cannot write CSV")
 }
