@@ -59,9 +59,8 @@ fn done(run: &Run) -> anyhow::Result<Vec<JobRow>> {
                 continue;
             }
             let held_out = |clip: &&ClipRow| if fold.is_some() { clip.fold == fold } else { clip.set == "test" };
-            let counts = |clip: &&ClipRow| clip.verified || learner.unverified_weight > 0.0;
             let to_learn = clips.iter().filter(|clip| clip.set == "train" && !held_out(clip));
-            let learned_from = to_learn.filter(counts).count();
+            let learned_from = to_learn.filter(|clip| learner.counts(clip.verified)).count();
             let parameters = learner.graph(front_end, labels.len(), learned_from)?.parameter_count();
             let known: Vec<&ClipRow> = clips.iter().filter(held_out).filter(|clip| !clip.label.is_empty()).collect();
             let names: Vec<String> = known.iter().map(|clip| clip.fname.clone()).collect();

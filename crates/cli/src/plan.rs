@@ -19,7 +19,7 @@ use crate::run::Run;
 use crate::schedule::{CPU, duration, end};
 use crate::sounds::{Ears, size, sums};
 use crate::train::spread;
-use crate::work::{Cost, Task, clips_of};
+use crate::work::{Cost, Task, clips_of, learned_from};
 
 /// Clips that stand for all.
 const SAMPLE: usize = 24;
@@ -121,9 +121,10 @@ pub fn run<'a>(
         .iter()
         .map(|task| {
             let done = run.has_mark(&task.learner.name, &task.split);
-            let clips = |learned| clips_of(recipe, manifest, splits, &task.split, learned).len();
+            let learned = learned_from(task.learner, recipe, manifest, splits, &task.split);
+            let predicted = clips_of(recipe, manifest, splits, &task.split, false).len();
             let of_learner = measured.iter().find(|measured| measured.name == task.learner.name);
-            planned(task, done, clips(true), clips(false), of_learner)
+            planned(task, done, learned, predicted, of_learner)
         })
         .collect();
     let plan = Plan {
@@ -205,7 +206,7 @@ impl<'a> Sample<'a> {
         Ok(Measured {
             name: learner.name.clone(),
             arch: learner.arch.clone(),
-            parameters: learner.graph(front_end, manifest.labels.len(), manifest.train.len())?.parameter_count(),
+            parameters: learner.graph(front_end, manifest.labels.len(), counting(learner, manifest))?.parameter_count(),
             batch_size: batch_size(learner, manifest),
             seconds_per_batch: mean(|round| round.batch),
             seconds_per_save: mean(|round| round.save),
@@ -262,7 +263,7 @@ impl<'a> Sample<'a> {
             (quick, batches.clamp(2, 20) as usize)
         };
         let examples = self.examples(recipe, learner)?;
-        let labelled = examples.iter().filter(|example| example.label.is_some());
+        let labelled = examples.iter().filter(|example| example.label.is_some() && learner.counts(example.verified));
         let job = Job {
             learner: &quick,
             start: None,
@@ -323,7 +324,12 @@ impl Round {
 
 /// Clips of one step of a learner: a kernel's are all of them, of which as many are measured as take some seconds.
 fn batch_size(learner: &LearnerSettings, manifest: &Manifest) -> usize {
-    if learner.is_kernel() { manifest.train.len().clamp(2, 2_000) } else { learner.batch_size }
+    if learner.is_kernel() { counting(learner, manifest).clamp(2, 2_000) } else { learner.batch_size }
+}
+
+/// Training clips that count for something to a learner.
+fn counting(learner: &LearnerSettings, manifest: &Manifest) -> usize {
+    manifest.train.iter().filter(|item| learner.counts(item.verified)).count()
 }
 
 /// The most memory that this process ever had, in bytes; none where the system does not tell.

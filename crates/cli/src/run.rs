@@ -234,7 +234,7 @@ pub fn rows_if_there<T: DeserializeOwned>(path: &Path) -> anyhow::Result<Vec<T>>
 fn ensure_same(folder: &Path, path: &Path, text: &str) -> anyhow::Result<()> {
     anyhow::ensure!(
         earmark_files::read_to_string(path)? == text,
-        "{} is that of another run: the recipe, the data or the way they are split have changed; choose another --out, or remove {}",
+        "{} is that of another run: the recipe, the data, the way they are split or --verified-by have changed; choose another --out, or remove {}",
         path.display(),
         folder.display()
     );

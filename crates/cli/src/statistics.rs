@@ -54,9 +54,9 @@ pub fn save(run: &Run, recipe: &Recipe, heard: &[Heard]) -> anyhow::Result<()> {
 pub fn read(run: &Run, recipe: &Recipe, clips: &[ClipRow], set: &str) -> anyhow::Result<Table> {
     let (path, mark) = (run.path(TABLE), run.path(MARK));
     let anew = "the same `earmark train` writes it anew";
-    let bytes = earmark_files::read(&path)?;
+    let bytes = earmark_files::read(&path).context(anew)?;
     let expected = Mark::of(&bytes, clips, recipe)?;
-    let mark: Mark = serde_json::from_slice(&earmark_files::read(&mark)?)
+    let mark: Mark = serde_json::from_slice(&earmark_files::read(&mark).context(anew)?)
         .with_context(|| format!("{} is damaged; {anew}", mark.display()))?;
     anyhow::ensure!(mark.table == expected.table, "{} is damaged (its SHA-256 differs); {anew}", path.display());
     anyhow::ensure!(

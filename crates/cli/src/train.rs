@@ -7,7 +7,7 @@ use std::thread;
 use anyhow::Context;
 use earmark_datasets::{Heard, Item, Manifest, Splits, open, sound_files};
 use earmark_stacking::check_folds;
-use earmark_training::{LearnerSettings, check_device, set_threads};
+use earmark_training::{LearnerSettings, MOST_CLIPS, TrainingError, check_device, set_threads};
 
 use crate::args::Train;
 use crate::pretrained::Places;
@@ -16,8 +16,9 @@ use crate::recipe::Recipe;
 use crate::run::{CACHE, Run};
 use crate::schedule::{check_together, workers};
 use crate::sounds::{Ears, sums};
-use crate::work::{Cost, Task, Work, clips_of};
-use crate::{plan, pretrained, report, results, stack, statistics, verified};
+use crate::verified::Verifier;
+use crate::work::{Cost, Task, Work, learned_from};
+use crate::{plan, pretrained, report, results, stack, statistics};
 
 pub fn run(options: &Train) -> anyhow::Result<()> {
     let recipe = Recipe::read(&options.recipe)?;
@@ -28,6 +29,10 @@ pub fn run(options: &Train) -> anyhow::Result<()> {
     let mut manifest = open_data(options, &recipe)?;
     tell_passed_over(options, &manifest, &bars)?;
     let mut splits = split(&manifest, &recipe)?;
+    let verifier = options.verified_by.as_deref().map(Verifier::open).transpose()?;
+    if verifier.is_none() {
+        check_labels(&recipe, &manifest, &splits)?;
+    }
     // Every process that has a shard deals them alike: by the data as they are told, not as they can be heard.
     let mut tasks =
         dealt(all_tasks(&recipe, splits.folds, options.job.as_deref())?, options, &recipe, &manifest, &splits)?;
@@ -52,12 +57,14 @@ pub fn run(options: &Train) -> anyhow::Result<()> {
         let folds = recipe.splits(splits.folds);
         tasks.retain(|task| folds.contains(&task.split));
     }
-    if let Some(run) = &options.verified_by {
-        verified::take_over(run, &mut manifest, &sounds.sums, &bars)?;
+    if let Some(verifier) = &verifier {
+        verifier.take_over(&mut manifest, &sounds.sums, &bars)?;
     }
+    check_labels(&recipe, &manifest, &splits)?;
     tell_copies(&splits, &sounds.sums, &bars);
     let run = Run::begin(&options.out, &recipe, &manifest, &splits, &sounds.sums)?;
     report::remember(&run, options, &cache)?;
+    verifier.map(|verifier| verifier.remember(&run)).transpose()?;
     pretrained::write(&options.out, &origins)?;
     statistics::save(&run, &recipe, &sounds.clips)?;
 
@@ -120,17 +127,33 @@ fn tell_passed_over(options: &Train, manifest: &Manifest, bars: &Bars) -> anyhow
     Ok(())
 }
 
-/// The folds that the data bring; without any, drawn ones. Checked for what level 2 will ask of them.
+/// The folds that the data bring; without any, drawn ones.
 fn split(manifest: &Manifest, recipe: &Recipe) -> anyhow::Result<Splits> {
     let (folds, seed) = (recipe.data.folds, recipe.seed);
-    let splits =
-        if are_drawn(manifest) { Splits::stratified(manifest, folds, seed)? } else { Splits::given(manifest)? };
+    Ok(if are_drawn(manifest) { Splits::stratified(manifest, folds, seed)? } else { Splits::given(manifest)? })
+}
+
+/// Whether the labels, and how much they count, are enough for level 2 and for kernels: told before anything is heard or
+/// trained.
+fn check_labels(recipe: &Recipe, manifest: &Manifest, splits: &Splits) -> anyhow::Result<()> {
     let truth: Vec<usize> = manifest.train.iter().filter_map(|item| item.label).collect();
     let verified: Vec<bool> = manifest.train.iter().map(|item| item.verified).collect();
     let weights = recipe.stack.weights(&verified);
     check_folds(&truth, &splits.of, &weights, &manifest.labels, &recipe.stack)
         .context("level 2 could not learn from these clips")?;
-    Ok(splits)
+    for learner in &recipe.learners {
+        for split in recipe.splits(splits.folds) {
+            let clips = learned_from(learner, recipe, manifest, splits, &split);
+            let why =
+                if learner.unverified_weight > 0.0 { "" } else { ": unverified_weight = 0 leaves out the others" };
+            anyhow::ensure!(clips >= 2, "learner {}: {split} has {clips} clips to learn from{why}", learner.name);
+            if learner.is_kernel() && clips > MOST_CLIPS {
+                let error = TrainingError::TooManyClips { clips, most: MOST_CLIPS };
+                return Err(error).with_context(|| format!("learner {}", learner.name));
+            }
+        }
+    }
+    Ok(())
 }
 
 fn are_drawn(manifest: &Manifest) -> bool {
@@ -206,7 +229,7 @@ fn dealt<'a>(
 ) -> anyhow::Result<Vec<Task<'a>>> {
     let Some(shard) = options.shard else { return Ok(tasks) };
     let learn = |task: &Task| -> anyhow::Result<u64> {
-        let clips = clips_of(recipe, manifest, splits, &task.split, true).len();
+        let clips = learned_from(task.learner, recipe, manifest, splits, &task.split);
         Ok(Cost::of(recipe, task.learner, clips, 0)?.learn)
     };
     let costs = tasks.iter().map(learn).collect::<anyhow::Result<Vec<_>>>()?;

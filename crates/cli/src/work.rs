@@ -84,6 +84,18 @@ pub fn clips_of(recipe: &Recipe, manifest: &Manifest, splits: &Splits, split: &s
     (0..train).filter(in_train).chain(train..train + tests).collect()
 }
 
+/// How many clips a learner learns from in a split: without those that count for nothing to it.
+pub fn learned_from(
+    learner: &LearnerSettings,
+    recipe: &Recipe,
+    manifest: &Manifest,
+    splits: &Splits,
+    split: &str,
+) -> usize {
+    let clips = clips_of(recipe, manifest, splits, split, true);
+    clips.into_iter().filter(|&clip| learner.counts(manifest.train[clip].verified)).count()
+}
+
 /// All that the jobs of a run share.
 pub struct Work<'a> {
     pub recipe: &'a Recipe,
@@ -274,7 +286,7 @@ impl<'a> Work<'a> {
 
     fn cost(&self, task: &Task<'a>) -> anyhow::Result<Cost> {
         let windowing = task.learner.windowing(self.recipe.front_end(&task.learner.name)?);
-        let clips = self.examples(task.learner, &task.split, true)?.len();
+        let clips = learned_from(task.learner, self.recipe, self.manifest, self.splits, &task.split);
         let predict = self.examples(task.learner, &task.split, false)?;
         let windows = predict.iter().map(|example| windowing.starts(example.features).len()).sum();
         Cost::of(self.recipe, task.learner, clips, windows)

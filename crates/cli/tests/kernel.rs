@@ -67,6 +67,15 @@ fn unverified_clips_can_be_left_out() {
     let weights = Weights::from_safetensors(&place.read("run/jobs/k/full/weights.safetensors")).unwrap();
     assert_eq!(earmark_nets::kernel::centres(&weights), Some(verified));
     assert!(verified > 10 && verified < 60, "{verified}");
+    let plan = place.run(&format!("{TRAIN} --job k/full --plan --json")).done().json();
+    assert_eq!(plan["jobs"][0]["clips"], verified, "{plan}");
+    // Where nothing is verified, nothing is left.
+    let none: Vec<String> = place.text("data/train.csv").lines().map(|line| line.replace(",1", ",0")).collect();
+    place.write("data/train.csv", none.join("\n") + "\n");
+    for plan in ["", " --plan"] {
+        let told = "learner k: fold0 has 0 clips to learn from: unverified_weight = 0 leaves out the others";
+        place.run(&format!("{} --out other{plan}", TRAIN.replace(" --out run", ""))).failed(&[told]);
+    }
 }
 
 /// Of two learners with features of their own, the one job of a shard needs one.
@@ -87,7 +96,11 @@ fn what_does_not_fit_is_told() {
     place.run(SYNTH).done();
     let network = |from: &str, to: &str| recipe("").replacen(from, to, 1);
     let cases = [
-        (recipe("epochs = 3"), "learner k: epochs = 3 is out of range: left out: a kernel learns at once"),
+        (recipe("epochs = 3"), "learner k: epochs = 3 must be left out: a kernel learns at once"),
+        (recipe("mixup = 3.0"), "learner k: mixup = 3.0 must be left out"),
+        (recipe("checkpoint = \"best\""), "learner k: checkpoint = \"best\" must be left out"),
+        (recipe("crop_seconds = nan"), "learner k: crop_seconds = null must be left out"),
+        (recipe("").replace("\"kernel\"", "\"Kernel\""), "Kernel"),
         (recipe("kernel = { ridge = 0.0 }"), "learner k: kernel.ridge = 0 is out of range"),
         (recipe("kernel = { rigde = 0.1 }"), "rigde"),
         (recipe("pretrained = \"imagenet\""), "learner k: pretrained"),

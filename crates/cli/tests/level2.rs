@@ -270,6 +270,9 @@ fn another_run_verifies_labels() {
         (agreed, doubted) = (agreed + usize::from(!before && agrees), doubted + usize::from(!before && !agrees));
     }
     assert!(agreed > 0 && doubted > 0, "{agreed} {doubted}");
+    let noted = place.json("again/verified.json");
+    assert_eq!(noted["out_of_fold_sha256"], sha256(&place.read("run/level2/oof.csv")), "{noted}");
+    assert!(noted["run"].as_str().unwrap().ends_with("level2-verified/run"), "{noted}");
     assert!(told.contains(&format!("verified by run: {agreed} labels; {doubted} stay unverified")), "{told}");
     // Without it, or by what is no run, it is another run.
     place.run(&again).failed(&["again/splits.csv is that of another run"]);

@@ -46,6 +46,34 @@ pub enum TrainingError {
         /// Whether its features are a summary.
         is_summary: bool,
     },
+    /// A setting of which a kernel machine has no use.
+    #[error("learner {learner}: {key} = {value} must be left out: a kernel learns at once, from whole clips")]
+    Useless {
+        /// The learner's name.
+        learner: String,
+        /// The key in the recipe.
+        key: String,
+        /// Its value.
+        value: String,
+    },
+    /// A kernel machine's table of nearness does not fit into memory.
+    #[error("the memory of {device} is used up by a kernel of {clips} clips, which needs {:.1} GB: run fewer jobs at once, or take a network. libtorch: {reason}", *bytes as f64 / 1e9)]
+    KernelMemory {
+        /// Where it was to be.
+        device: String,
+        /// The clips to learn from.
+        clips: usize,
+        /// What their tables take.
+        bytes: u64,
+        /// What libtorch said.
+        reason: String,
+    },
+    /// A kernel machine's equations cannot be solved.
+    #[error("the equations of the kernel cannot be solved: a larger kernel.ridge may help. libtorch: {reason}")]
+    Unsolvable {
+        /// What libtorch said.
+        reason: String,
+    },
     /// More clips than a kernel machine can learn from.
     #[error("{clips} clips are more than the {most} that a kernel can learn from; take a network")]
     TooManyClips {

@@ -107,6 +107,7 @@ impl Job<'_> {
     /// said so.
     pub fn run(&self, report: &mut Report) -> Result<Outcome, TrainingError> {
         self.attempt(report).map_err(|error| match error {
+            TrainingError::Torch(text) if self.learner.is_kernel() => self.kernel_failed(&text),
             TrainingError::Torch(text) if memory::is_used_up(&text) => self.out_of_memory(&text),
             error => error,
         })
@@ -178,8 +179,8 @@ impl Job<'_> {
 
     fn demand(&self) -> Option<Demand> {
         if self.learner.is_kernel() {
-            let clips = self.counting().count() as u64;
-            return Some(Demand { fixed: 3 * 8 * clips * clips, per_crop: 0 });
+            let fixed = kernel::bytes(self.counting().count(), self.front_end.shape().0);
+            return Some(Demand { fixed, per_crop: 0 });
         }
         let graph = self.graph().ok()?;
         let (channels, bins) = self.front_end.shape();
@@ -267,7 +268,7 @@ impl Job<'_> {
 
     /// The clips to learn from that count for something.
     pub(crate) fn counting(&self) -> impl Iterator<Item = &Example<'_>> {
-        self.train.iter().filter(|clip| clip.verified || self.learner.unverified_weight > 0.0)
+        self.train.iter().filter(|clip| self.learner.counts(clip.verified))
     }
 
     fn train(

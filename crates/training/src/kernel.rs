@@ -1,5 +1,6 @@
 //! Kernel ridge regression on features of whole clips: learned at once, by solving a system of equations.
 
+use std::ops::ControlFlow;
 use std::time::Instant;
 
 use earmark_datasets::Example;
@@ -9,11 +10,12 @@ use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
 
 use crate::checkpoint::{self, Epoch, State};
+use crate::memory;
 use crate::network::{array, nearness, values};
 use crate::{Job, Learning, Progress, Report, TrainingError};
 
 /// Clips that one kernel machine learns from at most: their table of nearness, in 64 bits, is there three times.
-const MOST: usize = 30_000;
+pub const MOST_CLIPS: usize = 30_000;
 
 /// How a kernel machine learns.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -50,7 +52,27 @@ pub(crate) fn scaling(clips: &[Example], settings: &Kernels) -> Scaling {
     Scaling { mean, deviation }
 }
 
+/// Bytes that a machine of so many clips and features takes while it learns.
+pub(crate) fn bytes(clips: usize, features: usize) -> u64 {
+    let (clips, features) = (clips as u64, features as u64);
+    8 * (3 * clips * clips + 2 * clips * features)
+}
+
 impl Job<'_> {
+    /// What libtorch's words about a kernel mean.
+    pub(crate) fn kernel_failed(&self, text: &str) -> TrainingError {
+        let (clips, reason) = (self.counting().count(), memory::said(text).to_owned());
+        if memory::is_used_up(text) || text.contains("can't allocate memory") {
+            let bytes = bytes(clips, self.front_end.shape().0);
+            return TrainingError::KernelMemory { device: self.device.to_owned(), clips, bytes, reason };
+        }
+        if text.contains("linalg.cholesky") {
+            TrainingError::Unsolvable { reason }
+        } else {
+            TrainingError::Torch(text.to_owned())
+        }
+    }
+
     /// Learns at once, and records it as an epoch whose loss and accuracy are those of each clip left out.
     pub(crate) fn fit(
         &self,
@@ -71,11 +93,15 @@ impl Job<'_> {
             labels.extend(clip.label);
             counts.push(if clip.verified { 1.0 } else { self.learner.unverified_weight });
         }
-        let fitted = fit(&rows, &labels, &counts, self.labels.len(), &self.learner.kernels(), device)?;
+        let go_on = &mut || match report(Progress::Learning(begun)) {
+            ControlFlow::Break(()) => Err(TrainingError::Stopped),
+            ControlFlow::Continue(()) => Ok(()),
+        };
+        let fitted = fit(&rows, &labels, &counts, self.labels.len(), &self.learner.kernels(), device, go_on)?;
         let Fitted { weights, loss, accuracy } = fitted;
         let seconds = start.elapsed().as_secs_f64();
         if !weights.is_finite() {
-            return Err(TrainingError::DivergedWeights { epoch: 1 });
+            return Err(TrainingError::Unsolvable { reason: "its solution is not finite".to_owned() });
         }
         state.weights = weights;
         let epoch = Epoch { epoch: 1, learning_rate: 0.0, loss, accuracy, held_out_accuracy: None, seconds };
@@ -95,7 +121,7 @@ impl Job<'_> {
 /// from the inverse of the regularised kernel, so nothing is learned more than once.
 ///
 /// # Shape
-/// `rows`: row-major; `labels`: below `classes`; `counts`: how much each row counts, above 0.
+/// `rows`: row-major; `labels`: below `classes`; `counts`: how much each row counts, above 0. `go_on` is asked between the steps.
 fn fit(
     rows: &[f32],
     labels: &[usize],
@@ -103,10 +129,11 @@ fn fit(
     classes: usize,
     settings: &Kernels,
     device: Device,
+    go_on: &mut dyn FnMut() -> Result<(), TrainingError>,
 ) -> Result<Fitted, TrainingError> {
     let clips = labels.len();
-    if clips > MOST {
-        return Err(TrainingError::TooManyClips { clips, most: MOST });
+    if clips > MOST_CLIPS {
+        return Err(TrainingError::TooManyClips { clips, most: MOST_CLIPS });
     }
     let on_device = |values: &[f32], shape: [i64; 2]| -> Result<Tensor, TrainingError> {
         Ok(Tensor::f_from_slice(values)?.f_reshape(shape)?.f_to_device(device)?.f_to_kind(Kind::Double)?)
@@ -122,8 +149,15 @@ fn fit(
     let shares = shares.f_div(&counts.f_sum(Kind::Double)?)?;
 
     let ridge = counts.f_reciprocal()?.f_mul_scalar(settings.ridge)?.f_squeeze_dim(1)?;
-    let regularised = nearness(&x, &x)?.f_add(&ridge.f_diag(0)?)?;
-    let inverse = regularised.f_linalg_cholesky(false)?.f_cholesky_inverse(false)?;
+    let regularised = nearness(&x, &x)?;
+    let _ = regularised.f_diagonal(0, 0, 1)?.f_add_(&ridge)?;
+    go_on()?;
+    let triangle = regularised.f_linalg_cholesky(false)?;
+    drop(regularised);
+    go_on()?;
+    let inverse = triangle.f_cholesky_inverse(false)?;
+    drop(triangle);
+    go_on()?;
     let coefficients = inverse.f_matmul(&truth.f_sub(&shares)?)?;
     let off = coefficients.f_div(&inverse.f_diagonal(0, 0, 1)?.f_unsqueeze(1)?)?;
     let judged = truth.f_sub(&off)?;
@@ -198,7 +232,8 @@ mod tests {
                 let stretch = (features as f64 / settings.gamma).sqrt();
                 numbers(&case[key]).into_iter().map(|value| (value / stretch) as f32).collect::<Vec<f32>>()
             });
-            let fitted = fit(&rows, &labels, &single("counts"), classes, &settings, Device::Cpu).unwrap();
+            let fitted =
+                fit(&rows, &labels, &single("counts"), classes, &settings, Device::Cpu, &mut || Ok(())).unwrap();
             let [loss, accuracy] = ["loss", "accuracy"].map(|key| case[key].as_f64().unwrap());
             assert!((fitted.loss - loss).abs() < 1e-6 && (fitted.accuracy - accuracy).abs() < 1e-9, "{fitted:?}");
             let features = rows.len() / labels.len();

@@ -27,7 +27,7 @@ pub use device::check_device;
 pub use earmark_datasets::Example;
 pub use error::TrainingError;
 pub use job::{Job, Learning, Outcome, Progress, Report};
-pub use kernel::Kernels;
+pub use kernel::{Kernels, MOST_CLIPS};
 pub use network::{Arithmetic, Gradients, evaluate, gradients, initial_weights, set_threads};
 pub use optimizer::Method;
 pub use settings::{Keep, LearnerSettings, Normalization, Precision, Prediction};

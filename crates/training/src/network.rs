@@ -163,8 +163,12 @@ impl<'a> Network<'a> {
 /// `exp(-|x - centre|^2)` of each row of `x`, `[rows, features]`, and each of `centres`, `[centres, features]`.
 pub(crate) fn nearness(x: &Tensor, centres: &Tensor) -> Result<Tensor, TrainingError> {
     let squares = |of: &Tensor| of.f_square()?.f_sum_dim_intlist([1i64].as_slice(), true, of.kind());
-    let products = x.f_matmul(&centres.f_tr()?)?.f_mul_scalar(2.0)?;
-    Ok(products.f_sub(&squares(centres)?.f_tr()?)?.f_sub(&squares(x)?)?.f_exp()?)
+    // In place: of many clips it is a large table.
+    let mut near = x.f_matmul(&centres.f_tr()?)?;
+    let _ = near.f_mul_scalar_(2.0)?;
+    let _ = near.f_sub_(&squares(centres)?.f_tr()?)?;
+    let _ = near.f_sub_(&squares(x)?)?;
+    Ok(near.f_exp_()?)
 }
 
 /// Logits of a graph by libtorch, in `f32` on the CPU: the reference that tests hold the other interpreters against.

@@ -213,6 +213,7 @@ impl LearnerSettings {
         if self.is_kernel() {
             return self.validate_kernel();
         }
+        self.variant()?;
         let is_length = |seconds: f64| seconds > 0.0 && seconds <= 60.0;
         let is_part = |value: f64| (0.0..1.0).contains(&value);
         let (crop, hop) = (self.crop_seconds, self.prediction.hop_seconds);
@@ -224,9 +225,14 @@ impl LearnerSettings {
             check((0.0..=1000.0).contains(&self.mixup), "mixup", self.mixup, "0 (no mixup) to 1000"),
             check(is_part(self.label_smoothing.into()), "label_smoothing", self.label_smoothing, "0 to below 1"),
             check(is_share(self.unverified_weight), "unverified_weight", self.unverified_weight, "0 to 1"),
-            check((1..=100_000).contains(&self.epochs), "epochs", self.epochs, "1 to 100000"),
-            check((2..=65_536).contains(&self.batch_size), "batch_size", self.batch_size, "2 to 65536"),
-            check(rate > 0.0 && rate <= 100.0, "learning_rate", rate, "above 0, at most 100"),
+            check((1..=100_000).contains(&self.epochs), "epochs", self.epochs, "1 to 100000; a network must be told"),
+            check(
+                (2..=65_536).contains(&self.batch_size),
+                "batch_size",
+                self.batch_size,
+                "2 to 65536; a network must be told",
+            ),
+            check(rate > 0.0 && rate <= 100.0, "learning_rate", rate, "above 0, at most 100; a network must be told"),
             check(self.warmup_epochs < self.epochs, "warmup_epochs", self.warmup_epochs, "fewer than epochs"),
             check(self.kernel.is_none(), "kernel", "{ ... }", "none but for arch = \"kernel\""),
             check(is_part(self.momentum), "momentum", self.momentum, "0 to below 1"),
@@ -247,6 +253,11 @@ impl LearnerSettings {
         if self.is_kernel() { 1 } else { self.epochs }
     }
 
+    /// Whether it learns from a clip whose label is verified, or is not.
+    pub fn counts(&self, verified: bool) -> bool {
+        verified || self.unverified_weight > 0.0
+    }
+
     /// How a kernel machine learns.
     pub fn kernels(&self) -> Kernels {
         self.kernel.unwrap_or_default()
@@ -256,18 +267,30 @@ impl LearnerSettings {
         let Kernels { ridge, gamma } = self.kernels();
         let is_weight = |value: f64| (1e-6..=1e6).contains(&value);
         let weight = self.unverified_weight;
-        let none = "left out: a kernel learns at once";
         let checks = [
             self.name_check(),
-            check(self.epochs == 0, "epochs", self.epochs, none),
-            check(self.batch_size == 0, "batch_size", self.batch_size, none),
-            check(self.learning_rate == 0.0, "learning_rate", self.learning_rate, none),
-            check(self.pretrained.is_none(), "pretrained", "...", "left out: a kernel starts from nothing"),
             check(is_share(weight), "unverified_weight", weight, "0 to 1"),
             check(is_weight(ridge), "kernel.ridge", ridge, "1e-6 to 1e6"),
             check(is_weight(gamma), "kernel.gamma", gamma, "1e-6 to 1e6"),
         ];
-        self.first_fault(checks.into_iter())
+        self.first_fault(checks.into_iter())?;
+        match self.beyond_a_kernel() {
+            Some((key, value)) => Err(TrainingError::Useless { learner: self.name.clone(), key, value }),
+            None => Ok(()),
+        }
+    }
+
+    /// The first setting that says something and of which a kernel machine has no use, and its value.
+    fn beyond_a_kernel(&self) -> Option<(String, String)> {
+        const USED: [&str; 5] = ["name", "arch", "features", "unverified_weight", "kernel"];
+        let plain = serde_json::json!({ "name": self.name, "arch": self.arch, "features": self.features });
+        let plain: Self = serde_json::from_value(plain).ok()?;
+        let written = |settings: &Self| serde_json::to_value(settings).ok()?.as_object().cloned();
+        let plain = written(&plain)?;
+        let other = |(key, value): &(String, serde_json::Value)| {
+            !USED.contains(&key.as_str()) && plain.get(key).unwrap_or(&serde_json::Value::Null) != value
+        };
+        written(self)?.into_iter().find(other).map(|(key, value)| (key, value.to_string()))
     }
 
     fn name_check(&self) -> Check {

@@ -62,13 +62,17 @@ impl<'a> Part<'a> {
 
     /// Bytes that its stream keeps until the clip's end, for each second of the clip.
     pub(super) fn kept(&self) -> f64 {
+        if let Part::Features(FrontEnd::Summary { mel, n_mfcc }, _) = self {
+            // Its bands, and all its rows in 64 bits, some of them twice.
+            let bytes = 4 * mel.n_mels + 16 * (mel.n_mels + n_mfcc);
+            return bytes as f64 * f64::from(mel.sr) / mel.hop_length as f64;
+        }
         let (mel, waits): (&MelSettings, bool) = match self {
             Part::Features(FrontEnd::LogMel { mel, deltas, delta } | FrontEnd::Mfcc { mel, deltas, delta, .. }, _) => {
                 (mel, *deltas && delta.wraps())
             }
-            Part::Features(FrontEnd::Summary { mel, .. }, _) => (mel, true),
             Part::Statistics(settings, _) => (&settings.mel, false),
-            Part::Features(FrontEnd::Wave { .. }, _) => return 0.0,
+            Part::Features(FrontEnd::Wave { .. } | FrontEnd::Summary { .. }, _) => return 0.0,
         };
         if !mel.needs_greatest() && !waits {
             return 0.0;
@@ -111,7 +115,7 @@ mod tests {
             (logmel(&flat, false, &wrap), 0.0),
             (logmel(&flat, true, &fir), 0.0),
             (mfcc, 4_000.0),
-            (FrontEnd::Summary { n_mfcc: 4, mel: flat.clone() }, 4_000.0),
+            (FrontEnd::Summary { n_mfcc: 4, mel: flat.clone() }, 26_400.0),
             (FrontEnd::wave(), 0.0),
         ];
         for (front_end, kept) in cases {
