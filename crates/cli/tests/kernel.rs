@@ -40,6 +40,10 @@ fn a_kernel_learns_at_once_and_tags_as_it_was_judged() {
     let full = jobs.as_array().unwrap().iter().find(|job| job["learner"] == "k" && job["split"] == "full").unwrap();
     assert_eq!(full["parameters"], parameters(&place, 60), "{full}");
 
+    let page = place.text("run/report.html");
+    assert!(page.contains("A kernel learns at once and has no curve"));
+    assert!(place.path("run/report/curves-a.svg").exists() && !place.path("run/report/curves-k.svg").exists());
+
     let before = place.tree("run/jobs");
     place.run(TRAIN).done();
     assert_eq!(place.tree("run/jobs"), before);

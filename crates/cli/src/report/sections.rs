@@ -1,6 +1,7 @@
 //! The sections of a report, in their order. Each says what is missing where it would have stood.
 
 use earmark_stacking::{Differences, Interval};
+use earmark_training::LearnerSettings;
 
 use super::material::{JobState, Material};
 use super::page::{Cell, Page};
@@ -179,7 +180,13 @@ fn curves(page: &mut Page, material: &Material) {
         "Training accuracy is of random crops, mixed where the recipe mixes, so it may stay below that of whole \
          clips.",
     );
-    for learner in &material.recipe.learners {
+    if material.recipe.learners.iter().any(LearnerSettings::is_kernel) {
+        page.paragraph(
+            "A kernel learns at once and has no curve; its loss and accuracy in the table are those of each clip judged \
+             by all others that it learned from.",
+        );
+    }
+    for learner in material.recipe.learners.iter().filter(|learner| !learner.is_kernel()) {
         let of_learner = || material.jobs.iter().filter(|job| job.learner == learner.name);
         let jobs: Vec<&JobState> = of_learner().filter(|job| !job.history.is_empty()).collect();
         if jobs.is_empty() {
@@ -218,7 +225,7 @@ fn curves(page: &mut Page, material: &Material) {
 
 fn recipe(page: &mut Page, material: &Material) {
     page.section("Recipe");
-    let row = |learner: &earmark_training::LearnerSettings| {
+    let row = |learner: &LearnerSettings| {
         let start = material.origins.get(&learner.name).map_or("random".to_owned(), |origin| {
             format!("{} ({})", origin.source, origin.licence.as_deref().unwrap_or("licence unknown"))
         });
