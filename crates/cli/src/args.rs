@@ -240,6 +240,8 @@ impl LimitOptions {
 #[derive(Debug, Subcommand)]
 pub enum Nets {
     /// Name, family, input, parameters, FLOPs and published weights of every network
+    ///
+    /// A recipe's `arch` can also be `kernel`, kernel ridge regression on the summary of a clip: no network, and not listed.
     List {
         /// One JSON value on stdout
         #[arg(long)]

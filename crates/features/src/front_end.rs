@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::settings::check;
+use crate::settings::{check, check_coefficients};
 use crate::{DeltaSettings, Extractor, FeatureError, MelSettings, summary};
 
 /// The kind of features and their settings. In TOML or JSON: a `kind` and the settings beside it.
@@ -206,11 +206,11 @@ impl FrontEnd {
             FrontEnd::Mfcc { n_mfcc, mel, delta, .. } => {
                 mel.validate()?;
                 delta.validate()?;
-                check("n_mfcc", n_mfcc, (1..=mel.n_mels).contains(n_mfcc), "1 to n_mels")
+                check_coefficients(*n_mfcc, mel)
             }
             FrontEnd::Summary { n_mfcc, mel } => {
                 mel.validate()?;
-                check("n_mfcc", n_mfcc, (1..=mel.n_mels).contains(n_mfcc), "1 to n_mels")
+                check_coefficients(*n_mfcc, mel)
             }
             FrontEnd::Wave { sr, channels } => {
                 check("sr", sr, (1_000..=768_000).contains(sr), "1,000 to 768,000 Hz")?;

@@ -224,6 +224,13 @@ impl MelSettings {
     }
 }
 
+/// An error unless the mel bands have as many coefficients. Its default is no setting that a person wrote, so the error says
+/// where the limit comes from.
+pub(crate) fn check_coefficients(n_mfcc: usize, mel: &MelSettings) -> Result<(), FeatureError> {
+    let allowed = format!("1 to n_mels, which is {}", mel.n_mels);
+    check("n_mfcc", n_mfcc, (1..=mel.n_mels).contains(&n_mfcc), &allowed)
+}
+
 /// An error that names the key, unless the value is in its range.
 pub(crate) fn check(
     key: &'static str,
@@ -235,4 +242,19 @@ pub(crate) fn check(
         return Ok(());
     }
     Err(FeatureError::Setting { key, value: value.to_string(), allowed: range.to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn coefficients_are_no_more_than_bands() {
+        let mel = MelSettings { n_mels: 40, ..MelSettings::default() };
+        assert!(check_coefficients(1, &mel).is_ok() && check_coefficients(40, &mel).is_ok());
+        for wrong in [0, 41] {
+            let told = check_coefficients(wrong, &mel).unwrap_err().to_string();
+            assert_eq!(told, format!("the front end's `n_mfcc` is {wrong}, allowed is 1 to n_mels, which is 40"));
+        }
+    }
 }

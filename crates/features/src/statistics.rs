@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::front_end::{mfcc_bands, mfcc_coefficients};
 use crate::moments::{Described, Moments};
 use crate::powers::Powers;
-use crate::settings::check;
+use crate::settings::{check, check_coefficients};
 use crate::spectrogram::Spectrogram;
 use crate::{FeatureError, MelSettings};
 
@@ -155,7 +155,7 @@ impl MfccStatistics {
     /// [`FeatureError::Setting`] names the first setting that is not, and what is allowed.
     pub fn validate(&self) -> Result<(), FeatureError> {
         self.mel.validate()?;
-        check("n_mfcc", self.n_mfcc, (1..=self.mel.n_mels).contains(&self.n_mfcc), "1 to n_mels")?;
+        check_coefficients(self.n_mfcc, &self.mel)?;
         let set = self.set.statistics();
         let once = !set.is_empty() && set.iter().enumerate().all(|(at, statistic)| !set[..at].contains(statistic));
         let names: Vec<&str> = set.iter().map(|statistic| statistic.name()).collect();
