@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Context;
+use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use earmark_audio::Limits;
 use earmark_datasets::{Columns, OpenOptions};
@@ -146,6 +147,11 @@ pub struct Reading {
     /// Only the table's rows with this value: `esc10=True` makes ESC-10 out of ESC-50
     #[arg(long = "where", value_name = "COLUMN=VALUE", value_parser = column_and_value)]
     pub rows_where: Option<(String, String)>,
+}
+
+/// Numbers of threads: more of them would take long to start, and then wait.
+fn threads() -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(..=1024)
 }
 
 fn column_and_value(text: &str) -> Result<(String, String), String> {
@@ -320,7 +326,7 @@ pub struct Train {
     #[arg(long, value_name = "N", env = "EARMARK_JOBS")]
     pub jobs: Option<usize>,
     /// Threads of all jobs together; by default one per core
-    #[arg(long, value_name = "N", env = "EARMARK_THREADS")]
+    #[arg(long, value_name = "N", env = "EARMARK_THREADS", value_parser = threads())]
     pub threads: Option<usize>,
     /// No progress bars
     #[arg(long, env = "EARMARK_NO_PROGRESS")]
@@ -411,7 +417,7 @@ pub struct Tag {
     #[arg(long)]
     pub csv: bool,
     /// Threads per file; by default all cores
-    #[arg(long, default_value_t = 0, value_name = "N", env = "EARMARK_THREADS")]
+    #[arg(long, default_value_t = 0, value_name = "N", env = "EARMARK_THREADS", value_parser = threads())]
     pub threads: usize,
     #[command(flatten)]
     pub limits: LimitOptions,

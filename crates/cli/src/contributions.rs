@@ -8,6 +8,9 @@ use rayon::prelude::*;
 
 use crate::gather::Level1;
 
+/// The row of `level2/without.csv` that leaves out nobody.
+pub const ALL_LEARNERS: &str = "-";
+
 /// The importance of each column to the stack that learned from all training clips; none for a mean. Logistic
 /// regression has no splits to count, so that `weight` and `cover` are empty.
 pub fn importance(stack: &Stack, features: &Features) -> anyhow::Result<Option<Vec<u8>>> {
@@ -21,7 +24,7 @@ pub fn importance(stack: &Stack, features: &Features) -> anyhow::Result<Option<V
     Ok(Some(csv.into_inner().context("cannot write CSV")?))
 }
 
-/// The scores, out of fold, of the stack (`-`), and of one made anew without each learner and without the statistics.
+/// The scores, out of fold, of the stack ([`ALL_LEARNERS`]), and of one made anew without each learner and without the statistics.
 pub fn without(
     level1: &Level1,
     rows: &TrainingRows<'_>,
@@ -35,7 +38,7 @@ pub fn without(
         let numbers = [scores.map3, scores.accuracy, scores.macro_average_precision].map(|value| value.to_string());
         csv.write_record(std::iter::once(name).chain(numbers.iter().map(String::as_str)))
     };
-    row("-", score(rows.classes, rows.truth, stacked)?)?;
+    row(ALL_LEARNERS, score(rows.classes, rows.truth, stacked)?)?;
     let statistics = kinds.contains(&FeatureKind::MfccStatistics).then_some(STATISTICS);
     let sources: Vec<&str> = level1.learners.iter().map(|(name, _)| name.as_str()).chain(statistics).collect();
     let judged = |source: &&str| -> anyhow::Result<Option<Scores>> {

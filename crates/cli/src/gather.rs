@@ -128,6 +128,13 @@ fn of_job(
         labels_txt.display()
     );
     let wanted = || format!("{} does not fit {}", path.display(), splits_csv.display());
+    anyhow::ensure!(
+        tests.is_empty() || table.names().len() > held_out.len(),
+        "{} has no test clips: the job was trained with another test_from in {}; put back what was there, or remove the \
+         job and train it anew",
+        path.display(),
+        run.path("recipe.toml").display()
+    );
     let (rows, expected) = (table.names().len(), held_out.len() + tests.len());
     let of_fold = table.reordered(&held_out).with_context(wanted)?;
     anyhow::ensure!(rows <= expected, "{}: it has {rows} clips instead of {expected}", wanted());

@@ -1,6 +1,7 @@
 //! `earmark train --plan`: the jobs and what each will take, from a few batches of each learner, as many at once as the
 //! jobs will be, on some of the clips. Its files are in a temporary folder.
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::thread;
@@ -357,7 +358,9 @@ fn text(plan: &Plan) -> String {
     }
     let left = plan.jobs.iter().filter(|job| !job.done).count();
     let memory = plan.memory_bytes.map_or(String::new(), |bytes| format!(", at most {}", size(bytes)));
-    let (count, devices) = (plan.devices.len(), plan.devices.join(", "));
+    let count = plan.devices.len();
+    let devices = plan.devices.iter().map(String::as_str).collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>();
+    let devices = devices.join(", ");
     let threads = plan.threads_each;
     format!(
         "{}\nfeatures: {}, {}, but for those that the cache has\njobs: {left} to do, {count} at once on {devices} with {threads} threads each: {}{memory}\n",

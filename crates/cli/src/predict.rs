@@ -11,6 +11,10 @@ use crate::systems;
 pub const MOST_LABELS: usize = 3;
 
 pub fn run(options: &Predict) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        options.out != options.probabilities,
+        "--out and --probabilities are the same file; they are two tables"
+    );
     let folder = options.run.display();
     let tables = systems::tables(&Run::open(&options.run)?, "test")?;
     let Some((_, table)) = tables.iter().find(|(name, _)| *name == options.system) else {

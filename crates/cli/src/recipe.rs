@@ -12,8 +12,17 @@ use earmark_training::LearnerSettings;
 use regex::Regex;
 use serde::{Deserialize, Serialize};
 
+use crate::contributions::ALL_LEARNERS;
 use crate::run::FULL;
+use crate::systems::STACK;
 use crate::{pretrained, settings};
+
+/// Names that tables and options give to something else than a learner.
+const TAKEN: [(&str, &str); 3] = [
+    (STATISTICS, "the statistics"),
+    (STACK, "level 2"),
+    (ALL_LEARNERS, "the stack of all learners in level2/without.csv"),
+];
 
 /// A recipe, all settings of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -141,10 +150,9 @@ impl Recipe {
         let mut names = BTreeSet::new();
         for learner in &self.learners {
             learner.validate()?;
-            anyhow::ensure!(
-                learner.name != STATISTICS,
-                "no learner can be named {STATISTICS}, which names the statistics"
-            );
+            if let Some((name, what)) = TAKEN.iter().find(|(name, _)| *name == learner.name) {
+                anyhow::bail!("no learner can be named {name}, which names {what}");
+            }
             anyhow::ensure!(names.insert(&learner.name), "two learners are named {:?}", learner.name);
             let known = || self.features.keys().cloned().collect::<Vec<_>>().join(", ");
             anyhow::ensure!(
@@ -238,6 +246,8 @@ mod tests {
             (format!("{GOOD}\n[stack]\nfeatures = []"), "setting `features` is []"),
             (format!("{GOOD}\n[stack]\ntest_from = \"fold0\""), "expected `full` or `folds`"),
             (GOOD.replace("name = \"a\"", "name = \"mfcc_statistics\""), "names the statistics"),
+            (GOOD.replace("name = \"a\"", "name = \"stack\""), "no learner can be named stack, which names level 2"),
+            (GOOD.replace("name = \"a\"", "name = \"-\""), "which names the stack of all learners"),
             (format!("{GOOD}\n[data]\nfolds = 1"), "data.folds = 1"),
             (format!("{GOOD}{}", &GOOD[GOOD.find("[[").unwrap()..]), "two learners are named \"a\""),
             ("[features]".to_owned(), "learners"),

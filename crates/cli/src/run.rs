@@ -13,7 +13,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::recipe::Recipe;
 
+mod level2;
 mod marks;
+mod origin;
 
 /// The split that learns from all training clips.
 pub const FULL: &str = "full";
@@ -73,16 +75,21 @@ impl Held {
 }
 
 impl Run {
-    /// Whether a run of this recipe may begin or go on in `folder`. Told at the start: until the first file is written,
+    /// Whether a run in `folder`, if there is one, is of this recipe. Told at the start: until the first file is written,
     /// all clips are heard, and that takes its time.
     ///
     /// # Errors
-    /// The folder cannot be written to, or holds a run of another recipe.
-    pub fn check_place(folder: &Path, recipe: &Recipe) -> anyhow::Result<()> {
+    /// It is one of another recipe.
+    pub fn check_recipe(folder: &Path, recipe: &Recipe) -> anyhow::Result<()> {
         let path = folder.join("recipe.toml");
-        if path.exists() {
-            ensure_same(folder, &path, &toml::to_string(recipe)?)?;
-        }
+        if path.exists() { ensure_same(folder, &path, &toml::to_string(recipe)?) } else { Ok(()) }
+    }
+
+    /// Whether a run can be written in `folder`. Told at the start, likewise.
+    ///
+    /// # Errors
+    /// The folder cannot be written to.
+    pub fn check_place(folder: &Path) -> anyhow::Result<()> {
         let probe = folder.join(".earmark-probe");
         earmark_files::write_atomic(&probe, b"")?;
         match std::fs::remove_file(&probe) {

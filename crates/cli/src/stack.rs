@@ -1,7 +1,8 @@
 //! Level 2: from the learners' out-of-fold probabilities to the stack and the bundle.
 
 use anyhow::Context;
-use earmark_stacking::{Stack, TrainingRows, out_of_fold};
+use earmark_stacking::{Stack, TrainingRows, out_of_fold, score};
+use serde::{Deserialize, Serialize};
 
 use crate::args::Run as Options;
 use crate::gather::{fold_count, gather};
@@ -11,6 +12,19 @@ use crate::{bundle, contributions, report, results};
 
 /// What a stack of one kind leaves and one of another does not.
 const OF_A_KIND: [&str; 3] = ["booster.json", "logistic.json", "importance.csv"];
+
+/// `level2/fit.json`: how well the stack fits what it learned from, which is no score but tells how it comes to its scores.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Fit {
+    /// Training clips that count.
+    pub clips: usize,
+    /// What it knows of each.
+    pub columns: usize,
+    /// On the training clips, by the stack that learned from all of them.
+    pub accuracy: f64,
+    /// Likewise.
+    pub map_at_3: f64,
+}
 
 pub fn run(options: &Options) -> anyhow::Result<()> {
     let run = Run::open(&options.run)?;
@@ -46,7 +60,15 @@ fn level2(run: &Run) -> anyhow::Result<Results> {
     let cannot = || format!("level 2 cannot learn from the clips of {}", run.path("splits.csv").display());
     let stacked = out_of_fold(&rows, settings).with_context(cannot)?;
     let stack = Stack::fit(&rows, settings).with_context(cannot)?;
+    let learned = score(&labels, &truth, &stack.predict(&features.table, &labels)?)?;
+    let fit = Fit {
+        clips: weights.iter().filter(|&&weight| weight > 0.0).count(),
+        columns: features.table.columns().len(),
+        accuracy: learned.accuracy,
+        map_at_3: learned.map3,
+    };
     let mut files = vec![
+        ("fit.json", serde_json::to_vec_pretty(&fit)?),
         ("features.csv", features.table.to_csv()),
         ("test_features.csv", test_features.table.to_csv()),
         ("oof.csv", stacked.to_csv()),
@@ -61,9 +83,15 @@ fn level2(run: &Run) -> anyhow::Result<Results> {
             std::fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
         }
     }
+    let learners = recipe.learners.iter().map(|learner| &learner.name);
+    let mut made: Vec<String> =
+        learners.flat_map(|name| ["oof", "test"].map(|set| format!("{set}/{name}.csv"))).collect();
     for (name, bytes) in files {
-        earmark_files::write_atomic(&run.path(&format!("level2/{name}")), &bytes)?;
+        let file = format!("level2/{name}");
+        earmark_files::write_atomic(&run.path(&file), &bytes)?;
+        made.push(file);
     }
+    run.mark_level2(made.into_iter())?;
     let results = Results::of(run)?;
     earmark_files::write_atomic(&run.path("results.json"), &serde_json::to_vec_pretty(&results)?)?;
     bundle::write(run, &recipe, &labels, fold_count(&clips), (&stack, &features.layout), &results)?;

@@ -129,6 +129,8 @@ struct Reader<'a> {
     run: &'a Run,
     /// Whether a table that is missing is an error.
     whole: bool,
+    /// Whether level 2 is there and fits the run; without it, the jobs themselves are read.
+    stacked: bool,
     recipe: Recipe,
     labels: Vec<String>,
     clips: Vec<ClipRow>,
@@ -136,7 +138,10 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     fn new(run: &'a Run, whole: bool) -> anyhow::Result<Self> {
-        Ok(Self { run, whole, recipe: run.recipe()?, labels: run.labels()?, clips: run.clips()? })
+        let fault = if run.has_level2() { run.level2_fault()? } else { Some(not_stacked(run)) };
+        let stacked = fault.is_none();
+        anyhow::ensure!(stacked || !whole, fault.unwrap_or_default());
+        Ok(Self { run, whole, stacked, recipe: run.recipe()?, labels: run.labels()?, clips: run.clips()? })
     }
 
     fn results(&self) -> anyhow::Result<Results> {
@@ -171,7 +176,7 @@ impl<'a> Reader<'a> {
     fn tables(&self, set: &str) -> anyhow::Result<Vec<(Kind, String, Table)>> {
         let gathered = |name: &str| {
             let path = self.run.path(name);
-            (self.whole || path.exists()).then(|| Table::from_csv(&path)).transpose()
+            (self.whole || self.stacked && path.exists()).then(|| Table::from_csv(&path)).transpose()
         };
         let mut tables = Vec::new();
         for learner in &self.recipe.learners {
@@ -193,6 +198,16 @@ impl<'a> Reader<'a> {
         tables.extend(stack.map(|table| (Kind::Stack, STACK.to_owned(), table)));
         Ok(tables)
     }
+}
+
+/// Why a run has no scores yet.
+fn not_stacked(run: &Run) -> String {
+    let folder = run.folder.display();
+    format!(
+        "the learners of {folder} are not stacked yet: `earmark train` goes on where it stopped, `earmark stack {folder}` \
+         stacks them when all jobs are done; `earmark evaluate {folder} --jobs` and `earmark report {folder}` tell how far \
+         it has come"
+    )
 }
 
 /// The stack against the best single learner and against the arithmetic mean, where all have the same clips.

@@ -22,13 +22,15 @@ use crate::{plan, pretrained, report, results, stack, statistics};
 
 pub fn run(options: &Train) -> anyhow::Result<()> {
     let recipe = Recipe::read(&options.recipe)?;
+    apart(&options.data, &options.out)?;
     check_together(&options.device)?;
     options.device.iter().try_for_each(|device| check_device(device))?;
     let bars = Bars::new(!options.no_progress, options.verbose);
 
     let mut manifest = open_data(options, &recipe)?;
     tell_passed_over(options, &manifest, &bars)?;
-    let mut splits = split(&manifest, &recipe)?;
+    let of_data = || options.data.display().to_string();
+    let mut splits = split(&manifest, &recipe).with_context(of_data)?;
     let verifier = options.verified_by.as_deref().map(Verifier::open).transpose()?;
     if verifier.is_none() {
         check_labels(&recipe, &manifest, &splits)?;
@@ -36,10 +38,11 @@ pub fn run(options: &Train) -> anyhow::Result<()> {
     // Every process that has a shard deals them alike: by the data as they are told, not as they can be heard.
     let mut tasks =
         dealt(all_tasks(&recipe, splits.folds, options.job.as_deref())?, options, &recipe, &manifest, &splits)?;
+    Run::check_recipe(&options.out, &recipe)?;
     if options.plan {
         return plan::run(options, &recipe, &manifest, &splits, &tasks, &bars);
     }
-    Run::check_place(&options.out, &recipe)?;
+    Run::check_place(&options.out)?;
     let origins = pretrained::gather(&recipe, manifest.labels.len(), &places(options))?;
     pretrained::check(&options.out, &origins)?;
     let cache: PathBuf = options.cache.clone().unwrap_or_else(|| options.out.join(CACHE));
@@ -53,7 +56,7 @@ pub fn run(options: &Train) -> anyhow::Result<()> {
             true => format!("{} of {} training clips are left", manifest.train.len(), splits.of.len()),
             false => "folds are drawn with all copies of a clip in one of them".to_owned(),
         };
-        splits = split(&manifest, &recipe).with_context(left)?;
+        splits = split(&manifest, &recipe).with_context(left).with_context(of_data)?;
         let folds = recipe.splits(splits.folds);
         tasks.retain(|task| folds.contains(&task.split));
     }
@@ -85,6 +88,14 @@ pub fn run(options: &Train) -> anyhow::Result<()> {
         return Ok(());
     }
     results::print(&stack::finish(&run)?, options.json)
+}
+
+/// A run among the sounds would be taken for sounds the next time, and removed with them.
+fn apart(data: &Path, out: &Path) -> anyhow::Result<()> {
+    let (data, out) = (data.canonicalize(), out.canonicalize());
+    let same = data.ok().zip(out.ok()).filter(|(data, out)| data == out);
+    anyhow::ensure!(same.is_none(), "--out is the folder of the data; give the run one of its own");
+    Ok(())
 }
 
 /// The device of each worker, and the threads of each.

@@ -185,7 +185,9 @@ impl<'a> Work<'a> {
                     Ok(End::Stopped) => {}
                     Ok(End::Elsewhere) => ended.elsewhere.push_back((index, task)),
                     Err(error) => {
-                        ended.faults.push(format!("job {}: {}", task.name(), output::message(error)));
+                        let reason = output::message(error);
+                        self.run.note_failure(&task.learner.name, &task.split, Some(&reason));
+                        ended.faults.push(format!("job {}: {reason}", task.name()));
                         if is_of_the_machine(error) {
                             queue.lock().map(|mut queue| queue.clear()).unwrap_or_default();
                         }
@@ -246,6 +248,7 @@ impl<'a> Work<'a> {
             held.done();
             return Ok(End::Done);
         }
+        self.run.note_failure(&learner.name, split, None);
         let start = Instant::now();
         let mut bar = self.bars.job(&task.name());
         let mark = self.run.mark(&learner.name, fingerprint)?;

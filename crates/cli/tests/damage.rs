@@ -201,10 +201,15 @@ fn tables_that_were_damaged_later() {
         ("stack run", "recipe.toml", ["error: ", "run/recipe.toml"]),
         ("stack run", "statistics.csv", ["run/statistics.csv is damaged", "`earmark train` writes it anew"]),
         ("stack run", "statistics.json", ["run/statistics.json is damaged", "`earmark train` writes it anew"]),
-        ("evaluate run", "labels.txt", ["labels.txt", "clip "]),
-        ("evaluate run", "oof/a.csv", ["run/oof/a.csv, line", "cut off"]),
-        ("evaluate run", "test/b.csv", ["run/test/b.csv, line", "cut off"]),
-        ("predict run --out s.csv", "level2/test.csv", ["run/level2/test.csv, line", "cut off"]),
+        ("evaluate run", "labels.txt", ["run/level2 was made with another run/labels.txt", "`earmark stack run`"]),
+        ("evaluate run", "oof/a.csv", ["run/oof/a.csv is missing, damaged", "`earmark stack run` makes it anew"]),
+        ("evaluate run", "test/b.csv", ["run/test/b.csv is missing, damaged", "`earmark stack run` makes it anew"]),
+        (
+            "predict run --out s.csv",
+            "level2/test.csv",
+            ["run/level2/test.csv is missing, damaged", "`earmark stack run`"],
+        ),
+        ("evaluate run", "level2/made.json", ["run/level2/made.json is damaged", "`earmark stack run` makes it anew"]),
     ] {
         let path = format!("run/{file}");
         let whole = place.text(&path);
@@ -216,6 +221,11 @@ fn tables_that_were_damaged_later() {
     }
     assert!(!place.path("s.csv").exists());
     place.run("evaluate run").done();
+    // Tables of before there were marks have but their form.
+    place.remove("run/level2/made.json");
+    let whole = place.text("run/oof/a.csv");
+    place.write("run/oof/a.csv", &whole[..whole.len() - 9]);
+    place.run("evaluate run").failed(&["run/oof/a.csv, line", "cut off"]);
 }
 
 #[test]

@@ -77,7 +77,7 @@ fn tables_with_faults() {
         (
             "a class with fewer clips than folds",
             Box::new(|| edit(&place, "recipe.toml", "folds = 2", "folds = 50")),
-            vec!["class \"", "fewer than the 50 folds"],
+            vec!["data: class \"", "fewer than the 50 folds"],
         ),
         (
             "a label that only one clip has",
@@ -85,7 +85,7 @@ fn tables_with_faults() {
                 let row = csv(&place.text("good/train.csv")).1[0].join(",");
                 edit(&place, "data/train.csv", &row, &format!("{first},Yodel,1"));
             }),
-            vec!["class \"Yodel\" has 1 clips, fewer than the 2 folds"],
+            vec!["data: class \"Yodel\" has 1 clips, fewer than the 2 folds"],
         ),
         (
             "no column of labels",
@@ -311,6 +311,7 @@ fn arguments_with_faults() {
         ("--data data", "--data data --where manually_verified=2", vec!["no training clips"]),
         ("--jobs 2", "--jobs 2 --job c/fold0", vec!["--job c/fold0", "the learners are a, b", "fold0, fold1, full"]),
         ("--jobs 2", "--jobs 2 --job a/fold2", vec!["--job a/fold2"]),
+        ("--out run", "--out data", vec!["--out is the folder of the data"]),
     ] {
         fails(&place, &TRAIN.replace(from, to), &reasons);
     }
@@ -328,6 +329,10 @@ fn arguments_with_faults() {
         let ran = Ran::of(train, hub);
         assert!(ran.code == Some(2) && ran.stderr.contains("https:// or http://"), "{ran}");
     }
+    let ran = place.run(&TRAIN.replace("--threads 2", "--threads 5000"));
+    assert!(ran.code == Some(2) && ran.stderr.contains("5000 is not in 0..=1024"), "{ran}");
+    place.run("predict run --out x.csv --probabilities x.csv").failed(&["are the same file"]);
+    place.run("report run --data nowhere").failed(&["--data nowhere: there is no such folder"]);
     place.run("synth --out s --train-clips 3").failed(&["train_clips is 3"]);
     place.run("synth --out empty").failed(&["empty: the folder is not empty"]);
     assert!(["x.csv", "x.onnx", "s"].iter().all(|name| !place.path(name).exists()));

@@ -208,8 +208,7 @@ fn a_learner_that_diverges_stops_its_own_jobs() {
     let (a, b) = RECIPE.split_at(RECIPE.find("name = \"b\"").unwrap());
     let wild = b.replace("0.02", "100.0\nweight_decay = 0.9\nmomentum = 0.99").replace("epochs = 2", "epochs = 60");
     place.write("recipe.toml", format!("{a}{wild}"));
-    let ran: Ran =
-        place.run(&format!("{TRAIN} --verbose")).failed(&["job b/fold0: the loss is ", "try a lower learning_rate"]);
+    let ran: Ran = place.run(&format!("{TRAIN} --verbose")).failed(&["job b/fold0: the ", "try a lower learning_rate"]);
     for split in ["fold0", "fold1", "full"] {
         assert!(place.path(&format!("run/jobs/a/{split}/job.json")).exists(), "{ran}");
         let fault = ran.stderr.lines().find(|line| line.starts_with(&format!("error: job b/{split}: "))).unwrap();
@@ -221,6 +220,13 @@ fn a_learner_that_diverges_stops_its_own_jobs() {
     assert!(ran.stderr.contains("3 of 6 done, 3 failed, 0 running, 0 left"), "{ran}");
     assert!(ran.stdout.is_empty() && !place.path("run/results.json").exists());
     place.run("stack run").failed(&["b/fold0 is not done"]);
+    place.run("evaluate run").failed(&["the learners of run are not stacked yet", "evaluate run --jobs"]);
+    // The report says so, until the job is tried once more.
+    place.run("report run").done();
+    let report = place.text("run/report.html");
+    assert!(report.contains("b/fold0 failed after ") && report.contains("<td>failed</td>"), "{report}");
+    place.run("evaluate run --jobs").done();
+    assert!(place.path("run/jobs/b/fold0/failure.txt").exists());
 }
 
 #[test]
@@ -253,10 +259,13 @@ fn a_plan_tells_what_jobs_will_take_and_writes_nothing() {
     let done: Vec<String> =
         plan["jobs"].as_array().unwrap().iter().filter(|job| job["done"] == true).map(job_name).collect();
     assert_eq!(done, planned);
+    place.write("other.toml", RECIPE.replace("seed = 7", "seed = 8"));
+    let other = TRAIN.replace("recipe.toml", "other.toml");
+    place.run(&format!("{other} --plan")).failed(&["run/recipe.toml is that of another run"]);
     let text = place.run(&format!("{TRAIN} --plan")).done().stdout;
     assert!(text.lines().next().unwrap().starts_with("job "), "{text}");
     assert_eq!(text.lines().filter(|line| line.contains("resnet_nano") || line.contains("resnext_nano")).count(), 6);
-    assert!(text.contains("jobs: 4 to do, 2 at once on cpu, cpu with 1 threads each: "), "{text}");
+    assert!(text.contains("jobs: 4 to do, 2 at once on cpu with 1 threads each: "), "{text}");
 }
 
 fn job_name(job: &serde_json::Value) -> String {

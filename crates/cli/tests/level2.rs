@@ -122,12 +122,42 @@ fn rows_of_two_runs() {
     other.run(&job).done();
     swap(&other);
     place.run("stack run").failed(&[folder, "another run/splits.csv", "another run/recipe.toml"]);
+    // Other verified labels and another [data]; folds and labels are the same.
+    other.write("recipe.toml", RECIPE);
+    for (what, spoil, file) in
+        [("verified", ",1\n", "another run/splits.csv"), ("limits", "", "another run/recipe.toml")]
+    {
+        println!("{what}");
+        other.remove("run");
+        if spoil.is_empty() {
+            other.write("recipe.toml", RECIPE.replace("folds = 2", "folds = 2\ncache_precision = \"f16\""));
+        } else {
+            let table = other.text("data/train.csv");
+            other.write("data/train.csv", table.replacen(spoil, ",0\n", 1));
+        }
+        other.run(&job).done();
+        swap(&other);
+        place.run("stack run").failed(&[folder, file]);
+        other.remove("data");
+        other.copy_from(shared(), "data");
+    }
     swap(shared());
     // Predictions alone, without their mark.
     place.write("run/jobs/a/fold0/predictions.csv", other.read("run/jobs/a/fold0/predictions.csv"));
     place.run("stack run").failed(&["run/jobs/a/fold0/predictions.csv is damaged", "its SHA-256 differs"]);
     swap(shared());
     place.run("stack run").done();
+}
+
+/// Makes jobs those of before their marks had the sums of what they learned from.
+fn forget_origins(place: &Place) {
+    for (job, bytes) in place.tree("run/jobs") {
+        if job.ends_with("job.json") {
+            let mut mark: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+            mark.as_object_mut().unwrap().remove("origin").unwrap();
+            place.write(&format!("run/jobs/{job}"), mark.to_string());
+        }
+    }
 }
 
 #[test]
@@ -139,13 +169,7 @@ fn labels_that_changed() {
     place.write("run/labels.txt", turned.join("\n") + "\n");
     place.run("stack run").failed(&["run/jobs/a/fold0", "another run/labels.txt"]);
     // A job of before marks had the sums is found out by its columns.
-    for (job, bytes) in shared().tree("run/jobs") {
-        if job.ends_with("job.json") {
-            let mut mark: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
-            mark.as_object_mut().unwrap().remove("origin").unwrap();
-            place.write(&format!("run/jobs/{job}"), mark.to_string());
-        }
-    }
+    forget_origins(&place);
     place.run("stack run").failed(&["the classes of run/jobs/a/fold0/predictions.csv", "run/labels.txt"]);
     place.write("run/labels.txt", labels);
     place.run("stack run").done();
@@ -156,6 +180,38 @@ fn set_stack(place: &Place, settings: &str) {
     let recipe = place.text("run/recipe.toml");
     let before = &recipe[..recipe.find("[stack]").unwrap()];
     place.write("run/recipe.toml", format!("{before}[stack]\nrounds = 5\n{settings}\n"));
+}
+
+#[test]
+fn a_stack_of_other_settings_is_not_taken_for_this_one() {
+    let place = place("level2-stale");
+    place.copy_from(shared(), "data");
+    place.write("recipe.toml", RECIPE);
+    let report = || {
+        place.run("report run").done();
+        place.text("run/report.html")
+    };
+    assert!(report().contains("Leave one learner out") && !report().contains("The stack is left out"));
+    set_stack(&place, "kind = 'mean'");
+    let reason = "run/level2 was made with another run/recipe.toml than the one here";
+    place.run("evaluate run").failed(&[reason, "`earmark stack run` makes it anew"]);
+    place.run("predict run --out s.csv").failed(&[reason]);
+    place.run(&TRAIN.replace("--out run", "--out other --verified-by run")).failed(&["--verified-by run", reason]);
+    assert!(report().contains(&format!("The stack is left out: {reason}")));
+    assert!(!place.path("s.csv").exists() && !report().contains("gain of the trees"));
+    place.run("stack run").done();
+    place.run("evaluate run").done();
+    assert!(!report().contains("The stack is left out"));
+    // Labels of training clips that changed; those of test clips may become known later.
+    let splits = place.text("run/splits.csv");
+    place.write("run/splits.csv", splits.replacen(",true,", ",false,", 1));
+    place.run("evaluate run").failed(&["run/level2 was made with another run/splits.csv"]);
+    place.write("run/splits.csv", &splits);
+    // Which networks predict the test clips, the jobs themselves decide.
+    set_stack(&place, "test_from = 'folds'");
+    place
+        .run("stack run")
+        .failed(&["run/jobs/a/fold0/predictions.csv has no test clips", "another test_from in run/recipe.toml"]);
 }
 
 /// Settings, the file of what was learned, the columns of level 2, and the rows of `without.csv`.
@@ -191,7 +247,8 @@ fn every_kind_tags_as_it_was_judged() {
         let results = place.run("stack run --json").done().json();
         tags_are_those_of_level2(&place, Path::new(BINARY));
         let files: Vec<String> = place.tree("run/level2").into_keys().filter(|name| name != "lock").collect();
-        let mut expected = vec!["features.csv", "oof.csv", "test.csv", "test_features.csv", "without.csv"];
+        let mut expected =
+            vec!["features.csv", "fit.json", "made.json", "oof.csv", "test.csv", "test_features.csv", "without.csv"];
         expected.extend((!learned.is_empty()).then_some([learned, "importance.csv"]).into_iter().flatten());
         expected.sort_unstable();
         assert_eq!(files, expected, "{settings}");
@@ -277,7 +334,9 @@ fn another_run_verifies_labels() {
     // Without it, or by what is no run, it is another run.
     place.run(&again).failed(&["again/splits.csv is that of another run"]);
     place.run(&format!("{again} --verified-by data")).failed(&["--verified-by data", "is no run"]);
-    place.run(&format!("{again} --verified-by again")).failed(&["--verified-by again", "again/oof/a.csv"]);
+    place
+        .run(&format!("{again} --verified-by again"))
+        .failed(&["--verified-by again", "the learners of again are not stacked yet"]);
 }
 
 #[test]
@@ -302,6 +361,7 @@ fn what_level_2_cannot_do_is_told() {
     place.write("run/statistics.json", mark.replace(&clips, &sha256(b"others")));
     place.run("stack run").failed(&["run/statistics.csv is of another run", "`earmark train` writes it anew"]);
     place.write("run/statistics.json", mark);
+    forget_origins(&place);
     // A class of which one fold has all: nothing is left when that is held out.
     let splits = place.text("run/splits.csv");
     let label = place.text("run/labels.txt").lines().next().unwrap().to_owned();

@@ -119,8 +119,8 @@ fn a_broken_run_is_not_taken_for_a_finished_one() {
     let place = place("resume-unfinished");
     assert!(killed(&place, &|run| epochs(&run.join("jobs/a/fold0")) > 0));
     place.run("stack run").failed(&["a/fold0 is not done", "earmark train"]);
-    place.run("evaluate run").failed(&["cannot read run/oof/a.csv"]);
-    place.run("predict run --out s.csv").failed(&["cannot read run/test/a.csv"]);
+    place.run("evaluate run").failed(&["the learners of run are not stacked yet", "`earmark train` goes on"]);
+    place.run("predict run --out s.csv").failed(&["the learners of run are not stacked yet"]);
     place.run("tag data/audio_test --model run/bundle").failed(&["run/bundle is not a usable bundle", "SHA256SUMS"]);
     assert!(!place.path("s.csv").exists());
 }

@@ -210,11 +210,20 @@ fn first_duplicate(names: &[String]) -> Option<&String> {
     names.iter().find(|name| !seen.insert(*name))
 }
 
+/// Names that an error lists; of more it says how many.
+const LISTED: usize = 10;
+
 /// Where each of `wanted` stands in `all`, or the list of those that do not.
 fn positions(all: &[String], wanted: &[String]) -> Result<Vec<usize>, String> {
     let at: HashMap<&String, usize> = all.iter().enumerate().map(|(i, name)| (name, i)).collect();
-    let missing: Vec<_> = wanted.iter().filter(|name| !at.contains_key(name)).map(|name| format!("`{name}`")).collect();
-    if missing.is_empty() { Ok(wanted.iter().map(|name| at[name]).collect()) } else { Err(missing.join(", ")) }
+    let missing: Vec<&String> = wanted.iter().filter(|name| !at.contains_key(name)).collect();
+    if missing.is_empty() {
+        return Ok(wanted.iter().map(|name| at[name]).collect());
+    }
+    let listed: Vec<String> = missing.iter().take(LISTED).map(|name| format!("`{name}`")).collect();
+    let others = missing.len() - listed.len();
+    let others = if others > 0 { format!(" and {others} more") } else { String::new() };
+    Err(listed.join(", ") + &others)
 }
 
 fn header<'a>(first: &str, columns: impl Iterator<Item = &'a str>) -> Result<Vec<String>, String> {

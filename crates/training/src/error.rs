@@ -125,10 +125,12 @@ pub enum TrainingError {
         clips: Vec<String>,
     },
     /// The weights are no numbers any more, after a last step whose loss still was one.
-    #[error("the weights are no finite numbers after epoch {epoch}; try a lower learning_rate")]
+    #[error("the weights are no finite numbers after a step of epoch {epoch}; try a lower learning_rate. The batch: {}", clips.join(", "))]
     DivergedWeights {
         /// Counted from 1.
         epoch: usize,
+        /// The names of the batch's clips.
+        clips: Vec<String>,
     },
     /// The job was told to stop. It is saved.
     #[error("stopped")]

@@ -305,7 +305,8 @@ impl Job<'_> {
             let flow = self.epoch(&mut trainer, &batches, &order, state, report)?;
             trainer.save(state)?;
             if !state.weights.is_finite() {
-                return Err(TrainingError::DivergedWeights { epoch: epoch + 1 });
+                let last = state.part.batches.checked_sub(1).map_or(&[][..], |last| &order[last]);
+                return Err(TrainingError::DivergedWeights { epoch: epoch + 1, clips: self.names(last) });
             }
             state.part.seconds = before + start.elapsed().as_secs_f64();
             if state.part.batches == order.len() {
@@ -317,6 +318,10 @@ impl Job<'_> {
             }
         }
         Ok(())
+    }
+
+    fn names(&self, members: &[usize]) -> Vec<String> {
+        members.iter().map(|&member| self.train[member].name.to_owned()).collect()
     }
 
     /// Judges and records an epoch that is whole.
@@ -365,8 +370,7 @@ impl Job<'_> {
             let n = batch.members.len() as f64;
             let (loss, correct) = trainer.step(&batch, self.front_end.shape(), rate, epoch * order.len() + index)?;
             if !loss.is_finite() {
-                let clips = batch.members.iter().map(|&member| self.train[member].name.to_owned()).collect();
-                return Err(TrainingError::Diverged { loss, epoch: epoch + 1, clips });
+                return Err(TrainingError::Diverged { loss, epoch: epoch + 1, clips: self.names(&batch.members) });
             }
             part.batches = index + 1;
             part.loss += loss * n;

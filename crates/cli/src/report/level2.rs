@@ -1,18 +1,58 @@
 //! The sections on the stack: what it looks at, and what it would be without each learner.
 
-use earmark_stacking::Kind;
+use earmark_stacking::{Kind, most_probable};
 
 use super::material::{Importance, Material, Without};
 use super::page::{Cell, Page};
 use super::plots::{self, Bar};
-use super::words::number;
+use super::words::{clips, count, number, percent};
+use crate::contributions::ALL_LEARNERS;
+use crate::systems::{ARITHMETIC, Comparison, STACK};
 
+/// So much more accurate on what it learned from, a stack has learned it by heart.
+const OVERFIT: f64 = 0.05;
+/// On such a share of clips two systems that give one answer are nearly one.
+const ALIKE: f64 = 0.97;
 /// Features that are shown of the stack.
 const FEATURES: usize = 25;
 
 pub fn all(page: &mut Page, material: &Material) {
     importance(page, material);
     without(page, material);
+}
+
+/// What may be why the stack is not better than its best learner and the mean; none where it is, or where nothing is known.
+pub fn why(material: &Material) -> Option<String> {
+    let learns = matches!(material.recipe.stack.kind, Kind::Xgboost | Kind::Logistic);
+    let fit = material.fit.as_ref().filter(|_| learns)?;
+    let results = material.results;
+    let is_better = |by: &Comparison| by.out_of_fold.accuracy.interval.low > 0.0;
+    if results.differences.iter().all(is_better) {
+        return None;
+    }
+    let of_kind = |name| results.systems.iter().find(|system| system.name == name).map(|system| &system.out_of_fold);
+    let (stack, mean) = (of_kind(STACK)?, of_kind(ARITHMETIC)?);
+    let pairs = || stack.table.rows().zip(mean.table.rows());
+    let alike = pairs().filter(|(a, b)| most_probable(a) == most_probable(b)).count() as f64 / pairs().count() as f64;
+    let reason = match (fit.accuracy - stack.scores.accuracy > OVERFIT, alike > ALIKE) {
+        (true, _) => {
+            " It fits the clips that it learned from much better than others: it has too few of them for what it knows of \
+             each. More clips, fewer features, or a stack that is held back more may help."
+        }
+        (false, true) => {
+            " The two hardly differ: the learners leave the stack little that it could weigh better than their mean does."
+        }
+        (false, false) => "",
+    };
+    Some(format!(
+        "Why the stack does not stand out: it learned from {} with {} each, and answers {} of these rightly once it has \
+         learned from them, {} out of fold. On {} of the clips its first answer is that of the learners' mean.{reason}",
+        clips(fit.clips),
+        count(fit.columns, "feature"),
+        percent(fit.accuracy),
+        percent(stack.scores.accuracy),
+        percent(alike),
+    ))
 }
 
 fn importance(page: &mut Page, material: &Material) {
@@ -55,14 +95,18 @@ fn importance(page: &mut Page, material: &Material) {
 
 fn without(page: &mut Page, material: &Material) {
     page.section("Leave one learner out");
-    let Some(all) = material.without.iter().find(|row| row.without == "-") else {
+    let Some(all) = material.without.iter().find(|row| row.without == ALL_LEARNERS) else {
         page.note("There is no level2/without.csv: the stack was not fitted without one learner at a time.");
         return;
     };
     let row = |row: &Without| {
-        let name = if row.without == "-" { "none: all learners".to_owned() } else { row.without.clone() };
+        let name = if row.without == ALL_LEARNERS { "none: all learners".to_owned() } else { row.without.clone() };
         let change = |value: f64, of_all: f64| {
-            if row.without == "-" { number(value) } else { format!("{} ({:+.3})", number(value), value - of_all) }
+            if row.without == ALL_LEARNERS {
+                number(value)
+            } else {
+                format!("{} ({:+.3})", number(value), value - of_all)
+            }
         };
         let numbers = [
             change(row.accuracy, all.accuracy),

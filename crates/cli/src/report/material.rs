@@ -1,11 +1,15 @@
 //! What a run's folder holds for a report, as far as the run has come.
 
+use std::path::Path;
+
+use anyhow::Context;
 use serde::Deserialize;
 
 use crate::gather::fold_count;
 use crate::pretrained::{self, Origins};
 use crate::recipe::Recipe;
 use crate::run::{ClipRow, Epoch, Run, rows_if_there};
+use crate::stack::Fit;
 use crate::systems::{Kind, Results, System};
 
 /// All that a report tells of, but the sounds.
@@ -22,6 +26,10 @@ pub struct Material<'a> {
     /// Of every learner and split, in the order of the recipe.
     pub jobs: Vec<JobState>,
     pub results: &'a Results,
+    /// Why level 2 is left out, if it is there and is not that of the run as it is now.
+    pub level2_fault: Option<String>,
+    /// How well the stack fits what it learned from.
+    pub fit: Option<Fit>,
     pub importance: Vec<Importance>,
     pub without: Vec<Without>,
 }
@@ -31,6 +39,8 @@ pub struct JobState {
     pub learner: String,
     pub split: String,
     pub done: bool,
+    /// Why it failed when it was last tried.
+    pub failed: Option<String>,
     /// Epochs that it will have.
     pub epochs: usize,
     pub history: Vec<Epoch>,
@@ -71,15 +81,19 @@ impl<'a> Material<'a> {
     pub fn of(run: &Run, results: &'a Results) -> anyhow::Result<Self> {
         let (recipe, labels, clips) = (run.recipe()?, run.labels()?, run.clips()?);
         let folds = fold_count(&clips);
+        let level2_fault = run.level2_fault()?;
+        let level2 = |file: &str| level2_fault.is_none().then(|| run.path("level2").join(file));
         let folder = run.folder.canonicalize().unwrap_or_else(|_| run.folder.clone());
         Ok(Self {
             name: folder.file_name().unwrap_or(folder.as_os_str()).to_string_lossy().into_owned(),
             recipe_text: earmark_files::read_to_string(&run.path("recipe.toml"))?,
             origins: pretrained::read(&run.folder)?,
             jobs: jobs(run, &recipe, folds)?,
-            importance: rows_if_there(&run.path("level2/importance.csv"))?,
-            without: rows_if_there(&run.path("level2/without.csv"))?,
+            importance: level2("importance.csv").map_or(Ok(Vec::new()), |path| rows_if_there(&path))?,
+            without: level2("without.csv").map_or(Ok(Vec::new()), |path| rows_if_there(&path))?,
+            fit: level2("fit.json").filter(|path| path.exists()).map(|path| fit(&path)).transpose()?,
             results,
+            level2_fault,
             recipe,
             labels,
             clips,
@@ -103,13 +117,18 @@ impl<'a> Material<'a> {
     }
 }
 
+fn fit(path: &Path) -> anyhow::Result<Fit> {
+    serde_json::from_slice(&earmark_files::read(path)?).with_context(|| path.display().to_string())
+}
+
 fn jobs(run: &Run, recipe: &Recipe, folds: usize) -> anyhow::Result<Vec<JobState>> {
     let mut jobs = Vec::new();
     for learner in &recipe.learners {
         for split in recipe.splits(folds) {
             let (name, epochs) = (learner.name.clone(), learner.passes());
             let (done, history) = (run.has_mark(&name, &split), run.history(&name, &split)?);
-            jobs.push(JobState { learner: name, split, done, epochs, history });
+            let failed = run.failure(&name, &split);
+            jobs.push(JobState { learner: name, split, done, failed, epochs, history });
         }
     }
     Ok(jobs)

@@ -31,6 +31,9 @@ const PAGE: &str = "report.html";
 const PLOTS: &str = "report";
 
 pub fn run(options: &Report) -> anyhow::Result<()> {
+    if let Some(data) = &options.data {
+        anyhow::ensure!(data.is_dir(), "--data {}: there is no such folder", data.display());
+    }
     let run = Run::open(&options.run)?;
     write_with(&run, &Results::so_far(&run)?, options.data.as_deref())?;
     output::tell(&format!("wrote {}", run.path(PAGE).display()));

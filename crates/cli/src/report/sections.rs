@@ -68,9 +68,12 @@ fn summary(page: &mut Page, material: &Material) {
     for Comparison { against, out_of_fold, .. } in &material.results.differences {
         let other = match against.as_str() {
             ARITHMETIC => "the mean of all learners".to_owned(),
-            learner => format!("the best single learner, {learner}"),
+            learner => format!("the best single learner by mAP@3, {learner}"),
         };
         page.paragraph(&format!("Against {other}: {}", verdict(out_of_fold)));
+    }
+    if let Some(why) = level2::why(material) {
+        page.paragraph(&why);
     }
     let seconds: f64 = material.jobs.iter().map(seconds).sum();
     page.paragraph(&format!("Training took {} in all, summed over jobs.", duration(seconds)));
@@ -80,7 +83,8 @@ fn summary(page: &mut Page, material: &Material) {
 fn missing(page: &mut Page, material: &Material) {
     let open = || material.jobs.iter().filter(|job| !job.done);
     if open().count() > 0 {
-        let begun: Vec<String> = open().filter(|job| !job.history.is_empty()).map(state).collect();
+        let is_begun = |job: &&JobState| job.failed.is_some() || !job.history.is_empty();
+        let begun: Vec<String> = open().filter(is_begun).map(state).collect();
         let not_begun = open().count() - begun.len();
         let not_begun = (not_begun > 0).then(|| format!("{not_begun} not begun"));
         page.note(&format!(
@@ -90,7 +94,9 @@ fn missing(page: &mut Page, material: &Material) {
             begun.into_iter().chain(not_begun).collect::<Vec<_>>().join(", ")
         ));
     }
-    if !material.results.systems.iter().any(|system| system.kind == Kind::Stack) {
+    if let Some(fault) = &material.level2_fault {
+        page.note(&format!("The stack is left out: {fault}."));
+    } else if !material.results.systems.iter().any(|system| system.kind == Kind::Stack) {
         page.note(
             "The learners are not stacked yet; “earmark train” does it when the last job is done, and so does \
                    “earmark stack”.",
@@ -99,7 +105,11 @@ fn missing(page: &mut Page, material: &Material) {
 }
 
 fn state(job: &JobState) -> String {
-    format!("{}/{}: {} of {} epochs", job.learner, job.split, job.history.len(), job.epochs)
+    let (name, epochs) = (format!("{}/{}", job.learner, job.split), job.history.len());
+    match &job.failed {
+        Some(reason) => format!("{name} failed after {epochs} of {} epochs: {reason}", job.epochs),
+        None => format!("{name}: {epochs} of {} epochs", job.epochs),
+    }
 }
 
 /// Whether a difference is more than the choice of clips.
@@ -207,6 +217,8 @@ fn curves(page: &mut Page, material: &Material) {
         ];
         let done = if job.done {
             "done"
+        } else if job.failed.is_some() {
+            "failed"
         } else if last.is_some() {
             "under way"
         } else {
@@ -226,9 +238,11 @@ fn curves(page: &mut Page, material: &Material) {
 fn recipe(page: &mut Page, material: &Material) {
     page.section("Recipe");
     let row = |learner: &LearnerSettings| {
-        let start = material.origins.get(&learner.name).map_or("random".to_owned(), |origin| {
-            format!("{} ({})", origin.source, origin.licence.as_deref().unwrap_or("licence unknown"))
-        });
+        let start = match material.origins.get(&learner.name) {
+            Some(origin) => format!("{} ({})", origin.source, origin.licence.as_deref().unwrap_or("licence unknown")),
+            None if learner.is_kernel() => "-".to_owned(),
+            None => "random".to_owned(),
+        };
         let names = [&learner.name, &learner.arch, &learner.features, &start].map(|text| Cell::Text(text.clone()));
         let mixup = if learner.mixup > 0.0 { format!("Beta({0}, {0})", learner.mixup) } else { "none".to_owned() };
         let numbers = if learner.is_kernel() {

@@ -8,12 +8,14 @@ use earmark_nets::Weights;
 use earmark_stacking::Table;
 use earmark_training::Outcome;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use super::{ClipRow, Run};
+use super::Run;
+use super::origin::Origin;
 
 /// The mark's file, in a job's folder.
 const MARK: &str = "job.json";
+/// Why the job failed when it was last tried, in its folder.
+const FAILURE: &str = "failure.txt";
 
 /// What a job is known by.
 pub struct Mark {
@@ -32,17 +34,6 @@ struct Done {
     /// Runs of before it was kept have none.
     #[serde(default)]
     origin: Option<Origin>,
-}
-
-/// What a job learned from, as SHA-256 sums, so that jobs of two runs are not taken for one.
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
-struct Origin {
-    /// Of `labels.txt`.
-    labels: String,
-    /// Of the clips in `splits.csv`: names, sets, folds, files, and the labels to learn from.
-    splits: String,
-    /// Of the learner, its front end and the seed, as `recipe.toml` has them.
-    learner: String,
 }
 
 impl Run {
@@ -85,7 +76,7 @@ impl Run {
 
     /// What a job of now is known by later. Taken before it begins: the run's files may change until it ends.
     pub fn mark(&self, learner: &str, fingerprint: String) -> anyhow::Result<Mark> {
-        Ok(Mark { origin: self.origin(learner)?, fingerprint })
+        Ok(Mark { origin: self.origin_of_job(learner)?, fingerprint })
     }
 
     /// Stores what a job has made, its mark last.
@@ -113,6 +104,21 @@ impl Run {
         Ok(earmark_files::write_atomic(&folder.join(MARK), &serde_json::to_vec_pretty(&done)?)?)
     }
 
+    /// Notes why a job failed, for the report; or that it did not, this time.
+    pub fn note_failure(&self, learner: &str, split: &str, reason: Option<&str>) {
+        let path = self.job(learner, split).join(FAILURE);
+        // The reason is told in any case, and where the disk is the reason, it cannot be noted.
+        let _ = match reason {
+            Some(reason) => earmark_files::write_atomic(&path, reason.as_bytes()).is_ok(),
+            None => std::fs::remove_file(&path).is_ok(),
+        };
+    }
+
+    /// Why a job failed when it was last tried.
+    pub fn failure(&self, learner: &str, split: &str) -> Option<String> {
+        std::fs::read_to_string(self.job(learner, split).join(FAILURE)).ok()
+    }
+
     /// What a finished job predicted.
     pub fn predictions(&self, learner: &str, split: &str) -> anyhow::Result<Table> {
         let folder = self.job(learner, split);
@@ -122,51 +128,16 @@ impl Run {
         );
         let done = self.done(&folder)?;
         if let Some(origin) = &done.origin {
-            self.check_origin(&folder, origin, &self.origin(learner)?)?;
+            let others = self.others(origin, &self.origin_of_job(learner)?);
+            anyhow::ensure!(
+                others.is_none(),
+                "{} is of another run, or the run was changed since: it was trained with another {} than the one here; \
+                 remove the job and train it anew, or put back what was here",
+                folder.display(),
+                others.unwrap_or_default()
+            );
         }
         Ok(Table::from_csv(&folder.join("predictions.csv"))?)
-    }
-
-    /// What a job of now would learn from.
-    fn origin(&self, learner: &str) -> anyhow::Result<Origin> {
-        // The text, not what is read of it: settings that a later version adds make no other run of an old one.
-        let recipe: Value = toml::from_str(&earmark_files::read_to_string(&self.path("recipe.toml"))?)?;
-        let of_name = |known: &&Value| known["name"] == learner;
-        let settings = recipe["learners"].as_array().and_then(|learners| learners.iter().find(of_name));
-        let settings = settings.with_context(|| format!("recipe.toml has no learner {learner}"))?;
-        let front_end = settings["features"].as_str().map(|name| &recipe["features"][name]);
-        let decisive = serde_json::json!([settings, front_end, recipe["seed"]]);
-        // Labels of test clips may become known later.
-        let clips = self.clips()?;
-        let label = |clip: &ClipRow| (clip.set == "train").then(|| clip.label.clone());
-        let clips: Vec<_> =
-            clips.iter().map(|clip| (&clip.fname, &clip.set, label(clip), clip.fold, &clip.sha256)).collect();
-        Ok(Origin {
-            labels: earmark_files::sha256_file(&self.path("labels.txt"))?,
-            splits: earmark_files::sha256(serde_json::json!(clips).to_string().as_bytes()),
-            learner: earmark_files::sha256(decisive.to_string().as_bytes()),
-        })
-    }
-
-    fn check_origin(&self, job: &Path, of_job: &Origin, of_run: &Origin) -> anyhow::Result<()> {
-        let parts = [
-            ("labels.txt", of_job.labels == of_run.labels),
-            ("splits.csv", of_job.splits == of_run.splits),
-            ("recipe.toml", of_job.learner == of_run.learner),
-        ];
-        let others: Vec<String> = parts
-            .into_iter()
-            .filter(|(_, same)| !same)
-            .map(|(name, _)| self.path(name).display().to_string())
-            .collect();
-        anyhow::ensure!(
-            others.is_empty(),
-            "{} is of another run, or the run was changed since: it was trained with another {} than the one here; \
-             remove the job and train it anew, or put back what was here",
-            job.display(),
-            others.join(", another ")
-        );
-        Ok(())
     }
 
     /// What a finished job learned, and the scaling before its network.
