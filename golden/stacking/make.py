@@ -1,17 +1,20 @@
 """Boosters of Python's xgboost and logistic regression of scikit-learn, with the rows they learned from and their
-predictions.
+predictions; the calibration of the latter by SciPy.
 
 Run: python golden/stacking/make.py
 Each case of a booster is a folder: booster.json as `save_model` writes it, case.json with the rest. Missing numbers are
-null. early_stopping.json and logistic.json hold the others.
+null. early_stopping.json, logistic.json and calibrated.json hold the others.
 """
 
 import json
 from pathlib import Path
 
 import numpy as np
+import scipy
 import sklearn
 import xgboost as xgb
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax, softmax
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
@@ -145,10 +148,53 @@ def logistic(seed, rows, features, classes, c, weighted):
     }
 
 
+def calibrated(seed, rows, features, classes, c):
+    """Level 2 as Earmark stacks with `calibrate`: for each fold, a model of the others, with its margins multiplied by
+    the number for which the loss is smallest when each of these is held out in turn; labels are smoothed by 1 / (n + 1)."""
+    rng = np.random.default_rng(seed)
+    labels, x = clips(rng, rows, features, classes, 1.0)
+    folds = rng.integers(0, 4, rows)
+    weights = rng.choice([0.0, 0.4, 1.0], rows).astype(np.float32)
+
+    def margins(learned, asked):
+        scaler = StandardScaler().fit(x[learned].astype(np.float64), sample_weight=weights[learned])
+        model = LogisticRegression(C=c, tol=1e-12, max_iter=100_000)
+        model.fit(scaler.transform(x[learned].astype(np.float64)), labels[learned], sample_weight=weights[learned])
+        return model.decision_function(scaler.transform(x[asked].astype(np.float64)))
+
+    predicted, factors = np.zeros((rows, classes)), []
+    for fold in range(4):
+        rest = folds != fold
+        held_out = np.zeros((rows, classes))
+        for other in set(range(4)) - {fold}:
+            held_out[folds == other] = margins(rest & (folds != other), folds == other)
+
+        doubt = 1 / (weights[rest].sum() + 1)
+        target = (1 - doubt) * np.eye(classes)[labels[rest]] + doubt / classes
+
+        def loss(logarithm):
+            at = log_softmax(np.exp(logarithm) * held_out[rest], axis=1)
+            return -(weights[rest] * (target * at).sum(axis=1)).sum()
+
+        found = minimize_scalar(loss, bounds=np.log([0.01, 100]), method="bounded", options={"xatol": 1e-9})
+        factors.append(float(np.exp(found.x)))
+        predicted[~rest] = softmax(factors[-1] * margins(rest, ~rest), axis=1)
+    return {
+        "c": c,
+        "x": rows_of(x),
+        "labels": labels.tolist(),
+        "folds": folds.tolist(),
+        "weights": weights.tolist(),
+        "factors": factors,
+        "out_of_fold": rows_of(predicted),
+    }
+
+
 settings = {"rounds": 200, "max_depth": 2, "eta": 0.3, "subsample": 0.8, "min_child_weight": 2, "lambda": 1, "seed": 5}
 stopped = early_stopping(4, 120, 5, 3, 6, settings)
 (HERE / "early_stopping.json").write_text(json.dumps(stopped) + "\n")
 models = [logistic(5, 150, 6, 4, 1.0, False), logistic(6, 120, 5, 3, 20.0, True), logistic(7, 80, 4, 2, 0.3, True)]
 (HERE / "logistic.json").write_text(json.dumps(models) + "\n")
-versions = {"xgboost": xgb.__version__, "scikit-learn": sklearn.__version__, "numpy": np.__version__}
+(HERE / "calibrated.json").write_text(json.dumps(calibrated(8, 120, 5, 3, 0.01)) + "\n")
+versions = {"xgboost": xgb.__version__, "scikit-learn": sklearn.__version__, "scipy": scipy.__version__, "numpy": np.__version__}
 (HERE / "versions.json").write_text(json.dumps(versions, indent=1) + "\n")

@@ -54,6 +54,40 @@ fn a_kernel_learns_at_once_and_tags_as_it_was_judged() {
     assert!(same("weights.safetensors") && same("predictions.csv"));
 }
 
+#[test]
+fn a_calibrated_stack_answers_the_same_and_tags_as_it_was_judged() {
+    let place = Place::new("kernel-calibrated");
+    place.run(&SYNTH.replace("--train-clips 60", "--train-clips 240")).done();
+    place.write(
+        "recipe.toml",
+        "seed = 7\n[data]\nfolds = 3\n[features.summary]\nkind = \"summary\"\nn_mels = 40\n[[learners]]\n\
+             name = \"k\"\narch = \"kernel\"\nfeatures = \"summary\"\n[stack]\nkind = \"logistic\"\n\
+             features = [\"probabilities\"]\nc = 0.01\n",
+    );
+    place.run(TRAIN).done();
+    let (_, plain) = csv(&place.text("run/level2/oof.csv"));
+    let recipe = place.text("run/recipe.toml");
+    assert!(recipe.contains("calibrate = false"), "{recipe}");
+    place.write("run/recipe.toml", recipe.replace("calibrate = false", "calibrate = true"));
+    place.run("stack run").done();
+    tags_are_those_of_level2(&place, Path::new(env!("CARGO_BIN_EXE_earmark")));
+    let (_, calibrated) = csv(&place.text("run/level2/oof.csv"));
+    let best = |row: &[String]| {
+        let values: Vec<f64> = row[1..].iter().map(|value| value.parse().unwrap()).collect();
+        let best = (0..values.len()).max_by(|&a, &b| values[a].total_cmp(&values[b])).unwrap();
+        (best, values[best])
+    };
+    let sure = |rows: &[Vec<String>]| rows.iter().map(|row| best(row).1).sum::<f64>() / rows.len() as f64;
+    assert!(plain.iter().zip(&calibrated).all(|(a, b)| a[0] == b[0] && best(a).0 == best(b).0));
+    // Held back so much, the model is far less sure than it is right.
+    let results = place.json("run/results.json");
+    let stack = results["systems"].as_array().unwrap().last().unwrap();
+    let accuracy = stack["out_of_fold"]["accuracy"].as_f64().unwrap();
+    let (before, after) = (sure(&plain), sure(&calibrated));
+    assert!((after - accuracy).abs() < (before - accuracy).abs() / 2.0, "{before} {after} {accuracy}");
+    assert!(place.text("run/report.html").contains("Why the stack does not stand out: it learned from 240 clips"));
+}
+
 /// The learned values of a kernel with so many centres: 40 bands and 20 coefficients described in ten ways, 14 groups
 /// and 20 coefficients in eight octaves, and each two groups.
 fn parameters(place: &Place, centres: usize) -> usize {

@@ -86,6 +86,13 @@ impl Logistic {
     /// # Errors
     /// Another number of columns or classes than it learned from.
     pub fn probabilities(&self, x: Matrix<'_>, classes: usize) -> Result<Vec<f32>> {
+        let mut margins = self.margins(x, classes)?;
+        margins.chunks_exact_mut(classes).for_each(|row| _ = softmax(row));
+        Ok(margins.into_iter().map(|probability| probability as f32).collect())
+    }
+
+    /// What [`Self::probabilities`] are the softmax of, likewise.
+    pub(crate) fn margins(&self, x: Matrix<'_>, classes: usize) -> Result<Vec<f64>> {
         let (features, own) = (self.mean.len(), self.intercept.len());
         if (x.columns(), classes) != (features, own) {
             let reason = format!("{} features and {classes} classes for a model of {features} and {own}", x.columns());
@@ -96,11 +103,16 @@ impl Logistic {
             let margin = |(coefficients, intercept): (&Vec<f64>, &f64)| {
                 intercept + coefficients.iter().zip(row).map(|(a, b)| a * b).sum::<f64>()
             };
-            let mut margins: Vec<f64> = self.coefficients.iter().zip(&self.intercept).map(margin).collect();
-            softmax(&mut margins);
-            margins.into_iter().map(|probability| probability as f32).collect::<Vec<f32>>()
+            self.coefficients.iter().zip(&self.intercept).map(margin).collect::<Vec<f64>>()
         };
         Ok(rows.chunks_exact(features).flat_map(of_row).collect())
+    }
+
+    /// The model whose margins are `factor` times these.
+    pub(crate) fn times(mut self, factor: f64) -> Self {
+        let all = self.coefficients.iter_mut().flatten().chain(&mut self.intercept);
+        all.for_each(|value| *value *= factor);
+        self
     }
 
     /// The model as JSON: the arrays under the names that they have here.
@@ -156,7 +168,7 @@ fn spread(row: &[f64], off: &[f64], gradient: &mut [f64]) {
 }
 
 /// Makes probabilities of margins; gives the logarithm of the sum of their exponentials.
-fn softmax(margins: &mut [f64]) -> f64 {
+pub(crate) fn softmax(margins: &mut [f64]) -> f64 {
     let largest = margins.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     margins.iter_mut().for_each(|margin| *margin = (*margin - largest).exp());
     let sum: f64 = margins.iter().sum();

@@ -89,14 +89,14 @@ pub fn check_folds(
         let weights: Vec<f32> = kept.iter().map(|&row| weights[row]).collect();
         check_labels(kept.len(), &labels, &weights, classes).map_err(|error| told_with(error, without))
     };
-    let stops = settings.kind == Kind::Xgboost && settings.early_stopping_rounds > 0;
-    if stops && all.len() < 3 {
-        return Err(too_few_to_stop());
+    let inner = settings.inner();
+    if let Some(setting) = inner.filter(|_| all.len() < 3) {
+        return Err(too_few_folds(setting));
     }
     let counts = |fold: usize| folds.iter().zip(weights).any(|(&of, &weight)| of == fold && weight > 0.0);
     for without in std::iter::once(Vec::new()).chain(all.iter().map(|&fold| vec![fold])) {
         rest(&without)?;
-        for &fold in all.iter().filter(|&&fold| stops && !without.contains(&fold) && counts(fold)) {
+        for &fold in all.iter().filter(|&&fold| inner.is_some() && !without.contains(&fold) && counts(fold)) {
             rest(&[&without[..], &[fold]].concat())?;
         }
     }
@@ -111,9 +111,10 @@ pub(crate) fn enough_folds(folds: usize) -> Result<()> {
     }
 }
 
-pub(crate) fn too_few_to_stop() -> StackError {
-    let reason = "`early_stopping_rounds` needs at least three folds: to judge by, to stop by, to learn from";
-    StackError::Table(reason.to_owned())
+/// There are too few folds for a [`StackSettings::inner`] one.
+pub(crate) fn too_few_folds(setting: &str) -> StackError {
+    let reason = format!("`{setting}` needs at least three folds: to judge by, to set it by, to learn from");
+    StackError::Table(reason)
 }
 
 /// An error of one fit, with the folds that were held out of it.

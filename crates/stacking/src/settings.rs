@@ -59,6 +59,10 @@ pub struct StackSettings {
     pub early_stopping_rounds: u32,
     /// Inverse weight of the L2 penalty on the coefficients of logistic regression, above 0; features are standardised.
     pub c: f64,
+    /// Whether the margins of logistic regression are multiplied by the one number by which probabilities are best where
+    /// they are not learned from: the loss of each fold in turn among those that are learned from is smallest. The order
+    /// of the classes stays as it is.
+    pub calibrate: bool,
     /// Weight of a clip whose label nobody verified, from 0 (not used) to 1 (like a verified one).
     pub unverified_weight: f32,
     /// Where the draws of `subsample` and `colsample_bytree` begin, up to 2^63 - 1.
@@ -83,6 +87,7 @@ impl Default for StackSettings {
             test_from: TestFrom::Full,
             early_stopping_rounds: 0,
             c: 1.0,
+            calibrate: false,
             unverified_weight: 1.0,
             seed: 0,
             threads: 1,
@@ -127,6 +132,15 @@ impl StackSettings {
         match checks.into_iter().find(|(_, fine, ..)| !fine) {
             Some((key, _, value, allowed)) => Err(StackError::Setting { key, value, allowed }),
             None => Ok(()),
+        }
+    }
+
+    /// The setting for which each fold is held out of those that are learned from, if there is one.
+    pub(crate) fn inner(&self) -> Option<&'static str> {
+        match self.kind {
+            Kind::Xgboost if self.early_stopping_rounds > 0 => Some("early_stopping_rounds"),
+            Kind::Logistic if self.calibrate => Some("calibrate"),
+            _ => None,
         }
     }
 

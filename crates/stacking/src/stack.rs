@@ -4,8 +4,13 @@ use rayon::prelude::*;
 
 use crate::averages::{Mean, of_blocks};
 use crate::importance::{Importance, of_logistic};
-use crate::rows::{TrainingRows, enough_folds, told_with, too_few_to_stop};
+use crate::logistic::softmax;
+use crate::rows::{Rows, TrainingRows, enough_folds, told_with, too_few_folds};
 use crate::{Booster, Kind, Layout, Logistic, Result, StackError, StackSettings, Table, onnx};
+
+/// Between which factors the margins' is looked for, and in how many steps: to a millionth.
+const SHARPNESS: (f64, f64) = (0.01, 100.0);
+const HALVINGS: usize = 24;
 
 /// Level 2 of any kind, ready to predict.
 pub enum Stack {
@@ -115,7 +120,8 @@ fn fit(rows: &TrainingRows<'_>, without: &[usize], settings: &StackSettings) -> 
                 Booster::fit(x, &picked.labels, &picked.weights, rows.classes, &settings).map(Stack::Xgboost)
             }
             Kind::Logistic => {
-                Logistic::fit(x, &picked.labels, &picked.weights, rows.classes, settings).map(Stack::Logistic)
+                let model = Logistic::fit(x, &picked.labels, &picked.weights, rows.classes, settings)?;
+                Ok(Stack::Logistic(model.times(sharpness(rows, without, settings)?)))
             }
             Kind::Mean => Ok(Stack::Mean),
             Kind::GeometricMean => Ok(Stack::GeometricMean),
@@ -130,22 +136,71 @@ fn rounds(rows: &TrainingRows<'_>, without: &[usize], settings: &StackSettings) 
     if settings.early_stopping_rounds == 0 {
         return Ok(settings.rounds);
     }
-    let folds = rows.folds(without);
-    if folds.len() < 2 {
-        return Err(too_few_to_stop());
+    let best = inner(rows, without, settings, |rest, held_out| {
+        Booster::best_rounds(rest, held_out, rows.classes, settings).map(f64::from)
+    })?;
+    Ok(if best.is_empty() { settings.rounds } else { (best.iter().sum::<f64>() / best.len() as f64).round() as u32 })
+}
+
+/// What the margins are multiplied by of a logistic regression that learns from all folds but those `without`: of each of
+/// these folds, held out, the margins are those of a model of the others, and by this factor their loss is smallest.
+fn sharpness(rows: &TrainingRows<'_>, without: &[usize], settings: &StackSettings) -> Result<f64> {
+    if !settings.calibrate {
+        return Ok(1.0);
     }
-    let best = each(&folds, settings, |fold| {
+    let classes = rows.classes.len();
+    let margins = inner(rows, without, settings, |rest, held_out| {
+        let model = Logistic::fit(rest.x()?, &rest.labels, &rest.weights, rows.classes, settings)?;
+        Ok((model.margins(held_out.x()?, classes)?, held_out.labels.clone(), held_out.weights.clone()))
+    })?;
+    // Where all were right, the loss would fall for ever. Of n clips, that one more could have any label is not refuted.
+    let clips: f64 = margins.iter().flat_map(|(_, _, weights)| weights).map(|&weight| f64::from(weight)).sum();
+    let doubt = 1.0 / (clips + 1.0);
+    // Of the loss by the factor: it grows with the factor, and is 0 at the best one.
+    let slope = |factor: f64| -> f64 {
+        let of_fold = |(margins, labels, weights): &(Vec<f64>, Vec<usize>, Vec<f32>)| -> f64 {
+            let rows = margins.chunks_exact(classes).zip(labels.iter().zip(weights));
+            rows.map(|(margins, (&label, &weight))| {
+                let mut shares: Vec<f64> = margins.iter().map(|margin| factor * margin).collect();
+                softmax(&mut shares);
+                let expected: f64 = shares.iter().zip(margins).map(|(share, margin)| share * margin).sum();
+                let any = margins.iter().sum::<f64>() / classes as f64;
+                f64::from(weight) * (expected - (1.0 - doubt) * margins[label] - doubt * any)
+            })
+            .sum()
+        };
+        margins.iter().map(of_fold).sum()
+    };
+    let (mut low, mut high) = SHARPNESS;
+    for _ in 0..HALVINGS {
+        let middle = (low * high).sqrt();
+        if slope(middle) < 0.0 { low = middle } else { high = middle }
+    }
+    Ok((low * high).sqrt())
+}
+
+/// `work` of each fold but those `without`: by all rows of the other ones and those of the fold. A fold of which no row
+/// counts is passed over.
+fn inner<T: Send>(
+    rows: &TrainingRows<'_>,
+    without: &[usize],
+    settings: &StackSettings,
+    work: impl Fn(&Rows, &Rows) -> Result<T> + Sync,
+) -> Result<Vec<T>> {
+    let folds = rows.folds(without);
+    if let Some(setting) = settings.inner().filter(|_| folds.len() < 2) {
+        return Err(too_few_folds(setting));
+    }
+    let done = each(&folds, settings, |fold| {
         let held_out = rows.pick(|of| of == fold);
         if held_out.weights.iter().all(|&weight| weight == 0.0) {
             return Ok(None);
         }
         let both = [without, &[fold]].concat();
         let rest = rows.pick(|of| !both.contains(&of));
-        let best = Booster::best_rounds(&rest, &held_out, rows.classes, settings);
-        best.map(Some).map_err(|error| told_with(error, &both))
+        work(&rest, &held_out).map(Some).map_err(|error| told_with(error, &both))
     })?;
-    let best: Vec<f64> = best.into_iter().flatten().map(f64::from).collect();
-    Ok(if best.is_empty() { settings.rounds } else { (best.iter().sum::<f64>() / best.len() as f64).round() as u32 })
+    Ok(done.into_iter().flatten().collect())
 }
 
 /// `work` of each fold, at once where one thread works on each.

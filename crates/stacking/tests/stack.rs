@@ -5,8 +5,8 @@ mod common;
 
 use common::labels;
 use earmark_stacking::{
-    Booster, FeatureKind, Features, Kind, Matrix, Stack, StackSettings, Table, TrainingRows, check_folds, out_of_fold,
-    score,
+    Booster, FeatureKind, Features, Kind, Matrix, Stack, StackSettings, Table, TrainingRows, check_folds,
+    most_probable, out_of_fold, score,
 };
 use serde::Deserialize;
 
@@ -77,6 +77,7 @@ fn kinds() -> Vec<(&'static str, StackSettings)> {
         ("early stopping", StackSettings { early_stopping_rounds: 2, rounds: 60, ..default() }),
         ("two threads", StackSettings { early_stopping_rounds: 2, threads: 2, ..default() }),
         ("logistic", StackSettings { kind: Kind::Logistic, ..default() }),
+        ("calibrated", StackSettings { kind: Kind::Logistic, calibrate: true, c: 0.01, ..default() }),
     ]
 }
 
@@ -150,6 +151,47 @@ fn two_levels_on_shuffled_labels_are_chance() {
         let stacked = Clips { features: features.clone(), settings, ..clips.clone() };
         let accuracy = stacked.accuracy(&stacked.out_of_fold());
         assert!((0.15..0.35).contains(&accuracy), "{name}: chance is 0.25, not {accuracy}");
+    }
+}
+
+#[derive(Deserialize)]
+struct Calibrated {
+    c: f64,
+    x: Vec<Vec<f32>>,
+    labels: Vec<usize>,
+    folds: Vec<usize>,
+    weights: Vec<f32>,
+    out_of_fold: Vec<Vec<f32>>,
+}
+
+/// scikit-learn's models, their margins multiplied by what SciPy finds to be best on the inner folds.
+#[test]
+fn is_calibrated_as_by_scipy() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../golden/stacking/calibrated.json");
+    let golden: Calibrated = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    let names = (0..golden.x.len()).map(|i| format!("{i}.wav")).collect();
+    let columns = (0..golden.x[0].len()).map(|i| format!("f{i}")).collect();
+    let features = Table::new(names, columns, golden.x.concat()).unwrap();
+    let classes = labels(golden.out_of_fold[0].len());
+    let rows = TrainingRows {
+        features: &features,
+        truth: &golden.labels,
+        folds: &golden.folds,
+        weights: &golden.weights,
+        classes: &classes,
+    };
+    let predict = |calibrate: bool| {
+        let settings = StackSettings { kind: Kind::Logistic, c: golden.c, calibrate, ..StackSettings::default() };
+        out_of_fold(&rows, &settings).unwrap()
+    };
+    let distance = |ours: &Table| {
+        ours.data().iter().zip(golden.out_of_fold.concat()).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+    };
+    let (calibrated, plain) = (predict(true), predict(false));
+    println!("calibrated {:.1e}, plain {:.1e}", distance(&calibrated), distance(&plain));
+    assert!(distance(&calibrated) <= 1e-5 && distance(&plain) > 0.1);
+    for (a, b) in calibrated.rows().zip(plain.rows()) {
+        assert_eq!(most_probable(a), most_probable(b), "the order of classes stays");
     }
 }
 
@@ -259,10 +301,13 @@ fn says_which_class_a_fold_lacks() {
     let stopping = StackSettings { early_stopping_rounds: 5, ..clips.settings.clone() };
     let two: Vec<usize> = (0..100).map(|i| i % 2).collect();
     assert!(call(&two, &stopping).contains("`early_stopping_rounds` needs at least three folds"));
+    let calibrated = StackSettings { kind: Kind::Logistic, calibrate: true, ..clips.settings.clone() };
+    assert!(call(&two, &calibrated).contains("`calibrate` needs at least three folds"));
     // In two folds: one is judged, the other tells when to stop.
     let thin: Vec<usize> = (0..100).map(|i| if clips.truth[i] == 2 { 3 + i % 2 } else { i % 5 }).collect();
     let error = call(&thin, &stopping);
     assert_eq!(error, "no clip of class `class2` is left to learn from when the folds 3 and 4 are held out");
+    assert_eq!(call(&thin, &calibrated), error);
 }
 
 #[test]
