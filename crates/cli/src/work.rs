@@ -241,6 +241,7 @@ impl<'a> Work<'a> {
             device,
             folder: &folder,
         };
+        self.run.note_failure(&learner.name, split, None);
         let fingerprint = job.fingerprint();
         if self.run.is_done(&learner.name, split, &fingerprint)? {
             // A kill may have come between the mark and this.
@@ -248,7 +249,6 @@ impl<'a> Work<'a> {
             held.done();
             return Ok(End::Done);
         }
-        self.run.note_failure(&learner.name, split, None);
         let start = Instant::now();
         let mut bar = self.bars.job(&task.name());
         let mark = self.run.mark(&learner.name, fingerprint)?;

@@ -154,49 +154,9 @@ fn two_levels_on_shuffled_labels_are_chance() {
     }
 }
 
+/// Rows that Python has stacked, by what settings, and what it predicts out of fold.
 #[derive(Deserialize)]
-struct Calibrated {
-    c: f64,
-    x: Vec<Vec<f32>>,
-    labels: Vec<usize>,
-    folds: Vec<usize>,
-    weights: Vec<f32>,
-    out_of_fold: Vec<Vec<f32>>,
-}
-
-/// scikit-learn's models, their margins multiplied by what SciPy finds to be best on the inner folds.
-#[test]
-fn is_calibrated_as_by_scipy() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../golden/stacking/calibrated.json");
-    let golden: Calibrated = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
-    let names = (0..golden.x.len()).map(|i| format!("{i}.wav")).collect();
-    let columns = (0..golden.x[0].len()).map(|i| format!("f{i}")).collect();
-    let features = Table::new(names, columns, golden.x.concat()).unwrap();
-    let classes = labels(golden.out_of_fold[0].len());
-    let rows = TrainingRows {
-        features: &features,
-        truth: &golden.labels,
-        folds: &golden.folds,
-        weights: &golden.weights,
-        classes: &classes,
-    };
-    let predict = |calibrate: bool| {
-        let settings = StackSettings { kind: Kind::Logistic, c: golden.c, calibrate, ..StackSettings::default() };
-        out_of_fold(&rows, &settings).unwrap()
-    };
-    let distance = |ours: &Table| {
-        ours.data().iter().zip(golden.out_of_fold.concat()).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
-    };
-    let (calibrated, plain) = (predict(true), predict(false));
-    println!("calibrated {:.1e}, plain {:.1e}", distance(&calibrated), distance(&plain));
-    assert!(distance(&calibrated) <= 1e-5 && distance(&plain) > 0.1);
-    for (a, b) in calibrated.rows().zip(plain.rows()) {
-        assert_eq!(most_probable(a), most_probable(b), "the order of classes stays");
-    }
-}
-
-#[derive(Deserialize)]
-struct Stopped {
+struct Golden {
     settings: StackSettings,
     x: Vec<Vec<f32>>,
     labels: Vec<usize>,
@@ -205,28 +165,45 @@ struct Stopped {
     out_of_fold: Vec<Vec<f32>>,
 }
 
+impl Golden {
+    fn read(name: &str) -> Self {
+        let path = format!("{}/../../golden/stacking/{name}.json", env!("CARGO_MANIFEST_DIR"));
+        serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+    }
+
+    fn stack(&self, settings: &StackSettings) -> Table {
+        let names = (0..self.x.len()).map(|i| format!("{i}.wav")).collect();
+        let columns = (0..self.x[0].len()).map(|i| format!("f{i}")).collect();
+        let features = Table::new(names, columns, self.x.concat()).unwrap();
+        let Self { labels: truth, folds, weights, .. } = self;
+        let classes = labels(self.out_of_fold[0].len());
+        out_of_fold(&TrainingRows { features: &features, truth, folds, weights, classes: &classes }, settings).unwrap()
+    }
+
+    fn distance(&self, ours: &Table) -> f32 {
+        ours.data().iter().zip(self.out_of_fold.concat()).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+    }
+}
+
+/// scikit-learn's models, their margins multiplied by what SciPy finds to be best on the inner folds.
+#[test]
+fn is_calibrated_as_by_scipy() {
+    let golden = Golden::read("calibrated");
+    let calibrated = golden.stack(&golden.settings);
+    let plain = golden.stack(&StackSettings { calibrate: false, ..golden.settings.clone() });
+    let distances = (golden.distance(&calibrated), golden.distance(&plain));
+    assert!(distances.0 <= 1e-5 && distances.1 > 0.1, "{distances:?}");
+    for (a, b) in calibrated.rows().zip(plain.rows()) {
+        assert_eq!(most_probable(a), most_probable(b), "the order of classes stays");
+    }
+}
+
 /// Python's xgboost stopped early on each inner fold, the mean of its rounds, and the trees that follow from it.
 #[test]
 fn stops_where_python_stops() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../golden/stacking/early_stopping.json");
-    let golden: Stopped = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
-    let names = (0..golden.x.len()).map(|i| format!("{i}.wav")).collect();
-    let columns = (0..golden.x[0].len()).map(|i| format!("f{i}")).collect();
-    let features = Table::new(names, columns, golden.x.concat()).unwrap();
-    let classes = labels(golden.out_of_fold[0].len());
-    let rows = TrainingRows {
-        features: &features,
-        truth: &golden.labels,
-        folds: &golden.folds,
-        weights: &golden.weights,
-        classes: &classes,
-    };
-    let distance = |settings: &StackSettings| {
-        let ours = out_of_fold(&rows, settings).unwrap();
-        ours.data().iter().zip(golden.out_of_fold.concat()).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
-    };
-    let (stopped, whole) =
-        (distance(&golden.settings), distance(&StackSettings { early_stopping_rounds: 0, ..golden.settings.clone() }));
+    let golden = Golden::read("early_stopping");
+    let stopped = golden.distance(&golden.stack(&golden.settings));
+    let whole = golden.distance(&golden.stack(&StackSettings { early_stopping_rounds: 0, ..golden.settings.clone() }));
     assert!(stopped <= 1e-5, "{stopped}");
     assert!(whole > 1e-2, "without early stopping nothing differs: {whole}");
 }
