@@ -24,6 +24,10 @@ const TAKEN: [(&str, &str); 3] = [
     (ALL_LEARNERS, "the stack of all learners in level2/without.csv"),
 ];
 
+/// `fmax` where a recipe has none, as a share of the sample rate: below the transition band of every good resampler,
+/// where two of them differ by several decibels.
+const FMAX: f32 = 0.45;
+
 /// A recipe, all settings of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -103,6 +107,19 @@ impl Recipe {
         Self::parse(&text).with_context(|| format!("recipe {}", path.display()))
     }
 
+    /// The recipe as a run of this format understands it: what a recipe does not say keeps the meaning that it had when
+    /// the run began.
+    pub fn with_defaults_of(mut self, format: u32) -> Self {
+        // Format 0 had bands up to half the sample rate.
+        if format > 0 {
+            let of_features = self.features.values_mut().filter_map(FrontEnd::mel_mut);
+            for mel in of_features.chain([&mut self.statistics.mel]) {
+                mel.fmax.get_or_insert(FMAX * mel.sr as f32);
+            }
+        }
+        self
+    }
+
     /// The front end of a learner.
     pub fn front_end(&self, learner: &str) -> anyhow::Result<&FrontEnd> {
         let learner = self.learners.iter().find(|known| known.name == learner);
@@ -133,7 +150,8 @@ impl Recipe {
         Ok(recipe)
     }
 
-    fn validate(&self) -> anyhow::Result<()> {
+    /// Checks every value's range, and that the learners fit their features.
+    pub fn validate(&self) -> anyhow::Result<()> {
         anyhow::ensure!(
             (2..=100).contains(&self.data.folds),
             "data.folds = {} is out of range: 2 to 100",

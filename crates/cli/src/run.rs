@@ -3,28 +3,40 @@
 use std::fs::{File, TryLockError};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use anyhow::Context;
-use earmark_datasets::{Manifest, Splits};
+use earmark_datasets::{Item, Manifest, Splits};
 use earmark_files::FileError;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::recipe::Recipe;
 
+mod compare;
+pub mod format;
 mod level2;
 mod marks;
-mod origin;
+mod provenance;
+
+use compare::{RecipeChanges, clip_changes, listed};
+use provenance::Identity;
 
 /// The split that learns from all training clips.
 pub const FULL: &str = "full";
 
+const RECIPE: &str = "recipe.toml";
+const LABELS: &str = "labels.txt";
+const CLIPS: &str = "splits.csv";
+
 /// A run's folder.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Run {
     /// The folder itself.
     pub folder: PathBuf,
+    /// What it is a run of, once that was needed.
+    identity: OnceLock<Identity>,
 }
 
 /// A clip of a run: what level 2 and the scores need to know of it.
@@ -75,17 +87,22 @@ impl Held {
 }
 
 impl Run {
-    /// Whether a run in `folder`, if there is one, is of this recipe. Told at the start: until the first file is written,
-    /// all clips are heard, and that takes its time.
+    /// The recipe in a file, for a run in `folder`: what it does not say is as it was when the run began. Fails at the
+    /// start, before any clip is decoded, where the run has another recipe already.
     ///
     /// # Errors
-    /// It is one of another recipe.
-    pub fn check_recipe(folder: &Path, recipe: &Recipe) -> anyhow::Result<()> {
-        let path = folder.join("recipe.toml");
-        if path.exists() { ensure_same(folder, &path, &toml::to_string(recipe)?) } else { Ok(()) }
+    /// No good recipe; a run of a newer format, or of a recipe that differs in more than new learners.
+    pub fn recipe_for(folder: &Path, file: &Path) -> anyhow::Result<Recipe> {
+        let recipe = Recipe::read(file)?.with_defaults_of(format::of(folder)?);
+        recipe.validate().with_context(|| format!("recipe {}", file.display()))?;
+        let run = Self::at(folder);
+        if run.path(CLIPS).exists() {
+            run.recipe_changes(&recipe)?;
+        }
+        Ok(recipe)
     }
 
-    /// Whether a run can be written in `folder`. Told at the start, likewise.
+    /// Whether a run can be written in `folder`. Fails at the start, likewise.
     ///
     /// # Errors
     /// The folder cannot be written to.
@@ -99,8 +116,9 @@ impl Run {
         }
     }
 
-    /// The run in `folder`, begun with this recipe and these data, or the same one as before. `sums` are the SHA-256 of
-    /// the clips' files, those to learn from first.
+    /// The run in `folder`, begun with this recipe and these data, or the same one as before, to which learners may be
+    /// added. `sha256` are those of the clips' files, training clips first. Processes that begin one run wait for each
+    /// other: the first one decides what run it is.
     ///
     /// # Errors
     /// The folder cannot be written to, or holds a run of another recipe, other labels or clips.
@@ -109,31 +127,67 @@ impl Run {
         recipe: &Recipe,
         manifest: &Manifest,
         splits: &Splits,
-        sums: &[String],
+        sha256: &[String],
     ) -> anyhow::Result<Self> {
-        let run = Self { folder: folder.to_owned() };
-        let recipe = toml::to_string(recipe)?;
-        let labels = manifest.labels.join("\n") + "\n";
-        let clips = clips_csv(manifest, splits, sums)?;
-        for (name, text) in [("recipe.toml", recipe), ("labels.txt", labels), ("splits.csv", clips)] {
-            let path = folder.join(name);
-            if path.exists() {
-                ensure_same(folder, &path, &text)?;
-            } else {
-                earmark_files::write_atomic(&path, text.as_bytes())?;
+        let run = Self::at(folder);
+        let _lock = run.wait_for_lock("lock")?;
+        let clips = clip_rows(manifest, splits, sha256);
+        if run.path(CLIPS).exists() {
+            run.check_clips(&manifest.labels, &clips)?;
+            let changes = run.recipe_changes(recipe)?;
+            if !changes.new_learners.is_empty() {
+                let text = changes.add_to(&earmark_files::read_to_string(&run.path(RECIPE))?, recipe)?;
+                earmark_files::write_atomic(&run.path(RECIPE), text.as_bytes())?;
             }
+        } else {
+            format::write(folder)?;
+            earmark_files::write_atomic(&run.path(RECIPE), toml::to_string(recipe)?.as_bytes())?;
+            earmark_files::write_atomic(&run.path(LABELS), (manifest.labels.join("\n") + "\n").as_bytes())?;
+            // Last: what has no clips is no run yet.
+            earmark_files::write_atomic(&run.path(CLIPS), &clips_csv(&clips)?)?;
         }
+        run.identity()?;
         Ok(run)
     }
 
     /// A run that is there.
     ///
     /// # Errors
-    /// The folder is no run.
+    /// The folder is no run, or one of a newer format.
     pub fn open(folder: &Path) -> anyhow::Result<Self> {
-        let run = Self { folder: folder.to_owned() };
-        anyhow::ensure!(run.path("splits.csv").exists(), "{} is no run: it has no splits.csv", folder.display());
+        let run = Self::at(folder);
+        anyhow::ensure!(run.path(CLIPS).exists(), "{} is no run: it has no {CLIPS}", folder.display());
+        format::of(folder)?;
         Ok(run)
+    }
+
+    /// The folder of a run, whether there is one or not.
+    pub fn at(folder: &Path) -> Self {
+        Self { folder: folder.to_owned(), identity: OnceLock::new() }
+    }
+
+    /// What is new in a recipe.
+    ///
+    /// # Errors
+    /// It differs in something else; the error has the keys and both values.
+    fn recipe_changes(&self, recipe: &Recipe) -> anyhow::Result<RecipeChanges> {
+        let changes = RecipeChanges::between(&self.recipe()?, recipe)?;
+        anyhow::ensure!(
+            changes.differences.is_empty(),
+            "the recipe differs from that of the run in {}: {}; choose another --out, or remove that folder",
+            self.folder.display(),
+            listed(&changes.differences)
+        );
+        Ok(changes)
+    }
+
+    fn check_clips(&self, labels: &[String], clips: &[ClipRow]) -> anyhow::Result<()> {
+        let other = format!("the data differ from those of the run in {}", self.folder.display());
+        let remedy = "choose another --out, or remove that folder";
+        let changes = clip_changes(&self.clips()?, clips);
+        anyhow::ensure!(changes.is_none(), "{other}: {}; {remedy}", changes.unwrap_or_default());
+        anyhow::ensure!(self.labels()? == labels, "{other}: the classes are not those of {LABELS}; {remedy}");
+        Ok(())
     }
 
     /// Removes the temporary files that a kill has left, once all jobs are done and level 2 is held: at once
@@ -154,17 +208,17 @@ impl Run {
 
     /// The recipe that the run was begun with.
     pub fn recipe(&self) -> anyhow::Result<Recipe> {
-        Recipe::read(&self.path("recipe.toml"))
+        Recipe::read(&self.path(RECIPE))
     }
 
     /// The classes.
     pub fn labels(&self) -> anyhow::Result<Vec<String>> {
-        Ok(earmark_files::read_to_string(&self.path("labels.txt"))?.lines().map(str::to_owned).collect())
+        Ok(earmark_files::read_to_string(&self.path(LABELS))?.lines().map(str::to_owned).collect())
     }
 
     /// The clips, in the order of every table of the run: training clips, then test clips.
     pub fn clips(&self) -> anyhow::Result<Vec<ClipRow>> {
-        let path = self.path("splits.csv");
+        let path = self.path(CLIPS);
         let bytes = earmark_files::read(&path)?;
         let damaged = || format!("{} is damaged", path.display());
         let rows: Vec<ClipRow> = csv::Reader::from_reader(bytes.as_slice())
@@ -206,8 +260,12 @@ impl Run {
     /// # Errors
     /// The folder cannot be made or written to.
     pub fn hold_level2(&self) -> anyhow::Result<File> {
-        let lock = self.path("level2/lock");
         earmark_files::create_folder(&self.path("level2"))?;
+        self.wait_for_lock("level2/lock")
+    }
+
+    fn wait_for_lock(&self, name: &str) -> anyhow::Result<File> {
+        let lock = self.path(name);
         let file = earmark_files::open_lock(&lock).map_err(FileError::of("open", &lock))?;
         match file.lock() {
             Err(error) if !has_no_locks(&error) => Err(FileError::of("lock", &lock)(error).into()),
@@ -237,30 +295,23 @@ pub fn rows_if_there<T: DeserializeOwned>(path: &Path) -> anyhow::Result<Vec<T>>
     rows.with_context(|| path.display().to_string())
 }
 
-/// Fails if a file of the run holds another text than a run of now would write.
-fn ensure_same(folder: &Path, path: &Path, text: &str) -> anyhow::Result<()> {
-    anyhow::ensure!(
-        earmark_files::read_to_string(path)? == text,
-        "{} is that of another run: the recipe, the data, the way they are split or --verified-by have changed; choose another --out, or remove {}",
-        path.display(),
-        folder.display()
-    );
-    Ok(())
-}
-
-fn clips_csv(manifest: &Manifest, splits: &Splits, sums: &[String]) -> anyhow::Result<String> {
+/// All clips of a data set: training clips, then test clips.
+fn clip_rows(manifest: &Manifest, splits: &Splits, sha256: &[String]) -> Vec<ClipRow> {
     let train = manifest.train.iter().zip(&splits.of).map(|(item, &fold)| (item, "train", Some(fold)));
     let clips = train.chain(manifest.test.iter().map(|item| (item, "test", None)));
+    let row = |((item, set, fold), sha256): ((&Item, &str, _), &String)| ClipRow {
+        fname: item.name.clone(),
+        set: set.to_owned(),
+        label: item.label.map_or(String::new(), |label| manifest.labels[label].clone()),
+        verified: item.verified,
+        fold,
+        sha256: sha256.clone(),
+    };
+    clips.zip(sha256).map(row).collect()
+}
+
+fn clips_csv(clips: &[ClipRow]) -> anyhow::Result<Vec<u8>> {
     let mut csv = csv::Writer::from_writer(Vec::new());
-    for ((item, set, fold), sha256) in clips.zip(sums) {
-        csv.serialize(ClipRow {
-            fname: item.name.clone(),
-            set: set.to_owned(),
-            label: item.label.map_or(String::new(), |label| manifest.labels[label].clone()),
-            verified: item.verified,
-            fold,
-            sha256: sha256.clone(),
-        })?;
-    }
-    Ok(String::from_utf8(csv.into_inner().context("cannot write CSV")?)?)
+    clips.iter().try_for_each(|clip| csv.serialize(clip))?;
+    csv.into_inner().context("cannot write CSV")
 }

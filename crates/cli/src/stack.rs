@@ -8,7 +8,7 @@ use crate::args::Run as Options;
 use crate::gather::{fold_count, gather};
 use crate::run::{ClipRow, Run};
 use crate::systems::{Results, truth};
-use crate::{bundle, contributions, report, results};
+use crate::{bundle, contributions, output, report, results};
 
 /// What a stack of one kind leaves and one of another does not.
 const OF_A_KIND: [&str; 3] = ["booster.json", "logistic.json", "importance.csv"];
@@ -31,11 +31,15 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     results::print(&finish(&run)?, options.json)
 }
 
-/// Level 2 and the report of a run whose jobs are done, one process at a time.
+/// Level 2 and the report of a run whose jobs are done, one process at a time. A report that cannot be written costs no
+/// results: it is a warning, and `earmark report` writes it later.
 pub fn finish(run: &Run) -> anyhow::Result<Results> {
     let _held = run.hold_level2()?;
     let results = level2(run)?;
-    report::write(run, &results)?;
+    if let Err(error) = report::write(run, &results) {
+        let (folder, reason) = (run.folder.display(), output::message(&error));
+        output::tell(&format!("warning: no report was written: {reason}; `earmark report {folder}` tries again"));
+    }
     Ok(results)
 }
 

@@ -18,10 +18,10 @@ use crate::schedule::{check_together, workers};
 use crate::sounds::{Ears, sums};
 use crate::verified::Verifier;
 use crate::work::{Cost, Task, Work, learned_from};
-use crate::{plan, pretrained, report, results, stack, statistics};
+use crate::{output, plan, pretrained, report, results, stack, statistics};
 
 pub fn run(options: &Train) -> anyhow::Result<()> {
-    let recipe = Recipe::read(&options.recipe)?;
+    let recipe = Run::recipe_for(&options.out, &options.recipe)?;
     apart(&options.data, &options.out)?;
     check_together(&options.device)?;
     options.device.iter().try_for_each(|device| check_device(device))?;
@@ -38,7 +38,6 @@ pub fn run(options: &Train) -> anyhow::Result<()> {
     // Every process that has a shard deals them alike: by the data as they are told, not as they can be heard.
     let mut tasks =
         dealt(all_tasks(&recipe, splits.folds, options.job.as_deref())?, options, &recipe, &manifest, &splits)?;
-    Run::check_recipe(&options.out, &recipe)?;
     if options.plan {
         return plan::run(options, &recipe, &manifest, &splits, &tasks, &bars);
     }
@@ -66,7 +65,9 @@ pub fn run(options: &Train) -> anyhow::Result<()> {
     check_labels(&recipe, &manifest, &splits)?;
     tell_copies(&splits, &sounds.sums, &bars);
     let run = Run::begin(&options.out, &recipe, &manifest, &splits, &sounds.sums)?;
-    report::remember(&run, options, &cache)?;
+    if let Err(error) = report::remember(&run, options, &cache) {
+        bars.line(&format!("warning: the report will not find the sounds: {}", output::message(&error)));
+    }
     verifier.map(|verifier| verifier.remember(&run)).transpose()?;
     pretrained::write(&options.out, &origins)?;
     statistics::save(&run, &recipe, &sounds.clips)?;

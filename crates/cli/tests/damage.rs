@@ -256,17 +256,17 @@ fn a_run_of_another_recipe_or_other_data() {
     let place = place("damage-other", &["data", "run"]);
     let before = place.tree("run");
     place.write("recipe.toml", RECIPE.replace("mixup = 3.0", "mixup = 2.0"));
-    place.run(TRAIN).failed(&["run/recipe.toml is that of another run", "remove run"]);
+    place.run(TRAIN).failed(&["the recipe differs", "run: learners.a.mixup is 2.0 here, 3.0 there"]);
     place.write("recipe.toml", RECIPE);
     let table = place.text("data/train.csv");
     let without_last = &table[..table.trim_end().rfind('\n').unwrap() + 1];
     place.write("data/train.csv", without_last);
-    place.run(TRAIN).failed(&["run/splits.csv is that of another run"]);
+    place.run(TRAIN).failed(&["the data differ", " is gone"]);
     // A clip that was exchanged under its old name.
     place.write("data/train.csv", &table);
     let clip =
         |line: usize| format!("data/audio_train/{}", table.lines().nth(line).unwrap().split(',').next().unwrap());
     place.write(&clip(1), place.read(&clip(2)));
-    place.run(TRAIN).failed(&["run/splits.csv is that of another run"]);
+    place.run(TRAIN).failed(&["the data differ", ": its file has changed"]);
     assert!(place.tree("run") == before, "the run was changed");
 }

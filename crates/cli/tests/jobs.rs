@@ -8,7 +8,7 @@ use std::io::Read;
 use std::process::{Child, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use common::{Place, RECIPE, Ran, TRAIN};
+use common::{Place, RECIPE, Ran, TRAIN, csv};
 
 /// One worker with one thread, as each of the two of [`TRAIN`] is.
 fn alone(more: &str) -> String {
@@ -261,11 +261,24 @@ fn a_plan_tells_what_jobs_will_take_and_writes_nothing() {
     assert_eq!(done, planned);
     place.write("other.toml", RECIPE.replace("seed = 7", "seed = 8"));
     let other = TRAIN.replace("recipe.toml", "other.toml");
-    place.run(&format!("{other} --plan")).failed(&["run/recipe.toml is that of another run"]);
+    place.run(&format!("{other} --plan")).failed(&["the recipe differs", "seed is 8 here, 7 there"]);
     let text = place.run(&format!("{TRAIN} --plan")).done().stdout;
     assert!(text.lines().next().unwrap().starts_with("job "), "{text}");
     assert_eq!(text.lines().filter(|line| line.contains("resnet_nano") || line.contains("resnext_nano")).count(), 6);
     assert!(text.contains("jobs: 4 to do, 2 at once on cpu with 1 threads each: "), "{text}");
+}
+
+#[test]
+fn a_plan_measures_on_clips_that_count() {
+    let place = Place::with_data("jobs-plan-verified");
+    place.write("recipe.toml", RECIPE.replace("epochs = 2", "epochs = 2\nunverified_weight = 0.0"));
+    let (header, rows) = csv(&place.text("data/train.csv"));
+    let verified = |row: usize| if row % 6 == 1 { "1" } else { "0" };
+    let rows = rows.iter().enumerate().map(|(row, cells)| format!("{},{},{}\n", cells[0], cells[1], verified(row)));
+    place.write("data/train.csv", format!("{}\n{}", header.join(","), rows.collect::<String>()));
+    let plan = place.run(&format!("{TRAIN} --plan --json")).done().json();
+    assert_eq!(plan["jobs"][2]["clips"], 10, "{plan}");
+    assert!(plan["jobs"][2]["seconds"].as_f64().unwrap() > 0.0, "{plan}");
 }
 
 fn job_name(job: &serde_json::Value) -> String {

@@ -184,6 +184,14 @@ impl FrontEnd {
         }
     }
 
+    /// The settings of the mel spectrogram, where there is one.
+    pub fn mel_mut(&mut self) -> Option<&mut MelSettings> {
+        match self {
+            FrontEnd::LogMel { mel, .. } | FrontEnd::Mfcc { mel, .. } | FrontEnd::Summary { mel, .. } => Some(mel),
+            FrontEnd::Wave { .. } => None,
+        }
+    }
+
     /// Frames in a second of sound; samples in a second for the wave; 0 for the summary, which has one frame in all.
     pub fn frames_per_second(&self) -> f64 {
         match self {

@@ -7,7 +7,7 @@ use anyhow::Context;
 use serde::{Deserialize, Serialize};
 
 use super::Run;
-use super::origin::Origin;
+use super::provenance::Provenance;
 
 /// The mark's file.
 const MARK: &str = "level2/made.json";
@@ -15,7 +15,7 @@ const MARK: &str = "level2/made.json";
 /// The mark, written when all files are.
 #[derive(Debug, Serialize, Deserialize)]
 struct Made {
-    origin: Origin,
+    origin: Provenance,
     /// SHA-256 by paths in the run.
     files: BTreeMap<String, String>,
 }
@@ -29,7 +29,7 @@ impl Run {
     /// Notes that level 2 was made of the run as it is now, and what its files are.
     pub fn mark_level2(&self, files: impl Iterator<Item = String>) -> anyhow::Result<()> {
         let sum = |file: String| Ok((file.clone(), earmark_files::sha256_file(&self.path(&file))?));
-        let made = Made { origin: self.origin_of_level2()?, files: files.map(sum).collect::<anyhow::Result<_>>()? };
+        let made = Made { origin: self.provenance_of_level2()?, files: files.map(sum).collect::<anyhow::Result<_>>()? };
         Ok(earmark_files::write_atomic(&self.path(MARK), &serde_json::to_vec_pretty(&made)?)?)
     }
 
@@ -45,7 +45,7 @@ impl Run {
         let anew = || format!("`earmark stack {}` makes it anew", self.folder.display());
         let made: Made = serde_json::from_slice(&earmark_files::read(&path)?)
             .with_context(|| format!("{} is damaged; {}", path.display(), anew()))?;
-        if let Some(others) = self.others(&made.origin, &self.origin_of_level2()?) {
+        if let Some(others) = self.others(&made.origin, &self.provenance_of_level2()?) {
             let folder = self.path("level2");
             return Ok(Some(format!(
                 "{} was made with another {others} than the one here; {}",

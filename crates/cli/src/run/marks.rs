@@ -10,7 +10,7 @@ use earmark_training::Outcome;
 use serde::{Deserialize, Serialize};
 
 use super::Run;
-use super::origin::Origin;
+use super::provenance::Provenance;
 
 /// The mark's file, in a job's folder.
 const MARK: &str = "job.json";
@@ -19,7 +19,7 @@ const FAILURE: &str = "failure.txt";
 
 /// What a job is known by.
 pub struct Mark {
-    origin: Origin,
+    origin: Provenance,
     fingerprint: String,
 }
 
@@ -33,7 +33,7 @@ struct Done {
     scaling: InputScaling,
     /// Runs of before it was kept have none.
     #[serde(default)]
-    origin: Option<Origin>,
+    origin: Option<Provenance>,
 }
 
 impl Run {
@@ -69,6 +69,8 @@ impl Run {
             [("weights.safetensors", &done.weights_sha256), ("predictions.csv", &done.predictions_sha256)]
         {
             let path = folder.join(name);
+            let anew = folder.display();
+            anyhow::ensure!(path.exists(), "{} is missing; remove {anew} to train it anew", path.display());
             anyhow::ensure!(earmark_files::sha256_file(&path)? == *sum, "{} (its SHA-256 differs)", damaged(&path));
         }
         Ok(done)
@@ -76,7 +78,7 @@ impl Run {
 
     /// What a job of now is known by later. Taken before it begins: the run's files may change until it ends.
     pub fn mark(&self, learner: &str, fingerprint: String) -> anyhow::Result<Mark> {
-        Ok(Mark { origin: self.origin_of_job(learner)?, fingerprint })
+        Ok(Mark { origin: self.provenance_of_job(learner)?, fingerprint })
     }
 
     /// Stores what a job has made, its mark last.
@@ -128,7 +130,7 @@ impl Run {
         );
         let done = self.done(&folder)?;
         if let Some(origin) = &done.origin {
-            let others = self.others(origin, &self.origin_of_job(learner)?);
+            let others = self.others(origin, &self.provenance_of_job(learner)?);
             anyhow::ensure!(
                 others.is_none(),
                 "{} is of another run, or the run was changed since: it was trained with another {} than the one here; \

@@ -1,0 +1,211 @@
+//! Whether a recipe and the clips are those that a run was begun with, key by key and clip by clip.
+
+use std::collections::BTreeMap;
+
+use toml::{Table, Value};
+
+use super::ClipRow;
+use crate::recipe::Recipe;
+
+/// At most so many differences are listed.
+const SHOWN: usize = 5;
+
+/// How a recipe differs from the one that a run was begun with.
+#[derive(Debug, Default)]
+pub struct RecipeChanges {
+    /// Keys with their values in the recipe and in the run, in words.
+    pub differences: Vec<String>,
+    /// Learners that the run does not have yet, by name.
+    pub new_learners: Vec<String>,
+    /// Front ends that the run does not have yet, by name.
+    pub new_features: Vec<String>,
+}
+
+impl RecipeChanges {
+    /// Compares parsed recipes: a key that is missing in one text stands for its default.
+    pub fn between(run: &Recipe, now: &Recipe) -> anyhow::Result<Self> {
+        let (run, now) = (by_name(run)?, by_name(now)?);
+        let mut changes = Self::default();
+        changes.walk("", &Value::Table(run), &Value::Table(now));
+        Ok(changes)
+    }
+
+    fn walk(&mut self, key: &str, run: &Value, now: &Value) {
+        let (Value::Table(run), Value::Table(now)) = (run, now) else {
+            if run != now {
+                self.differences.push(format!("{key} is {now} here, {run} there"));
+            }
+            return;
+        };
+        for name in run.keys().chain(now.keys().filter(|name| !run.contains_key(*name))) {
+            let inner = if key.is_empty() { name.clone() } else { format!("{key}.{name}") };
+            match (run.get(name), now.get(name)) {
+                (Some(run), Some(now)) => self.walk(&inner, run, now),
+                (None, Some(_)) if key == "learners" => self.new_learners.push(name.clone()),
+                (None, Some(_)) if key == "features" => self.new_features.push(name.clone()),
+                (None, Some(Value::Table(_))) => self.differences.push(format!("{inner} is only here")),
+                (Some(Value::Table(_)), None) => self.differences.push(format!("{inner} is only there")),
+                (None, Some(now)) => self.differences.push(format!("{inner} is {now} here, not set there")),
+                (Some(run), None) => self.differences.push(format!("{inner} is not set here, {run} there")),
+                (None, None) => {}
+            }
+        }
+    }
+
+    /// The text of the run's recipe with what is new in `now`. The rest stays as it was written.
+    pub fn add_to(&self, run: &str, now: &Recipe) -> anyhow::Result<String> {
+        let mut text: Table = toml::from_str(run)?;
+        let new: Table = toml::from_str(&toml::to_string(now)?)?;
+        let is_new = |learner: &&Value| {
+            learner["name"].as_str().is_some_and(|name| self.new_learners.iter().any(|new| new == name))
+        };
+        if let (Some(Value::Array(learners)), Some(Value::Array(of_new))) =
+            (text.get_mut("learners"), new.get("learners"))
+        {
+            learners.extend(of_new.iter().filter(is_new).cloned());
+        }
+        if let (Some(Value::Table(features)), Some(Value::Table(of_new))) =
+            (text.get_mut("features"), new.get("features"))
+        {
+            features
+                .extend(self.new_features.iter().filter_map(|name| Some((name.clone(), of_new.get(name)?.clone()))));
+        }
+        Ok(toml::to_string(&text)?)
+    }
+}
+
+/// A recipe as TOML values, its learners by their names.
+fn by_name(recipe: &Recipe) -> anyhow::Result<Table> {
+    let mut table: Table = toml::from_str(&toml::to_string(recipe)?)?;
+    if let Some(Value::Array(learners)) = table.remove("learners") {
+        let named = learners.into_iter().filter_map(|learner| Some((learner["name"].as_str()?.to_owned(), learner)));
+        table.insert("learners".to_owned(), Value::Table(named.collect()));
+    }
+    Ok(table)
+}
+
+/// Where the clips of now differ from those of a run, in words; none if they do not.
+pub fn clip_changes(run: &[ClipRow], now: &[ClipRow]) -> Option<String> {
+    let key = |clip: &ClipRow| (clip.set.clone(), clip.fname.clone());
+    let of_run: BTreeMap<_, _> = run.iter().map(|clip| (key(clip), clip)).collect();
+    let of_now: BTreeMap<_, _> = now.iter().map(|clip| (key(clip), clip)).collect();
+    let mut changes = Vec::new();
+    changes.extend(
+        now.iter().filter(|clip| !of_run.contains_key(&key(clip))).map(|clip| format!("{} is new", clip.fname)),
+    );
+    changes.extend(
+        run.iter().filter(|clip| !of_now.contains_key(&key(clip))).map(|clip| format!("{} is gone", clip.fname)),
+    );
+    for (there, here) in of_run.iter().filter_map(|(key, there)| Some((there, of_now.get(key)?))) {
+        let fold = |clip: &ClipRow| clip.fold.map_or("none".to_owned(), |fold| fold.to_string());
+        let what = [
+            (here.sha256 != there.sha256, "its file has changed".to_owned()),
+            (here.label != there.label, format!("its label is {:?} here, {:?} there", here.label, there.label)),
+            (here.fold != there.fold, format!("its fold is {} here, {} there", fold(here), fold(there))),
+            (here.verified != there.verified, format!("verified is {} here, {} there", here.verified, there.verified)),
+        ];
+        let what: Vec<String> = what.into_iter().filter(|(differs, _)| *differs).map(|(_, what)| what).collect();
+        if !what.is_empty() {
+            changes.push(format!("{}: {}", here.fname, what.join(", ")));
+        }
+    }
+    if changes.is_empty() && run != now {
+        changes.push("the order of the clips has changed".to_owned());
+    }
+    (!changes.is_empty()).then(|| listed(&changes))
+}
+
+/// The first few of some differences, and how many more there are.
+pub fn listed(differences: &[String]) -> String {
+    let shown = differences[..differences.len().min(SHOWN)].join("; ");
+    match differences.len().saturating_sub(SHOWN) {
+        0 => shown,
+        more => format!("{shown}; and {more} more"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RECIPE: &str = r#"
+        [features.logmel]
+        kind = "logmel"
+        [[learners]]
+        name = "net"
+        arch = "resnet_nano"
+        features = "logmel"
+        epochs = 3
+        batch_size = 8
+        learning_rate = 0.1
+    "#;
+    const NEW: &str = r#"
+        [features.wave]
+        kind = "wave"
+        [[learners]]
+        name = "waves"
+        arch = "wave_resnet_nano"
+        features = "wave"
+        epochs = 3
+        batch_size = 8
+        learning_rate = 0.1
+    "#;
+
+    fn changes(run: &str, now: &str) -> RecipeChanges {
+        let [run, now] = [run, now].map(|text| toml::from_str(text).unwrap());
+        RecipeChanges::between(&run, &now).unwrap()
+    }
+
+    #[test]
+    fn differences_name_the_key_and_both_values() {
+        let said = |now: &str| changes(RECIPE, now).differences;
+        assert!(said(&RECIPE.replace("epochs = 3", "epochs = 3\nmomentum = 0.9")).is_empty(), "a default");
+        assert_eq!(said(&RECIPE.replace("epochs = 3", "epochs = 2")), ["learners.net.epochs is 2 here, 3 there"]);
+        assert_eq!(said(&format!("seed = 4\n{RECIPE}")), ["seed is 4 here, 0 there"]);
+        let fmax = RECIPE.replace("kind = \"logmel\"", "kind = \"logmel\"\nfmax = 9000.0");
+        assert_eq!(said(&fmax), ["features.logmel.fmax is 9000.0 here, not set there"]);
+        let other = RECIPE.replace("name = \"net\"", "name = \"other\"");
+        assert_eq!(said(&other), ["learners.net is only there"]);
+        let mixup = RECIPE.replace("epochs = 3", "epochs = 3\nmixup = 0.1");
+        assert_eq!(said(&mixup), ["learners.net.mixup is 0.1 here, 0.0 there"]);
+    }
+
+    #[test]
+    fn a_new_learner_is_added_and_the_rest_stays() {
+        let both = format!("{RECIPE}{NEW}");
+        let changes = changes(RECIPE, &both);
+        assert!(changes.differences.is_empty(), "{changes:?}");
+        assert_eq!(
+            (&changes.new_learners[..], &changes.new_features[..]),
+            (&["waves".to_owned()][..], &["wave".to_owned()][..])
+        );
+        let now: Recipe = toml::from_str(&both).unwrap();
+        // A text of before a key existed has no such key.
+        let text = changes.add_to(RECIPE, &now).unwrap();
+        let old: Value = toml::from_str::<Table>(&text).unwrap()["learners"][0].clone();
+        assert_eq!(old, toml::from_str::<Table>(RECIPE).unwrap()["learners"][0]);
+        let merged: Recipe = toml::from_str(&text).unwrap();
+        assert!(RecipeChanges::between(&merged, &now).unwrap().new_learners.is_empty());
+        assert_eq!(merged.learners, now.learners);
+    }
+
+    #[test]
+    fn clips_that_changed_are_named() {
+        let clip = |fname: &str| ClipRow {
+            fname: fname.to_owned(),
+            set: "train".to_owned(),
+            label: "Dog".to_owned(),
+            verified: true,
+            fold: Some(0),
+            sha256: "0".to_owned(),
+        };
+        let run = [clip("a"), clip("b")];
+        let said = |now: &[ClipRow]| clip_changes(&run, now);
+        assert_eq!(said(&run), None);
+        assert_eq!(said(&[clip("a")]).unwrap(), "b is gone");
+        assert_eq!(said(&[clip("a"), clip("b"), clip("c")]).unwrap(), "c is new");
+        let other = ClipRow { fold: Some(1), sha256: "1".to_owned(), ..clip("b") };
+        assert_eq!(said(&[clip("a"), other]).unwrap(), "b: its file has changed, its fold is 1 here, 0 there");
+        assert_eq!(said(&[clip("b"), clip("a")]).unwrap(), "the order of the clips has changed");
+    }
+}

@@ -1,0 +1,167 @@
+//! Runs that are there already: of earlier versions, of later ones, and with a learner that comes later.
+#![cfg(feature = "train")]
+#![allow(clippy::unwrap_used, reason = "a test stops at the first fault")]
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::SystemTime;
+
+use common::{Place, RECIPE, TRAIN};
+
+/// What is not in the repository of a run of November 2026, before runs had a format: caches and pictures.
+const STORED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/stored/development");
+/// The command that it was trained by.
+const AGAIN: &str = "train --recipe given.toml --data data --out run --jobs 1 --threads 1";
+
+/// Every file of a stored folder, put into a place.
+fn restore(place: &Place, folder: &Path, to: &str) {
+    for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        let name = format!("{to}{}", entry.file_name().to_str().unwrap());
+        if entry.path().is_dir() {
+            restore(place, &entry.path(), &format!("{name}/"));
+        } else {
+            place.write(&name, std::fs::read(entry.path()).unwrap());
+        }
+    }
+}
+
+/// When each job's weights were written.
+fn trained(place: &Place) -> BTreeMap<String, SystemTime> {
+    let files = place.tree("run/jobs").into_keys().filter(|name| name.ends_with("weights.safetensors"));
+    let at = |name: &String| place.path("run/jobs").join(name).metadata().unwrap().modified().unwrap();
+    files.map(|name| (name.clone(), at(&name))).collect()
+}
+
+fn stored(name: &str) -> Place {
+    let place = Place::new(name);
+    place.run(common::SYNTH).done();
+    restore(&place, Path::new(STORED), "");
+    place
+}
+
+#[test]
+fn a_run_of_before_formats_goes_on() {
+    let place = stored("stored-again");
+    let before = trained(&place);
+    assert_eq!(before.len(), 3);
+    place.run(AGAIN).done();
+    assert_eq!(trained(&place), before, "nothing is trained again");
+    assert!(!place.path("run/run.json").exists(), "it stays what it is");
+    // What the recipe does not say means what it meant then: bands up to half the sample rate.
+    let config = place.json("run/bundle/config.json");
+    assert!(config["learners"][0]["features"]["fmax"].is_null(), "{config}");
+    // With a missing job, that one alone is trained, to the same predictions.
+    let predictions = place.text("run/jobs/kernel/fold1/predictions.csv");
+    place.remove("run/jobs/kernel/fold1");
+    place.run(AGAIN).done();
+    let now = trained(&place);
+    assert_eq!((now["kernel/fold0/weights.safetensors"], now["kernel/full/weights.safetensors"]), {
+        (before["kernel/fold0/weights.safetensors"], before["kernel/full/weights.safetensors"])
+    });
+    let (_, then) = common::probabilities(&predictions);
+    let (_, again) = common::probabilities(&place.text("run/jobs/kernel/fold1/predictions.csv"));
+    for (clip, row) in then {
+        for (a, b) in row.iter().zip(&again[&clip]) {
+            assert!((a - b).abs() < 1e-4, "{clip}: {a}, then {b}");
+        }
+    }
+}
+
+#[test]
+fn a_recipe_has_the_keys_that_it_had() {
+    // A key that is added later is left out where it has its default, or stored runs would not be known again.
+    let place = stored("stored-keys");
+    let stored = place.text("run/recipe.toml");
+    place.run(&AGAIN.replace("--out run", "--out new")).done();
+    let now = place.text("new/recipe.toml");
+    let now: Vec<&str> = now.lines().filter(|line| !line.starts_with("fmax = ")).collect();
+    assert_eq!(now, stored.lines().collect::<Vec<_>>());
+    assert_eq!(place.json("new/run.json")["format"], 1);
+}
+
+#[test]
+fn a_run_of_a_newer_format_is_refused_with_the_version_that_reads_it() {
+    let place = stored("stored-newer");
+    place.write("run/run.json", r#"{"format": 2, "earmark": "0.9.3", "what": "nobody knows"}"#);
+    let before = place.tree("run");
+    for words in [AGAIN, "stack run", "evaluate run", "report run", "predict run --out s.csv"] {
+        place.run(words).failed(&["run/run.json has format 2", "update Earmark to 0.9.3 or later"]);
+    }
+    assert!(place.tree("run") == before, "the run was changed");
+}
+
+#[test]
+fn a_learner_that_is_added_is_trained_alone() {
+    let place = Place::with_run("stored-added");
+    let (before, run) = (trained(&place), place.tree("run"));
+    let added = r#"
+[features.summary]
+kind = "summary"
+
+[[learners]]
+name = "c"
+arch = "kernel"
+features = "summary"
+"#;
+    place.write("recipe.toml", format!("{RECIPE}{added}"));
+    place.run(TRAIN).done();
+    let now = trained(&place);
+    assert_eq!(now.len(), before.len() + 3);
+    assert!(before.iter().all(|(name, at)| now[name] == *at), "the others are not trained again");
+    let (header, _) = common::csv(&place.text("run/level2/features.csv"));
+    assert!(header.iter().any(|column| column.starts_with("c/")), "{header:?}");
+    assert_eq!(place.json("run/bundle/config.json")["learners"].as_array().unwrap().len(), 3);
+    // As if all had been trained at once.
+    for learner in ["a", "b"] {
+        let table = format!("oof/{learner}.csv");
+        assert_eq!(place.read(&format!("run/{table}")), run[&table]);
+    }
+    let after = place.tree("run");
+    place.run(TRAIN).done();
+    assert_eq!(place.read("run/level2/oof.csv"), after["level2/oof.csv"]);
+    // The run has a learner that the recipe has not.
+    place.write("recipe.toml", RECIPE);
+    place.run(TRAIN).failed(&["learners.c is only there"]);
+}
+
+#[test]
+fn of_two_recipes_that_begin_one_run_at_once_one_wins() {
+    let place = Place::with_data("stored-race");
+    place.write("other.toml", RECIPE.replace("seed = 7", "seed = 8"));
+    let begin = |recipe: &str| {
+        let mut command = place.command(&TRAIN.replace("recipe.toml", recipe));
+        command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::piped()).spawn().unwrap()
+    };
+    let [one, other] = ["recipe.toml", "other.toml"].map(begin);
+    let ended = [one, other].map(|child| child.wait_with_output().unwrap());
+    let codes = [0, 1].map(|at: usize| ended[at].status.code());
+    assert!(codes == [Some(0), Some(1)] || codes == [Some(1), Some(0)], "{ended:?}");
+    let winner = if codes[0] == Some(0) { "recipe.toml" } else { "other.toml" };
+    place.run(&TRAIN.replace("recipe.toml", winner)).done();
+    place.run("evaluate run --jobs").done();
+}
+
+#[test]
+fn what_a_job_lost_is_named_with_what_to_do() {
+    let place = Place::with_run("stored-lost");
+    for file in ["weights.safetensors", "predictions.csv"] {
+        let path = format!("run/jobs/a/fold0/{file}");
+        let bytes = place.read(&path);
+        place.remove(&path);
+        place.run(TRAIN).failed(&[&path, "is missing; remove run/jobs/a/fold0 to train it anew"]);
+        place.write(&path, bytes);
+    }
+    place.run(TRAIN).done();
+}
+
+#[test]
+fn a_report_that_cannot_be_written_costs_no_results() {
+    let place = Place::with_run("stored-report");
+    place.remove("run/report.html");
+    std::fs::create_dir(place.path("run/report.html")).unwrap();
+    let ran = place.run("stack run --json").done();
+    assert!(ran.stderr.contains("warning: no report was written"), "{ran}");
+    assert!(ran.json()["systems"].as_array().is_some_and(|systems| systems.len() == 5), "{ran}");
+}
