@@ -38,8 +38,17 @@ fn synth_is_decided_by_its_seed() {
 #[test]
 fn a_run_has_every_file_and_no_other() {
     let mut expected = BTreeSet::new();
-    let files =
-        ["recipe.toml", "labels.txt", "splits.csv", "statistics.csv", "results.json", "data.json", "report.html"];
+    let files = [
+        "recipe.toml",
+        "labels.txt",
+        "splits.csv",
+        "statistics.csv",
+        "results.json",
+        "data.json",
+        "report.html",
+        "run.json",
+        "lock",
+    ];
     expected.extend(files.map(str::to_owned));
     expected.insert("statistics.json".to_owned());
     for learner in ["a", "b"] {
