@@ -9,46 +9,60 @@ mod common;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use common::{Place, from_environment, python};
-use earmark_audio::{Limits, decode, write_wav};
+use common::{Place, TRAIN, float_wav, from_environment, python};
+use earmark_audio::{Limits, decode};
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../golden/resampling/resample.py");
+/// `recipes/fast.toml`, smaller.
 const RECIPE: &str = r#"seed = 1
-[data]
-folds = 2
 [features.logmel]
 kind = "logmel"
 [features.summary]
 kind = "summary"
+[features.fine]
+kind = "summary"
+n_fft = 1024
+n_mels = 128
 [[learners]]
 name = "resnet"
 arch = "resnet_nano"
 features = "logmel"
 normalization = "channel"
-mixup = 3.0
 epochs = 16
 batch_size = 32
-learning_rate = 0.05
+learning_rate = 0.03
 nesterov = true
 [[learners]]
 name = "summary"
 arch = "kernel"
 features = "summary"
+[[learners]]
+name = "fine"
+arch = "kernel"
+features = "fine"
 [stack]
-kind = "mean"
+kind = "logistic"
 features = ["probabilities"]
+c = 0.01
+calibrate = true
 "#;
 
-/// ESC-10 as WAV files of 32-bit floats at 44,100 Hz.
-fn write_clips(esc10: &Path, folder: &Path) -> usize {
-    std::fs::create_dir_all(folder).unwrap();
-    let classes = std::fs::read_dir(esc10).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir());
-    let clips = classes.flat_map(|class| std::fs::read_dir(class).unwrap()).map(|entry| entry.unwrap().path());
-    let clips: Vec<PathBuf> =
-        clips.filter(|path| path.extension().is_some_and(|extension| extension == "ogg")).collect();
+/// ESC-10: all clips as WAV files of 32-bit floats at 44,100 Hz in `clips`, and those of its first three folds in `data`, by class.
+fn write_clips(esc10: &Path, place: &Place) -> usize {
+    let listed = |folder: &Path| std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let classes: Vec<PathBuf> = listed(esc10);
+    let mut clips = classes.iter().filter(|class| class.is_dir()).flat_map(|class| listed(class)).collect::<Vec<_>>();
+    clips.retain(|path| path.extension().is_some_and(|extension| extension == "ogg"));
     for clip in &clips {
+        let sound = decode(clip, &Limits::default()).unwrap();
+        assert_eq!(sound.sample_rate, 44_100);
         let name = clip.file_stem().unwrap().to_str().unwrap();
-        write_wav(&folder.join(format!("{name}.wav")), &decode(clip, &Limits::default()).unwrap()).unwrap();
+        let class = clip.parent().unwrap().file_name().unwrap().to_str().unwrap();
+        let wav = float_wav(&sound.samples);
+        if name.starts_with(['1', '2', '3']) {
+            place.write(&format!("data/{class}/{name}.wav"), &wav);
+        }
+        place.write(&format!("clips/{name}.wav"), wav);
     }
     clips.len()
 }
@@ -74,24 +88,23 @@ fn three_resamplers_lead_to_the_same_tags() {
     let Some(esc10) = from_environment("EARMARK_ESC10") else { return };
     let Some(python) = python("numpy, soxr") else { return };
     let place = Place::new("resamplers");
-    assert_eq!(write_clips(&esc10, &place.path("clips")), 400);
+    assert_eq!(write_clips(&esc10, &place), 400);
     let mut resample = std::process::Command::new(python);
     resample.arg(SCRIPT).args([place.path("clips"), place.path("others")]).arg("22050");
     assert!(resample.status().unwrap().success());
     place.write("recipe.toml", RECIPE);
-    let data = esc10.display();
-    place.run(&format!("train --recipe recipe.toml --data {data} --out run --jobs 2 --threads 2")).done();
+    place.run(TRAIN).done();
     let ours = answers(&place, "clips");
-    for (other, rows) in
-        [("soxr", answers(&place, "others/soxr")), ("torchaudio", answers(&place, "others/torchaudio"))]
-    {
-        let same = ours.iter().filter(|(name, tags)| top(tags) == top(&rows[*name])).count();
-        let differences =
-            ours.iter().flat_map(|(name, tags)| tags.iter().map(|(label, p)| (p - rows[name][label]).abs()));
-        let (count, sum, largest) =
-            differences.fold((0, 0.0, 0.0f64), |(n, sum, most), d| (n + 1, sum + d, most.max(d)));
-        let mean = sum / f64::from(count);
-        println!("{other}: top label of {same} of 400 clips, mean difference {mean:.1e}, largest {largest:.1e}");
-        assert!(same >= 396 && mean <= 0.02, "{other}: {same} of 400, {mean}");
+    // soxr cuts as steeply as Earmark; with bands up to half the rate, its mean difference is above the limit here.
+    for (other, most) in [("soxr", 5e-4), ("torchaudio", 0.02)] {
+        let theirs = answers(&place, &format!("others/{other}"));
+        let same = ours.iter().filter(|(name, tags)| top(tags) == top(&theirs[*name])).count();
+        let clip = |(name, tags): (&String, &BTreeMap<String, f64>)| {
+            tags.iter().map(|(label, p)| (p - theirs[name][label]).abs()).fold(0.0, f64::max)
+        };
+        let differences: Vec<f64> = ours.iter().map(clip).collect();
+        let mean = differences.iter().sum::<f64>() / differences.len() as f64;
+        println!("{other}: top label of {same} of 400 clips, mean of a clip's largest difference {mean:.1e}");
+        assert!(same >= 396 && mean <= most, "{other}: {same} of 400, {mean}");
     }
 }
