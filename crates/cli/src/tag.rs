@@ -46,7 +46,8 @@ pub fn run(options: &Tag) -> anyhow::Result<()> {
         problems.push(format!("{failed} of {} files could not be tagged", paths.len()));
     }
     if folders > 0 {
-        problems.push(format!("{folders} folders could not be read or hold no sound files"));
+        let (what, hold) = if folders == 1 { ("folder", "holds") } else { ("folders", "hold") };
+        problems.push(format!("{folders} {what} could not be read or {hold} no sound"));
     }
     anyhow::ensure!(problems.is_empty(), "{}", problems.join("; "));
     Ok(())
