@@ -10,7 +10,8 @@ use serde::Serialize;
 use crate::args::Tag;
 use crate::output;
 
-/// The tags of one file, in the form that scripts read. JSON holds Unicode only: other bytes of a name become U+FFFD.
+/// The tags of one file, in the form that scripts read. JSON holds Unicode only: other bytes of a
+/// name become U+FFFD.
 #[derive(Serialize)]
 struct Answer {
     path: String,
@@ -53,7 +54,8 @@ pub fn run(options: &Tag) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Writes the tags of a file to stdout as soon as they are there, so that a batch that is killed keeps what it has done.
+/// Writes the tags of a file to stdout as soon as they are there, so that a batch that is killed
+/// keeps what it has done.
 struct Printer<'a> {
     options: &'a Tag,
     files: usize,
@@ -107,8 +109,8 @@ fn lines(answer: &Answer) -> String {
     format!("{}\n{}", answer.path, tags.collect::<String>())
 }
 
-/// The files given, and those in the folders given, sorted by name; and how many folders gave none or cannot be listed.
-/// A folder that gives no files costs only itself.
+/// The files given, and those in the folders given, sorted by name; and how many folders gave none
+/// or cannot be listed. A folder that gives no files costs only itself.
 fn files(paths: &[PathBuf]) -> (Vec<PathBuf>, usize) {
     let (mut files, mut folders) = (Vec::new(), 0);
     for path in paths {

@@ -8,7 +8,8 @@ use std::thread;
 
 use crate::{TaggedFile, Tagger, TaggingError};
 
-/// Files begun and not yet given out: behind a long file, the tags of so many short ones wait for their turn.
+/// Files begun and not yet given out: behind a long file, the tags of so many short ones wait for
+/// their turn.
 const WINDOW: usize = 1_024;
 
 /// How many files are worked on at once, and by how many threads each.
@@ -21,8 +22,8 @@ pub struct Parallelism {
 }
 
 impl Parallelism {
-    /// How `threads` threads (0: one per core) are best spent on so many files: a file each, and what is left over inside
-    /// the files.
+    /// How `threads` threads (0: one per core) are best spent on so many files: a file each, and
+    /// what is left over inside the files.
     ///
     /// ```
     /// use earmark_tagging::Parallelism;
@@ -38,9 +39,10 @@ impl Parallelism {
 }
 
 impl Tagger {
-    /// Tags files side by side, as many at once as the tagger was opened for, and gives each to `each`, with its place in
-    /// `paths`, in the order of `paths` and on the thread that calls this. At most 1,024 files are begun whose turn has not
-    /// come. A file that cannot be tagged costs only itself.
+    /// Tags files side by side, as many at once as the tagger was opened for, and gives each to
+    /// `each`, with its place in `paths`, in the order of `paths` and on the thread that calls
+    /// this. At most 1,024 files are begun whose turn has not come. A file that cannot be tagged
+    /// costs only itself.
     ///
     /// # Errors
     /// That of `each`, which ends the work: files begun are brought to their end and forgotten.
@@ -65,7 +67,8 @@ impl Tagger {
             }
         };
         thread::scope(|scope| {
-            // Both ends live in here: where this returns early, the workers find them gone and stop.
+            // Both ends live in here: where this returns early, the workers find them gone and
+            // stop.
             let (jobs, tagged) = (jobs, tagged);
             for _ in 0..self.files_at_once().min(paths.len()) {
                 let results = results.clone();

@@ -15,8 +15,8 @@ pub(crate) const FORMAT: u32 = 1;
 pub(crate) const CONFIG: &str = "config.json";
 /// What makes probabilities of a network's logits.
 pub(crate) const ACTIVATION: &str = "softmax";
-/// The file with the SHA-256 of every other file, as `sha256sum --check` reads it. Written last: a folder without it is
-/// no bundle yet.
+/// The file with the SHA-256 of every other file, as `sha256sum --check` reads it. Written last: a
+/// folder without it is no bundle yet.
 pub const SUMS: &str = "SHA256SUMS";
 
 /// `config.json`: how sound becomes tags. `docs/bundle.md` specifies it for other programs.
@@ -37,8 +37,8 @@ pub struct Bundle {
     pub learners: Vec<Learner>,
     /// The statistics that follow the learners' probabilities in the stack's columns.
     pub statistics: Option<MfccStatistics>,
-    /// The ONNX file of the stack: `x` `[batch, columns]` to `probabilities`. Without it, the learners' probabilities
-    /// are averaged.
+    /// The ONNX file of the stack: `x` `[batch, columns]` to `probabilities`. Without it, the
+    /// learners' probabilities are averaged.
     pub stack: Option<String>,
 }
 
@@ -82,7 +82,8 @@ impl Bundle {
         Self { format: FORMAT, earmark, labels, activation, resampler, learners, statistics, stack }
     }
 
-    /// Writes the bundle: `files` (ONNX, model card) by name, `config.json`, and at last the checksums.
+    /// Writes the bundle: `files` (ONNX, model card) by name, `config.json`, and at last the
+    /// checksums.
     ///
     /// # Errors
     /// The folder cannot be written to; then it holds no checksums and is no bundle.

@@ -1,8 +1,8 @@
 //! Bundles and audio to tags, on ONNX Runtime alone.
 //!
-//! A [`Bundle`] is a folder with all that tagging needs; a [`Tagger`] opens one and gives each clip its tags, of one file
-//! at a time or of many side by side. Nothing here depends on libtorch or XGBoost. ONNX Runtime's library is opened when
-//! the first model is loaded.
+//! A [`Bundle`] is a folder with all that tagging needs; a [`Tagger`] opens one and gives each clip
+//! its tags, of one file at a time or of many side by side. Nothing here depends on libtorch or
+//! XGBoost. ONNX Runtime's library is opened when the first model is loaded.
 
 mod batch;
 mod bundle;

@@ -1,4 +1,5 @@
-//! Reading a bundle that may come from a stranger: regular files inside its folder, bounded before they are read.
+//! Reading a bundle that may come from a stranger: regular files inside its folder, bounded before
+//! they are read.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -27,14 +28,17 @@ const MOST_FILES: usize = 1_024;
 const LAST_DEVELOPMENT: u64 = 2;
 
 impl Bundle {
-    /// Reads a bundle and checks every file of it; gives the description and the files' bytes by name.
+    /// Reads a bundle and checks every file of it; gives the description and the files' bytes by
+    /// name.
     ///
-    /// The folder may come from anybody: only regular files that lie in it are read (links inside it are followed), at most
-    /// 1,024 of them and 4 GiB in all, and every number of the description is in a range that the memory is fit for. Models
-    /// are ONNX and run as they are: their contents are not looked into here.
+    /// The folder may come from anybody: only regular files that lie in it are read (links inside
+    /// it are followed), at most 1,024 of them and 4 GiB in all, and every number of the
+    /// description is in a range that the memory is fit for. Models are ONNX and run as they are:
+    /// their contents are not looked into here.
     ///
     /// # Errors
-    /// A file that is missing or has changed since it was written, a form of another version, or anything beyond the bounds.
+    /// A file that is missing or has changed since it was written, a form of another version, or
+    /// anything beyond the bounds.
     pub fn read(folder: &Path) -> Result<(Self, BTreeMap<String, Vec<u8>>), TaggingError> {
         let sums = folder.join(SUMS);
         let missing = |error: &std::io::Error| error.kind() == ErrorKind::NotFound;

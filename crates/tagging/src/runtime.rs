@@ -41,12 +41,13 @@ pub struct Model {
 }
 
 impl Model {
-    /// Loads a model and compares what it declares with `signature`; `name` stands in errors, `threads` (0: all cores) work
-    /// on one input. Threads wait for work asleep: while one file is decoded, no core is kept busy by another's pool.
+    /// Loads a model and compares what it declares with `signature`; `name` stands in errors,
+    /// `threads` (0: all cores) work on one input. Threads wait for work asleep: while one file is
+    /// decoded, no core is kept busy by another's pool.
     ///
     /// # Errors
-    /// ONNX Runtime's library is missing, or refuses the model; another input or output than `signature` says. A side that
-    /// the model leaves free is compared in each run.
+    /// ONNX Runtime's library is missing, or refuses the model; another input or output than
+    /// `signature` says. A side that the model leaves free is compared in each run.
     pub fn load(name: &str, bytes: &[u8], threads: usize, signature: Signature) -> Result<Self, TaggingError> {
         let environment = environment()?;
         let load = || -> ort::Result<Session> {
@@ -69,7 +70,8 @@ impl Model {
     /// The rows of the model's output for a batch `x`.
     ///
     /// # Shape
-    /// `x`: `shape`, row-major; out: `[shape[0], width]` with the width of the signature, row-major.
+    /// `x`: `shape`, row-major; out: `[shape[0], width]` with the width of the signature,
+    /// row-major.
     ///
     /// # Errors
     /// An input of the wrong shape, or an output of another shape than that.
@@ -134,7 +136,8 @@ fn failed(action: &'static str, model: &str, error: &dyn std::fmt::Display) -> T
     TaggingError::Runtime { action, model: model.to_owned(), message: error.to_string() }
 }
 
-/// Which ONNX Runtime this is: the version in its file's name, if it has one, and the commit that it was built from.
+/// Which ONNX Runtime this is: the version in its file's name, if it has one, and the commit that
+/// it was built from.
 ///
 /// # Errors
 /// Its library is missing.

@@ -6,8 +6,8 @@ use std::sync::{Condvar, Mutex, PoisonError};
 use crate::bundle::Bundle;
 use crate::{Model, Signature, TaggingError};
 
-/// Every model of a bundle. ONNX Runtime's sessions are not shared between threads: whoever works on a file has all of
-/// these for itself.
+/// Every model of a bundle. ONNX Runtime's sessions are not shared between threads: whoever works
+/// on a file has all of these for itself.
 pub(crate) struct Sessions {
     /// Of each learner its networks.
     pub(crate) learners: Vec<Vec<Model>>,
@@ -106,8 +106,8 @@ impl Pool {
     }
 }
 
-/// A place in the pool: a set of sessions, or the right to load one. Given back when it is dropped, so that whoever
-/// fails or panics keeps nobody waiting.
+/// A place in the pool: a set of sessions, or the right to load one. Given back when it is dropped,
+/// so that whoever fails or panics keeps nobody waiting.
 struct Lent<'a> {
     pool: &'a Pool,
     sessions: Option<Sessions>,

@@ -15,7 +15,8 @@ use crate::{BundleFault, Model, Parallelism, TaggingError, Warning, clip};
 const BATCH: usize = 16;
 /// Most values of the windows that go through a network at once; a longer window goes alone.
 const MOST_VALUES: usize = 1 << 23;
-/// Most bytes of models for all files at once; a bundle that is larger is loaded once, and files wait for each other.
+/// Most bytes of models for all files at once; a bundle that is larger is loaded once, and files
+/// wait for each other.
 const MODEL_BYTES: u64 = 4 << 30;
 
 /// A label and how sure we are of it.
@@ -38,8 +39,9 @@ pub struct TaggedFile {
 
 /// A bundle, loaded and ready; many threads may use it at once.
 ///
-/// Memory: the models as often as files are worked on at once (fewer, where that would be more than 4 GiB of ONNX), and
-/// for each of these files its samples at its own rate and at those of the front ends, and its features.
+/// Memory: the models as often as files are worked on at once (fewer, where that would be more than
+/// 4 GiB of ONNX), and for each of these files its samples at its own rate and at those of the
+/// front ends, and its features.
 pub struct Tagger {
     bundle: Bundle,
     /// Of each learner its front end.
@@ -54,7 +56,8 @@ impl Tagger {
     /// Loads a bundle.
     ///
     /// # Errors
-    /// A damaged bundle, settings that are out of range, models of another shape than described, ONNX Runtime missing.
+    /// A damaged bundle, settings that are out of range, models of another shape than described,
+    /// ONNX Runtime missing.
     pub fn open(folder: &Path, parallelism: Parallelism) -> Result<Self, TaggingError> {
         let (bundle, files) = Bundle::read(folder)?;
         let fault = |of: &str, source| {
@@ -87,7 +90,8 @@ impl Tagger {
         self.pool.most
     }
 
-    /// A file's tags. Where more threads call this than files are to be worked on at once, they wait.
+    /// A file's tags. Where more threads call this than files are to be worked on at once, they
+    /// wait.
     ///
     /// # Errors
     /// The file cannot be decoded or has no samples, or a model gives no finite numbers for it.

@@ -1,4 +1,5 @@
-//! Bundles: written, opened, damaged in every way; and clips of odd lengths and rates tagged by them.
+//! Bundles: written, opened, damaged in every way; and clips of odd lengths and rates tagged by
+//! them.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod bundles;
@@ -139,7 +140,8 @@ fn a_folder_that_is_being_written_anew_is_no_bundle() {
     write(folder.path(), true);
     let second = Bundle::read(folder.path()).unwrap();
     assert!(first.0.stack.is_none() && second.0.stack.is_some());
-    // A folder where a file should be: the writing fails half way, and what was a bundle is none any more.
+    // A folder where a file should be: the writing fails half way, and what was a bundle is none
+    // any more.
     std::fs::remove_file(folder.path().join("fine.onnx")).unwrap();
     std::fs::create_dir(folder.path().join("fine.onnx")).unwrap();
     assert!(second.0.write(folder.path(), second.1).is_err());

@@ -1,7 +1,8 @@
-//! `golden/bundle/reference.py`, which knows `docs/bundle.md` and none of Earmark's code, tags as the library does.
+//! `golden/bundle/reference.py`, which knows `docs/bundle.md` and none of Earmark's code, tags as
+//! the library does.
 //!
-//! `EARMARK_PYTHON`, else `python3`, must have NumPy and ONNX Runtime; `cargo xtask test` sees to that. Without them the test
-//! is left out, but never in continuous integration.
+//! `EARMARK_PYTHON`, else `python3`, must have NumPy and ONNX Runtime; `cargo xtask test` sees to
+//! that. Without them the test is left out, but never in continuous integration.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod bundles;
@@ -38,8 +39,8 @@ fn python() -> Option<OsString> {
     None
 }
 
-/// Bundles of every kind of front end, scaling, padding, averaging and delta: of one learner each, and one of all with a
-/// stack. Their names.
+/// Bundles of every kind of front end, scaling, padding, averaging and delta: of one learner each,
+/// and one of all with a stack. Their names.
 fn write_bundles(folder: &Path) -> Vec<String> {
     let mut files = BTreeMap::new();
     let mut learner =
@@ -146,8 +147,8 @@ fn the_reference_script_tags_as_the_library_does() {
     let Some(python) = python() else { return };
     let folder = tempfile::tempdir().unwrap();
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../golden/bundle/reference.py");
-    // At most bundles' rate, to be halved, from a rate without much in common, and from one below; longer than any window and
-    // shorter.
+    // At most bundles' rate, to be halved, from a rate without much in common, and from one below;
+    // longer than any window and shorter.
     let sounds = [(3.1, 22_050), (2.0, 44_100), (1.7, 48_000), (4.0, 8_000), (0.21, 22_050), (0.3, 44_100)];
     let file = |(seconds, rate): (f64, u32)| {
         let path = folder.path().join(format!("{seconds}.wav"));

@@ -1,4 +1,5 @@
-//! Bundles that a stranger could have made: whatever is in them, they are refused by a typed error or tag within bounds.
+//! Bundles that a stranger could have made: whatever is in them, they are refused by a typed error
+//! or tag within bounds.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod bundles;
@@ -44,7 +45,8 @@ fn only_regular_files_inside_the_folder_are_read() {
         });
         assert!(matches!(pipe, BundleFault::NotRegular), "{name} is a pipe");
     }
-    // Inside the folder a link leads to what is checked anyway; and the folder itself may be a link.
+    // Inside the folder a link leads to what is checked anyway; and the folder itself may be a
+    // link.
     let folder = tempfile::tempdir().unwrap();
     write(&folder.path().join("real"), true);
     std::fs::rename(folder.path().join("real/fine.onnx"), folder.path().join("real/other")).unwrap();

@@ -17,7 +17,8 @@ use earmark_tagging::{Bundle, Learner, Network, Parallelism, SUMS, Tagger, Taggi
 pub const LABELS: [&str; 3] = ["bark", "meow", "rain"];
 pub const FILES: [&str; 5] = ["README.md", "coarse.onnx", "config.json", "fine.onnx", "level2.onnx"];
 
-/// A bundle of two small networks, at two rates; with statistics and a stack over both, or with neither.
+/// A bundle of two small networks, at two rates; with statistics and a stack over both, or with
+/// neither.
 pub fn write(folder: &Path, stack: bool) {
     let labels = LABELS.map(str::to_owned).to_vec();
     let mut files = BTreeMap::new();
