@@ -15,8 +15,8 @@ use crate::{BundleFault, Model, Parallelism, TaggingError, Warning, clip};
 const BATCH: usize = 16;
 /// Most values of the windows that go through a network at once; a longer window goes alone.
 const MOST_VALUES: usize = 1 << 23;
-/// Most bytes of models for all files at once; a bundle that is larger is loaded once, and files
-/// wait for each other.
+/// Most bytes of models for all files at once; a larger bundle is loaded less often, and more threads
+/// work on a file.
 const MODEL_BYTES: u64 = 4 << 30;
 
 /// A label and how sure we are of it.
@@ -75,8 +75,9 @@ impl Tagger {
         let columns = bundle.statistics.as_ref().map_or(0, |of| of.n_mfcc * of.set.statistics().len());
         let bytes: usize = files.values().map(Vec::len).sum();
         let fit = usize::try_from(MODEL_BYTES / (bytes as u64).max(1)).unwrap_or(usize::MAX);
-        let source = Source::new(&bundle, columns, files, parallelism.threads_per_file);
-        let pool = Pool::new(source, parallelism.files.clamp(1, fit.max(1)))?;
+        let at_once = parallelism.files.clamp(1, fit.max(1));
+        let threads = parallelism.files * parallelism.threads_per_file / at_once;
+        let pool = Pool::new(Source::new(&bundle, columns, files, threads), at_once)?;
         Ok(Self { bundle, extractors, statistics, pool, limits: Limits::default() })
     }
 
