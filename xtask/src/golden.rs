@@ -10,6 +10,8 @@ use crate::python::Python;
 use crate::setup::{cache_folder, setup};
 use crate::steps::{Steps, cargo, output, run, target_folder};
 
+const REQUIREMENTS: &str = "golden/requirements.txt";
+
 /// Runs every `golden/*/make.py`, which writes its values beside itself.
 pub fn make(root: &Path) -> Result<()> {
     let python = environment(root)?;
@@ -51,19 +53,37 @@ fn scripts(root: &Path, name: &str) -> Result<Vec<PathBuf>> {
     Ok(scripts)
 }
 
-/// The interpreter of a virtual environment with the pinned reference libraries, in the cache folder.
+/// The interpreter of a virtual environment with the pinned reference libraries.
 fn environment(root: &Path) -> Result<PathBuf> {
-    let requirements = fs::read_to_string(root.join("golden/requirements.txt")).context("golden/requirements.txt")?;
-    let folder = cache_folder()?.join("golden");
+    let requirements = fs::read_to_string(root.join(REQUIREMENTS)).context(REQUIREMENTS)?;
+    virtual_environment("golden", &requirements)
+}
+
+/// The interpreter for what the tests run in Python: it has NumPy and ONNX Runtime, in the pinned versions.
+pub fn for_tests(root: &Path) -> Result<PathBuf> {
+    let requirements = fs::read_to_string(root.join(REQUIREMENTS)).context(REQUIREMENTS)?;
+    let needed = |line: &&str| line.starts_with("numpy==") || line.starts_with("onnxruntime==");
+    virtual_environment(
+        "tests",
+        &requirements.lines().filter(needed).map(|line| format!("{line}\n")).collect::<String>(),
+    )
+}
+
+/// A virtual environment in the cache folder, made anew where it does not have just these requirements.
+fn virtual_environment(name: &str, requirements: &str) -> Result<PathBuf> {
+    let folder = cache_folder()?.join(name);
     let python = folder.join("bin/python");
     let stamp = folder.join("earmark-requirements.txt");
     if fs::read_to_string(&stamp).is_ok_and(|installed| installed == requirements) {
         return Ok(python);
     }
-    eprintln!("installing the reference libraries into {}", folder.display());
+    eprintln!("installing Python libraries into {}", folder.display());
     output(Python::find()?.command().args(["-m", "venv", "--clear"]).arg(&folder)).context("no virtual environment")?;
-    let install = ["-m", "pip", "install", "--quiet", "--no-cache-dir", "--requirement", "golden/requirements.txt"];
-    run(Command::new(&python).current_dir(root).args(install)).context("cannot install golden/requirements.txt")?;
+    let list = folder.join("requirements.txt");
+    fs::write(&list, requirements).with_context(|| format!("cannot write {}", list.display()))?;
+    let install = ["-m", "pip", "install", "--quiet", "--no-cache-dir", "--requirement"];
+    run(Command::new(&python).args(install).arg(&list))
+        .with_context(|| format!("cannot install {}", list.display()))?;
     fs::write(&stamp, requirements).with_context(|| format!("cannot write {}", stamp.display()))?;
     Ok(python)
 }

@@ -103,6 +103,12 @@ impl AudioStream {
         self.decoding.channels
     }
 
+    /// The greatest magnitude of a sample of any channel, as far as the file was decoded; full scale is 1. Where it is
+    /// far above that of the samples given out, the channels cancel each other.
+    pub fn peak(&self) -> f32 {
+        self.decoding.peak()
+    }
+
     /// Replaces `out` by the next mono samples, some 16,384 and at most 81,920 of them; false at the end, when the file is
     /// known to be whole.
     ///

@@ -53,6 +53,8 @@ struct Mix {
     interleaved: Vec<f64>,
     /// The channels' mean.
     mono: Vec<f32>,
+    /// The greatest magnitude of a sample of any channel, of all packets so far.
+    peak: f32,
 }
 
 impl Mix {
@@ -60,12 +62,14 @@ impl Mix {
     fn take(&mut self, packet: &GenericAudioBufferRef<'_>, channels: usize) -> Option<(usize, f32)> {
         if channels == 1 {
             packet.copy_to_vec_interleaved(&mut self.mono);
+            self.peak = self.peak.max(greatest_magnitude(&self.mono));
             return not_finite(&self.mono);
         }
         let channels = channels.max(1);
         packet.copy_to_vec_interleaved(&mut self.interleaved);
         self.mono.clear();
         self.mono.extend(self.interleaved.chunks_exact(channels).map(mean));
+        self.peak = self.interleaved.iter().fold(self.peak, |peak, sample| peak.max(sample.abs() as f32));
         let wrong = self.interleaved.iter().position(|value| !(*value as f32).is_finite())?;
         Some((wrong / channels, self.interleaved[wrong] as f32))
     }
@@ -105,6 +109,11 @@ impl Decoding {
         let link = Link::new(&path, &limits, &*reader, 0)?;
         let (sample_rate, channels, mix, decoded, heard) = (0, 0, Mix::default(), 0, 0);
         Ok(Decoding { path, limits, reader, link, sample_rate, channels, mix, decoded, heard })
+    }
+
+    /// The greatest magnitude of a sample of any channel so far.
+    pub(crate) fn peak(&self) -> f32 {
+        self.mix.peak
     }
 
     /// Decodes the next packet and appends its samples to `out`; false at the end, after all checks.

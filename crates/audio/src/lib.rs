@@ -18,6 +18,7 @@ mod decode;
 mod decoding;
 mod error;
 mod header;
+mod level;
 mod limits;
 mod mp4;
 mod ogg;
@@ -29,6 +30,7 @@ use std::path::Path;
 
 pub use decode::{AudioStream, decode};
 pub use error::AudioError;
+pub use level::{SILENCE, is_silent};
 pub use limits::Limits;
 pub use resample::{StreamResampler, resample};
 

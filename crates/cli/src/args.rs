@@ -149,9 +149,22 @@ pub struct Reading {
     pub rows_where: Option<(String, String)>,
 }
 
+#[cfg(feature = "train")]
 /// Numbers of threads: more of them would take long to start, and then wait.
 fn threads() -> RangedU64ValueParser<usize> {
     RangedU64ValueParser::new().range(..=1024)
+}
+
+/// Numbers of threads, up to four for each core.
+fn threads_of_this_machine() -> RangedU64ValueParser<usize> {
+    let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64);
+    RangedU64ValueParser::new().range(..=4 * cores)
+}
+
+/// A number from 0 to 1.
+fn probability(text: &str) -> Result<f32, String> {
+    let value: f32 = text.parse().map_err(|_| "it is no number")?;
+    if (0.0..=1.0).contains(&value) { Ok(value) } else { Err("it is not in the range 0 to 1".to_owned()) }
 }
 
 fn column_and_value(text: &str) -> Result<(String, String), String> {
@@ -407,17 +420,18 @@ pub struct Tag {
     /// Tags per file
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..))]
     pub top: u64,
-    /// Leave out tags below this score
-    #[arg(long, default_value_t = 0.0, value_name = "P")]
+    /// Leave out tags below this score, 0 to 1
+    #[arg(long, default_value_t = 0.0, value_name = "P", value_parser = probability)]
     pub min_score: f32,
-    /// One JSON value on stdout: `[{"path": ..., "tags": [{"label": ..., "score": ...}]}]`
+    /// One JSON value on stdout: `[{"path": ..., "tags": [{"label": ..., "score": ...}]}]`, an element as soon as its file
+    /// and all before it are done
     #[arg(long, conflicts_with = "csv")]
     pub json: bool,
     /// A table on stdout: path,label,score
     #[arg(long)]
     pub csv: bool,
-    /// Threads per file; by default all cores
-    #[arg(long, default_value_t = 0, value_name = "N", env = "EARMARK_THREADS", value_parser = threads())]
+    /// Threads: as many files at once, each with the models in memory for itself; by default (0) one per core
+    #[arg(long, default_value_t = 0, value_name = "N", env = "EARMARK_THREADS", value_parser = threads_of_this_machine())]
     pub threads: usize,
     #[command(flatten)]
     pub limits: LimitOptions,

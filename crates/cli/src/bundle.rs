@@ -80,10 +80,11 @@ fn card(recipe: &Recipe, labels: &[String], results: &Results, origins: &Origins
     };
     format!(
         "# An audio tagger made by Earmark {version}\n\n\
-         Tags sound with one of the labels below: `earmark tag SOUND --model .` Networks are `learner-*.onnx` (input `x`, \
-         `[batch, channels, bins, frames]`; output `logits`), the stack, {kind}, is `{STACK}` (input `x`: the \
-         learners' probabilities, then the statistics if there are any; output `probabilities`). `config.json` has the settings of the features; \
-         `SHA256SUMS` the sums of all files.\n\n\
+         Tags sound with one of the labels below: `earmark tag SOUND --model .` Networks are `learner-*.onnx` (input \
+         `x`, `[batch, channels, bins, frames]`; output `logits`), the stack, {kind}, is `{STACK}` (input `x`: the \
+         learners' probabilities, then the statistics if there are any; output `probabilities`). `config.json` has the \
+         settings of features, resampling and windows; `docs/bundle.md` of Earmark's repository specifies it for other \
+         programs. `SHA256SUMS` has the checksums of all files.\n\n\
          ## Labels\n\n{labels}\n## Learners\n\n{learners}\n\
          ## Scores\n\nOut of fold: each training clip is judged by models that never saw it. {networks}\n\n```\n{scores}```\n\n\
          ## Limits\n\nIt knows its labels and nothing else: any sound gets one of them. The rights in the sounds that it \

@@ -157,11 +157,11 @@ fn a_bundle_of_another_form() {
     let sha256 = |bytes: &[u8]| earmark_files::sha256(bytes);
     let config = place.text("run/bundle/config.json");
     for (from, to, reason) in [
-        ("\"format\": 2", "\"format\": 99", "version 99"),
+        ("\"format\": 1", "\"format\": 99", "its format is 99"),
         ("\"activation\"", "\"activatoin\"", "activatoin"),
         ("learner-a.onnx", "../learner-a.onnx", "../learner-a.onnx"),
         ("\"sr\": 22050", "\"sr\": 0", "sr"),
-        ("\"labels\": [", "\"labels\": [\"More\",", "cannot run stack.onnx"),
+        ("\"labels\": [", "\"labels\": [\"More\",", "learner-a.onnx does not fit"),
     ] {
         assert!(config.contains(from), "{from}");
         let changed = config.replacen(from, to, 1);

@@ -100,7 +100,12 @@ fn a_bad_file_costs_only_itself() {
     let tag = format!("tag --model {}", shared().path("run/bundle").display());
     for form in ["--json", "--csv", ""] {
         let ran = place.run(&format!("{tag} in missing.wav {form}"));
-        let ran = ran.failed(&["in/b.wav is no audio file", "in/c.wav is damaged", "cannot read missing.wav"]);
+        let ran = ran.failed(&[
+            "in/b.wav is no audio file",
+            "in/c.wav is damaged",
+            "cannot read missing.wav",
+            "error: 3 of 5 files could not be tagged",
+        ]);
         assert!(!ran.stderr.contains("notes.txt"), "{ran}");
         let tagged = match form {
             "--json" => ran.json().as_array().unwrap().iter().map(|answer| answer["path"].to_string()).collect(),
@@ -110,6 +115,79 @@ fn a_bad_file_costs_only_itself() {
         let tagged: Vec<_> = tagged.iter().map(|path| path.trim_matches('"')).collect();
         assert_eq!(tagged, ["in/a.wav", "in/deep/d.wav"], "{ran}");
     }
+}
+
+#[test]
+fn a_folder_without_files_costs_only_itself() {
+    let place = Place::new("tag-folders");
+    place.write("in/a.wav", shared().read(&test_clips()[0]));
+    std::fs::create_dir_all(place.path("in/empty")).unwrap();
+    std::fs::create_dir_all(place.path("empty")).unwrap();
+    let tag = format!("tag --csv --top 1 --model {}", shared().path("run/bundle").display());
+    let tagged = |ran: &Ran| csv(&ran.stdout).1.iter().map(|row| row[0].clone()).collect::<Vec<_>>();
+    let ran = place.run(&format!("{tag} empty in"));
+    let ran =
+        ran.failed(&["error: empty: no sound files in this folder", "1 folder could not be read or holds no sound"]);
+    assert_eq!(tagged(&ran), ["in/a.wav"]);
+    place.run(&format!("{tag} in")).done();
+
+    let locked = place.path("in/locked");
+    std::fs::create_dir(&locked).unwrap();
+    let rights = |mode| std::fs::set_permissions(&locked, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+    rights(0o000);
+    // To root no folder is locked: it gives its rights away.
+    let ran = if std::fs::read_dir(&locked).is_ok() {
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups", BINARY]).current_dir(place.path(""));
+        command.args(format!("{tag} in").split_whitespace());
+        Ran::of(command, "tag in, by nobody")
+    } else {
+        place.run(&format!("{tag} in"))
+    };
+    rights(0o755);
+    let ran = ran.failed(&["cannot list", "in/locked", "1 folder could not be read or holds no sound"]);
+    assert_eq!(tagged(&ran), ["in/a.wav"]);
+}
+
+#[test]
+fn a_killed_batch_keeps_what_it_has_done() {
+    let clips = test_clips().join(" ");
+    let mut command = shared().command(&format!("{TAG} --json {}", vec![clips; 200].join(" ")));
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    let mut text = String::new();
+    for _ in 0..3 {
+        while stdout.read_line(&mut text).unwrap() > 0 && !text.ends_with("\n  },\n") {}
+    }
+    child.kill().unwrap();
+    assert!(!child.wait().unwrap().success());
+    let whole = text.strip_suffix(",\n").unwrap().to_owned() + "]";
+    let answers: serde_json::Value = serde_json::from_str(&whole).unwrap();
+    assert_eq!(answers.as_array().unwrap().len(), 3);
+    assert_eq!(shared().run(&format!("{TAG} --json missing.wav")).stdout, "[]\n");
+}
+
+#[test]
+fn sound_that_says_nothing_is_tagged_with_a_warning() {
+    let place = Place::new("tag-silent");
+    place.write("silent.wav", common::float_wav(&[0.0; 44_100]));
+    place.write("one.wav", common::float_wav(&[0.5]));
+    let model = shared().path("run/bundle");
+    let ran = place.run(&format!("tag silent.wav one.wav --json --model {}", model.display())).done();
+    let warnings = "warning: silent.wav: the file is silent (peak 0)\nwarning: one.wav: the file is 1 sample long\n";
+    assert_eq!(ran.stderr, warnings);
+    assert!(ran.json().as_array().unwrap().iter().all(|file| file["tags"].as_array().unwrap().len() == 3), "{ran}");
+}
+
+#[test]
+fn any_number_of_threads_gives_the_same_tags() {
+    let tag = |threads: &str| shared().run(&format!("{TAG} --csv --top 12 data/audio_test {threads}")).done().stdout;
+    let alone = tag("--threads 1");
+    for threads in ["", "--threads 0", "--threads 2", "--threads 3"] {
+        assert!(tag(threads) == alone, "{threads}");
+    }
+    let ran = shared().run(&format!("{TAG} --threads 100000 data/audio_test"));
+    assert!(ran.stderr.contains("100000 is not in 0..="), "{ran}");
 }
 
 #[test]
@@ -166,6 +244,11 @@ fn wrong_usage_exits_with_2() {
         "tag a.wav --model run/bundle --json --csv",
         "tag a.wav --model run/bundle --top 0",
         "tag a.wav --model run/bundle --top x",
+        "tag a.wav --model run/bundle --min-score nan",
+        "tag a.wav --model run/bundle --min-score inf",
+        "tag a.wav --model run/bundle --min-score -0.1",
+        "tag a.wav --model run/bundle --min-score 1.1",
+        "tag a.wav --model run/bundle --threads 100000",
         "synth",
         "synth --out d --seed -1",
         "features a.wav --kind mel --out a.npy",

@@ -36,5 +36,5 @@ pub use manifest::{Columns, Damaged, Item, Manifest, OpenOptions, Usage, open};
 pub use mixup::Mixup;
 pub use random::epoch_order;
 pub use splits::Splits;
-pub use walk::sound_files;
+pub use walk::{find_sound_files, sound_files};
 pub use windowing::{Average, Windowing};

@@ -24,19 +24,21 @@ use crate::layouts::listing;
 /// # Errors
 /// The folder, or one below it, cannot be listed.
 pub fn sound_files(folder: &Path) -> Result<Vec<PathBuf>, DatasetError> {
+    let (sounds, errors) = find_sound_files(folder);
+    errors.into_iter().next().map_or(Ok(sounds), Err)
+}
+
+/// The sound files below a folder, as [`sound_files`] finds them, and an error for each folder that cannot be listed.
+pub fn find_sound_files(folder: &Path) -> (Vec<PathBuf>, Vec<DatasetError>) {
     let mut sounds = Vec::new();
     let take = &mut |file: &Path| {
         if is_sound_file(file) {
             sounds.push(file.to_owned());
         }
     };
-    match walk(folder, take).into_iter().next() {
-        Some((_, error)) => Err(error),
-        None => {
-            sounds.sort();
-            Ok(sounds)
-        }
-    }
+    let errors = walk(folder, take).into_iter().map(|(_, error)| error).collect();
+    sounds.sort();
+    (sounds, errors)
 }
 
 /// Hands every file below a folder to `take`, by the rules of [`sound_files`]. Folders that cannot be listed are given

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use earmark_features::{Features, FrontEnd};
 use earmark_nets::{find, onnx};
-use earmark_tagging::Model;
+use earmark_tagging::{Model, Signature};
 use earmark_training::{Example, Job, LearnerSettings, Progress, initial_weights, set_threads};
 
 const NETWORKS: [&str; 4] = ["resnet_nano", "resnext_nano", "resnet50", "resnext50_32x4d"];
@@ -71,13 +71,13 @@ fn train(arch: &str, precision: &str) -> f64 {
 fn infer(arch: &str, batch: usize, threads: usize) -> f64 {
     let graph = find(arch).unwrap().graph(3, 41);
     let bytes = onnx::network(&graph, &initial_weights(&graph, 0, &[])).unwrap();
-    let mut model = Model::load(arch, &bytes, threads).unwrap();
+    let mut model = Model::load(arch, &bytes, threads, Signature::network(3, 64, None, 41)).unwrap();
     let x = vec![0.5; batch * 3 * 64 * 150];
     let mut best: f64 = 0.0;
     for _ in 0..5 {
         let start = Instant::now();
         for _ in 0..32 / batch {
-            model.run(&x, [batch, 3, 64, 150], "logits").unwrap();
+            model.run(&x, [batch, 3, 64, 150]).unwrap();
         }
         best = best.max((32 / batch * batch) as f64 / start.elapsed().as_secs_f64());
     }

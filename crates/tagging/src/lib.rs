@@ -1,14 +1,26 @@
 //! Bundles and audio to tags, on ONNX Runtime alone.
 //!
-//! A [`Bundle`] is a folder with all that tagging needs; a [`Tagger`] opens one and gives each clip its tags. Nothing
-//! here depends on libtorch or XGBoost. ONNX Runtime's library is opened when the first model is loaded.
+//! A [`Bundle`] is a folder with all that tagging needs; a [`Tagger`] opens one and gives each clip
+//! its tags, of one file at a time or of many side by side. Nothing here depends on libtorch or
+//! XGBoost. ONNX Runtime's library is opened when the first model is loaded.
 
+mod batch;
 mod bundle;
+mod check;
+mod clip;
 mod error;
+mod fault;
+mod read;
+mod resampler;
 mod runtime;
+mod sessions;
 mod tagger;
 
+pub use batch::Parallelism;
 pub use bundle::{Bundle, Learner, Network, SUMS};
+pub use clip::Warning;
 pub use error::TaggingError;
-pub use runtime::{Model, runtime_version};
-pub use tagger::{Tag, Tagger};
+pub use fault::BundleFault;
+pub use resampler::Resampler;
+pub use runtime::{Model, Signature, runtime_version};
+pub use tagger::{Tag, TaggedFile, Tagger};

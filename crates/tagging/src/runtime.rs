@@ -5,64 +5,139 @@ use std::sync::OnceLock;
 
 use ort::environment::Environment;
 use ort::session::Session;
-use ort::value::TensorRef;
+use ort::value::{Outlet, TensorElementType, TensorRef, ValueType};
 
 use crate::TaggingError;
+
+/// What a model takes and gives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signature {
+    /// The sides of the input `x` after the first one, which counts the rows of a batch; none: any.
+    pub input: Vec<Option<usize>>,
+    /// The output's name.
+    pub output: &'static str,
+    /// Numbers that come out for each row of the batch.
+    pub width: usize,
+}
+
+impl Signature {
+    /// Of a network: `x` `[batch, channels, bins, frames]` to `logits` `[batch, classes]`.
+    pub fn network(channels: usize, bins: usize, frames: Option<usize>, classes: usize) -> Self {
+        Self { input: vec![Some(channels), Some(bins), frames], output: "logits", width: classes }
+    }
+
+    /// Of a stack: `x` `[batch, columns]` to `probabilities` `[batch, classes]`.
+    pub fn stack(columns: usize, classes: usize) -> Self {
+        Self { input: vec![Some(columns)], output: "probabilities", width: classes }
+    }
+}
 
 /// A model loaded into ONNX Runtime.
 #[derive(Debug)]
 pub struct Model {
     session: Session,
     name: String,
+    signature: Signature,
 }
 
 impl Model {
-    /// Loads a model; `name` stands in errors, `threads` (0: all cores) work on one input.
+    /// Loads a model and compares what it declares with `signature`; `name` stands in errors,
+    /// `threads` (0: all cores) work on one input. Threads wait for work asleep: while one file is
+    /// decoded, no core is kept busy by another's pool.
     ///
     /// # Errors
-    /// ONNX Runtime's library is missing, or refuses the model.
-    pub fn load(name: &str, bytes: &[u8], threads: usize) -> Result<Self, TaggingError> {
+    /// ONNX Runtime's library is missing, or refuses the model; another input or output than
+    /// `signature` says. A side that the model leaves free is compared in each run.
+    pub fn load(name: &str, bytes: &[u8], threads: usize, signature: Signature) -> Result<Self, TaggingError> {
         let environment = environment()?;
         let load = || -> ort::Result<Session> {
-            let mut builder = Session::builder(environment)?;
-            if threads > 0 {
-                builder = builder.with_intra_threads(threads)?;
-            }
+            let builder = Session::builder(environment)?.with_inter_threads(1)?.with_intra_op_spinning(false)?;
+            let mut builder = if threads > 0 { builder.with_intra_threads(threads)? } else { builder };
             builder.commit_from_memory(bytes)
         };
         let session = load().map_err(|error| failed("load", name, &error))?;
-        Ok(Self { session, name: name.to_owned() })
+        let model = Self { session, name: name.to_owned(), signature };
+        let Signature { input, output, width } = &model.signature;
+        if let Some(other) = model.session.inputs().iter().find(|other| other.name() != "x") {
+            return Err(model.shape(format!("the input {:?}", other.name()), "there", "no input but `x`"));
+        }
+        let input: Vec<Option<usize>> = std::iter::once(None).chain(input.iter().copied()).collect();
+        model.compare("the input `x`", model.session.inputs(), "x", &input)?;
+        model.compare(&format!("the output `{output}`"), model.session.outputs(), output, &[None, Some(*width)])?;
+        Ok(model)
     }
 
-    /// The values of the model's output `output` for one input `x`.
+    /// The rows of the model's output for a batch `x`.
     ///
     /// # Shape
-    /// `x`: `shape`, row-major; out: as the model gives it, row-major.
+    /// `x`: `shape`, row-major; out: `[shape[0], width]` with the width of the signature,
+    /// row-major.
     ///
     /// # Errors
-    /// An input of the wrong shape, or no output of this name.
-    pub fn run<const N: usize>(
-        &mut self,
-        x: &[f32],
-        shape: [usize; N],
-        output: &str,
-    ) -> Result<Vec<f32>, TaggingError> {
-        let Self { session, name } = self;
-        let mut run = || -> ort::Result<Vec<f32>> {
+    /// An input of the wrong shape, or an output of another shape than that.
+    pub fn run<const N: usize>(&mut self, x: &[f32], shape: [usize; N]) -> Result<Vec<f32>, TaggingError> {
+        let Signature { output, width, .. } = self.signature;
+        let mut run = || -> ort::Result<(Vec<i64>, Vec<f32>)> {
             let input = TensorRef::from_array_view((shape.map(|side| side as i64), x))?;
-            let outputs = session.run(ort::inputs!["x" => input])?;
+            let outputs = self.session.run(ort::inputs!["x" => input])?;
             let value = outputs.get(output).ok_or_else(|| ort::Error::new(format!("it has no output {output}")))?;
-            Ok(value.try_extract_tensor::<f32>()?.1.to_vec())
+            let (shape, values) = value.try_extract_tensor::<f32>()?;
+            Ok((shape.to_vec(), values.to_vec()))
         };
-        run().map_err(|error| failed("run", name, &error))
+        let (found, values) = run().map_err(|error| failed("run", &self.name, &error))?;
+        let needed = [shape.first().copied().unwrap_or(1) as i64, width as i64];
+        if found != needed {
+            return Err(self.shape(format!("the output `{output}`"), shown(&found), shown(&needed)));
+        }
+        Ok(values)
     }
+
+    /// Its file's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Compares the declared shape of an input or output.
+    fn compare(
+        &self,
+        tensor: &str,
+        outlets: &[Outlet],
+        name: &str,
+        needed: &[Option<usize>],
+    ) -> Result<(), TaggingError> {
+        let shape_needed: Vec<i64> = needed.iter().map(|side| side.map_or(-1, |side| side as i64)).collect();
+        let refused = |found: String| Err(self.shape(tensor, found, shown(&shape_needed)));
+        let Some(outlet) = outlets.iter().find(|outlet| outlet.name() == name) else {
+            return refused("missing".to_owned());
+        };
+        match outlet.dtype() {
+            ValueType::Tensor { ty: TensorElementType::Float32, shape, .. } => {
+                let fits = |(found, needed): (&i64, &i64)| *found < 0 || *needed < 0 || found == needed;
+                let same = shape.len() == needed.len() && shape.iter().zip(&shape_needed).all(fits);
+                if same { Ok(()) } else { refused(shown(shape)) }
+            }
+            other => refused(format!("no tensor of 32-bit floats ({other})")),
+        }
+    }
+
+    fn shape(&self, tensor: impl Into<String>, found: impl Into<String>, needed: impl Into<String>) -> TaggingError {
+        let (tensor, found, needed) = (tensor.into(), found.into(), needed.into());
+        TaggingError::Shape { model: self.name.clone(), tensor, found, needed }
+    }
+}
+
+/// A shape; `?` stands for a free side.
+fn shown(shape: &[i64]) -> String {
+    let sides = shape.iter().map(|side| if *side < 0 { "?".to_owned() } else { side.to_string() });
+    format!("[{}]", sides.collect::<Vec<_>>().join(", "))
 }
 
 fn failed(action: &'static str, model: &str, error: &dyn std::fmt::Display) -> TaggingError {
     TaggingError::Runtime { action, model: model.to_owned(), message: error.to_string() }
 }
 
-/// Which ONNX Runtime this is: the version in its file's name, if it has one, and the commit that it was built from.
+/// Which ONNX Runtime this is: the version in its file's name, if it has one, and the commit that
+/// it was built from.
 ///
 /// # Errors
 /// Its library is missing.

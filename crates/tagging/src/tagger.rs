@@ -2,16 +2,22 @@
 
 use std::path::{Path, PathBuf};
 
-use earmark_audio::{Clip, Limits, decode, resample};
+use earmark_audio::{Clip, Limits, resample};
 use earmark_datasets::Windowing;
 use earmark_features::{Extractor, FeatureError, FeatureView, InputScaling, StatisticsExtractor};
 use serde::Serialize;
 
-use crate::bundle::{Bundle, unusable};
-use crate::{Model, TaggingError};
+use crate::bundle::{Bundle, CONFIG};
+use crate::sessions::{Pool, Sessions, Source};
+use crate::{BundleFault, Model, Parallelism, TaggingError, Warning, clip};
 
 /// Windows that go through a network at once; more make no difference to speed, only to memory.
 const BATCH: usize = 16;
+/// Most values of the windows that go through a network at once; a longer window goes alone.
+const MOST_VALUES: usize = 1 << 23;
+/// Most bytes of models for all files at once; a larger bundle is loaded less often, and more threads
+/// work on a file.
+const MODEL_BYTES: u64 = 4 << 30;
 
 /// A label and how sure we are of it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -22,38 +28,57 @@ pub struct Tag {
     pub score: f32,
 }
 
-/// A bundle, loaded and ready.
+/// The tags of a file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TaggedFile {
+    /// A tag for each class, the surest first.
+    pub tags: Vec<Tag>,
+    /// Why they say little, where they do.
+    pub warnings: Vec<Warning>,
+}
+
+/// A bundle, loaded and ready; many threads may use it at once.
+///
+/// Memory: the models as often as files are worked on at once (fewer, where that would be more than
+/// 4 GiB of ONNX), and for each of these files its samples at its own rate and at those of the
+/// front ends, and its features.
 pub struct Tagger {
     bundle: Bundle,
-    /// Of each learner: its front end and its networks.
-    learners: Vec<(Extractor, Vec<Model>)>,
+    /// Of each learner its front end.
+    extractors: Vec<Extractor>,
     statistics: Option<(u32, StatisticsExtractor)>,
-    stack: Option<Model>,
+    pool: Pool,
     /// Limits of the files that are decoded.
     pub limits: Limits,
 }
 
 impl Tagger {
-    /// Loads a bundle; `threads` (0: all cores) work on one clip.
+    /// Loads a bundle.
     ///
     /// # Errors
-    /// A damaged bundle, settings that are out of range, ONNX Runtime missing.
-    pub fn open(folder: &Path, threads: usize) -> Result<Self, TaggingError> {
+    /// A damaged bundle, settings that are out of range, models of another shape than described,
+    /// ONNX Runtime missing.
+    pub fn open(folder: &Path, parallelism: Parallelism) -> Result<Self, TaggingError> {
         let (bundle, files) = Bundle::read(folder)?;
-        let load = |file: &String| Model::load(file, &files[file], threads);
-        let learners = bundle.learners.iter().map(|learner| {
-            let extractor = learner.features.extractor().map_err(|error| unusable(folder, error))?;
-            let models = learner.networks.iter().map(|network| load(&network.file));
-            Ok((extractor, models.collect::<Result<_, TaggingError>>()?))
-        });
-        let learners = learners.collect::<Result<_, TaggingError>>()?;
+        let fault = |of: &str, source| {
+            TaggingError::bundle(folder.join(CONFIG), BundleFault::FrontEnd { of: of.to_owned(), source })
+        };
+        let extractor = |learner: &crate::Learner| {
+            learner.features.extractor().map_err(|source| fault(&format!("learners.{}", learner.name), source))
+        };
+        let extractors = bundle.learners.iter().map(extractor).collect::<Result<_, TaggingError>>()?;
         let statistics = bundle.statistics.as_ref().map(|settings| {
-            let extractor = settings.extractor().map_err(|error| unusable(folder, error))?;
+            let extractor = settings.extractor().map_err(|source| fault("statistics", source))?;
             Ok::<_, TaggingError>((settings.mel.sr, extractor))
         });
         let statistics = statistics.transpose()?;
-        let stack = bundle.stack.as_ref().map(load).transpose()?;
-        Ok(Self { bundle, learners, statistics, stack, limits: Limits::default() })
+        let columns = bundle.statistics.as_ref().map_or(0, |of| of.n_mfcc * of.set.statistics().len());
+        let bytes: usize = files.values().map(Vec::len).sum();
+        let fit = usize::try_from(MODEL_BYTES / (bytes as u64).max(1)).unwrap_or(usize::MAX);
+        let at_once = parallelism.files.clamp(1, fit.max(1));
+        let threads = parallelism.files * parallelism.threads_per_file / at_once;
+        let pool = Pool::new(Source::new(&bundle, columns, files, threads), at_once)?;
+        Ok(Self { bundle, extractors, statistics, pool, limits: Limits::default() })
     }
 
     /// The classes, in the order of [`Tagger::probabilities`].
@@ -61,47 +86,59 @@ impl Tagger {
         &self.bundle.labels
     }
 
-    /// A file's tags, the surest first.
+    /// Files that are worked on at once.
+    pub(crate) fn files_at_once(&self) -> usize {
+        self.pool.most
+    }
+
+    /// A file's tags. Where more threads call this than files are to be worked on at once, they
+    /// wait.
     ///
     /// # Errors
-    /// The file cannot be decoded or holds nothing to hear.
-    pub fn tag_file(&mut self, path: &Path) -> Result<Vec<Tag>, TaggingError> {
-        let clip = decode(path, &self.limits)?;
+    /// The file cannot be decoded or has no samples, or a model gives no finite numbers for it.
+    pub fn tag_file(&self, path: &Path) -> Result<TaggedFile, TaggingError> {
+        let (clip, warnings) = clip::decode(path, &self.limits)?;
         let probabilities = self.probabilities(&clip, path)?;
         let labels = self.bundle.labels.iter().cloned();
         let mut tags: Vec<Tag> = labels.zip(probabilities).map(|(label, score)| Tag { label, score }).collect();
         // The sort is stable: of equals, the first class stays first.
         tags.sort_by(|a, b| b.score.total_cmp(&a.score));
-        Ok(tags)
+        Ok(TaggedFile { tags, warnings })
     }
 
     /// A clip's probabilities, one per class; `path` stands in errors.
     ///
     /// # Errors
-    /// No samples, samples that are not finite, or a fault of ONNX Runtime.
-    pub fn probabilities(&mut self, clip: &Clip, path: &Path) -> Result<Vec<f32>, TaggingError> {
-        let mut heard = Heard { clip, path, at_rates: Vec::new() };
-        let classes = self.bundle.labels.len();
+    /// No samples, samples or results that are not finite, or a fault of ONNX Runtime.
+    pub fn probabilities(&self, clip: &Clip, path: &Path) -> Result<Vec<f32>, TaggingError> {
+        let sound = Resampled { clip, path, at_rates: Vec::new() };
+        self.pool.with(|sessions| self.infer(sessions, sound))
+    }
+
+    fn infer(&self, sessions: &mut Sessions, mut sound: Resampled<'_>) -> Result<Vec<f32>, TaggingError> {
+        let (path, classes) = (sound.path, self.bundle.labels.len());
         let mut columns = Vec::new();
-        for (learner, (extractor, models)) in self.bundle.learners.iter().zip(&mut self.learners) {
-            let samples = heard.at(learner.features.sample_rate())?;
+        let models = self.extractors.iter().zip(&mut sessions.learners);
+        for (learner, (extractor, models)) in self.bundle.learners.iter().zip(models) {
+            let samples = sound.at(learner.features.sample_rate())?;
             let features = extractor.extract(samples).map_err(|source| features_error(path, source))?;
             let mut of_networks = Vec::with_capacity(models.len() * classes);
             for (network, model) in learner.networks.iter().zip(models) {
-                let logits = logits(&learner.windows, &network.scaling, model, features.view())?;
-                of_networks.extend(learner.windows.probabilities(&logits, classes));
+                let logits = logits(&learner.windows, &network.scaling, model, features.view(), path)?;
+                let probabilities = learner.windows.probabilities(&logits, classes);
+                of_networks.extend(finite(probabilities, "the probabilities", model, path)?);
             }
             columns.extend(average(&of_networks, classes));
         }
-        let Some(stack) = &mut self.stack else {
+        let Some(stack) = &mut sessions.stack else {
             return Ok(average(&columns, classes));
         };
         if let Some((rate, extractor)) = &self.statistics {
-            let samples = heard.at(*rate)?;
+            let samples = sound.at(*rate)?;
             columns.extend(extractor.extract(samples).map_err(|source| features_error(path, source))?);
         }
-        let width = columns.len();
-        stack.run(&columns, [1, width], "probabilities")
+        let probabilities = stack.run(&columns, [1, columns.len()])?;
+        finite(probabilities, "the probabilities", stack, path)
     }
 }
 
@@ -111,15 +148,26 @@ fn logits(
     scaling: &InputScaling,
     model: &mut Model,
     features: FeatureView<'_>,
+    path: &Path,
 ) -> Result<Vec<f32>, TaggingError> {
     let scaling = scaling.of_clip(features);
     let mut logits = Vec::new();
-    for starts in windows.starts(features).chunks(BATCH) {
+    let batch = (MOST_VALUES / (features.width() * windows.frames).max(1)).clamp(1, BATCH);
+    for starts in windows.starts(features).chunks(batch) {
         let x = windows.cut(features, scaling.as_deref(), starts);
+        let x = finite(x, "the scaled features", model, path)?;
         let shape = [starts.len(), features.channels(), features.bins(), windows.frames];
-        logits.extend(model.run(&x, shape, "logits")?);
+        logits.extend(finite(model.run(&x, shape)?, "the logits", model, path)?);
     }
     Ok(logits)
+}
+
+/// The values, if all are finite.
+fn finite(values: Vec<f32>, what: &'static str, model: &Model, path: &Path) -> Result<Vec<f32>, TaggingError> {
+    if values.iter().all(|value| value.is_finite()) {
+        return Ok(values);
+    }
+    Err(TaggingError::NotFinite { path: path.to_owned(), what, model: model.name().to_owned() })
 }
 
 /// Mean of rows of probabilities.
@@ -129,13 +177,13 @@ fn average(rows: &[f32], classes: usize) -> Vec<f32> {
 }
 
 /// A clip at every sampling rate that was asked for, each made once.
-struct Heard<'a> {
+struct Resampled<'a> {
     clip: &'a Clip,
     path: &'a Path,
     at_rates: Vec<Clip>,
 }
 
-impl Heard<'_> {
+impl Resampled<'_> {
     fn at(&mut self, rate: u32) -> Result<&[f32], TaggingError> {
         if rate == self.clip.sample_rate {
             return Ok(&self.clip.samples);

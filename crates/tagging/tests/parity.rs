@@ -8,7 +8,7 @@ mod common;
 use common::{difference, fewest_frames, input, uniform, weights};
 use earmark_nets::{Input, onnx, variants};
 use earmark_stacking::{FeatureKind, Features, Kind, Stack, StackSettings, Table, TrainingRows};
-use earmark_tagging::Model;
+use earmark_tagging::{Model, Signature};
 use earmark_training::evaluate;
 use serde_json::Value;
 
@@ -17,7 +17,10 @@ fn every_network_has_the_same_logits_in_libtorch_and_onnx_runtime() {
     for variant in variants() {
         let graph = variant.graph(variant.channels(), 10);
         let weights = weights(&graph);
-        let mut model = Model::load(variant.name, &onnx::network(&graph, &weights).unwrap(), 0).unwrap();
+        let [_, channels, bins, _] = variant.example(1, 150);
+        let bytes = onnx::network(&graph, &weights).unwrap();
+        let signature = Signature::network(channels, bins, None, 10);
+        let mut model = Model::load(variant.name, &bytes, 0, signature).unwrap();
         let mut worst: f32 = 0.0;
         let fewest = fewest_frames(variant);
         let mut shapes = vec![variant.example(1, 150), variant.example(3, 37), variant.example(1, fewest)];
@@ -27,7 +30,7 @@ fn every_network_has_the_same_logits_in_libtorch_and_onnx_runtime() {
         for shape in shapes {
             let x = input(shape);
             let expected = evaluate(&graph, &weights, &x, shape).unwrap();
-            let difference = difference(&model.run(&x, shape, "logits").unwrap(), &expected);
+            let difference = difference(&model.run(&x, shape).unwrap(), &expected);
             assert!(difference <= 1e-4, "{} on {shape:?}: {difference:.1e}", variant.name);
             worst = worst.max(difference);
         }
@@ -52,9 +55,9 @@ fn boosted_trees_predict_as_xgboost_does() {
         let (x, expected) = (rows(&golden["x"]), rows(&golden["probabilities"]));
         missing += x.iter().filter(|value| value.is_nan()).count();
         let onnx = earmark_stacking::to_onnx(&read("booster.json"), features, classes).unwrap();
-        let mut model = Model::load(case, &onnx, 1).unwrap();
-        let together = model.run(&x, [x.len() / features, features], "probabilities").unwrap();
-        let alone = x.chunks_exact(features).flat_map(|row| model.run(row, [1, features], "probabilities").unwrap());
+        let mut model = Model::load(case, &onnx, 1, Signature::stack(features, classes)).unwrap();
+        let together = model.run(&x, [x.len() / features, features]).unwrap();
+        let alone = x.chunks_exact(features).flat_map(|row| model.run(row, [1, features]).unwrap());
         for (how, ours) in [("one by one", alone.collect::<Vec<f32>>()), ("together", together)] {
             assert_eq!(ours.len(), expected.len(), "{case}, rows {how}");
             let largest = ours.iter().zip(&expected).map(|(a, b)| f64::from(a - b).abs()).fold(0.0, f64::max);
@@ -116,8 +119,9 @@ fn stacks_of_every_kind_predict_as_level_2_does() {
         let mut given: Vec<Table> = learners.iter().map(|(name, table)| table.prefixed(name)).collect();
         given.extend((features.layout.statistics > 0).then(|| statistics.clone()));
         let given = Table::hstack(&given.iter().collect::<Vec<_>>()).unwrap();
-        let mut model = Model::load("stack", &stack.to_onnx(&features.layout).unwrap(), 1).unwrap();
-        let tagged = model.run(given.data(), [rows, given.columns().len()], "probabilities").unwrap();
+        let signature = Signature::stack(given.columns().len(), classes);
+        let mut model = Model::load("stack", &stack.to_onnx(&features.layout).unwrap(), 1, signature).unwrap();
+        let tagged = model.run(given.data(), [rows, given.columns().len()]).unwrap();
         let expected = stack.predict(&features.table, a.columns()).unwrap();
         let largest = difference(&tagged, expected.data());
         println!("{kind:?} of {columns:?}: {largest:.1e}");

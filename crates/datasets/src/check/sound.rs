@@ -2,13 +2,11 @@
 
 use std::path::Path;
 
-use earmark_audio::{AudioError, AudioStream, Limits};
+use earmark_audio::{AudioError, AudioStream, Limits, is_silent};
 use sha2::{Digest, Sha256};
 
 use super::{Kind, Problem, shown};
 
-/// -80 dB of full scale, 3 steps of a 16-bit sample.
-const SILENCE: f32 = 1e-4;
 /// The largest 16-bit sample.
 const FULL_SCALE: f32 = 32_767.0 / 32_768.0;
 /// A tone that just reaches full scale stays there for 2 samples, or 3 of a low one.
@@ -59,7 +57,7 @@ fn hear(path: &Path, limits: &Limits) -> Result<Heard, AudioError> {
         seconds: samples as f64 / f64::from(stream.sample_rate().max(1)),
         sample_rate: stream.sample_rate(),
         channels: stream.channels(),
-        silent: level.highest - level.lowest < 2.0 * SILENCE,
+        silent: is_silent(level.lowest, level.highest),
         clipped: level.clipped() as f64 / samples.max(1) as f64,
         sound: digest.finalize().into(),
     })

@@ -1,0 +1,116 @@
+//! Whether a bundle's description can be followed: counts, names and numbers in their ranges.
+
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+
+use earmark_features::InputScaling;
+
+use crate::bundle::{ACTIVATION, Bundle, Learner};
+use crate::{BundleFault, Resampler};
+
+const LABELS: RangeInclusive<usize> = 1..=65_536;
+const LEARNERS: RangeInclusive<usize> = 1..=64;
+/// Networks of one learner, and of all together.
+const NETWORKS: RangeInclusive<usize> = 1..=256;
+/// The longest window, and the longest way from a window to the next.
+const MOST_SECONDS: f64 = 60.0;
+/// Most values of a window: 256 MiB.
+pub(crate) const MOST_VALUES: usize = 1 << 26;
+/// A scaling beyond these leaves the range of 32 bits with ordinary features.
+const DEVIATION: RangeInclusive<f32> = 1e-12..=1e12;
+const LARGEST: f32 = 1e12;
+
+type Result<T> = std::result::Result<T, BundleFault>;
+
+pub(crate) fn bundle(bundle: &Bundle, files: &BTreeMap<String, Vec<u8>>) -> Result<()> {
+    count("labels", bundle.labels.len(), LABELS)?;
+    count("learners", bundle.learners.len(), LEARNERS)?;
+    names("label", bundle.labels.iter())?;
+    names("learner", bundle.learners.iter().map(|learner| &learner.name))?;
+    if bundle.activation != ACTIVATION {
+        return Err(setting("activation", format!("{:?}", bundle.activation), ACTIVATION));
+    }
+    if bundle.resampler != Resampler::default() {
+        let allowed = format!("{:?}", Resampler::default());
+        return Err(setting("resampler", format!("{:?}", bundle.resampler), allowed));
+    }
+    for learner in &bundle.learners {
+        count("networks of a learner", learner.networks.len(), NETWORKS)?;
+        of_learner(learner)?;
+    }
+    if let Some(statistics) = &bundle.statistics {
+        let of = || "statistics".to_owned();
+        statistics.validate().map_err(|source| BundleFault::FrontEnd { of: of(), source })?;
+    }
+    let networks = bundle.learners.iter().flat_map(|learner| &learner.networks);
+    let needed: Vec<&String> = networks.map(|network| &network.file).chain(&bundle.stack).collect();
+    count("networks", needed.len(), NETWORKS)?;
+    if let Some(name) = needed.iter().find(|name| !files.contains_key(**name)) {
+        return Err(BundleFault::Unlisted { name: (*name).clone() });
+    }
+    once("file", &mut needed.iter().map(|name| name.as_str()).collect::<Vec<_>>())
+}
+
+fn of_learner(learner: &Learner) -> Result<()> {
+    let Learner { name, features, windows, .. } = learner;
+    features.validate().map_err(|source| BundleFault::FrontEnd { of: format!("learners.{name}"), source })?;
+    let key = |key: &str| format!("learners.{name}.{key}");
+    let (channels, bins) = features.shape();
+    let longest = (MOST_SECONDS * features.frames_per_second()).ceil().max(1.0) as usize;
+    for (what, value, most) in [
+        ("windows.frames", windows.frames, longest.min(MOST_VALUES / (channels * bins).max(1))),
+        ("windows.hop", windows.hop, longest),
+    ] {
+        if !(1..=most).contains(&value) {
+            return Err(setting(key(what), value, format!("1 to {most}")));
+        }
+    }
+    if windows.pad_value.abs().partial_cmp(&LARGEST).is_none_or(|order| order.is_gt()) {
+        return Err(setting(key("windows.pad_value"), windows.pad_value, format!("-{LARGEST:e} to {LARGEST:e}")));
+    }
+    for network in &learner.networks {
+        let InputScaling::Fixed(scaling) = &network.scaling else { continue };
+        let fits = scaling.mean.len() == channels && scaling.deviation.len() == channels;
+        if !fits {
+            let lengths = format!("{} means and {} deviations", scaling.mean.len(), scaling.deviation.len());
+            return Err(setting(key("scaling"), lengths, format!("{channels} of each, one a channel")));
+        }
+        if let Some(mean) = scaling.mean.iter().find(|mean| mean.is_nan() || mean.abs() > LARGEST) {
+            return Err(setting(key("scaling.mean"), format!("{mean:e}"), format!("-{LARGEST:e} to {LARGEST:e}")));
+        }
+        if let Some(deviation) = scaling.deviation.iter().find(|deviation| !DEVIATION.contains(deviation)) {
+            let allowed = format!("{:e} to {:e}", DEVIATION.start(), DEVIATION.end());
+            return Err(setting(key("scaling.deviation"), format!("{deviation:e}"), allowed));
+        }
+    }
+    Ok(())
+}
+
+fn count(what: &'static str, count: usize, allowed: RangeInclusive<usize>) -> Result<()> {
+    if allowed.contains(&count) {
+        return Ok(());
+    }
+    Err(BundleFault::Count { what, count, least: *allowed.start(), most: *allowed.end() })
+}
+
+/// Names are there once each, and can be printed.
+fn names<'a>(what: &'static str, names: impl Iterator<Item = &'a String> + Clone) -> Result<()> {
+    let unfit = |name: &&String| name.trim().is_empty() || name.contains(char::is_control);
+    if let Some(name) = names.clone().find(unfit) {
+        return Err(BundleFault::Text { what, name: name.clone() });
+    }
+    once(what, &mut names.map(String::as_str).collect::<Vec<_>>())
+}
+
+/// An error that names what is there twice; sorts the names.
+pub(crate) fn once(what: &'static str, names: &mut [&str]) -> Result<()> {
+    names.sort_unstable();
+    match names.windows(2).find(|pair| pair[0] == pair[1]) {
+        Some(pair) => Err(BundleFault::Twice { what, name: pair[0].to_owned() }),
+        None => Ok(()),
+    }
+}
+
+pub(crate) fn setting(key: impl Into<String>, value: impl ToString, allowed: impl Into<String>) -> BundleFault {
+    BundleFault::Setting { key: key.into(), value: value.to_string(), allowed: allowed.into() }
+}

@@ -1,0 +1,159 @@
+//! Reading a bundle that may come from a stranger: regular files inside its folder, bounded before
+//! they are read.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{ErrorKind, Read};
+use std::path::{Path, PathBuf};
+
+use earmark_files::FileError;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+use crate::bundle::{Bundle, CONFIG, FORMAT, SUMS};
+use crate::{BundleFault, TaggingError, check};
+
+const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
+/// Largest file of checksums.
+const MOST_SUMS: u64 = 256 * KIB;
+/// Largest `config.json`.
+const MOST_CONFIG: u64 = 16 * MIB;
+/// Largest file: ONNX ends at 2 GiB.
+const MOST_FILE: u64 = 2 * KIB * MIB;
+/// All files together.
+const MOST_BYTES: u64 = 4 * KIB * MIB;
+const MOST_FILES: usize = 1_024;
+/// The last format of the development versions, whose bundles name no resampler.
+const LAST_DEVELOPMENT: u64 = 2;
+
+impl Bundle {
+    /// Reads a bundle and checks every file of it; gives the description and the files' bytes by
+    /// name.
+    ///
+    /// The folder may come from anybody: only regular files that lie in it are read (links inside
+    /// it are followed), at most 1,024 of them and 4 GiB in all, and every number of the
+    /// description is in a range that the memory is fit for. Models are ONNX and run as they are:
+    /// their contents are not looked into here.
+    ///
+    /// # Errors
+    /// A file that is missing or has changed since it was written, a form of another version, or
+    /// anything beyond the bounds.
+    pub fn read(folder: &Path) -> Result<(Self, BTreeMap<String, Vec<u8>>), TaggingError> {
+        let sums = folder.join(SUMS);
+        let missing = |error: &std::io::Error| error.kind() == ErrorKind::NotFound;
+        if std::fs::symlink_metadata(&sums).as_ref().is_err_and(missing) {
+            return Err(TaggingError::bundle(folder, BundleFault::Unfinished));
+        }
+        let root = folder.canonicalize().map_err(FileError::of("read", folder))?;
+        let text = Listed::new(&root, &sums, MOST_SUMS)?.read()?;
+        let listed = listing(&text).map_err(|fault| TaggingError::bundle(&sums, fault))?;
+        let mut files = Vec::with_capacity(listed.len());
+        let mut bytes = 0;
+        for (name, sha256) in listed {
+            let most = if name == CONFIG { MOST_CONFIG } else { MOST_FILE };
+            let file = Listed::new(&root, &folder.join(&name), most)?;
+            bytes += file.bytes;
+            files.push((name, sha256, file));
+        }
+        if bytes > MOST_BYTES {
+            return Err(TaggingError::bundle(folder, BundleFault::TooLarge { bytes, most: MOST_BYTES, total: true }));
+        }
+        let read = files.into_iter().map(|(name, sha256, file)| {
+            let bytes = file.read()?;
+            match earmark_files::sha256(&bytes) == sha256 {
+                true => Ok((name, bytes)),
+                false => Err(TaggingError::bundle(file.path, BundleFault::Checksum)),
+            }
+        });
+        let files: BTreeMap<String, Vec<u8>> = read.collect::<Result<_, TaggingError>>()?;
+        let config = files.get(CONFIG).ok_or_else(|| {
+            let name = CONFIG.to_owned();
+            TaggingError::bundle(&sums, BundleFault::Unlisted { name })
+        })?;
+        let bundle = parse(config).and_then(|bundle| check::bundle(&bundle, &files).map(|()| bundle));
+        let bundle = bundle.map_err(|fault| TaggingError::bundle(folder.join(CONFIG), fault))?;
+        Ok((bundle, files))
+    }
+}
+
+/// The names that the checksums list, with their SHA-256.
+fn listing(text: &[u8]) -> Result<Vec<(String, String)>, BundleFault> {
+    let mut listed: Vec<(String, String)> = Vec::new();
+    for (number, line) in (1..).zip(String::from_utf8_lossy(text).lines()) {
+        let (sha256, name) = line.split_once("  ").ok_or(BundleFault::Line { line: number })?;
+        if sha256.len() != 64 || !sha256.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f')) {
+            return Err(BundleFault::Line { line: number });
+        }
+        let name = name.to_owned();
+        let foreign = |c: char| matches!(c, '/' | '\\' | char::REPLACEMENT_CHARACTER) || c.is_control();
+        if name.is_empty() || name == "." || name == ".." || name == SUMS || name.contains(foreign) {
+            return Err(BundleFault::Name { name });
+        }
+        if listed.len() == MOST_FILES {
+            let count = String::from_utf8_lossy(text).lines().count();
+            return Err(BundleFault::Count { what: "files", count, least: 2, most: MOST_FILES });
+        }
+        listed.push((name, sha256.to_owned()));
+    }
+    let mut names: Vec<&str> = listed.iter().map(|(name, _)| name.as_str()).collect();
+    check::once("file", &mut names)?;
+    Ok(listed)
+}
+
+/// A file of the bundle that may be read.
+struct Listed {
+    path: PathBuf,
+    bytes: u64,
+}
+
+impl Listed {
+    /// Looks at a file before it is opened: to open a pipe may take for ever.
+    fn new(root: &Path, path: &Path, most: u64) -> Result<Self, TaggingError> {
+        let real = path.canonicalize().map_err(FileError::of("read", path))?;
+        let metadata = real.metadata().map_err(FileError::of("read", path))?;
+        if !metadata.is_file() || !real.starts_with(root) {
+            return Err(TaggingError::bundle(path, BundleFault::NotRegular));
+        }
+        let bytes = metadata.len();
+        if bytes > most {
+            return Err(TaggingError::bundle(path, BundleFault::TooLarge { bytes, most, total: false }));
+        }
+        Ok(Self { path: path.to_owned(), bytes })
+    }
+
+    /// The bytes that were there when it was looked at; a file that grows is read no further.
+    fn read(&self) -> Result<Vec<u8>, TaggingError> {
+        let read = || {
+            let mut bytes = Vec::new();
+            File::open(&self.path)?.take(self.bytes).read_to_end(&mut bytes)?;
+            Ok(bytes)
+        };
+        Ok(read().map_err(FileError::of("read", &self.path))?)
+    }
+}
+
+/// The keys that tell which form a description has; every form has the first two.
+#[derive(Deserialize)]
+struct Head {
+    format: u64,
+    #[serde(default)]
+    earmark: String,
+    resampler: Option<IgnoredAny>,
+}
+
+fn parse(config: &[u8]) -> Result<Bundle, BundleFault> {
+    let head: Head = serde_json::from_slice(config)?;
+    if head.resampler.is_none() && head.format <= LAST_DEVELOPMENT {
+        return Err(BundleFault::Development);
+    }
+    if head.format > u64::from(FORMAT) {
+        // It is printed: nothing but what a version's number has.
+        let earmark = head.earmark.chars().filter(|c| c.is_ascii_graphic()).take(40).collect();
+        return Err(BundleFault::Newer { format: head.format, earmark });
+    }
+    if head.format != u64::from(FORMAT) {
+        return Err(check::setting("format", head.format, "1"));
+    }
+    Ok(serde_json::from_slice(config)?)
+}

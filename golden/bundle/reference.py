@@ -1,0 +1,205 @@
+"""Tags WAV files with a bundle of Earmark, by NumPy and ONNX Runtime alone: docs/bundle.md as code.
+
+python reference.py BUNDLE SOUND.wav...    prints a line for each file and class: probability and label
+"""
+
+import json
+import struct
+import sys
+from math import gcd
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from numpy.lib.stride_tricks import sliding_window_view
+
+WINDOWS = {"hann": [0.5, 0.5], "hamming": [0.54, 0.46], "blackman": [0.42, 0.5, 0.08], "boxcar": [1.0],
+           "blackmanharris": [0.35875, 0.48829, 0.14128, 0.01168],
+           "nuttall": [0.3635819, 0.4891775, 0.1365995, 0.0106411],
+           "flattop": [0.21557895, 0.41663158, 0.277263158, 0.083578947, 0.006947368]}  # fmt: skip
+SETS = {"paper": ["max", "min", "var", "skew"], "moments": ["mean", "std", "skew", "kurtosis"],
+        "all": ["max", "min", "var", "skew", "mean", "std", "kurtosis"]}  # fmt: skip
+
+
+def read_wav(path):
+    data, chunks, at = Path(path).read_bytes(), {}, 12
+    while at + 8 <= len(data):
+        name, size = struct.unpack_from("<4sI", data, at)
+        chunks.setdefault(name, data[at + 8 : at + 8 + size])
+        at += 8 + size + size % 2
+    form, channels, rate = struct.unpack_from("<HHI", chunks[b"fmt "])
+    kind, full_scale = {1: ("<i2", 32768), 3: ("<f4", 1)}[form]
+    return np.frombuffer(chunks[b"data"], kind).reshape(-1, channels).mean(1, dtype=float) / full_scale, rate
+
+
+def cosine_window(name, length):
+    angles = 2 * np.pi * np.arange(length) / length
+    return sum((-1) ** k * a * np.cos(k * angles) for k, a in enumerate(WINDOWS[name]))
+
+
+def resample(y, rate, to, settings):
+    if rate == to:
+        return y
+    unit_in, unit_out = rate // gcd(rate, to), to // gcd(rate, to)
+    units = -(-settings["taps"] // min(unit_in, unit_out))
+    units += units % 2
+    n_in, n_out = units * unit_in, units * unit_out
+    low = min(n_in, n_out)
+    cutoff = low / n_in / (1 + sum(k / low**power for power, k in enumerate(settings["cutoff"], 1)))
+    h = cosine_window("blackmanharris", n_in) ** 2 * np.sinc((np.arange(n_in) - n_in // 2) * cutoff)
+    h = np.fft.rfft(h / h.sum(), 2 * n_in)
+    kept = n_in + 1 if n_in < n_out else n_out
+    length = (2 * len(y) * to + rate) // (2 * rate)
+    blocks = -(-(length + n_out // 2) // n_out)
+    out = np.zeros((blocks + 1) * n_out)
+    for block in range(blocks):
+        spectrum = (np.fft.rfft(y[block * n_in : (block + 1) * n_in], 2 * n_in) * h)[:kept]
+        out[block * n_out : (block + 2) * n_out] += np.fft.irfft(spectrum, 2 * n_out) * n_out / n_in
+    return out[n_out // 2 :][:length]
+
+
+def mel_bank(s):
+    if s["htk"]:
+        to_mel, to_hz = lambda hz: 2595 * np.log10(1 + hz / 700), lambda mel: 700 * (10 ** (mel / 2595) - 1)
+    else:
+        to_mel = lambda hz: hz * 3 / 200 if hz < 1000 else 15 + 27 * np.log(hz / 1000) / np.log(6.4)
+        to_hz = lambda mel: np.where(mel < 15, mel * 200 / 3, 1000 * 6.4 ** ((mel - 15) / 27))
+    edges = to_hz(np.linspace(to_mel(s["fmin"]), to_mel(s.get("fmax", s["sr"] / 2)), s["n_mels"] + 2))[:, None]
+    left, peak, right = edges[:-2], edges[1:-1], edges[2:]
+    hz = np.arange(s["n_fft"] // 2 + 1) * s["sr"] / s["n_fft"]
+    bank = np.maximum(0, np.minimum((hz - left) / (peak - left), (right - hz) / (right - peak)))
+    if s["norm"] == "slaney":
+        return bank * 2 / (right - left)
+    return bank if s["norm"] == "none" else bank / (bank ** s["norm"]).sum(1, keepdims=True) ** (1 / s["norm"])
+
+
+def log_mel(y, s):
+    length = s.get("win_length", s["n_fft"])
+    window, before = np.zeros(s["n_fft"]), (s["n_fft"] - length) // 2
+    window[before : before + length] = cosine_window(s["window"], length)
+    y = np.pad(y, s["n_fft"] // 2, s["pad_mode"]) if s["center"] else y
+    frames = sliding_window_view(y, s["n_fft"])[:: s["hop_length"]]
+    mel = mel_bank(s) @ (np.abs(np.fft.rfft(frames * window)) ** s["power"]).T
+    decibels = lambda power: 10 * np.log10(np.maximum(power, s["amin"]))
+    reference = decibels(mel.max() if s["ref"] == "max" else s["ref"])
+    floor = decibels(mel.max()) - s["top_db"] if s["top_db"] >= 0 else -np.inf
+    return np.maximum(decibels(mel), floor) - reference
+
+
+def mfcc(bands, n_mfcc):
+    n, k, m = len(bands), np.arange(n_mfcc)[:, None], np.arange(len(bands))
+    return np.sqrt(np.where(k == 0, 1, 2) / n) * np.cos(np.pi * k * (2 * m + 1) / (2 * n)) @ bands
+
+
+def with_deltas(rows, s):
+    width, half, frames = s["delta_width"], s["delta_width"] // 2, rows.shape[1]
+    k = np.arange(-half, half + 1)
+    slope = k / (k**2).sum()
+    if s["delta"] == "fir":
+        zeros = np.zeros((len(rows), max(0, 3 * half - width)))
+        ends = [(0, 0), (min(width, 3 * half), half)]
+        around = sliding_window_view(np.hstack([zeros, np.pad(rows, ends, "edge")]), 4 * half + 1, axis=1)
+        return np.stack([rows, around[:, :, 2 * half :] @ slope, around @ np.convolve(slope, slope)])
+    curvature = 2 * (k**2 - (k**2).mean()) / ((k**4).sum() - (k**2).sum() * (k**2).mean())
+    modes = {"interp": "edge", "nearest": "edge", "mirror": "reflect", "constant": "constant", "wrap": "wrap"}
+    around = sliding_window_view(np.pad(rows, [(0, 0), (half, half)], modes[s["delta_mode"]]), width, axis=1)
+    if s["delta_mode"] == "interp" and frames >= width:
+        around = around[:, np.clip(np.arange(frames), half, frames - 1 - half)]
+    return np.stack([rows, around @ slope, around @ curvature])
+
+
+def statistics(y, s):
+    rows = mfcc(log_mel(y, s), s["n_mfcc"])
+    centred, varies = rows - rows.mean(1, keepdims=True), np.ptp(rows, axis=1) >= 1e-5
+    variance = np.where(varies, rows.var(1), 1)
+    values = {"max": rows.max(1), "min": rows.min(1), "var": rows.var(1), "mean": rows.mean(1), "std": rows.std(1),
+              "skew": np.where(varies, (centred**3).mean(1) / variance**1.5, 0),
+              "kurtosis": np.where(varies, (centred**4).mean(1) / variance**2 - 3, 0)}  # fmt: skip
+    return np.concatenate([values[name] for name in (SETS[s["set"]] if isinstance(s["set"], str) else s["set"])])
+
+
+def summary(y, s):
+    bands = log_mel(y, s)
+    coefficients = mfcc(bands, s["n_mfcc"])
+    rows, frames = np.concatenate([bands, coefficients]), bands.shape[1]
+    steps = lambda rows, lag: rows[:, lag:] - rows[:, :-lag] if frames > lag else np.zeros((len(rows), 1))
+    described = [rows.mean(1), rows.std(1), *np.quantile(rows, [0.05, 0.25, 0.5, 0.75, 0.95], axis=1)]
+    described += [steps(rows, 1).std(1), np.abs(steps(rows, 1)).mean(1), steps(rows, 8).std(1)]
+    size = -(-len(bands) // 16)
+    groups = np.array([bands[start : start + size].mean(0) for start in range(0, len(bands), size)])
+    moving = np.concatenate([groups, coefficients])
+    window, times = cosine_window("hann", frames) if frames > 1 else np.ones(1), -(-frames // 512)
+    spectrum = np.fft.rfft((moving - moving.mean(1, keepdims=True)) * window, 512 * times)
+    power = np.abs(spectrum) ** 2 / (window**2).sum()
+    octaves = [10 * np.log10(power[:, times << k : times << (k + 1)].mean(1) + 1e-3) for k in range(8)]
+    moves = steps(groups, 1) - steps(groups, 1).mean(1, keepdims=True)
+    covariance = moves @ moves.T / moves.shape[1]
+    sizes = np.sqrt(np.diag(covariance) + 1e-6)
+    together = (covariance / np.outer(sizes, sizes))[np.triu_indices(len(groups), 1)]
+    return np.concatenate([*described, *octaves, together])
+
+
+def features(y, s):
+    """[channels, bins, frames]"""
+    if s["kind"] == "wave":
+        return y[None, None]
+    if s["kind"] == "summary":
+        return summary(y, s)[:, None, None]
+    rows = log_mel(y, s) if s["kind"] == "logmel" else mfcc(log_mel(y, s), s["n_mfcc"])
+    return with_deltas(rows, s) if s["deltas"] else rows[None]
+
+
+def windows(x, scaling, w):
+    """[windows, channels, bins, frames]"""
+    if scaling == "clip":
+        deviation = x.std((1, 2))
+        scaling = {"mean": x.mean((1, 2)), "deviation": np.where(deviation > 1e-6, deviation, 1)}
+    if scaling:
+        mean, deviation = (np.asarray(scaling[key])[:, None, None] for key in ["mean", "deviation"])
+        x = (x - mean) / deviation
+    missing = max(0, w["frames"] - x.shape[2])
+    ends = [(0, 0), (0, 0), (missing // 2, missing - missing // 2)]
+    if w["padding"] == "zero":
+        x = np.pad(x, ends, constant_values=w["pad_value"])
+    else:
+        x = np.pad(x, ends, "reflect" if w["padding"] == "reflect" and x.shape[2] > 1 else "wrap")
+    last = x.shape[2] - w["frames"]
+    starts = sorted({*range(0, last + 1, w["hop"]), last})
+    return np.stack([x[:, :, start : start + w["frames"]] for start in starts]).astype(np.float32)
+
+
+def softmax(logits):
+    powers = np.exp(logits - logits.max(-1, keepdims=True))
+    return powers / powers.sum(-1, keepdims=True)
+
+
+def run(folder, file, x):
+    session = onnxruntime.InferenceSession(Path(folder, file), providers=["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs() if output.name in ("logits", "probabilities")]
+    return session.run(names, {"x": x.astype(np.float32)})[0].astype(float)
+
+
+def tag(folder, sound):
+    config = json.loads(Path(folder, "config.json").read_text())
+    assert config["format"] == 1 and config["resampler"]["kind"] == "fft_windowed_sinc"
+    y, rate = read_wav(sound)
+    at = lambda to: resample(y, rate, to, config["resampler"])
+    columns = []
+    for learner in config["learners"]:
+        x, w, of_networks = features(at(learner["features"]["sr"]), learner["features"]), learner["windows"], []
+        for network in learner["networks"]:
+            logits = run(folder, network["file"], windows(x, network["scaling"], w))
+            averaged = softmax(logits).mean(0) if w["average"] == "probabilities" else softmax(logits.mean(0))
+            of_networks.append(averaged)
+        columns.append(np.mean(of_networks, axis=0))
+    if not config["stack"]:
+        return config["labels"], np.mean(columns, axis=0)
+    if config["statistics"]:
+        columns.append(statistics(at(config["statistics"]["sr"]), config["statistics"]))
+    return config["labels"], run(folder, config["stack"], np.concatenate(columns)[None])[0]
+
+
+if __name__ == "__main__":
+    for path in sys.argv[2:]:
+        for label, probability in zip(*tag(sys.argv[1], path)):
+            print(f"{probability:.9f} {label}")
