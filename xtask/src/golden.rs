@@ -59,10 +59,10 @@ fn environment(root: &Path) -> Result<PathBuf> {
     virtual_environment("golden", &requirements)
 }
 
-/// The interpreter for what the tests run in Python: it has NumPy and ONNX Runtime, in the pinned versions.
+/// The interpreter for what the tests run in Python: it has NumPy, ONNX Runtime and soxr, in the pinned versions.
 pub fn for_tests(root: &Path) -> Result<PathBuf> {
     let requirements = fs::read_to_string(root.join(REQUIREMENTS)).context(REQUIREMENTS)?;
-    let needed = |line: &&str| line.starts_with("numpy==") || line.starts_with("onnxruntime==");
+    let needed = |line: &&str| ["numpy==", "onnxruntime==", "soxr=="].iter().any(|name| line.starts_with(name));
     virtual_environment(
         "tests",
         &requirements.lines().filter(needed).map(|line| format!("{line}\n")).collect::<String>(),

@@ -32,7 +32,7 @@ pub fn test(root: &Path) -> Result<()> {
             tests.env("EARMARK_PYTHON", python);
         }
         // Under CI the test that needs it fails; elsewhere it is left out, and says so.
-        Err(error) => eprintln!("no Python with NumPy and ONNX Runtime for the tests: {error:#}"),
+        Err(error) => eprintln!("no Python with NumPy, ONNX Runtime and soxr for the tests: {error:#}"),
     }
     steps.run(&mut tests)?;
 
