@@ -99,17 +99,29 @@ const RESNEXT: &str = "resnext";
 /// torchvision's weights, the first version: those that the paper's authors began with.
 const BSD: &str = "bsd-3-clause";
 
-/// The family's networks.
+/// The family's networks. The pins are those that public projects on GitHub have for these files: several independent
+/// ones for resnet18 and resnet50, one each for resnet34 and wide_resnet50_2 (of which it names no commit).
 pub const VARIANTS: &[Variant] = &[
-    Variant::new("resnet18", RESNET, |i, o| network(&RESNET18, i, o)).hub("timm/resnet18.tv_in1k", BSD),
+    Variant::new("resnet18", RESNET, |i, o| network(&RESNET18, i, o)).hub("timm/resnet18.tv_in1k", BSD).pin(
+        Some("bbd144b3e5565108aad885f145491d11bc6ce807"),
+        "694f673df6520a3158624e8a89af086f59923ee4cd7436fe5bc3bc71d295ad81",
+    ),
     Variant::new("resnet34", RESNET, |i, o| network(&Config { layers: [3, 4, 6, 3], ..RESNET18 }, i, o))
-        .hub("timm/resnet34.tv_in1k", BSD),
-    Variant::new("resnet50", RESNET, |i, o| network(&RESNET50, i, o)).hub("timm/resnet50.tv_in1k", BSD),
+        .hub("timm/resnet34.tv_in1k", BSD)
+        .pin(
+            Some("1b7b21cca82ff974d341713f777bf740c2db38c4"),
+            "0bb82595a564991a9d424708b33f5d843f5aaed7f6c0886ff10849ff97022235",
+        ),
+    Variant::new("resnet50", RESNET, |i, o| network(&RESNET50, i, o)).hub("timm/resnet50.tv_in1k", BSD).pin(
+        Some("78f3ecfdb38e06d9b8397f662e7ab8fee96026fa"),
+        "5d061a3c593d795bfe682d9b152bafbcf550579873492def3515b46db1189888",
+    ),
     Variant::new("resnet101", RESNET, |i, o| network(&RESNET101, i, o)).hub("timm/resnet101.tv_in1k", BSD),
     Variant::new("resnet152", RESNET, |i, o| network(&Config { layers: [3, 8, 36, 3], ..RESNET50 }, i, o))
         .hub("timm/resnet152.tv_in1k", BSD),
     Variant::new("wide_resnet50_2", RESNET, |i, o| network(&Config { base_width: 128, ..RESNET50 }, i, o))
-        .hub("timm/wide_resnet50_2.tv_in1k", BSD),
+        .hub("timm/wide_resnet50_2.tv_in1k", BSD)
+        .pin(None, "df6fb6c4824769769de18e14088475fd6ee94236849aa4e5d8022ba9d9a9a16c"),
     Variant::new("resnet_nano", RESNET, |i, o| network(&RESNET_NANO, i, o)),
     Variant::new("resnext50_32x4d", RESNEXT, |i, o| network(&RESNEXT50_32X4D, i, o))
         .hub("timm/resnext50_32x4d.tv_in1k", BSD),

@@ -9,7 +9,10 @@ const EPS: f64 = 1e-3;
 
 /// The family's networks.
 pub const VARIANTS: &[Variant] =
-    &[Variant::new("xception41", "xception", xception41).hub("timm/xception41.tf_in1k", "apache-2.0")];
+    &[Variant::new("xception41", "xception", xception41).hub("timm/xception41.tf_in1k", "apache-2.0").pin(
+        Some("8a17189361e63c972815ef62f2a30dd5b9f393b1"),
+        "c208ded589c3f45080f3c50b9c84fa4f1cb51aea1fc5308e5a58efc7f4f2892d",
+    )];
 
 fn xception41(inputs: usize, classes: usize) -> Graph {
     let mut g = Builder::initialized(inputs, Initialization::Torch);
