@@ -61,7 +61,7 @@ pub type Origins = BTreeMap<String, Origin>;
 /// Checks that published weights are there for a learner that asks for them, and fit its features; and the form of pins.
 pub fn validate(learner: &LearnerSettings, front_end: &FrontEnd) -> anyhow::Result<()> {
     let named = learner.pretrained.as_deref().filter(|name| NAMES.contains(name));
-    let published = learner.variant()?.start().filter(|_| named.is_some());
+    let published = named.map(|_| learner.variant()).transpose()?.and_then(|variant| variant.start());
     let on_hub = published.is_some_and(|published| matches!(published.source, Source::Hub(_)));
     let (revision, sha256) = (&learner.pretrained_revision, &learner.pretrained_sha256);
     for (key, value, digits, fits, of) in [
@@ -114,7 +114,11 @@ pub fn gather(recipe: &Recipe, classes: usize, places: &Places) -> anyhow::Resul
         };
         if let Some(pinned) = &learner.pretrained_sha256 {
             let (path, found) = (origin.path.display(), &origin.sha256);
-            anyhow::ensure!(pinned == found, "{}: the SHA-256 of {path} is {found}, but {pinned} is pinned", key());
+            anyhow::ensure!(
+                pinned == found,
+                "{}: the SHA-256 of {path} is {found}, but pretrained_sha256 = {pinned:?}",
+                key()
+            );
         }
         let checked = origin.start().check(learner, &learner.graph(recipe.front_end(&learner.name)?, classes, 0)?);
         // Whoever put other weights into the cache, they are taken as long as they are there.

@@ -353,3 +353,19 @@ fn arguments_with_faults() {
     place.run("synth --out empty").failed(&["empty: the folder is not empty"]);
     assert!(["x.csv", "x.onnx", "s"].iter().all(|name| !place.path(name).exists()));
 }
+
+/// `earmark nets list | head -1` has done its work; a full disk has not.
+#[cfg(target_os = "linux")]
+#[test]
+fn only_a_closed_stdout_is_no_failure() {
+    let place = Place::new("faults-stdout");
+    let words = "nets list";
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let closed = place.command(words).stdout(writer).output().unwrap();
+    assert!(closed.status.success() && closed.stderr.is_empty(), "{closed:?}");
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let full = place.command(words).stdout(full).output().unwrap();
+    assert_eq!(full.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&full.stderr).starts_with("error: cannot write to standard output: "), "{full:?}");
+}
