@@ -8,6 +8,7 @@ use crate::registry::Variant;
 const EPS: f64 = 1e-3;
 
 /// The family's networks.
+/// The pin is the commit and the blob of `huggingface_hub`'s cache, as one public project on GitHub names them.
 pub const VARIANTS: &[Variant] =
     &[Variant::new("xception41", "xception", xception41).hub("timm/xception41.tf_in1k", "apache-2.0").pin(
         Some("8a17189361e63c972815ef62f2a30dd5b9f393b1"),
