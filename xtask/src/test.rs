@@ -40,7 +40,7 @@ pub fn test(root: &Path) -> Result<()> {
         steps.run(&mut cargo(root, "deny check"))?;
         ""
     } else {
-        "\n  left out  cargo deny check (cargo-deny is not installed)"
+        "\n  skipped   cargo deny check: cargo-deny is not installed (cargo install cargo-deny --locked)"
     };
     eprintln!("== every check passed\n{}{deny}", steps.summary());
     Ok(())

@@ -37,8 +37,9 @@ const BLOCK: usize = 16_384;
 ///   stream (0, 2^31, 2^32 - 1 and some others) is taken as far as it goes, an MP3 file without LAME's tag announces nothing,
 ///   and ADTS nothing but where each packet ends. WAV with more sound than it can announce, 4 GiB, is not supported;
 /// - [`AudioError::Empty`]: no samples; [`AudioError::NotFinite`]: NaN or infinite samples;
-/// - [`AudioError::Limit`]: beyond `limits`, found while decoding, not after. Seconds and samples are those that are heard;
-///   of what is decoded and left out, 8,192 frames may come on top.
+/// - [`AudioError::Limit`]: beyond `limits`, found before decoding where the file announces its length, else while
+///   decoding, not after. Seconds and samples are those that are heard; of what is decoded and left out, 8,192 frames may
+///   come on top.
 pub fn decode(path: &Path, limits: &Limits) -> Result<Clip, AudioError> {
     let mut stream = AudioStream::open(path, limits)?;
     let (mut samples, mut block) = (Vec::new(), Vec::new());
@@ -86,7 +87,7 @@ impl AudioStream {
     /// Those of [`decode`], as far as the start of the file shows them.
     pub fn open(path: &Path, limits: &Limits) -> Result<Self, AudioError> {
         let (reader, header) = open(path, limits)?;
-        let decoding = Decoding::new(path.to_owned(), limits.clone(), reader)?;
+        let decoding = Decoding::new(path.to_owned(), limits.clone(), reader, &header)?;
         let mut stream = AudioStream { decoding, header, ready: Vec::new(), state: State::Going };
         // The rate is that of the first packet, whatever the header says.
         stream.fill(1)?;

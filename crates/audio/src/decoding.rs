@@ -102,11 +102,47 @@ impl Link {
         })?;
         Ok(Link { track, decoder, start, next: None })
     }
+
+    /// Frames that are announced, where that is no guess.
+    fn announced(&self, reader: &dyn FormatReader, header: &Header) -> Option<u64> {
+        let frames = header.frames.or(self.track.num_frames)?;
+        // Without LAME's tag, and in ADTS, it is a guess from some packets.
+        let guessed = self.is_mp3() && self.track.delay.is_none() || reader.format_info().format == FORMAT_ID_ADTS;
+        // Ogg counts from the stream's start, of which the file may be a part.
+        let before = if self.is_mp3() { 0 } else { self.track.start_ts.get().max(0) as u64 };
+        (!guessed).then(|| frames.saturating_sub(before))
+    }
+
+    /// Whether what is announced, and is to be heard, is within the limits.
+    fn check_announced(
+        &self,
+        path: &Path,
+        limits: &Limits,
+        reader: &dyn FormatReader,
+        header: &Header,
+    ) -> Result<(), AudioError> {
+        let rate = self.decoder.codec_params().sample_rate.unwrap_or(0);
+        let Some(frames) = self.announced(reader, header).filter(|_| rate > 0) else { return Ok(()) };
+        let frames = if self.is_mp3() { frames.saturating_sub(MP3_TOLERANCE) } else { frames };
+        let heard = header.edit.map_or(0..frames, |edit| edit.frames(rate));
+        limits.check_length(path, rate, frames.min(heard.end).saturating_sub(heard.start), true)
+    }
+
+    fn is_mp3(&self) -> bool {
+        self.decoder.codec_params().codec == CODEC_ID_MP3
+    }
 }
 
 impl Decoding {
-    pub(crate) fn new(path: PathBuf, limits: Limits, reader: Box<dyn FormatReader>) -> Result<Self, AudioError> {
+    /// Takes a file whose length is within the limits, as far as it is announced.
+    pub(crate) fn new(
+        path: PathBuf,
+        limits: Limits,
+        reader: Box<dyn FormatReader>,
+        header: &Header,
+    ) -> Result<Self, AudioError> {
         let link = Link::new(&path, &limits, &*reader, 0)?;
+        link.check_announced(&path, &limits, &*reader, header)?;
         let (sample_rate, channels, mix, decoded, heard) = (0, 0, Mix::default(), 0, 0);
         Ok(Decoding { path, limits, reader, link, sample_rate, channels, mix, decoded, heard })
     }
@@ -147,7 +183,7 @@ impl Decoding {
 
     fn take(&mut self, packet: &Packet, header: &Header, out: &mut Vec<f32>) -> Result<(), AudioError> {
         // MP3 has no times of its own: symphonia counts them, and counts the cut-off ends twice.
-        if !self.is_mp3() {
+        if !self.link.is_mp3() {
             if self.link.next.is_some_and(|next| next != packet.pts) {
                 return Err(self.damaged_here("packets are missing"));
             }
@@ -162,7 +198,7 @@ impl Decoding {
                 let [start, end] = [all.start, all.end].map(|at| at.clamp(self.decoded, decoded) - self.decoded);
                 let heard = self.heard + end - start;
                 for length in [heard, decoded.saturating_sub(UNHEARD)] {
-                    self.limits.check_length(&self.path, self.sample_rate, length)?;
+                    self.limits.check_length(&self.path, self.sample_rate, length, false)?;
                 }
                 if let Some((frame, value)) = self.mix.take(&buffer, self.channels) {
                     self.decoded += frame as u64;
@@ -179,16 +215,8 @@ impl Decoding {
     /// Whether all frames that were announced could be decoded.
     fn check_length(&self, whole: bool, header: &Header) -> Result<(), AudioError> {
         let decoded = self.decoded - self.link.start;
-        let is_mp3 = self.is_mp3();
-        let (announced, tolerance) = match header.frames.or(self.link.track.num_frames) {
-            // Without LAME's tag, and in ADTS, it is a guess from some packets.
-            Some(_) if is_mp3 && self.link.track.delay.is_none() => (0, 0),
-            Some(_) if self.reader.format_info().format == FORMAT_ID_ADTS => (0, 0),
-            Some(frames) if is_mp3 => (frames, MP3_TOLERANCE),
-            // Ogg counts from the stream's start, of which the file may be a part.
-            Some(frames) => (frames.saturating_sub(self.link.track.start_ts.get().max(0) as u64), 0),
-            None => (0, 0),
-        };
+        let announced = self.link.announced(&*self.reader, header).unwrap_or(0);
+        let tolerance = if self.link.is_mp3() { MP3_TOLERANCE } else { 0 };
         if decoded + tolerance < announced {
             return Err(AudioError::truncated(&self.path, announced, decoded));
         }
@@ -197,10 +225,6 @@ impl Decoding {
             return Err(AudioError::damaged(&self.path, reason));
         }
         Ok(())
-    }
-
-    fn is_mp3(&self) -> bool {
-        self.link.decoder.codec_params().codec == CODEC_ID_MP3
     }
 
     fn seconds(&self) -> f64 {

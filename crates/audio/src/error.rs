@@ -55,16 +55,16 @@ pub enum AudioError {
         value: f32,
     },
     /// The file is beyond a limit of [`crate::Limits`].
-    #[error("{} has {than} than {limit} {unit}, the limit set", path.display())]
+    #[error("{} {}", path.display(), beyond(key, *limit, *found))]
     Limit {
         /// The file.
         path: PathBuf,
-        /// `more` or `less`.
-        than: &'static str,
-        /// The limit.
+        /// The limit's name in [`crate::Limits`], such as `max_seconds`.
+        key: &'static str,
+        /// The limit, in the unit that the name says: seconds, Hz, channels, samples.
         limit: f64,
-        /// What it counts: seconds, Hz, channels, samples.
-        unit: &'static str,
+        /// What the file has, in the same unit, where its header says it.
+        found: Option<f64>,
     },
     /// A setting of [`crate::Limits`] is out of its range.
     #[error("{key} = {value} is out of range: {allowed}")]
@@ -86,6 +86,18 @@ pub enum AudioError {
         /// What is wrong with the rates or the samples.
         reason: String,
     },
+}
+
+/// What a file is that exceeds a limit.
+fn beyond(key: &str, limit: f64, found: Option<f64>) -> String {
+    let found = |text: fn(f64) -> String| found.map(f64::round).map_or(String::new(), text);
+    match key {
+        "max_seconds" => format!("is longer than {limit} s{}", found(|found| format!(" (about {found} s)"))),
+        "max_samples" => format!("has more than {limit} samples{}", found(|found| format!(" ({found})"))),
+        "max_channels" => format!("has more than {limit} channels{}", found(|found| format!(" ({found})"))),
+        "min_sample_rate" => format!("has a sample rate below {limit} Hz{}", found(|found| format!(" ({found} Hz)"))),
+        _ => format!("has a sample rate above {limit} Hz{}", found(|found| format!(" ({found} Hz)"))),
+    }
 }
 
 impl AudioError {

@@ -15,7 +15,7 @@ use crate::AudioError;
 /// # Ok::<(), earmark_audio::AudioError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(from = "Settings")]
 pub struct Limits {
     /// Longest clip, seconds.
     pub max_seconds: f64,
@@ -26,7 +26,34 @@ pub struct Limits {
     /// Most channels.
     pub max_channels: usize,
     /// Largest decoded size: samples of the mono mix, of 4 bytes each. A stream holds fewer, but ends here all the same.
+    /// Read from settings without it, it is what [`Limits::samples_of`] gives for `max_seconds`.
     pub max_samples: usize,
+}
+
+/// Limits as they are written, where `max_samples` follows from `max_seconds` unless it is given.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Settings {
+    max_seconds: f64,
+    min_sample_rate: u32,
+    max_sample_rate: u32,
+    max_channels: usize,
+    max_samples: Option<usize>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let Limits { max_seconds, min_sample_rate, max_sample_rate, max_channels, .. } = Limits::default();
+        Settings { max_seconds, min_sample_rate, max_sample_rate, max_channels, max_samples: None }
+    }
+}
+
+impl From<Settings> for Limits {
+    fn from(settings: Settings) -> Self {
+        let Settings { max_seconds, min_sample_rate, max_sample_rate, max_channels, max_samples } = settings;
+        let max_samples = max_samples.unwrap_or_else(|| Limits::samples_of(max_seconds));
+        Limits { max_seconds, min_sample_rate, max_sample_rate, max_channels, max_samples }
+    }
 }
 
 /// One hour, 1 to 384 kHz, 32 channels, and 1 GiB of samples.
@@ -64,6 +91,19 @@ impl Limits {
         }
     }
 
+    /// The `max_samples` that suit a longest clip of so many seconds: those of 74 kHz, and no fewer than the default's.
+    ///
+    /// ```
+    /// use earmark_audio::Limits;
+    /// assert_eq!(Limits::samples_of(3600.0), Limits::default().max_samples);
+    /// assert!(Limits::samples_of(10_800.0) > 10_800 * 48_000);
+    /// ```
+    pub fn samples_of(max_seconds: f64) -> usize {
+        let Limits { max_seconds: usual, max_samples, .. } = Limits::default();
+        // A cast saturates, and turns NaN into 0; what is out of range is refused by `max_seconds`.
+        ((max_seconds / usual * max_samples as f64) as usize).clamp(max_samples, 1 << 40)
+    }
+
     /// Whether a file of this rate, these channels and so many samples of the mono mix would be decoded: what [`crate::decode`]
     /// says of it.
     ///
@@ -71,44 +111,49 @@ impl Limits {
     /// [`AudioError::Limit`] names the limit that `path` exceeds.
     ///
     /// ```
-    /// use earmark_audio::Limits;
+    /// use earmark_audio::{AudioError, Limits};
     /// let limits = Limits { max_seconds: 60.0, ..Limits::default() };
     /// let check = |seconds: u64| limits.check("clip.wav".as_ref(), 44_100, 2, seconds * 44_100);
     /// check(60)?;
-    /// assert!(check(61).unwrap_err().to_string().contains("more than 60 seconds"));
+    /// assert!(matches!(check(61), Err(AudioError::Limit { key: "max_seconds", found: Some(61.0), .. })));
     /// # Ok::<(), earmark_audio::AudioError>(())
     /// ```
     pub fn check(&self, path: &Path, sample_rate: u32, channels: usize, samples: u64) -> Result<(), AudioError> {
         self.check_form(path, sample_rate, channels)?;
-        self.check_length(path, sample_rate, samples)
+        self.check_length(path, sample_rate, samples, true)
     }
 
     /// Whether a file of this rate and these channels may be decoded; a rate of 0 is one that is not known.
     pub(crate) fn check_form(&self, path: &Path, sample_rate: u32, channels: usize) -> Result<(), AudioError> {
-        let beyond = |than, limit, unit| Err(AudioError::Limit { path: path.to_owned(), than, limit, unit });
+        let rate = Some(f64::from(sample_rate));
         if sample_rate > self.max_sample_rate {
-            return beyond("more", f64::from(self.max_sample_rate), "Hz");
+            return Err(limit(path, "max_sample_rate", f64::from(self.max_sample_rate), rate));
         }
         if sample_rate != 0 && sample_rate < self.min_sample_rate {
-            return beyond("less", f64::from(self.min_sample_rate), "Hz");
+            return Err(limit(path, "min_sample_rate", f64::from(self.min_sample_rate), rate));
         }
         if channels > self.max_channels {
-            return beyond("more", self.max_channels as f64, "channels");
+            return Err(limit(path, "max_channels", self.max_channels as f64, Some(channels as f64)));
         }
         Ok(())
     }
 
-    /// Whether a clip may have this many samples.
-    pub(crate) fn check_length(&self, path: &Path, sample_rate: u32, samples: u64) -> Result<(), AudioError> {
-        let exceeded = |limit, unit| Err(AudioError::Limit { path: path.to_owned(), than: "more", limit, unit });
-        if samples as f64 > self.max_seconds * f64::from(sample_rate) {
-            return exceeded(self.max_seconds, "seconds");
+    /// Whether a clip may have this many samples: `whole`, or as far as it was decoded.
+    pub(crate) fn check_length(&self, path: &Path, rate: u32, samples: u64, whole: bool) -> Result<(), AudioError> {
+        let found = |value: f64| whole.then_some(value);
+        let (count, rate) = (samples as f64, f64::from(rate));
+        if count > self.max_seconds * rate {
+            return Err(limit(path, "max_seconds", self.max_seconds, found(count / rate.max(1.0))));
         }
         if samples > self.max_samples as u64 {
-            return exceeded(self.max_samples as f64, "samples");
+            return Err(limit(path, "max_samples", self.max_samples as f64, found(count)));
         }
         Ok(())
     }
+}
+
+fn limit(path: &Path, key: &'static str, limit: f64, found: Option<f64>) -> AudioError {
+    AudioError::Limit { path: path.to_owned(), key, limit, found }
 }
 
 #[cfg(test)]
@@ -141,6 +186,9 @@ mod tests {
         assert_eq!(read("").unwrap(), Limits::default());
         let limits = read("max_seconds = 60\nmin_sample_rate = 8_000").unwrap();
         assert_eq!(limits, Limits { max_seconds: 60.0, min_sample_rate: 8_000, ..Limits::default() });
+        let longer = read("max_seconds = 7200").unwrap();
+        assert_eq!(longer.max_samples, 2 * Limits::default().max_samples, "one setting is enough");
+        assert_eq!(read("max_seconds = 7200\nmax_samples = 9").unwrap().max_samples, 9);
         assert_eq!(read(&toml::to_string(&limits).unwrap()).unwrap(), limits);
         let error = read("max_length = 3").unwrap_err().to_string();
         assert!(error.contains("max_length"), "{error}");

@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use earmark_audio::{AudioError, Clip, Limits, decode, write_wav};
+use earmark_audio::{AudioError, AudioStream, Clip, Limits, decode, write_wav};
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../golden/audio");
 
@@ -158,25 +158,44 @@ fn samples_that_are_no_numbers_are_errors() {
 #[test]
 fn limits_are_kept() {
     let rows = [
-        (Limits { max_seconds: 0.05, ..Limits::default() }, "seconds"),
-        (Limits { max_samples: 1_000, ..Limits::default() }, "samples"),
-        (Limits { max_sample_rate: 8_000, ..Limits::default() }, "Hz"),
-        (Limits { min_sample_rate: 200_000, ..Limits::default() }, "Hz"),
-        (Limits { max_channels: 0, ..Limits::default() }, "channels"),
+        (Limits { max_seconds: 0.05, ..Limits::default() }, "max_seconds"),
+        (Limits { max_samples: 1_000, ..Limits::default() }, "max_samples"),
+        (Limits { max_sample_rate: 7_000, ..Limits::default() }, "max_sample_rate"),
+        (Limits { min_sample_rate: 200_000, ..Limits::default() }, "min_sample_rate"),
+        (Limits { max_channels: 0, ..Limits::default() }, "max_channels"),
     ];
-    for (limits, unit) in rows {
+    for (limits, wanted) in rows {
         for name in FORMATS {
             let error = decode(&Path::new(FOLDER).join(name), &limits).unwrap_err();
-            assert!(matches!(error, AudioError::Limit { unit: found, .. } if found == unit), "{name}: {error}");
+            assert!(matches!(error, AudioError::Limit { key, .. } if key == wanted), "{name}: {error}");
         }
     }
     // A header may announce anything.
     let mut wav = golden("s16_stereo.wav");
     wav[22..24].copy_from_slice(&u16::MAX.to_le_bytes());
-    assert!(reason("channels.wav", &wav).contains("has more than 32 channels"));
+    let error = decoded("channels.wav", &wav).unwrap_err();
+    assert!(
+        matches!(error, AudioError::Limit { key: "max_channels", limit: 32.0, found: Some(65535.0), .. }),
+        "{error}"
+    );
     wav = golden("s16_stereo.wav");
     wav[24..28].copy_from_slice(&999u32.to_le_bytes());
-    assert!(reason("rate.wav", &wav).ends_with("has less than 1000 Hz, the limit set"));
+    let error = decoded("rate.wav", &wav).unwrap_err();
+    assert!(matches!(error, AudioError::Limit { key: "min_sample_rate", found: Some(999.0), .. }), "{error}");
+}
+
+/// The whole length is known: no more than the header and the first packet was read.
+#[test]
+fn a_length_that_is_announced_is_refused_before_decoding() {
+    let limits = Limits { max_seconds: 0.05, ..Limits::default() };
+    for name in FORMATS {
+        let path = Path::new(FOLDER).join(name);
+        let seconds = decode(&path, &Limits::default()).unwrap().seconds();
+        let Err(AudioError::Limit { found: Some(found), .. }) = AudioStream::open(&path, &limits) else {
+            panic!("{name}: its length is not known before it is decoded")
+        };
+        assert!((found - seconds).abs() < 0.08, "{name}: {found} s instead of {seconds} s");
+    }
 }
 
 #[test]
@@ -187,7 +206,7 @@ fn limits_count_what_is_heard() {
     let exactly = Limits { max_samples: samples, max_seconds: heard.seconds(), ..Limits::default() };
     assert_eq!(decode(&path, &exactly).unwrap(), heard, "the priming before is not heard");
     let less = Limits { max_samples: samples - 1, ..Limits::default() };
-    assert!(matches!(decode(&path, &less), Err(AudioError::Limit { unit: "samples", .. })));
+    assert!(matches!(decode(&path, &less), Err(AudioError::Limit { key: "max_samples", .. })));
     // An edit that leaves all out: then what is decoded counts.
     let mut silent = golden("aac.m4a");
     let list = silent.windows(4).position(|name| name == b"elst").unwrap();
@@ -197,7 +216,7 @@ fn limits_count_what_is_heard() {
     std::fs::write(&path, silent).unwrap();
     assert!(matches!(decode(&path, &Limits::default()), Err(AudioError::Empty { .. })));
     let one = Limits { max_samples: 1, ..Limits::default() };
-    assert!(matches!(decode(&path, &one), Err(AudioError::Limit { unit: "samples", .. })));
+    assert!(matches!(decode(&path, &one), Err(AudioError::Limit { key: "max_samples", .. })));
 }
 
 /// A seed of the fuzz target.

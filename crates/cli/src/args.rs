@@ -149,14 +149,9 @@ pub struct Reading {
     pub rows_where: Option<(String, String)>,
 }
 
-#[cfg(feature = "train")]
-/// Numbers of threads: more of them would take long to start, and then wait.
+/// Numbers of threads or jobs at once, up to four for each core: more of them would take long to start, and then wait.
+/// With 0 the number follows from the cores.
 fn threads() -> RangedU64ValueParser<usize> {
-    RangedU64ValueParser::new().range(..=1024)
-}
-
-/// Numbers of threads, up to four for each core.
-fn threads_of_this_machine() -> RangedU64ValueParser<usize> {
     let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64);
     RangedU64ValueParser::new().range(..=4 * cores)
 }
@@ -241,15 +236,16 @@ pub struct LimitOptions {
     /// Most channels
     #[arg(long, value_name = "N", env = "EARMARK_MAX_CHANNELS", default_value_t = Limits::default().max_channels)]
     pub max_channels: usize,
-    /// Most samples, channels mixed to one
-    #[arg(long, value_name = "N", env = "EARMARK_MAX_SAMPLES", default_value_t = Limits::default().max_samples)]
-    pub max_samples: usize,
+    /// Most samples, channels mixed to one; by default those of `--max-seconds` at 74 kHz
+    #[arg(long, value_name = "N", env = "EARMARK_MAX_SAMPLES")]
+    pub max_samples: Option<usize>,
 }
 
 impl LimitOptions {
     /// The limits of a decoder.
     pub fn limits(&self) -> anyhow::Result<Limits> {
         let &LimitOptions { max_seconds, min_sample_rate, max_sample_rate, max_channels, max_samples } = self;
+        let max_samples = max_samples.unwrap_or_else(|| Limits::samples_of(max_seconds));
         let limits = Limits { max_seconds, min_sample_rate, max_sample_rate, max_channels, max_samples };
         limits.validate()?;
         Ok(limits)
@@ -336,7 +332,7 @@ pub struct Train {
     #[arg(long)]
     pub plan: bool,
     /// Jobs at once; by default one per core on a CPU, one on each GPU
-    #[arg(long, value_name = "N", env = "EARMARK_JOBS")]
+    #[arg(long, value_name = "N", env = "EARMARK_JOBS", value_parser = threads())]
     pub jobs: Option<usize>,
     /// Threads of all jobs together; by default one per core
     #[arg(long, value_name = "N", env = "EARMARK_THREADS", value_parser = threads())]
@@ -431,7 +427,7 @@ pub struct Tag {
     #[arg(long)]
     pub csv: bool,
     /// Threads: as many files at once, each with the models in memory for itself; by default (0) one per core
-    #[arg(long, default_value_t = 0, value_name = "N", env = "EARMARK_THREADS", value_parser = threads_of_this_machine())]
+    #[arg(long, default_value_t = 0, value_name = "N", env = "EARMARK_THREADS", value_parser = threads())]
     pub threads: usize,
     #[command(flatten)]
     pub limits: LimitOptions,

@@ -13,12 +13,13 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::args::{Features, Kind};
-use crate::settings;
+use crate::{place, settings};
 
 /// Bytes before the data of a NumPy file of ours.
 const HEADER: u64 = 128;
 
 pub fn features(options: &Features) -> anyhow::Result<()> {
+    place::check("--out", &options.out)?;
     let front_end: FrontEnd = match options.kind {
         Kind::Wave => set(Some("wave"), &options.set)?,
         Kind::Logmel => set(Some("logmel"), &options.set)?,

@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
 
 use crate::args::Download;
-use crate::output;
+use crate::{output, place};
 
 pub fn run(options: &Download) -> anyhow::Result<()> {
     let registry = match &options.registry {
@@ -18,6 +18,7 @@ pub fn run(options: &Download) -> anyhow::Result<()> {
     let (Some(name), Some(to)) = (&options.name, &options.to) else {
         return list(&registry, options.json);
     };
+    place::check("--to", to)?;
     let set = match registry.get(name) {
         // A name that is not known is wrong usage, as if clap knew the names.
         Err(error @ DownloadError::UnknownSet { .. }) => {
@@ -36,8 +37,8 @@ pub fn run(options: &Download) -> anyhow::Result<()> {
     bar.end();
     let done = done?;
 
-    let whole = if done.already_there { "already there, whole" } else { "whole" };
-    output::tell(&format!("{}: {whole}, {} files, {}", to.display(), done.files, bytes(done.bytes)));
+    let complete = if done.already_there { "already there, complete" } else { "complete" };
+    output::tell(&format!("{}: {complete}: {} files, {}", to.display(), done.files, bytes(done.bytes)));
     output::tell(&format!("licence: {}\n         {}\ncredit:  {}", set.licence, set.licence_url, set.credit));
     output::tell(&format!("next:    {}", next(set, &to.display().to_string())));
     if options.json {

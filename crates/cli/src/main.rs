@@ -1,4 +1,4 @@
-//! The `earmark` binary: reads the command line, does what it says, and tells in words what went wrong.
+//! The `earmark` binary: reads the command line, runs the command, and reports errors.
 
 mod args;
 mod check;
@@ -7,6 +7,7 @@ mod data;
 mod download;
 mod nets;
 mod output;
+mod place;
 mod settings;
 mod synth;
 mod tag;
@@ -67,7 +68,7 @@ fn main() -> ExitCode {
     quiet_decoders();
     match run(Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) if output::is_closed_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) if error.is::<output::ClosedStdout>() => ExitCode::SUCCESS,
         #[cfg(feature = "train")]
         Err(error) if error.is::<signals::Stopped>() => {
             output::tell(&output::message(&error));
@@ -80,8 +81,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// Some broken files make the decoding library panic. `earmark-audio` catches that and tells it as an error of the file;
-/// the panic's own message would only puzzle people.
+/// Some broken files make the decoding library panic. `earmark-audio` catches that and returns an error of the file; the
+/// panic's own message would only puzzle people.
 fn quiet_decoders() {
     let usual = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {

@@ -7,7 +7,7 @@ use earmark_nets::{Graph, Input, Variant, Weights, find, onnx, variants};
 use serde_json::json;
 
 use crate::args::Nets;
-use crate::output;
+use crate::{output, place};
 
 /// Frames of 10 ms that FLOPs are stated for: crops of 1.5 s.
 const FRAMES: usize = 150;
@@ -62,9 +62,10 @@ fn in_short(source: &str) -> String {
 }
 
 fn export(arch: &str, weights: Option<&Path>, classes: Option<usize>, out: &Path) -> anyhow::Result<()> {
+    place::check("--out", out)?;
     let variant = find(arch)?;
     if let Some(classes @ 0..=1) = classes {
-        anyhow::bail!("--classes {classes}: a network tells at least 2 classes apart");
+        anyhow::bail!("--classes {classes} is out of range (at least 2)");
     }
     let loaded = weights.map(|path| Weights::read(path).with_context(|| path.display().to_string()));
     let loaded = loaded.transpose()?;

@@ -1,14 +1,38 @@
 //! What goes to stdout: results alone. A reader who closes the pipe has seen enough, and that is no failure.
 //! What goes to stderr: all else.
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 
 use anyhow::Context;
+use earmark_audio::AudioError;
+use earmark_datasets::HearError;
+use earmark_tagging::TaggingError;
+
+/// The reader of stdout went away. Any other pipe or socket that breaks is a failure.
+#[derive(Debug)]
+pub struct ClosedStdout;
+
+impl std::fmt::Display for ClosedStdout {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("nobody reads standard output")
+    }
+}
+
+impl std::error::Error for ClosedStdout {}
 
 /// Writes text to stdout.
+///
+/// # Errors
+/// [`ClosedStdout`], or a full disk where stdout is a file.
 pub fn print(text: &str) -> anyhow::Result<()> {
-    let mut stdout = std::io::stdout().lock();
-    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).context("cannot write to standard output")
+    print_to(&mut std::io::stdout().lock(), text)
+}
+
+fn print_to(stdout: &mut impl Write, text: &str) -> anyhow::Result<()> {
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Err(ClosedStdout.into()),
+        written => written.context("cannot write to standard output"),
+    }
 }
 
 /// Writes one JSON value and a line's end to stdout.
@@ -21,8 +45,19 @@ pub fn tell(line: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{line}");
 }
 
-/// An error and its causes in one line. Some errors say their cause themselves; no cause is said twice.
+/// An error and its causes in one line, without repeating a cause that another one contains, and the option that moves
+/// the limit which a sound exceeds.
 pub fn message(error: &anyhow::Error) -> String {
+    with_remedy(error, |key| format!("--{}", key.replace('_', "-")))
+}
+
+/// Like [`message`], where the recipe sets the limits.
+#[cfg(feature = "train")]
+pub fn message_for_recipe(error: &anyhow::Error) -> String {
+    with_remedy(error, |key| format!("[data.limits] {key} in the recipe"))
+}
+
+fn with_remedy(error: &anyhow::Error, setting: impl Fn(&str) -> String) -> String {
     let mut message = String::new();
     for cause in error.chain().map(|cause| cause.to_string().trim_end().to_owned()) {
         if message.is_empty() {
@@ -31,13 +66,17 @@ pub fn message(error: &anyhow::Error) -> String {
             message = format!("{message}: {cause}");
         }
     }
-    message
+    let Some(AudioError::Limit { key, .. }) = error.chain().find_map(audio_error) else { return message };
+    let verb = if key.starts_with("min_") { "lower" } else { "raise" };
+    format!("{message}; {verb} {}", setting(key))
 }
 
-/// Whether the reader of stdout went away.
-pub fn is_closed_pipe(error: &anyhow::Error) -> bool {
-    let io = error.chain().find_map(|cause| cause.downcast_ref::<std::io::Error>());
-    io.is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+/// The error of a sound file that an error is, or stands for.
+fn audio_error<'a>(cause: &'a (dyn std::error::Error + 'static)) -> Option<&'a AudioError> {
+    match (cause.downcast_ref::<TaggingError>(), cause.downcast_ref::<HearError>()) {
+        (Some(TaggingError::Audio(error)), _) | (_, Some(HearError::Audio(error))) => Some(error),
+        _ => cause.downcast_ref(),
+    }
 }
 
 /// Rows as a table with aligned columns: the first to the left, the others to the right.
@@ -57,15 +96,55 @@ pub fn table(rows: &[Vec<String>]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+
     #[test]
-    fn no_cause_is_said_twice() {
+    fn no_cause_is_repeated() {
         let error = anyhow::anyhow!("disk full").context("cannot write a: disk full").context("job x");
-        assert_eq!(super::message(&error), "job x: cannot write a: disk full");
+        assert_eq!(message(&error), "job x: cannot write a: disk full");
     }
 
     #[test]
     fn columns_are_aligned() {
         let rows = [["name", "x"], ["a", "10"]].map(|row| row.map(str::to_owned).to_vec());
-        assert_eq!(super::table(&rows), "name   x\na     10\n");
+        assert_eq!(table(&rows), "name   x\na     10\n");
+    }
+
+    /// A place where nothing can be written.
+    struct Broken(ErrorKind);
+
+    impl Write for Broken {
+        fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
+            Err(self.0.into())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn only_a_closed_stdout_is_one() {
+        let closed = print_to(&mut Broken(ErrorKind::BrokenPipe), "x").unwrap_err().context("the table");
+        assert!(closed.is::<ClosedStdout>());
+        assert!(!print_to(&mut Broken(ErrorKind::StorageFull), "x").unwrap_err().is::<ClosedStdout>());
+        let socket = anyhow::Error::from(std::io::Error::from(ErrorKind::BrokenPipe)).context("cannot fetch x");
+        assert!(!socket.is::<ClosedStdout>());
+    }
+
+    #[test]
+    fn what_moves_a_limit_is_named() {
+        let limit = |key| AudioError::Limit { path: "a.wav".into(), key, limit: 3600.0, found: Some(10_800.2) };
+        let errors: [anyhow::Error; 3] = [
+            limit("max_seconds").into(),
+            TaggingError::Audio(limit("max_seconds")).into(),
+            HearError::Audio(limit("max_seconds")).into(),
+        ];
+        for error in errors {
+            let long = "a.wav is longer than 3600 s (about 10800 s)";
+            assert_eq!(message(&error), format!("{long}; raise --max-seconds"));
+            #[cfg(feature = "train")]
+            assert_eq!(message_for_recipe(&error), format!("{long}; raise [data.limits] max_seconds in the recipe"));
+        }
+        assert!(message(&limit("min_sample_rate").into()).ends_with("; lower --min-sample-rate"));
     }
 }

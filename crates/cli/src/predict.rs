@@ -1,9 +1,10 @@
-//! `earmark predict`: what a run says of its test clips.
+//! `earmark predict`: a run's predictions of its test clips.
 
 use anyhow::Context;
 use earmark_stacking::Table;
 
 use crate::args::Predict;
+use crate::place;
 use crate::run::Run;
 use crate::systems;
 
@@ -15,6 +16,9 @@ pub fn run(options: &Predict) -> anyhow::Result<()> {
         options.out != options.probabilities,
         "--out and --probabilities are the same file; they are two tables"
     );
+    for (option, path) in [("--out", &options.out), ("--probabilities", &options.probabilities)] {
+        path.as_deref().map_or(Ok(()), |path| place::check(option, path))?;
+    }
     let folder = options.run.display();
     let tables = systems::tables(&Run::open(&options.run)?, "test")?;
     let Some((_, table)) = tables.iter().find(|(name, _)| *name == options.system) else {

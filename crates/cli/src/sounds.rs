@@ -66,7 +66,7 @@ impl<'a> Ears<'a> {
             clips.push(match clip {
                 Ok(heard) => Some(heard),
                 Err(error) => {
-                    let reason = output::message(&error.into());
+                    let reason = output::message_for_recipe(&error.into());
                     let (what, instead) = match policy {
                         Damaged::Zeros => ("silence stands for it", Some(self.cache.silence(&self.wanted)?)),
                         Damaged::Error | Damaged::Skip => ("left out", None),

@@ -3,9 +3,10 @@
 use earmark_datasets::synth::{SynthOptions, write};
 
 use crate::args::Synth;
-use crate::output;
+use crate::{output, place};
 
 pub fn run(options: &Synth) -> anyhow::Result<()> {
+    place::check("--out", &options.out)?;
     let default = SynthOptions::default();
     let settings = SynthOptions {
         seed: options.seed,
@@ -14,7 +15,7 @@ pub fn run(options: &Synth) -> anyhow::Result<()> {
     };
     let report = write(&options.out, &settings)?;
     output::tell(&format!(
-        "{}: {} clips to train on ({} verified, {} with a wrong label), {} to test on, {} classes, {:.0} s of sound",
+        "{}: {} training clips ({} verified, {} with a wrong label), {} test clips, {} classes, {:.0} s of sound",
         options.out.display(),
         report.train_clips,
         report.verified,

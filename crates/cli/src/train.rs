@@ -18,9 +18,11 @@ use crate::schedule::{check_together, workers};
 use crate::sounds::{Ears, sums};
 use crate::verified::Verifier;
 use crate::work::{Cost, Task, Work, learned_from};
-use crate::{output, plan, pretrained, report, results, stack, statistics};
+use crate::{output, place, plan, pretrained, report, results, stack, statistics};
 
 pub fn run(options: &Train) -> anyhow::Result<()> {
+    place::check("--out", &options.out)?;
+    options.cache.as_deref().map_or(Ok(()), |cache| place::check("--cache", cache))?;
     let recipe = Run::recipe_for(&options.out, &options.recipe)?;
     apart(&options.data, &options.out)?;
     check_together(&options.device)?;

@@ -108,7 +108,7 @@ fn options_say_how_the_data_are_read() {
         (5, "[2,3]".into(), Some(3))
     );
     let ran = place.run("data check data --max-seconds 0.4").failed(&["5 things"]);
-    assert!(ran.stdout.contains("data/Bark/1_ann.wav has more than 0.4 seconds"), "{ran}");
+    assert!(ran.stdout.contains("data/Bark/1_ann.wav is longer than 0.4 s"), "{ran}");
 }
 
 #[test]

@@ -62,8 +62,8 @@ fn a_data_set_comes_with_its_terms() {
     assert_eq!(ran.stdout, "", "only results go to stdout");
     for told in [
         "My Sounds: a few\nlicence: CC BY 4.0\n",
-        "mine.zip: the connection broke; 3000 bytes are there",
-        "data/mine: whole, 5 files, 5.03 kB\n",
+        "mine.zip: the connection broke; retrying in 1 s (attempt 1 of 5), from byte 3000 on",
+        "data/mine: complete: 5 files, 5.03 kB\n",
         "licence: CC BY 4.0\n         https://creativecommons.org/licenses/by/4.0/\ncredit:  A. Nobody\n",
         "next:    earmark train --recipe recipes/mine.toml --data data/mine --out runs/mine\n",
     ] {

@@ -329,11 +329,43 @@ fn arguments_with_faults() {
         let ran = Ran::of(train, hub);
         assert!(ran.code == Some(2) && ran.stderr.contains("https:// or http://"), "{ran}");
     }
-    let ran = place.run(&TRAIN.replace("--threads 2", "--threads 5000"));
-    assert!(ran.code == Some(2) && ran.stderr.contains("5000 is not in 0..=1024"), "{ran}");
+    let ran = place.run(&TRAIN.replace("--threads 2", "--threads 1000000"));
+    assert!(ran.code == Some(2) && ran.stderr.contains("1000000 is not in 0..="), "{ran}");
+    let ran = place.run(&TRAIN.replace("--jobs 2", "--jobs 1000000"));
+    assert!(ran.code == Some(2) && ran.stderr.contains("1000000 is not in 0..="), "{ran}");
+    // A mistyped folder is refused, not made.
+    for words in [
+        TRAIN.replace("--out run", "--out ../no-such-folder/run"),
+        TRAIN.replace("--jobs", "--cache ../no-such-folder/cache --jobs"),
+        "predict run --out ../no-such-folder/x.csv".to_owned(),
+        "predict run --out x.csv --probabilities ../no-such-folder/x.csv".to_owned(),
+        "synth --out ../no-such-folder/data".to_owned(),
+        "features data/audio_train/x.wav --kind wave --out ../no-such-folder/x.npy".to_owned(),
+        "nets export resnet_nano --out ../no-such-folder/x.onnx".to_owned(),
+        "data download esc10 --to ../no-such-folder/esc10".to_owned(),
+    ] {
+        place.run(&words).failed(&["the folder ../no-such-folder does not exist; create it first"]);
+    }
+    assert!(!place.path("../no-such-folder").exists());
     place.run("predict run --out x.csv --probabilities x.csv").failed(&["are the same file"]);
     place.run("report run --data nowhere").failed(&["--data nowhere: there is no such folder"]);
     place.run("synth --out s --train-clips 3").failed(&["train_clips is 3"]);
     place.run("synth --out empty").failed(&["empty: the folder is not empty"]);
     assert!(["x.csv", "x.onnx", "s"].iter().all(|name| !place.path(name).exists()));
+}
+
+/// `earmark nets list | head -1` has done its work; a full disk has not.
+#[cfg(target_os = "linux")]
+#[test]
+fn only_a_closed_stdout_is_no_failure() {
+    let place = Place::new("faults-stdout");
+    let words = "nets list";
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let closed = place.command(words).stdout(writer).output().unwrap();
+    assert!(closed.status.success() && closed.stderr.is_empty(), "{closed:?}");
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let full = place.command(words).stdout(full).output().unwrap();
+    assert_eq!(full.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&full.stderr).starts_with("error: cannot write to standard output: "), "{full:?}");
 }

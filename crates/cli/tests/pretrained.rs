@@ -152,7 +152,7 @@ fn command(place: &Place, words: &str) -> Command {
     for name in ["all_proxy", "https_proxy", "http_proxy", "no_proxy"] {
         command.env_remove(name).env_remove(name.to_ascii_uppercase());
     }
-    for name in ["HF_HUB_CACHE", "HF_HUB_OFFLINE", "HF_ENDPOINT", "TORCH_HOME"] {
+    for name in ["HF_HUB_CACHE", "HF_HUB_OFFLINE", "HF_ENDPOINT", "HF_TOKEN", "HF_TOKEN_PATH", "TORCH_HOME"] {
         command.env_remove(name);
     }
     command.env("HF_HOME", place.path("hf"));
@@ -163,11 +163,11 @@ fn command(place: &Place, words: &str) -> Command {
 fn other_weights_in_the_cache_are_told_with_what_to_do() {
     let place = place("pretrained-cache", "");
     let hub = Server::new(|_, _| Answer::status("404 Not Found"));
-    let folder = "hf/hub/models--timm--resnet18.tv_in1k";
+    let folder = "hf/hub/models--timm--resnet101.tv_in1k";
     let file = format!("{folder}/snapshots/{COMMIT}/model.safetensors");
     place.write(&format!("{folder}/refs/main"), COMMIT);
     place.write(&file, std::fs::read(golden("thin.safetensors")).unwrap());
-    place.write("recipe.toml", recipe("pretrained = \"imagenet\"").replace("resnet_nano", "resnet18"));
+    place.write("recipe.toml", recipe("pretrained = \"imagenet\"").replace("resnet_nano", "resnet101"));
     let words = format!("{TRAIN} --hub {}", hub.url());
     let remove = format!("remove {} and run", place.path(&file).display());
     Ran::of(command(&place, &words), &words).failed(&[&remove, "do not fit the network", "layer4.1.bn2.weight"]);
@@ -193,10 +193,11 @@ fn published_weights_come_from_a_hub() {
     let place = place("pretrained-hub", "");
     let imagenet =
         recipe("pretrained = \"imagenet\"").replace("resnet_nano", "resnet18").replace("epochs = 2", "epochs = 1");
-    place.write("recipe.toml", imagenet);
     let bytes = resnet18().to_safetensors().unwrap();
 
     let (sha256, size, half) = (earmark_files::sha256(&bytes), bytes.len(), bytes.len() / 2);
+    let pins = format!("pretrained_revision = \"{COMMIT}\"\npretrained_sha256 = \"{sha256}\"");
+    place.write("recipe.toml", imagenet.replace("\"imagenet\"", &format!("\"imagenet\"\n{pins}")));
     let files = Server::new(move |n, request| match n {
         0 => Answer::good(request, &bytes).cut(half),
         _ => Answer::good(request, &bytes),
@@ -205,7 +206,11 @@ fn published_weights_come_from_a_hub() {
     let hub = {
         let sha256 = sha256.clone();
         Server::new(move |_, request| match request.path.as_str() {
-            "/timm/resnet18.tv_in1k/resolve/main/model.safetensors" => {
+            path if path == format!("/timm/resnet18.tv_in1k/resolve/{COMMIT}/model.safetensors") => {
+                Answer::hub(COMMIT, &sha256, size, &place_of_file)
+            }
+            // What the registry pins is not what this hub has.
+            path if path.starts_with("/timm/resnet18.tv_in1k/resolve/main") => {
                 Answer::hub(COMMIT, &sha256, size, &place_of_file)
             }
             _ => Answer::status("404 Not Found"),
@@ -225,30 +230,59 @@ fn published_weights_come_from_a_hub() {
     assert_eq!(earmark_files::sha256(&place.read(&file)), sha256);
     let origin = &place.json("run/pretrained.json")["a"];
     assert_eq!((&origin["source"], &origin["licence"]), (&"timm/resnet18.tv_in1k".into(), &"bsd-3-clause".into()));
+    assert_eq!((&origin["revision"], &origin["sha256"]), (&COMMIT.into(), &sha256.clone().into()));
 
     // The second time the cache is enough.
     let asked = hub.requests().len();
     Ran::of(command(&place, &words), &words).done();
     assert_eq!(hub.requests().len(), asked);
+
+    // Without pins of the recipe those of the registry hold, and the file in the cache is another one.
+    place.write("recipe.toml", &imagenet);
+    let other = words.replace("--out run", "--out other");
+    Ran::of(command(&place, &other), &other).failed(&["pretrained = \"imagenet\"", &sha256, "694f673d", "is pinned"]);
+    assert!(!place.path("other/cache").exists());
+}
+
+#[test]
+fn pins_that_cannot_hold_are_refused() {
+    let place = place("pretrained-pins", "");
+    let long = |digit: &str, n| digit.repeat(n);
+    let sha256 = earmark_files::sha256(&place.read("recipes/weights/nano.pth"));
+    for (pretrained, key, value, reasons) in [
+        ("recipes/weights/nano.pth", "pretrained_sha256", long("0", 64), vec!["nano.pth is", &*sha256]),
+        ("recipes/weights/nano.pth", "pretrained_sha256", long("0", 8), vec!["64 lower-case hexadecimal digits"]),
+        ("recipes/weights/nano.pth", "pretrained_revision", long("a", 40), vec!["applies only to weights", "the hub"]),
+        ("", "pretrained_sha256", long("0", 64), vec!["applies only to `pretrained` weights"]),
+    ] {
+        let asked = if pretrained.is_empty() { String::new() } else { format!("pretrained = \"{pretrained}\"\n") };
+        place.write("recipe.toml", recipe(&format!("{asked}{key} = \"{value}\"")));
+        place.run(TRAIN).failed(&[&[key], &reasons[..]].concat());
+    }
+    place.write(
+        "recipe.toml",
+        recipe(&format!("pretrained = \"recipes/weights/nano.pth\"\npretrained_sha256 = \"{sha256}\"")),
+    );
+    place.run(&format!("{TRAIN} --job a/fold0")).done();
 }
 
 #[test]
 fn a_hub_without_the_weights_is_told_and_what_to_do() {
     let place = place("pretrained-refused", "");
-    place.write("recipe.toml", recipe("pretrained = \"imagenet\"").replace("resnet_nano", "resnet18"));
+    place.write("recipe.toml", recipe("pretrained = \"imagenet\"").replace("resnet_nano", "resnet101"));
     let hub = Server::new(|_, _| Answer::status("404 Not Found"));
     let mut train = command(&place, TRAIN);
     train.env("HF_ENDPOINT", hub.url());
     Ran::of(train, TRAIN).failed(&[
         "learner a: pretrained = \"imagenet\"",
-        "timm/resnet18.tv_in1k",
-        &format!("{}/timm/resnet18.tv_in1k/resolve/main/model.safetensors", hub.url()),
+        "timm/resnet101.tv_in1k",
+        &format!("{}/timm/resnet101.tv_in1k/resolve/main/model.safetensors", hub.url()),
         "404 Not Found",
         "--hub or HF_ENDPOINT, or a file in the recipe",
     ]);
     let mut train = command(&place, TRAIN);
     train.env("HF_HUB_OFFLINE", "1");
-    Ran::of(train, TRAIN).failed(&["timm/resnet18.tv_in1k", "HF_HUB_OFFLINE is set"]);
+    Ran::of(train, TRAIN).failed(&["timm/resnet101.tv_in1k", "HF_HUB_OFFLINE is set"]);
     assert!(!place.path("run/cache").exists());
 }
 

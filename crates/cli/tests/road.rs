@@ -299,7 +299,9 @@ fn runs_share_a_cache_whose_damage_is_mended() {
     let share = bytes("half/cache") / bytes("run/cache");
     assert!((0.5..0.55).contains(&share), "{share}");
     place.write("recipe.toml", common::RECIPE.replace("[data]", "[data]\nlimits = { max_seconds = 1.0 }"));
-    place.run(&job.replace("--out run", "--out short")).failed(&["more than 1 seconds, the limit set"]);
+    place
+        .run(&job.replace("--out run", "--out short"))
+        .failed(&["is longer than 1 s (about ", "; raise [data.limits] max_seconds in the recipe"]);
 }
 
 #[test]

@@ -7,6 +7,7 @@
 //! - A download grows under its own name over several calls, and is renamed when its checksum is right. What is unpacked
 //!   of it is written and synced file by file in a folder that nobody reads; that is renamed when it is whole.
 
+mod library;
 mod lock;
 
 use std::fs::File;
@@ -16,6 +17,7 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
+pub use library::library_places;
 pub use lock::open_lock;
 
 /// Who has not written to a temporary file for so long has left it behind.
@@ -195,19 +197,6 @@ pub fn sha256_file(path: &Path) -> Result<String, FileError> {
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Where a shared library may lie, in the order to try: the file that `variable` names and nothing else, if it is set;
-/// `lib` beside the program; `.native/lib` of the checkout that the program was built in; the system's own places.
-pub fn library_places(variable: &str, file: &str) -> Vec<PathBuf> {
-    if let Some(path) = std::env::var_os(variable).filter(|path| !path.is_empty()) {
-        return vec![path.into()];
-    }
-    let beside = std::env::current_exe().ok().and_then(|program| Some(program.parent()?.join("lib").join(file)));
-    let checkout = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../.native/lib")).join(file);
-    let places: Vec<PathBuf> = beside.into_iter().chain([checkout]).collect();
-    // A wheel's library finds its neighbours relative to its own place, not to a link's.
-    places.into_iter().map(|path| path.canonicalize().unwrap_or(path)).chain([file.into()]).collect()
 }
 
 #[cfg(test)]

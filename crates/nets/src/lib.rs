@@ -19,7 +19,7 @@ mod weights;
 
 pub use analysis::{Init, Parameter, Role, ShapeError};
 pub use graph::{BATCH_NORM_EPS, BATCH_NORM_MOMENTUM, Builder, Graph, Initialization, Node, NodeId, Op, Window};
-pub use published::{Pretrained, Source};
+pub use published::{Pin, Pretrained, Source};
 pub use registry::{Input, UnknownVariant, Variant, find, variants};
 pub use transfer::transfer;
 pub use weights::{Array, Weights, WeightsError};

@@ -11,6 +11,17 @@ pub struct Pretrained {
     pub data: &'static str,
     /// Their licence, an SPDX identifier in small letters.
     pub licence: &'static str,
+    /// Which version of them is meant.
+    pub pin: Pin,
+}
+
+/// What is known of the one version of a file on the hub that is meant.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pin {
+    /// The commit of its repository, 40 hexadecimal digits.
+    pub revision: Option<&'static str>,
+    /// The SHA-256 of its bytes, 64 hexadecimal digits.
+    pub sha256: Option<&'static str>,
 }
 
 /// Where published weights lie.

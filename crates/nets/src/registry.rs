@@ -3,7 +3,7 @@
 use crate::analysis::ShapeError;
 use crate::families;
 use crate::graph::Graph;
-use crate::published::{IMAGENET, Pretrained, Source};
+use crate::published::{IMAGENET, Pin, Pretrained, Source};
 
 /// What a network takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +51,19 @@ impl Variant {
 
     /// With published weights.
     pub(crate) const fn published(self, source: Source, data: &'static str, licence: &'static str) -> Self {
-        Self { pretrained: Some(Pretrained { source, data, licence }), ..self }
+        let pin = Pin { revision: None, sha256: None };
+        Self { pretrained: Some(Pretrained { source, data, licence, pin }), ..self }
+    }
+
+    /// With one version of its published weights: a commit, where that is known, and the SHA-256 of the file.
+    pub(crate) const fn pin(self, revision: Option<&'static str>, sha256: &'static str) -> Self {
+        match self.pretrained {
+            Some(published) => {
+                let pin = Pin { revision, sha256: Some(sha256) };
+                Self { pretrained: Some(Pretrained { pin, ..published }), ..self }
+            }
+            None => self,
+        }
     }
 
     /// With the weights of another network behind its front.

@@ -38,7 +38,7 @@ pub enum StackError {
         folds: Vec<usize>,
     },
     /// Logistic regression did not come to rest.
-    #[error("logistic regression has not come to an end after {steps} steps: choose a smaller `c` than {c}")]
+    #[error("logistic regression did not converge in {steps} steps: use a smaller `c` than {c}")]
     NoEnd {
         /// How many steps it was given.
         steps: usize,

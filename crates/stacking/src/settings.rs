@@ -42,22 +42,23 @@ pub struct StackSettings {
     pub rounds: u32,
     /// Depth of a tree, from 1 to 30.
     pub max_depth: u32,
-    /// What a tree's answer is multiplied by (the learning rate): above 0, at most 1.
+    /// What a tree's answer is multiplied by (the learning rate), from 1e-6 to 1.
     pub eta: f64,
-    /// Share of the rows that a tree sees: above 0, at most 1.
+    /// Share of the rows that a tree sees, from 0.001 to 1.
     pub subsample: f64,
-    /// Share of the columns that a tree sees: above 0, at most 1.
+    /// Share of the columns that a tree sees, from 0.001 to 1.
     pub colsample_bytree: f64,
-    /// Least sum of second derivatives in a leaf, 0 or more.
+    /// Least sum of second derivatives in a leaf, from 0 to 1e9.
     pub min_child_weight: f64,
-    /// Weight of the L2 penalty on leaves, 0 or more.
+    /// Weight of the L2 penalty on leaves, from 0 to 1e9.
     pub lambda: f64,
     /// Which networks predict the test clips: `full`, or the mean of those of the `folds`.
     pub test_from: TestFrom,
     /// Rounds without a smaller loss after which boosting stops; 0: it never does. The loss is that of each fold in turn
     /// among those that are learned from, and the trees that are kept get the mean of the best numbers of rounds.
     pub early_stopping_rounds: u32,
-    /// Inverse weight of the L2 penalty on the coefficients of logistic regression, above 0; features are standardised.
+    /// Inverse weight of the L2 penalty on the coefficients of logistic regression, from 1e-6 to 10,000; features are
+    /// standardised. Beyond that, the regression of classes that can be separated comes to no end.
     pub c: f64,
     /// Whether the margins of logistic regression are multiplied by the one number by which probabilities are best where
     /// they are not learned from: the loss of each fold in turn among those that are learned from is smallest. The order
@@ -101,25 +102,26 @@ impl StackSettings {
     /// # Errors
     /// The first setting out of its range, with the range.
     pub fn validate(&self) -> Result<()> {
-        let share = "above 0 and at most 1";
-        let is_share = |value: f64| value > 0.0 && value <= 1.0;
-        let is_penalty = |value: f64| value.is_finite() && value >= 0.0;
+        // XGBoost takes 32-bit floats, and no rows at all of a share that is too small.
+        let (share, penalty) = ("from 0.001 to 1", "from 0 to 1e9");
+        let is_share = |value: f64| (0.001..=1.0).contains(&value);
+        let is_penalty = |value: f64| (0.0..=1e9).contains(&value);
         let checks: [(&'static str, bool, String, &'static str); 13] = [
             ("features", self.features_differ(), format!("{:?}", self.features), "one or several names, each once"),
             ("rounds", (1..=100_000).contains(&self.rounds), self.rounds.to_string(), "from 1 to 100000"),
             ("max_depth", (1..=30).contains(&self.max_depth), self.max_depth.to_string(), "from 1 to 30"),
-            ("eta", is_share(self.eta), self.eta.to_string(), share),
+            ("eta", (1e-6..=1.0).contains(&self.eta), self.eta.to_string(), "from 1e-6 to 1"),
             ("subsample", is_share(self.subsample), self.subsample.to_string(), share),
             ("colsample_bytree", is_share(self.colsample_bytree), self.colsample_bytree.to_string(), share),
-            ("min_child_weight", is_penalty(self.min_child_weight), self.min_child_weight.to_string(), "0 or more"),
-            ("lambda", is_penalty(self.lambda), self.lambda.to_string(), "0 or more"),
+            ("min_child_weight", is_penalty(self.min_child_weight), self.min_child_weight.to_string(), penalty),
+            ("lambda", is_penalty(self.lambda), self.lambda.to_string(), penalty),
             (
                 "early_stopping_rounds",
                 self.early_stopping_rounds <= 100_000,
                 self.early_stopping_rounds.to_string(),
                 "at most 100000",
             ),
-            ("c", self.c.is_finite() && self.c > 0.0, self.c.to_string(), "above 0"),
+            ("c", (1e-6..=1e4).contains(&self.c), self.c.to_string(), "from 1e-6 to 10000"),
             (
                 "unverified_weight",
                 (0.0..=1.0).contains(&self.unverified_weight),
@@ -183,6 +185,10 @@ mod tests {
             ("features", StackSettings { features: vec![FeatureKind::Probabilities; 2], ..default() }),
             ("early_stopping_rounds", StackSettings { early_stopping_rounds: 100_001, ..default() }),
             ("c", StackSettings { c: 0.0, ..default() }),
+            ("c", StackSettings { c: 1e30, ..default() }),
+            ("eta", StackSettings { eta: 1e-300, ..default() }),
+            ("lambda", StackSettings { lambda: 1e300, ..default() }),
+            ("min_child_weight", StackSettings { min_child_weight: 1e300, ..default() }),
             ("unverified_weight", StackSettings { unverified_weight: f32::NAN, ..default() }),
             ("seed", StackSettings { seed: u64::MAX, ..default() }),
             ("threads", StackSettings { threads: 1025, ..default() }),

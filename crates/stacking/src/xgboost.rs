@@ -14,7 +14,7 @@ use crate::{Matrix, Result, StackError};
 
 /// Names another library file.
 const VARIABLE: &str = "EARMARK_XGBOOST_LIB";
-const FILE: &str = "libxgboost.so";
+const LIBRARY: &str = "xgboost";
 /// The version, major and minor, whose parameters and JSON we know: this and newer ones of the same major.
 const VERSION: (c_int, c_int) = (3, 1);
 
@@ -112,7 +112,7 @@ impl Api {
 /// The library, opened once and never closed: its OpenMP threads would outlive it.
 fn api() -> Result<&'static Api> {
     static API: OnceLock<Result<Api, String>> = OnceLock::new();
-    let opened = API.get_or_init(|| Api::open_first(&earmark_files::library_places(VARIABLE, FILE)));
+    let opened = API.get_or_init(|| Api::open_first(&earmark_files::library_places(VARIABLE, LIBRARY)));
     opened.as_ref().map_err(|reason| StackError::Library { reason: reason.clone() })
 }
 
@@ -285,7 +285,7 @@ mod tests {
     #[test]
     fn says_what_was_tried() {
         let folder = tempfile::tempdir().unwrap();
-        let damaged = folder.path().join(FILE);
+        let damaged = folder.path().join("libxgboost.so");
         std::fs::write(&damaged, b"no library").unwrap();
         let missing = folder.path().join("missing.so");
         let reason = Api::open_first(&[missing, damaged]).err().unwrap();

@@ -160,7 +160,7 @@ fn opened() -> Result<&'static (Environment, PathBuf), TaggingError> {
     static OPENED: OnceLock<Result<(Environment, PathBuf), String>> = OnceLock::new();
     let open = || {
         let mut tried = Vec::new();
-        for path in earmark_files::library_places("ORT_DYLIB_PATH", "libonnxruntime.so") {
+        for path in earmark_files::library_places("ORT_DYLIB_PATH", "onnxruntime") {
             if path.is_absolute() && !path.exists() {
                 tried.push(format!("{}: not there", path.display()));
                 continue;

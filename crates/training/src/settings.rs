@@ -25,6 +25,12 @@ pub struct LearnerSettings {
     /// a file of them; none: random ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pretrained: Option<String>,
+    /// The commit of the hub's repository that published weights are taken from, 40 hexadecimal digits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pretrained_revision: Option<String>,
+    /// The SHA-256 that the file of `pretrained` must have, 64 hexadecimal digits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pretrained_sha256: Option<String>,
     /// Length of a random crop and of a window, in seconds.
     #[serde(default = "defaults::crop_seconds")]
     pub crop_seconds: f64,

@@ -117,6 +117,21 @@ pub enum DownloadError {
         /// The size found.
         found: u64,
     },
+    /// The hub has another version of the file than the one that is pinned. Nothing was fetched.
+    #[error(
+        "{url}: {what} is {found}, but {pinned} is pinned; fetch the pinned version by other means and name the file, or pin \
+         this one"
+    )]
+    Pinned {
+        /// The address.
+        url: String,
+        /// What differs: its SHA-256, or the commit.
+        what: &'static str,
+        /// What is pinned.
+        pinned: String,
+        /// What the hub has.
+        found: String,
+    },
     /// More bytes than any such archive may have.
     #[error("{url}: the server sends more than {limit} bytes, which is the limit for this data set")]
     TooLong {

@@ -9,9 +9,10 @@ use ureq::http::{HeaderMap, Response, StatusCode, header};
 use ureq::{Agent, Body};
 
 use super::error::DownloadError;
-use super::http::{Fault, agent, fault, number, passing, refusal, text, version, words};
+use super::http::{Fault, agent, fault, number, passing, refusal, retry, text, version, words};
 use super::part::{Part, Writer};
 use super::sums::{Sum, of_file};
+use super::token::Token;
 use super::{Event, Network, Step, Tell};
 
 /// The longest wait between two attempts.
@@ -31,6 +32,8 @@ pub(super) struct Wanted<'a> {
     pub(super) sum: Option<&'a Sum>,
     /// The most bytes that are taken where the size is not known.
     pub(super) limit: u64,
+    /// What the server of `url` gets, and no other that it redirects to.
+    pub(super) token: Option<&'a Token>,
 }
 
 /// Brings a file into `folder`, unless it is there, and checks its checksum.
@@ -46,10 +49,10 @@ pub(super) fn fetch(wanted: &Wanted, folder: &Path, network: &Network, tell: Tel
     let part = Part::new(folder, wanted.file, &wanted.url)?;
     let agent = agent(&wanted.url, network);
     let limit = wanted.size.unwrap_or(wanted.limit);
-    let mut fetch = Fetch { wanted, limit, agent, part: &part, one_go: false, anew: false };
+    let mut fetch = Fetch { wanted, network, limit, agent, part: &part, one_go: false, anew: false };
     let mut again = false;
     loop {
-        fetch.complete(network, tell)?;
+        fetch.complete(tell)?;
         match wanted.check(part.path(), tell) {
             Ok(()) => break,
             // The halves of a file that changed on the server do not fit.
@@ -109,6 +112,7 @@ impl Network {
 /// A file on its way from the server into its partial file.
 struct Fetch<'a> {
     wanted: &'a Wanted<'a>,
+    network: &'a Network,
     /// The most bytes it may have.
     limit: u64,
     agent: Agent,
@@ -121,7 +125,8 @@ struct Fetch<'a> {
 
 impl Fetch<'_> {
     /// Makes attempts until the file is whole, or until there was no progress too often.
-    fn complete(&mut self, network: &Network, tell: Tell) -> Result<(), DownloadError> {
+    fn complete(&mut self, tell: Tell) -> Result<(), DownloadError> {
+        let network = self.network;
         let (mut attempts, mut farthest) = (0, self.part.length()?);
         loop {
             let (reason, after) = match self.attempt(tell) {
@@ -139,11 +144,8 @@ impl Fetch<'_> {
                 return Err(DownloadError::Broken { url: self.wanted.url.clone(), reason, attempts, have });
             }
             let wait = network.pause(attempts, after);
-            tell(Event::Note(&format!(
-                "{}: {reason}; {have} bytes are there, going on in {:.0} s",
-                self.wanted.name,
-                wait.as_secs_f32().ceil()
-            )));
+            let from = if have > 0 { format!(", from byte {have} on") } else { String::new() };
+            tell(Event::Note(&format!("{}: {}{from}", self.wanted.name, retry(&reason, wait, attempts, network))));
             std::thread::sleep(wait);
         }
     }
@@ -176,7 +178,7 @@ impl Fetch<'_> {
         };
         if start < have {
             tell(Event::Note(&format!(
-                "{}: the server cannot go on at byte {have}; it starts anew, and what is there is kept until more came",
+                "{}: the server cannot continue at byte {have} and starts again; the bytes fetched so far are kept until there are more",
                 self.wanted.name
             )));
         }
@@ -192,6 +194,9 @@ impl Fetch<'_> {
     /// Asks for the file, from byte `from` on.
     fn request(&self, from: u64) -> Result<Response<Body>, Fault> {
         let mut request = self.agent.get(&self.wanted.url);
+        if let Some(token) = self.wanted.token {
+            request = request.header(header::AUTHORIZATION, token.bearer());
+        }
         if from > 0 {
             request = request.header(header::RANGE, format!("bytes={from}-"));
             let version = self.part.version();
@@ -199,7 +204,7 @@ impl Fetch<'_> {
                 request = request.header(header::IF_RANGE, known);
             }
         }
-        request.call().map_err(|error| fault(&self.wanted.url, error))
+        request.call().map_err(|error| fault(&self.wanted.url, self.network, error))
     }
 
     /// Checks that a part of the file is the wanted one, of the same version; gives the size of the whole.
@@ -278,7 +283,7 @@ impl Fetch<'_> {
                 Ok(0) => break None,
                 Ok(n) => n,
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-                Err(error) => break Some(words(&error)),
+                Err(error) => break Some(words(&error, self.network)),
             };
             if done + n as u64 > self.limit {
                 if writer.is_part() {

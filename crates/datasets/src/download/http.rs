@@ -3,6 +3,7 @@
 use std::io::{self, ErrorKind};
 use std::time::Duration;
 
+use ureq::config::RedirectAuthHeaders;
 use ureq::http::{HeaderMap, StatusCode, header};
 use ureq::tls::{RootCerts, TlsConfig};
 use ureq::{Agent, Error, Timeout};
@@ -10,8 +11,6 @@ use ureq::{Agent, Error, Timeout};
 use super::Network;
 use super::error::DownloadError;
 use super::part::Version;
-
-const SILENT: &str = "the server went silent";
 
 /// What ends an attempt before the file is whole.
 pub(super) enum Fault {
@@ -42,6 +41,7 @@ pub(super) fn agent_following(url: &str, network: &Network, redirections: u32) -
     let mut config = Agent::config_builder()
         .http_status_as_error(false)
         .max_redirects(redirections)
+        .redirect_auth_headers(RedirectAuthHeaders::Never)
         .https_only(url.starts_with("https://"))
         .timeout_connect(Some(network.connect_timeout))
         .timeout_per_read(Some(network.read_timeout))
@@ -65,13 +65,13 @@ pub(super) fn refusal(url: &str, status: StatusCode, headers: &HeaderMap) -> Fau
 }
 
 /// Whether an error of the connection may pass.
-pub(super) fn fault(url: &str, error: Error) -> Fault {
+pub(super) fn fault(url: &str, network: &Network, error: Error) -> Fault {
     let reason = match error {
         // What TLS has against the server.
         Error::Io(error) if error.kind() == ErrorKind::InvalidData => certificates(&error),
-        Error::Io(error) => return passing(words(&error)),
+        Error::Io(error) => return passing(words(&error, network)),
         Error::Timeout(Timeout::Resolve | Timeout::Connect) => return passing("the server does not answer"),
-        Error::Timeout(_) => return passing(SILENT),
+        Error::Timeout(_) => return passing(silence(network)),
         Error::HostNotFound => return passing("the server's name is not known; is there a network?"),
         error @ (Error::Protocol(_) | Error::ConnectionFailed | Error::ConnectProxyFailed(_)) => {
             return passing(error);
@@ -88,13 +88,23 @@ fn certificates(error: &dyn std::fmt::Display) -> String {
     format!("{error} (certificates are those of the system, or of the file that SSL_CERT_FILE names)")
 }
 
+fn silence(network: &Network) -> String {
+    format!("no data for {} s", network.read_timeout.as_secs_f32())
+}
+
+/// What is reported of a failed attempt that is followed by another one.
+pub(super) fn retry(reason: &str, wait: Duration, attempts: u32, network: &Network) -> String {
+    let (next, of) = (attempts + 1, network.attempts);
+    format!("{reason}; retrying in {:.0} s (attempt {next} of {of})", wait.as_secs_f32().ceil())
+}
+
 /// A short reason; systems add their number.
-pub(super) fn words(error: &io::Error) -> String {
+pub(super) fn words(error: &io::Error, network: &Network) -> String {
     match error.kind() {
         ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted => {
             "the connection broke".to_owned()
         }
-        ErrorKind::TimedOut | ErrorKind::WouldBlock => SILENT.to_owned(),
+        ErrorKind::TimedOut | ErrorKind::WouldBlock => silence(network),
         _ => error.to_string(),
     }
 }

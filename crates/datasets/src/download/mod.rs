@@ -26,6 +26,7 @@ mod registry;
 mod rows;
 mod sums;
 mod tar;
+mod token;
 mod unpack;
 mod zip;
 
@@ -36,9 +37,10 @@ use std::time::Duration;
 use earmark_files::{FileError, create_folder};
 
 pub use error::{DownloadError, Unsafe};
-pub use hub::{Hub, PublishedFile, released_file, torch_checkpoints};
+pub use hub::{Hub, Pin, PublishedFile, released_file, torch_checkpoints};
 pub use registry::{Archive, DataSet, Known, Registry, UnpackLimits};
 pub use sums::Sum;
+pub use token::Token;
 
 use error::write_failed;
 use place::{Place, move_folder, remove_folder};
@@ -162,6 +164,7 @@ pub fn download(set: &DataSet, to: &Path, options: &DownloadOptions, tell: Tell)
             size: archive.size,
             sum: archive.known.sum(),
             limit: set.limits.total_bytes,
+            token: None,
         };
         paths.push(fetch::fetch(&wanted, &place.work, &options.network, tell)?);
     }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use earmark_datasets::download::{DownloadError, Event, Hub, Network, PublishedFile, Sum, released_file};
+use earmark_datasets::download::{DownloadError, Event, Hub, Network, Pin, PublishedFile, Sum, Token, released_file};
 use tempfile::TempDir;
 
 use crate::archives::noise;
@@ -51,7 +51,7 @@ impl Pair {
     }
 
     fn at(&self) -> Hub {
-        Hub { address: self.hub.url(), cache: self.cache.path().to_owned(), offline: false }
+        Hub { address: self.hub.url(), cache: self.cache.path().to_owned(), offline: false, token: None }
     }
 
     fn get(&self, repository: &str) -> (Result<PublishedFile, DownloadError>, String) {
@@ -65,8 +65,13 @@ impl Pair {
 
 /// The result, and the notes.
 fn get(hub: &Hub, repository: &str) -> (Result<PublishedFile, DownloadError>, String) {
+    pinned(hub, repository, Pin::default())
+}
+
+/// The version that is pinned.
+fn pinned(hub: &Hub, repository: &str, pin: Pin) -> (Result<PublishedFile, DownloadError>, String) {
     let mut notes = String::new();
-    let file = hub.file(repository, "model.safetensors", &network(), &mut |event| {
+    let file = hub.file(repository, "model.safetensors", pin, &network(), &mut |event| {
         if let Event::Note(text) = event {
             notes += &format!("{text}\n");
         }
@@ -88,7 +93,14 @@ fn a_file_lies_where_the_hub_s_own_client_puts_it() {
     let sha256 = earmark_files::sha256(&bytes);
     let pair = Pair::good(&bytes);
     let file = pair.get("timm/net.tv_in1k").0.unwrap();
-    assert_eq!(file, PublishedFile { path: pair.path(&format!("snapshots/{COMMIT}/model.safetensors")), sha256 });
+    assert_eq!(
+        file,
+        PublishedFile {
+            path: pair.path(&format!("snapshots/{COMMIT}/model.safetensors")),
+            sha256,
+            revision: Some(COMMIT.to_owned())
+        }
+    );
     assert_eq!(std::fs::read(&file.path).unwrap(), bytes);
     assert_eq!(std::fs::read_to_string(pair.path("refs/main")).unwrap(), COMMIT);
     let blob = pair.path("blobs").join(&file.sha256);
@@ -119,7 +131,8 @@ fn a_broken_connection_is_gone_on_with() {
     });
     let (broken, notes) = pair.get("timm/net.tv_in1k");
     fails(broken, &["resolve/main/model.safetensors", "503", "3 attempts", "the 70000 bytes fetched so far are kept"]);
-    assert!(notes.contains("timm/net.tv_in1k: the connection broke; 70000 bytes are there"), "{notes}");
+    let retry = "timm/net.tv_in1k: the connection broke; retrying in 1 s (attempt 1 of 3), from byte 70000 on\n";
+    assert!(notes.contains(retry), "{notes}");
     assert!(!pair.path("snapshots").exists() && !pair.path("refs").exists());
 
     let file = pair.get("timm/net.tv_in1k").0.unwrap();
@@ -187,7 +200,7 @@ fn a_damaged_file_of_the_cache_is_fetched_anew() {
     let file = pair.get("timm/net.tv_in1k").0.unwrap();
     std::fs::write(pair.path("blobs").join(&file.sha256), &bytes[..1000]).unwrap();
     let (again, notes) = pair.get("timm/net.tv_in1k");
-    assert!(notes.contains("damaged; it is fetched anew"), "{notes}");
+    assert!(notes.contains("damaged; it is fetched again"), "{notes}");
     assert_eq!(again.unwrap(), file);
     assert_eq!(std::fs::read(file.path).unwrap(), bytes);
 }
@@ -242,9 +255,15 @@ fn a_cache_that_is_there_is_not_written_to() {
 #[test]
 fn a_hub_that_says_nothing_is_told_in_words() {
     let server = Server::new(|_, _| Answer::status("").silent());
-    let hub = Hub { address: server.url(), cache: tempfile::tempdir().unwrap().path().to_owned(), offline: false };
+    let hub = Hub {
+        address: server.url(),
+        cache: tempfile::tempdir().unwrap().path().to_owned(),
+        offline: false,
+        token: None,
+    };
     let patience = Network { attempts: 1, read_timeout: Duration::from_millis(50), ..network() };
-    fails(hub.file("timm/x", "model.safetensors", &patience, &mut |_| ()), &["the server went silent"]);
+    let pin = Pin::default();
+    fails(hub.file("timm/x", "model.safetensors", pin, &patience, &mut |_| ()), &["no data for 0.05 s"]);
 }
 
 #[test]
@@ -271,11 +290,73 @@ fn a_release_is_known_by_the_digits_in_its_name() {
     let get = |sum: &Sum, folder: &Path| released_file(&url, sum, folder, &network(), &mut |_| ());
 
     let file = get(&Sum::Sha256(sha256[..8].to_owned()), folder.path()).unwrap();
-    assert_eq!(file, PublishedFile { path: folder.path().join(format!("net-{}.pth", &sha256[..8])), sha256 });
+    assert_eq!(
+        file,
+        PublishedFile { path: folder.path().join(format!("net-{}.pth", &sha256[..8])), sha256, revision: None }
+    );
     assert_eq!(get(&Sum::Sha256(file.sha256.clone()), folder.path()).unwrap(), file);
     assert_eq!(server.requests().len(), 1, "what is there is used");
 
     let empty = tempfile::tempdir().unwrap();
     fails(get(&Sum::Sha256("00000000".to_owned()), empty.path()), &["its SHA-256 is", "must be 00000000"]);
     assert_eq!(std::fs::read_dir(empty.path()).unwrap().count(), 1, "nothing but the lock is left");
+}
+
+#[test]
+fn a_pinned_version_is_the_one_that_comes() {
+    let bytes = noise(20_000);
+    let sha256 = earmark_files::sha256(&bytes);
+    let other = "f".repeat(40);
+    let (owned, digest) = (bytes.clone(), sha256.clone());
+    let files = Server::new(move |_, request| Answer::good(request, &owned));
+    let place = format!("{}/blob", files.url());
+    // The main branch has gone on to another file.
+    let hub = Server::new(move |_, request| match request.path.strip_prefix("/timm/x/resolve/") {
+        Some("main/model.safetensors") => Answer::hub(&other, &"0".repeat(64), 20_000, &place),
+        Some(path) if path.starts_with(COMMIT) => Answer::hub(COMMIT, &digest, 20_000, &place),
+        _ => Answer::hub(COMMIT, &digest, 20_000, &place),
+    });
+    let cache = tempfile::tempdir().unwrap();
+    let hub = Hub { address: hub.url(), cache: cache.path().to_owned(), offline: false, token: None };
+    fn pin<'a>(revision: Option<&'a str>, sha256: Option<&'a str>) -> Pin<'a> {
+        Pin { revision, sha256 }
+    }
+    let error = pinned(&hub, "timm/x", pin(None, Some(&sha256))).0.unwrap_err();
+    assert!(matches!(&error, DownloadError::Pinned { pinned, .. } if *pinned == sha256), "{error}");
+    let error = pinned(&hub, "timm/x", pin(Some(COMMIT), Some(&"1".repeat(64)))).0.unwrap_err();
+    assert!(matches!(&error, DownloadError::Pinned { found, .. } if *found == sha256), "{error}");
+    let error = pinned(&hub, "timm/x", pin(Some(&"a".repeat(40)), None)).0.unwrap_err();
+    assert!(matches!(&error, DownloadError::Pinned { found, .. } if found == COMMIT), "{error}");
+    assert_eq!(files.requests().len(), 0, "nothing is fetched");
+
+    let file = pinned(&hub, "timm/x", pin(Some(COMMIT), Some(&sha256))).0.unwrap();
+    assert_eq!((&file.sha256, file.revision.as_deref()), (&sha256, Some(COMMIT)));
+    let offline = Hub { offline: true, ..hub };
+    assert_eq!(pinned(&offline, "timm/x", pin(Some(COMMIT), None)).0.unwrap(), file);
+    fails(get(&offline, "timm/x").0, &["HF_HUB_OFFLINE"]);
+
+    // What another program has brought of the main branch serves, if it is the pinned file.
+    std::fs::create_dir(cache.path().join("models--timm--x/refs")).unwrap();
+    std::fs::write(cache.path().join("models--timm--x/refs/main"), COMMIT).unwrap();
+    let later = "b".repeat(40);
+    assert_eq!(pinned(&offline, "timm/x", pin(Some(&later), Some(&sha256))).0.unwrap(), file);
+    fails(pinned(&offline, "timm/x", pin(Some(&later), None)).0, &["HF_HUB_OFFLINE"]);
+    fails(pinned(&offline, "timm/x", pin(None, Some(&"1".repeat(64)))).0, &["HF_HUB_OFFLINE"]);
+}
+
+#[test]
+fn the_hub_alone_gets_the_token() {
+    let bytes = noise(20_000);
+    let pair = Pair::good(&bytes);
+    let hub = Hub { token: Token::new("hf_secret"), ..pair.at() };
+    assert!(!format!("{hub:?}").contains("secret"));
+    get(&hub, "timm/renamed").0.unwrap();
+    let asked = pair.hub.requests();
+    assert!(asked.len() >= 3, "renamed, asked, fetched: {asked:?}");
+    let bearer = |request: &Request| request.headers.get("authorization").cloned();
+    assert!(asked.iter().all(|request| bearer(request).as_deref() == Some("Bearer hf_secret")), "{asked:?}");
+    let fetched = pair.files.requests();
+    assert!(!fetched.is_empty() && fetched.iter().all(|request| bearer(request).is_none()), "{fetched:?}");
+    get(&pair.at(), "timm/net.tv_in1k").0.unwrap();
+    assert!(bearer(pair.hub.requests().last().unwrap()).is_none());
 }

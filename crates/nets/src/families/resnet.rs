@@ -99,12 +99,16 @@ const RESNEXT: &str = "resnext";
 /// torchvision's weights, the first version: those that the paper's authors began with.
 const BSD: &str = "bsd-3-clause";
 
-/// The family's networks.
+/// The family's networks. A SHA-256 is pinned where several independent public projects state the same one for the file.
 pub const VARIANTS: &[Variant] = &[
-    Variant::new("resnet18", RESNET, |i, o| network(&RESNET18, i, o)).hub("timm/resnet18.tv_in1k", BSD),
+    Variant::new("resnet18", RESNET, |i, o| network(&RESNET18, i, o))
+        .hub("timm/resnet18.tv_in1k", BSD)
+        .pin(None, "694f673df6520a3158624e8a89af086f59923ee4cd7436fe5bc3bc71d295ad81"),
     Variant::new("resnet34", RESNET, |i, o| network(&Config { layers: [3, 4, 6, 3], ..RESNET18 }, i, o))
         .hub("timm/resnet34.tv_in1k", BSD),
-    Variant::new("resnet50", RESNET, |i, o| network(&RESNET50, i, o)).hub("timm/resnet50.tv_in1k", BSD),
+    Variant::new("resnet50", RESNET, |i, o| network(&RESNET50, i, o))
+        .hub("timm/resnet50.tv_in1k", BSD)
+        .pin(None, "5d061a3c593d795bfe682d9b152bafbcf550579873492def3515b46db1189888"),
     Variant::new("resnet101", RESNET, |i, o| network(&RESNET101, i, o)).hub("timm/resnet101.tv_in1k", BSD),
     Variant::new("resnet152", RESNET, |i, o| network(&Config { layers: [3, 8, 36, 3], ..RESNET50 }, i, o))
         .hub("timm/resnet152.tv_in1k", BSD),
