@@ -1,11 +1,12 @@
 //! `earmark train`: sounds to features, jobs, and then level 2.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::thread;
 
 use anyhow::Context;
-use earmark_datasets::{Heard, Item, Manifest, Splits, open, sound_files};
+use earmark_datasets::check::ignored;
+use earmark_datasets::{Heard, Item, Manifest, Severity, Splits, open, violations};
 use earmark_stacking::check_folds;
 use earmark_training::{LearnerSettings, MOST_CLIPS, TrainingError, check_device, set_threads};
 
@@ -28,7 +29,7 @@ pub fn run(options: &Train) -> anyhow::Result<()> {
     let bars = Bars::new(!options.no_progress, options.verbose);
 
     let mut manifest = open_data(options, &recipe)?;
-    tell_passed_over(options, &manifest, &bars)?;
+    warn_of_data(options, &recipe, &manifest, &bars);
     let of_data = || options.data.display().to_string();
     let mut splits = split(&manifest, &recipe).with_context(of_data)?;
     let verifier = options.verified_by.as_deref().map(Verifier::open).transpose()?;
@@ -49,7 +50,7 @@ pub fn run(options: &Train) -> anyhow::Result<()> {
     let ears = Ears::open(&recipe, tasks.iter().map(|task| task.learner.name.as_str()), &cache)?;
     let sounds = hear_all(&mut manifest, &ears, &bars)?;
     let left_out = manifest.train.len() < splits.of.len();
-    let copies = are_drawn(&manifest) && manifest.group_copies(&sounds.sums);
+    let copies = !manifest.gives_folds() && manifest.group_copies(&sounds.sums);
     if left_out || copies {
         // Of the clips that were drawn some are left out, or some must share a fold: all are drawn anew.
         let left = || match left_out {
@@ -120,32 +121,40 @@ fn open_data(options: &Train, recipe: &Recipe) -> anyhow::Result<Manifest> {
     Ok(open(&options.data, &reading.options()?)?)
 }
 
-/// Tells of sound below the data's folder that is in no class and no table.
-fn tell_passed_over(options: &Train, manifest: &Manifest, bars: &Bars) -> anyhow::Result<()> {
-    if !options.data.is_dir() {
-        return Ok(());
+/// Warnings that are printed; `earmark data check` lists all.
+const WARNINGS: usize = 5;
+
+/// Warns of labels that look alike and the like, and of audio files below the data's folder that are not used. Nothing here
+/// stops a training that the data set describes fully.
+fn warn_of_data(options: &Train, recipe: &Recipe, manifest: &Manifest, bars: &Bars) {
+    let data = options.data.display();
+    let found = violations(manifest, recipe.data.folds);
+    let found = found.iter().filter(|found| found.severity == Severity::Warning);
+    let mut warnings: Vec<String> = found.map(|found| found.reason.to_string()).collect();
+    if options.data.is_dir() {
+        let ignored = ignored(manifest, &options.data);
+        warnings.extend(ignored.unreadable.iter().map(|error| format!("{error}; what it holds is ignored")));
+        if ignored.files > 0 {
+            let files = if ignored.files == 1 { "audio file" } else { "audio files" };
+            let what = if ignored.files == 1 { "belongs to no class folder and appears" } else { "belong to no class folder and appear" };
+            warnings.push(format!("ignoring {} {files} that {what} in no CSV; `earmark data check {data}` lists them", ignored.files));
+        }
     }
-    let items: BTreeSet<&Path> = manifest.train.iter().chain(&manifest.test).map(|item| item.path.as_path()).collect();
-    let sounds = sound_files(&options.data)?;
-    let others = sounds.iter().filter(|path| !items.contains(path.as_path())).count();
-    let others = others.saturating_sub(manifest.left_out);
-    if others > 0 {
-        let data = options.data.display();
-        bars.line(&format!(
-            "warning: {others} sound files are in no class and no table; `earmark data check {data}` lists them"
-        ));
+    warnings.iter().take(WARNINGS).for_each(|warning| bars.line(&format!("warning: {warning}")));
+    if warnings.len() > WARNINGS {
+        bars.line(&format!("warning: and {} more; `earmark data check {data}` lists them", warnings.len() - WARNINGS));
     }
-    Ok(())
 }
 
 /// The folds that the data bring; without any, drawn ones.
 fn split(manifest: &Manifest, recipe: &Recipe) -> anyhow::Result<Splits> {
-    let (folds, seed) = (recipe.data.folds, recipe.seed);
-    Ok(if are_drawn(manifest) { Splits::stratified(manifest, folds, seed)? } else { Splits::given(manifest)? })
+    Ok(Splits::of_data(manifest, recipe.data.folds, recipe.seed)?)
 }
 
-/// Whether the labels, and how much they count, are enough for level 2 and for kernels: told before anything is heard or
-/// trained.
+/// Whether the labels, and how much they count, are enough for level 2 and for kernels, before anything is decoded or
+/// trained. What holds of every recipe, [`violations`] has said: each class is in two folds at least, so [`check_folds`]
+/// passes where all clips count and no fold is held out inside. It refuses more only for what a recipe adds:
+/// `unverified_weight = 0`, `calibrate`, `early_stopping_rounds`.
 fn check_labels(recipe: &Recipe, manifest: &Manifest, splits: &Splits) -> anyhow::Result<()> {
     let truth: Vec<usize> = manifest.train.iter().filter_map(|item| item.label).collect();
     let verified: Vec<bool> = manifest.train.iter().map(|item| item.verified).collect();
@@ -165,10 +174,6 @@ fn check_labels(recipe: &Recipe, manifest: &Manifest, splits: &Splits) -> anyhow
         }
     }
     Ok(())
-}
-
-fn are_drawn(manifest: &Manifest) -> bool {
-    manifest.train.iter().all(|item| item.fold.is_none())
 }
 
 /// The clips that could be heard, those to learn from first, and the SHA-256 of their files.

@@ -121,7 +121,13 @@ fn copies_share_a_fold_with_all_groups_that_they_join() {
 fn a_class_that_cannot_reach_every_fold_is_an_error() {
     let labels = [0, 0, 0, 0, 0, 0, 1, 1, 1, 1];
     let error = Splits::stratified(&manifest(&labels, |_| None), 5, 1).unwrap_err().to_string();
-    assert!(error.contains("class, 1") && error.contains("4 clips") && error.contains("5 folds"), "{error}");
+    assert!(
+        error.starts_with("class \"class, 1\" has 4 clips but there are 5 folds: set `[data] folds` to at most 4"),
+        "{error}"
+    );
+    let lonely = Splits::stratified(&manifest(&[0, 0, 0, 0, 0, 1], |_| None), 5, 1).unwrap_err().to_string();
+    let expected = "class \"class, 1\" has 1 clip but there are 5 folds: set `[data] folds`, or add clips (at least 2)";
+    assert_eq!(lonely, expected);
     let grouped = manifest(&labels, |i| Some(format!("{}", i / 2)));
     let error = Splits::stratified(&grouped, 3, 1).unwrap_err().to_string();
     assert!(error.contains("class, 1") && error.contains("2 groups of clips"), "{error}");
@@ -154,8 +160,12 @@ fn given_folds_must_be_there_and_share_the_classes() {
     };
     assert_eq!(folds(&mut given, [0, 0, 1, 1]).unwrap(), Splits { folds: 2, of: vec![0, 0, 1, 1] });
     assert!(matches!(folds(&mut given, [0; 4]), Err(DatasetError::TooFewFolds { folds: 1 })));
-    let error = folds(&mut given, [0, 1, 0, 1]).unwrap_err().to_string();
-    assert!(error.contains("class, 0"), "{error}");
+    assert!(
+        matches!(folds(&mut given, [0, 1, 0, 1]), Err(DatasetError::ClassInOneFold { label }) if label == "class, 0")
+    );
+    // As after `damaged = "skip"`, where all clips of some folds cannot be decoded.
+    let empty = folds(&mut given, [0, 0, 4, 4]);
+    assert!(matches!(&empty, Err(DatasetError::EmptyFolds { folds }) if *folds == [1, 2, 3]), "{empty:?}");
     let mut grouped = manifest(&[0, 1, 0, 1], |clip| Some(format!("recording {}", clip / 2)));
     folds(&mut grouped, [0, 0, 1, 1]).unwrap();
     let error = folds(&mut grouped, [0, 1, 1, 0]).unwrap_err().to_string();
