@@ -1,7 +1,7 @@
 //! What can be wrong with a data set, in words that name the file, the line and the reason.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Where something stands: a line of a file, or a file itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,10 +15,22 @@ pub struct Place {
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.line {
-            Some(line) => write!(f, "{}, line {line}", self.path.display()),
-            None => write!(f, "{}", self.path.display()),
+            Some(line) => write!(f, "{}, line {line}", printable(&self.path)),
+            None => write!(f, "{}", printable(&self.path)),
         }
     }
+}
+
+/// A path in one line: control characters, which would move a terminal's cursor, are escaped.
+fn printable(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    text.chars().fold(String::new(), |mut text, letter| {
+        match letter.is_control() {
+            true => text.extend(letter.escape_default()),
+            false => text.push(letter),
+        }
+        text
+    })
 }
 
 /// Why a data set cannot be read, split or written.
@@ -28,7 +40,7 @@ pub enum DatasetError {
     #[error(transparent)]
     File(#[from] earmark_files::FileError),
     /// Nothing stands at the path.
-    #[error("{}: there is no such file or folder", path.display())]
+    #[error("{}: there is no such file or folder", printable(path))]
     NotFound {
         /// The path that was given.
         path: PathBuf,
@@ -37,20 +49,23 @@ pub enum DatasetError {
     #[error(
         "{}: no data set is recognised here; wanted train.csv, FSDKaggle2018.meta/, meta/esc50.csv, \
          metadata/UrbanSound8K.csv, metadata.csv, metadata.jsonl, or one folder of clips per class",
-        path.display()
+        printable(path)
     )]
     UnknownLayout {
         /// The folder.
         path: PathBuf,
     },
     /// An audio folder was given for a data set that says itself where its audio lies.
-    #[error("{}: an audio folder is given, but that goes only with a CSV file, and this is a folder", path.display())]
+    #[error("{}: an audio folder is given, but that goes only with a CSV file, and this is a folder", printable(path))]
     AudioDirUnused {
         /// The data set's folder.
         path: PathBuf,
     },
     /// Columns were named for a data set of class folders.
-    #[error("{}: columns or their values are named, but this data set has no table, only class folders", path.display())]
+    #[error(
+        "{}: columns or their values are named, but this data set has no table, only class folders",
+        printable(path)
+    )]
     NoTable {
         /// The data set's folder.
         path: PathBuf,
@@ -118,7 +133,11 @@ pub enum DatasetError {
         labels: Vec<String>,
     },
     /// Two folders that would be one class without a word.
-    #[error("{} and {} both name the class {label:?}; move their clips into one folder, or rename one", first.display(), second.display())]
+    #[error(
+        "{} and {} both name the class {label:?}; move their clips into one folder, or rename one",
+        printable(first),
+        printable(second)
+    )]
     FoldersOfOneClass {
         /// The class.
         label: String,
@@ -144,13 +163,13 @@ pub enum DatasetError {
         paths: Vec<PathBuf>,
     },
     /// A data set without a training clip.
-    #[error("{}: no training clips", path.display())]
+    #[error("{}: no training clips", printable(path))]
     NoClips {
         /// The data set.
         path: PathBuf,
     },
     /// A data set with one class only.
-    #[error("{}: all training clips have the one label {label:?}; at least two classes are needed", path.display())]
+    #[error("{}: all training clips have the one label {label:?}; at least two classes are needed", printable(path))]
     OneClass {
         /// The data set.
         path: PathBuf,
@@ -230,7 +249,7 @@ pub enum DatasetError {
         label: String,
     },
     /// The embedded data set was to be written over something else.
-    #[error("{}: the folder is not empty and holds no embedded data set; nothing was written", path.display())]
+    #[error("{}: the folder is not empty and holds no embedded data set; nothing was written", printable(path))]
     NotEmpty {
         /// The folder.
         path: PathBuf,
@@ -303,7 +322,7 @@ fn missing_files(paths: &[PathBuf]) -> String {
         n => format!("{n} audio files are missing:"),
     };
     for path in paths.iter().take(LISTED) {
-        text.push_str(&format!("\n  {}", path.display()));
+        text.push_str(&format!("\n  {}", printable(path)));
     }
     if paths.len() > LISTED {
         text.push_str(&format!("\n  and {} more", paths.len() - LISTED));

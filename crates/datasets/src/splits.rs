@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::SoundId;
 use crate::error::DatasetError;
 use crate::manifest::{Item, Manifest};
 use crate::random::{epoch_order, key, stream};
@@ -153,20 +154,23 @@ impl Splits {
 }
 
 impl Manifest {
-    /// Puts training clips whose files are equal into one group, with the groups that they were in, so that folds drawn
-    /// later keep copies together. `sums` are the SHA-256 of the files, those of the training clips first. Tells whether
-    /// any group has changed.
-    pub fn group_copies(&mut self, sums: &[String]) -> bool {
-        let mut same: BTreeMap<(&str, &str), Vec<usize>> = BTreeMap::new();
-        for (clip, (item, sum)) in self.train.iter().zip(sums).enumerate() {
-            same.entry(("sum", sum)).or_default().push(clip);
+    /// Puts training clips of one sound into one group, with the groups that they were in, so that folds drawn later keep
+    /// copies together, in whatever container they are. `sounds` are those of the training clips first; silent clips have
+    /// none. Says whether any group has changed.
+    pub fn group_copies(&mut self, sounds: &[Option<SoundId>]) -> bool {
+        let mut copies: BTreeMap<SoundId, Vec<usize>> = BTreeMap::new();
+        let mut groups: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        for (clip, (item, sound)) in self.train.iter().zip(sounds).enumerate() {
+            if let Some(sound) = sound {
+                copies.entry(*sound).or_default().push(clip);
+            }
             if let Some(group) = &item.group {
-                same.entry(("group", group)).or_default().push(clip);
+                groups.entry(group).or_default().push(clip);
             }
         }
         // The first clip of those that belong together, by way of a smaller one each.
         let mut first: Vec<usize> = (0..self.train.len()).collect();
-        for clips in same.into_values() {
+        for clips in copies.into_values().chain(groups.into_values()) {
             for pair in clips.windows(2) {
                 let (a, b) = (root(&first, pair[0]), root(&first, pair[1]));
                 first[a.max(b)] = a.min(b);

@@ -127,7 +127,7 @@ fn each_fault_is_found_where_it_is() {
         (
             "labels that look alike",
             |root| edit(root, "bell/2.wav,Bell,2,b\nbark/1.wav,Bark", "bell/2.wav,Bell,2,b\nbark/1.wav,bark"),
-            &[(Error, Kind::Manifest, &[]), (Warning, Kind::Label, &[])],
+            &[(Error, Kind::Manifest, &[]), (Error, Kind::Manifest, &[]), (Warning, Kind::Label, &[])],
         ),
         (
             "class in one fold",

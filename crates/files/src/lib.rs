@@ -8,6 +8,7 @@
 //!   of it is written and synced file by file in a folder that nobody reads; that is renamed when it is whole.
 
 mod lock;
+mod shared;
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -17,6 +18,7 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 
 pub use lock::open_lock;
+pub use shared::sweep_unlocked;
 
 /// Who has not written to a temporary file for so long has left it behind.
 pub const ABANDONED: Duration = Duration::from_secs(86_400);

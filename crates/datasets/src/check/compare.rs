@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::sound::Heard;
 use super::{Kind, Problem, shown};
+use crate::SoundId;
 use crate::manifest::{Item, Manifest};
 
 /// How many groups the training clips form.
@@ -41,34 +42,34 @@ fn two_folds(manifest: &Manifest, files: Vec<String>, message: String) -> Proble
 
 /// The same sound in several places, by file or by samples. Silence is the same everywhere and no news.
 pub(super) fn same_sounds(manifest: &Manifest, clips: &[Option<Heard>]) -> Vec<Problem> {
-    let mut same: BTreeMap<&[u8; 32], Vec<(usize, &Item, &Heard)>> = BTreeMap::new();
+    let mut same: BTreeMap<SoundId, Vec<(usize, &Item)>> = BTreeMap::new();
     let items = manifest.train.iter().chain(&manifest.test).zip(clips).enumerate();
     for (index, (item, heard)) in items {
-        if let Some(heard) = heard.as_ref().filter(|heard| !heard.silent) {
-            same.entry(&heard.sound).or_default().push((index, item, heard));
+        if let Some(sound) = heard.as_ref().and_then(|heard| heard.sound) {
+            same.entry(sound).or_default().push((index, item));
         }
     }
     same.into_values().filter(|clips| clips.len() > 1).flat_map(|clips| same_sound(manifest, &clips)).collect()
 }
 
 /// One sound in several places: the worst that follows from it, and labels that contradict each other in any case.
-fn same_sound(manifest: &Manifest, clips: &[(usize, &Item, &Heard)]) -> Vec<Problem> {
-    let files: Vec<String> = clips.iter().map(|(_, item, _)| shown(&item.path)).collect();
-    let mut sums = clips.iter().map(|(_, item, _)| earmark_files::sha256_file(&item.path).ok());
+fn same_sound(manifest: &Manifest, clips: &[(usize, &Item)]) -> Vec<Problem> {
+    let files: Vec<String> = clips.iter().map(|(_, item)| shown(&item.path)).collect();
+    let mut sums = clips.iter().map(|(_, item)| earmark_files::sha256_file(&item.path).ok());
     let first = sums.next().flatten();
     let same_bytes = first.is_some() && sums.all(|sum| sum == first);
     let what = if same_bytes { "the same file" } else { "the same sound in different files" };
     let what = format!("{what}, {} times", clips.len());
     let mut problems = Vec::new();
-    let labels: BTreeSet<usize> = clips.iter().filter_map(|(_, item, _)| item.label).collect();
+    let labels: BTreeSet<usize> = clips.iter().filter_map(|(_, item)| item.label).collect();
     if labels.len() > 1 {
         let names: Vec<&str> = labels.iter().map(|label| manifest.labels[*label].as_str()).collect();
         let message = format!("{what}, with different labels: {}", names.join(", "));
         problems.push(Problem::error(Kind::TwoLabels, files.clone(), message));
     }
-    let (train, test): (Vec<_>, Vec<_>) = clips.iter().partition(|(index, _, _)| *index < manifest.train.len());
-    let folds: BTreeSet<usize> = train.iter().filter_map(|(_, item, _)| item.fold).collect();
-    let one_group = train.iter().all(|(_, item, _)| item.group.is_some() && item.group == train[0].1.group);
+    let (train, test): (Vec<_>, Vec<_>) = clips.iter().partition(|(index, _)| *index < manifest.train.len());
+    let folds: BTreeSet<usize> = train.iter().filter_map(|(_, item)| item.fold).collect();
+    let one_group = train.iter().all(|(_, item)| item.group.is_some() && item.group == train[0].1.group);
     if !train.is_empty() && !test.is_empty() {
         problems.push(Problem::error(
             Kind::TrainAndTest,
