@@ -89,7 +89,7 @@ fn warnings_alone_exit_with_0() {
         "warning: data/Bell/0.wav: it is silent",
         "\n  and 10 more of this kind; --json lists them all\n",
         "warning: the labels \"Bell\" and \"bell\" differ only in case or spaces\n",
-        "\n0 errors, 33 warnings\n",
+        "\n0 errors, 34 warnings\n",
     ] {
         assert!(ran.stdout.contains(line), "{line}\n{ran}");
     }

@@ -85,7 +85,7 @@ fn tables_with_faults() {
                 let row = csv(&place.text("good/train.csv")).1[0].join(",");
                 edit(&place, "data/train.csv", &row, &format!("{first},Yodel,1"));
             }),
-            vec!["data: class \"Yodel\" has 1 clips, fewer than the 2 folds"],
+            vec!["data: class \"Yodel\" has 1 clip but there are 2 folds"],
         ),
         (
             "no column of labels",

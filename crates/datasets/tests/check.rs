@@ -9,8 +9,8 @@ use std::path::Path;
 
 use common::{tree, write};
 use earmark_audio::{Clip, write_wav};
-use earmark_datasets::check::{CheckSettings, Kind, Lengths, Report, Severity, check};
-use earmark_datasets::{DatasetError, OpenOptions};
+use earmark_datasets::check::{CheckSettings, Kind, Lengths, Report, Severity, check, ignored};
+use earmark_datasets::{DatasetError, OpenOptions, open};
 
 use Severity::{Error, Warning};
 
@@ -175,6 +175,12 @@ fn each_fault_is_found_where_it_is() {
         let errors = expected.iter().filter(|(severity, ..)| *severity == Error).count();
         assert_eq!((report.errors, report.warnings), (errors, expected.len() - errors), "{name}");
         assert!(report.problems.iter().all(|problem| !problem.message.is_empty()));
+        // What training counts without decoding.
+        if let Ok(manifest) = open(&root.path().join("clips.csv"), &OpenOptions::default()) {
+            let listed = report.problems.iter().filter(|problem| problem.kind == Kind::NotListed);
+            let files: usize = listed.map(|problem| problem.files.len()).sum();
+            assert_eq!(ignored(&manifest, root.path()).files, files, "{name}");
+        }
     }
 }
 

@@ -27,9 +27,9 @@ pub struct Ignored {
 
 /// Counts what [`check`](super::check) lists as [`Kind::NotListed`]; files are not opened.
 pub fn ignored(manifest: &Manifest, folder: &Path) -> Ignored {
-    let known: BTreeSet<&Path> = manifest.train.iter().chain(&manifest.test).map(|item| item.path.as_path()).collect();
+    let known = real_paths(manifest.train.iter().chain(&manifest.test).map(|item| &item.path));
     let mut files = 0_usize;
-    let unreadable = walk(folder, &mut |file| files += usize::from(is_sound_file(file) && !known.contains(file)));
+    let unreadable = walk(folder, &mut |file| files += usize::from(is_sound_file(file) && !is_among(file, &known)));
     let unreadable = unreadable.into_iter().map(|(_, error)| error).collect();
     Ignored { files: files.saturating_sub(manifest.left_out), unreadable }
 }
@@ -43,12 +43,11 @@ pub(super) fn passed_over(read: &Reading, path: &Path, options: &OpenOptions) ->
         None => path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")),
     };
     let items = read.manifest.train.iter().chain(&read.manifest.test).map(|item| &item.path);
-    // A name may reach its file by `..` or a link.
-    let known: BTreeSet<PathBuf> = items.chain(&read.left_out).filter_map(|path| path.canonicalize().ok()).collect();
+    let known = real_paths(items.chain(&read.left_out));
     let (mut not_listed, mut other) = (BTreeMap::new(), BTreeMap::new());
     let unreadable = walk(root, &mut |file| {
         let kind = if is_sound_file(file) {
-            if file.canonicalize().is_ok_and(|path| known.contains(&path)) {
+            if is_among(file, &known) {
                 return;
             }
             &mut not_listed
@@ -78,6 +77,15 @@ pub(super) fn passed_over(read: &Reading, path: &Path, options: &OpenOptions) ->
         .into_iter()
         .map(|(folder, error)| Problem::warning(Kind::Unreadable, vec![shown(&folder)], error.to_string()));
     unreadable.chain(read.passed_over.iter().map(empty)).chain(not_listed).chain(other).collect()
+}
+
+/// Paths without `..` and links, by which a table's name may reach its file.
+fn real_paths<'a>(paths: impl Iterator<Item = &'a PathBuf>) -> BTreeSet<PathBuf> {
+    paths.filter_map(|path| path.canonicalize().ok()).collect()
+}
+
+fn is_among(file: &Path, real: &BTreeSet<PathBuf>) -> bool {
+    real.contains(file) || file.canonicalize().is_ok_and(|path| real.contains(&path))
 }
 
 fn is_other_sound(path: &Path) -> bool {
