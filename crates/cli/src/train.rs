@@ -299,7 +299,7 @@ mod tests {
             path: PathBuf::new(),
             label: Some(if clip < classes { clip } else { draw % classes }),
             verified: true,
-            fold: (seed % 3 > 0).then_some(draw / 4),
+            fold: (!seed.is_multiple_of(3)).then_some(draw / 4),
             group: (seed % 4 > 1).then(|| (draw / 2).to_string()),
             usage: None,
         };
