@@ -1,12 +1,13 @@
 //! What is in a data set, and what is wrong with it: every table read, every clip decoded, every file compared.
 //!
 //! ```
-//! use earmark_datasets::check::{Kind, check};
+//! use earmark_datasets::check::{CheckSettings, Kind, check};
 //! use earmark_datasets::synth::{SynthOptions, write};
 //! let folder = tempfile::tempdir()?;
 //! write(folder.path(), &SynthOptions { train_clips: 60, test_clips: 12, ..SynthOptions::default() })?;
 //! std::fs::remove_file(folder.path().join("audio_test").read_dir()?.next().unwrap()?.path())?;
-//! let report = check(folder.path(), &Default::default(), &Default::default(), |_, _| ())?;
+//! let settings = CheckSettings { folds: 2, ..CheckSettings::default() };
+//! let report = check(folder.path(), &Default::default(), &settings, |_, _| ())?;
 //! assert_eq!((report.train, report.test, report.classes.len(), report.errors), (60, 12, 12, 1));
 //! assert_eq!(report.problems[0].kind, Kind::MissingFile);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
