@@ -8,7 +8,7 @@ use earmark_datasets::{FeatureCache, Wanted, read_entry};
 use earmark_features::{FeatureView, FrontEnd};
 
 /// Bytes before the values.
-const HEADER: usize = 128;
+const HEADER: usize = 192;
 
 /// A cache with one entry, in whose place other bytes are put.
 pub struct Place {
@@ -47,8 +47,8 @@ impl Place {
         mended[32..96].copy_from_slice(&self.key);
         let values = crc32fast::hash(&mended[HEADER..]).to_le_bytes();
         mended[96..100].copy_from_slice(&values);
-        let header = crc32fast::hash(&mended[..116]).to_le_bytes();
-        mended[116..120].copy_from_slice(&header);
+        let header = crc32fast::hash(&mended[..148]).to_le_bytes();
+        mended[148..152].copy_from_slice(&header);
         let is_entry = self.reads(&mended);
         if is_entry {
             let bit = u32::from_le_bytes(values) as usize % (mended.len() * 8);

@@ -45,7 +45,7 @@ fn main() -> Result<()> {
         fs::write(seeds.join("statistics.f32"), &entry)?;
         // What a killed machine, and a program of tomorrow, may leave.
         fs::write(seeds.join("cut.f32"), &entry[..entry.len() - 3])?;
-        fs::write(seeds.join("header.f32"), &entry[..128])?;
+        fs::write(seeds.join("header.f32"), &entry[..192])?;
         fs::write(seeds.join("newer.f32"), [&entry[..8], &[9], &entry[9..]].concat())?;
         let endless = [&entry[..16], &[0xFF; 16], &entry[32..]].concat();
         fs::write(seeds.join("endless.f32"), endless)?;

@@ -1,9 +1,10 @@
 """First numbers of Earmark's random streams, from a second implementation: splitmix64 over seed and keys, then the
 ChaCha key stream of 8 rounds (D. J. Bernstein 2008). Plain Python, no library.
 
-Writes streams.csv beside itself: `python golden/random/make.py`
+Writes streams.csv, and by draws.py what is made of such numbers, beside itself: `python golden/random/make.py`
 """
 
+import itertools
 import pathlib
 import struct
 
@@ -18,9 +19,16 @@ def splitmix(state):
     return z ^ (z >> 31)
 
 
-def chacha8(key):
-    """The first block of the key stream as eight 64-bit numbers."""
-    start = list(struct.unpack("<4I", b"expand 32-byte k")) + list(struct.unpack("<8I", key)) + [0] * 4
+def chacha8_words(key):
+    """The key stream as 32-bit numbers without end."""
+    for block in itertools.count():
+        yield from chacha8(key, block)
+
+
+def chacha8(key, block):
+    """A block of the key stream as sixteen 32-bit numbers."""
+    counter = [block & 0xFFFFFFFF, block >> 32, 0, 0]
+    start = list(struct.unpack("<4I", b"expand 32-byte k")) + list(struct.unpack("<8I", key)) + counter
     w = start[:]
 
     def quarter(a, b, c, d):
@@ -34,11 +42,11 @@ def chacha8(key):
             quarter(column, 4 + column, 8 + column, 12 + column)
         for column in range(4):
             quarter(column, 4 + (column + 1) % 4, 8 + (column + 2) % 4, 12 + (column + 3) % 4)
-    words = [(a + b) & 0xFFFFFFFF for a, b in zip(w, start)]
-    return [low | high << 32 for low, high in zip(words[::2], words[1::2])]
+    return [(a + b) & 0xFFFFFFFF for a, b in zip(w, start)]
 
 
-def stream(seed, keys):
+def state_of(seed, keys):
+    """The key that seed and keys give."""
     state = splitmix(seed)
     for key in keys:
         state = splitmix(state ^ key)
@@ -47,12 +55,21 @@ def stream(seed, keys):
     for _ in range(4):
         state = splitmix(state)
         seed_bytes += struct.pack("<Q", state)
-    return chacha8(seed_bytes)
+    return seed_bytes
+
+
+def stream(seed, keys):
+    """The first numbers of 64 bits."""
+    words = chacha8(state_of(seed, keys), 0)
+    return [low | high << 32 for low, high in zip(words[::2], words[1::2])]
 
 
 if __name__ == "__main__":
+    import draws
+
     lines = ["seed,keys,first,second"]
     for seed, keys in CASES:
         first, second = stream(seed, keys)[:2]
         lines.append(f"{seed},{' '.join(map(str, keys))},{first},{second}")
     pathlib.Path(__file__).with_name("streams.csv").write_text("\n".join(lines) + "\n")
+    draws.write()

@@ -6,7 +6,7 @@ use anyhow::Context;
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use earmark_audio::Limits;
-use earmark_datasets::{Columns, OpenOptions};
+use earmark_datasets::{Columns, DEFAULT_FOLDS, OpenOptions};
 use regex::Regex;
 
 #[cfg(feature = "train")]
@@ -113,6 +113,9 @@ pub struct Check {
     pub data: PathBuf,
     #[command(flatten)]
     pub reading: Reading,
+    /// Folds that training would draw (the recipe's `[data] folds`), if the data set gives none
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_FOLDS, value_parser = RangedU64ValueParser::<usize>::new().range(2..=100))]
+    pub folds: usize,
     #[command(flatten)]
     pub limits: LimitOptions,
     /// One JSON value on stdout

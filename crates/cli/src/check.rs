@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Write as _};
 
-use earmark_datasets::check::{Problem, Report, Severity, check};
+use earmark_datasets::check::{CheckSettings, Problem, Report, Severity, check};
 
 use crate::args::Check;
 use crate::output;
@@ -17,16 +17,17 @@ pub fn run(options: &Check) -> anyhow::Result<()> {
     let tick = |done: usize, of: usize| {
         if visible && (done == of || done.is_multiple_of(of.div_ceil(100))) {
             let end = if done == of { "\n" } else { "" };
-            let _ = write!(std::io::stderr().lock(), "\rheard {done} of {of} clips{end}");
+            let _ = write!(std::io::stderr().lock(), "\rdecoded {done} of {of} clips{end}");
         }
     };
-    let report = check(&options.data, &options.reading.options()?, &options.limits.limits()?, tick)?;
+    let settings = CheckSettings { limits: options.limits.limits()?, folds: options.folds };
+    let report = check(&options.data, &options.reading.options()?, &settings, tick)?;
     if options.json {
         output::print_json(&report)?;
     } else {
         output::print(&text(&report))?;
     }
-    anyhow::ensure!(report.errors == 0, "{}: {} to be mended", report.data, counted(report.errors, "thing"));
+    anyhow::ensure!(report.errors == 0, "{}: {} to fix", report.data, counted(report.errors, "problem"));
     Ok(())
 }
 
@@ -37,10 +38,10 @@ fn counted(n: usize, what: &str) -> String {
 /// The report for people.
 fn text(report: &Report) -> String {
     let mut text = format!(
-        "{}: {} to learn from, {} to predict, {} classes\n\n",
+        "{}: {}, {}, {} classes\n\n",
         report.data,
-        counted(report.train, "clip"),
-        counted(report.test, "clip"),
+        counted(report.train, "training clip"),
+        counted(report.test, "test clip"),
         report.classes.len()
     );
     let mut rows = vec![["class", "train", "test", "seconds"].map(str::to_owned).to_vec()];
@@ -61,7 +62,7 @@ fn text(report: &Report) -> String {
     let _ = writeln!(text, "rates     {}", list(rates));
     let _ = writeln!(text, "channels  {}", list(channels));
     let folds = list(report.folds.iter().map(usize::to_string).collect());
-    let _ = writeln!(text, "left out  {}", counted(report.left_out, "clip"));
+    let _ = writeln!(text, "excluded  {}", counted(report.left_out, "clip"));
     let _ = writeln!(text, "folds     {folds}");
     let _ = writeln!(text, "groups    {}", report.groups.map_or_else(|| "none".to_owned(), |n| n.to_string()));
     text + &problems(report)

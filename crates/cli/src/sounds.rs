@@ -46,11 +46,11 @@ impl<'a> Ears<'a> {
         self.cache.bytes()
     }
 
-    /// Hears all items in parallel; those that cannot be heard are silent in the answer (`zeros`) or none (`skip`), and
-    /// always listed on stderr.
+    /// Loads or computes the features of all items in parallel; clips that cannot be decoded are silence in the answer
+    /// (`zeros`) or none (`skip`), and always listed on stderr.
     ///
     /// # Errors
-    /// With the policy `error`: all clips that cannot be heard, at once. With any: a disk that fails.
+    /// With the policy `error`: all clips that cannot be decoded, at once. With any: a disk that fails.
     pub fn hear(&self, items: &[Item], sums: &[String], bars: &Bars) -> anyhow::Result<Vec<Option<Heard>>> {
         let sounds: Vec<(&Path, &str)> =
             items.iter().zip(sums).map(|(item, sum)| (item.path.as_path(), sum.as_str())).collect();
@@ -58,7 +58,7 @@ impl<'a> Ears<'a> {
         let hearing = self.cache.hear(&sounds, &self.wanted, || bar.inc(1))?;
         bar.finish_and_clear();
         for (path, fault) in &hearing.mended {
-            bars.line(&format!("warning: {} was made again: {fault}", path.display()));
+            bars.line(&format!("warning: {} was computed again: {fault}", path.display()));
         }
         let policy = self.recipe.data.damaged;
         let (mut clips, mut faults) = (Vec::with_capacity(items.len()), Vec::new());
@@ -68,8 +68,8 @@ impl<'a> Ears<'a> {
                 Err(error) => {
                     let reason = output::message_for_recipe(&error.into());
                     let (what, instead) = match policy {
-                        Damaged::Zeros => ("silence stands for it", Some(self.cache.silence(&self.wanted)?)),
-                        Damaged::Error | Damaged::Skip => ("left out", None),
+                        Damaged::Zeros => ("replaced by silence", Some(self.cache.silence(&self.wanted)?)),
+                        Damaged::Error | Damaged::Skip => ("skipped", None),
                     };
                     if policy != Damaged::Error {
                         bars.line(&format!("warning: {reason}: {what}"));
@@ -81,14 +81,17 @@ impl<'a> Ears<'a> {
         }
         anyhow::ensure!(
             policy != Damaged::Error || faults.is_empty(),
-            "{} of {} clips cannot be used (with data.damaged = \"skip\" in the recipe they are left out, with \"zeros\" silence stands for them):\n  {}",
+            "{} of {} clips cannot be used (`[data] damaged = \"skip\"` in the recipe skips them, \"zeros\" replaces them by silence):\n  {}",
             faults.len(),
             items.len(),
             faults.join("\n  ")
         );
         if hearing.made > 0 && self.tells {
             let (room, folder) = (size(hearing.bytes), self.folder.display());
-            bars.line(&format!("features: {room} in {folder} ({} made, the others were there)", hearing.made));
+            bars.line(&format!(
+                "features: {room} in {folder} ({} computed, {} from the cache)",
+                hearing.made, hearing.found
+            ));
         }
         Ok(clips)
     }

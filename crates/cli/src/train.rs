@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::thread;
 
 use anyhow::Context;
-use earmark_datasets::{Heard, Item, Manifest, Splits, open, sound_files};
+use earmark_datasets::check::ignored;
+use earmark_datasets::{DatasetError, Heard, Item, Manifest, Severity, SoundId, Splits, open, violations};
 use earmark_stacking::check_folds;
 use earmark_training::{LearnerSettings, MOST_CLIPS, TrainingError, check_device, set_threads};
 
@@ -30,7 +31,7 @@ pub fn run(options: &Train) -> anyhow::Result<()> {
     let bars = Bars::new(!options.no_progress, options.verbose);
 
     let mut manifest = open_data(options, &recipe)?;
-    tell_passed_over(options, &manifest, &bars)?;
+    warn_of_data(options, &recipe, &manifest, &bars);
     let of_data = || options.data.display().to_string();
     let mut splits = split(&manifest, &recipe).with_context(of_data)?;
     let verifier = options.verified_by.as_deref().map(Verifier::open).transpose()?;
@@ -50,7 +51,7 @@ pub fn run(options: &Train) -> anyhow::Result<()> {
     let ears = Ears::open(&recipe, tasks.iter().map(|task| task.learner.name.as_str()), &cache)?;
     let sounds = hear_all(&mut manifest, &ears, &bars)?;
     let left_out = manifest.train.len() < splits.of.len();
-    let copies = are_drawn(&manifest) && manifest.group_copies(&sounds.sums);
+    let copies = !manifest.gives_folds() && manifest.group_copies(&sounds.ids());
     if left_out || copies {
         // Of the clips that were drawn some are left out, or some must share a fold: all are drawn anew.
         let left = || match left_out {
@@ -65,7 +66,7 @@ pub fn run(options: &Train) -> anyhow::Result<()> {
         verifier.take_over(&mut manifest, &sounds.sums, &bars)?;
     }
     check_labels(&recipe, &manifest, &splits)?;
-    tell_copies(&splits, &sounds.sums, &bars);
+    warn_of_copies(&splits, &sounds.ids(), &bars);
     let run = Run::begin(&options.out, &recipe, &manifest, &splits, &sounds.sums)?;
     if let Err(error) = report::remember(&run, options, &cache) {
         bars.line(&format!("warning: the report will not find the sounds: {}", output::message(&error)));
@@ -123,32 +124,47 @@ fn open_data(options: &Train, recipe: &Recipe) -> anyhow::Result<Manifest> {
     Ok(open(&options.data, &reading.options()?)?)
 }
 
-/// Tells of sound below the data's folder that is in no class and no table.
-fn tell_passed_over(options: &Train, manifest: &Manifest, bars: &Bars) -> anyhow::Result<()> {
-    if !options.data.is_dir() {
-        return Ok(());
+/// Warnings that are printed; `earmark data check` lists all.
+const WARNINGS: usize = 5;
+
+/// Warns of labels that look alike and the like, and of audio files below the data's folder that are not used. Nothing here
+/// stops a training that the data set describes fully.
+fn warn_of_data(options: &Train, recipe: &Recipe, manifest: &Manifest, bars: &Bars) {
+    let data = options.data.display();
+    let found = violations(manifest, recipe.data.folds);
+    let found = found.iter().filter(|found| found.severity == Severity::Warning);
+    let mut warnings: Vec<String> = found.map(|found| found.reason.to_string()).collect();
+    if options.data.is_dir() {
+        let ignored = ignored(manifest, &options.data);
+        warnings.extend(ignored.unreadable.iter().map(|error| format!("{error}; what it holds is ignored")));
+        if ignored.files > 0 {
+            let files = if ignored.files == 1 { "audio file" } else { "audio files" };
+            let what = if ignored.files == 1 {
+                "belongs to no class folder and appears"
+            } else {
+                "belong to no class folder and appear"
+            };
+            warnings.push(format!(
+                "ignoring {} {files} that {what} in no CSV; `earmark data check {data}` lists them",
+                ignored.files
+            ));
+        }
     }
-    let items: BTreeSet<&Path> = manifest.train.iter().chain(&manifest.test).map(|item| item.path.as_path()).collect();
-    let sounds = sound_files(&options.data)?;
-    let others = sounds.iter().filter(|path| !items.contains(path.as_path())).count();
-    let others = others.saturating_sub(manifest.left_out);
-    if others > 0 {
-        let data = options.data.display();
-        bars.line(&format!(
-            "warning: {others} sound files are in no class and no table; `earmark data check {data}` lists them"
-        ));
+    warnings.iter().take(WARNINGS).for_each(|warning| bars.line(&format!("warning: {warning}")));
+    if warnings.len() > WARNINGS {
+        bars.line(&format!("warning: and {} more; `earmark data check {data}` lists them", warnings.len() - WARNINGS));
     }
-    Ok(())
 }
 
 /// The folds that the data bring; without any, drawn ones.
 fn split(manifest: &Manifest, recipe: &Recipe) -> anyhow::Result<Splits> {
-    let (folds, seed) = (recipe.data.folds, recipe.seed);
-    Ok(if are_drawn(manifest) { Splits::stratified(manifest, folds, seed)? } else { Splits::given(manifest)? })
+    Ok(Splits::of_data(manifest, recipe.data.folds, recipe.seed)?)
 }
 
-/// Whether the labels, and how much they count, are enough for level 2 and for kernels: told before anything is heard or
-/// trained.
+/// Whether the labels, and how much they count, are enough for level 2 and for kernels, before anything is decoded or
+/// trained. What holds of every recipe, [`violations`] has said: each class is in two folds at least, so [`check_folds`]
+/// passes where all clips count and no fold is held out inside. It refuses more only for what a recipe adds:
+/// `unverified_weight = 0`, `calibrate`, `early_stopping_rounds`.
 fn check_labels(recipe: &Recipe, manifest: &Manifest, splits: &Splits) -> anyhow::Result<()> {
     let truth: Vec<usize> = manifest.train.iter().filter_map(|item| item.label).collect();
     let verified: Vec<bool> = manifest.train.iter().map(|item| item.verified).collect();
@@ -170,17 +186,23 @@ fn check_labels(recipe: &Recipe, manifest: &Manifest, splits: &Splits) -> anyhow
     Ok(())
 }
 
-fn are_drawn(manifest: &Manifest) -> bool {
-    manifest.train.iter().all(|item| item.fold.is_none())
-}
-
-/// The clips that could be heard, those to learn from first, and the SHA-256 of their files.
+/// The clips that could be decoded, training clips first, and the SHA-256 of their files.
 struct Sounds {
     clips: Vec<Heard>,
     sums: Vec<String>,
 }
 
-/// Hears training and test clips; skipped ones leave the manifest.
+impl Sounds {
+    /// By what copies are known; silent clips have none.
+    fn ids(&self) -> Vec<Option<SoundId>> {
+        self.clips.iter().map(|clip| clip.sound).collect()
+    }
+}
+
+/// Decodes training and test clips; skipped ones leave the manifest.
+///
+/// # Errors
+/// Those of [`Ears::hear`]; all clips of a fold that the data give are skipped.
 fn hear_all(manifest: &mut Manifest, ears: &Ears, bars: &Bars) -> anyhow::Result<Sounds> {
     let items: Vec<Item> = manifest.train.iter().chain(&manifest.test).cloned().collect();
     let mut sums = sums(&items, bars)?;
@@ -188,26 +210,38 @@ fn hear_all(manifest: &mut Manifest, ears: &Ears, bars: &Bars) -> anyhow::Result
     let heard: Vec<bool> = clips.iter().map(Option::is_some).collect();
     let (in_train, in_test) = heard.split_at(manifest.train.len());
     keep(&mut sums, &heard);
+    let folds =
+        |manifest: &Manifest| -> BTreeSet<usize> { manifest.train.iter().filter_map(|item| item.fold).collect() };
+    let before = folds(manifest);
     keep(&mut manifest.train, in_train);
+    let empty: Vec<usize> = before.difference(&folds(manifest)).copied().collect();
+    if !empty.is_empty() {
+        return Err(DatasetError::EmptyFolds { folds: empty }).context("clips that cannot be decoded are skipped");
+    }
     keep(&mut manifest.test, in_test);
     Ok(Sounds { clips: clips.into_iter().flatten().collect(), sums })
 }
 
-/// Copies of one file in several folds that the data give, or among the test clips: who learned one of them is judged by
-/// another.
-fn tell_copies(splits: &Splits, sums: &[String], bars: &Bars) {
-    let (of_train, of_test) = sums.split_at(splits.of.len());
+/// Warns of copies of one sound, in whatever files, in several folds that the data give, or among the test clips: networks
+/// that were trained on one of them are scored on another.
+fn warn_of_copies(splits: &Splits, sounds: &[Option<SoundId>], bars: &Bars) {
+    let (of_train, of_test) = sounds.split_at(splits.of.len());
     let mut first = BTreeMap::new();
-    let torn =
-        splits.of.iter().zip(of_train).filter(|(fold, sum)| *first.entry(*sum).or_insert(*fold) != *fold).count();
-    let in_test = of_test.iter().filter(|sum| first.contains_key(sum)).count();
-    for (count, what) in [
-        (torn, "training clips are copies of clips in other folds"),
-        (in_test, "test clips are copies of training clips"),
+    let known = splits.of.iter().zip(of_train).filter_map(|(fold, sound)| Some((*fold, (*sound)?)));
+    let torn = known.filter(|(fold, sound)| *first.entry(*sound).or_insert(*fold) != *fold).count();
+    let in_test = of_test.iter().flatten().filter(|sound| first.contains_key(sound)).count();
+    for (count, one, many) in [
+        (
+            torn,
+            "training clip is a copy of a clip in another fold",
+            "training clips are copies of clips in other folds",
+        ),
+        (in_test, "test clip is a copy of a training clip", "test clips are copies of training clips"),
     ] {
         if count > 0 {
+            let what = if count == 1 { one } else { many };
             bars.line(&format!(
-                "warning: {count} {what}, which makes results better than they are; `earmark data check` lists them"
+                "warning: {count} {what}, so scores would be too high; `earmark data check` lists them"
             ));
         }
     }
@@ -250,4 +284,50 @@ fn dealt<'a>(
     let mut taken = shard.takes(&costs).into_iter();
     tasks.retain(|_| taken.next().unwrap_or(false));
     Ok(tasks)
+}
+
+#[cfg(test)]
+mod tests {
+    use earmark_datasets::random::{key, stream};
+    use earmark_stacking::{Kind, StackSettings};
+
+    use super::*;
+
+    /// A data set of a few clips, classes and folds.
+    fn drawn(seed: u64) -> Manifest {
+        let order = earmark_datasets::epoch_order(12, &mut stream(seed, &[key("agree")]));
+        let classes = 2 + order[0] % 2;
+        let item = |(clip, draw): (usize, &usize)| Item {
+            name: clip.to_string(),
+            path: PathBuf::new(),
+            label: Some(if clip < classes { clip } else { draw % classes }),
+            verified: true,
+            fold: (!seed.is_multiple_of(3)).then_some(draw / 4),
+            group: (seed % 4 > 1).then(|| (draw / 2).to_string()),
+            usage: None,
+        };
+        let train = order.iter().take(4 + order[1] % 8).enumerate().map(item).collect();
+        let labels = ["a", "b", "c"][..classes].iter().map(|&label| label.to_owned()).collect();
+        Manifest { labels, train, test: Vec::new(), left_out: 0, folds_tear_groups: false }
+    }
+
+    #[test]
+    fn level_2_takes_what_the_rules_take() {
+        let (mut taken, mut refused) = (0, 0);
+        for manifest in (0..3_000).map(drawn) {
+            let truth: Vec<usize> = manifest.train.iter().filter_map(|item| item.label).collect();
+            let weights = vec![1.0; truth.len()];
+            if violations(&manifest, 2).iter().any(|found| found.severity == Severity::Error) {
+                refused += 1;
+                continue;
+            }
+            taken += 1;
+            let splits = Splits::of_data(&manifest, 2, 0).unwrap();
+            for kind in [Kind::Xgboost, Kind::Logistic, Kind::Mean] {
+                let settings = StackSettings { kind, ..StackSettings::default() };
+                check_folds(&truth, &splits.of, &weights, &manifest.labels, &settings).unwrap();
+            }
+        }
+        assert!(taken > 300 && refused > 300, "{taken} taken, {refused} refused");
+    }
 }

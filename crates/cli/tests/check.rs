@@ -34,7 +34,7 @@ fn a_good_data_set_is_told_in_a_table_and_in_json() {
     place.run("synth --out data --seed 3 --train-clips 120 --test-clips 12").done();
     let ran = place.run("data check data").done();
     let lines: Vec<&str> = ran.stdout.lines().collect();
-    assert_eq!(lines[0], "data: 120 clips to learn from, 12 clips to predict, 12 classes");
+    assert_eq!(lines[0], "data: 120 training clips, 12 test clips, 12 classes");
     assert!(lines.contains(&"rates     44100 Hz: 132 clips") && lines.contains(&"channels  1: 132 clips"), "{ran}");
     assert_eq!(lines.last(), Some(&"0 errors, 0 warnings"));
     assert_eq!(ran.stderr, "");
@@ -54,16 +54,16 @@ fn what_must_be_mended_exits_with_1_and_names_the_files() {
     place.write("data/Bell/2_ben.wav", "no sound");
     place.write("data/Bark/2_eve.wav", clip(0, 22_050));
     let words = "data check data --folds-from ^(.)_";
-    let ran = place.run(words).failed(&["data: 3 things to be mended"]);
+    let ran = place.run(words).failed(&["data: 3 problems to fix"]);
     for line in [
         "error: data/Bell/2_ben.wav is no audio file: no known audio format was found in it",
         "error: the same file, 2 times, with different labels: Bark, Bell\n  data/Bark/2_eve.wav\n  data/Bell/1_ann.wav\n",
-        "error: the same file, 2 times, in different folds: scores would be flattered\n  data/Bark/2_eve.wav\n",
+        "error: the same file, 2 times, in different folds, so scores would be too high\n  data/Bark/2_eve.wav\n",
         "3 errors, 0 warnings\n",
     ] {
         assert!(ran.stdout.contains(line), "{line}\n{ran}");
     }
-    let ran = place.run(&format!("{words} --json")).failed(&["3 things to be mended"]);
+    let ran = place.run(&format!("{words} --json")).failed(&["3 problems to fix"]);
     let report = ran.json();
     let kinds: Vec<_> = report["problems"].as_array().unwrap().iter().map(|problem| problem["kind"].clone()).collect();
     assert_eq!(kinds, ["damaged", "two_labels", "two_folds"]);
@@ -74,18 +74,21 @@ fn what_must_be_mended_exits_with_1_and_names_the_files() {
 fn warnings_alone_exit_with_0() {
     let place = two_classes("check-warnings");
     place.write("data/empty/notes.txt", "");
+    for seed in 0..2 {
+        place.write(&format!("data/bell/small {seed}.wav"), clip(7 + seed, 22_050));
+    }
     for clip in 0..30 {
         place.write(&format!("data/deep/er/{clip}.opus"), "");
         place.write(&format!("data/Bell/{clip}.wav"), float_wav(&[0.0; 9]));
     }
-    let ran = place.run("data check data").done();
+    let ran = place.run("data check data --folds 2").done();
     for line in [
-        "warning: data/empty: no clips lie in the folder itself; it is passed over\n",
-        "warning: 30 files in data/deep/er in a format that is not decoded\n",
+        "warning: data/empty: no clips lie in the folder itself; it is ignored\n",
+        "warning: 30 audio files in data/deep/er in a format that is not decoded\n",
         "\n  and 10 more\n",
         "warning: data/Bell/0.wav: it is silent",
         "\n  and 10 more of this kind; --json lists them all\n",
-        "warning: class \"Bark\" has 3 clips, fewer than the 5 folds",
+        "warning: the labels \"Bell\" and \"bell\" differ only in case or spaces\n",
         "\n0 errors, 34 warnings\n",
     ] {
         assert!(ran.stdout.contains(line), "{line}\n{ran}");
@@ -107,7 +110,7 @@ fn options_say_how_the_data_are_read() {
         numbers("data check data --json --folds-from ^(.)_ --groups-from _([a-z]+)"),
         (5, "[2,3]".into(), Some(3))
     );
-    let ran = place.run("data check data --max-seconds 0.4").failed(&["5 things"]);
+    let ran = place.run("data check data --folds 2 --max-seconds 0.4").failed(&["5 problems"]);
     assert!(ran.stdout.contains("data/Bark/1_ann.wav is longer than 0.4 s"), "{ran}");
 }
 

@@ -77,7 +77,7 @@ fn tables_with_faults() {
         (
             "a class with fewer clips than folds",
             Box::new(|| edit(&place, "recipe.toml", "folds = 2", "folds = 50")),
-            vec!["data: class \"", "fewer than the 50 folds"],
+            vec!["data: class \"", "but there are 50 folds: set `[data] folds` to at most"],
         ),
         (
             "a label that only one clip has",
@@ -85,7 +85,7 @@ fn tables_with_faults() {
                 let row = csv(&place.text("good/train.csv")).1[0].join(",");
                 edit(&place, "data/train.csv", &row, &format!("{first},Yodel,1"));
             }),
-            vec!["data: class \"Yodel\" has 1 clips, fewer than the 2 folds"],
+            vec!["data: class \"Yodel\" has 1 clip but there are 2 folds"],
         ),
         (
             "no column of labels",
@@ -139,7 +139,7 @@ fn clips_that_cannot_be_heard_stop_a_run_and_are_listed_together() {
     let place = place("faults-clips");
     let good = place.read(&format!("data/audio_train/{}", name(&place, "train", 2)));
     let bad = bad_clips(&good);
-    let mut reasons = vec![format!("{} of 72 clips cannot be used", bad.len()), "data.damaged".to_owned()];
+    let mut reasons = vec![format!("{} of 72 clips cannot be used", bad.len()), "`[data] damaged".to_owned()];
     for (line, (_, bytes, reason)) in bad.iter().enumerate() {
         let path = format!("data/audio_train/{}", name(&place, "train", line + 2));
         place.write(&path, bytes);
@@ -164,7 +164,7 @@ fn the_recipe_may_say_that_damaged_clips_are_skipped_or_silent() {
     // Of two forms: copies of each other would be told as such.
     place.write(&paths[0], wav(1, 16, &[]));
     place.write(&paths[1], wav(3, 32, &[]));
-    for (policy, outcome, train, test) in [("skip", "left out", 59, 11), ("zeros", "silence stands for it", 60, 12)] {
+    for (policy, outcome, train, test) in [("skip", "skipped", 59, 11), ("zeros", "replaced by silence", 60, 12)] {
         place.write("recipe.toml", RECIPE.replace("[data]", &format!("[data]\ndamaged = \"{policy}\"")));
         place.remove("run");
         let ran = place.run(TRAIN).done();
@@ -199,28 +199,35 @@ fn folds_are_drawn_of_the_clips_that_are_left() {
         let label = label.clone();
         move |(_, (own, of)): &(&String, &(String, String))| *own == label && of == fold
     };
-    // Drawn folds keep a copy with its clip; folds of the data cannot, which is told, as is a copy among the test clips
-    // and sound that no table names.
+    // Drawn folds keep a copy with its clip; folds of the data cannot, which is warned of, as is a copy among the test clips
+    // and an audio file that no table names.
     place.write("data/audio_train/more/own.wav", b"");
     let of_fold = |fold: &str| drawn.iter().rfind(|(_, (_, of))| of == fold).unwrap().0;
     let (one, other) = (of_fold("0"), of_fold("1"));
     let copies = [format!("data/audio_train/{other}"), format!("data/audio_test/{}", test_clip(&place))];
     let before = copies.each_ref().map(|copy| place.read(copy));
-    copies.iter().for_each(|copy| place.write(copy, place.read(&format!("data/audio_train/{one}"))));
+    // One as the same file, one as the same sound in another form.
+    let original = place.read(&format!("data/audio_train/{one}"));
+    let samples = original[44..].chunks(2).map(|pair| f32::from(i16::from_le_bytes([pair[0], pair[1]])) / 32_768.0);
+    place.write(&copies[0], float_wav(&samples.collect::<Vec<_>>()));
+    place.write(&copies[1], &original);
     place.remove("run");
     let told = place.run(&job).done().stderr;
     let together = clips(&place, "run", "train");
     assert_eq!(together[one].1, together[other].1, "{together:?}");
-    assert!(!told.contains("copies of clips in other folds"), "{told}");
-    assert!(told.contains("warning: 1 test clips are copies of training clips"), "{told}");
-    assert!(told.contains("warning: 1 sound files are in no class and no table"), "{told}");
+    assert!(!told.contains("in another fold"), "{told}");
+    assert!(told.contains("warning: 1 test clip is a copy of a training clip"), "{told}");
+    assert!(
+        told.contains("warning: ignoring 1 audio file that belongs to no class folder and appears in no CSV"),
+        "{told}"
+    );
     place.remove("run");
     let of_first = drawn.iter().filter(|(_, (_, of))| of == "0").map(|(name, _)| name.trim_end_matches(".wav"));
     let given = format!(r"(?:{})(\.wav)|wav", of_first.collect::<Vec<_>>().join("|"));
     let recipe = place.text("recipe.toml");
     place.write("recipe.toml", recipe.replace("folds = 2", &format!("folds_from = '{given}'")));
     let told = place.run(&job).done().stderr;
-    assert!(told.contains("warning: 1 training clips are copies of clips in other folds"), "{told}");
+    assert!(told.contains("warning: 1 training clip is a copy of a clip in another fold"), "{told}");
     place.write("recipe.toml", recipe);
     for (copy, bytes) in copies.iter().zip(before) {
         place.write(copy, bytes);

@@ -286,7 +286,7 @@ fn runs_share_a_cache_whose_damage_is_mended() {
     place.write(&format!("run/cache/{name}"), &bytes);
     // Beside the place of the first run.
     let ran = place.run(&job.replace("--out run", "--out other --cache run/cache")).done();
-    for said in [&format!("run/cache/{name} was made again"), "in run/cache (1 made, the others were there)"] {
+    for said in [&format!("run/cache/{name} was computed again"), "in run/cache (1 computed, 143 from the cache)"] {
         assert!(ran.stderr.contains(said), "not said: {said}\n{ran}");
     }
     assert!(place.tree("run/cache") == whole && !place.path("other/cache").exists());

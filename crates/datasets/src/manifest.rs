@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{DatasetError, Place};
 use crate::layouts;
+use crate::rules::impossible_labels;
 
 /// What to do about a clip that is damaged, empty, or cannot be read as sound. Whatever it is, every such clip is listed
 /// with the reason; only a disk that fails ends the work under each of them.
@@ -109,6 +110,13 @@ impl Columns {
     }
 }
 
+impl Manifest {
+    /// Whether the data set gives a fold to any of its training clips; else folds are drawn.
+    pub fn gives_folds(&self) -> bool {
+        self.train.iter().any(|item| item.fold.is_some())
+    }
+}
+
 /// A clip as a layout names it, before names, labels and folds are checked against each other.
 pub(crate) struct Row {
     pub name: String,
@@ -130,6 +138,8 @@ pub(crate) struct Rows {
     pub left_out: Vec<PathBuf>,
     /// Folders in the place of a class's that hold no clip.
     pub passed_over: Vec<PathBuf>,
+    /// What is wrong with the rows, beside what is checked of them all.
+    pub faults: Vec<DatasetError>,
     pub folds_tear_groups: bool,
 }
 
@@ -171,6 +181,8 @@ pub(crate) fn read(path: &Path, options: &OpenOptions) -> Result<Reading, Datase
     if rows.train.is_empty() {
         faults.push(DatasetError::NoClips { path: path.to_owned() });
     }
+    faults.extend(impossible_labels(&rows.train));
+    faults.append(&mut rows.faults);
     faults.extend(names_used_twice(&rows));
     let labels = labels(path, &rows, &mut faults);
     let folds = folds(&rows.train, options.folds_from.as_ref(), &mut faults);

@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::SoundId;
 use crate::error::DatasetError;
 use crate::manifest::{Item, Manifest};
 use crate::random::{epoch_order, key, stream};
+use crate::rules::{Severity, Violation};
 
 /// The folds of a data set's training clips.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,44 +18,71 @@ pub struct Splits {
 }
 
 impl Splits {
+    /// The folds that the data set gives; if it gives none, `folds` drawn ones.
+    ///
+    /// # Errors
+    /// Those of [`Splits::given`] or [`Splits::stratified`].
+    pub fn of_data(manifest: &Manifest, folds: usize, seed: u64) -> Result<Self, DatasetError> {
+        if manifest.gives_folds() { Self::given(manifest) } else { Self::stratified(manifest, folds, seed) }
+    }
+
     /// The folds that the data set gives.
     ///
     /// # Errors
-    /// A training clip has no fold, there is but one, and all of [`Splits::check`].
+    /// A training clip has no fold, and all of [`Splits::check`]. A fold whose clips were all skipped is
+    /// an error too: numbered anew, other folds would take its name.
     pub fn given(manifest: &Manifest) -> Result<Self, DatasetError> {
-        let fold = |item: &Item| item.fold.ok_or_else(|| DatasetError::NoFold { name: item.name.clone() });
-        let of: Vec<usize> = manifest.train.iter().map(fold).collect::<Result<_, _>>()?;
-        let folds = of.iter().max().map_or(0, |last| last + 1);
-        if folds < 2 {
-            return Err(DatasetError::TooFewFolds { folds });
+        let without: Vec<&Item> = manifest.train.iter().filter(|item| item.fold.is_none()).collect();
+        if let Some(first) = without.first() {
+            return Err(DatasetError::NoFold { name: first.name.clone(), clips: without.len() });
         }
-        let splits = Self { folds, of };
+        let splits = Self::in_manifest(manifest);
         splits.check(manifest)?;
         Ok(splits)
     }
 
-    /// Whether cross-validation over these folds can work: each class lies in two folds at least, and clips of one
-    /// group share a fold (but for [`Manifest::folds_tear_groups`]).
+    /// The folds of clips that all have one; whether they can be used is not looked at.
+    pub(crate) fn in_manifest(manifest: &Manifest) -> Self {
+        let of: Vec<usize> = manifest.train.iter().filter_map(|item| item.fold).collect();
+        Self { folds: of.iter().max().map_or(0, |last| last + 1), of }
+    }
+
+    /// Whether cross-validation over these folds can work: there are two at least, none is empty, each
+    /// class lies in two, and clips of one group share a fold (but for [`Manifest::folds_tear_groups`]).
     ///
     /// # Errors
-    /// The first class or group for which that does not hold.
+    /// The first rule that is broken.
     pub fn check(&self, manifest: &Manifest) -> Result<(), DatasetError> {
         labels(manifest)?;
-        if let Some(label) = self.classes_in_one_fold(manifest).first() {
-            return Err(DatasetError::ClassInOneFold { label: (*label).to_owned() });
+        let first = self.violations(manifest).into_iter().find(|found| found.severity == Severity::Error);
+        first.map_or(Ok(()), |found| Err(found.reason))
+    }
+
+    /// The rules that these folds break.
+    pub(crate) fn violations(&self, manifest: &Manifest) -> Vec<Violation> {
+        if self.folds < 2 {
+            return vec![Violation::error(DatasetError::TooFewFolds { folds: self.folds })];
         }
-        match self.torn_groups(manifest).into_iter().next() {
-            Some((group, clips)) if !manifest.folds_tear_groups => {
-                let elsewhere = clips.iter().find(|clip| self.of[**clip] != self.of[clips[0]]);
-                let name = elsewhere.map(|clip| manifest.train[*clip].name.clone()).unwrap_or_default();
-                Err(DatasetError::GroupInTwoFolds { group: group.to_owned(), name })
-            }
-            _ => Ok(()),
+        let mut found = Vec::new();
+        let used: BTreeSet<usize> = self.of.iter().copied().collect();
+        let folds: Vec<usize> = (0..self.folds).filter(|fold| !used.contains(fold)).collect();
+        if !folds.is_empty() {
+            found.push(Violation::error(DatasetError::EmptyFolds { folds }));
         }
+        let of_class = |label: &str| Violation::error(DatasetError::ClassInOneFold { label: label.to_owned() });
+        found.extend(self.classes_in_one_fold(manifest).into_iter().map(of_class));
+        let severity = if manifest.folds_tear_groups { Violation::warning } else { Violation::error };
+        found.extend(self.torn_groups(manifest).into_iter().map(|(group, clips)| {
+            let elsewhere = clips.iter().find(|clip| self.of[**clip] != self.of[clips[0]]);
+            let name = elsewhere.map(|clip| manifest.train[*clip].name.clone()).unwrap_or_default();
+            let reason = DatasetError::GroupInTwoFolds { group: group.to_owned(), name };
+            severity(reason).of(clips.iter().map(|clip| &manifest.train[*clip]))
+        }));
+        found
     }
 
     /// The classes that fewer than two folds hold.
-    pub(crate) fn classes_in_one_fold<'a>(&self, manifest: &'a Manifest) -> Vec<&'a str> {
+    fn classes_in_one_fold<'a>(&self, manifest: &'a Manifest) -> Vec<&'a str> {
         let mut reached = vec![BTreeSet::new(); manifest.labels.len()];
         for (item, fold) in manifest.train.iter().zip(&self.of) {
             if let Some(reached) = item.label.and_then(|label| reached.get_mut(label)) {
@@ -65,7 +94,7 @@ impl Splits {
     }
 
     /// The groups that lie in several folds, with their clips.
-    pub(crate) fn torn_groups<'a>(&self, manifest: &'a Manifest) -> BTreeMap<&'a str, Vec<usize>> {
+    fn torn_groups<'a>(&self, manifest: &'a Manifest) -> BTreeMap<&'a str, Vec<usize>> {
         let mut clips: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
         for (clip, item) in manifest.train.iter().enumerate() {
             if let Some(group) = &item.group {
@@ -125,20 +154,23 @@ impl Splits {
 }
 
 impl Manifest {
-    /// Puts training clips whose files are equal into one group, with the groups that they were in, so that folds drawn
-    /// later keep copies together. `sums` are the SHA-256 of the files, those of the training clips first. Tells whether
-    /// any group has changed.
-    pub fn group_copies(&mut self, sums: &[String]) -> bool {
-        let mut same: BTreeMap<(&str, &str), Vec<usize>> = BTreeMap::new();
-        for (clip, (item, sum)) in self.train.iter().zip(sums).enumerate() {
-            same.entry(("sum", sum)).or_default().push(clip);
+    /// Puts training clips of one sound into one group, with the groups that they were in, so that folds drawn later keep
+    /// copies together, in whatever container they are. `sounds` are those of the training clips first; silent clips have
+    /// none. Says whether any group has changed.
+    pub fn group_copies(&mut self, sounds: &[Option<SoundId>]) -> bool {
+        let mut copies: BTreeMap<SoundId, Vec<usize>> = BTreeMap::new();
+        let mut groups: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        for (clip, (item, sound)) in self.train.iter().zip(sounds).enumerate() {
+            if let Some(sound) = sound {
+                copies.entry(*sound).or_default().push(clip);
+            }
             if let Some(group) = &item.group {
-                same.entry(("group", group)).or_default().push(clip);
+                groups.entry(group).or_default().push(clip);
             }
         }
         // The first clip of those that belong together, by way of a smaller one each.
         let mut first: Vec<usize> = (0..self.train.len()).collect();
-        for clips in same.into_values() {
+        for clips in copies.into_values().chain(groups.into_values()) {
             for pair in clips.windows(2) {
                 let (a, b) = (root(&first, pair[0]), root(&first, pair[1]));
                 first[a.max(b)] = a.min(b);
@@ -200,9 +232,9 @@ fn small_classes(manifest: &Manifest, labels: &[usize], groups: &[Vec<usize>], f
             count[class] += 1;
         }
     }
-    let unit = if groups.len() == labels.len() { "clips" } else { "groups of clips" };
+    let grouped = groups.len() < labels.len();
     let small = manifest.labels.iter().zip(count).filter(|(_, count)| *count < folds);
-    small.map(|(label, count)| DatasetError::ClassTooSmall { label: label.clone(), count, unit, folds }).collect()
+    small.map(|(label, count)| DatasetError::ClassTooSmall { label: label.clone(), count, grouped, folds }).collect()
 }
 
 /// The classes that have too few clips for so many folds.

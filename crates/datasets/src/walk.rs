@@ -8,7 +8,7 @@ use earmark_audio::is_sound_file;
 use crate::error::DatasetError;
 use crate::layouts::listing;
 
-/// The sound files below a folder, however deep, sorted by path. Hidden files and folders are passed over; links are
+/// The sound files below a folder, however deep, sorted by path. Hidden files and folders are skipped; links are
 /// followed, and a folder that several ways lead to is walked once, so links in a circle are no harm.
 ///
 /// ```

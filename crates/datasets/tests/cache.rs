@@ -7,7 +7,8 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use earmark_audio::{AudioError, Clip, Limits, decode, resample, write_wav};
-use earmark_datasets::{EntryFault, FeatureCache, HearError, Hearing, Wanted};
+use earmark_datasets::check::{CheckSettings, Kind, check};
+use earmark_datasets::{EntryFault, FeatureCache, HearError, Hearing, OpenOptions, Wanted};
 use earmark_features::{FrontEnd, MelSettings, MfccStatistics};
 use place::{Place, extracted, front_ends, same, statistics, values};
 
@@ -19,7 +20,7 @@ fn a_cache_gives_the_bits_of_the_front_ends() {
     let cache = place.cache(false);
     for made in [5 * 4, 0] {
         let hearing = cache.hear(&place.clips(), &wanted, || {}).unwrap();
-        assert_eq!((hearing.made, hearing.mended.len()), (made, 0), "all is made once");
+        assert_eq!((hearing.made, hearing.found, hearing.mended.len()), (made, 20 - made, 0), "all is made once");
         assert_eq!((hearing.bytes, cache.bytes()), (place.bytes(), place.bytes()), "what it costs");
         for (clip, (path, _)) in hearing.clips.iter().zip(place.clips()) {
             let heard = clip.as_ref().unwrap();
@@ -99,8 +100,8 @@ fn damaged_entries_are_made_again_and_listed() {
     };
     let version = |version: u32| {
         let mut file = with(8, &version.to_le_bytes());
-        let seal = crc32fast::hash(&file[..116]).to_le_bytes();
-        file[116..120].copy_from_slice(&seal);
+        let seal = crc32fast::hash(&file[..148]).to_le_bytes();
+        file[148..152].copy_from_slice(&seal);
         file
     };
     let length = |found: usize| EntryFault::Length { found: found as u64, announced: whole.len() as u64 };
@@ -108,13 +109,13 @@ fn damaged_entries_are_made_again_and_listed() {
         (Vec::new(), EntryFault::Foreign),
         (b"a text".to_vec(), EntryFault::Foreign),
         (vec![0; whole.len()], EntryFault::Foreign),
-        (whole[..50].to_vec(), EntryFault::Length { found: 50, announced: 128 }),
+        (whole[..50].to_vec(), EntryFault::Length { found: 50, announced: 192 }),
         (whole[..whole.len() - 1].to_vec(), length(whole.len() - 1)),
         ([whole.as_slice(), &[0]].concat(), length(whole.len() + 1)),
         (with(20, &[whole[20] ^ 1]), EntryFault::Header),
         (with(whole.len() - 9, &[whole[whole.len() - 9] ^ 64]), EntryFault::Values),
         (version(0), EntryFault::Version { found: 0 }),
-        (version(1), EntryFault::Version { found: 1 }),
+        (version(2), EntryFault::Version { found: 2 }),
         (version(77), EntryFault::Version { found: 77 }),
         (other, EntryFault::OtherKey),
     ];
@@ -168,6 +169,57 @@ fn what_is_wrong_with_a_clip_stands_in_its_place() {
     let wrong = FrontEnd::Wave { sr: 1, channels: 1 };
     let fault = place.cache(false).hear(&place.clips(), &wanted(&wrong), || {}).unwrap_err();
     assert!(matches!(fault, HearError::Settings(_)) && !fault.is_of_the_clip(), "{fault}");
+}
+
+#[test]
+fn samples_beyond_all_reason_are_refused_by_every_front_end_and_by_the_check() {
+    let mut place = Place::with_clips(0);
+    let loud = |peak: f32| place::float_wav(&[&[0.25; 4_000][..], &[peak], &[-0.5; 4_000]].concat());
+    place.add("fine.wav", &loud(1e12));
+    place.add("loud.wav", &loud(-1e13));
+    place.add("louder.wav", &loud(1e29));
+    let own = MelSettings { sr: 44_100, ..MelSettings::default() };
+    let resampled = MelSettings { sr: 16_000, ..MelSettings::default() };
+    let flat = |mel: MelSettings| FrontEnd::LogMel { mel, deltas: true, delta: Default::default() };
+    for front_end in [flat(own), flat(resampled), FrontEnd::mfcc(), FrontEnd::summary(), FrontEnd::wave()] {
+        let wanted = Wanted { front_ends: vec![&front_end], ..Wanted::default() };
+        let hearing = place.cache(false).hear(&place.clips(), &wanted, || {}).unwrap();
+        let features = &hearing.clips[0].as_ref().unwrap().features[0];
+        assert!(values(features.view()).iter().all(|value| value.is_finite()), "{front_end:?}");
+        for (clip, peak) in hearing.clips[1..].iter().zip([-1e13, 1e29]) {
+            let error = clip.as_ref().unwrap_err();
+            assert!(matches!(error, HearError::Sample { value, .. } if *value == peak), "{front_end:?}: {error}");
+            assert!(error.is_of_the_clip());
+        }
+    }
+    let rows = ["fine.wav,a", "loud.wav,a", "louder.wav,b"].join("\n");
+    std::fs::write(place.folder().join("clips.csv"), format!("fname,label\n{rows}\n")).unwrap();
+    let table = place.folder().join("clips.csv");
+    let report = check(&table, &OpenOptions::default(), &CheckSettings::default(), |_, _| ()).unwrap();
+    let damaged = report.problems.iter().filter(|problem| problem.kind == Kind::Damaged);
+    let files: Vec<&String> = damaged.flat_map(|problem| &problem.files).collect();
+    assert!(files.len() == 2 && files[0].ends_with("loud.wav") && files[1].ends_with("louder.wav"), "{files:?}");
+}
+
+#[test]
+fn a_sound_is_the_same_in_any_container() {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../golden/audio");
+    let mut place = Place::with_clips(1);
+    let flac = golden.join("s16.flac");
+    place.add("a.flac", &std::fs::read(&flac).unwrap());
+    let wav = place.folder().join("a copy.wav");
+    write_wav(&wav, &decode(&flac, &Limits::default()).unwrap()).unwrap();
+    place.add("a copy.wav", &std::fs::read(&wav).unwrap());
+    place.add("silence.wav", &place::float_wav(&[0.0; 900]));
+    let (logmel, wave) = (FrontEnd::logmel(), FrontEnd::wave());
+    // Made in one way, then read; and made in another.
+    let wanted = |front_end| Wanted { front_ends: vec![front_end], ..Wanted::default() };
+    for wanted in [wanted(&logmel), wanted(&logmel), wanted(&wave)] {
+        let hearing = place.cache(false).hear(&place.clips(), &wanted, || {}).unwrap();
+        let sounds: Vec<_> = hearing.clips.iter().map(|clip| clip.as_ref().unwrap().sound).collect();
+        assert!(sounds[0].is_some() && sounds[0] != sounds[1], "{sounds:?}");
+        assert!(sounds[1].is_some() && sounds[1] == sounds[2] && sounds[3].is_none(), "{sounds:?}");
+    }
 }
 
 #[test]
@@ -251,6 +303,8 @@ fn halves_are_rounded_as_numpys() {
     let rows = golden.lines().skip(1).map(|row| row.split_once(',').unwrap());
     let rows: Vec<(u32, u16)> =
         rows.map(|(a, b)| (u32::from_str_radix(a, 16).unwrap(), u16::from_str_radix(b, 16).unwrap())).collect();
+    // What no sample can be is not kept.
+    let rows: Vec<_> = rows.into_iter().filter(|(single, _)| f32::from_bits(*single).abs() <= 1e12).collect();
     let samples: Vec<f32> = rows.iter().map(|(single, _)| f32::from_bits(*single)).collect();
     let mut place = Place::with_clips(0);
     place.add("floats.wav", &place::float_wav(&samples));

@@ -4,6 +4,7 @@
 
 mod place;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, SystemTime};
@@ -95,17 +96,43 @@ fn a_killed_process_leaves_a_good_cache() {
         missing += hearing.made;
         let left = temporary(&place);
         assert_eq!(place.files().len(), 24 * 4 + left.len());
-        // They may be those of a living process, until nobody has written to them for a day.
+        // They may be those of a living process that has not locked them yet, until nobody has written to them for a minute.
         place.cache(false);
         assert_eq!(temporary(&place), left);
-        for path in &left {
-            let day = SystemTime::now() - Duration::from_secs(24 * 3600);
-            std::fs::File::options().write(true).open(path).unwrap().set_modified(day).unwrap();
-        }
+        left.iter().for_each(|path| age(path));
         place.cache(false);
         assert_eq!((temporary(&place).len(), place.files().len()), (0, 24 * 4));
     }
     assert!(missing > 0, "no process was killed in time");
+}
+
+/// Makes a file look as if nobody had written to it for a minute.
+fn age(path: &Path) {
+    let minute = SystemTime::now() - Duration::from_secs(60);
+    std::fs::File::options().write(true).open(path).unwrap().set_modified(minute).unwrap();
+}
+
+#[test]
+fn what_a_living_process_writes_is_not_swept() {
+    let place = Place::with_clips(24);
+    std::fs::create_dir(place.folder().join("cache")).unwrap();
+    let mut child = process(&place, "");
+    let (mut swept_under, mut old) = (0, BTreeSet::new());
+    while child.try_wait().unwrap().is_none() {
+        for path in temporary(&place) {
+            // It may be named or gone meanwhile.
+            if let Ok(file) = std::fs::File::options().write(true).open(&path) {
+                file.set_modified(SystemTime::now() - Duration::from_secs(60)).unwrap();
+                old.insert(path);
+            }
+        }
+        place.cache(false);
+        swept_under += usize::from(!old.is_empty());
+    }
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success() && told(&output).contains("24 clips"), "{}", told(&output));
+    assert!(swept_under > 0, "no file was swept while it was written");
+    assert_eq!((temporary(&place).len(), hear(&place).made), (0, 0));
 }
 
 #[test]

@@ -8,9 +8,9 @@ use std::fs;
 use std::path::Path;
 
 use common::{tree, write};
-use earmark_audio::{Clip, Limits, write_wav};
-use earmark_datasets::check::{Kind, Lengths, Report, Severity, check};
-use earmark_datasets::{DatasetError, OpenOptions};
+use earmark_audio::{Clip, write_wav};
+use earmark_datasets::check::{CheckSettings, Kind, Lengths, Report, Severity, check, ignored};
+use earmark_datasets::{DatasetError, OpenOptions, open};
 
 use Severity::{Error, Warning};
 
@@ -38,7 +38,7 @@ fn good() -> tempfile::TempDir {
 }
 
 fn report(root: &tempfile::TempDir) -> Report {
-    check(&root.path().join("clips.csv"), &OpenOptions::default(), &Limits::default(), |_, _| ()).unwrap()
+    check(&root.path().join("clips.csv"), &OpenOptions::default(), &CheckSettings::default(), |_, _| ()).unwrap()
 }
 
 /// Severity, kind and files of every problem, paths from the data set's folder.
@@ -55,9 +55,10 @@ fn problems(root: &Path, report: &Report) -> Vec<(Severity, Kind, Vec<String>)> 
 fn a_good_data_set_has_numbers_and_no_problems() {
     let root = good();
     let seen = std::sync::Mutex::new(Vec::new());
-    let report = check(&root.path().join("clips.csv"), &OpenOptions::default(), &Limits::default(), |done, of| {
-        seen.lock().unwrap().push((done, of));
-    });
+    let report =
+        check(&root.path().join("clips.csv"), &OpenOptions::default(), &CheckSettings::default(), |done, of| {
+            seen.lock().unwrap().push((done, of));
+        });
     let report = report.unwrap();
     assert_eq!((report.train, report.test, report.errors, report.warnings), (5, 0, 0, 0), "{:?}", report.problems);
     let classes: Vec<_> = report.classes.iter().map(|class| (class.label.as_str(), class.train, class.test)).collect();
@@ -124,6 +125,11 @@ fn each_fault_is_found_where_it_is() {
             &[(Error, Kind::TwoFolds, &["bark/2.wav", "bark/3.wav"])],
         ),
         (
+            "labels that look alike",
+            |root| edit(root, "bell/2.wav,Bell,2,b\nbark/1.wav,Bark", "bell/2.wav,Bell,2,b\nbark/1.wav,bark"),
+            &[(Error, Kind::Manifest, &[]), (Error, Kind::Manifest, &[]), (Warning, Kind::Label, &[])],
+        ),
+        (
             "class in one fold",
             |root| edit(root, "bell/2.wav,Bell,2", "bell/2.wav,Bell,1"),
             &[(Error, Kind::Manifest, &[])],
@@ -140,7 +146,7 @@ fn each_fault_is_found_where_it_is() {
         (
             "drawn folds",
             |root| write(&root.join("clips.csv"), TABLE.replace("fold", "other").replace(",2,d", ",2,c")),
-            &[(Warning, Kind::FewClips, &[]), (Warning, Kind::FewClips, &[])],
+            &[(Error, Kind::FewClips, &[]), (Error, Kind::FewClips, &[])],
         ),
         (
             "files beside",
@@ -169,6 +175,12 @@ fn each_fault_is_found_where_it_is() {
         let errors = expected.iter().filter(|(severity, ..)| *severity == Error).count();
         assert_eq!((report.errors, report.warnings), (errors, expected.len() - errors), "{name}");
         assert!(report.problems.iter().all(|problem| !problem.message.is_empty()));
+        // What training counts without decoding.
+        if let Ok(manifest) = open(&root.path().join("clips.csv"), &OpenOptions::default()) {
+            let listed = report.problems.iter().filter(|problem| problem.kind == Kind::NotListed);
+            let files: usize = listed.map(|problem| problem.files.len()).sum();
+            assert_eq!(ignored(&manifest, root.path()).files, files, "{name}");
+        }
     }
 }
 
@@ -208,13 +220,13 @@ fn stereo(from: &Path, to: &Path) {
 }
 
 #[test]
-fn class_folders_are_told_what_they_pass_over() {
+fn what_class_folders_ignore_is_reported() {
     let root = tree(&[("docs/a.txt", ""), ("rock/deep/1.wav", ""), ("loose.wav", "")]);
     for (seed, name) in ["punk/1.wav", "punk/2.wav", "jazz/1.wav", "rock/deep/1.wav"].iter().enumerate() {
         wav(&root.path().join(name), noise(seed as u64, 4_000), 8_000);
     }
-    let report = check(root.path(), &OpenOptions::default(), &Limits::default(), |_, _| ()).unwrap();
-    assert_eq!((report.train, report.errors), (3, 0));
+    let report = check(root.path(), &OpenOptions::default(), &CheckSettings::default(), |_, _| ()).unwrap();
+    assert_eq!((report.train, report.errors), (3, 2));
     let kinds: Vec<_> =
         problems(root.path(), &report).into_iter().map(|(_, kind, files)| (kind, files.concat())).collect();
     let expected = [
@@ -242,7 +254,7 @@ fn what_is_learned_from_must_not_be_predicted() {
         wav(&root.path().join(format!("audio_{name}.wav")), noise(seed as u64, 4_000), 8_000);
     }
     fs::copy(root.path().join("audio_train/a.wav"), root.path().join("audio_test/z.wav")).unwrap();
-    let report = check(root.path(), &OpenOptions::default(), &Limits::default(), |_, _| ()).unwrap();
+    let report = check(root.path(), &OpenOptions::default(), &CheckSettings::default(), |_, _| ()).unwrap();
     let found: Vec<_> =
         problems(root.path(), &report).into_iter().filter(|(_, kind, _)| *kind != Kind::FewClips).collect();
     // y and w are known from the tables, and not used.
@@ -265,7 +277,7 @@ fn urbansound8k_may_tear_recordings() {
     for (seed, name) in ["fold1/a", "fold2/b", "fold1/c", "fold2/d"].iter().enumerate() {
         wav(&root.path().join(format!("audio/{name}.wav")), noise(seed as u64, 4_000), 8_000);
     }
-    let report = check(root.path(), &OpenOptions::default(), &Limits::default(), |_, _| ()).unwrap();
+    let report = check(root.path(), &OpenOptions::default(), &CheckSettings::default(), |_, _| ()).unwrap();
     let torn = vec!["audio/fold1/a.wav".to_owned(), "audio/fold2/b.wav".to_owned()];
     assert_eq!(problems(root.path(), &report), [(Warning, Kind::TwoFolds, torn)]);
 }
@@ -287,7 +299,8 @@ fn a_report_is_json() {
 #[test]
 fn what_cannot_be_read_at_all_is_an_error() {
     let root = tree(&[("a/clips.csv", "fname,label\na.wav\n"), ("b/notes.txt", "")]);
-    let check = |name: &str| check(&root.path().join(name), &OpenOptions::default(), &Limits::default(), |_, _| ());
+    let check =
+        |name: &str| check(&root.path().join(name), &OpenOptions::default(), &CheckSettings::default(), |_, _| ());
     assert!(matches!(check("a/clips.csv"), Err(DatasetError::Table { .. })));
     assert!(matches!(check("b"), Err(DatasetError::UnknownLayout { .. })));
     assert!(matches!(check("c"), Err(DatasetError::NotFound { .. })));
@@ -311,7 +324,7 @@ fn esc10_needs_no_mending() {
         eprintln!("EARMARK_ESC10 is not set: skipped");
         return;
     };
-    let report = check(Path::new(&root), &OpenOptions::default(), &Limits::default(), |_, _| ()).unwrap();
+    let report = check(Path::new(&root), &OpenOptions::default(), &CheckSettings::default(), |_, _| ()).unwrap();
     for problem in &report.problems {
         eprintln!("{problem:?}");
     }

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use earmark_datasets::{DatasetError, Item, Manifest, Splits};
+use earmark_datasets::{DatasetError, Item, Manifest, SoundId, Splits};
 
 /// Clips of these labels; `group` names the group of clip `i`.
 fn manifest(labels: &[usize], group: impl Fn(usize) -> Option<String>) -> Manifest {
@@ -92,36 +92,45 @@ fn groups_stay_whole_and_classes_stay_balanced() {
 #[test]
 fn copies_share_a_fold_with_all_groups_that_they_join() {
     let labels: Vec<usize> = (0..40).map(|clip| clip % 2).collect();
-    let sums = |pairs: &[(usize, usize)]| {
-        let mut sums: Vec<String> = (0..40).map(|clip| format!("sum {clip}")).collect();
-        pairs.iter().for_each(|&(copy, of)| sums[copy] = sums[of].clone());
-        sums
+    let sounds = |pairs: &[(usize, usize)]| {
+        // The last two are silent, and no copies of each other.
+        let sound = |clip: u16| SoundId::of(8_000, &[0.0, f32::from(38_u16.saturating_sub(clip))]);
+        let mut sounds: Vec<Option<SoundId>> = (0..40).map(sound).collect();
+        assert!(sounds[37].is_some() && sounds[38..] == [None, None]);
+        pairs.iter().for_each(|&(copy, of)| sounds[copy] = sounds[of]);
+        sounds
     };
     // Clips 0 to 3 are of one recording, 4 to 7 of another.
     let group = |clip: usize| (clip < 8).then(|| format!("recording {}", clip / 4));
     let mut alone = manifest(&labels, group);
-    assert!(!alone.group_copies(&sums(&[])) && alone == manifest(&labels, group));
-    assert!(!alone.group_copies(&sums(&[(2, 1)])), "they share a group already");
+    assert!(!alone.group_copies(&sounds(&[])) && alone == manifest(&labels, group));
+    assert!(!alone.group_copies(&sounds(&[(2, 1)])), "they share a group already");
     let mut joined = manifest(&labels, group);
-    assert!(joined.group_copies(&sums(&[(20, 6), (39, 20), (3, 39), (30, 31), (12, 30)])));
-    assert!(!joined.group_copies(&sums(&[(20, 6), (39, 20), (3, 39), (30, 31), (12, 30)])), "once is enough");
+    assert!(joined.group_copies(&sounds(&[(20, 6), (37, 20), (3, 37), (30, 31), (12, 30)])));
+    assert!(!joined.group_copies(&sounds(&[(20, 6), (37, 20), (3, 37), (30, 31), (12, 30)])), "once is enough");
     let mut torn = 0;
     for seed in 0..20 {
         let splits = Splits::stratified(&joined, 4, seed).unwrap();
-        for together in [&[0, 1, 2, 3, 4, 5, 6, 7, 20, 39][..], &[30, 31, 12]] {
+        for together in [&[0, 1, 2, 3, 4, 5, 6, 7, 20, 37][..], &[30, 31, 12]] {
             assert!(together.iter().all(|clip| splits.of[*clip] == splits.of[together[0]]), "{:?}", splits.of);
         }
         let before = Splits::stratified(&manifest(&labels, group), 4, seed).unwrap();
         torn += usize::from(before.of[12] != before.of[30]);
     }
-    assert!(torn > 0, "without the sums they would have been torn");
+    assert!(torn > 0, "without the sounds they would have been torn");
 }
 
 #[test]
 fn a_class_that_cannot_reach_every_fold_is_an_error() {
     let labels = [0, 0, 0, 0, 0, 0, 1, 1, 1, 1];
     let error = Splits::stratified(&manifest(&labels, |_| None), 5, 1).unwrap_err().to_string();
-    assert!(error.contains("class, 1") && error.contains("4 clips") && error.contains("5 folds"), "{error}");
+    assert!(
+        error.starts_with("class \"class, 1\" has 4 clips but there are 5 folds: set `[data] folds` to at most 4"),
+        "{error}"
+    );
+    let lonely = Splits::stratified(&manifest(&[0, 0, 0, 0, 0, 1], |_| None), 5, 1).unwrap_err().to_string();
+    let expected = "class \"class, 1\" has 1 clip but there are 5 folds: set `[data] folds`, or add clips (at least 2)";
+    assert_eq!(lonely, expected);
     let grouped = manifest(&labels, |i| Some(format!("{}", i / 2)));
     let error = Splits::stratified(&grouped, 3, 1).unwrap_err().to_string();
     assert!(error.contains("class, 1") && error.contains("2 groups of clips"), "{error}");
@@ -154,8 +163,12 @@ fn given_folds_must_be_there_and_share_the_classes() {
     };
     assert_eq!(folds(&mut given, [0, 0, 1, 1]).unwrap(), Splits { folds: 2, of: vec![0, 0, 1, 1] });
     assert!(matches!(folds(&mut given, [0; 4]), Err(DatasetError::TooFewFolds { folds: 1 })));
-    let error = folds(&mut given, [0, 1, 0, 1]).unwrap_err().to_string();
-    assert!(error.contains("class, 0"), "{error}");
+    assert!(
+        matches!(folds(&mut given, [0, 1, 0, 1]), Err(DatasetError::ClassInOneFold { label }) if label == "class, 0")
+    );
+    // As after `damaged = "skip"`, where all clips of some folds cannot be decoded.
+    let empty = folds(&mut given, [0, 0, 4, 4]);
+    assert!(matches!(&empty, Err(DatasetError::EmptyFolds { folds }) if *folds == [1, 2, 3]), "{empty:?}");
     let mut grouped = manifest(&[0, 1, 0, 1], |clip| Some(format!("recording {}", clip / 2)));
     folds(&mut grouped, [0, 0, 1, 1]).unwrap();
     let error = folds(&mut grouped, [0, 1, 1, 0]).unwrap_err().to_string();

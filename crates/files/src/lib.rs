@@ -9,6 +9,7 @@
 
 mod library;
 mod lock;
+mod shared;
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -19,6 +20,7 @@ use sha2::{Digest, Sha256};
 
 pub use library::library_places;
 pub use lock::open_lock;
+pub use shared::sweep_unlocked;
 
 /// Who has not written to a temporary file for so long has left it behind.
 pub const ABANDONED: Duration = Duration::from_secs(86_400);

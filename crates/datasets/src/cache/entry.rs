@@ -9,21 +9,24 @@
 //! | 32..96 | the entry's key, SHA-256 in hexadecimal digits: also the file's name |
 //! | 96..100 | CRC-32 of the values |
 //! | 100..104, 104..112, 112..116 | the sound file's sample rate, samples of its mono mix, channels |
-//! | 116..120 | CRC-32 of all above |
-//! | 120..128 | zeros, so that the values begin at a multiple of 64 bytes |
-//! | 128.. | the values, `[frames, channels, bins]` |
+//! | 116..148 | SHA-256 of the sound's rate and samples ([`SoundId`]); zeros of silence |
+//! | 148..152 | CRC-32 of all above |
+//! | 152..192 | zeros, so that the values begin at a multiple of 64 bytes |
+//! | 192.. | the values, `[frames, channels, bins]` |
 
 use earmark_features::{FeatureView, Values};
 
+use crate::SoundId;
+
 /// The form above; another one is another number, and other keys.
-pub(super) const VERSION: u32 = 2;
+pub(super) const VERSION: u32 = 3;
 
 /// Bytes of a header: where the values begin.
-pub(super) const HEADER: usize = 128;
+pub(super) const HEADER: usize = 192;
 
 const MAGIC: [u8; 8] = *b"EARMARKF";
 /// Where the header's own checksum stands.
-const SEAL: usize = 116;
+const SEAL: usize = 148;
 
 /// Why a file is no entry of the cache, or not the one that was looked for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -76,7 +79,7 @@ impl Precision {
     }
 }
 
-/// The sound that features were made of: what limits are about.
+/// The sound that features were made of: what limits are about, and by what copies are found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Extent {
     /// Hz.
@@ -84,6 +87,8 @@ pub(super) struct Extent {
     /// Of the mono mix.
     pub samples: u64,
     pub channels: u32,
+    /// None of silence.
+    pub id: Option<SoundId>,
 }
 
 /// What stands at the beginning of an entry.
@@ -113,7 +118,8 @@ impl Header {
         bytes[96..100].copy_from_slice(&self.checksum.to_le_bytes());
         bytes[100..104].copy_from_slice(&self.sound.sample_rate.to_le_bytes());
         bytes[104..112].copy_from_slice(&self.sound.samples.to_le_bytes());
-        bytes[112..SEAL].copy_from_slice(&self.sound.channels.to_le_bytes());
+        bytes[112..116].copy_from_slice(&self.sound.channels.to_le_bytes());
+        bytes[116..SEAL].copy_from_slice(&self.sound.id.map_or([0; 32], SoundId::to_bytes));
         let seal = crc32fast::hash(&bytes[..SEAL]);
         bytes[SEAL..SEAL + 4].copy_from_slice(&seal.to_le_bytes());
         bytes
@@ -140,7 +146,14 @@ impl Header {
         let mut key = [0; 64];
         key.copy_from_slice(&bytes[32..96]);
         let (channels, bins, checksum) = (number(bytes, 16), number(bytes, 20), number(bytes, 96));
-        let sound = Extent { sample_rate: number(bytes, 100), samples: long(104), channels: number(bytes, 112) };
+        let mut id = [0; 32];
+        id.copy_from_slice(&bytes[116..SEAL]);
+        let sound = Extent {
+            sample_rate: number(bytes, 100),
+            samples: long(104),
+            channels: number(bytes, 112),
+            id: (id != [0; 32]).then(|| SoundId::from_bytes(id)),
+        };
         let header = Header { precision, channels, bins, frames: long(24), key, checksum, sound };
         let announced = header.length().filter(|announced| *announced > HEADER as u64);
         match announced {
@@ -197,7 +210,8 @@ mod tests {
     fn entry() -> Vec<u8> {
         let values = [1.5f32, -2.0, 3.25, 0.0, 5.0, -6.0].map(f32::to_le_bytes).concat();
         let checksum = crc32fast::hash(&values);
-        let sound = Extent { sample_rate: 44_100, samples: 700, channels: 2 };
+        let id = Some(SoundId::from_bytes([7; 32]));
+        let sound = Extent { sample_rate: 44_100, samples: 700, channels: 2, id };
         let (precision, key) = (Precision::Single, [b'a'; 64]);
         let header = Header { precision, channels: 1, bins: 3, frames: 2, key, checksum, sound };
         [header.to_bytes().to_vec(), values].concat()
@@ -235,7 +249,7 @@ mod tests {
             }
         }
         let longer = [entry.as_slice(), &[0]].concat();
-        assert_eq!(read(&longer), Err(EntryFault::Length { found: 153, announced: 152 }));
+        assert_eq!(read(&longer), Err(EntryFault::Length { found: 217, announced: 216 }));
     }
 
     #[test]
@@ -251,10 +265,10 @@ mod tests {
         assert_eq!(read(b""), Err(EntryFault::Foreign));
         assert_eq!(with(8, &[9]), EntryFault::Version { found: 9 });
         assert_eq!(with(12, &[64]), EntryFault::Header, "bits of a value");
-        assert_eq!(with(12, &[16]), EntryFault::Length { found: 152, announced: 140 });
+        assert_eq!(with(12, &[16]), EntryFault::Length { found: 216, announced: 204 });
         assert_eq!(with(16, &[0xFF; 16]), EntryFault::Header, "more values than can be");
         assert_eq!(with(24, &[0; 8]), EntryFault::Header, "no frames");
-        assert_eq!(with(120, &[1]), EntryFault::Header, "the unused bytes");
+        assert_eq!(with(152, &[1]), EntryFault::Header, "the unused bytes");
         assert_eq!(with(96, &[1]), EntryFault::Values);
     }
 }

@@ -1,6 +1,7 @@
 //! Sound files to entries: each is decoded once for all that is missing of it.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use earmark_audio::Limits;
@@ -11,8 +12,9 @@ use rayon::prelude::*;
 use super::entry::Extent;
 use super::part::Part;
 use super::pass::{Idle, Passed, Sound, pass};
-use super::writer::EntryWriter;
+use super::writer::{EntryWriter, Written};
 use super::{CachedFeatures, EntryFault, FeatureCache, HearError, Loss};
+use crate::SoundId;
 
 /// What is to be known of each clip.
 #[derive(Debug, Clone, Default)]
@@ -32,6 +34,8 @@ pub struct Heard {
     pub features: Vec<CachedFeatures>,
     /// The MFCC statistics; empty if they were not wanted.
     pub statistics: Vec<f32>,
+    /// By what the same sound in another file is known; none of silence, or if nothing was wanted.
+    pub sound: Option<SoundId>,
 }
 
 /// What became of a list of clips.
@@ -39,8 +43,10 @@ pub struct Heard {
 pub struct Hearing {
     /// Of each clip, what is known, or why nothing can be ([`HearError::is_of_the_clip`]).
     pub clips: Vec<Result<Heard, HearError>>,
-    /// Entries that had to be made; all others were there.
+    /// Entries that had to be made.
     pub made: usize,
+    /// Entries that were there.
+    pub found: usize,
     /// Entries that were there and damaged, and were made again.
     pub mended: Vec<(PathBuf, EntryFault)>,
     /// Bytes on disk of all entries of these clips.
@@ -81,12 +87,14 @@ impl FeatureCache {
             }
         });
         let heard: Vec<Result<Entries, HearError>> = heard.collect::<Result<_, _>>()?;
-        let mut hearing = Hearing { clips: Vec::with_capacity(clips.len()), made: 0, mended: Vec::new(), bytes: 0 };
+        let mut hearing =
+            Hearing { clips: Vec::with_capacity(clips.len()), made: 0, found: 0, mended: Vec::new(), bytes: 0 };
         let mut lengths = BTreeMap::new();
         for entries in heard {
             hearing.clips.push(entries.map(|Entries { entries, made, mended }| {
                 lengths.extend(entries.iter().map(|entry| (entry.header.key, entry.bytes_on_disk())));
                 hearing.made += made;
+                hearing.found += entries.len() - made;
                 hearing.mended.extend(mended);
                 Heard::new(entries, wanted)
             }));
@@ -129,11 +137,35 @@ impl FeatureCache {
         }
         let missing: Vec<usize> = (0..parts.len()).filter(|&part| entries[part].is_none()).collect();
         for (part, writer, extent) in self.make(parts, &keys, &missing, sound, limits, idle)? {
-            let (file, header) = writer.finish(parts[part].shape(), &keys[part], extent)?;
-            let mapped = CachedFeatures::map(file, header);
-            entries[part] = Some(mapped.map_err(FileError::of("read", &self.path(&keys[part])))?);
+            entries[part] = Some(self.keep(writer.finish(parts[part].shape(), &keys[part], extent)?, &keys[part])?);
         }
         Ok(Entries { entries: entries.into_iter().flatten().collect(), made: missing.len(), mended })
+    }
+
+    /// Gives an entry its name, unless another process has made the same one meanwhile: then that is taken, and this is
+    /// dropped. A damaged file that has the name is removed; nobody can have mapped it.
+    fn keep(&self, written: Written, key: &str) -> Result<CachedFeatures, HearError> {
+        /// Who always finds the name taken and nothing there goes on with a file that has no name.
+        const TRIES: usize = 100;
+        let (path, Written { file, open, header }) = (self.path(key), written);
+        let mut unnamed = Some(file);
+        for _ in 0..TRIES {
+            let Some(file) = unnamed.take() else { break };
+            let Some(file) = file.settle_new()? else { break };
+            unnamed = Some(file);
+            match self.load(key) {
+                Ok(Some(found)) => return Ok(found),
+                Ok(None) => {}
+                Err(Loss::File(error)) => return Err(error.into()),
+                Err(Loss::Fault(_)) => match std::fs::remove_file(&path) {
+                    Err(error) if error.kind() != ErrorKind::NotFound => {
+                        return Err(FileError::of("replace", &path)(error).into());
+                    }
+                    _ => {}
+                },
+            }
+        }
+        Ok(CachedFeatures::map(open, header, &self.budget).map_err(FileError::of("read", &path))?)
     }
 
     /// Writes the missing parts. None of them has its name yet: all could be made, or none is there, and the file is still
@@ -166,11 +198,51 @@ impl FeatureCache {
 
 impl Heard {
     fn new(mut entries: Vec<CachedFeatures>, wanted: &Wanted<'_>) -> Self {
+        let sound = entries.first().and_then(|entry| entry.header.sound.id);
         let statistics = entries.split_off(wanted.front_ends.len()).first().map(|entry| {
             let mut values = vec![0.0; entry.view().width()];
             entry.view().read(0, &mut values);
             values
         });
-        Heard { features: entries, statistics: statistics.unwrap_or_default() }
+        Heard { features: entries, statistics: statistics.unwrap_or_default(), sound }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An entry of these values that is whole and has no name yet.
+    fn written(cache: &FeatureCache, key: &str, values: &[f32]) -> Written {
+        let mut writer = EntryWriter::create(&cache.path(key), cache.precision).unwrap();
+        writer.write(values).unwrap();
+        let sound = Extent { sample_rate: 44_100, samples: 5, channels: 1, id: None };
+        writer.finish((1, 1), key, sound).unwrap()
+    }
+
+    fn values(features: &CachedFeatures) -> Vec<f32> {
+        let mut values = vec![0.0; features.frames()];
+        features.view().read(0, &mut values);
+        values
+    }
+
+    #[test]
+    fn of_two_writers_the_first_entry_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = FeatureCache::open(folder.path(), false).unwrap();
+        let key = "a".repeat(64);
+        // Two processes would write the same values; these tell whose file it is.
+        let [first, second, third] = [1.0, 2.0, 3.0].map(|value| written(&cache, &key, &[value; 3]));
+        let first = cache.keep(first, &key).unwrap();
+        assert_eq!(values(&cache.keep(second, &key).unwrap()), [1.0; 3]);
+        assert_eq!(values(&first), [1.0; 3], "its file is still there, and mapped");
+        // A damaged file in the place is replaced; the one that was mapped is not written to.
+        std::fs::remove_file(cache.path(&key)).unwrap();
+        std::fs::write(cache.path(&key), b"damaged").unwrap();
+        assert_eq!(values(&cache.keep(third, &key).unwrap()), [3.0; 3]);
+        assert_eq!(values(&cache.load(&key).ok().flatten().unwrap()), [3.0; 3]);
+        assert_eq!(values(&first), [1.0; 3]);
+        let files = std::fs::read_dir(cache.path(&key).parent().unwrap()).unwrap();
+        assert_eq!(files.count(), 1, "the losers' files are gone");
     }
 }

@@ -4,36 +4,71 @@ use std::fs::File;
 use std::io;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock};
 
 use memmap2::{Mmap, MmapOptions};
 
-/// Of the 65,530 mappings that Linux allows a process, one half: memory and threads need theirs.
+/// Mappings where the system does not say how many it allows.
 const MAPPINGS: usize = 32_000;
 
-static MAPPED: AtomicUsize = AtomicUsize::new(0);
+/// How many files may be mapped at once, counted over all caches that share it.
+#[derive(Debug)]
+pub(super) struct MapBudget(AtomicUsize);
+
+impl MapBudget {
+    pub(super) fn new(mappings: usize) -> Arc<Self> {
+        Arc::new(Self(AtomicUsize::new(mappings)))
+    }
+
+    /// That of this process: half of what the system allows, since memory and threads need theirs.
+    pub(super) fn of_process() -> Arc<Self> {
+        static BUDGET: LazyLock<Arc<MapBudget>> = LazyLock::new(|| {
+            let limit = std::fs::read_to_string("/proc/sys/vm/max_map_count").unwrap_or_default();
+            MapBudget::new(half_of(&limit))
+        });
+        BUDGET.clone()
+    }
+
+    fn take(&self) -> bool {
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok()
+    }
+}
+
+/// Half of Linux's limit as `/proc` has it.
+fn half_of(limit: &str) -> usize {
+    limit.trim().parse().map_or(MAPPINGS, |limit: usize| limit / 2)
+}
 
 /// A file's bytes, mapped.
 #[derive(Debug)]
-pub(super) struct Mapping(Mmap);
+pub(super) struct Mapping {
+    bytes: Mmap,
+    budget: Arc<MapBudget>,
+}
 
-/// Maps the first `length` bytes of a file for reading, if this process has mappings left. The file may be closed
-/// afterwards.
+/// Maps the first `length` bytes of a file for reading, if the budget allows. The file may be closed afterwards.
 #[expect(unsafe_code, reason = "a mapped file changes when somebody writes into it, which no type can forbid")]
-pub(super) fn map(file: &File, length: usize) -> io::Result<Mapping> {
-    if MAPPED.load(Ordering::Relaxed) >= MAPPINGS {
+pub(super) fn map(file: &File, length: usize, budget: &Arc<MapBudget>) -> io::Result<Mapping> {
+    if !budget.take() {
         return Err(io::Error::other("there are too many mappings"));
     }
-    // SAFETY: The bytes must not change while they are mapped. Nobody writes into an entry: it gets its name when it is
-    // whole, and another one takes its place by renaming, which leaves the mapped file as it is. Whoever edits or cuts
-    // a cache's file under a running program breaks that, as with a program's own file.
-    let bytes = unsafe { MmapOptions::new().len(length).map(file)? };
-    MAPPED.fetch_add(1, Ordering::Relaxed);
-    Ok(Mapping(bytes))
+    // SAFETY: The bytes must not change while they are mapped. Nobody writes into an entry or replaces it: it gets
+    // its name when it is whole, and only if no file has it; only one whose checksum is wrong, which nobody has
+    // mapped, is removed. Whoever edits, cuts or (on a network file system) removes a cache's file under a running
+    // program breaks that, as with a program's own file.
+    let mapped = unsafe { MmapOptions::new().len(length).map(file) };
+    match mapped {
+        Ok(bytes) => Ok(Mapping { bytes, budget: budget.clone() }),
+        Err(error) => {
+            budget.0.fetch_add(1, Ordering::Relaxed);
+            Err(error)
+        }
+    }
 }
 
 impl Drop for Mapping {
     fn drop(&mut self) {
-        MAPPED.fetch_sub(1, Ordering::Relaxed);
+        self.budget.0.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -41,22 +76,28 @@ impl Deref for Mapping {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        &self.0
+        &self.bytes
     }
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn half_of_a_process_mappings_stay_free() {
-        let limit: usize = std::fs::read_to_string("/proc/sys/vm/max_map_count").unwrap().trim().parse().unwrap();
+    fn no_more_is_mapped_than_the_budget() {
+        let budget = MapBudget::new(5);
         let file = tempfile::tempfile().unwrap();
         file.set_len(4096).unwrap();
-        let mapped: Vec<_> = std::iter::from_fn(|| map(&file, 4096).ok()).collect();
-        assert!(mapped.len() > MAPPINGS / 2 && mapped.len() <= MAPPINGS && 2 * mapped.len() <= limit);
-        drop(mapped);
-        assert!(map(&file, 4096).is_ok());
+        let mut mapped: Vec<_> = std::iter::from_fn(|| map(&file, 4096, &budget).ok()).collect();
+        assert_eq!(mapped.len(), 5);
+        mapped.pop();
+        mapped.push(map(&file, 4096, &budget).unwrap());
+        assert!(map(&file, 4096, &budget).is_err());
+    }
+
+    #[test]
+    fn half_of_a_process_mappings_stay_free() {
+        assert_eq!(["65530\n", "1048576", "", "many"].map(half_of), [32_765, 524_288, MAPPINGS, MAPPINGS]);
     }
 }

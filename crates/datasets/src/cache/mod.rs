@@ -7,14 +7,15 @@
 //! removed at any time.
 //!
 //! Several processes may use one folder at once. An entry is written beside its place and renamed when it is whole; if
-//! two make the same one, the later replaces the earlier by the same bytes, and who had mapped the earlier keeps it. A
-//! killed process leaves temporary files, which are swept when a cache is opened a day later. An entry is checked to the
-//! last byte before it is used; one that is damaged is made again, and listed.
+//! two make the same one, the first is kept and the other dropped, so that no file is replaced that somebody has mapped.
+//! A file that is being written is locked: what a killed process leaves is not, and is removed when a cache is opened. An
+//! entry is checked to the last byte before it is used; one that is damaged is made again, and listed.
 
 mod entry;
 mod error;
 mod hear;
 mod map;
+mod meaning;
 mod part;
 mod pass;
 mod writer;
@@ -24,27 +25,29 @@ use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use earmark_features::{FeatureView, FrontEnd};
 use earmark_files::{FileError, sha256};
 
 use crate::DatasetError;
 use entry::{HEADER, Header, Precision, VERSION};
-use map::Mapping;
+use map::{MapBudget, Mapping};
+use meaning::MEANING;
 
 pub use entry::{EntryFault, read_entry};
 pub use error::HearError;
 pub use hear::{Heard, Hearing, Wanted};
 
-/// What the code computes from a file's bytes, beside the settings. Another number when decoding, resampling or a front
-/// end gives other values for the same settings: then all is computed anew.
-const MEANING: u32 = 1;
+/// What a new temporary file may take to be locked.
+const UNLOCKED: Duration = Duration::from_secs(60);
 
 /// A folder of features.
 #[derive(Debug, Clone)]
 pub struct FeatureCache {
     folder: PathBuf,
     precision: Precision,
+    budget: Arc<MapBudget>,
 }
 
 /// The features of one clip, mapped from the disk. Clones share the mapping; no file is held open.
@@ -82,11 +85,12 @@ impl FeatureCache {
         }
         earmark_files::create_folder(folder)?;
         for (path, _) in entries_of(folder, |metadata| metadata.is_dir()) {
-            earmark_files::sweep(&path, earmark_files::ABANDONED);
+            earmark_files::sweep_unlocked(&path, UNLOCKED);
         }
         Ok(FeatureCache {
             folder: folder.to_owned(),
             precision: if half { Precision::Half } else { Precision::Single },
+            budget: MapBudget::of_process(),
         })
     }
 
@@ -137,7 +141,7 @@ impl FeatureCache {
         if checksum(&mut file).map_err(failed)? != header.checksum {
             return Err(Loss::Fault(EntryFault::Values));
         }
-        CachedFeatures::map(file, header).map(Some).map_err(failed)
+        CachedFeatures::map(file, header, &self.budget).map(Some).map_err(failed)
     }
 }
 
@@ -177,10 +181,10 @@ fn entries_of(folder: &Path, is: fn(&std::fs::Metadata) -> bool) -> impl Iterato
 
 impl CachedFeatures {
     /// The entry in a file that has been checked, or just written.
-    fn map(file: File, header: Header) -> io::Result<Self> {
+    fn map(file: File, header: Header, budget: &Arc<MapBudget>) -> io::Result<Self> {
         let length = header.length().and_then(|length| usize::try_from(length).ok());
         let length = length.ok_or_else(|| io::Error::new(ErrorKind::FileTooLarge, "it does not fit into memory"))?;
-        let bytes = match map::map(&file, length) {
+        let bytes = match map::map(&file, length, budget) {
             Ok(mapped) => Bytes::Mapped(mapped),
             Err(_) => Bytes::Read(read_words(file, length)?),
         };
@@ -237,18 +241,18 @@ mod tests {
     #[test]
     fn an_entry_that_cannot_be_mapped_is_read() {
         let folder = tempfile::tempdir().unwrap();
-        let sound = Extent { sample_rate: 44_100, samples: 5, channels: 1 };
+        let sound = Extent { sample_rate: 44_100, samples: 5, channels: 1, id: None };
         for precision in [Precision::Single, Precision::Half] {
             let values: Vec<f32> = (0..3 * 7 * 5).map(|value| value as f32).collect();
             let mut writer = EntryWriter::create(&folder.path().join("entry"), precision).unwrap();
             writer.write(&values).unwrap();
-            let (file, header) = writer.finish((3, 7), &"0".repeat(64), sound).unwrap();
-            let mapped = CachedFeatures::map(file.try_clone().unwrap(), header.clone()).unwrap();
-            assert!(matches!(*mapped.bytes, Bytes::Mapped(_)));
-            let words = read_words(file, mapped.bytes_on_disk() as usize).unwrap();
-            let read = CachedFeatures { header, bytes: Arc::new(Bytes::Read(words)) };
+            let written = writer.finish((3, 7), &"0".repeat(64), sound).unwrap();
+            let budget = MapBudget::new(1);
+            let features = || CachedFeatures::map(written.open.try_clone().unwrap(), written.header.clone(), &budget);
+            let (mapped, read) = (features().unwrap(), features().unwrap());
+            assert!(matches!((&*mapped.bytes, &*read.bytes), (Bytes::Mapped(_), Bytes::Read(_))));
             let mut out = [0.0; 3 * 7 * 5];
-            for features in [&mapped, &read.clone()] {
+            for features in [&mapped, &read] {
                 assert_eq!((features.channels(), features.bins(), features.frames()), (3, 7, 5));
                 features.view().read(0, &mut out);
                 assert_eq!(out[..], values);

@@ -12,6 +12,7 @@ use super::HearError;
 use super::entry::Extent;
 use super::part::{Part, PartStream};
 use super::writer::EntryWriter;
+use crate::sound::Fingerprint;
 
 /// Bytes that the unfinished features of one clip may take, all together.
 const KEPT: f64 = (32 << 20) as f64;
@@ -100,8 +101,10 @@ pub(super) fn pass(
             rate.insert(Resampled { resampler, block: Vec::new() });
         }
     }
-    let (mut waiting, mut heard, mut block) = (Vec::new(), 0, Vec::new());
+    let (mut waiting, mut block) = (Vec::new(), Vec::new());
+    let mut fingerprint = Fingerprint::new(source.rate());
     while source.next(&mut block)? {
+        fingerprint.take(&block).map_err(|found| HearError::sample(&sound.path(), found, source.rate()))?;
         for Resampled { resampler, block: out } in rates.values_mut() {
             out.clear();
             resampler.push(&block, out).map_err(|error| sound.resampling(error))?;
@@ -109,8 +112,7 @@ pub(super) fn pass(
         for sink in &mut sinks {
             sink.take(sound, &rates[&sink.part.rate()].block)?;
         }
-        heard += block.len() as u64;
-        let seconds = heard as f64 / f64::from(source.rate());
+        let seconds = fingerprint.samples() as f64 / f64::from(source.rate());
         if sinks.iter().map(|sink| sink.part.kept()).sum::<f64>() * seconds > KEPT {
             waiting.extend(keep_one(&mut sinks));
             rates.retain(|rate, _| sinks.iter().any(|sink| sink.part.rate() == *rate));
@@ -120,7 +122,8 @@ pub(super) fn pass(
         block.clear();
         resampler.finish(block).map_err(|error| sound.resampling(error))?;
     }
-    let extent = Extent { sample_rate: source.rate(), samples: heard, channels: source.channels() };
+    let (sample_rate, channels, samples) = (source.rate(), source.channels(), fingerprint.samples());
+    let extent = Extent { sample_rate, samples, channels, id: fingerprint.finish() };
     let made = sinks.into_iter().map(|mut sink| {
         sink.take(sound, &rates[&sink.part.rate()].block)?;
         let (place, writer) = sink.finish(sound)?;
@@ -225,7 +228,7 @@ impl Sound<'_> {
     /// What limits say of a sound that was heard before.
     pub(super) fn check(self, limits: &Limits, extent: Extent) -> Result<(), HearError> {
         let Sound::File { path, .. } = self else { return Ok(()) };
-        let Extent { sample_rate, samples, channels } = extent;
+        let Extent { sample_rate, samples, channels, .. } = extent;
         limits.check(path, sample_rate, channels as usize, samples).map_err(HearError::Audio)
     }
 
@@ -237,10 +240,14 @@ impl Sound<'_> {
     }
 
     fn resampling(self, source: AudioError) -> HearError {
-        let path = match self {
+        HearError::Resampling { path: self.path(), source }
+    }
+
+    /// How it is named in errors.
+    fn path(self) -> PathBuf {
+        match self {
             Sound::File { path, .. } => path.to_owned(),
             Sound::Silence => PathBuf::from("half a second of silence"),
-        };
-        HearError::Resampling { path, source }
+        }
     }
 }

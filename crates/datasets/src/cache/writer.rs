@@ -13,6 +13,14 @@ use super::entry::{Extent, HEADER, Header, Precision};
 /// Bytes written at once.
 const BLOCK: usize = 1 << 16;
 
+/// An entry that is whole and has no name yet.
+pub(super) struct Written {
+    pub file: AtomicFile,
+    /// The same file, which stays open when it is named.
+    pub open: File,
+    pub header: Header,
+}
+
 /// Writes the values of an entry as they come; without [`EntryWriter::finish`] nothing is left of it.
 pub(super) struct EntryWriter {
     file: AtomicFile,
@@ -26,9 +34,11 @@ pub(super) struct EntryWriter {
 
 impl EntryWriter {
     pub(super) fn create(path: &Path, precision: Precision) -> Result<Self, FileError> {
+        let mut file = AtomicFile::create(path)?;
+        file.lock();
         // The header's place; what it says is known at the end.
         let mut writer = EntryWriter {
-            file: AtomicFile::create(path)?,
+            file,
             precision,
             checksum: crc32fast::Hasher::new(),
             block: Vec::with_capacity(BLOCK),
@@ -58,14 +68,14 @@ impl EntryWriter {
         if self.block.len() >= BLOCK { self.flush() } else { Ok(()) }
     }
 
-    /// Puts the header before the values, and the file in its place. Not synced: a reader checks every byte, so what a
-    /// loss of power spoils is only made again.
+    /// Puts the header before the values; the file is ready for its place. Not synced: a reader checks every byte, so what
+    /// a loss of power spoils is only made again.
     pub(super) fn finish(
         mut self,
         (channels, bins): (usize, usize),
         key: &str,
         sound: Extent,
-    ) -> Result<(File, Header), FileError> {
+    ) -> Result<Written, FileError> {
         self.flush()?;
         let mut digits = [0; 64];
         digits.copy_from_slice(key.as_bytes());
@@ -82,8 +92,7 @@ impl EntryWriter {
         let file = self.file.file();
         let kept = file.rewind().and_then(|()| file.write_all(&header.to_bytes())).and_then(|()| file.try_clone());
         let kept = kept.map_err(FileError::of("write", &path))?;
-        self.file.settle()?;
-        Ok((kept, header))
+        Ok(Written { file: self.file, open: kept, header })
     }
 
     fn flush(&mut self) -> Result<(), FileError> {

@@ -1,4 +1,4 @@
-//! Files and folders that are there, and that the data set passes over.
+//! Files and folders that are there, and that the data set ignores.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use earmark_audio::is_sound_file;
 
 use super::{Kind, Problem, shown};
-use crate::manifest::{OpenOptions, Reading};
+use crate::error::DatasetError;
+use crate::manifest::{Manifest, OpenOptions, Reading};
 use crate::walk::walk;
 
 /// Extensions of sound in formats that are not decoded.
@@ -15,7 +16,26 @@ const OTHER: [&str; 17] = [
     "3gp",
 ];
 
-/// What is there and is passed over.
+/// What lies below a data set's folder and is not used.
+#[derive(Debug)]
+pub struct Ignored {
+    /// Audio files that belong to no class folder and appear in no table.
+    pub files: usize,
+    /// Why folders cannot be listed, so that nobody knows what they hold.
+    pub unreadable: Vec<DatasetError>,
+}
+
+/// Counts what [`check`](super::check) lists as [`Kind::NotListed`]; files are not opened.
+pub fn ignored(manifest: &Manifest, folder: &Path) -> Ignored {
+    let known = real_paths(manifest.train.iter().chain(&manifest.test).map(|item| &item.path));
+    let mut files = 0_usize;
+    let unreadable = walk(folder, &mut |file| files += usize::from(is_sound_file(file) && !is_among(file, &known)));
+    let unreadable = unreadable.into_iter().map(|(_, error)| error).collect();
+    Ignored { files: files.saturating_sub(manifest.left_out), unreadable }
+}
+
+/// What is there and is ignored. A class folder that cannot be listed is an error of reading; another one holds no clip of
+/// the data set.
 pub(super) fn passed_over(read: &Reading, path: &Path, options: &OpenOptions) -> Vec<Problem> {
     let root = match &options.audio_dir {
         Some(folder) => folder,
@@ -23,12 +43,11 @@ pub(super) fn passed_over(read: &Reading, path: &Path, options: &OpenOptions) ->
         None => path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")),
     };
     let items = read.manifest.train.iter().chain(&read.manifest.test).map(|item| &item.path);
-    // A name may reach its file by `..` or a link.
-    let known: BTreeSet<PathBuf> = items.chain(&read.left_out).filter_map(|path| path.canonicalize().ok()).collect();
+    let known = real_paths(items.chain(&read.left_out));
     let (mut not_listed, mut other) = (BTreeMap::new(), BTreeMap::new());
     let unreadable = walk(root, &mut |file| {
         let kind = if is_sound_file(file) {
-            if file.canonicalize().is_ok_and(|path| known.contains(&path)) {
+            if is_among(file, &known) {
                 return;
             }
             &mut not_listed
@@ -42,11 +61,12 @@ pub(super) fn passed_over(read: &Reading, path: &Path, options: &OpenOptions) ->
     });
 
     let empty = |folder: &PathBuf| {
-        Problem::warning(Kind::NoClips, vec![shown(folder)], "no clips lie in the folder itself; it is passed over")
+        Problem::warning(Kind::NoClips, vec![shown(folder)], "no clips lie in the folder itself; it is ignored")
     };
-    let files = |n: usize| if n == 1 { "1 file".to_owned() } else { format!("{n} files") };
+    let files = |n: usize| if n == 1 { "1 audio file".to_owned() } else { format!("{n} audio files") };
     let not_listed = not_listed.into_iter().map(|(folder, sounds): (String, Vec<String>)| {
-        let message = format!("{} of sound in {folder} in no class and no table", files(sounds.len()));
+        let message =
+            format!("{} in {folder} that belong to no class folder and appear in no table", files(sounds.len()));
         Problem::warning(Kind::NotListed, sounds, message)
     });
     let other = other.into_iter().map(|(folder, sounds): (String, Vec<String>)| {
@@ -55,8 +75,17 @@ pub(super) fn passed_over(read: &Reading, path: &Path, options: &OpenOptions) ->
     });
     let unreadable = unreadable
         .into_iter()
-        .map(|(folder, error)| Problem::error(Kind::Unreadable, vec![shown(&folder)], error.to_string()));
+        .map(|(folder, error)| Problem::warning(Kind::Unreadable, vec![shown(&folder)], error.to_string()));
     unreadable.chain(read.passed_over.iter().map(empty)).chain(not_listed).chain(other).collect()
+}
+
+/// Paths without `..` and links, by which a table's name may reach its file.
+fn real_paths<'a>(paths: impl Iterator<Item = &'a PathBuf>) -> BTreeSet<PathBuf> {
+    paths.filter_map(|path| path.canonicalize().ok()).collect()
+}
+
+fn is_among(file: &Path, real: &BTreeSet<PathBuf>) -> bool {
+    real.contains(file) || file.canonicalize().is_ok_and(|path| real.contains(&path))
 }
 
 fn is_other_sound(path: &Path) -> bool {

@@ -1,12 +1,13 @@
-//! What is in a data set, and what is wrong with it: every table read, every clip heard, every file compared.
+//! What is in a data set, and what is wrong with it: every table read, every clip decoded, every file compared.
 //!
 //! ```
-//! use earmark_datasets::check::{Kind, check};
+//! use earmark_datasets::check::{CheckSettings, Kind, check};
 //! use earmark_datasets::synth::{SynthOptions, write};
 //! let folder = tempfile::tempdir()?;
 //! write(folder.path(), &SynthOptions { train_clips: 60, test_clips: 12, ..SynthOptions::default() })?;
 //! std::fs::remove_file(folder.path().join("audio_test").read_dir()?.next().unwrap()?.path())?;
-//! let report = check(folder.path(), &Default::default(), &Default::default(), |_, _| ())?;
+//! let settings = CheckSettings { folds: 2, ..CheckSettings::default() };
+//! let report = check(folder.path(), &Default::default(), &settings, |_, _| ())?;
 //! assert_eq!((report.train, report.test, report.classes.len(), report.errors), (60, 12, 12, 1));
 //! assert_eq!(report.problems[0].kind, Kind::MissingFile);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -26,7 +27,26 @@ use serde::Serialize;
 
 use crate::error::DatasetError;
 use crate::manifest::{Item, Manifest, OpenOptions, read};
+use crate::rules::{DEFAULT_FOLDS, Violation, violations};
 use sound::{Heard, listen};
+
+pub use crate::rules::Severity;
+pub use files::{Ignored, ignored};
+
+/// By what a data set is judged, beside its own tables.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CheckSettings {
+    /// What a sound file may hold.
+    pub limits: Limits,
+    /// Folds that training would draw, if the data set gives none.
+    pub folds: usize,
+}
+
+impl Default for CheckSettings {
+    fn default() -> Self {
+        Self { limits: Limits::default(), folds: DEFAULT_FOLDS }
+    }
+}
 
 /// What a data set holds, and what is wrong with it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -51,11 +71,11 @@ pub struct Report {
     pub sample_rates: BTreeMap<u32, usize>,
     /// Clips by number of channels.
     pub channels: BTreeMap<usize, usize>,
-    /// How many problems must be mended.
+    /// How many problems must be fixed.
     pub errors: usize,
     /// How many problems are worth a look.
     pub warnings: usize,
-    /// All of them, what must be mended first.
+    /// All of them, errors first.
     pub problems: Vec<Problem>,
 }
 
@@ -85,27 +105,19 @@ pub struct Lengths {
     pub longest: f64,
 }
 
-/// Whether a data set can be used as it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Severity {
-    /// It must be mended: training would stop, or its scores would be wrong.
-    Error,
-    /// It is worth a look.
-    Warning,
-}
-
 /// What is wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
-    /// Names, labels or folds that do not go together; the message says which.
+    /// Names or folds that do not go together; the message says which.
     Manifest,
+    /// A label that cannot name a class, or that looks like another.
+    Label,
     /// A file that the data set names is not there.
     MissingFile,
-    /// A file cannot be read.
+    /// A file or folder cannot be read.
     Unreadable,
-    /// A file is damaged, is no sound, or exceeds the limits set.
+    /// A file is damaged, is no sound, exceeds the limits set, or holds samples beyond all reason.
     Damaged,
     /// A file holds no byte, or no sample.
     Empty,
@@ -116,9 +128,9 @@ pub enum Kind {
     TwoFolds,
     /// The same sound is learned from and predicted (an error), or one recording is (a warning).
     TrainAndTest,
-    /// The same sound stands in the data set twice; drawn folds may tear the two apart.
+    /// The same sound stands in the data set twice, and no rule is broken by it.
     Duplicate,
-    /// A class has fewer clips, or groups, than the five folds that are drawn by default.
+    /// A class has fewer clips, or groups, than there would be folds.
     FewClips,
     /// A clip never rises above -80 dB of full scale.
     Silent,
@@ -126,16 +138,16 @@ pub enum Kind {
     Clipped,
     /// Sounds that are there and belong to no class and no table.
     NotListed,
-    /// Files of sound in a format that is not decoded, passed over.
+    /// Audio files in a format that is not decoded; they are ignored.
     OtherFormat,
-    /// A folder in the place of a class's that holds no clip, passed over.
+    /// A folder in the place of a class's that holds no clip; it is ignored.
     NoClips,
 }
 
 /// A problem of a data set.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Problem {
-    /// Whether it must be mended.
+    /// Whether it must be fixed.
     pub severity: Severity,
     /// What it is.
     pub kind: Kind,
@@ -155,8 +167,8 @@ impl Problem {
     }
 }
 
-/// Checks a data set. Clips are heard in parallel, block by block, so that memory does not grow with their length.
-/// `tick` is told how many clips were heard, of how many.
+/// Checks a data set. Clips are decoded in parallel, block by block, so that memory does not grow with their length.
+/// `tick` is called with how many clips are done, of how many.
 ///
 /// # Errors
 /// The data set cannot be read at all: nothing is there, no layout is recognised, a table is damaged or lacks a column.
@@ -164,7 +176,7 @@ impl Problem {
 pub fn check(
     path: &Path,
     options: &OpenOptions,
-    limits: &Limits,
+    settings: &CheckSettings,
     tick: impl Fn(usize, usize) + Sync,
 ) -> Result<Report, DatasetError> {
     let read = read(path, options)?;
@@ -174,7 +186,7 @@ pub fn check(
     let heard: Vec<Result<Option<Heard>, Problem>> = items
         .par_iter()
         .map(|item| {
-            let heard = if item.path.is_file() { listen(&item.path, limits).map(Some) } else { Ok(None) };
+            let heard = if item.path.is_file() { listen(&item.path, &settings.limits).map(Some) } else { Ok(None) };
             tick(done.fetch_add(1, Ordering::Relaxed) + 1, items.len());
             heard
         })
@@ -193,10 +205,12 @@ pub fn check(
     }
     let pairs = || items.iter().copied().zip(&clips).filter_map(|(item, heard)| Some((item, heard.as_ref()?)));
     problems.extend(pairs().flat_map(|(item, heard)| heard.problems(&item.path)));
-    problems.extend(compare::folds_and_groups(manifest));
+    problems.extend(violations(manifest, settings.folds).into_iter().map(of_violation));
+    problems.extend(compare::recordings_in_train_and_test(manifest));
     problems.extend(compare::same_sounds(manifest, &clips));
     problems.extend(files::passed_over(&read, path, options));
     problems.sort();
+    problems.dedup_by(|later, earlier| later.kind == Kind::Unreadable && later.files == earlier.files);
     let errors = problems.iter().filter(|problem| problem.severity == Severity::Error).count();
     let mut report = Report { errors, warnings: problems.len() - errors, problems, ..summary(manifest, &clips) };
     report.data = path.display().to_string();
@@ -254,7 +268,26 @@ fn of_fault(fault: &DatasetError) -> Vec<Problem> {
     let missing = |path| Problem::error(Kind::MissingFile, vec![shown(path)], "the file is not there");
     match fault {
         DatasetError::MissingFiles { paths } => paths.iter().map(|path| missing(path)).collect(),
-        other => vec![Problem::error(Kind::Manifest, Vec::new(), other.to_string())],
+        DatasetError::File(error) => {
+            vec![Problem::error(Kind::Unreadable, vec![shown(&error.path)], error.to_string())]
+        }
+        other => vec![Problem::error(kind_of(other), Vec::new(), other.to_string())],
+    }
+}
+
+fn of_violation(found: Violation) -> Problem {
+    let files = found.files.iter().map(|path| shown(path)).collect();
+    Problem { severity: found.severity, kind: kind_of(&found.reason), files, message: found.reason.to_string() }
+}
+
+fn kind_of(reason: &DatasetError) -> Kind {
+    match reason {
+        DatasetError::Label { .. } | DatasetError::SimilarLabels { .. } | DatasetError::FoldersOfOneClass { .. } => {
+            Kind::Label
+        }
+        DatasetError::ClassTooSmall { .. } => Kind::FewClips,
+        DatasetError::GroupInTwoFolds { .. } => Kind::TwoFolds,
+        _ => Kind::Manifest,
     }
 }
 

@@ -1,11 +1,11 @@
-//! A clip heard to its end, block by block.
+//! A clip decoded to its end, block by block.
 
 use std::path::Path;
 
-use earmark_audio::{AudioError, AudioStream, Limits, is_silent};
-use sha2::{Digest, Sha256};
-
 use super::{Kind, Problem, shown};
+use crate::cache::HearError;
+use crate::sound::{Fingerprint, SoundId};
+use earmark_audio::{AudioError, AudioStream, Limits};
 
 /// The largest 16-bit sample.
 const FULL_SCALE: f32 = 32_767.0 / 32_768.0;
@@ -19,67 +19,54 @@ pub(super) struct Heard {
     pub seconds: f64,
     pub sample_rate: u32,
     pub channels: usize,
-    pub silent: bool,
     /// The share of its samples that lie in runs at full scale.
     pub clipped: f64,
-    /// SHA-256 of rate and samples: the same sound in another container has the same one.
-    pub sound: [u8; 32],
+    /// The same for the same sound in another container; none if it is silent.
+    pub sound: Option<SoundId>,
 }
 
-/// Hears a file to its end.
+/// Decodes a file to its end. What the feature cache refuses of any front end is refused here.
 pub(super) fn listen(path: &Path, limits: &Limits) -> Result<Heard, Problem> {
     hear(path, limits).map_err(|error| {
         let no_bytes = || path.metadata().is_ok_and(|metadata| metadata.len() == 0);
         let kind = match error {
-            AudioError::Empty { .. } => Kind::Empty,
-            AudioError::NotAudio { .. } if no_bytes() => Kind::Empty,
-            AudioError::Io { .. } => Kind::Unreadable,
+            HearError::Audio(AudioError::Empty { .. }) => Kind::Empty,
+            HearError::Audio(AudioError::NotAudio { .. }) if no_bytes() => Kind::Empty,
+            HearError::Audio(AudioError::Io { .. }) => Kind::Unreadable,
             _ => Kind::Damaged,
         };
         Problem::error(kind, vec![shown(path)], error.to_string())
     })
 }
 
-fn hear(path: &Path, limits: &Limits) -> Result<Heard, AudioError> {
-    let mut stream = AudioStream::open(path, limits)?;
-    let mut digest = Sha256::new_with_prefix(stream.sample_rate().to_le_bytes());
-    let mut level = Level::default();
-    let (mut samples, mut block, mut bytes) = (0_u64, Vec::new(), Vec::new());
-    while stream.next_block(&mut block)? {
-        bytes.clear();
-        // -0 and 0 are one sound.
-        bytes.extend(block.iter().flat_map(|sample| (sample + 0.0).to_le_bytes()));
-        digest.update(&bytes);
+fn hear(path: &Path, limits: &Limits) -> Result<Heard, HearError> {
+    let mut stream = AudioStream::open(path, limits).map_err(HearError::Audio)?;
+    let rate = stream.sample_rate();
+    let mut fingerprint = Fingerprint::new(rate);
+    let (mut level, mut block) = (Level::default(), Vec::new());
+    while stream.next_block(&mut block).map_err(HearError::Audio)? {
+        fingerprint.take(&block).map_err(|found| HearError::sample(path, found, rate))?;
         block.iter().for_each(|sample| level.take(*sample));
-        samples += block.len() as u64;
     }
+    let samples = fingerprint.samples();
     Ok(Heard {
-        seconds: samples as f64 / f64::from(stream.sample_rate().max(1)),
-        sample_rate: stream.sample_rate(),
+        seconds: samples as f64 / f64::from(rate.max(1)),
+        sample_rate: rate,
         channels: stream.channels(),
-        silent: is_silent(level.lowest, level.highest),
         clipped: level.clipped() as f64 / samples.max(1) as f64,
-        sound: digest.finalize().into(),
+        sound: fingerprint.finish(),
     })
 }
 
-/// How far samples go, and how long they stay at full scale.
+/// How long samples stay at full scale.
+#[derive(Default)]
 struct Level {
-    lowest: f32,
-    highest: f32,
     run: u64,
     in_runs: u64,
 }
 
-impl Default for Level {
-    fn default() -> Self {
-        Self { lowest: f32::INFINITY, highest: f32::NEG_INFINITY, run: 0, in_runs: 0 }
-    }
-}
-
 impl Level {
     fn take(&mut self, sample: f32) {
-        (self.lowest, self.highest) = (self.lowest.min(sample), self.highest.max(sample));
         if sample.abs() >= FULL_SCALE {
             self.run += 1;
         } else if self.run > 0 {
@@ -94,10 +81,10 @@ impl Level {
 }
 
 impl Heard {
-    /// What is worth a look in a clip that could be heard.
+    /// What is worth a look in a clip that could be decoded.
     pub(super) fn problems(&self, path: &Path) -> Vec<Problem> {
         let mut problems = Vec::new();
-        if self.silent {
+        if self.sound.is_none() {
             let message = "it is silent: it never leaves -80 dB of full scale";
             problems.push(Problem::warning(Kind::Silent, vec![shown(path)], message));
         }

@@ -27,9 +27,10 @@ fn is_test(folder: &Path) -> bool {
     TEST.contains(&file_name(folder).as_str())
 }
 
-/// The folders in which splits may stand: the data set's own, and `data` in it.
+/// The folders in which splits may stand: the data set's own, and `data` in it, if it can be listed.
 fn bases(root: &Path) -> Vec<PathBuf> {
-    [root.to_owned(), root.join("data")].into_iter().filter(|folder| folder.is_dir()).collect()
+    let data = Some(root.join("data")).filter(|folder| listing(folder).is_ok());
+    [root.to_owned()].into_iter().chain(data).collect()
 }
 
 fn split_folders(base: &Path) -> Result<Vec<PathBuf>, DatasetError> {
@@ -78,21 +79,19 @@ pub(super) fn with_metadata(root: &Path, options: &OpenOptions) -> Result<Option
 pub(super) fn with_class_folders(root: &Path) -> Result<Option<Rows>, DatasetError> {
     for base in bases(root) {
         let splits = split_folders(&base)?;
-        let has_clips = |folder: &Path| Ok(listing(folder)?.iter().any(|path| is_sound_file(path)));
-        let others = listing(&base)?.into_iter().filter(|path| path.is_dir());
-        let clips_beside: Vec<bool> = others.map(|folder| has_clips(&folder)).collect::<Result<_, DatasetError>>()?;
-        if clips_beside.contains(&true) {
+        // A folder that cannot be listed says nothing of the layout.
+        let has_clips =
+            |folder: PathBuf| listing(&folder).is_ok_and(|paths| paths.iter().any(|path| is_sound_file(path)));
+        if listing(&base)?.into_iter().filter(|path| path.is_dir()).any(has_clips) {
             continue;
         }
         let mut read = Rows::default();
         for split in splits {
-            let (rows, passed_over) = clips(&split)?;
-            if is_test(&split) {
-                read.test.extend(rows)
-            } else {
-                read.train.extend(rows)
-            }
-            read.passed_over.extend(passed_over);
+            let of_split = clips(&split)?;
+            let set = if is_test(&split) { &mut read.test } else { &mut read.train };
+            set.extend(of_split.train);
+            read.passed_over.extend(of_split.passed_over);
+            read.faults.extend(of_split.faults);
         }
         if !read.train.is_empty() {
             name_by_path_too(root, read.train.iter_mut().chain(&mut read.test));

@@ -1,6 +1,6 @@
 //! One folder per class, the clips inside.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -12,31 +12,47 @@ use crate::manifest::{Row, Rows};
 
 /// Reads a folder of classes.
 pub(super) fn classes(root: &Path) -> Result<Rows, DatasetError> {
-    let (mut train, passed_over) = clips(root)?;
-    if train.is_empty() {
+    let mut rows = clips(root)?;
+    if rows.train.is_empty() {
         return Err(DatasetError::UnknownLayout { path: root.to_owned() });
     }
-    folds_of_esc10(&mut train);
-    name_by_path_too(root, train.iter_mut());
-    Ok(Rows { train, passed_over, ..Rows::default() })
+    folds_of_esc10(&mut rows.train);
+    name_by_path_too(root, rows.train.iter_mut());
+    Ok(rows)
 }
 
-/// The clips of every class in `root`, and the folders that hold none.
-pub(super) fn clips(root: &Path) -> Result<(Vec<Row>, Vec<PathBuf>), DatasetError> {
-    let (mut rows, mut passed_over) = (Vec::new(), Vec::new());
+/// The file system's own folder, which only the superuser may list.
+const LOST: &str = "lost+found";
+
+/// The clips of every class in `root`, as training clips, and the folders that hold none. A folder that
+/// cannot be listed may be a class, so it is a fault.
+pub(super) fn clips(root: &Path) -> Result<Rows, DatasetError> {
+    let mut read = Rows::default();
+    let mut classes: BTreeMap<String, PathBuf> = BTreeMap::new();
     for folder in listing(root)?.into_iter().filter(|path| path.is_dir()) {
-        let sounds: Vec<PathBuf> = listing(&folder)?.into_iter().filter(|path| is_sound_file(path)).collect();
-        let label = class_name(&file_name(&folder)).to_owned();
+        let name = file_name(&folder);
+        let sounds: Vec<PathBuf> = match listing(&folder) {
+            Ok(paths) => paths.into_iter().filter(|path| is_sound_file(path)).collect(),
+            Err(_) if name == LOST => Vec::new(),
+            Err(error) => {
+                read.faults.push(error);
+                continue;
+            }
+        };
         if sounds.is_empty() {
-            passed_over.push(folder);
-        } else if label.is_empty() {
-            let place = Place { path: folder, line: None };
-            return Err(DatasetError::Empty { place, column: "the class's name".to_owned() });
-        } else {
-            rows.extend(sounds.into_iter().map(|path| row(path, &label)));
+            read.passed_over.push(folder);
+            continue;
         }
+        let label = class_name(&name).to_owned();
+        if let Some(first) = classes.get(&label) {
+            let first = first.clone();
+            read.faults.push(DatasetError::FoldersOfOneClass { label: label.clone(), first, second: folder });
+        } else {
+            classes.insert(label.clone(), folder);
+        }
+        read.train.extend(sounds.into_iter().map(|path| row(path, &label)));
     }
-    Ok((rows, passed_over))
+    Ok(read)
 }
 
 fn row(path: PathBuf, label: &str) -> Row {
