@@ -14,7 +14,7 @@ use crate::args::Train;
 use crate::pretrained::Places;
 use crate::progress::Bars;
 use crate::recipe::Recipe;
-use crate::run::{CACHE, Run};
+use crate::run::{self, CACHE, Run};
 use crate::schedule::{check_together, workers};
 use crate::sounds::{Ears, sums};
 use crate::verified::Verifier;
@@ -51,7 +51,7 @@ pub fn run(options: &Train) -> anyhow::Result<()> {
     let ears = Ears::open(&recipe, tasks.iter().map(|task| task.learner.name.as_str()), &cache)?;
     let sounds = hear_all(&mut manifest, &ears, &bars)?;
     let left_out = manifest.train.len() < splits.of.len();
-    let copies = !manifest.gives_folds() && manifest.group_copies(&sounds.ids());
+    let copies = !manifest.gives_folds() && group_copies(&mut manifest, &sounds, run::format::of(&options.out)?);
     if left_out || copies {
         // Of the clips that were drawn some are left out, or some must share a fold: all are drawn anew.
         let left = || match left_out {
@@ -92,6 +92,14 @@ pub fn run(options: &Train) -> anyhow::Result<()> {
         return Ok(());
     }
     results::print(&stack::finish(&run)?, options.json)
+}
+
+/// Puts copies into one fold: clips of one sound; in runs of format 0, as when they began, of one file.
+fn group_copies(manifest: &mut Manifest, sounds: &Sounds, format: u32) -> bool {
+    match format {
+        0 => manifest.group_copies(&sounds.sums.iter().map(Some).collect::<Vec<_>>()),
+        _ => manifest.group_copies(&sounds.ids()),
+    }
 }
 
 /// A run among the sounds would be taken for sounds the next time, and removed with them.

@@ -15,6 +15,11 @@ use crate::systems::{self, STACK};
 /// Where a run notes by which other its labels were verified.
 const FILE: &str = "verified.json";
 
+/// Whether another run has verified labels of this one.
+pub fn is_noted(run: &Run) -> bool {
+    run.path(FILE).exists()
+}
+
 /// What the stack of a finished run says of its training clips, out of fold: by models that never saw them.
 pub struct Verifier {
     folder: PathBuf,

@@ -331,6 +331,10 @@ fn another_run_verifies_labels() {
     assert_eq!(noted["out_of_fold_sha256"], sha256(&place.read("run/level2/oof.csv")), "{noted}");
     assert!(noted["run"].as_str().unwrap().ends_with("level2-verified/run"), "{noted}");
     assert!(told.contains(&format!("verified by run: {agreed} labels; {doubted} stay unverified")), "{told}");
+    for (run, noted) in [("again", true), ("run", false)] {
+        place.run(&format!("report {run}")).done();
+        assert_eq!(place.text(&format!("{run}/report.html")).contains("slightly optimistic"), noted);
+    }
     // Without it, or by what is no run, it is another run.
     place.run(&again).failed(&["the data differ", "verified is "]);
     place.run(&format!("{again} --verified-by data")).failed(&["--verified-by data", "is no run"]);

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::SoundId;
 use crate::error::DatasetError;
 use crate::manifest::{Item, Manifest};
 use crate::random::{epoch_order, key, stream};
@@ -155,14 +154,15 @@ impl Splits {
 
 impl Manifest {
     /// Puts training clips of one sound into one group, with the groups that they were in, so that folds drawn later keep
-    /// copies together, in whatever container they are. `sounds` are those of the training clips first; silent clips have
-    /// none. Says whether any group has changed.
-    pub fn group_copies(&mut self, sounds: &[Option<SoundId>]) -> bool {
-        let mut copies: BTreeMap<SoundId, Vec<usize>> = BTreeMap::new();
+    /// copies together. `sounds` says by what they are one, those of the training clips first: by their
+    /// [`SoundId`](crate::SoundId), in whatever container they are; silent clips have none. Says whether any group has
+    /// changed.
+    pub fn group_copies<T: Ord>(&mut self, sounds: &[Option<T>]) -> bool {
+        let mut copies: BTreeMap<&T, Vec<usize>> = BTreeMap::new();
         let mut groups: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
         for (clip, (item, sound)) in self.train.iter().zip(sounds).enumerate() {
             if let Some(sound) = sound {
-                copies.entry(*sound).or_default().push(clip);
+                copies.entry(sound).or_default().push(clip);
             }
             if let Some(group) = &item.group {
                 groups.entry(group).or_default().push(clip);

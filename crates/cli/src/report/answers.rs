@@ -42,7 +42,7 @@ fn confusions(page: &mut Page, material: &Material, leader: &System) {
     let mut pairs: Vec<_> = pairs.collect();
     pairs.sort_by_key(|(count, truth, answer)| (Reverse(*count), *truth, *answer));
     if pairs.is_empty() {
-        page.paragraph("Every clip is answered rightly.");
+        page.paragraph("Every clip is classified correctly.");
         return;
     }
     let row = |&(count, truth, answer): &(usize, usize, usize)| {
@@ -117,7 +117,7 @@ fn hardest_clips(page: &mut Page, material: &Material, leader: &System, sounds: 
     page.section("Hardest clips");
     let hard = hardest::hardest(material, &leader.out_of_fold, sounds);
     if hard.is_empty() {
-        page.paragraph("Every clip is answered rightly.");
+        page.paragraph("Every clip is classified correctly.");
         return;
     }
     page.paragraph(&format!(

@@ -45,7 +45,7 @@ pub fn why(material: &Material) -> Option<String> {
         (false, false) => "",
     };
     Some(format!(
-        "Why the stack does not stand out: it learned from {} with {} each, and answers {} of these rightly once it has \
+        "Why the stack does not stand out: it learned from {} with {} each, and classifies {} of these correctly once it has \
          learned from them, {} out of fold. On {} of the clips its first answer is that of the learners' mean.{reason}",
         clips(fit.clips),
         count(fit.columns, "feature"),

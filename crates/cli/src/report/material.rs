@@ -11,6 +11,7 @@ use crate::recipe::Recipe;
 use crate::run::{ClipRow, Epoch, Run, rows_if_there};
 use crate::stack::Fit;
 use crate::systems::{Kind, Results, System};
+use crate::verified;
 
 /// All that a report tells of, but the sounds.
 pub struct Material<'a> {
@@ -26,6 +27,8 @@ pub struct Material<'a> {
     /// Of every learner and split, in the order of the recipe.
     pub jobs: Vec<JobState>,
     pub results: &'a Results,
+    /// Whether labels were verified by what another run predicts.
+    pub verified_by_a_run: bool,
     /// Why level 2 is left out, if it is there and is not that of the run as it is now.
     pub level2_fault: Option<String>,
     /// How well the stack fits what it learned from.
@@ -92,6 +95,7 @@ impl<'a> Material<'a> {
             importance: level2("importance.csv").map_or(Ok(Vec::new()), |path| rows_if_there(&path))?,
             without: level2("without.csv").map_or(Ok(Vec::new()), |path| rows_if_there(&path))?,
             fit: level2("fit.json").filter(|path| path.exists()).map(|path| fit(&path)).transpose()?,
+            verified_by_a_run: verified::is_noted(run),
             results,
             level2_fault,
             recipe,

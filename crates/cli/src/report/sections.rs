@@ -52,18 +52,24 @@ fn summary(page: &mut Page, material: &Material) {
     if let Some(leader) = material.leader() {
         let Judged { scores, intervals, .. } = &leader.out_of_fold;
         page.paragraph(&format!(
-            "{} answers {} of the clips rightly (interval {} to {}), with a mean average precision at 3 of {}.{}",
+            "{} classifies {} of the clips correctly (interval {} to {}), with a mean average precision at 3 of {}.{}",
             capital(&said(leader)),
             percent(scores.accuracy),
             percent(intervals.accuracy.low),
             percent(intervals.accuracy.high),
             with_interval(scores.map3, intervals.map3),
             leader.test.as_ref().map_or(String::new(), |test| format!(
-                " On the test clips it answers {} rightly, with {}.",
+                " On the test clips it classifies {} correctly, with {}.",
                 percent(test.scores.accuracy),
                 number(test.scores.map3)
             )),
         ));
+    }
+    if material.verified_by_a_run {
+        page.note(
+            "Some labels count as verified because the stack of another run (`--verified-by`) predicts them. That run \
+             knew the labels of all folds, so the scores out of fold are slightly optimistic.",
+        );
     }
     for Comparison { against, out_of_fold, .. } in &material.results.differences {
         let other = match against.as_str() {
