@@ -324,10 +324,10 @@ fn features_of_a_long_clip_are_those_of_the_whole() {
         ("--set n_fft=512 --set n_mels=many", "n_mels = \"many\": invalid type"),
         ("--set ref=min", "ref = \"min\": expected \"max\" or a number"),
         ("--set n_mels=40 --set n_mels=41", "given twice"),
-        ("--max-seconds 24", "24 seconds"),
+        ("--max-seconds 24", "longer than 24 s (about 25 s); raise --max-seconds"),
         ("--max-seconds 0", "max_seconds"),
         ("--max-sample-rate 22050", "22050 Hz"),
-        ("--min-sample-rate 96000", "less than 96000 Hz"),
+        ("--min-sample-rate 96000", "below 96000 Hz"),
         ("--max-channels 0", "max_channels"),
         ("--max-samples 1000", "1000 samples"),
     ] {
@@ -361,7 +361,7 @@ fn a_sound_beyond_the_limits_is_not_tagged() {
     let clip = &test_clips()[0];
     let tag = |words: &str| shared().run(&format!("tag {clip} --model run/bundle {words}"));
     tag("--max-seconds 60 --max-channels 1 --max-sample-rate 44100").done();
-    tag("--max-seconds 0.1").failed(&[clip, "0.1 seconds"]);
+    tag("--max-seconds 0.1").failed(&[clip, "longer than 0.1 s", "raise --max-seconds"]);
     tag("--max-sample-rate 8000").failed(&[clip, "8000 Hz"]);
     tag("--max-seconds 0").failed(&["max_seconds", "above 0"]);
 }
