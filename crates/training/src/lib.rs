@@ -7,6 +7,7 @@
 //! libtorch lives in this crate alone: nothing of it is in the public interface.
 
 mod checkpoint;
+mod convolution;
 mod device;
 mod error;
 mod events;
