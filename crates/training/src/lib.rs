@@ -16,6 +16,7 @@ mod kernel;
 mod memory;
 mod network;
 mod optimizer;
+mod pass;
 mod predictor;
 mod settings;
 mod start;

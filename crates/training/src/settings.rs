@@ -119,7 +119,7 @@ pub enum Normalization {
     None,
     /// Each channel minus its mean, by its deviation, both over the clip.
     Clip,
-    /// Each channel minus its mean, by its deviation, both over the split's training clips.
+    /// Each channel minus its mean, by its deviation, both over the split's training clips, without those of weight 0.
     Channel,
     /// Each channel minus a given mean, by a given deviation.
     Fixed(Scaling),
@@ -225,22 +225,17 @@ impl LearnerSettings {
             check((0.0..=1000.0).contains(&self.mixup), "mixup", self.mixup, "0 (no mixup) to 1000"),
             check(is_part(self.label_smoothing.into()), "label_smoothing", self.label_smoothing, "0 to below 1"),
             check(is_share(self.unverified_weight), "unverified_weight", self.unverified_weight, "0 to 1"),
-            check((1..=100_000).contains(&self.epochs), "epochs", self.epochs, "1 to 100000; a network must be told"),
-            check(
-                (2..=65_536).contains(&self.batch_size),
-                "batch_size",
-                self.batch_size,
-                "2 to 65536; a network must be told",
-            ),
-            check(rate > 0.0 && rate <= 100.0, "learning_rate", rate, "above 0, at most 100; a network must be told"),
-            check(self.warmup_epochs < self.epochs, "warmup_epochs", self.warmup_epochs, "fewer than epochs"),
-            check(self.kernel.is_none(), "kernel", "{ ... }", "none but for arch = \"kernel\""),
+            check((1..=100_000).contains(&self.epochs), "epochs", self.epochs, "1 to 100000"),
+            check((2..=65_536).contains(&self.batch_size), "batch_size", self.batch_size, "2 to 65536"),
+            check(rate > 0.0 && rate <= 100.0, "learning_rate", rate, "above 0, at most 100"),
+            check(self.warmup_epochs < self.epochs, "warmup_epochs", self.warmup_epochs, "below `epochs`"),
             check(is_part(self.momentum), "momentum", self.momentum, "0 to below 1"),
             check(is_part(self.weight_decay), "weight_decay", self.weight_decay, "0 to below 1"),
             check(is_part(self.weight_average), "weight_average", self.weight_average, "0 (none) to below 1"),
             check(is_length(hop), "prediction.hop_seconds", hop, "above 0, at most 60"),
         ];
-        self.first_fault(checks.into_iter().chain(of_augmentation(&self.augmentation)))
+        self.first_fault(checks.into_iter().chain(of_augmentation(&self.augmentation)))?;
+        self.applies(self.kernel.is_none(), "kernel", "it applies only to arch = \"kernel\"")
     }
 
     /// Whether it is a kernel machine, which has no epochs.
@@ -274,14 +269,13 @@ impl LearnerSettings {
             check(is_weight(gamma), "kernel.gamma", gamma, "1e-6 to 1e6"),
         ];
         self.first_fault(checks.into_iter())?;
-        match self.beyond_a_kernel() {
-            Some((key, value)) => Err(TrainingError::Useless { learner: self.name.clone(), key, value }),
-            None => Ok(()),
-        }
+        let key = self.beyond_a_kernel();
+        const REASON: &str = "it does not apply to arch = \"kernel\", which is fitted in closed form on whole clips";
+        self.applies(key.is_none(), key.as_deref().unwrap_or_default(), REASON)
     }
 
-    /// The first setting that says something and of which a kernel machine has no use, and its value.
-    fn beyond_a_kernel(&self) -> Option<(String, String)> {
+    /// The first setting that is not at its default and does not apply to a kernel.
+    fn beyond_a_kernel(&self) -> Option<String> {
         const USED: [&str; 5] = ["name", "arch", "features", "unverified_weight", "kernel"];
         let plain = serde_json::json!({ "name": self.name, "arch": self.arch, "features": self.features });
         let plain: Self = serde_json::from_value(plain).ok()?;
@@ -290,13 +284,25 @@ impl LearnerSettings {
         let other = |(key, value): &(String, serde_json::Value)| {
             !USED.contains(&key.as_str()) && plain.get(key).unwrap_or(&serde_json::Value::Null) != value
         };
-        written(self)?.into_iter().find(other).map(|(key, value)| (key, value.to_string()))
+        written(self)?.into_iter().find(other).map(|(key, _)| key)
     }
 
     fn name_check(&self) -> Check {
         let fine = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
         let name = !self.name.is_empty() && self.name.chars().all(fine) && !self.name.starts_with('.');
-        check(name, "name", format!("{:?}", self.name), "letters, digits, `_`, `-` and `.`, as it names files")
+        check(
+            name,
+            "name",
+            format!("{:?}", self.name),
+            "letters, digits, `_`, `-` and `.`, not first a `.`: it is used in file names",
+        )
+    }
+
+    fn applies(&self, applies: bool, key: &str, reason: &'static str) -> Result<(), TrainingError> {
+        if applies {
+            return Ok(());
+        }
+        Err(TrainingError::NotApplicable { learner: self.name.clone(), key: key.to_owned(), reason })
     }
 
     fn first_fault(&self, mut checks: impl Iterator<Item = Check>) -> Result<(), TrainingError> {
@@ -358,24 +364,16 @@ impl LearnerSettings {
         };
         let written =
             |Scaling { mean, deviation }: &Scaling| format!("{{ mean = {mean:?}, deviation = {deviation:?} }}");
-        self.first_fault(
-            [
-                check(
-                    fixed.is_none_or(|scaling| scaling.fits(channels)),
-                    "normalization",
-                    fixed.map_or(String::new(), written),
-                    "a mean and a deviation above 0 for each channel of the features",
-                ),
-                check(warp == 0.0 || is_logmel, "augmentation.warp", warp, "0, but with log-mel features"),
-                check(
-                    frequency_masks.count == 0 || bins > 1,
-                    "augmentation.frequency_masks",
-                    masks(frequency_masks),
-                    "none on a wave, which has no bands",
-                ),
-            ]
-            .into_iter(),
-        )
+        let normalization = check(
+            fixed.is_none_or(|scaling| scaling.fits(channels)),
+            "normalization",
+            fixed.map_or(String::new(), written),
+            "a mean and a deviation above 0 for each channel of the features",
+        );
+        self.first_fault(std::iter::once(normalization))?;
+        self.applies(warp == 0.0 || is_logmel, "augmentation.warp", "it applies only to log-mel features")?;
+        let has_bands = frequency_masks.count == 0 || bins > 1;
+        self.applies(has_bands, "augmentation.frequency_masks", "a wave has no frequency bands")
     }
 
     /// Crops and windows in frames of the front end.
