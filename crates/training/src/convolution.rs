@@ -24,7 +24,7 @@ pub(crate) struct Shape {
 impl Shape {
     /// Whether the CPU's bf16 kernels are right for this shape.
     ///
-    /// Those of libtorch 2.11 (oneDNN 3.7) are not in the cases below: they read memory that nobody has set, write behind
+    /// Those of libtorch 2.11 (oneDNN 3.10) are not in the cases below: they read memory that is not set, write behind
     /// their buffers, or never end. Each condition is wider than the shapes that were seen to fail;
     /// `docs/decisions/0004-bf16-gradients.md` has the search and a script for each.
     fn is_safe_in_bf16(&self) -> bool {
@@ -33,7 +33,7 @@ impl Shape {
         // The weight gradient reads memory that is not set: one column and a stride of 2, three columns and one of 4.
         let is_narrow = kernel[1] > 1 && width < stride[1];
         // The weight gradient writes behind its buffer, with fewer than 16 channels.
-        let is_strided_point = kernel == [1, 1] && stride != [1, 1] && (inputs / groups) % 16 != 0;
+        let is_strided_point = kernel == [1, 1] && stride != [1, 1] && inputs / groups < 16;
         // The output itself reads memory that is not set, where only the columns have a stride.
         let is_multiplied = is_depthwise && outputs != inputs;
         // It never ends, from 15 columns on.

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::network::channels_last;
+use earmark_nets::{Op, Variant, variants};
 
 /// Shape of one trial.
 #[derive(Clone, Copy, Debug)]
@@ -152,7 +153,7 @@ fn drawn(count: usize) -> Vec<Trial> {
 #[test]
 fn repeated_runs_give_the_same_bits_and_those_of_f32_within_rounding() {
     crate::set_threads(1);
-    let trials = [narrow(), drawn(1200)].concat();
+    let trials = [narrow(), drawn(2000)].concat();
     let in_f32 = trials.iter().filter(|trial| !trial.shape().is_safe_in_bf16()).count();
     let has_bf16 = crate::device::arithmetic(crate::Precision::Auto, Device::Cpu) == Arithmetic::Bf16;
     println!("{} shapes, {in_f32} of them in f32; this CPU has AVX512-BF16: {has_bf16}", trials.len());
@@ -175,6 +176,7 @@ fn what_is_not_computed_in_bf16() {
         // Points with a stride, of few channels.
         (shape([12, 16, 1], Window::square(1, 2, 0), 38), false),
         (shape([12, 16, 1], Window::square(1, 1, 0), 38), true),
+        (shape([24, 16, 1], Window::square(1, 2, 0), 38), true),
         (shape([64, 64, 32], Window::square(1, 2, 0), 38), false),
         // The first layer of a network on one channel is no depthwise one.
         (shape([1, 16, 1], Window::square(7, 2, 3), 38), true),
@@ -185,5 +187,30 @@ fn what_is_not_computed_in_bf16() {
     ];
     for (shape, expected) in cases {
         assert_eq!(shape.is_safe_in_bf16(), expected, "{shape:?}");
+    }
+}
+
+/// The share of a network's multiplications in convolutions that are not computed in bf16.
+fn share_in_f32(variant: &Variant, frames: usize) -> f64 {
+    let [batch, channels, bins, frames] = variant.example(2, frames);
+    let graph = variant.graph(channels, 10);
+    let shapes = graph.shapes([batch, channels, bins, frames]).unwrap();
+    let (mut all, mut in_f32) = (0, 0);
+    for (node, out) in graph.nodes().iter().zip(&shapes) {
+        let Op::Conv2d { inputs, outputs, window, groups, .. } = node.op else { continue };
+        let cost = inputs / groups * window.kernel[0] * window.kernel[1] * out.iter().product::<usize>();
+        let shape = Shape { inputs, outputs, groups, window, width: shapes[node.inputs[0]][3] };
+        all += cost;
+        in_f32 += if shape.is_safe_in_bf16() { 0 } else { cost };
+    }
+    in_f32 as f64 / all as f64
+}
+
+#[test]
+fn the_networks_of_the_registry_keep_bf16_on_crops_of_usual_length() {
+    for variant in variants() {
+        let share = share_in_f32(variant, 150);
+        println!("{}: {:.2} %", variant.name, 100.0 * share);
+        assert!(share < 0.01, "{}: {share}", variant.name);
     }
 }
