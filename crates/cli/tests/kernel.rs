@@ -141,7 +141,7 @@ fn what_does_not_fit_is_told() {
         (recipe("").replace("\"kernel\"", "\"Kernel\""), "Kernel"),
         (recipe("kernel = { ridge = 0.0 }"), "learner k: `kernel.ridge` = 0 is out of range"),
         (recipe("kernel = { rigde = 0.1 }"), "rigde"),
-        (recipe("pretrained = \"imagenet\""), "learner k: pretrained"),
+        (recipe("pretrained = \"imagenet\""), "learner k: remove `pretrained`"),
         (recipe("").replace("features = \"summary\"", "features = \"logmel\""), "kernel needs features of whole clips"),
         (
             network("features = \"logmel\"", "features = \"summary\""),

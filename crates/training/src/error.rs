@@ -207,3 +207,16 @@ impl From<tch::TchError> for TrainingError {
         Self::Torch(text.lines().next().unwrap_or_default().to_owned())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn at_most_32_clips_are_listed() {
+        let clips = |count: usize| (0..count).map(|clip| clip.to_string()).collect::<Vec<_>>();
+        assert_eq!(listed(&clips(3)), "0, 1, 2");
+        assert!(listed(&clips(32)).ends_with("30, 31"));
+        assert!(listed(&clips(40)).ends_with("30, 31 and 8 more"));
+    }
+}

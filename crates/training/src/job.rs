@@ -54,9 +54,9 @@ pub struct Job<'a> {
 /// Where a job stands.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Progress {
-    /// Told after each batch.
+    /// Reported after each batch.
     Learning(Learning),
-    /// Told after each clip that is predicted in the end.
+    /// Reported after each clip that is predicted in the end.
     Predicting {
         /// Clips done.
         clips: usize,
@@ -65,7 +65,7 @@ pub enum Progress {
     },
 }
 
-/// Where a job stands that learns.
+/// Where training stands.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Learning {
     /// Counted from 1.
@@ -84,7 +84,7 @@ pub struct Learning {
     pub crops_per_second: f64,
 }
 
-/// Hears where a job stands, and says whether it is to go on. One that is not saves its state first.
+/// Receives the progress of a job and returns whether it continues; where it does not, the job saves its state first.
 pub type Report<'a> = dyn FnMut(Progress) -> ControlFlow<()> + 'a;
 
 /// What a job has made.
@@ -103,9 +103,9 @@ impl Job<'_> {
     /// the outcome calls [`Job::clean`].
     ///
     /// # Errors
-    /// Settings out of range, a network that cannot take the features, a damaged or foreign checkpoint, a loss that is
-    /// no number, a full disk, libtorch's own faults (out of memory among them); [`TrainingError::Stopped`] where `report`
-    /// said so.
+    /// Settings out of range, a network that cannot take the features, a damaged or foreign checkpoint, a loss that
+    /// becomes NaN or infinite, a full disk, errors of libtorch (out of memory among them); [`TrainingError::Stopped`]
+    /// where `report` said so.
     pub fn run(&self, report: &mut Report) -> Result<Outcome, TrainingError> {
         self.attempt(report).map_err(|error| match error {
             TrainingError::Torch(text) if self.learner.is_kernel() => self.kernel_failed(&text),
