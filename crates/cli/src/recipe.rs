@@ -221,7 +221,7 @@ mod tests {
         let cases = [
             (GOOD.replace("epochs", "epoch"), "unknown field `epoch`"),
             (format!("sede = 1\n{GOOD}"), "unknown field `sede`"),
-            (GOOD.replace("epochs = 1", "epochs = 0"), "epochs = 0 is out of range"),
+            (GOOD.replace("epochs = 1", "epochs = 0"), "`epochs` = 0 is out of range"),
             (GOOD.replace("kind = \"logmel\"", "kind = \"logmel\"\nn_fft = 0"), "n_fft"),
             (
                 GOOD.replace("kind = \"logmel\"", "kind = \"logmel\"\nn_mels = \"64\""),

@@ -264,17 +264,17 @@ fn recipes_with_faults() {
         ("folds = 2", "groups_from = \"(\"", "data.groups_from"),
         ("folds = 2", "folds_from = \"[\"", "data.folds_from"),
         ("folds = 2", "damaged = \"ignore\"", "unknown variant `ignore`"),
-        ("epochs = 2", "epochs = 0", "learner a: epochs = 0 is out of range"),
+        ("epochs = 2", "epochs = 0", "learner a: `epochs` = 0 is out of range"),
         ("epochs = 2", "epochs = -1", "epochs = -1"),
         ("epochs = 2", "epochs = \"two\"", "epochs = \"two\""),
-        ("mixup = 3.0", "mixup = -3.0", "learner a: mixup = -3 is out of range"),
-        ("mixup = 3.0", "mixup = nan", "learner a: mixup = NaN is out of range"),
-        ("batch_size = 16", "batch_size = 1", "batch_size = 1 is out of range"),
-        ("learning_rate = 0.02", "learning_rate = inf", "learning_rate = inf is out of range"),
-        ("crop_seconds = 0.5", "crop_seconds = 0", "crop_seconds = 0 is out of range"),
+        ("mixup = 3.0", "mixup = -3.0", "learner a: `mixup` = -3 is out of range"),
+        ("mixup = 3.0", "mixup = nan", "learner a: `mixup` = NaN is out of range"),
+        ("batch_size = 16", "batch_size = 1", "`batch_size` = 1 is out of range"),
+        ("learning_rate = 0.02", "learning_rate = inf", "`learning_rate` = inf is out of range"),
+        ("crop_seconds = 0.5", "crop_seconds = 0", "`crop_seconds` = 0 is out of range"),
         ("hop_seconds = 1.0", "hop = 1.0", "unknown field `hop`"),
         ("name = \"b\"", "name = \"a\"", "two learners are named \"a\""),
-        ("name = \"b\"", "name = \"../b\"", "name = \"../b\""),
+        ("name = \"b\"", "name = \"../b\"", "`name` = \"../b\""),
         ("arch = \"resnet_nano\"", "arch = \"resnet_nana\"", "resnet_nano"),
         ("features = \"logmel\"", "features = \"mel\"", "features = \"mel\""),
         ("kind = \"logmel\"", "kind = \"logmel\"\nhop_length = 0", "hop_length"),
@@ -322,7 +322,7 @@ fn arguments_with_faults() {
     ] {
         fails(&place, &TRAIN.replace(from, to), &reasons);
     }
-    place.run(&format!("{TRAIN} --device tpu")).failed(&["device \"tpu\"", "cpu and cuda:0"]);
+    place.run(&format!("{TRAIN} --device tpu")).failed(&["device \"tpu\"", "expected cpu, or cuda:0"]);
     let ran: Ran = place
         .run(&TRAIN.replace("--jobs 2", "--jobs 1 --device cuda:99"))
         .failed(&["device \"cuda:99\"", "no such GPU"]);

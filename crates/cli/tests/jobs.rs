@@ -101,7 +101,7 @@ fn faults_of_shards_and_devices_are_told() {
     place.run(&alone("--device cuda:7,cuda:7")).failed(&["cuda:7 is named twice"]);
     place.run(&alone("--device cpu,cuda:0")).failed(&["do not go together"]);
     place.run(&alone("--device cuda:98,cuda:99")).failed(&["device \"cuda:98\"", "no such GPU"]);
-    place.run(&alone("--device cuda:00")).failed(&["device \"cuda:00\"", "are known"]);
+    place.run(&alone("--device cuda:00")).failed(&["device \"cuda:00\"", "expected cpu, or cuda:0"]);
     place.run(&alone("--job a/full")).done();
     place.run("stack run").failed(&["a/fold0 is not done", "earmark train"]);
 }

@@ -43,7 +43,7 @@ pub(crate) fn parse_device(name: &str) -> Result<Device, TrainingError> {
     // A device has one name: `cuda:00` is none.
     let index: usize = index
         .filter(|index| format!("cuda:{index}") == name)
-        .ok_or_else(|| fault("cpu and cuda:0, cuda:1, ... are known"))?;
+        .ok_or_else(|| fault("expected cpu, or cuda:0, cuda:1, ..."))?;
     if index as i64 >= tch::Cuda::device_count() {
         return Err(fault("this machine, or this build of libtorch, has no such GPU (see `cargo xtask setup --cuda`)"));
     }
@@ -58,13 +58,13 @@ mod tests {
     fn a_device_has_one_name() {
         assert_eq!(parse_device("cpu").unwrap(), Device::Cpu);
         for (name, reason) in [
-            ("", "are known"),
-            ("gpu", "are known"),
-            ("cuda", "are known"),
-            ("cuda:", "are known"),
-            ("cuda:+1", "are known"),
-            ("cuda:00", "are known"),
-            ("cuda:0,cuda:1", "are known"),
+            ("", "expected cpu"),
+            ("gpu", "expected cpu"),
+            ("cuda", "expected cpu"),
+            ("cuda:", "expected cpu"),
+            ("cuda:+1", "expected cpu"),
+            ("cuda:00", "expected cpu"),
+            ("cuda:0,cuda:1", "expected cpu"),
             ("cuda:4096", "no such GPU"),
         ] {
             let message = check_device(name).unwrap_err().to_string();

@@ -1,15 +1,15 @@
-//! What can go wrong while a network learns.
+//! What can go wrong in a training job.
 
 use std::path::PathBuf;
 
 use earmark_files::FileError;
 use earmark_nets::{ShapeError, UnknownVariant, WeightsError};
 
-/// What can go wrong while a network learns.
+/// What can go wrong in a training job.
 #[derive(Debug, thiserror::Error)]
 pub enum TrainingError {
     /// A setting out of its range.
-    #[error("learner {learner}: {key} = {value} is out of range: {range}")]
+    #[error("learner {learner}: `{key}` = {value} is out of range ({range})")]
     Setting {
         /// The learner's name.
         learner: String,
@@ -36,7 +36,7 @@ pub enum TrainingError {
         /// What does not fit.
         source: ShapeError,
     },
-    /// A kernel machine takes whole clips, and networks take none.
+    /// A kernel needs features of whole clips, and a network cannot use them.
     #[error("learner {learner}: {}", kinds(arch, *is_summary))]
     Summary {
         /// The learner's name.
@@ -46,36 +46,36 @@ pub enum TrainingError {
         /// Whether its features are a summary.
         is_summary: bool,
     },
-    /// A setting of which a kernel machine has no use.
-    #[error("learner {learner}: {key} = {value} must be left out: a kernel learns at once, from whole clips")]
-    Useless {
+    /// A setting that does nothing for this architecture or these features.
+    #[error("learner {learner}: remove `{key}`: {reason}")]
+    NotApplicable {
         /// The learner's name.
         learner: String,
         /// The key in the recipe.
         key: String,
-        /// Its value.
-        value: String,
+        /// Why it does not apply.
+        reason: &'static str,
     },
-    /// A kernel machine's table of nearness does not fit into memory.
-    #[error("the memory of {device} is used up by a kernel of {clips} clips, which needs {:.1} GB: run fewer jobs at once, or take a network. libtorch: {reason}", *bytes as f64 / 1e9)]
+    /// The kernel matrix does not fit into memory.
+    #[error("{device} is out of memory: a kernel of {clips} clips needs {:.1} GB; run fewer jobs at once (--jobs), or use a network. libtorch: {reason}", *bytes as f64 / 1e9)]
     KernelMemory {
-        /// Where it was to be.
+        /// The device.
         device: String,
-        /// The clips to learn from.
+        /// Training clips.
         clips: usize,
-        /// What their tables take.
+        /// Size of the matrices.
         bytes: u64,
-        /// What libtorch said.
+        /// libtorch's message.
         reason: String,
     },
-    /// A kernel machine's equations cannot be solved.
-    #[error("the equations of the kernel cannot be solved: a larger kernel.ridge may help. libtorch: {reason}")]
+    /// The kernel's linear system cannot be solved.
+    #[error("the kernel's linear system cannot be solved; try a larger `kernel.ridge`. libtorch: {reason}")]
     Unsolvable {
-        /// What libtorch said.
+        /// libtorch's message.
         reason: String,
     },
-    /// More clips than a kernel machine can learn from.
-    #[error("{clips} clips are more than the {most} that a kernel can learn from; take a network")]
+    /// More training clips than a kernel takes.
+    #[error("{clips} training clips are too many for a kernel (at most {most}); use a network")]
     TooManyClips {
         /// How many there are.
         clips: usize,
@@ -83,7 +83,7 @@ pub enum TrainingError {
         most: usize,
     },
     /// A checkpoint that was changed or damaged after it was written.
-    #[error("{} is damaged: {reason}; remove the folder {} to train this job anew", path.display(), path.parent().unwrap_or(path).display())]
+    #[error("{} is damaged: {reason}; remove the folder {} to train this job again", path.display(), path.parent().unwrap_or(path).display())]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -91,7 +91,7 @@ pub enum TrainingError {
         reason: String,
     },
     /// The folder holds a job of another recipe.
-    #[error("{} was begun with other settings, labels or clips; use another --out, or remove this folder", folder.display())]
+    #[error("{} holds a checkpoint of other settings, labels or clips; use another --out, or remove this folder", folder.display())]
     OtherJob {
         /// The job's folder.
         folder: PathBuf,
@@ -107,36 +107,34 @@ pub enum TrainingError {
         source: WeightsError,
     },
     /// The file of weights to start with changed while the run was under way.
-    #[error("learner {learner}: pretrained: {} is not the file any more that it was when the run began", path.display())]
+    #[error("learner {learner}: pretrained: {} changed since the run was started; restore it, or start a new run", path.display())]
     OtherStart {
         /// The learner's name.
         learner: String,
         /// The file.
         path: PathBuf,
     },
-    /// The loss is no number any more.
-    #[error("the loss is {loss} in epoch {epoch}; try a lower learning_rate. The batch: {}", clips.join(", "))]
+    /// The loss became NaN or infinite.
+    #[error("the loss became NaN or infinite in epoch {epoch}; {DIVERGED}. Last clips: {}", listed(clips))]
     Diverged {
-        /// NaN or infinite.
-        loss: f64,
         /// Counted from 1.
         epoch: usize,
-        /// The names of the batch's clips.
+        /// The names of the clips of the batches since the loss was last known to be finite.
         clips: Vec<String>,
     },
-    /// The weights are no numbers any more, after a last step whose loss still was one.
-    #[error("the weights are no finite numbers after a step of epoch {epoch}; try a lower learning_rate. The batch: {}", clips.join(", "))]
+    /// The weights became NaN or infinite, in a step whose loss was finite.
+    #[error("the weights became NaN or infinite in epoch {epoch}; {DIVERGED}. Last clips: {}", listed(clips))]
     DivergedWeights {
         /// Counted from 1.
         epoch: usize,
-        /// The names of the batch's clips.
+        /// The names of the last batch's clips.
         clips: Vec<String>,
     },
-    /// The job was told to stop. It is saved.
+    /// The job was asked to stop. Its state is saved.
     #[error("stopped")]
     Stopped,
-    /// Too few clips to learn from.
-    #[error("there are {clips} clips to train on, and batch norm needs at least 2")]
+    /// Too few training clips.
+    #[error("too few training clips: {clips} (at least 2 are needed)")]
     TooFewClips {
         /// How many there are.
         clips: usize,
@@ -149,16 +147,16 @@ pub enum TrainingError {
         /// What is wrong with it.
         reason: &'static str,
     },
-    /// The GPU's memory is used up.
-    #[error("the memory of {device} is used up with batch_size = {batch_size}; {}. libtorch: {reason}", advice(*fits))]
+    /// The GPU is out of memory.
+    #[error("{device} is out of memory with `batch_size` = {batch_size}; {}. libtorch: {reason}", advice(*fits))]
     OutOfMemory {
         /// The device.
         device: String,
         /// The batch that did not fit.
         batch_size: usize,
-        /// One that would, as far as one can tell.
+        /// An estimate of one that fits.
         fits: Option<usize>,
-        /// What libtorch says.
+        /// libtorch's message.
         reason: String,
     },
     /// A file could not be read or written.
@@ -167,29 +165,58 @@ pub enum TrainingError {
     /// The weights are not the network's.
     #[error(transparent)]
     Weights(#[from] WeightsError),
-    /// libtorch reports a fault.
+    /// An error of libtorch.
     #[error("libtorch: {0}")]
     Torch(String),
 }
 
 fn kinds(arch: &str, is_summary: bool) -> String {
     if is_summary {
-        return format!("{arch} takes no features of kind = \"summary\", which are one frame; arch = \"kernel\" does");
+        return format!(
+            "{arch} cannot use features of kind = \"summary\", which have one frame; use arch = \"kernel\""
+        );
     }
-    format!("{arch} takes features of whole clips: kind = \"summary\"")
+    format!("{arch} needs features of whole clips; use kind = \"summary\"")
 }
 
 fn advice(fits: Option<usize>) -> String {
     match fits {
-        Some(fits) => format!("batch_size = {fits} would fit"),
-        None => "not even 2 would fit: try shorter crops, a smaller network, or fewer --jobs".to_owned(),
+        Some(fits) => format!("`batch_size` = {fits} should fit"),
+        None => "not even 2 fits: use shorter crops, a smaller network, or fewer --jobs".to_owned(),
+    }
+}
+
+/// What helps when training diverges, in the order in which it is worth a try.
+const DIVERGED: &str = "try a lower `learning_rate` or more `warmup_epochs`, then `precision` = \"f32\", and check the \
+    clips below for extreme values";
+
+/// At most 32 names: a batch may have thousands.
+fn listed(clips: &[String]) -> String {
+    const MOST: usize = 32;
+    let named = clips[..clips.len().min(MOST)].join(", ");
+    match clips.len().checked_sub(MOST) {
+        None | Some(0) => named,
+        Some(more) => format!("{named} and {more} more"),
     }
 }
 
 impl From<tch::TchError> for TrainingError {
     fn from(error: tch::TchError) -> Self {
-        // libtorch appends its own stack, which says nothing to a person.
+        // libtorch appends its own stack trace.
         let text = error.to_string();
         Self::Torch(text.lines().next().unwrap_or_default().to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn at_most_32_clips_are_listed() {
+        let clips = |count: usize| (0..count).map(|clip| clip.to_string()).collect::<Vec<_>>();
+        assert_eq!(listed(&clips(3)), "0, 1, 2");
+        assert!(listed(&clips(32)).ends_with("30, 31"));
+        assert!(listed(&clips(40)).ends_with("30, 31 and 8 more"));
     }
 }

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Instant;
 
-use earmark_datasets::{Batch, BatchSettings, Batches, Example, Mixup, Windowing, random};
+use earmark_datasets::{BatchSettings, Batches, Example, Mixup, Windowing, random};
 use earmark_features::{FrontEnd, InputScaling, Scaling};
 use earmark_files::sha256;
 use earmark_nets::{Graph, Weights};
@@ -17,6 +17,7 @@ use crate::kernel;
 use crate::memory::{self, Demand};
 use crate::network::{Arithmetic, Network, initial_weights};
 use crate::optimizer::learning_rate;
+use crate::pass::{Pace, Pass};
 use crate::predictor::Predictor;
 use crate::settings::{Keep, LearnerSettings, Normalization};
 use crate::start::Start;
@@ -53,9 +54,9 @@ pub struct Job<'a> {
 /// Where a job stands.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Progress {
-    /// Told after each batch.
+    /// Reported after each batch.
     Learning(Learning),
-    /// Told after each clip that is predicted in the end.
+    /// Reported after each clip that is predicted in the end.
     Predicting {
         /// Clips done.
         clips: usize,
@@ -64,7 +65,7 @@ pub enum Progress {
     },
 }
 
-/// Where a job stands that learns.
+/// Where training stands.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Learning {
     /// Counted from 1.
@@ -83,7 +84,7 @@ pub struct Learning {
     pub crops_per_second: f64,
 }
 
-/// Hears where a job stands, and says whether it is to go on. One that is not saves its state first.
+/// Receives the progress of a job and returns whether it continues; where it does not, the job saves its state first.
 pub type Report<'a> = dyn FnMut(Progress) -> ControlFlow<()> + 'a;
 
 /// What a job has made.
@@ -102,9 +103,9 @@ impl Job<'_> {
     /// the outcome calls [`Job::clean`].
     ///
     /// # Errors
-    /// Settings out of range, a network that cannot take the features, a damaged or foreign checkpoint, a loss that is
-    /// no number, a full disk, libtorch's own faults (out of memory among them); [`TrainingError::Stopped`] where `report`
-    /// said so.
+    /// Settings out of range, a network that cannot take the features, a damaged or foreign checkpoint, a loss that
+    /// becomes NaN or infinite, a full disk, errors of libtorch (out of memory among them); [`TrainingError::Stopped`]
+    /// where `report` said so.
     pub fn run(&self, report: &mut Report) -> Result<Outcome, TrainingError> {
         self.attempt(report).map_err(|error| match error {
             TrainingError::Torch(text) if self.learner.is_kernel() => self.kernel_failed(&text),
@@ -244,9 +245,7 @@ impl Job<'_> {
         match &self.learner.normalization {
             Normalization::None => InputScaling::None,
             Normalization::Clip => InputScaling::Clip,
-            Normalization::Channel => {
-                InputScaling::Fixed(Scaling::of(self.train.iter().map(|example| example.features)))
-            }
+            Normalization::Channel => InputScaling::Fixed(Scaling::of(self.counting().map(|example| example.features))),
             Normalization::Fixed(scaling) => InputScaling::Fixed(scaling.clone()),
         }
     }
@@ -283,26 +282,13 @@ impl Job<'_> {
         let arithmetic = arithmetic(self.learner.precision, device);
         let mut trainer = Trainer::new(graph, self.learner, state, device, arithmetic)?;
         let windowing = self.windowing();
-        let settings = BatchSettings {
-            classes: self.labels.len(),
-            windowing: &windowing,
-            scaling,
-            augmentation: self.learner.augmentation,
-            mixup: Mixup { alpha: self.learner.mixup },
-            label_smoothing: self.learner.label_smoothing,
-            unverified_weight: self.learner.unverified_weight,
-            sampling: self.learner.sampling,
-            batch_size: self.learner.batch_size,
-            seed: self.seed,
-            keys: self.keys(),
-            parallel: device.is_cuda(),
-        };
-        let batches = Batches::new(&self.train, settings);
+        let batches = Batches::new(&self.train, self.batch_settings(&windowing, scaling, device.is_cuda()));
+        let pace = Pace::of(device);
         for epoch in state.history.len()..self.learner.epochs {
             let start = Instant::now();
             let before = state.part.seconds;
             let order = batches.epoch(epoch);
-            let flow = self.epoch(&mut trainer, &batches, &order, state, report)?;
+            let flow = Pass { job: self, batches: &batches, order: &order, pace }.run(&mut trainer, state, report)?;
             trainer.save(state)?;
             if !state.weights.is_finite() {
                 let last = state.part.batches.checked_sub(1).map_or(&[][..], |last| &order[last]);
@@ -311,6 +297,7 @@ impl Job<'_> {
             state.part.seconds = before + start.elapsed().as_secs_f64();
             if state.part.batches == order.len() {
                 self.end_epoch(graph, device, scaling, state)?;
+                trainer.reset_totals()?;
             }
             checkpoint::save(self.folder, fingerprint, state)?;
             if flow.is_break() {
@@ -320,7 +307,29 @@ impl Job<'_> {
         Ok(())
     }
 
-    fn names(&self, members: &[usize]) -> Vec<String> {
+    pub(crate) fn batch_settings<'a>(
+        &self,
+        windowing: &'a Windowing,
+        scaling: &'a InputScaling,
+        parallel: bool,
+    ) -> BatchSettings<'a> {
+        BatchSettings {
+            classes: self.labels.len(),
+            windowing,
+            scaling,
+            augmentation: self.learner.augmentation,
+            mixup: Mixup { alpha: self.learner.mixup },
+            label_smoothing: self.learner.label_smoothing,
+            unverified_weight: self.learner.unverified_weight,
+            sampling: self.learner.sampling,
+            batch_size: self.learner.batch_size,
+            seed: self.seed,
+            keys: self.keys(),
+            parallel,
+        }
+    }
+
+    pub(crate) fn names(&self, members: &[usize]) -> Vec<String> {
         members.iter().map(|&member| self.train[member].name.to_owned()).collect()
     }
 
@@ -349,47 +358,6 @@ impl Job<'_> {
             seconds: seconds + start.elapsed().as_secs_f64(),
         });
         Ok(())
-    }
-
-    /// The pass over the clips that is next, or what is left of it, until it is stopped.
-    fn epoch(
-        &self,
-        trainer: &mut Trainer,
-        batches: &Batches,
-        order: &[Vec<usize>],
-        state: &mut State,
-        report: &mut Report,
-    ) -> Result<ControlFlow<()>, TrainingError> {
-        let start = Instant::now();
-        let (epoch, part) = (state.history.len(), &mut state.part);
-        let rate = learning_rate(self.learner, epoch);
-        let crops_before = part.crops;
-        let mut batch = Batch::default();
-        for (index, members) in order.iter().enumerate().skip(part.batches) {
-            batches.fill(epoch, index, members, &mut batch);
-            let n = batch.members.len() as f64;
-            let (loss, correct) = trainer.step(&batch, self.front_end.shape(), rate, epoch * order.len() + index)?;
-            if !loss.is_finite() {
-                return Err(TrainingError::Diverged { loss, epoch: epoch + 1, clips: self.names(&batch.members) });
-            }
-            part.batches = index + 1;
-            part.loss += loss * n;
-            part.correct += correct;
-            part.crops += n;
-            let flow = report(Progress::Learning(Learning {
-                epoch: epoch + 1,
-                epochs: self.learner.epochs,
-                batches: epoch * order.len() + index + 1,
-                all_batches: self.learner.epochs * order.len(),
-                loss: part.loss / part.crops,
-                accuracy: part.correct / part.crops,
-                crops_per_second: (part.crops - crops_before) / start.elapsed().as_secs_f64(),
-            }));
-            if flow.is_break() {
-                return Ok(flow);
-            }
-        }
-        Ok(ControlFlow::Continue(()))
     }
 
     /// Accuracy on the middle crop of each clip to predict, if the recipe chooses the best epoch and labels are known.

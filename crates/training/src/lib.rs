@@ -7,6 +7,7 @@
 //! libtorch lives in this crate alone: nothing of it is in the public interface.
 
 mod checkpoint;
+mod convolution;
 mod device;
 mod error;
 mod events;
@@ -15,6 +16,7 @@ mod kernel;
 mod memory;
 mod network;
 mod optimizer;
+mod pass;
 mod predictor;
 mod settings;
 mod start;

@@ -8,6 +8,7 @@ use rand_distr::{Distribution, Normal, Uniform};
 use tch::{Device, Kind, Tensor};
 
 use crate::TrainingError;
+use crate::convolution::convolution;
 
 /// What a network computes in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,11 +23,8 @@ pub enum Arithmetic {
 }
 
 impl Arithmetic {
-    fn of_convolutions(self) -> Kind {
-        if self == Self::Bf16 { Kind::BFloat16 } else { self.of_the_rest() }
-    }
-
-    fn of_the_rest(self) -> Kind {
+    /// Of all but convolutions.
+    fn kind(self) -> Kind {
         if self == Self::F64 { Kind::Double } else { Kind::Float }
     }
 }
@@ -58,7 +56,7 @@ impl<'a> Network<'a> {
             for parameter in node.parameters() {
                 let shape: Vec<i64> = parameter.shape.iter().map(|&side| side as i64).collect();
                 let tensor = Tensor::f_from_slice(&weights.0[&parameter.name].data)?.f_reshape(shape)?;
-                let tensor = channels_last(&tensor)?.f_to_device(device)?.f_to_kind(arithmetic.of_the_rest())?;
+                let tensor = channels_last(&tensor)?.f_to_device(device)?.f_to_kind(arithmetic.kind())?;
                 let tensor = tensor.f_set_requires_grad(parameter.role == Role::Learned)?;
                 parameters.push((parameter, tensor));
             }
@@ -93,7 +91,7 @@ impl<'a> Network<'a> {
     /// Logits `[batch, classes]` of an input `[batch, channels, bins, frames]`; in training, batch norm takes the
     /// batch's statistics and follows them.
     pub fn forward(&self, input: &Tensor, training: bool) -> Result<Tensor, TrainingError> {
-        let kind = self.arithmetic.of_the_rest();
+        let kind = self.arithmetic.kind();
         let mut values: Vec<Option<Tensor>> = Vec::with_capacity(self.graph.nodes().len());
         for (id, node) in self.graph.nodes().iter().enumerate() {
             let value = {
@@ -117,15 +115,12 @@ impl<'a> Network<'a> {
         let parameter = |index: usize| &self.parameters[self.first[id] + index].1;
         let x = inputs[0];
         let pair = |pair: [usize; 2]| pair.map(|side| side as i64);
-        let kind = self.arithmetic.of_the_rest();
+        let kind = self.arithmetic.kind();
         let value = match node.op {
             Op::Input { .. } => x.shallow_clone(),
             Op::Conv2d { window, groups, bias, .. } => {
-                let kind = self.arithmetic.of_convolutions();
-                let weight = parameter(0).f_to_kind(kind)?;
-                let bias = bias.then(|| parameter(1).f_to_kind(kind)).transpose()?;
-                let (stride, padding) = (pair(window.stride), pair(window.padding));
-                x.f_to_kind(kind)?.f_conv2d(&weight, bias, stride, padding, [1, 1], groups as i64)?
+                let bias = bias.then(|| parameter(1));
+                convolution(x, parameter(0), bias, window, groups, self.arithmetic)?
             }
             Op::BatchNorm { eps, .. } => {
                 let [scale, shift, mean, variance] = [0, 1, 2, 3].map(|index| Some(parameter(index)));
@@ -271,7 +266,7 @@ pub(crate) fn array(tensor: &Tensor, shape: &[usize]) -> Result<earmark_nets::Ar
 
 /// The same values with the channels next to each other in memory, which CPU and GPU kernels work on fastest; only
 /// arrays of four dimensions have such a form.
-fn channels_last(tensor: &Tensor) -> Result<Tensor, TrainingError> {
+pub(crate) fn channels_last(tensor: &Tensor) -> Result<Tensor, TrainingError> {
     if tensor.dim() != 4 {
         return Ok(tensor.shallow_clone());
     }

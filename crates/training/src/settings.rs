@@ -1,6 +1,8 @@
 //! The settings of a learner, as they stand in a recipe.
 
-use earmark_datasets::{Augmentation, Average, Masks, Padding, Sampling, Windowing};
+mod checks;
+
+use earmark_datasets::{Augmentation, Average, Padding, Sampling, Windowing};
 use earmark_features::{FrontEnd, Scaling};
 use earmark_nets::kernel::{self, KERNEL};
 use earmark_nets::{Graph, Variant};
@@ -125,7 +127,7 @@ pub enum Normalization {
     None,
     /// Each channel minus its mean, by its deviation, both over the clip.
     Clip,
-    /// Each channel minus its mean, by its deviation, both over the split's training clips.
+    /// Each channel minus its mean, by its deviation, both over the split's training clips, without those of weight 0.
     Channel,
     /// Each channel minus a given mean, by a given deviation.
     Fixed(Scaling),
@@ -211,44 +213,6 @@ impl Default for Prediction {
 }
 
 impl LearnerSettings {
-    /// Checks every value's range.
-    ///
-    /// # Errors
-    /// The first value out of range, with its key and what is allowed.
-    pub fn validate(&self) -> Result<(), TrainingError> {
-        if self.is_kernel() {
-            return self.validate_kernel();
-        }
-        self.variant()?;
-        let is_length = |seconds: f64| seconds > 0.0 && seconds <= 60.0;
-        let is_part = |value: f64| (0.0..1.0).contains(&value);
-        let (crop, hop) = (self.crop_seconds, self.prediction.hop_seconds);
-        let rate = self.learning_rate;
-        let checks = [
-            self.name_check(),
-            check(is_length(crop), "crop_seconds", crop, "above 0, at most 60"),
-            check(self.pad_value.is_finite(), "pad_value", self.pad_value, "a finite number"),
-            check((0.0..=1000.0).contains(&self.mixup), "mixup", self.mixup, "0 (no mixup) to 1000"),
-            check(is_part(self.label_smoothing.into()), "label_smoothing", self.label_smoothing, "0 to below 1"),
-            check(is_share(self.unverified_weight), "unverified_weight", self.unverified_weight, "0 to 1"),
-            check((1..=100_000).contains(&self.epochs), "epochs", self.epochs, "1 to 100000; a network must be told"),
-            check(
-                (2..=65_536).contains(&self.batch_size),
-                "batch_size",
-                self.batch_size,
-                "2 to 65536; a network must be told",
-            ),
-            check(rate > 0.0 && rate <= 100.0, "learning_rate", rate, "above 0, at most 100; a network must be told"),
-            check(self.warmup_epochs < self.epochs, "warmup_epochs", self.warmup_epochs, "fewer than epochs"),
-            check(self.kernel.is_none(), "kernel", "{ ... }", "none but for arch = \"kernel\""),
-            check(is_part(self.momentum), "momentum", self.momentum, "0 to below 1"),
-            check(is_part(self.weight_decay), "weight_decay", self.weight_decay, "0 to below 1"),
-            check(is_part(self.weight_average), "weight_average", self.weight_average, "0 (none) to below 1"),
-            check(is_length(hop), "prediction.hop_seconds", hop, "above 0, at most 60"),
-        ];
-        self.first_fault(checks.into_iter().chain(of_augmentation(&self.augmentation)))
-    }
-
     /// Whether it is a kernel machine, which has no epochs.
     pub fn is_kernel(&self) -> bool {
         self.arch == KERNEL
@@ -267,51 +231,6 @@ impl LearnerSettings {
     /// How a kernel machine learns.
     pub fn kernels(&self) -> Kernels {
         self.kernel.unwrap_or_default()
-    }
-
-    fn validate_kernel(&self) -> Result<(), TrainingError> {
-        let Kernels { ridge, gamma } = self.kernels();
-        let is_weight = |value: f64| (1e-6..=1e6).contains(&value);
-        let weight = self.unverified_weight;
-        let checks = [
-            self.name_check(),
-            check(is_share(weight), "unverified_weight", weight, "0 to 1"),
-            check(is_weight(ridge), "kernel.ridge", ridge, "1e-6 to 1e6"),
-            check(is_weight(gamma), "kernel.gamma", gamma, "1e-6 to 1e6"),
-        ];
-        self.first_fault(checks.into_iter())?;
-        match self.beyond_a_kernel() {
-            Some((key, value)) => Err(TrainingError::Useless { learner: self.name.clone(), key, value }),
-            None => Ok(()),
-        }
-    }
-
-    /// The first setting that says something and of which a kernel machine has no use, and its value.
-    fn beyond_a_kernel(&self) -> Option<(String, String)> {
-        const USED: [&str; 5] = ["name", "arch", "features", "unverified_weight", "kernel"];
-        let plain = serde_json::json!({ "name": self.name, "arch": self.arch, "features": self.features });
-        let plain: Self = serde_json::from_value(plain).ok()?;
-        let written = |settings: &Self| serde_json::to_value(settings).ok()?.as_object().cloned();
-        let plain = written(&plain)?;
-        let other = |(key, value): &(String, serde_json::Value)| {
-            !USED.contains(&key.as_str()) && plain.get(key).unwrap_or(&serde_json::Value::Null) != value
-        };
-        written(self)?.into_iter().find(other).map(|(key, value)| (key, value.to_string()))
-    }
-
-    fn name_check(&self) -> Check {
-        let fine = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
-        let name = !self.name.is_empty() && self.name.chars().all(fine) && !self.name.starts_with('.');
-        check(name, "name", format!("{:?}", self.name), "letters, digits, `_`, `-` and `.`, as it names files")
-    }
-
-    fn first_fault(&self, mut checks: impl Iterator<Item = Check>) -> Result<(), TrainingError> {
-        match checks.find(|(fine, ..)| !fine) {
-            None => Ok(()),
-            Some((_, key, value, range)) => {
-                Err(TrainingError::Setting { learner: self.name.clone(), key, value, range })
-            }
-        }
     }
 
     /// The network for the front end's features and so many classes; that of a kernel machine has a centre for each of the
@@ -339,51 +258,6 @@ impl LearnerSettings {
         variant.map_err(|source| TrainingError::Architecture { learner: self.name.clone(), source })
     }
 
-    /// Checks what must fit the front end.
-    ///
-    /// # Errors
-    /// Those of [`LearnerSettings::graph`], for the shortest crops too; a given mean or deviation that is not one usable
-    /// number per channel; augmentation that means nothing in these features.
-    pub fn check_input(&self, front_end: &FrontEnd) -> Result<(), TrainingError> {
-        let is_summary = matches!(front_end, FrontEnd::Summary { .. });
-        if self.is_kernel() != is_summary {
-            return Err(TrainingError::Summary { learner: self.name.clone(), arch: self.arch.clone(), is_summary });
-        }
-        if is_summary {
-            return Ok(());
-        }
-        self.graph(front_end, 2, 0)?;
-        let (channels, bins) = front_end.shape();
-        let Augmentation { length, warp, frequency_masks, .. } = self.augmentation;
-        let crop_seconds = self.crop_seconds / (1.0 + f64::from(length));
-        Self { crop_seconds, ..self.clone() }.graph(front_end, 2, 0)?;
-        let is_logmel = matches!(front_end, FrontEnd::LogMel { .. });
-        let fixed = match &self.normalization {
-            Normalization::Fixed(scaling) => Some(scaling),
-            _ => None,
-        };
-        let written =
-            |Scaling { mean, deviation }: &Scaling| format!("{{ mean = {mean:?}, deviation = {deviation:?} }}");
-        self.first_fault(
-            [
-                check(
-                    fixed.is_none_or(|scaling| scaling.fits(channels)),
-                    "normalization",
-                    fixed.map_or(String::new(), written),
-                    "a mean and a deviation above 0 for each channel of the features",
-                ),
-                check(warp == 0.0 || is_logmel, "augmentation.warp", warp, "0, but with log-mel features"),
-                check(
-                    frequency_masks.count == 0 || bins > 1,
-                    "augmentation.frequency_masks",
-                    masks(frequency_masks),
-                    "none on a wave, which has no bands",
-                ),
-            ]
-            .into_iter(),
-        )
-    }
-
     /// Crops and windows in frames of the front end.
     pub fn windowing(&self, front_end: &FrontEnd) -> Windowing {
         let frames = |seconds: f64| ((seconds * front_end.frames_per_second()).round() as usize).max(1);
@@ -395,35 +269,4 @@ impl LearnerSettings {
             average: self.prediction.average,
         }
     }
-}
-
-/// Whether a value is fine; its key, itself, and what is allowed.
-type Check = (bool, &'static str, String, &'static str);
-
-fn check(fine: bool, key: &'static str, value: impl ToString, range: &'static str) -> Check {
-    (fine, key, value.to_string(), range)
-}
-
-fn is_share(value: f32) -> bool {
-    (0.0..=1.0).contains(&value)
-}
-
-fn masks(Masks { count, width }: Masks) -> String {
-    format!("count {count}, width {width}")
-}
-
-fn of_augmentation(augmentation: &Augmentation) -> [Check; 5] {
-    let Augmentation { length, stretch, warp, frequency_masks, time_masks, .. } = *augmentation;
-    let is_spread = |value: f32| (0.0..=4.0).contains(&value);
-    let of_masks = |key, given: Masks| {
-        let fine = given.count <= 100 && is_share(given.width);
-        check(fine, key, masks(given), "a count up to 100 and a width from 0 to 1")
-    };
-    [
-        check(is_spread(length), "augmentation.length", length, "0 to 4"),
-        check(is_spread(stretch), "augmentation.stretch", stretch, "0 to 4"),
-        check(is_share(warp), "augmentation.warp", warp, "0 to 1"),
-        of_masks("augmentation.frequency_masks", frequency_masks),
-        of_masks("augmentation.time_masks", time_masks),
-    ]
 }

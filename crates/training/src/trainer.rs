@@ -1,4 +1,4 @@
-//! A network that learns: its optimizer, and the moving average of its weights.
+//! A network in training: its optimizer, the moving average of its weights, and the totals of the epoch.
 
 use earmark_datasets::Batch;
 use earmark_nets::{Graph, Weights};
@@ -16,6 +16,10 @@ pub(crate) struct Trainer<'a> {
     network: Network<'a>,
     optimizer: Optimizer,
     average: Option<Average>,
+    /// The loss and the number of right answers, added up over the crops of the epoch so far, on the device: a device is
+    /// to be waited for only when they are read. 64 bits, in the order of the steps, whenever they are read: so a
+    /// resumed epoch has the same totals to the bit.
+    totals: Tensor,
 }
 
 impl<'a> Trainer<'a> {
@@ -35,17 +39,18 @@ impl<'a> Trainer<'a> {
             0.0 => None,
             decay => Some(Average::new(decay, averaged.transpose()?.as_ref().unwrap_or(&network))?),
         };
-        Ok(Self { graph, network, optimizer, average })
+        let totals = Tensor::f_from_slice(&[state.part.loss, state.part.correct])?.f_to_device(device)?;
+        Ok(Self { graph, network, optimizer, average, totals })
     }
 
-    /// Step number `step` of the job, counted from 0; gives the batch's mean loss and the number of right answers.
+    /// Step number `step` of the job, counted from 0.
     pub fn step(
         &mut self,
         batch: &Batch,
         (channels, bins): (usize, usize),
         rate: f64,
         step: usize,
-    ) -> Result<(f64, f64), TrainingError> {
+    ) -> Result<(), TrainingError> {
         let n = batch.members.len() as i64;
         let [channels, bins, frames] = [channels, bins, batch.frames].map(|side| side as i64);
         let crops = Tensor::f_from_slice(&batch.crops)?.f_reshape([n, channels, bins, frames])?;
@@ -57,8 +62,22 @@ impl<'a> Trainer<'a> {
         if let Some(average) = &mut self.average {
             average.follow(&self.network, step)?;
         }
-        let right = logits.f_argmax(1, false)?.f_eq_tensor(&targets.f_argmax(1, false)?)?.f_sum(Kind::Float)?;
-        Ok((loss.f_double_value(&[])?, right.f_double_value(&[])?))
+        let right = logits.f_argmax(1, false)?.f_eq_tensor(&targets.f_argmax(1, false)?)?.f_sum(Kind::Double)?;
+        let loss = loss.f_detach()?.f_to_kind(Kind::Double)?.f_mul_scalar(n as f64)?;
+        let _ = self.totals.f_add_(&Tensor::f_stack(&[loss, right], 0)?)?;
+        Ok(())
+    }
+
+    /// The totals of the epoch so far: loss and right answers. Waits for the device.
+    pub fn totals(&self) -> Result<(f64, f64), TrainingError> {
+        let totals = self.totals.f_to_device(Device::Cpu)?;
+        Ok((totals.f_double_value(&[0])?, totals.f_double_value(&[1])?))
+    }
+
+    /// Starts a new epoch.
+    pub fn reset_totals(&mut self) -> Result<(), TrainingError> {
+        let _ = self.totals.f_zero_()?;
+        Ok(())
     }
 
     /// Puts what was learned into the state.

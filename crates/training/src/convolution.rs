@@ -1,0 +1,69 @@
+//! Convolutions by libtorch, in bf16 where its kernels compute what they should.
+
+use earmark_nets::Window;
+use tch::{Device, Kind, Tensor};
+
+use crate::TrainingError;
+use crate::network::Arithmetic;
+
+/// A convolution's shape, but for batch and height, which no fault depends on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shape {
+    /// Channels of the input.
+    pub inputs: usize,
+    /// Channels of the output.
+    pub outputs: usize,
+    /// Groups of channels that do not see each other.
+    pub groups: usize,
+    /// Kernel, stride and padding.
+    pub window: Window,
+    /// Columns of the input.
+    pub width: usize,
+}
+
+impl Shape {
+    /// Whether the CPU's bf16 kernels are right for this shape.
+    ///
+    /// Those of libtorch 2.11 (oneDNN 3.10) are not in the cases below: they read memory that is not set, write behind
+    /// their buffers, or never end. Each condition is wider than the shapes that were seen to fail;
+    /// `docs/decisions/0004-bf16-gradients.md` has the search and a script for each.
+    fn is_safe_in_bf16(&self) -> bool {
+        let Self { inputs, outputs, groups, window: Window { kernel, stride, .. }, width } = *self;
+        let is_depthwise = groups > 1 && inputs == groups;
+        // The weight gradient reads memory that is not set: one column and a stride of 2, three columns and one of 4.
+        let is_narrow = kernel[1] > 1 && width < stride[1];
+        // The weight gradient writes behind its buffer, with fewer than 16 channels.
+        let is_strided_point = kernel == [1, 1] && stride != [1, 1] && inputs / groups < 16;
+        // The output itself reads memory that is not set, where only the columns have a stride.
+        let is_multiplied = is_depthwise && outputs != inputs;
+        // It never ends, from 15 columns on.
+        let is_wide = is_depthwise && kernel[1] > 13;
+        !(is_narrow || is_strided_point || is_multiplied || is_wide)
+    }
+}
+
+/// The convolution of `x`, `[batch, inputs, height, width]`, in the precision of the arithmetic, or in f32 where bf16
+/// would be wrong: such layers are small, or in no network of the registry.
+pub(crate) fn convolution(
+    x: &Tensor,
+    weight: &Tensor,
+    bias: Option<&Tensor>,
+    window: Window,
+    groups: usize,
+    arithmetic: Arithmetic,
+) -> Result<Tensor, TrainingError> {
+    let size = |tensor: &Tensor, at: usize| tensor.size().get(at).map_or(0, |&side| side as usize);
+    let shape = Shape { inputs: size(x, 1), outputs: size(weight, 0), groups, window, width: size(x, 3) };
+    let kind = match arithmetic {
+        Arithmetic::Bf16 if x.device() == Device::Cpu && !shape.is_safe_in_bf16() => Kind::Float,
+        Arithmetic::Bf16 => Kind::BFloat16,
+        Arithmetic::F32 => Kind::Float,
+        Arithmetic::F64 => Kind::Double,
+    };
+    let [stride, padding] = [window.stride, window.padding].map(|pair| pair.map(|side| side as i64));
+    let bias = bias.map(|bias| bias.f_to_kind(kind)).transpose()?;
+    Ok(x.f_to_kind(kind)?.f_conv2d(&weight.f_to_kind(kind)?, bias, stride, padding, [1, 1], groups as i64)?)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,253 @@
+//! A pass over the training clips: batches are made, stepped on and reported, until it ends or is stopped.
+
+use std::ops::ControlFlow;
+use std::sync::mpsc::{channel, sync_channel};
+use std::time::Instant;
+
+use earmark_datasets::{Batch, Batches};
+use tch::Device;
+
+use crate::checkpoint::{Part, State};
+use crate::optimizer::learning_rate;
+use crate::trainer::Trainer;
+use crate::{Job, Learning, Progress, Report, TrainingError};
+
+/// Steps between two reads of a GPU's loss: each read waits until the GPU has done all that it was asked for.
+const GPU_STEPS_PER_READ: usize = 16;
+
+/// Batches that are ready before they are needed.
+const PREFETCHED: usize = 2;
+
+/// How a pass works with its device. It changes no bit of the outcome.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pace {
+    /// Steps between two reads of loss and hits; the first and the last step of a pass are read always.
+    pub steps_per_read: usize,
+    /// Whether a thread of its own makes the batches.
+    pub prefetch: bool,
+}
+
+impl Pace {
+    pub fn of(device: Device) -> Self {
+        match device.is_cuda() {
+            true => Self { steps_per_read: GPU_STEPS_PER_READ, prefetch: true },
+            false => Self { steps_per_read: 1, prefetch: false },
+        }
+    }
+}
+
+/// The pass that comes next, or what is left of it.
+pub(crate) struct Pass<'a> {
+    pub job: &'a Job<'a>,
+    pub batches: &'a Batches<'a>,
+    /// The clips of each batch.
+    pub order: &'a [Vec<usize>],
+    pub pace: Pace,
+}
+
+impl Pass<'_> {
+    /// Steps on all batches that `state` does not have yet; ends early where `report` breaks.
+    pub fn run(
+        &self,
+        trainer: &mut Trainer,
+        state: &mut State,
+        report: &mut Report,
+    ) -> Result<ControlFlow<()>, TrainingError> {
+        let (epoch, part) = (state.history.len(), &mut state.part);
+        let mut steps = Steps { pass: self, epoch, trainer, part, report, unread: 0, start: Instant::now(), done: 0 };
+        let todo = self.order.iter().enumerate().skip(steps.part.batches);
+        if !self.pace.prefetch {
+            let mut batch = Batch::default();
+            for (index, members) in todo {
+                self.batches.fill(epoch, index, members, &mut batch);
+                if steps.step(index, &batch)?.is_break() {
+                    return Ok(ControlFlow::Break(()));
+                }
+            }
+            return Ok(ControlFlow::Continue(()));
+        }
+        std::thread::scope(|scope| {
+            let (ready, next) = sync_channel::<(usize, Batch)>(PREFETCHED);
+            let (done, free) = channel::<Batch>();
+            scope.spawn(move || {
+                for (index, members) in todo {
+                    let mut batch = free.try_recv().unwrap_or_default();
+                    self.batches.fill(epoch, index, members, &mut batch);
+                    // The pass has ended early.
+                    if ready.send((index, batch)).is_err() {
+                        return;
+                    }
+                }
+            });
+            for (index, batch) in next {
+                if steps.step(index, &batch)?.is_break() {
+                    return Ok(ControlFlow::Break(()));
+                }
+                // Nobody takes it any more once the last batch is made.
+                let _ = done.send(batch);
+            }
+            Ok(ControlFlow::Continue(()))
+        })
+    }
+}
+
+/// A pass on its way.
+struct Steps<'a, 'b> {
+    pass: &'a Pass<'a>,
+    epoch: usize,
+    trainer: &'a mut Trainer<'b>,
+    part: &'a mut Part,
+    report: &'a mut Report<'a>,
+    /// The last steps, whose loss was not read yet.
+    unread: usize,
+    start: Instant,
+    /// Crops since the start.
+    done: usize,
+}
+
+impl Steps<'_, '_> {
+    fn step(&mut self, index: usize, batch: &Batch) -> Result<ControlFlow<()>, TrainingError> {
+        let (job, of) = (self.pass.job, self.pass.order.len());
+        let rate = learning_rate(job.learner, self.epoch);
+        self.trainer.step(batch, job.front_end.shape(), rate, self.epoch * of + index)?;
+        let is_first = self.done == 0;
+        self.done += batch.members.len();
+        self.unread += 1;
+        self.part.batches = index + 1;
+        if is_first || self.unread == self.pass.pace.steps_per_read || index + 1 == of {
+            self.read()?;
+        }
+        let flow = (self.report)(Progress::Learning(Learning {
+            epoch: self.epoch + 1,
+            epochs: job.learner.epochs,
+            batches: self.epoch * of + index + 1,
+            all_batches: job.learner.epochs * of,
+            loss: self.part.loss / self.part.crops,
+            accuracy: self.part.correct / self.part.crops,
+            crops_per_second: self.done as f64 / self.start.elapsed().as_secs_f64(),
+        }));
+        if flow.is_break() {
+            self.read()?;
+        }
+        Ok(flow)
+    }
+
+    /// Brings the totals up to the last step.
+    fn read(&mut self) -> Result<(), TrainingError> {
+        let unread = &self.pass.order[self.part.batches - self.unread..self.part.batches];
+        let (loss, correct) = self.trainer.totals()?;
+        if !loss.is_finite() {
+            let clips = self.pass.job.names(&unread.concat());
+            return Err(TrainingError::Diverged { epoch: self.epoch + 1, clips });
+        }
+        (self.part.loss, self.part.correct) = (loss, correct);
+        self.part.crops += unread.iter().map(Vec::len).sum::<usize>() as f64;
+        self.unread = 0;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::{Arithmetic, initial_weights};
+    use crate::settings::LearnerSettings;
+    use earmark_datasets::Example;
+    use earmark_features::{Features, FrontEnd, InputScaling};
+
+    const LEARNER: &str = r#"{"name": "l", "arch": "resnet_nano", "features": "f", "crop_seconds": 0.2, "epochs": 1,
+        "batch_size": 4, "learning_rate": 0.05, "mixup": 3.0, "augmentation": {"length": 0.5, "shift": true}}"#;
+    const PACES: [Pace; 4] = [
+        Pace { steps_per_read: 1, prefetch: false },
+        Pace { steps_per_read: 3, prefetch: false },
+        Pace { steps_per_read: 1, prefetch: true },
+        Pace { steps_per_read: 16, prefetch: true },
+    ];
+
+    /// Clips of noise; one may be damaged.
+    fn clips(damaged: Option<usize>) -> Vec<(String, Features)> {
+        let noise = |at: usize| (at.wrapping_mul(2_654_435_761) >> 7 & 0xFFFF) as f32 / 65_536.0 - 0.5;
+        let clip = |index: usize| {
+            let gain = if damaged == Some(index) { f32::NAN } else { 1.0 };
+            let data = (0..3 * 64 * 30).map(|at| gain * noise(at + 7919 * index)).collect();
+            (format!("{index}.wav"), Features { data, channels: 3, bins: 64, frames: 30 })
+        };
+        (0..27).map(clip).collect()
+    }
+
+    /// A pass that is stopped after batch `stop` and goes on; its end, and what it reported.
+    fn pass(pace: Pace, clips: &[(String, Features)], stop: usize) -> Result<(State, Vec<Learning>), TrainingError> {
+        let learner: LearnerSettings = serde_json::from_str(LEARNER).unwrap();
+        let front_end = FrontEnd::logmel();
+        let examples = clips.iter().enumerate();
+        let train: Vec<Example> = examples
+            .map(|(at, (name, clip))| Example { name, features: clip.view(), label: Some(at % 2), verified: true })
+            .collect();
+        let job = Job {
+            learner: &learner,
+            front_end: &front_end,
+            start: None,
+            split: "fold0",
+            train,
+            predict: Vec::new(),
+            labels: &["a".to_owned(), "b".to_owned()],
+            seed: 1,
+            device: "cpu",
+            folder: std::path::Path::new("unused"),
+        };
+        let graph = learner.variant().unwrap().graph(3, 2);
+        let windowing = learner.windowing(&front_end);
+        let batches = Batches::new(&job.train, job.batch_settings(&windowing, &InputScaling::None, false));
+        let order = batches.epoch(0);
+        let mut state = State { weights: initial_weights(&graph, 1, &[]), ..State::default() };
+        let mut reports = Vec::new();
+        for stop in [stop, usize::MAX] {
+            let mut trainer = Trainer::new(&graph, &learner, &state, Device::Cpu, Arithmetic::F32)?;
+            let mut report = |progress| {
+                let Progress::Learning(now) = progress else { panic!("{progress:?}") };
+                reports.push(now);
+                if now.batches == stop { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            };
+            let flow = Pass { job: &job, batches: &batches, order: &order, pace }.run(
+                &mut trainer,
+                &mut state,
+                &mut report,
+            )?;
+            assert_eq!(flow.is_break(), stop == 5);
+            assert_eq!(state.part.batches, stop.min(order.len()));
+            trainer.save(&mut state)?;
+        }
+        Ok((state, reports))
+    }
+
+    #[test]
+    fn no_pace_changes_a_bit_of_the_outcome() {
+        crate::set_threads(1);
+        let clips = clips(None);
+        let (state, reports) = pass(PACES[0], &clips, 5).unwrap();
+        assert_eq!(state.part.crops, 27.0);
+        assert_eq!(reports.iter().map(|now| now.batches).collect::<Vec<_>>(), [1, 2, 3, 4, 5, 6, 7]);
+        for pace in PACES {
+            let (other, others) = pass(pace, &clips, 5).unwrap();
+            assert!(other == state, "{pace:?}");
+            assert_eq!(others.len(), reports.len(), "{pace:?}");
+            for (at, (now, exact)) in others.iter().zip(&reports).enumerate() {
+                assert_eq!((now.batches, now.all_batches), (exact.batches, exact.all_batches));
+                // What is reported is true of some batch: of the first, or of the last that was read.
+                let is_some = reports[..=at].iter().any(|past| (past.loss, past.accuracy) == (now.loss, now.accuracy));
+                assert!(is_some, "{pace:?}: {now:?}");
+            }
+            assert_eq!(others.last().unwrap().loss, reports.last().unwrap().loss);
+        }
+    }
+
+    #[test]
+    fn a_loss_that_is_not_finite_is_found_with_the_clips_since_the_last_read() {
+        let damaged = clips(Some(11));
+        for pace in PACES {
+            let Err(TrainingError::Diverged { epoch: 1, clips }) = pass(pace, &damaged, 5) else { panic!("{pace:?}") };
+            assert!(clips.contains(&"11.wav".to_owned()), "{pace:?}: {clips:?}");
+            assert!(clips.len() <= 4 * pace.steps_per_read, "{pace:?}: {clips:?}");
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! Whether a learner's settings are in their ranges, and apply to its architecture and features.
+
+use earmark_datasets::{Augmentation, Masks};
+use earmark_features::{FrontEnd, Scaling};
+
+use super::{LearnerSettings, Normalization};
+use crate::TrainingError;
+use crate::kernel::Kernels;
+
+impl LearnerSettings {
+    /// Checks every value's range.
+    ///
+    /// # Errors
+    /// The first value out of range, with its key and what is allowed.
+    pub fn validate(&self) -> Result<(), TrainingError> {
+        if self.is_kernel() {
+            return self.validate_kernel();
+        }
+        self.variant()?;
+        let is_length = |seconds: f64| seconds > 0.0 && seconds <= 60.0;
+        let is_part = |value: f64| (0.0..1.0).contains(&value);
+        let (crop, hop) = (self.crop_seconds, self.prediction.hop_seconds);
+        let rate = self.learning_rate;
+        let checks = [
+            self.name_check(),
+            check(is_length(crop), "crop_seconds", crop, "above 0, at most 60"),
+            check(self.pad_value.is_finite(), "pad_value", self.pad_value, "a finite number"),
+            check((0.0..=1000.0).contains(&self.mixup), "mixup", self.mixup, "0 (no mixup) to 1000"),
+            check(is_part(self.label_smoothing.into()), "label_smoothing", self.label_smoothing, "0 to below 1"),
+            check(is_share(self.unverified_weight), "unverified_weight", self.unverified_weight, "0 to 1"),
+            check((1..=100_000).contains(&self.epochs), "epochs", self.epochs, "1 to 100000"),
+            check((2..=65_536).contains(&self.batch_size), "batch_size", self.batch_size, "2 to 65536"),
+            check(rate > 0.0 && rate <= 100.0, "learning_rate", rate, "above 0, at most 100"),
+            check(self.warmup_epochs < self.epochs, "warmup_epochs", self.warmup_epochs, "below `epochs`"),
+            check(is_part(self.momentum), "momentum", self.momentum, "0 to below 1"),
+            check(is_part(self.weight_decay), "weight_decay", self.weight_decay, "0 to below 1"),
+            check(is_part(self.weight_average), "weight_average", self.weight_average, "0 (none) to below 1"),
+            check(is_length(hop), "prediction.hop_seconds", hop, "above 0, at most 60"),
+        ];
+        self.first_fault(checks.into_iter().chain(of_augmentation(&self.augmentation)))?;
+        self.applies(self.kernel.is_none(), "kernel", "it applies only to arch = \"kernel\"")
+    }
+
+    /// Checks what must fit the front end.
+    ///
+    /// # Errors
+    /// Those of [`LearnerSettings::graph`], for the shortest crops too; a given mean or deviation that is not one usable
+    /// number per channel; augmentation that means nothing in these features.
+    pub fn check_input(&self, front_end: &FrontEnd) -> Result<(), TrainingError> {
+        let is_summary = matches!(front_end, FrontEnd::Summary { .. });
+        if self.is_kernel() != is_summary {
+            return Err(TrainingError::Summary { learner: self.name.clone(), arch: self.arch.clone(), is_summary });
+        }
+        if is_summary {
+            return Ok(());
+        }
+        self.graph(front_end, 2, 0)?;
+        let (channels, bins) = front_end.shape();
+        let Augmentation { length, warp, frequency_masks, .. } = self.augmentation;
+        let crop_seconds = self.crop_seconds / (1.0 + f64::from(length));
+        Self { crop_seconds, ..self.clone() }.graph(front_end, 2, 0)?;
+        let is_logmel = matches!(front_end, FrontEnd::LogMel { .. });
+        let fixed = match &self.normalization {
+            Normalization::Fixed(scaling) => Some(scaling),
+            _ => None,
+        };
+        let written =
+            |Scaling { mean, deviation }: &Scaling| format!("{{ mean = {mean:?}, deviation = {deviation:?} }}");
+        let normalization = check(
+            fixed.is_none_or(|scaling| scaling.fits(channels)),
+            "normalization",
+            fixed.map_or(String::new(), written),
+            "a mean and a deviation above 0 for each channel of the features",
+        );
+        self.first_fault(std::iter::once(normalization))?;
+        self.applies(warp == 0.0 || is_logmel, "augmentation.warp", "it applies only to log-mel features")?;
+        let has_bands = frequency_masks.count == 0 || bins > 1;
+        self.applies(has_bands, "augmentation.frequency_masks", "a wave has no frequency bands")
+    }
+
+    fn validate_kernel(&self) -> Result<(), TrainingError> {
+        let Kernels { ridge, gamma } = self.kernels();
+        let is_weight = |value: f64| (1e-6..=1e6).contains(&value);
+        let weight = self.unverified_weight;
+        let checks = [
+            self.name_check(),
+            check(is_share(weight), "unverified_weight", weight, "0 to 1"),
+            check(is_weight(ridge), "kernel.ridge", ridge, "1e-6 to 1e6"),
+            check(is_weight(gamma), "kernel.gamma", gamma, "1e-6 to 1e6"),
+        ];
+        self.first_fault(checks.into_iter())?;
+        let key = self.beyond_a_kernel();
+        const REASON: &str = "it does not apply to arch = \"kernel\", which is fitted in closed form on whole clips";
+        self.applies(key.is_none(), key.as_deref().unwrap_or_default(), REASON)
+    }
+
+    /// The first setting that is not at its default and does not apply to a kernel.
+    fn beyond_a_kernel(&self) -> Option<String> {
+        const USED: [&str; 5] = ["name", "arch", "features", "unverified_weight", "kernel"];
+        let plain = serde_json::json!({ "name": self.name, "arch": self.arch, "features": self.features });
+        let plain: Self = serde_json::from_value(plain).ok()?;
+        let written = |settings: &Self| serde_json::to_value(settings).ok()?.as_object().cloned();
+        let plain = written(&plain)?;
+        let other = |(key, value): &(String, serde_json::Value)| {
+            !USED.contains(&key.as_str()) && plain.get(key).unwrap_or(&serde_json::Value::Null) != value
+        };
+        written(self)?.into_iter().find(other).map(|(key, _)| key)
+    }
+
+    fn name_check(&self) -> Check {
+        let fine = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
+        let name = !self.name.is_empty() && self.name.chars().all(fine) && !self.name.starts_with('.');
+        check(
+            name,
+            "name",
+            format!("{:?}", self.name),
+            "letters, digits, `_`, `-` and `.`, not first a `.`: it is used in file names",
+        )
+    }
+
+    fn applies(&self, applies: bool, key: &str, reason: &'static str) -> Result<(), TrainingError> {
+        if applies {
+            return Ok(());
+        }
+        Err(TrainingError::NotApplicable { learner: self.name.clone(), key: key.to_owned(), reason })
+    }
+
+    fn first_fault(&self, mut checks: impl Iterator<Item = Check>) -> Result<(), TrainingError> {
+        match checks.find(|(fine, ..)| !fine) {
+            None => Ok(()),
+            Some((_, key, value, range)) => {
+                Err(TrainingError::Setting { learner: self.name.clone(), key, value, range })
+            }
+        }
+    }
+}
+
+/// Whether a value is fine; its key, itself, and what is allowed.
+type Check = (bool, &'static str, String, &'static str);
+
+fn check(fine: bool, key: &'static str, value: impl ToString, range: &'static str) -> Check {
+    (fine, key, value.to_string(), range)
+}
+
+fn is_share(value: f32) -> bool {
+    (0.0..=1.0).contains(&value)
+}
+
+fn masks(Masks { count, width }: Masks) -> String {
+    format!("count {count}, width {width}")
+}
+
+fn of_augmentation(augmentation: &Augmentation) -> [Check; 5] {
+    let Augmentation { length, stretch, warp, frequency_masks, time_masks, .. } = *augmentation;
+    let is_spread = |value: f32| (0.0..=4.0).contains(&value);
+    let of_masks = |key, given: Masks| {
+        let fine = given.count <= 100 && is_share(given.width);
+        check(fine, key, masks(given), "a count up to 100 and a width from 0 to 1")
+    };
+    [
+        check(is_spread(length), "augmentation.length", length, "0 to 4"),
+        check(is_spread(stretch), "augmentation.stretch", stretch, "0 to 4"),
+        check(is_share(warp), "augmentation.warp", warp, "0 to 1"),
+        of_masks("augmentation.frequency_masks", frequency_masks),
+        of_masks("augmentation.time_masks", time_masks),
+    ]
+}

@@ -1,0 +1,102 @@
+//! The shortest crops that a network takes, in bf16: equal jobs end with equal weights whatever memory they are given.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+
+use earmark_features::{Features, FrontEnd};
+use earmark_files::sha256;
+use earmark_nets::{Input, Variant, variants};
+use earmark_training::{Example, Job, LearnerSettings, set_threads};
+use tch::{Device, Kind, Tensor};
+
+const CLIPS: usize = 7;
+const RUNS: usize = 5;
+/// Frames of crops that are short, but not the shortest.
+const SHORT: [usize; 2] = [9, 16];
+
+/// The front end that a variant takes, with frames of 50 ms where it has any.
+fn front_end(variant: &Variant) -> FrontEnd {
+    let settings = match variant.input {
+        Input::Wave => r#"{"kind": "wave"}"#,
+        _ => r#"{"kind": "logmel", "hop_length": 2205}"#,
+    };
+    serde_json::from_str(settings).unwrap()
+}
+
+fn learner(variant: &Variant, frames: usize, front_end: &FrontEnd) -> LearnerSettings {
+    let seconds = frames as f64 / front_end.frames_per_second();
+    serde_json::from_value(serde_json::json!({
+        "name": "l", "arch": variant.name, "features": "f", "epochs": 2, "batch_size": 3, "learning_rate": 0.01,
+        "crop_seconds": seconds, "precision": "bf16", "normalization": "channel"
+    }))
+    .unwrap()
+}
+
+/// The fewest frames that the learner's own check accepts.
+fn fewest(variant: &Variant, front_end: &FrontEnd) -> usize {
+    (1..1000).find(|&frames| learner(variant, frames, front_end).check_input(front_end).is_ok()).unwrap()
+}
+
+/// The checksum of the weights that a job ends with, or its error.
+fn checksum(variant: &Variant, frames: usize, front_end: &FrontEnd) -> Result<String, String> {
+    let learner = learner(variant, frames, front_end);
+    let (channels, bins) = front_end.shape();
+    let clip = |clip: usize| {
+        let noise = |at: usize| ((at + 7919 * clip).wrapping_mul(2_654_435_761) >> 7 & 0xFFFF) as f32 / 65_536.0 - 0.5;
+        Features { data: (0..channels * bins * (frames + 3)).map(noise).collect(), channels, bins, frames: frames + 3 }
+    };
+    let clips: Vec<(String, Features)> = (0..CLIPS).map(|index| (format!("{index}.wav"), clip(index))).collect();
+    let examples = clips.iter().enumerate().map(|(index, (name, features))| Example {
+        name,
+        features: features.view(),
+        label: Some(index % 2),
+        verified: true,
+    });
+    let examples: Vec<Example> = examples.collect();
+    let folder = tempfile::tempdir().unwrap();
+    let job = Job {
+        learner: &learner,
+        front_end,
+        start: None,
+        split: "fold0",
+        train: examples[1..].to_vec(),
+        predict: examples[..1].to_vec(),
+        labels: &["a".to_owned(), "b".to_owned()],
+        seed: 1,
+        device: "cpu",
+        folder: folder.path(),
+    };
+    let outcome = job.run(&mut |_| ControlFlow::Continue(())).map_err(|error| error.to_string())?;
+    Ok(sha256(&outcome.weights.to_safetensors().unwrap()))
+}
+
+/// Leaves memory of many sizes to the allocator in which no number can be mistaken for 0.
+fn poison() {
+    let sizes = [16, 64, 256, 1024, 4096, 16_384, 65_536, 262_144];
+    let full = |value: f64| sizes.map(|n| [0; 4].map(|_| Tensor::full([n], value, (Kind::Float, Device::Cpu))));
+    drop([f64::NAN, 1e30].map(full));
+}
+
+#[test]
+fn equal_jobs_on_the_shortest_crops_end_with_equal_weights() {
+    set_threads(1);
+    let mut faults = Vec::new();
+    for variant in variants().filter(|variant| variant.name.ends_with("_nano")) {
+        let front_end = front_end(variant);
+        let fewest = fewest(variant, &front_end);
+        let more = SHORT.into_iter().filter(|&frames| frames > fewest && variant.input != Input::Wave);
+        for frames in std::iter::once(fewest).chain(more) {
+            let run = |_| {
+                poison();
+                checksum(variant, frames, &front_end)
+            };
+            let ends: BTreeSet<Result<String, String>> = (0..RUNS).map(run).collect();
+            println!("{} on {frames} frames: {} end(s)", variant.name, ends.len());
+            if ends.len() > 1 || ends.iter().any(Result::is_err) {
+                faults.push(format!("{} on {frames} frames: {ends:?}", variant.name));
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
