@@ -27,8 +27,9 @@ def read_wav(path):
         name, size = struct.unpack_from("<4sI", data, at)
         chunks.setdefault(name, data[at + 8 : at + 8 + size])
         at += 8 + size + size % 2
-    form, channels, rate = struct.unpack_from("<HHI", chunks[b"fmt "])
-    kind, full_scale = {1: ("<i2", 32768), 3: ("<f4", 1)}[form]
+    form, channels, rate, _, _, bits = struct.unpack_from("<HHIIHH", chunks[b"fmt "])
+    assert (form, bits) in [(1, 16), (3, 32)], f"{path}: only WAV of 16-bit integers or 32-bit floats is read here"
+    kind, full_scale = ("<i2", 32768) if form == 1 else ("<f4", 1)
     return np.frombuffer(chunks[b"data"], kind).reshape(-1, channels).mean(1, dtype=float) / full_scale, rate
 
 
@@ -201,5 +202,6 @@ def tag(folder, sound):
 
 if __name__ == "__main__":
     for path in sys.argv[2:]:
+        print(path, file=sys.stderr)
         for label, probability in zip(*tag(sys.argv[1], path)):
             print(f"{probability:.9f} {label}")

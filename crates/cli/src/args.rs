@@ -69,9 +69,9 @@ pub struct Synth {
 
 #[derive(Debug, Subcommand)]
 pub enum Data {
-    /// Hear every clip, and tell what the data set holds and what is wrong with it
+    /// Decode every clip, and list what the data set holds and what is wrong with it
     ///
-    /// Exit code 1 if something must be mended.
+    /// Exit code 1 if anything must be fixed.
     Check(Check),
     /// Fetch a data set into a folder, checked and whole
     #[cfg(feature = "download")]

@@ -29,6 +29,8 @@ pub const FULL: &str = "full";
 const RECIPE: &str = "recipe.toml";
 const LABELS: &str = "labels.txt";
 const CLIPS: &str = "splits.csv";
+/// Held while a run begins.
+const LOCK: &str = "lock";
 
 /// A run's folder.
 #[derive(Debug)]
@@ -105,8 +107,20 @@ impl Run {
     /// Whether a run can be written in `folder`. Fails at the start, likewise.
     ///
     /// # Errors
-    /// The folder cannot be written to.
+    /// The folder holds files that are no run's, or cannot be written to.
     pub fn check_place(folder: &Path) -> anyhow::Result<()> {
+        // What a run leaves that ended before it began.
+        let is_ours = |name: &str| name.starts_with('.') || [CACHE, LOCK, RECIPE, LABELS, format::FILE].contains(&name);
+        if !folder.join(CLIPS).exists() {
+            let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+            let foreign = entries.map(|entry| entry.file_name()).find(|name| !is_ours(&name.to_string_lossy()));
+            anyhow::ensure!(
+                foreign.is_none(),
+                "--out {}: the folder is not empty and is not a run (it has {}); give the run a folder of its own",
+                folder.display(),
+                foreign.unwrap_or_default().display()
+            );
+        }
         let probe = folder.join(".earmark-probe");
         earmark_files::write_atomic(&probe, b"")?;
         match std::fs::remove_file(&probe) {
@@ -130,7 +144,7 @@ impl Run {
         sha256: &[String],
     ) -> anyhow::Result<Self> {
         let run = Self::at(folder);
-        let _lock = run.wait_for_lock("lock")?;
+        let _lock = run.wait_for_lock(LOCK)?;
         let clips = clip_rows(manifest, splits, sha256);
         if run.path(CLIPS).exists() {
             run.check_clips(&manifest.labels, &clips)?;
@@ -156,6 +170,7 @@ impl Run {
     /// The folder is no run, or one of a newer format.
     pub fn open(folder: &Path) -> anyhow::Result<Self> {
         let run = Self::at(folder);
+        anyhow::ensure!(folder.exists(), "{}: there is no such folder", folder.display());
         anyhow::ensure!(run.path(CLIPS).exists(), "{} is no run: it has no {CLIPS}", folder.display());
         format::of(folder)?;
         Ok(run)
@@ -172,10 +187,14 @@ impl Run {
     /// It differs in something else; the error has the keys and both values.
     fn recipe_changes(&self, recipe: &Recipe) -> anyhow::Result<RecipeChanges> {
         let changes = RecipeChanges::between(&self.recipe()?, recipe)?;
+        let folder = self.folder.display();
+        let remedy = match changes.level2_alone() {
+            true => format!("change `[stack]` in {folder}/{RECIPE} likewise and run `earmark stack {folder}`"),
+            false => "choose another --out, or remove that folder".to_owned(),
+        };
         anyhow::ensure!(
             changes.differences.is_empty(),
-            "the recipe differs from that of the run in {}: {}; choose another --out, or remove that folder",
-            self.folder.display(),
+            "the recipe differs from that of the run in {folder}: {}; {remedy}",
             listed(&changes.differences)
         );
         Ok(changes)

@@ -66,7 +66,7 @@ pub fn run(options: &Train) -> anyhow::Result<()> {
         verifier.take_over(&mut manifest, &sounds.sums, &bars)?;
     }
     check_labels(&recipe, &manifest, &splits)?;
-    warn_of_copies(&splits, &sounds.ids(), &bars);
+    warn_of_copies(&manifest, &splits, &sounds.ids(), &bars);
     let run = Run::begin(&options.out, &recipe, &manifest, &splits, &sounds.sums)?;
     if let Err(error) = report::remember(&run, options, &cache) {
         bars.line(&format!("warning: the report will not find the sounds: {}", output::message(&error)));
@@ -230,27 +230,36 @@ fn hear_all(manifest: &mut Manifest, ears: &Ears, bars: &Bars) -> anyhow::Result
     Ok(Sounds { clips: clips.into_iter().flatten().collect(), sums })
 }
 
-/// Warns of copies of one sound, in whatever files, in several folds that the data give, or among the test clips: networks
-/// that were trained on one of them are scored on another.
-fn warn_of_copies(splits: &Splits, sounds: &[Option<SoundId>], bars: &Bars) {
+/// Warns of copies of one sound, in whatever files: in several folds that the data give, or among the test clips, where
+/// networks that were trained on one of them are scored on another; and with different labels, of which one is wrong.
+fn warn_of_copies(manifest: &Manifest, splits: &Splits, sounds: &[Option<SoundId>], bars: &Bars) {
     let (of_train, of_test) = sounds.split_at(splits.of.len());
     let mut first = BTreeMap::new();
     let known = splits.of.iter().zip(of_train).filter_map(|(fold, sound)| Some((*fold, (*sound)?)));
     let torn = known.filter(|(fold, sound)| *first.entry(*sound).or_insert(*fold) != *fold).count();
     let in_test = of_test.iter().flatten().filter(|sound| first.contains_key(sound)).count();
-    for (count, one, many) in [
+    let mut labels = BTreeMap::new();
+    let labelled = manifest.train.iter().zip(of_train).filter_map(|(item, sound)| Some((item.label, (*sound)?)));
+    let mislabelled = labelled.filter(|(label, sound)| *labels.entry(*sound).or_insert(*label) != *label).count();
+    let too_high = ", so scores would be too high";
+    for (count, one, many, why) in [
         (
             torn,
             "training clip is a copy of a clip in another fold",
             "training clips are copies of clips in other folds",
+            too_high,
         ),
-        (in_test, "test clip is a copy of a training clip", "test clips are copies of training clips"),
+        (in_test, "test clip is a copy of a training clip", "test clips are copies of training clips", too_high),
+        (
+            mislabelled,
+            "training clip is a copy of a clip with another label",
+            "training clips are copies of clips with other labels",
+            ": correct the labels, or remove the copies",
+        ),
     ] {
         if count > 0 {
             let what = if count == 1 { one } else { many };
-            bars.line(&format!(
-                "warning: {count} {what}, so scores would be too high; `earmark data check` lists them"
-            ));
+            bars.line(&format!("warning: {count} {what}{why}; `earmark data check` lists them"));
         }
     }
 }

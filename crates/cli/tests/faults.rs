@@ -114,6 +114,28 @@ fn tables_with_faults() {
     }
 }
 
+#[test]
+fn a_folder_with_other_files_is_no_place_for_a_run() {
+    let place = Place::with_data("faults-place");
+    place.write("holiday/photos.txt", "sea");
+    place.run(&TRAIN.replace("--out run", "--out holiday")).failed(&["is not empty and is not a run", "photos.txt"]);
+    assert_eq!(place.tree("holiday").len(), 1);
+    // What is left of a run that ended before it began is no hindrance.
+    place.write("run/cache/.earmark-left", "");
+    place.write("run/lock", "");
+    place.run(TRAIN).done();
+}
+
+#[test]
+fn copies_with_two_labels_are_a_warning() {
+    let place = Place::with_data("faults-labels");
+    let rows = csv(&place.text("data/train.csv")).1;
+    let other = rows.iter().find(|row| row[1] != rows[0][1]).unwrap();
+    place.write(&format!("data/audio_train/{}", other[0]), place.read(&format!("data/audio_train/{}", rows[0][0])));
+    let ran = place.run(&format!("{TRAIN} --job a/fold0")).done();
+    assert!(ran.stderr.contains("warning: 1 training clip is a copy of a clip with another label"), "{ran}");
+}
+
 /// Clips that cannot be heard, each with a part of the reason.
 fn bad_clips(good: &[u8]) -> [(&'static str, Vec<u8>, &'static str); 8] {
     let tone: Vec<f32> = (0..20_000).map(|i| (i as f32 * 0.1).sin()).collect();
@@ -328,7 +350,7 @@ fn arguments_with_faults() {
         .failed(&["device \"cuda:99\"", "no such GPU"]);
     assert_eq!(ran.stderr.matches("error: ").count(), 1, "one fault of the machine is told once: {ran}");
     place.run("stack data").failed(&["data is no run", "splits.csv"]);
-    place.run("evaluate nowhere").failed(&["nowhere is no run"]);
+    place.run("evaluate nowhere").failed(&["nowhere: there is no such folder"]);
     place.run("predict data --out x.csv").failed(&["data is no run"]);
     for hub in ["", "not a url", "huggingface.co", "https://", "ftp://host"] {
         let mut train = place.command(TRAIN);

@@ -208,7 +208,8 @@ fn a_learner_that_diverges_stops_its_own_jobs() {
     let (a, b) = RECIPE.split_at(RECIPE.find("name = \"b\"").unwrap());
     let wild = b.replace("0.02", "100.0\nweight_decay = 0.9\nmomentum = 0.99").replace("epochs = 2", "epochs = 60");
     place.write("recipe.toml", format!("{a}{wild}"));
-    let ran: Ran = place.run(&format!("{TRAIN} --verbose")).failed(&["job b/fold0: the ", "try a lower `learning_rate`"]);
+    let ran: Ran =
+        place.run(&format!("{TRAIN} --verbose")).failed(&["job b/fold0: the ", "try a lower `learning_rate`"]);
     for split in ["fold0", "fold1", "full"] {
         assert!(place.path(&format!("run/jobs/a/{split}/job.json")).exists(), "{ran}");
         let fault = ran.stderr.lines().find(|line| line.starts_with(&format!("error: job b/{split}: "))).unwrap();

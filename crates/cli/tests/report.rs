@@ -234,7 +234,7 @@ fn a_part_of_a_run_has_a_report_of_that_part() {
     page(&place, |document, text| {
         has_sections(document);
         assert!(text.contains("5 of 6 jobs are not done (a/fold0: 1 of 2 epochs, 4 not begun)"));
-        assert!(text.contains("not stacked yet") && text.contains("The learner b answers"));
+        assert!(text.contains("not stacked yet") && text.contains("The learner b classifies"));
         assert!(text.contains("clips of the folds that are done"));
         assert!(text.contains("no level2/importance.csv") && text.contains("no level2/without.csv"));
     });

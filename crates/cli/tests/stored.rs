@@ -123,7 +123,7 @@ features = "summary"
     assert_eq!(place.read("run/level2/oof.csv"), after["level2/oof.csv"]);
     // The run has a learner that the recipe has not.
     place.write("recipe.toml", RECIPE);
-    place.run(TRAIN).failed(&["learners.c is only there"]);
+    place.run(TRAIN).failed(&["learners.c is in the run, but not in the recipe"]);
 }
 
 #[test]

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 /// How [`earmark_audio::resample`] brings sound to the rate of a front end: `resampler` of
-/// `config.json`. `docs/bundle.md` says how the numbers are used. Front ends see up to half their
-/// rate, where two good resamplers differ, so that whoever runs a bundle elsewhere needs this one.
+/// `config.json`. `docs/bundle.md` says how the numbers are used. Front ends that see up to half
+/// their rate, as raw waves do, see where two good resamplers differ: they need this one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Resampler {

@@ -30,6 +30,13 @@ impl RecipeChanges {
         Ok(changes)
     }
 
+    /// Whether only settings of level 2 differ that need no job again.
+    pub fn level2_alone(&self) -> bool {
+        let of_level2 =
+            |difference: &String| difference.starts_with("stack.") && !difference.starts_with("stack.test_from");
+        self.new_learners.is_empty() && self.differences.iter().all(of_level2)
+    }
+
     fn walk(&mut self, key: &str, run: &Value, now: &Value) {
         let (Value::Table(run), Value::Table(now)) = (run, now) else {
             if run != now {
@@ -43,8 +50,12 @@ impl RecipeChanges {
                 (Some(run), Some(now)) => self.walk(&inner, run, now),
                 (None, Some(_)) if key == "learners" => self.new_learners.push(name.clone()),
                 (None, Some(_)) if key == "features" => self.new_features.push(name.clone()),
-                (None, Some(Value::Table(_))) => self.differences.push(format!("{inner} is only here")),
-                (Some(Value::Table(_)), None) => self.differences.push(format!("{inner} is only there")),
+                (None, Some(Value::Table(_))) => {
+                    self.differences.push(format!("{inner} is in the recipe, but not in the run"))
+                }
+                (Some(Value::Table(_)), None) => {
+                    self.differences.push(format!("{inner} is in the run, but not in the recipe"))
+                }
                 (None, Some(now)) => self.differences.push(format!("{inner} is {now} here, not set there")),
                 (Some(run), None) => self.differences.push(format!("{inner} is not set here, {run} there")),
                 (None, None) => {}
@@ -96,12 +107,14 @@ pub fn clip_changes(run: &[ClipRow], now: &[ClipRow]) -> Option<String> {
     changes.extend(
         run.iter().filter(|clip| !of_now.contains_key(&key(clip))).map(|clip| format!("{} is gone", clip.fname)),
     );
+    // Where clips are new or gone, folds that are drawn differ for many others: that says nothing more.
+    let same_clips = changes.is_empty();
     for (there, here) in of_run.iter().filter_map(|(key, there)| Some((there, of_now.get(key)?))) {
         let fold = |clip: &ClipRow| clip.fold.map_or("none".to_owned(), |fold| fold.to_string());
         let what = [
             (here.sha256 != there.sha256, "its file has changed".to_owned()),
             (here.label != there.label, format!("its label is {:?} here, {:?} there", here.label, there.label)),
-            (here.fold != there.fold, format!("its fold is {} here, {} there", fold(here), fold(there))),
+            (same_clips && here.fold != there.fold, format!("its fold is {} here, {} there", fold(here), fold(there))),
             (here.verified != there.verified, format!("verified is {} here, {} there", here.verified, there.verified)),
         ];
         let what: Vec<String> = what.into_iter().filter(|(differs, _)| *differs).map(|(_, what)| what).collect();
@@ -165,7 +178,7 @@ mod tests {
         let fmax = RECIPE.replace("kind = \"logmel\"", "kind = \"logmel\"\nfmax = 9000.0");
         assert_eq!(said(&fmax), ["features.logmel.fmax is 9000.0 here, not set there"]);
         let other = RECIPE.replace("name = \"net\"", "name = \"other\"");
-        assert_eq!(said(&other), ["learners.net is only there"]);
+        assert_eq!(said(&other), ["learners.net is in the run, but not in the recipe"]);
         let mixup = RECIPE.replace("epochs = 3", "epochs = 3\nmixup = 0.1");
         assert_eq!(said(&mixup), ["learners.net.mixup is 0.1 here, 0.0 there"]);
     }

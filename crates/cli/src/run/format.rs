@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// The format that this version writes, and the highest that it reads.
 pub const FORMAT: u32 = 1;
 
-const FILE: &str = "run.json";
+pub const FILE: &str = "run.json";
 
 /// `run.json`. Later formats may have more keys, so unknown ones are no error.
 #[derive(Serialize, Deserialize)]
