@@ -213,7 +213,7 @@ fn a_learner_that_diverges_stops_its_own_jobs() {
     for split in ["fold0", "fold1", "full"] {
         assert!(place.path(&format!("run/jobs/a/{split}/job.json")).exists(), "{ran}");
         let fault = ran.stderr.lines().find(|line| line.starts_with(&format!("error: job b/{split}: "))).unwrap();
-        let (_, files) = fault.split_once("The batch: ").unwrap();
+        let (_, files) = fault.split_once("Last clips: ").unwrap();
         let names: Vec<&str> = files.split(", ").collect();
         assert!((2..=17).contains(&names.len()), "{fault}");
         assert!(names.iter().all(|name| place.path(&format!("data/audio_train/{name}")).exists()), "{fault}");
