@@ -12,6 +12,7 @@ use earmark_files::FileError;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::gather::fold_count;
 use crate::recipe::Recipe;
 
 mod compare;
@@ -20,7 +21,7 @@ mod level2;
 mod marks;
 mod provenance;
 
-use compare::{RecipeChanges, clip_changes, listed};
+use compare::{RecipeChanges, clip_changes, listed, with_learners_of};
 use provenance::Identity;
 
 /// The split that learns from all training clips.
@@ -110,7 +111,12 @@ impl Run {
     /// The folder holds files that are no run's, or cannot be written to.
     pub fn check_place(folder: &Path) -> anyhow::Result<()> {
         // What a run leaves that ended before it began.
-        let is_ours = |name: &str| name.starts_with('.') || [CACHE, LOCK, RECIPE, LABELS, format::FILE].contains(&name);
+        let begun = folder.join(format::FILE).exists();
+        let is_ours = |name: &str| {
+            name.starts_with('.')
+                || [CACHE, LOCK].contains(&name)
+                || begun && [RECIPE, LABELS, format::FILE].contains(&name)
+        };
         if !folder.join(CLIPS).exists() {
             let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
             let foreign = entries.map(|entry| entry.file_name()).find(|name| !is_ours(&name.to_string_lossy()));
@@ -147,10 +153,10 @@ impl Run {
         let _lock = run.wait_for_lock(LOCK)?;
         let clips = clip_rows(manifest, splits, sha256);
         if run.path(CLIPS).exists() {
+            run.recipe_changes(recipe)?;
             run.check_clips(&manifest.labels, &clips)?;
-            let changes = run.recipe_changes(recipe)?;
-            if !changes.new_learners.is_empty() {
-                let text = changes.add_to(&earmark_files::read_to_string(&run.path(RECIPE))?, recipe)?;
+            let before = earmark_files::read_to_string(&run.path(RECIPE))?;
+            if let Some(text) = with_learners_of(&before, recipe)? {
                 earmark_files::write_atomic(&run.path(RECIPE), text.as_bytes())?;
             }
         } else {
@@ -186,7 +192,14 @@ impl Run {
     /// # Errors
     /// It differs in something else; the error has the keys and both values.
     fn recipe_changes(&self, recipe: &Recipe) -> anyhow::Result<RecipeChanges> {
-        let changes = RecipeChanges::between(&self.recipe()?, recipe)?;
+        let of_run = self.recipe()?;
+        let splits = of_run.splits(fold_count(&self.clips()?));
+        let mut changes = RecipeChanges::between(&of_run, recipe)?;
+        // A learner that never was whole, such as one that diverged when it was added, can be taken back.
+        changes.gone_learners.retain(|learner| self.is_trained(learner, &splits));
+        let gone =
+            changes.gone_learners.iter().map(|name| format!("learners.{name} is in the run, but not in the recipe"));
+        changes.differences.extend(gone.collect::<Vec<_>>());
         let folder = self.folder.display();
         let remedy = match changes.level2_alone() {
             true => format!("change `[stack]` in {folder}/{RECIPE} likewise and run `earmark stack {folder}`"),

@@ -124,6 +124,26 @@ features = "summary"
     // The run has a learner that the recipe has not.
     place.write("recipe.toml", RECIPE);
     place.run(TRAIN).failed(&["learners.c is in the run, but not in the recipe"]);
+    // One that never was whole can be taken back.
+    let wild = added.replace("name = \"c\"", "name = \"wild\"").replace("arch = \"kernel\"", "arch = \"resnet_nano\"");
+    let wild = wild.replace("features = \"summary\"", "features = \"logmel\"\nepochs = 9\nbatch_size = 16\nlearning_rate = 100.0\nweight_decay = 0.9\nmomentum = 0.99\n");
+    let with_c = format!("{RECIPE}{added}");
+    place.write("recipe.toml", format!("{with_c}{}", &wild[wild.find("[[").unwrap()..]));
+    place.run(TRAIN).failed(&["job wild/"]);
+    place.write("recipe.toml", with_c);
+    place.run(TRAIN).done();
+    assert_eq!(place.read("run/level2/oof.csv"), after["level2/oof.csv"]);
+    place.run("evaluate run").done();
+}
+
+#[test]
+fn a_recipe_in_the_folder_is_no_run() {
+    let place = stored("stored-recipe");
+    place.remove("run");
+    place.write("run/recipe.toml", place.read("given.toml"));
+    let words = AGAIN.replace("given.toml", "run/recipe.toml");
+    place.run(&words).failed(&["is not empty and is not a run", "recipe.toml"]);
+    assert_eq!(place.read("run/recipe.toml"), place.read("given.toml"));
 }
 
 #[test]

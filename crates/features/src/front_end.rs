@@ -185,6 +185,14 @@ impl FrontEnd {
     }
 
     /// The settings of the mel spectrogram, where there is one.
+    pub fn mel(&self) -> Option<&MelSettings> {
+        match self {
+            FrontEnd::LogMel { mel, .. } | FrontEnd::Mfcc { mel, .. } | FrontEnd::Summary { mel, .. } => Some(mel),
+            FrontEnd::Wave { .. } => None,
+        }
+    }
+
+    /// The same, to be changed.
     pub fn mel_mut(&mut self) -> Option<&mut MelSettings> {
         match self {
             FrontEnd::LogMel { mel, .. } | FrontEnd::Mfcc { mel, .. } | FrontEnd::Summary { mel, .. } => Some(mel),

@@ -164,6 +164,10 @@ pub fn create_folder(path: &Path) -> Result<(), FileError> {
 /// # Errors
 /// The file cannot be opened or read.
 pub fn read(path: &Path) -> Result<Vec<u8>, FileError> {
+    // A pipe in the place of a file would wait for ever.
+    if std::fs::metadata(path).is_ok_and(|of| !of.is_file()) {
+        return Err(FileError::of("read", path)(std::io::Error::other("it is no regular file")));
+    }
     std::fs::read(path).map_err(FileError::of("read", path))
 }
 

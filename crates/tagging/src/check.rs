@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
-use earmark_features::InputScaling;
+use earmark_features::{InputScaling, MelSettings};
 
 use crate::bundle::{ACTIVATION, Bundle, Learner};
 use crate::{BundleFault, Resampler};
@@ -16,6 +16,9 @@ const NETWORKS: RangeInclusive<usize> = 1..=256;
 const MOST_SECONDS: f64 = 60.0;
 /// Most values of a window: 256 MiB.
 pub(crate) const MOST_VALUES: usize = 1 << 26;
+/// Samples that go into the Fourier transforms of a second of sound, frames overlapping: a hundred
+/// times those of 80 ms every 10 ms.
+const MOST_TRANSFORMED: f64 = (1u64 << 24) as f64;
 /// A scaling beyond these leaves the range of 32 bits with ordinary features.
 const DEVIATION: RangeInclusive<f32> = 1e-12..=1e12;
 const LARGEST: f32 = 1e12;
@@ -41,6 +44,7 @@ pub(crate) fn bundle(bundle: &Bundle, files: &BTreeMap<String, Vec<u8>>) -> Resu
     if let Some(statistics) = &bundle.statistics {
         let of = || "statistics".to_owned();
         statistics.validate().map_err(|source| BundleFault::FrontEnd { of: of(), source })?;
+        overlap(&of(), &statistics.mel)?;
     }
     let networks = bundle.learners.iter().flat_map(|learner| &learner.networks);
     let needed: Vec<&String> = networks.map(|network| &network.file).chain(&bundle.stack).collect();
@@ -55,6 +59,7 @@ fn of_learner(learner: &Learner) -> Result<()> {
     let Learner { name, features, windows, .. } = learner;
     features.validate().map_err(|source| BundleFault::FrontEnd { of: format!("learners.{name}"), source })?;
     let key = |key: &str| format!("learners.{name}.{key}");
+    features.mel().map_or(Ok(()), |mel| overlap(&key("features"), mel))?;
     let (channels, bins) = features.shape();
     let longest = (MOST_SECONDS * features.frames_per_second()).ceil().max(1.0) as usize;
     for (what, value, most) in [
@@ -84,6 +89,16 @@ fn of_learner(learner: &Learner) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Frames overlap no more than is of use: time grows with it.
+fn overlap(of: &str, mel: &MelSettings) -> Result<()> {
+    let least = (f64::from(mel.sr) * mel.n_fft as f64 / MOST_TRANSFORMED).ceil();
+    if mel.hop_length as f64 >= least {
+        return Ok(());
+    }
+    let allowed = format!("at least {least} with sr = {} and n_fft = {}", mel.sr, mel.n_fft);
+    Err(setting(format!("{of}.hop_length"), mel.hop_length, allowed))
 }
 
 fn count(what: &'static str, count: usize, allowed: RangeInclusive<usize>) -> Result<()> {

@@ -62,6 +62,16 @@ pub enum TaggingError {
         /// Why.
         source: FeatureError,
     },
+    /// A clip whose features would be too large: the front end's frames are too close for its length.
+    #[error("{}: its features would have {values} values, and {most} are possible; tag it in parts", path.display())]
+    TooLarge {
+        /// The clip's file.
+        path: PathBuf,
+        /// How many values, deltas included.
+        values: u64,
+        /// The most.
+        most: u64,
+    },
     /// A clip cannot be brought to another sample rate.
     #[error("{}: {source}", path.display())]
     Resampling {

@@ -9,6 +9,10 @@ use ort::value::{Outlet, TensorElementType, TensorRef, ValueType};
 
 use crate::TaggingError;
 
+/// ONNX Runtime's name for the folder of weights that lie beside a model, and a place where none are.
+const EXTERNAL_DATA: &str = "session.model_external_initializers_file_folder_path";
+const NOWHERE: &str = "/nowhere/earmark reads no weights from outside the bundle";
+
 /// What a model takes and gives.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Signature {
@@ -52,6 +56,8 @@ impl Model {
         let environment = environment()?;
         let load = || -> ort::Result<Session> {
             let builder = Session::builder(environment)?.with_inter_threads(1)?.with_intra_op_spinning(false)?;
+            // A bundle is its files: no model may read others as its weights.
+            let builder = builder.with_config_entry(EXTERNAL_DATA, NOWHERE)?;
             let mut builder = if threads > 0 { builder.with_intra_threads(threads)? } else { builder };
             builder.commit_from_memory(bytes)
         };
@@ -177,4 +183,59 @@ fn opened() -> Result<&'static (Environment, PathBuf), TaggingError> {
         Err(tried.join("; "))
     };
     OPENED.get_or_init(open).as_ref().map_err(|reason| TaggingError::Library { reason: reason.clone() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A field of Protocol Buffers: a message or text.
+    fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
+        [&[number << 3 | 2, u8::try_from(bytes.len()).unwrap()][..], bytes].concat()
+    }
+
+    fn number(field: u8, value: u8) -> Vec<u8> {
+        vec![field << 3, value]
+    }
+
+    /// So many that no optimization of ONNX Runtime looks at them.
+    const WIDTH: u8 = 24;
+
+    /// The weights `w` `[1, WIDTH]`, which are given, for each row of `x` `[batch, WIDTH]`.
+    fn constant(weights: &[u8]) -> Vec<u8> {
+        let side = |value: u8| field(1, &number(1, value));
+        let batch = field(1, &field(2, b"batch"));
+        let tensor = |name: &str| {
+            let shape = [batch.clone(), side(WIDTH)].concat();
+            let of = field(1, &[number(1, 1), field(2, &shape)].concat());
+            [field(1, name.as_bytes()), field(2, &of)].concat()
+        };
+        let shape = [field(1, b"x"), field(2, b"s"), field(4, b"Shape")].concat();
+        let expand = [field(1, b"w"), field(1, b"s"), field(2, b"probabilities"), field(4, b"Expand")].concat();
+        let w = [number(1, 1), number(1, WIDTH), number(2, 1), field(8, b"w"), weights.to_vec()].concat();
+        let graph = [field(1, &shape), field(1, &expand), field(2, b"g"), field(5, &w)].concat();
+        let graph = [graph, field(11, &tensor("x")), field(12, &tensor("probabilities"))].concat();
+        let length = u16::try_from(graph.len()).unwrap();
+        let length = [(length & 0x7f) as u8 | 0x80, (length >> 7) as u8];
+        [number(1, 8), vec![7 << 3 | 2], length.to_vec(), graph, field(8, &number(2, 17))].concat()
+    }
+
+    #[test]
+    fn weights_outside_a_bundle_are_not_read() {
+        let signature = || Signature::stack(WIDTH.into(), WIDTH.into());
+        let weights: Vec<f32> = (0..WIDTH).map(f32::from).collect();
+        let values: Vec<u8> = weights.iter().flat_map(|value| value.to_le_bytes()).collect();
+        let inside = Model::load("inside.onnx", &constant(&field(9, &values)), 1, signature());
+        assert_eq!(inside.unwrap().run(&[0.0; WIDTH as usize], [1, WIDTH.into()]).unwrap(), weights);
+        // Tests run in their crate's folder.
+        let folder = tempfile::tempdir_in(".").unwrap();
+        std::fs::write(folder.path().join("secret.bin"), &values).unwrap();
+        let name = folder.path().file_name().unwrap().to_str().unwrap();
+        for path in [format!("{name}/secret.bin"), format!("../tagging/{name}/secret.bin")] {
+            let location = [field(1, b"location"), field(2, path.as_bytes())].concat();
+            let model = constant(&[field(13, &location), number(14, 1)].concat());
+            let outside = Model::load("outside.onnx", &model, 1, signature());
+            assert!(matches!(outside, Err(TaggingError::Runtime { action: "load", .. })), "{path}: {outside:?}");
+        }
+    }
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use earmark_audio::{Clip, Limits, resample};
 use earmark_datasets::Windowing;
-use earmark_features::{Extractor, FeatureError, FeatureView, InputScaling, StatisticsExtractor};
+use earmark_features::{Extractor, FeatureError, FeatureView, InputScaling, MelSettings, StatisticsExtractor};
 use serde::Serialize;
 
 use crate::bundle::{Bundle, CONFIG};
@@ -18,6 +18,8 @@ const MOST_VALUES: usize = 1 << 23;
 /// Most bytes of models for all files at once; a larger bundle is loaded less often, and more threads
 /// work on a file.
 const MODEL_BYTES: u64 = 4 << 30;
+/// Most values of a clip's features: 2 GiB, some 7 hours of 64 bands and their deltas every 10 ms.
+const MOST_FEATURES: u64 = 1 << 29;
 
 /// A label and how sure we are of it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -121,6 +123,7 @@ impl Tagger {
         let models = self.extractors.iter().zip(&mut sessions.learners);
         for (learner, (extractor, models)) in self.bundle.learners.iter().zip(models) {
             let samples = sound.at(learner.features.sample_rate())?;
+            room(learner.features.mel(), samples.len(), path)?;
             let features = extractor.extract(samples).map_err(|source| features_error(path, source))?;
             let mut of_networks = Vec::with_capacity(models.len() * classes);
             for (network, model) in learner.networks.iter().zip(models) {
@@ -135,11 +138,25 @@ impl Tagger {
         };
         if let Some((rate, extractor)) = &self.statistics {
             let samples = sound.at(*rate)?;
+            room(self.bundle.statistics.as_ref().map(|of| &of.mel), samples.len(), path)?;
             columns.extend(extractor.extract(samples).map_err(|source| features_error(path, source))?);
         }
         let probabilities = stack.run(&columns, [1, columns.len()])?;
         finite(probabilities, "the probabilities", stack, path)
     }
+}
+
+/// Whether the bands of so many samples fit into memory. A bundle's author decides how many they are, and what does not
+/// fit must cost the file, not the process.
+///
+/// # Errors
+/// [`TaggingError::TooLarge`].
+fn room(mel: Option<&MelSettings>, samples: usize, path: &Path) -> Result<(), TaggingError> {
+    let values = mel.map_or(0, |mel| mel.frames(samples) as u64 * 3 * mel.n_mels as u64);
+    if values <= MOST_FEATURES {
+        return Ok(());
+    }
+    Err(TaggingError::TooLarge { path: path.to_owned(), values, most: MOST_FEATURES })
 }
 
 /// A network's logits of a clip's windows.

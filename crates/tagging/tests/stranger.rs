@@ -155,6 +155,7 @@ fn every_number_is_in_its_range() {
         ("windows/hop", json!(0), "windows.hop"),
         ("windows/hop", json!(u64::MAX), "windows.hop"),
         ("windows/pad_value", json!(1e20), "windows.pad_value"),
+        ("features/hop_length", json!(1), "features.hop_length"),
         ("networks/0/scaling", scaling(json!(0.0), json!(1e-38)), "scaling.deviation"),
         ("networks/0/scaling", scaling(json!(0.0), json!(0.0)), "scaling.deviation"),
         ("networks/0/scaling", scaling(json!(0.0), json!(-1.0)), "scaling.deviation"),
@@ -196,6 +197,19 @@ fn every_number_is_in_its_range() {
         let found = fault(|folder| rewrite(folder, from, to));
         assert!(matches!(&found, BundleFault::Setting { key, .. } if key == expected), "{to}: {found}");
     }
+}
+
+#[test]
+fn features_beyond_memory_are_an_error_of_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    bundles::write(folder.path(), true);
+    edit(folder.path(), |config| {
+        let features = &mut config["learners"][0]["features"];
+        (features["n_fft"], features["hop_length"]) = (json!(64), json!(1));
+    });
+    let tagger = open(folder.path()).unwrap();
+    let error = tagger.probabilities(&clip(130.0, 22_050), Path::new("long.wav")).unwrap_err();
+    assert!(matches!(&error, TaggingError::TooLarge { values, .. } if *values > 1 << 29), "{error}");
 }
 
 /// Models of other widths than the description's: plausible and wrong tags, were they not compared.

@@ -87,7 +87,8 @@ pub(crate) fn save(folder: &Path, fingerprint: &str, state: &State) -> Result<()
     let json = serde_json::to_vec_pretty(&index).map_err(|error| damaged(&folder.join(INDEX), &error))?;
     // The index comes last: a history that is a row ahead is written again, one that lags behind would stay so.
     earmark_files::write_atomic(&folder.join("history.csv"), history_csv(&index.history).as_bytes())?;
-    events::follow(folder, &index.history)?;
+    // The history has the same numbers: what TensorBoard cannot show costs no job.
+    let _ = events::follow(folder, &index.history);
     earmark_files::write_atomic(&folder.join(INDEX), &json)?;
     remove_arrays_but(folder, Some(&index.file));
     Ok(())

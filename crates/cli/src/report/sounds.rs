@@ -66,7 +66,7 @@ pub struct Found {
 impl<'a> Sounds<'a> {
     /// Looks in `folder`, or else where the run had its sounds. Sounds that are gone are no error.
     pub fn open(run: &Run, recipe: &'a Recipe, folder: Option<&Path>) -> anyhow::Result<Self> {
-        let places = std::fs::read(run.path(FILE)).ok();
+        let places = earmark_files::read(&run.path(FILE)).ok();
         let places: Option<Places> = places.and_then(|bytes| serde_json::from_slice(&bytes).ok());
         let folder = folder.or(places.as_ref().map(|places| &*places.sounds));
         let folder = folder.map(Path::to_owned);

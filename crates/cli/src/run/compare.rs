@@ -1,6 +1,6 @@
 //! Whether a recipe and the clips are those that a run was begun with, key by key and clip by clip.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use toml::{Table, Value};
 
@@ -17,8 +17,8 @@ pub struct RecipeChanges {
     pub differences: Vec<String>,
     /// Learners that the run does not have yet, by name.
     pub new_learners: Vec<String>,
-    /// Front ends that the run does not have yet, by name.
-    pub new_features: Vec<String>,
+    /// Learners of the run that the recipe does not have, by name.
+    pub gone_learners: Vec<String>,
 }
 
 impl RecipeChanges {
@@ -49,7 +49,9 @@ impl RecipeChanges {
             match (run.get(name), now.get(name)) {
                 (Some(run), Some(now)) => self.walk(&inner, run, now),
                 (None, Some(_)) if key == "learners" => self.new_learners.push(name.clone()),
-                (None, Some(_)) if key == "features" => self.new_features.push(name.clone()),
+                (Some(_), None) if key == "learners" => self.gone_learners.push(name.clone()),
+                // A learner that stays would say that it has other features.
+                (None, Some(_)) | (Some(_), None) if key == "features" => {}
                 (None, Some(Value::Table(_))) => {
                     self.differences.push(format!("{inner} is in the recipe, but not in the run"))
                 }
@@ -62,34 +64,40 @@ impl RecipeChanges {
             }
         }
     }
+}
 
-    /// The text of the run's recipe with what is new in `now`. The rest stays as it was written.
-    pub fn add_to(&self, run: &str, now: &Recipe) -> anyhow::Result<String> {
-        let mut text: Table = toml::from_str(run)?;
-        let new: Table = toml::from_str(&toml::to_string(now)?)?;
-        let is_new = |learner: &&Value| {
-            learner["name"].as_str().is_some_and(|name| self.new_learners.iter().any(|new| new == name))
-        };
-        if let (Some(Value::Array(learners)), Some(Value::Array(of_new))) =
-            (text.get_mut("learners"), new.get("learners"))
-        {
-            learners.extend(of_new.iter().filter(is_new).cloned());
-        }
-        if let (Some(Value::Table(features)), Some(Value::Table(of_new))) =
-            (text.get_mut("features"), new.get("features"))
-        {
-            features
-                .extend(self.new_features.iter().filter_map(|name| Some((name.clone(), of_new.get(name)?.clone()))));
-        }
-        Ok(toml::to_string(&text)?)
+/// The text of a run's recipe with the learners of `now` and their front ends; none if they are the same. What stays is
+/// as it was written.
+pub fn with_learners_of(run: &str, now: &Recipe) -> anyhow::Result<Option<String>> {
+    let before: Table = toml::from_str(run)?;
+    let mut text = before.clone();
+    let mut new: Table = toml::from_str(&toml::to_string(now)?)?;
+    let name = |learner: &Value| learner.get("name")?.as_str().map(str::to_owned);
+    if let (Some(Value::Array(learners)), Some(Value::Array(of_now))) = (text.get_mut("learners"), new.get("learners"))
+    {
+        let names = |of: &[Value]| of.iter().filter_map(name).collect::<BTreeSet<_>>();
+        let (there, here) = (names(learners), names(of_now));
+        learners.retain(|learner| name(learner).is_none_or(|name| here.contains(&name)));
+        learners
+            .extend(of_now.iter().filter(|learner| name(learner).is_some_and(|name| !there.contains(&name))).cloned());
     }
+    if let (Some(Value::Table(features)), Some(Value::Table(of_now))) =
+        (text.get_mut("features"), new.get_mut("features"))
+    {
+        features.retain(|name, _| of_now.contains_key(name));
+        for (name, front_end) in std::mem::take(of_now) {
+            features.entry(name).or_insert(front_end);
+        }
+    }
+    Ok(if text == before { None } else { Some(toml::to_string(&text)?) })
 }
 
 /// A recipe as TOML values, its learners by their names.
 fn by_name(recipe: &Recipe) -> anyhow::Result<Table> {
     let mut table: Table = toml::from_str(&toml::to_string(recipe)?)?;
     if let Some(Value::Array(learners)) = table.remove("learners") {
-        let named = learners.into_iter().filter_map(|learner| Some((learner["name"].as_str()?.to_owned(), learner)));
+        let named =
+            learners.into_iter().filter_map(|learner| Some((learner.get("name")?.as_str()?.to_owned(), learner)));
         table.insert("learners".to_owned(), Value::Table(named.collect()));
     }
     Ok(table)
@@ -178,7 +186,12 @@ mod tests {
         let fmax = RECIPE.replace("kind = \"logmel\"", "kind = \"logmel\"\nfmax = 9000.0");
         assert_eq!(said(&fmax), ["features.logmel.fmax is 9000.0 here, not set there"]);
         let other = RECIPE.replace("name = \"net\"", "name = \"other\"");
-        assert_eq!(said(&other), ["learners.net is in the run, but not in the recipe"]);
+        assert!(said(&other).is_empty());
+        let gone = changes(RECIPE, &other);
+        assert_eq!(
+            (&gone.gone_learners[..], &gone.new_learners[..]),
+            (&["net".to_owned()][..], &["other".to_owned()][..])
+        );
         let mixup = RECIPE.replace("epochs = 3", "epochs = 3\nmixup = 0.1");
         assert_eq!(said(&mixup), ["learners.net.mixup is 0.1 here, 0.0 there"]);
     }
@@ -188,18 +201,19 @@ mod tests {
         let both = format!("{RECIPE}{NEW}");
         let changes = changes(RECIPE, &both);
         assert!(changes.differences.is_empty(), "{changes:?}");
-        assert_eq!(
-            (&changes.new_learners[..], &changes.new_features[..]),
-            (&["waves".to_owned()][..], &["wave".to_owned()][..])
-        );
+        assert_eq!(changes.new_learners, ["waves"]);
         let now: Recipe = toml::from_str(&both).unwrap();
         // A text of before a key existed has no such key.
-        let text = changes.add_to(RECIPE, &now).unwrap();
+        let text = with_learners_of(RECIPE, &now).unwrap().unwrap();
         let old: Value = toml::from_str::<Table>(&text).unwrap()["learners"][0].clone();
         assert_eq!(old, toml::from_str::<Table>(RECIPE).unwrap()["learners"][0]);
         let merged: Recipe = toml::from_str(&text).unwrap();
         assert!(RecipeChanges::between(&merged, &now).unwrap().new_learners.is_empty());
         assert_eq!(merged.learners, now.learners);
+        // Taken back, it leaves nothing.
+        let back = with_learners_of(&text, &toml::from_str(RECIPE).unwrap()).unwrap().unwrap();
+        assert_eq!(toml::from_str::<Table>(&back).unwrap(), toml::from_str::<Table>(RECIPE).unwrap());
+        assert_eq!(with_learners_of(RECIPE, &toml::from_str(RECIPE).unwrap()).unwrap(), None);
     }
 
     #[test]

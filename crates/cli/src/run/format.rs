@@ -15,7 +15,12 @@ pub const FILE: &str = "run.json";
 struct Header {
     format: u32,
     /// The version of Earmark that began the run.
+    #[serde(default = "unknown")]
     earmark: String,
+}
+
+fn unknown() -> String {
+    "a later version".to_owned()
 }
 
 /// A run that a later version of Earmark has written.
@@ -38,12 +43,14 @@ pub struct NewerFormat {
 pub fn of(folder: &Path) -> anyhow::Result<u32> {
     let path = folder.join(FILE);
     if !path.exists() {
-        return Ok(if folder.join("recipe.toml").exists() { 0 } else { FORMAT });
+        return Ok(if folder.join(super::CLIPS).exists() { 0 } else { FORMAT });
     }
     let header: Header =
         serde_json::from_slice(&earmark_files::read(&path)?).with_context(|| path.display().to_string())?;
     if header.format > FORMAT {
         let Header { format, earmark } = header;
+        // Somebody else's text: no escape code of it may reach a terminal.
+        let earmark = earmark.escape_debug().to_string();
         return Err(NewerFormat { file: path.display().to_string(), format, earmark }.into());
     }
     Ok(header.format)
@@ -72,6 +79,8 @@ mod tests {
         assert_eq!((*format, earmark.as_str()), (2, "0.7.0"));
         std::fs::remove_file(folder.path().join(FILE)).unwrap();
         std::fs::write(folder.path().join("recipe.toml"), "").unwrap();
+        assert_eq!(of(folder.path()).unwrap(), FORMAT, "a recipe alone is no run");
+        std::fs::write(folder.path().join("splits.csv"), "").unwrap();
         assert_eq!(of(folder.path()).unwrap(), 0);
     }
 }

@@ -9,8 +9,8 @@ use earmark_stacking::Table;
 use earmark_training::Outcome;
 use serde::{Deserialize, Serialize};
 
-use super::Run;
 use super::provenance::Provenance;
+use super::{Held, Run};
 
 /// The mark's file, in a job's folder.
 const MARK: &str = "job.json";
@@ -40,6 +40,12 @@ impl Run {
     /// Whether a job has left its mark.
     pub fn has_mark(&self, learner: &str, split: &str) -> bool {
         self.job(learner, split).join(MARK).exists()
+    }
+
+    /// Whether a learner is of use or in use: all its jobs are done, or another process has one of them.
+    pub fn is_trained(&self, learner: &str, splits: &[String]) -> bool {
+        let is_held = |split: &String| self.hold(learner, split).map_or(true, |held| held.map(Held::done).is_none());
+        splits.iter().all(|split| self.has_mark(learner, split)) || splits.iter().any(is_held)
     }
 
     /// Whether a job is done; what it left is checked against its mark.

@@ -205,7 +205,7 @@ pub fn check(
     }
     let pairs = || items.iter().copied().zip(&clips).filter_map(|(item, heard)| Some((item, heard.as_ref()?)));
     problems.extend(pairs().flat_map(|(item, heard)| heard.problems(&item.path)));
-    problems.extend(violations(manifest, settings.folds).into_iter().map(of_violation));
+    problems.extend(rules(manifest, &clips, settings.folds).into_iter().map(of_violation));
     problems.extend(compare::recordings_in_train_and_test(manifest));
     problems.extend(compare::same_sounds(manifest, &clips));
     problems.extend(files::passed_over(&read, path, options));
@@ -215,6 +215,17 @@ pub fn check(
     let mut report = Report { errors, warnings: problems.len() - errors, problems, ..summary(manifest, &clips) };
     report.data = path.display().to_string();
     Ok(report)
+}
+
+/// The rules that a data set breaks; where folds are drawn, once copies share a fold, as training draws them.
+fn rules(manifest: &Manifest, clips: &[Option<Heard>], folds: usize) -> Vec<Violation> {
+    let broken = violations(manifest, folds);
+    if manifest.gives_folds() || broken.iter().any(|rule| rule.severity == Severity::Error) {
+        return broken;
+    }
+    let mut grouped = manifest.clone();
+    let sounds: Vec<_> = clips.iter().map(|heard| heard.as_ref().and_then(|heard| heard.sound)).collect();
+    if grouped.group_copies(&sounds) { violations(&grouped, folds) } else { broken }
 }
 
 /// The numbers of a report.
