@@ -49,6 +49,17 @@ fn check_and_train_refuse_alike() {
     place.write("tables/train.csv", table);
     place.run("data check tables --folds 2").done();
     assert_eq!(place.run("data check tables --folds 1").code, Some(2));
+    // All clips of a class are one sound, which cannot lie in two folds.
+    for clip in ["2", "4"] {
+        place.write(&format!("tables/audio_train/{clip}.wav"), place.read("tables/audio_train/0.wav"));
+    }
+    let reason = "class \"Bell\" has 1 group of clips but there are 2 folds";
+    let ran = place.run("data check tables --folds 2").failed(&["1 problem to fix"]);
+    assert!(ran.stdout.contains(reason), "{ran}");
+    place.run(&train("tables")).failed(&[reason]);
+    for clip in ["2", "4"] {
+        place.write(&format!("tables/audio_train/{clip}.wav"), place.read(&format!("folders/Bell/{clip}.wav")));
+    }
     // Samples that no front end can take.
     let mut loud = vec![0.25; 22_050];
     loud[11_025] = 1e29;

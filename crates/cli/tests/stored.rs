@@ -177,6 +177,14 @@ fn what_a_job_lost_is_named_with_what_to_do() {
 }
 
 #[test]
+fn what_tensorboard_cannot_show_costs_no_job() {
+    let place = stored("stored-events");
+    place.remove("run/jobs/kernel/fold0");
+    std::fs::create_dir_all(place.path("run/jobs/kernel/fold0/events.out.tfevents.earmark")).unwrap();
+    place.run(AGAIN).done();
+}
+
+#[test]
 fn a_report_that_cannot_be_written_costs_no_results() {
     let place = Place::with_run("stored-report");
     place.remove("run/report.html");
