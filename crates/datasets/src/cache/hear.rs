@@ -245,4 +245,19 @@ mod tests {
         let files = std::fs::read_dir(cache.path(&key).parent().unwrap()).unwrap();
         assert_eq!(files.count(), 1, "the losers' files are gone");
     }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_pipe_in_the_place_of_an_entry_is_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = FeatureCache::open(folder.path(), false).unwrap();
+        let key = "b".repeat(64);
+        let entry = written(&cache, &key, &[1.0; 3]);
+        std::fs::create_dir_all(cache.path(&key).parent().unwrap()).unwrap();
+        let made = std::process::Command::new("mkfifo").arg(cache.path(&key)).status().unwrap();
+        assert!(made.success());
+        assert!(matches!(cache.load(&key), Err(Loss::Fault(_))));
+        assert_eq!(values(&cache.keep(entry, &key).unwrap()), [1.0; 3]);
+        assert!(cache.path(&key).is_file());
+    }
 }

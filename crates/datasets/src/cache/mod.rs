@@ -125,6 +125,10 @@ impl FeatureCache {
     /// An entry, checked to the last byte; none if there is no such file.
     fn load(&self, key: &str) -> Result<Option<CachedFeatures>, Loss> {
         let path = self.path(key);
+        // A pipe would keep whoever opens it waiting.
+        if std::fs::metadata(&path).is_ok_and(|of| !of.is_file()) {
+            return Err(Loss::Fault(EntryFault::Foreign));
+        }
         let mut file = match File::open(&path) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             opened => opened.map_err(|error| Loss::File(FileError::of("read", &path)(error)))?,
