@@ -38,7 +38,7 @@ const BLOCK: usize = 16_384;
 ///   and ADTS nothing but where each packet ends. WAV with more sound than it can announce, 4 GiB, is not supported;
 /// - [`AudioError::Empty`]: no samples; [`AudioError::NotFinite`]: NaN or infinite samples;
 /// - [`AudioError::Limit`]: beyond `limits`, found before decoding where the file announces its length, else while
-///   decoding, not after. Seconds and samples are those that are heard; of what is decoded and left out, 8,192 frames may
+///   decoding, not after. Seconds and samples are those given out; of what is decoded and trimmed, 8,192 frames may
 ///   come on top.
 pub fn decode(path: &Path, limits: &Limits) -> Result<Clip, AudioError> {
     let mut stream = AudioStream::open(path, limits)?;

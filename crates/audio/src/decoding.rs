@@ -18,7 +18,7 @@ use crate::header::Header;
 use crate::{AudioError, Limits};
 
 /// Frames that may be decoded beyond the limits, to be left out: an AAC encoder puts some thousand before the sound.
-const UNHEARD: u64 = 8_192;
+const MOST_TRIMMED: u64 = 8_192;
 
 /// Frames that an MP3 file may be short of: some encoders count the frame that holds the count itself.
 const MP3_TOLERANCE: u64 = 1152;
@@ -42,8 +42,8 @@ pub(crate) struct Decoding {
     mix: Mix,
     /// Frames decoded.
     decoded: u64,
-    /// Frames given out: those that are to be heard.
-    heard: u64,
+    /// Frames given out: those that an edit list keeps.
+    kept: u64,
 }
 
 /// Samples of one packet.
@@ -113,7 +113,7 @@ impl Link {
         (!guessed).then(|| frames.saturating_sub(before))
     }
 
-    /// Whether what is announced, and is to be heard, is within the limits.
+    /// Whether the announced length, without what an edit list trims, is within the limits.
     fn check_announced(
         &self,
         path: &Path,
@@ -124,8 +124,8 @@ impl Link {
         let rate = self.decoder.codec_params().sample_rate.unwrap_or(0);
         let Some(frames) = self.announced(reader, header).filter(|_| rate > 0) else { return Ok(()) };
         let frames = if self.is_mp3() { frames.saturating_sub(MP3_TOLERANCE) } else { frames };
-        let heard = header.edit.map_or(0..frames, |edit| edit.frames(rate));
-        limits.check_length(path, rate, frames.min(heard.end).saturating_sub(heard.start), true)
+        let kept = header.edit.map_or(0..frames, |edit| edit.frames(rate));
+        limits.check_length(path, rate, frames.min(kept.end).saturating_sub(kept.start), true)
     }
 
     fn is_mp3(&self) -> bool {
@@ -143,8 +143,8 @@ impl Decoding {
     ) -> Result<Self, AudioError> {
         let link = Link::new(&path, &limits, &*reader, 0)?;
         link.check_announced(&path, &limits, &*reader, header)?;
-        let (sample_rate, channels, mix, decoded, heard) = (0, 0, Mix::default(), 0, 0);
-        Ok(Decoding { path, limits, reader, link, sample_rate, channels, mix, decoded, heard })
+        let (sample_rate, channels, mix, decoded, kept) = (0, 0, Mix::default(), 0, 0);
+        Ok(Decoding { path, limits, reader, link, sample_rate, channels, mix, decoded, kept })
     }
 
     /// The greatest magnitude of a sample of any channel so far.
@@ -175,7 +175,7 @@ impl Decoding {
         if self.link.decoder.finalize().verify_ok == Some(false) {
             return Err(AudioError::damaged(&self.path, "the checksum (MD5) of its samples differs"));
         }
-        if self.heard == 0 {
+        if self.kept == 0 {
             return Err(AudioError::Empty { path: self.path.clone() });
         }
         Ok(false)
@@ -196,8 +196,8 @@ impl Decoding {
                 let decoded = self.decoded + buffer.frames() as u64;
                 let all = header.edit.map_or(0..u64::MAX, |edit| edit.frames(self.sample_rate));
                 let [start, end] = [all.start, all.end].map(|at| at.clamp(self.decoded, decoded) - self.decoded);
-                let heard = self.heard + end - start;
-                for length in [heard, decoded.saturating_sub(UNHEARD)] {
+                let kept = self.kept + end - start;
+                for length in [kept, decoded.saturating_sub(MOST_TRIMMED)] {
                     self.limits.check_length(&self.path, self.sample_rate, length, false)?;
                 }
                 if let Some((frame, value)) = self.mix.take(&buffer, self.channels) {
@@ -205,7 +205,7 @@ impl Decoding {
                     return Err(AudioError::NotFinite { path: self.path.clone(), seconds: self.seconds(), value });
                 }
                 out.extend_from_slice(&self.mix.mono[start as usize..end as usize]);
-                (self.heard, self.decoded) = (heard, decoded);
+                (self.kept, self.decoded) = (kept, decoded);
                 Ok(())
             }
             Err(error) => Err(self.damaged_here(error)),

@@ -170,6 +170,21 @@ impl Run {
         Ok(run)
     }
 
+    /// Whether the run still has every learner of a recipe that it was begun or continued with.
+    ///
+    /// # Errors
+    /// Another process, with another recipe, has taken one back.
+    pub fn check_recipe(&self, recipe: &Recipe) -> anyhow::Result<()> {
+        let lost = RecipeChanges::between(&self.recipe()?, recipe)?.new_learners;
+        anyhow::ensure!(
+            lost.is_empty(),
+            "another process has removed {} from the recipe of {}; the same command adds what is trained",
+            lost.join(", "),
+            self.folder.display()
+        );
+        Ok(())
+    }
+
     /// A run that is there.
     ///
     /// # Errors

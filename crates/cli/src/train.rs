@@ -88,6 +88,7 @@ pub fn run(options: &Train) -> anyhow::Result<()> {
     let (devices, threads) = spread(options, tasks.len());
     set_threads(threads);
     work.run_all(tasks, &devices)?;
+    run.check_recipe(&recipe)?;
     if options.job.is_some() || options.shard.is_some() {
         return Ok(());
     }

@@ -203,7 +203,7 @@ mod tests {
         assert!(changes.differences.is_empty(), "{changes:?}");
         assert_eq!(changes.new_learners, ["waves"]);
         let now: Recipe = toml::from_str(&both).unwrap();
-        // A text of before a key existed has no such key.
+        // A text that is older than a key does not have it.
         let text = with_learners_of(RECIPE, &now).unwrap().unwrap();
         let old: Value = toml::from_str::<Table>(&text).unwrap()["learners"][0].clone();
         assert_eq!(old, toml::from_str::<Table>(RECIPE).unwrap()["learners"][0]);
