@@ -1,5 +1,6 @@
-//! Links the native libraries into the folder `lib` beside what is built. They are looked for there alone, in a checkout
-//! as in an installation, so that no binary holds a path of the machine that built it.
+//! Links the native libraries into the folder `lib` beside what is built. They are looked for there
+//! alone, in a checkout as in an installation, so that no binary holds a path of the machine that
+//! built it.
 
 use std::path::Path;
 
@@ -36,7 +37,8 @@ fn link_all() -> std::io::Result<()> {
     }
 }
 
-/// Makes a link, in place of one to elsewhere. What it leads to may come later, by `cargo xtask setup`.
+/// Makes a link, in place of one to elsewhere. What it leads to may come later, by `cargo xtask
+/// setup`.
 #[cfg(unix)]
 fn link(target: &Path, link: &Path) -> std::io::Result<()> {
     if std::fs::read_link(link).is_ok_and(|found| found == target) {

@@ -59,7 +59,8 @@ fn environment(root: &Path) -> Result<PathBuf> {
     virtual_environment("golden", &requirements)
 }
 
-/// The interpreter for what the tests run in Python: it has NumPy, ONNX Runtime and soxr, in the pinned versions.
+/// The interpreter for what the tests run in Python: it has NumPy, ONNX Runtime and soxr, in the
+/// pinned versions.
 pub fn for_tests(root: &Path) -> Result<PathBuf> {
     let requirements = fs::read_to_string(root.join(REQUIREMENTS)).context(REQUIREMENTS)?;
     let needed = |line: &&str| ["numpy==", "onnxruntime==", "soxr=="].iter().any(|name| line.starts_with(name));
@@ -69,7 +70,8 @@ pub fn for_tests(root: &Path) -> Result<PathBuf> {
     )
 }
 
-/// A virtual environment in the cache folder, made anew where it does not have just these requirements.
+/// A virtual environment in the cache folder, made anew where it does not have just these
+/// requirements.
 fn virtual_environment(name: &str, requirements: &str) -> Result<PathBuf> {
     let folder = cache_folder()?.join(name);
     let python = folder.join("bin/python");

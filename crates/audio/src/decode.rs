@@ -37,9 +37,9 @@ const BLOCK: usize = 16_384;
 ///   stream (0, 2^31, 2^32 - 1 and some others) is taken as far as it goes, an MP3 file without LAME's tag announces nothing,
 ///   and ADTS nothing but where each packet ends. WAV with more sound than it can announce, 4 GiB, is not supported;
 /// - [`AudioError::Empty`]: no samples; [`AudioError::NotFinite`]: NaN or infinite samples;
-/// - [`AudioError::Limit`]: beyond `limits`, found before decoding where the file announces its length, else while
-///   decoding, not after. Seconds and samples are those given out; of what is decoded and trimmed, 8,192 frames may
-///   come on top.
+/// - [`AudioError::Limit`]: beyond `limits`, found before decoding where the file announces its
+///   length, else while decoding, not after. Seconds and samples are those given out; of what is
+///   decoded and trimmed, 8,192 frames may come on top.
 pub fn decode(path: &Path, limits: &Limits) -> Result<Clip, AudioError> {
     let mut stream = AudioStream::open(path, limits)?;
     let (mut samples, mut block) = (Vec::new(), Vec::new());
@@ -104,8 +104,9 @@ impl AudioStream {
         self.decoding.channels
     }
 
-    /// The greatest magnitude of a sample of any channel, as far as the file was decoded; full scale is 1. Where it is
-    /// far above that of the samples given out, the channels cancel each other.
+    /// The greatest magnitude of a sample of any channel, as far as the file was decoded; full
+    /// scale is 1. Where it is far above that of the samples given out, the channels cancel each
+    /// other.
     pub fn peak(&self) -> f32 {
         self.decoding.peak()
     }

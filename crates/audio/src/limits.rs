@@ -91,7 +91,8 @@ impl Limits {
         }
     }
 
-    /// The `max_samples` that suit a longest clip of so many seconds: those of 74 kHz, and no fewer than the default's.
+    /// The `max_samples` that suit a longest clip of so many seconds: those of 74 kHz, and no fewer
+    /// than the default's.
     ///
     /// ```
     /// use earmark_audio::Limits;

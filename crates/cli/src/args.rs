@@ -152,8 +152,8 @@ pub struct Reading {
     pub rows_where: Option<(String, String)>,
 }
 
-/// Numbers of threads or jobs at once, up to four for each core: more of them would take long to start, and then wait.
-/// With 0 the number follows from the cores.
+/// Numbers of threads or jobs at once, up to four for each core: more of them would take long to
+/// start, and then wait. With 0 the number follows from the cores.
 fn threads() -> RangedU64ValueParser<usize> {
     let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64);
     RangedU64ValueParser::new().range(..=4 * cores)
@@ -422,14 +422,15 @@ pub struct Tag {
     /// Leave out tags below this score, 0 to 1
     #[arg(long, default_value_t = 0.0, value_name = "P", value_parser = probability)]
     pub min_score: f32,
-    /// One JSON value on stdout: `[{"path": ..., "tags": [{"label": ..., "score": ...}]}]`, an element as soon as its file
-    /// and all before it are done
+    /// One JSON value on stdout: `[{"path": ..., "tags": [{"label": ..., "score": ...}]}]`, an
+    /// element as soon as its file and all before it are done
     #[arg(long, conflicts_with = "csv")]
     pub json: bool,
     /// A table on stdout: path,label,score
     #[arg(long)]
     pub csv: bool,
-    /// Threads: as many files at once, each with the models in memory for itself; by default (0) one per core
+    /// Threads: as many files at once, each with the models in memory for itself; by default (0)
+    /// one per core
     #[arg(long, default_value_t = 0, value_name = "N", env = "EARMARK_THREADS", value_parser = threads())]
     pub threads: usize,
     #[command(flatten)]

@@ -81,8 +81,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// Some broken files make the decoding library panic. `earmark-audio` catches that and returns an error of the file; the
-/// panic's own message would only puzzle people.
+/// Some broken files make the decoding library panic. `earmark-audio` catches that and returns an
+/// error of the file; the panic's own message would only puzzle people.
 fn quiet_decoders() {
     let usual = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {

@@ -45,8 +45,8 @@ pub fn tell(line: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{line}");
 }
 
-/// An error and its causes in one line, without repeating a cause that another one contains, and the option that moves
-/// the limit which a sound exceeds.
+/// An error and its causes in one line, without repeating a cause that another one contains, and
+/// the option that moves the limit which a sound exceeds.
 pub fn message(error: &anyhow::Error) -> String {
     with_remedy(error, |key| format!("--{}", key.replace('_', "-")))
 }

@@ -2,9 +2,9 @@
 
 use std::path::{Component, Path};
 
-/// Checks that what an option names can be written without folders that nobody has asked for, which a mistyped path would
-/// leave behind: missing folders are created below the current folder; elsewhere the folder that is to hold the result
-/// must exist.
+/// Checks that what an option names can be written without folders that nobody has asked for, which
+/// a mistyped path would leave behind: missing folders are created below the current folder;
+/// elsewhere the folder that is to hold the result must exist.
 ///
 /// # Errors
 /// Names the option and the missing folder.
@@ -21,7 +21,8 @@ pub fn check(option: &str, path: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Whether a path leads to somewhere below a folder. To the root, only a relative path does: all others would.
+/// Whether a path leads to somewhere below a folder. To the root, only a relative path does: all
+/// others would.
 fn is_below(current: &Path, path: &Path) -> bool {
     let climbs = path.components().any(|part| part == Component::ParentDir);
     !climbs && (path.is_relative() || current.parent().is_some() && path.starts_with(current))

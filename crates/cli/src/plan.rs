@@ -159,8 +159,8 @@ fn planned(task: &Task, done: bool, clips: usize, predicted: usize, of_learner: 
 }
 
 impl<'a> Sample<'a> {
-    /// Extracts the features of some clips, evenly taken from those that every learner learns from and those that are
-    /// predicted; gives the seconds that all clips would take, too.
+    /// Extracts the features of some clips, evenly taken from those that every learner learns from
+    /// and those that are predicted; gives the seconds that all clips would take, too.
     fn hear(recipe: &'a Recipe, manifest: &Manifest, learners: &[&'a LearnerSettings]) -> anyhow::Result<(Self, f64)> {
         let start = Instant::now();
         let all = manifest.train.len() + manifest.test.len();

@@ -1,4 +1,5 @@
-//! The weights from elsewhere that networks start with: found or fetched before any sound is decoded.
+//! The weights from elsewhere that networks start with: found or fetched before any sound is
+//! decoded.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -58,7 +59,8 @@ pub struct Places<'a> {
 /// What learners start with, by their names; those that start with random weights are not in it.
 pub type Origins = BTreeMap<String, Origin>;
 
-/// Checks that published weights are there for a learner that asks for them, and fit its features; and the form of pins.
+/// Checks that published weights are there for a learner that asks for them, and fit its features;
+/// and the form of pins.
 pub fn validate(learner: &LearnerSettings, front_end: &FrontEnd) -> anyhow::Result<()> {
     let named = learner.pretrained.as_deref().filter(|name| NAMES.contains(name));
     let published = named.map(|_| learner.variant()).transpose()?.and_then(|variant| variant.start());

@@ -24,8 +24,8 @@ const TAKEN: [(&str, &str); 3] = [
     (ALL_LEARNERS, "the stack of all learners in level2/without.csv"),
 ];
 
-/// `fmax` where a recipe has none, as a share of the sample rate: below the transition band of every good resampler,
-/// where two of them differ by several decibels.
+/// `fmax` where a recipe has none, as a share of the sample rate: below the transition band of
+/// every good resampler, where two of them differ by several decibels.
 const FMAX: f32 = 0.45;
 
 /// A recipe, all settings of a run.
@@ -107,8 +107,8 @@ impl Recipe {
         Self::parse(&text).with_context(|| format!("recipe {}", path.display()))
     }
 
-    /// The recipe as a run of this format understands it: what a recipe does not say keeps the meaning that it had when
-    /// the run began.
+    /// The recipe as a run of this format understands it: what a recipe does not say keeps the
+    /// meaning that it had when the run began.
     pub fn with_defaults_of(mut self, format: u32) -> Self {
         // Format 0 had bands up to half the sample rate.
         if format > 0 {

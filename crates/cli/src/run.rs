@@ -90,11 +90,13 @@ impl Held {
 }
 
 impl Run {
-    /// The recipe in a file, for a run in `folder`: what it does not say is as it was when the run began. Fails at the
-    /// start, before any clip is decoded, where the run has another recipe already.
+    /// The recipe in a file, for a run in `folder`: what it does not say is as it was when the run
+    /// began. Fails at the start, before any clip is decoded, where the run has another recipe
+    /// already.
     ///
     /// # Errors
-    /// No good recipe; a run of a newer format, or of a recipe that differs in more than new learners.
+    /// No good recipe; a run of a newer format, or of a recipe that differs in more than new
+    /// learners.
     pub fn recipe_for(folder: &Path, file: &Path) -> anyhow::Result<Recipe> {
         let recipe = Recipe::read(file)?.with_defaults_of(format::of(folder)?);
         recipe.validate().with_context(|| format!("recipe {}", file.display()))?;
@@ -136,9 +138,9 @@ impl Run {
         }
     }
 
-    /// The run in `folder`, begun with this recipe and these data, or the same one as before, to which learners may be
-    /// added. `sha256` are those of the clips' files, training clips first. Processes that begin one run wait for each
-    /// other: the first one decides what run it is.
+    /// The run in `folder`, begun with this recipe and these data, or the same one as before, to
+    /// which learners may be added. `sha256` are those of the clips' files, training clips first.
+    /// Processes that begin one run wait for each other: the first one decides what run it is.
     ///
     /// # Errors
     /// The folder cannot be written to, or holds a run of another recipe, other labels or clips.
@@ -210,7 +212,8 @@ impl Run {
         let of_run = self.recipe()?;
         let splits = of_run.splits(fold_count(&self.clips()?));
         let mut changes = RecipeChanges::between(&of_run, recipe)?;
-        // A learner that never was whole, such as one that diverged when it was added, can be taken back.
+        // A learner that never was whole, such as one that diverged when it was added, can be taken
+        // back.
         changes.gone_learners.retain(|learner| self.is_trained(learner, &splits));
         let gone =
             changes.gone_learners.iter().map(|name| format!("learners.{name} is in the run, but not in the recipe"));

@@ -46,11 +46,12 @@ impl<'a> Ears<'a> {
         self.cache.bytes()
     }
 
-    /// Loads or computes the features of all items in parallel; clips that cannot be decoded are silence in the answer
-    /// (`zeros`) or none (`skip`), and always listed on stderr.
+    /// Loads or computes the features of all items in parallel; clips that cannot be decoded are
+    /// silence in the answer (`zeros`) or none (`skip`), and always listed on stderr.
     ///
     /// # Errors
-    /// With the policy `error`: all clips that cannot be decoded, at once. With any: a disk that fails.
+    /// With the policy `error`: all clips that cannot be decoded, at once. With any: a disk that
+    /// fails.
     pub fn hear(&self, items: &[Item], sums: &[String], bars: &Bars) -> anyhow::Result<Vec<Option<Heard>>> {
         let sounds: Vec<(&Path, &str)> =
             items.iter().zip(sums).map(|(item, sum)| (item.path.as_path(), sum.as_str())).collect();

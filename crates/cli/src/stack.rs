@@ -31,8 +31,8 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     results::print(&finish(&run)?, options.json)
 }
 
-/// Level 2 and the report of a run whose jobs are done, one process at a time. A report that cannot be written costs no
-/// results: it is a warning, and `earmark report` writes it later.
+/// Level 2 and the report of a run whose jobs are done, one process at a time. A report that cannot
+/// be written costs no results: it is a warning, and `earmark report` writes it later.
 pub fn finish(run: &Run) -> anyhow::Result<Results> {
     let _held = run.hold_level2()?;
     let results = level2(run)?;

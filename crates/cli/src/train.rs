@@ -95,7 +95,8 @@ pub fn run(options: &Train) -> anyhow::Result<()> {
     results::print(&stack::finish(&run)?, options.json)
 }
 
-/// Puts copies into one fold: clips of one sound; in runs of format 0, as when they began, of one file.
+/// Puts copies into one fold: clips of one sound; in runs of format 0, as when they began, of one
+/// file.
 fn group_copies(manifest: &mut Manifest, sounds: &Sounds, format: u32) -> bool {
     match format {
         0 => manifest.group_copies(&sounds.sums.iter().map(Some).collect::<Vec<_>>()),
@@ -136,8 +137,8 @@ fn open_data(options: &Train, recipe: &Recipe) -> anyhow::Result<Manifest> {
 /// Warnings that are printed; `earmark data check` lists all.
 const WARNINGS: usize = 5;
 
-/// Warns of labels that look alike and the like, and of audio files below the data's folder that are not used. Nothing here
-/// stops a training that the data set describes fully.
+/// Warns of labels that look alike and the like, and of audio files below the data's folder that
+/// are not used. Nothing here stops a training that the data set describes fully.
 fn warn_of_data(options: &Train, recipe: &Recipe, manifest: &Manifest, bars: &Bars) {
     let data = options.data.display();
     let found = violations(manifest, recipe.data.folds);
@@ -170,10 +171,11 @@ fn split(manifest: &Manifest, recipe: &Recipe) -> anyhow::Result<Splits> {
     Ok(Splits::of_data(manifest, recipe.data.folds, recipe.seed)?)
 }
 
-/// Whether the labels, and how much they count, are enough for level 2 and for kernels, before anything is decoded or
-/// trained. What holds of every recipe, [`violations`] has said: each class is in two folds at least, so [`check_folds`]
-/// passes where all clips count and no fold is held out inside. It refuses more only for what a recipe adds:
-/// `unverified_weight = 0`, `calibrate`, `early_stopping_rounds`.
+/// Whether the labels, and how much they count, are enough for level 2 and for kernels, before
+/// anything is decoded or trained. What holds of every recipe, [`violations`] has said: each class
+/// is in two folds at least, so [`check_folds`] passes where all clips count and no fold is held
+/// out inside. It refuses more only for what a recipe adds: `unverified_weight = 0`, `calibrate`,
+/// `early_stopping_rounds`.
 fn check_labels(recipe: &Recipe, manifest: &Manifest, splits: &Splits) -> anyhow::Result<()> {
     let truth: Vec<usize> = manifest.train.iter().filter_map(|item| item.label).collect();
     let verified: Vec<bool> = manifest.train.iter().map(|item| item.verified).collect();
@@ -231,8 +233,9 @@ fn hear_all(manifest: &mut Manifest, ears: &Ears, bars: &Bars) -> anyhow::Result
     Ok(Sounds { clips: clips.into_iter().flatten().collect(), sums })
 }
 
-/// Warns of copies of one sound, in whatever files: in several folds that the data give, or among the test clips, where
-/// networks that were trained on one of them are scored on another; and with different labels, of which one is wrong.
+/// Warns of copies of one sound, in whatever files: in several folds that the data give, or among
+/// the test clips, where networks that were trained on one of them are scored on another; and with
+/// different labels, of which one is wrong.
 fn warn_of_copies(manifest: &Manifest, splits: &Splits, sounds: &[Option<SoundId>], bars: &Bars) {
     let (of_train, of_test) = sounds.split_at(splits.of.len());
     let mut first = BTreeMap::new();

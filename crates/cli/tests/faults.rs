@@ -221,8 +221,8 @@ fn folds_are_drawn_of_the_clips_that_are_left() {
         let label = label.clone();
         move |(_, (own, of)): &(&String, &(String, String))| *own == label && of == fold
     };
-    // Drawn folds keep a copy with its clip; folds of the data cannot, which is warned of, as is a copy among the test clips
-    // and an audio file that no table names.
+    // Drawn folds keep a copy with its clip; folds of the data cannot, which is warned of, as is a
+    // copy among the test clips and an audio file that no table names.
     place.write("data/audio_train/more/own.wav", b"");
     let of_fold = |fold: &str| drawn.iter().rfind(|(_, (_, of))| of == fold).unwrap().0;
     let (one, other) = (of_fold("0"), of_fold("1"));

@@ -5,8 +5,8 @@
 use std::path::Path;
 use std::process::Command;
 
-/// Whoever can create such a folder on another machine would have code loaded. (The texts of libtorch's assertions name
-/// its headers, which are opened by nobody.)
+/// Whoever can create such a folder on another machine would have code loaded. (The texts of
+/// libtorch's assertions name its headers, which are opened by nobody.)
 #[test]
 fn the_binary_names_no_folder_of_libraries_in_the_checkout() {
     let binary = std::fs::read(env!("CARGO_BIN_EXE_earmark")).unwrap();

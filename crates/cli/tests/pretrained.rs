@@ -237,7 +237,8 @@ fn published_weights_come_from_a_hub() {
     Ran::of(command(&place, &words), &words).done();
     assert_eq!(hub.requests().len(), asked);
 
-    // Without pins of the recipe those of the registry hold, and the file in the cache is another one.
+    // Without pins of the recipe those of the registry hold, and the file in the cache is another
+    // one.
     place.write("recipe.toml", &imagenet);
     let other = words.replace("--out run", "--out other");
     Ran::of(command(&place, &other), &other).failed(&["pretrained = \"imagenet\"", &sha256, "694f673d", "is pinned"]);

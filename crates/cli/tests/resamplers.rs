@@ -1,6 +1,6 @@
-//! A bundle's answers do not hang on whose resampler was used: ESC-10, brought from 44,100 to 22,050 Hz by Earmark, by
-//! soxr and by torchaudio's method, gets the same tags. `EARMARK_PYTHON` must have NumPy and soxr; `cargo xtask test`
-//! sees to that.
+//! A bundle's answers do not hang on whose resampler was used: ESC-10, brought from 44,100 to
+//! 22,050 Hz by Earmark, by soxr and by torchaudio's method, gets the same tags. `EARMARK_PYTHON`
+//! must have NumPy and soxr; `cargo xtask test` sees to that.
 #![cfg(feature = "train")]
 #![allow(clippy::unwrap_used, reason = "a test stops at the first fault")]
 
@@ -47,7 +47,8 @@ c = 0.01
 calibrate = true
 "#;
 
-/// ESC-10: all clips as WAV files of 32-bit floats at 44,100 Hz in `clips`, and those of its first three folds in `data`, by class.
+/// ESC-10: all clips as WAV files of 32-bit floats at 44,100 Hz in `clips`, and those of its first
+/// three folds in `data`, by class.
 fn write_clips(esc10: &Path, place: &Place) -> usize {
     let listed = |folder: &Path| std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     let classes: Vec<PathBuf> = listed(esc10);
@@ -95,7 +96,8 @@ fn three_resamplers_lead_to_the_same_tags() {
     place.write("recipe.toml", RECIPE);
     place.run(TRAIN).done();
     let ours = answers(&place, "clips");
-    // soxr cuts as steeply as Earmark; with bands up to half the rate, its mean difference is above the limit here.
+    // soxr cuts as steeply as Earmark; with bands up to half the rate, its mean difference is above
+    // the limit here.
     for (other, most) in [("soxr", 5e-4), ("torchaudio", 0.02)] {
         let theirs = answers(&place, &format!("others/{other}"));
         let same = ours.iter().filter(|(name, tags)| top(tags) == top(&theirs[*name])).count();

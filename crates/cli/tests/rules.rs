@@ -1,5 +1,5 @@
-//! What `earmark data check` calls an error, `earmark train` refuses before it decodes anything, in the same words; what
-//! is a warning to one stops neither.
+//! What `earmark data check` calls an error, `earmark train` refuses before it decodes anything, in
+//! the same words; what is a warning to one stops neither.
 #![cfg(feature = "train")]
 #![allow(clippy::unwrap_used, reason = "a test stops at the first fault")]
 
@@ -86,7 +86,8 @@ fn a_given_fold_whose_clips_are_all_skipped_is_named() {
     }
 }
 
-/// A command to which folders without rights are closed, also if the superuser runs the tests; none where that cannot be had.
+/// A command to which folders without rights are closed, also if the superuser runs the tests; none
+/// where that cannot be had.
 #[cfg(unix)]
 fn without_privileges(place: &Place, closed: &str, words: &str) -> Option<Ran> {
     if std::fs::read_dir(place.path(closed)).is_err() {

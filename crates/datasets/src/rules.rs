@@ -56,8 +56,9 @@ impl Violation {
 }
 
 /// The rules that a data set breaks by its labels, folds and groups; `folds` is how many would be
-/// drawn if it gives none. Without an error among them, [`Splits::of_data`] succeeds, but for one case
-/// that hangs on the seed: groups that drive a class into one drawn fold (judged here by seed 0).
+/// drawn if it gives none. Without an error among them, [`Splits::of_data`] succeeds, but for one
+/// case that hangs on the seed: groups that drive a class into one drawn fold (judged here by seed
+/// 0).
 ///
 /// ```
 /// use earmark_datasets::{OpenOptions, Severity, open, violations};
@@ -107,7 +108,8 @@ pub(crate) fn impossible_labels(rows: &[Row]) -> Vec<DatasetError> {
     first.filter_map(fault).collect()
 }
 
-/// Why a text cannot name a class. Labels are lines of a run's `labels.txt` and columns of its tables.
+/// Why a text cannot name a class. Labels are lines of a run's `labels.txt` and columns of its
+/// tables.
 fn label_fault(label: &str) -> Option<LabelFault> {
     if label.trim().is_empty() {
         Some(LabelFault::Empty)

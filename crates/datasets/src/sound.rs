@@ -1,10 +1,11 @@
-//! The samples of a sound as they are decoded: what may be in them, and by what two sounds are the same.
+//! The samples of a sound as they are decoded: what may be in them, and by what two sounds are the
+//! same.
 
 use earmark_audio::is_silent;
 use sha2::{Digest, Sha256};
 
-/// The largest magnitude of a sample. The power of the longest frame of such samples is a finite 32-bit
-/// number in every band; samples of 32-bit integers that nobody scaled stay 400 times below.
+/// The largest magnitude of a sample. The power of the longest frame of such samples is a finite
+/// 32-bit number in every band; samples of 32-bit integers that nobody scaled stay 400 times below.
 pub(crate) const LARGEST_SAMPLE: f32 = 1e12;
 
 /// SHA-256 of a sound's sample rate and of the samples of its mono mix: the same for a sound in any
@@ -76,7 +77,8 @@ impl Fingerprint {
         self.samples
     }
 
-    /// The sound's identity; none of silence, which is the same everywhere and makes no two clips copies.
+    /// The sound's identity; none of silence, which is the same everywhere and makes no two clips
+    /// copies.
     pub(crate) fn finish(self) -> Option<SoundId> {
         let silent = self.samples == 0 || is_silent(self.lowest, self.highest);
         (!silent).then(|| SoundId(self.digest.finalize().into()))

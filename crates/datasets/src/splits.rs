@@ -28,8 +28,8 @@ impl Splits {
     /// The folds that the data set gives.
     ///
     /// # Errors
-    /// A training clip has no fold, and all of [`Splits::check`]. A fold whose clips were all skipped is
-    /// an error too: numbered anew, other folds would take its name.
+    /// A training clip has no fold, and all of [`Splits::check`]. A fold whose clips were all
+    /// skipped is an error too: numbered anew, other folds would take its name.
     pub fn given(manifest: &Manifest) -> Result<Self, DatasetError> {
         let without: Vec<&Item> = manifest.train.iter().filter(|item| item.fold.is_none()).collect();
         if let Some(first) = without.first() {
@@ -46,8 +46,9 @@ impl Splits {
         Self { folds: of.iter().max().map_or(0, |last| last + 1), of }
     }
 
-    /// Whether cross-validation over these folds can work: there are two at least, none is empty, each
-    /// class lies in two, and clips of one group share a fold (but for [`Manifest::folds_tear_groups`]).
+    /// Whether cross-validation over these folds can work: there are two at least, none is empty,
+    /// each class lies in two, and clips of one group share a fold (but for
+    /// [`Manifest::folds_tear_groups`]).
     ///
     /// # Errors
     /// The first rule that is broken.
@@ -153,10 +154,10 @@ impl Splits {
 }
 
 impl Manifest {
-    /// Puts training clips of one sound into one group, with the groups that they were in, so that folds drawn later keep
-    /// copies together. `sounds` says by what they are one, those of the training clips first: by their
-    /// [`SoundId`](crate::SoundId), in whatever container they are; silent clips have none. Says whether any group has
-    /// changed.
+    /// Puts training clips of one sound into one group, with the groups that they were in, so that
+    /// folds drawn later keep copies together. `sounds` says by what they are one, those of the
+    /// training clips first: by their [`SoundId`](crate::SoundId), in whatever container they are;
+    /// silent clips have none. Says whether any group has changed.
     pub fn group_copies<T: Ord>(&mut self, sounds: &[Option<T>]) -> bool {
         let mut copies: BTreeMap<&T, Vec<usize>> = BTreeMap::new();
         let mut groups: BTreeMap<&str, Vec<usize>> = BTreeMap::new();

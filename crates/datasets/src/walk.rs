@@ -8,8 +8,9 @@ use earmark_audio::is_sound_file;
 use crate::error::DatasetError;
 use crate::layouts::listing;
 
-/// The sound files below a folder, however deep, sorted by path. Hidden files and folders are skipped; links are
-/// followed, and a folder that several ways lead to is walked once, so links in a circle are no harm.
+/// The sound files below a folder, however deep, sorted by path. Hidden files and folders are
+/// skipped; links are followed, and a folder that several ways lead to is walked once, so links in
+/// a circle are no harm.
 ///
 /// ```
 /// let folder = tempfile::tempdir()?;
@@ -28,7 +29,8 @@ pub fn sound_files(folder: &Path) -> Result<Vec<PathBuf>, DatasetError> {
     errors.into_iter().next().map_or(Ok(sounds), Err)
 }
 
-/// The sound files below a folder, as [`sound_files`] finds them, and an error for each folder that cannot be listed.
+/// The sound files below a folder, as [`sound_files`] finds them, and an error for each folder that
+/// cannot be listed.
 pub fn find_sound_files(folder: &Path) -> (Vec<PathBuf>, Vec<DatasetError>) {
     let mut sounds = Vec::new();
     let take = &mut |file: &Path| {

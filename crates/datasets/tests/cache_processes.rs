@@ -96,7 +96,8 @@ fn a_killed_process_leaves_a_good_cache() {
         missing += hearing.made;
         let left = temporary(&place);
         assert_eq!(place.files().len(), 24 * 4 + left.len());
-        // They may be those of a living process that has not locked them yet, until nobody has written to them for a minute.
+        // They may be those of a living process that has not locked them yet, until nobody has
+        // written to them for a minute.
         place.cache(false);
         assert_eq!(temporary(&place), left);
         left.iter().for_each(|path| age(path));

@@ -1,5 +1,6 @@
-//! What is drawn from random streams, against a second implementation of every algorithm: runs that were begun with an
-//! earlier version of Earmark or of a library go on with the numbers that they had.
+//! What is drawn from random streams, against a second implementation of every algorithm: runs that
+//! were begun with an earlier version of Earmark or of a library go on with the numbers that they
+//! had.
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::collections::BTreeSet;
@@ -57,7 +58,8 @@ fn draws_are_those_of_another_implementation() {
         let expected: Vec<f64> = values.split_whitespace().map(|value| value.parse().unwrap()).collect();
         let mut rng = random::stream(seed.parse().unwrap(), &keys);
         let found = drawn(what, parameter, expected.len(), &mut rng);
-        // Logarithms and exponentials differ in their last bit from machine to machine; mixup's weights have 32 bits.
+        // Logarithms and exponentials differ in their last bit from machine to machine; mixup's
+        // weights have 32 bits.
         let allowed = match what {
             "mixup" => 1e-7,
             "normal" | "uniform" => 1e-15,

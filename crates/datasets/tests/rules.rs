@@ -12,7 +12,8 @@ use earmark_datasets::check::{CheckSettings, Kind, Severity, check};
 use earmark_datasets::{DatasetError, Item, LabelFault, Manifest, OpenOptions, Splits, open, random, violations};
 use rand::RngExt;
 
-/// Every layout, with `LABEL` in the place of a label, as a CSV field, a JSON string and a folder's name.
+/// Every layout, with `LABEL` in the place of a label, as a CSV field, a JSON string and a folder's
+/// name.
 fn layouts(label: &str) -> Vec<(&'static str, tempfile::TempDir)> {
     let field = format!("\"{}\"", label.replace('"', "\"\""));
     let json = serde_json::json!(label).to_string();

@@ -3,14 +3,15 @@
 use std::env::consts::{DLL_PREFIX, DLL_SUFFIX};
 use std::path::{Path, PathBuf};
 
-/// Where a shared library may lie, in the order to try. `library` is its name without what the system puts around it,
-/// such as `xgboost` of `libxgboost.so`.
+/// Where a shared library may lie, in the order to try. `library` is its name without what the
+/// system puts around it, such as `xgboost` of `libxgboost.so`.
 ///
 /// - If `variable` is set: the file that it names and nothing else.
 /// - `lib` beside the program. In a checkout the build links the libraries of `.native/` there.
 /// - The system's own places.
 ///
-/// No other folder is searched: who can write to one that the program does not lie in could have code run.
+/// No other folder is searched: who can write to one that the program does not lie in could have
+/// code run.
 pub fn library_places(variable: &str, library: &str) -> Vec<PathBuf> {
     match std::env::var_os(variable).filter(|path| !path.is_empty()) {
         Some(path) => vec![path.into()],

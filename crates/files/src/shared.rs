@@ -8,14 +8,15 @@ use std::time::Duration;
 use crate::{ABANDONED, AtomicFile, FileError, TEMPORARY};
 
 impl AtomicFile {
-    /// Marks the file as being written for [`sweep_unlocked`], until it is closed. Does nothing on a file
-    /// system without locks.
+    /// Marks the file as being written for [`sweep_unlocked`], until it is closed. Does nothing on
+    /// a file system without locks.
     pub fn lock(&mut self) {
         let _ = self.file().try_lock();
     }
 
     /// Gives the file its name if no other file has it; else returns this one. A file that other
-    /// processes may have mapped is never replaced: on network file systems they would lose its pages.
+    /// processes may have mapped is never replaced: on network file systems they would lose its
+    /// pages.
     ///
     /// # Errors
     /// It cannot be renamed.
@@ -35,10 +36,10 @@ impl AtomicFile {
     }
 }
 
-/// Removes the temporary files in a folder (not below it) that nobody is writing: nobody holds the lock of
-/// [`AtomicFile::lock`], nor has written to them for `idle`, which must cover the time from creating a
-/// file to locking it. Where the file system has no locks, those that are [`ABANDONED`] by their time.
-/// What cannot be removed only takes room.
+/// Removes the temporary files in a folder (not below it) that nobody is writing: nobody holds the
+/// lock of [`AtomicFile::lock`], nor has written to them for `idle`, which must cover the time from
+/// creating a file to locking it. Where the file system has no locks, those that are [`ABANDONED`]
+/// by their time. What cannot be removed only takes room.
 pub fn sweep_unlocked(folder: &Path, idle: Duration) {
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         if !entry.file_name().to_string_lossy().starts_with(TEMPORARY) {

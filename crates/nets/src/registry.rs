@@ -55,7 +55,8 @@ impl Variant {
         Self { pretrained: Some(Pretrained { source, data, licence, pin }), ..self }
     }
 
-    /// With one version of its published weights: a commit, where that is known, and the SHA-256 of the file.
+    /// With one version of its published weights: a commit, where that is known, and the SHA-256 of
+    /// the file.
     pub(crate) const fn pin(self, revision: Option<&'static str>, sha256: &'static str) -> Self {
         match self.pretrained {
             Some(published) => {

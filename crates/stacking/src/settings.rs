@@ -57,8 +57,9 @@ pub struct StackSettings {
     /// Rounds without a smaller loss after which boosting stops; 0: it never does. The loss is that of each fold in turn
     /// among those that are learned from, and the trees that are kept get the mean of the best numbers of rounds.
     pub early_stopping_rounds: u32,
-    /// Inverse weight of the L2 penalty on the coefficients of logistic regression, from 1e-6 to 10,000; features are
-    /// standardised. Beyond that, the regression of classes that can be separated comes to no end.
+    /// Inverse weight of the L2 penalty on the coefficients of logistic regression, from 1e-6 to
+    /// 10,000; features are standardised. Beyond that, the regression of classes that can be
+    /// separated comes to no end.
     pub c: f64,
     /// Whether the margins of logistic regression are multiplied by the one number by which probabilities are best where
     /// they are not learned from: the loss of each fold in turn among those that are learned from is smallest. The order

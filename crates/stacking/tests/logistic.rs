@@ -78,8 +78,8 @@ fn says_what_it_cannot_do() {
     assert!(case.fit(1.0).unwrap_err().to_string().contains("missing feature"));
 }
 
-/// Classes that a plane divides, with hardly any penalty: the coefficients grow until it stops them. And so much penalty
-/// that they are next to nothing.
+/// Classes that a plane divides, with hardly any penalty: the coefficients grow until it stops
+/// them. And so much penalty that they are next to nothing.
 #[test]
 fn every_c_that_is_allowed_converges() {
     let mut case = Case::all().remove(0);

@@ -62,7 +62,8 @@ pub enum TaggingError {
         /// Why.
         source: FeatureError,
     },
-    /// A clip whose features would be too large: the front end's frames are too close for its length.
+    /// A clip whose features would be too large: the front end's frames are too close for its
+    /// length.
     #[error("{}: its features would have {values} values, and {most} are possible; tag it in parts", path.display())]
     TooLarge {
         /// The clip's file.

@@ -9,7 +9,8 @@ use ort::value::{Outlet, TensorElementType, TensorRef, ValueType};
 
 use crate::TaggingError;
 
-/// ONNX Runtime's name for the folder of weights that lie beside a model, and a place where none are.
+/// ONNX Runtime's name for the folder of weights that lie beside a model, and a place where none
+/// are.
 const EXTERNAL_DATA: &str = "session.model_external_initializers_file_folder_path";
 const NOWHERE: &str = "/nowhere/earmark reads no weights from outside the bundle";
 

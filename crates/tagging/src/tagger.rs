@@ -15,8 +15,8 @@ use crate::{BundleFault, Model, Parallelism, TaggingError, Warning, clip};
 const BATCH: usize = 16;
 /// Most values of the windows that go through a network at once; a longer window goes alone.
 const MOST_VALUES: usize = 1 << 23;
-/// Most bytes of models for all files at once; a larger bundle is loaded less often, and more threads
-/// work on a file.
+/// Most bytes of models for all files at once; a larger bundle is loaded less often, and more
+/// threads work on a file.
 const MODEL_BYTES: u64 = 4 << 30;
 /// Most values of a clip's features: 2 GiB, some 7 hours of 64 bands and their deltas every 10 ms.
 const MOST_FEATURES: u64 = 1 << 29;
@@ -146,8 +146,8 @@ impl Tagger {
     }
 }
 
-/// Whether the bands of so many samples fit into memory. A bundle's author decides how many they are, and what does not
-/// fit must cost the file, not the process.
+/// Whether the bands of so many samples fit into memory. A bundle's author decides how many they
+/// are, and what does not fit must cost the file, not the process.
 ///
 /// # Errors
 /// [`TaggingError::TooLarge`].

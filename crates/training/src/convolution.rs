@@ -24,13 +24,15 @@ pub(crate) struct Shape {
 impl Shape {
     /// Whether the CPU's bf16 kernels are right for this shape.
     ///
-    /// Those of libtorch 2.11 (oneDNN 3.10) are not in the cases below: they read memory that is not set, write behind
-    /// their buffers, or never end. Each condition is wider than the shapes that were seen to fail;
-    /// `docs/decisions/0004-bf16-gradients.md` has the search and a script for each.
+    /// Those of libtorch 2.11 (oneDNN 3.10) are not in the cases below: they read memory that is
+    /// not set, write behind their buffers, or never end. Each condition is wider than the shapes
+    /// that were seen to fail; `docs/decisions/0004-bf16-gradients.md` has the search and a script
+    /// for each.
     fn is_safe_in_bf16(&self) -> bool {
         let Self { inputs, outputs, groups, window: Window { kernel, stride, .. }, width } = *self;
         let is_depthwise = groups > 1 && inputs == groups;
-        // The weight gradient reads memory that is not set: one column and a stride of 2, three columns and one of 4.
+        // The weight gradient reads memory that is not set: one column and a stride of 2, three
+        // columns and one of 4.
         let is_narrow = kernel[1] > 1 && width < stride[1];
         // The weight gradient writes behind its buffer, with fewer than 16 channels.
         let is_strided_point = kernel == [1, 1] && stride != [1, 1] && inputs / groups < 16;
@@ -42,8 +44,8 @@ impl Shape {
     }
 }
 
-/// The convolution of `x`, `[batch, inputs, height, width]`, in the precision of the arithmetic, or in f32 where bf16
-/// would be wrong: such layers are small, or in no network of the registry.
+/// The convolution of `x`, `[batch, inputs, height, width]`, in the precision of the arithmetic, or
+/// in f32 where bf16 would be wrong: such layers are small, or in no network of the registry.
 pub(crate) fn convolution(
     x: &Tensor,
     weight: &Tensor,

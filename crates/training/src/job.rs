@@ -84,7 +84,8 @@ pub struct Learning {
     pub crops_per_second: f64,
 }
 
-/// Receives the progress of a job and returns whether it continues; where it does not, the job saves its state first.
+/// Receives the progress of a job and returns whether it continues; where it does not, the job
+/// saves its state first.
 pub type Report<'a> = dyn FnMut(Progress) -> ControlFlow<()> + 'a;
 
 /// What a job has made.
@@ -103,9 +104,9 @@ impl Job<'_> {
     /// the outcome calls [`Job::clean`].
     ///
     /// # Errors
-    /// Settings out of range, a network that cannot take the features, a damaged or foreign checkpoint, a loss that
-    /// becomes NaN or infinite, a full disk, errors of libtorch (out of memory among them); [`TrainingError::Stopped`]
-    /// where `report` said so.
+    /// Settings out of range, a network that cannot take the features, a damaged or foreign
+    /// checkpoint, a loss that becomes NaN or infinite, a full disk, errors of libtorch (out of
+    /// memory among them); [`TrainingError::Stopped`] where `report` said so.
     pub fn run(&self, report: &mut Report) -> Result<Outcome, TrainingError> {
         self.attempt(report).map_err(|error| match error {
             TrainingError::Torch(text) if self.learner.is_kernel() => self.kernel_failed(&text),

@@ -1,4 +1,5 @@
-//! A pass over the training clips: batches are made, stepped on and reported, until it ends or is stopped.
+//! A pass over the training clips: batches are made, stepped on and reported, until it ends or is
+//! stopped.
 
 use std::ops::ControlFlow;
 use std::sync::mpsc::{channel, sync_channel};
@@ -12,7 +13,8 @@ use crate::optimizer::learning_rate;
 use crate::trainer::Trainer;
 use crate::{Job, Learning, Progress, Report, TrainingError};
 
-/// Steps between two reads of a GPU's loss: each read waits until the GPU has done all that it was asked for.
+/// Steps between two reads of a GPU's loss: each read waits until the GPU has done all that it was
+/// asked for.
 const GPU_STEPS_PER_READ: usize = 16;
 
 /// Batches that are ready before they are needed.
@@ -21,7 +23,8 @@ const PREFETCHED: usize = 2;
 /// How a pass works with its device. It changes no bit of the outcome.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Pace {
-    /// Steps between two reads of loss and hits; the first and the last step of a pass are read always.
+    /// Steps between two reads of loss and hits; the first and the last step of a pass are read
+    /// always.
     pub steps_per_read: usize,
     /// Whether a thread of its own makes the batches.
     pub prefetch: bool,
@@ -233,7 +236,8 @@ mod tests {
             assert_eq!(others.len(), reports.len(), "{pace:?}");
             for (at, (now, exact)) in others.iter().zip(&reports).enumerate() {
                 assert_eq!((now.batches, now.all_batches), (exact.batches, exact.all_batches));
-                // What is reported is true of some batch: of the first, or of the last that was read.
+                // What is reported is true of some batch: of the first, or of the last that was
+                // read.
                 let is_some = reports[..=at].iter().any(|past| (past.loss, past.accuracy) == (now.loss, now.accuracy));
                 assert!(is_some, "{pace:?}: {now:?}");
             }

@@ -27,7 +27,8 @@ pub struct LearnerSettings {
     /// a file of them; none: random ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pretrained: Option<String>,
-    /// The commit of the hub's repository that published weights are taken from, 40 hexadecimal digits.
+    /// The commit of the hub's repository that published weights are taken from, 40 hexadecimal
+    /// digits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pretrained_revision: Option<String>,
     /// The SHA-256 that the file of `pretrained` must have, 64 hexadecimal digits.
@@ -127,7 +128,8 @@ pub enum Normalization {
     None,
     /// Each channel minus its mean, by its deviation, both over the clip.
     Clip,
-    /// Each channel minus its mean, by its deviation, both over the split's training clips, without those of weight 0.
+    /// Each channel minus its mean, by its deviation, both over the split's training clips, without
+    /// those of weight 0.
     Channel,
     /// Each channel minus a given mean, by a given deviation.
     Fixed(Scaling),

@@ -1,4 +1,5 @@
-//! A network in training: its optimizer, the moving average of its weights, and the totals of the epoch.
+//! A network in training: its optimizer, the moving average of its weights, and the totals of the
+//! epoch.
 
 use earmark_datasets::Batch;
 use earmark_nets::{Graph, Weights};
@@ -16,9 +17,9 @@ pub(crate) struct Trainer<'a> {
     network: Network<'a>,
     optimizer: Optimizer,
     average: Option<Average>,
-    /// The loss and the number of right answers, added up over the crops of the epoch so far, on the device: a device is
-    /// to be waited for only when they are read. 64 bits, in the order of the steps, whenever they are read: so a
-    /// resumed epoch has the same totals to the bit.
+    /// The loss and the number of right answers, added up over the crops of the epoch so far, on
+    /// the device: a device is to be waited for only when they are read. 64 bits, in the order of
+    /// the steps, whenever they are read: so a resumed epoch has the same totals to the bit.
     totals: Tensor,
 }
 

@@ -1,9 +1,9 @@
-//! A job's fingerprint is part of every run's folder: a later version must compute the same one, or it refuses to go on
-//! with the runs that are there.
+//! A job's fingerprint is part of every run's folder: a later version must compute the same one, or
+//! it refuses to go on with the runs that are there.
 //!
-//! It hashes the JSON of the learner and of the front end, so the keys that stand in that JSON are pinned here. A NEW
-//! KEY MUST BE SKIPPED AT ITS DEFAULT, `#[serde(default, skip_serializing_if = "...")]`: these lists and fingerprints
-//! stay as they are.
+//! It hashes the JSON of the learner and of the front end, so the keys that stand in that JSON are
+//! pinned here. A NEW KEY MUST BE SKIPPED AT ITS DEFAULT, `#[serde(default, skip_serializing_if =
+//! "...")]`: these lists and fingerprints stay as they are.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use earmark_features::{Features, FrontEnd};

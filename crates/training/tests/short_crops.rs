@@ -1,4 +1,5 @@
-//! The shortest crops that a network takes, in bf16: equal jobs end with equal weights whatever memory they are given.
+//! The shortest crops that a network takes, in bf16: equal jobs end with equal weights whatever
+//! memory they are given.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::BTreeSet;

@@ -66,8 +66,8 @@ impl RecipeChanges {
     }
 }
 
-/// The text of a run's recipe with the learners of `now` and their front ends; none if they are the same. What stays is
-/// as it was written.
+/// The text of a run's recipe with the learners of `now` and their front ends; none if they are the
+/// same. What stays is as it was written.
 pub fn with_learners_of(run: &str, now: &Recipe) -> anyhow::Result<Option<String>> {
     let before: Table = toml::from_str(run)?;
     let mut text = before.clone();
@@ -115,7 +115,8 @@ pub fn clip_changes(run: &[ClipRow], now: &[ClipRow]) -> Option<String> {
     changes.extend(
         run.iter().filter(|clip| !of_now.contains_key(&key(clip))).map(|clip| format!("{} is gone", clip.fname)),
     );
-    // Where clips are new or gone, folds that are drawn differ for many others: that says nothing more.
+    // Where clips are new or gone, folds that are drawn differ for many others: that says nothing
+    // more.
     let same_clips = changes.is_empty();
     for (there, here) in of_run.iter().filter_map(|(key, there)| Some((there, of_now.get(key)?))) {
         let fold = |clip: &ClipRow| clip.fold.map_or("none".to_owned(), |fold| fold.to_string());

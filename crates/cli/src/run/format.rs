@@ -36,7 +36,8 @@ pub struct NewerFormat {
     earmark: String,
 }
 
-/// The format of the run in `folder`: [`FORMAT`] where there is none yet, 0 for a run that is older than `run.json`.
+/// The format of the run in `folder`: [`FORMAT`] where there is none yet, 0 for a run that is older
+/// than `run.json`.
 ///
 /// # Errors
 /// [`NewerFormat`]; `run.json` cannot be read.

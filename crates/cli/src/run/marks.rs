@@ -42,7 +42,8 @@ impl Run {
         self.job(learner, split).join(MARK).exists()
     }
 
-    /// Whether a learner is of use or in use: all its jobs are done, or another process has one of them.
+    /// Whether a learner is of use or in use: all its jobs are done, or another process has one of
+    /// them.
     pub fn is_trained(&self, learner: &str, splits: &[String]) -> bool {
         let is_held = |split: &String| self.hold(learner, split).map_or(true, |held| held.map(Held::done).is_none());
         splits.iter().all(|split| self.has_mark(learner, split)) || splits.iter().any(is_held)

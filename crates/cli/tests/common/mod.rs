@@ -297,8 +297,8 @@ pub fn from_environment(variable: &str) -> Option<PathBuf> {
     path.map(PathBuf::from)
 }
 
-/// A Python that has these modules: that of EARMARK_PYTHON, else `python3`. Without one the test is left out, but never
-/// in continuous integration.
+/// A Python that has these modules: that of EARMARK_PYTHON, else `python3`. Without one the test is
+/// left out, but never in continuous integration.
 pub fn python(modules: &str) -> Option<PathBuf> {
     let python = std::env::var_os("EARMARK_PYTHON").filter(|name| !name.is_empty()).unwrap_or("python3".into());
     let imported = Command::new(&python).args(["-c", &format!("import {modules}")]).output();

@@ -142,8 +142,9 @@ impl FeatureCache {
         Ok(Entries { entries: entries.into_iter().flatten().collect(), made: missing.len(), mended })
     }
 
-    /// Gives an entry its name, unless another process has made the same one meanwhile: then that is taken, and this is
-    /// dropped. A damaged file that has the name is removed; nobody can have mapped it.
+    /// Gives an entry its name, unless another process has made the same one meanwhile: then that
+    /// is taken, and this is dropped. A damaged file that has the name is removed; nobody can have
+    /// mapped it.
     fn keep(&self, written: Written, key: &str) -> Result<CachedFeatures, HearError> {
         /// Who always finds the name taken and nothing there goes on with a file that has no name.
         const TRIES: usize = 100;

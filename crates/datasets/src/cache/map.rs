@@ -46,16 +46,18 @@ pub(super) struct Mapping {
     budget: Arc<MapBudget>,
 }
 
-/// Maps the first `length` bytes of a file for reading, if the budget allows. The file may be closed afterwards.
+/// Maps the first `length` bytes of a file for reading, if the budget allows. The file may be
+/// closed afterwards.
 #[expect(unsafe_code, reason = "a mapped file changes when somebody writes into it, which no type can forbid")]
 pub(super) fn map(file: &File, length: usize, budget: &Arc<MapBudget>) -> io::Result<Mapping> {
     if !budget.take() {
         return Err(io::Error::other("there are too many mappings"));
     }
-    // SAFETY: The bytes must not change while they are mapped. Nobody writes into an entry or replaces it: it gets
-    // its name when it is whole, and only if no file has it; only one whose checksum is wrong, which nobody has
-    // mapped, is removed. Whoever edits, cuts or (on a network file system) removes a cache's file under a running
-    // program breaks that, as with a program's own file.
+    // SAFETY: The bytes must not change while they are mapped. Nobody writes into an entry or
+    // replaces it: it gets its name when it is whole, and only if no file has it; only one whose
+    // checksum is wrong, which nobody has mapped, is removed. Whoever edits, cuts or (on a network
+    // file system) removes a cache's file under a running program breaks that, as with a program's
+    // own file.
     let mapped = unsafe { MmapOptions::new().len(length).map(file) };
     match mapped {
         Ok(bytes) => Ok(Mapping { bytes, budget: budget.clone() }),

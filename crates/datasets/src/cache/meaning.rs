@@ -1,7 +1,8 @@
 //! What the code computes from a file's bytes, beside the settings.
 
-/// Part of every key. Another number when decoding, resampling or a front end gives other values for the same bytes and
-/// settings: then all is computed anew. A test holds it to the values of two clips.
+/// Part of every key. Another number when decoding, resampling or a front end gives other values
+/// for the same bytes and settings: then all is computed anew. A test holds it to the values of two
+/// clips.
 pub(super) const MEANING: u32 = 1;
 
 #[cfg(test)]
@@ -13,7 +14,8 @@ mod tests {
     use super::MEANING;
     use crate::cache::{FeatureCache, Wanted};
 
-    /// Mean, root mean square and six values of each front end, and of the statistics, for each clip.
+    /// Mean, root mean square and six values of each front end, and of the statistics, for each
+    /// clip.
     type Pins = [[f64; 8]; 10];
 
     /// The number that [`PINS`] belong to.
@@ -77,7 +79,8 @@ mod tests {
     #[test]
     fn the_number_belongs_to_the_values() {
         let found = pins();
-        // Instruction sets and libraries of mathematics differ by far less, a change of the code hardly.
+        // Instruction sets and libraries of mathematics differ by far less, a change of the code
+        // hardly.
         let near = |(found, pinned): (&f64, &f64)| (found - pinned).abs() <= 1e-3 * (1.0 + pinned.abs());
         let same = found.as_flattened().iter().zip(PINS.as_flattened()).all(near);
         assert!(

@@ -6,10 +6,11 @@
 //! share one, and nothing ever becomes outdated; what is no longer asked for only takes room, and the folder can be
 //! removed at any time.
 //!
-//! Several processes may use one folder at once. An entry is written beside its place and renamed when it is whole; if
-//! two make the same one, the first is kept and the other dropped, so that no file is replaced that somebody has mapped.
-//! A file that is being written is locked: what a killed process leaves is not, and is removed when a cache is opened. An
-//! entry is checked to the last byte before it is used; one that is damaged is made again, and listed.
+//! Several processes may use one folder at once. An entry is written beside its place and renamed
+//! when it is whole; if two make the same one, the first is kept and the other dropped, so that no
+//! file is replaced that somebody has mapped. A file that is being written is locked: what a killed
+//! process leaves is not, and is removed when a cache is opened. An entry is checked to the last
+//! byte before it is used; one that is damaged is made again, and listed.
 
 mod entry;
 mod error;

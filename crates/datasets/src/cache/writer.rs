@@ -68,8 +68,8 @@ impl EntryWriter {
         if self.block.len() >= BLOCK { self.flush() } else { Ok(()) }
     }
 
-    /// Puts the header before the values; the file is ready for its place. Not synced: a reader checks every byte, so what
-    /// a loss of power spoils is only made again.
+    /// Puts the header before the values; the file is ready for its place. Not synced: a reader
+    /// checks every byte, so what a loss of power spoils is only made again.
     pub(super) fn finish(
         mut self,
         (channels, bins): (usize, usize),

@@ -34,8 +34,8 @@ pub fn ignored(manifest: &Manifest, folder: &Path) -> Ignored {
     Ignored { files: files.saturating_sub(manifest.left_out), unreadable }
 }
 
-/// What is there and is ignored. A class folder that cannot be listed is an error of reading; another one holds no clip of
-/// the data set.
+/// What is there and is ignored. A class folder that cannot be listed is an error of reading;
+/// another one holds no clip of the data set.
 pub(super) fn passed_over(read: &Reading, path: &Path, options: &OpenOptions) -> Vec<Problem> {
     let root = match &options.audio_dir {
         Some(folder) => folder,

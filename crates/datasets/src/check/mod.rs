@@ -1,4 +1,5 @@
-//! What is in a data set, and what is wrong with it: every table read, every clip decoded, every file compared.
+//! What is in a data set, and what is wrong with it: every table read, every clip decoded, every
+//! file compared.
 //!
 //! ```
 //! use earmark_datasets::check::{CheckSettings, Kind, check};
@@ -167,8 +168,8 @@ impl Problem {
     }
 }
 
-/// Checks a data set. Clips are decoded in parallel, block by block, so that memory does not grow with their length.
-/// `tick` is called with how many clips are done, of how many.
+/// Checks a data set. Clips are decoded in parallel, block by block, so that memory does not grow
+/// with their length. `tick` is called with how many clips are done, of how many.
 ///
 /// # Errors
 /// The data set cannot be read at all: nothing is there, no layout is recognised, a table is damaged or lacks a column.
@@ -217,7 +218,8 @@ pub fn check(
     Ok(report)
 }
 
-/// The rules that a data set breaks; where folds are drawn, once copies share a fold, as training draws them.
+/// The rules that a data set breaks; where folds are drawn, once copies share a fold, as training
+/// draws them.
 fn rules(manifest: &Manifest, clips: &[Option<Heard>], folds: usize) -> Vec<Violation> {
     let broken = violations(manifest, folds);
     if manifest.gives_folds() || broken.iter().any(|rule| rule.severity == Severity::Error) {

@@ -33,8 +33,8 @@ pub struct Hub {
     pub cache: PathBuf,
     /// Whether only files that are there already may be used.
     pub offline: bool,
-    /// What the hub gets for repositories that are not open to all; only over HTTPS or on this machine, and no server that
-    /// it redirects to.
+    /// What the hub gets for repositories that are not open to all; only over HTTPS or on this
+    /// machine, and no server that it redirects to.
     pub token: Option<Token>,
 }
 
@@ -43,7 +43,8 @@ pub struct Hub {
 pub struct Pin<'a> {
     /// The commit; without it, that of the main branch.
     pub revision: Option<&'a str>,
-    /// The SHA-256 of the file's bytes, 64 lower-case hexadecimal digits; without it, what the hub says.
+    /// The SHA-256 of the file's bytes, 64 lower-case hexadecimal digits; without it, what the hub
+    /// says.
     pub sha256: Option<&'a str>,
 }
 
@@ -69,8 +70,8 @@ struct Entry {
 
 impl Hub {
     /// The hub at an address, with the cache that `HF_HUB_CACHE` names, or `HF_HOME`, or by default
-    /// `~/.cache/huggingface/hub`, and the token of `HF_TOKEN`, or of the file `token` that `huggingface_hub` keeps.
-    /// `HF_HUB_OFFLINE` set to `1` makes it one that fetches nothing.
+    /// `~/.cache/huggingface/hub`, and the token of `HF_TOKEN`, or of the file `token` that
+    /// `huggingface_hub` keeps. `HF_HUB_OFFLINE` set to `1` makes it one that fetches nothing.
     ///
     /// # Errors
     /// No variable names a folder, and the user has no home.
@@ -91,13 +92,13 @@ impl Hub {
         self.token.as_ref().filter(|_| local || self.address.starts_with("https://"))
     }
 
-    /// A file of a repository, of the version that is pinned or else of the main branch, from the cache if it is there,
-    /// else fetched. A file that is there is used without asking the hub, so a later version of the repository changes
-    /// nothing.
+    /// A file of a repository, of the version that is pinned or else of the main branch, from the
+    /// cache if it is there, else fetched. A file that is there is used without asking the hub, so
+    /// a later version of the repository changes nothing.
     ///
     /// # Errors
-    /// The hub cannot be reached, or has no such file, or another than the pinned one, or sends another one; the disk is
-    /// full. What was fetched is kept where it can still be used.
+    /// The hub cannot be reached, or has no such file, or another than the pinned one, or sends
+    /// another one; the disk is full. What was fetched is kept where it can still be used.
     pub fn file(
         &self,
         repository: &str,
@@ -202,8 +203,8 @@ fn caches() -> Result<PathBuf, DownloadError> {
     })
 }
 
-/// The file that an earlier call, or another program, has brought: of the pinned commit, or of the main branch as it was
-/// then where its bytes, or nothing, are pinned.
+/// The file that an earlier call, or another program, has brought: of the pinned commit, or of the
+/// main branch as it was then where its bytes, or nothing, are pinned.
 fn cached(folder: &Path, file: &str, pin: Pin, tell: Tell) -> Result<Option<PublishedFile>, DownloadError> {
     let main = std::fs::read_to_string(folder.join("refs/main")).ok().map(|commit| commit.trim().to_owned());
     let main = main.filter(|_| pin.revision.is_none() || pin.sha256.is_some());
@@ -259,7 +260,8 @@ fn ask_once(url: &str, token: Option<&Token>, network: &Network) -> Result<Entry
         let answer = request.call().map_err(|error| fault(url, network, error))?;
         let (status, headers) = (answer.status(), answer.headers());
         match text(headers, header::LOCATION) {
-            // To elsewhere in the hub, which gets the token too. Where the file itself lies is no matter here.
+            // To elsewhere in the hub, which gets the token too. Where the file itself lies is no
+            // matter here.
             Some(place) if status.is_redirection() && place.starts_with('/') => {
                 let root = url.match_indices('/').nth(2).map_or(url, |(end, _)| &url[..end]);
                 at = format!("{root}{place}");

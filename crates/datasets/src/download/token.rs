@@ -13,8 +13,8 @@ impl Token {
         (!text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())).then(|| Self(text.to_owned()))
     }
 
-    /// The token that `huggingface_hub` would send: of the variable `HF_TOKEN`, else of the file that `HF_TOKEN_PATH` names,
-    /// else of `token` in the folder `home`.
+    /// The token that `huggingface_hub` would send: of the variable `HF_TOKEN`, else of the file
+    /// that `HF_TOKEN_PATH` names, else of `token` in the folder `home`.
     pub(super) fn find(home: &Path) -> Option<Self> {
         let variable = |name| std::env::var(name).ok().filter(|value: &String| !value.is_empty());
         let from_file = || {

@@ -27,7 +27,8 @@ fn is_test(folder: &Path) -> bool {
     TEST.contains(&file_name(folder).as_str())
 }
 
-/// The folders in which splits may stand: the data set's own, and `data` in it, if it can be listed.
+/// The folders in which splits may stand: the data set's own, and `data` in it, if it can be
+/// listed.
 fn bases(root: &Path) -> Vec<PathBuf> {
     let data = Some(root.join("data")).filter(|folder| listing(folder).is_ok());
     [root.to_owned()].into_iter().chain(data).collect()

@@ -24,8 +24,8 @@ pub(super) fn classes(root: &Path) -> Result<Rows, DatasetError> {
 /// The file system's own folder, which only the superuser may list.
 const LOST: &str = "lost+found";
 
-/// The clips of every class in `root`, as training clips, and the folders that hold none. A folder that
-/// cannot be listed may be a class, so it is a fault.
+/// The clips of every class in `root`, as training clips, and the folders that hold none. A folder
+/// that cannot be listed may be a class, so it is a fault.
 pub(super) fn clips(root: &Path) -> Result<Rows, DatasetError> {
     let mut read = Rows::default();
     let mut classes: BTreeMap<String, PathBuf> = BTreeMap::new();

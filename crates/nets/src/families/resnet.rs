@@ -99,7 +99,8 @@ const RESNEXT: &str = "resnext";
 /// torchvision's weights, the first version: those that the paper's authors began with.
 const BSD: &str = "bsd-3-clause";
 
-/// The family's networks. A SHA-256 is pinned where several independent public projects state the same one for the file.
+/// The family's networks. A SHA-256 is pinned where several independent public projects state the
+/// same one for the file.
 pub const VARIANTS: &[Variant] = &[
     Variant::new("resnet18", RESNET, |i, o| network(&RESNET18, i, o))
         .hub("timm/resnet18.tv_in1k", BSD)

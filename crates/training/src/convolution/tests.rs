@@ -1,4 +1,5 @@
-//! A sweep over shapes: convolutions in bf16 give the same bits again and again, and those of f32 within rounding.
+//! A sweep over shapes: convolutions in bf16 give the same bits again and again, and those of f32
+//! within rounding.
 
 use super::*;
 use crate::network::channels_last;
@@ -96,7 +97,8 @@ fn poison() {
     drop([f64::NAN, 1e30].map(full));
 }
 
-/// The shapes that bf16 was first seen to fail on: one column, a stride of 2, kernels larger than 1.
+/// The shapes that bf16 was first seen to fail on: one column, a stride of 2, kernels larger
+/// than 1.
 fn narrow() -> Vec<Trial> {
     let mut trials = Vec::new();
     for height in 1..=32 {

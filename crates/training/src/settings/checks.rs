@@ -44,8 +44,9 @@ impl LearnerSettings {
     /// Checks what must fit the front end.
     ///
     /// # Errors
-    /// Those of [`LearnerSettings::graph`], for the shortest crops too; a given mean or deviation that is not one usable
-    /// number per channel; augmentation that means nothing in these features.
+    /// Those of [`LearnerSettings::graph`], for the shortest crops too; a given mean or deviation
+    /// that is not one usable number per channel; augmentation that means nothing in these
+    /// features.
     pub fn check_input(&self, front_end: &FrontEnd) -> Result<(), TrainingError> {
         let is_summary = matches!(front_end, FrontEnd::Summary { .. });
         if self.is_kernel() != is_summary {
