@@ -121,8 +121,10 @@ fn what_a_living_process_writes_is_not_swept() {
     let (mut swept_under, mut old) = (0, BTreeSet::new());
     while child.try_wait().unwrap().is_none() {
         for path in temporary(&place) {
-            // It may be named or gone meanwhile.
-            if let Ok(file) = std::fs::File::options().write(true).open(&path) {
+            // It may be named or gone meanwhile. One that is not locked yet is as young as it says.
+            if let Ok(file) = std::fs::File::options().write(true).open(&path)
+                && matches!(file.try_lock_shared(), Err(std::fs::TryLockError::WouldBlock))
+            {
                 file.set_modified(SystemTime::now() - Duration::from_secs(60)).unwrap();
                 old.insert(path);
             }

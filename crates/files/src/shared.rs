@@ -47,10 +47,14 @@ pub fn sweep_unlocked(folder: &Path, idle: Duration) {
         }
         let written = entry.metadata().and_then(|metadata| metadata.modified()).ok();
         let Some(unwritten) = written.and_then(|written| written.elapsed().ok()) else { continue };
+        // A young file is not even locked here: its writer, who does not wait, would go without its lock.
+        if unwritten < idle {
+            continue;
+        }
         // Held until the file is removed, so that of two sweepers one does it.
         let Ok(file) = File::open(entry.path()) else { continue };
         let needed = match file.try_lock() {
-            Ok(()) => idle,
+            Ok(()) => Duration::ZERO,
             Err(TryLockError::WouldBlock) => continue,
             Err(TryLockError::Error(_)) => ABANDONED,
         };
