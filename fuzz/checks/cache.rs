@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use earmark_audio::{Clip, write_wav};
-use earmark_datasets::{FeatureCache, Wanted, read_entry};
+use earmark_datasets::{FeatureCache, FeatureRequest, read_entry};
 use earmark_features::{FeatureView, FrontEnd};
 
 /// Bytes before the values.
@@ -28,8 +28,8 @@ impl Place {
         let folder = folder.join("cache");
         fs::remove_dir_all(&folder).ok();
         let cache = FeatureCache::open(&folder, false).unwrap();
-        let wanted = Wanted { front_ends: vec![&front_end], ..Wanted::default() };
-        assert_eq!(cache.hear(&[(&sound, &sha256)], &wanted, || {}).unwrap().made, 1);
+        let request = FeatureRequest { front_ends: vec![&front_end], ..FeatureRequest::default() };
+        assert_eq!(cache.load(&[(&sound, &sha256)], &request, || {}).unwrap().made, 1);
         let only = |folder: &Path| fs::read_dir(folder).unwrap().next().unwrap().unwrap().path();
         let entry = only(&only(&folder));
         let key = entry.file_name().unwrap().as_encoded_bytes().to_vec();

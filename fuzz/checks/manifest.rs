@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Component, Path, PathBuf};
 use std::sync::LazyLock;
 
-use earmark_datasets::{Columns, DatasetError, Item, Manifest, OpenOptions, Splits, open};
+use earmark_datasets::{ClipEntry, Columns, DatasetError, Manifest, OpenOptions, Splits, open};
 use regex::Regex;
 
 /// The tables of each layout. The first is opened itself, all others as a folder.
@@ -113,7 +113,7 @@ fn consistent(manifest: &Manifest) {
     assert!(test.iter().all(|item| item.label.is_none_or(|label| label < labels.len())), "{test:?}");
     let folds: BTreeSet<_> = train.iter().filter_map(|item| item.fold).collect();
     assert!(folds.iter().copied().eq(0..folds.len()), "{folds:?}");
-    let all: Vec<&Item> = train.iter().chain(test).collect();
+    let all: Vec<&ClipEntry> = train.iter().chain(test).collect();
     assert_eq!(all.iter().map(|item| &item.name).collect::<BTreeSet<_>>().len(), all.len(), "{all:?}");
     assert!(all.iter().all(|item| !item.name.is_empty() && item.path.is_file()), "{all:?}");
 }
@@ -122,7 +122,7 @@ fn consistent(manifest: &Manifest) {
 fn splits(manifest: &Manifest) {
     if let Ok(splits) = Splits::given(manifest) {
         valid(manifest, &splits);
-        assert!(splits.of.iter().map(|fold| Some(*fold)).eq(manifest.train.iter().map(|item| item.fold)));
+        assert!(splits.fold_of.iter().map(|fold| Some(*fold)).eq(manifest.train.iter().map(|item| item.fold)));
         splits.check(manifest).unwrap();
     }
     if let Ok(splits) = Splits::stratified(manifest, 2, 1) {
@@ -133,7 +133,7 @@ fn splits(manifest: &Manifest) {
 }
 
 fn valid(manifest: &Manifest, splits: &Splits) {
-    assert_eq!(splits.of.len(), manifest.train.len());
-    let used: BTreeSet<_> = splits.of.iter().copied().collect();
+    assert_eq!(splits.fold_of.len(), manifest.train.len());
+    let used: BTreeSet<_> = splits.fold_of.iter().copied().collect();
     assert!(splits.folds >= 2 && used.into_iter().eq(0..splits.folds), "{splits:?}");
 }

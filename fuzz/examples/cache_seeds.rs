@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use earmark_audio::{Clip, write_wav};
-use earmark_datasets::{FeatureCache, Wanted};
+use earmark_datasets::{FeatureCache, FeatureRequest};
 use earmark_features::{FrontEnd, MelSettings, MfccStatistics};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
@@ -30,18 +30,18 @@ fn main() -> Result<()> {
     ];
     let statistics = MfccStatistics { n_mfcc: 5, mel, ..MfccStatistics::default() };
     for half in [false, true] {
-        let made = |name: &str, wanted: Wanted<'_>| -> Result<Vec<u8>> {
+        let made = |name: &str, request: FeatureRequest<'_>| -> Result<Vec<u8>> {
             let cache = folder.path().join(format!("{name}.{half}"));
-            FeatureCache::open(&cache, half)?.hear(&[(&sound, &sha256)], &wanted, || {})?;
+            FeatureCache::open(&cache, half)?.load(&[(&sound, &sha256)], &request, || {})?;
             Ok(fs::read(only(&only(&cache)?)?)?)
         };
         let ending = if half { "f16" } else { "f32" };
         for (name, front_end) in &front_ends {
-            let wanted = Wanted { front_ends: vec![front_end], ..Wanted::default() };
-            fs::write(seeds.join(format!("{name}.{ending}")), made(name, wanted)?)?;
+            let request = FeatureRequest { front_ends: vec![front_end], ..FeatureRequest::default() };
+            fs::write(seeds.join(format!("{name}.{ending}")), made(name, request)?)?;
         }
-        let wanted = Wanted { statistics: Some(&statistics), ..Wanted::default() };
-        let entry = made("statistics", wanted)?;
+        let request = FeatureRequest { statistics: Some(&statistics), ..FeatureRequest::default() };
+        let entry = made("statistics", request)?;
         fs::write(seeds.join("statistics.f32"), &entry)?;
         // What a killed machine, and a program of tomorrow, may leave.
         fs::write(seeds.join("cut.f32"), &entry[..entry.len() - 3])?;

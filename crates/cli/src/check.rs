@@ -62,7 +62,7 @@ fn text(report: &Report) -> String {
     let _ = writeln!(text, "rates     {}", list(rates));
     let _ = writeln!(text, "channels  {}", list(channels));
     let folds = list(report.folds.iter().map(usize::to_string).collect());
-    let _ = writeln!(text, "excluded  {}", counted(report.left_out, "clip"));
+    let _ = writeln!(text, "excluded  {}", counted(report.excluded, "clip"));
     let _ = writeln!(text, "folds     {folds}");
     let _ = writeln!(text, "groups    {}", report.groups.map_or_else(|| "none".to_owned(), |n| n.to_string()));
     text + &problems(report)

@@ -60,7 +60,7 @@ fn done(run: &Run) -> anyhow::Result<Vec<JobRow>> {
             }
             let held_out = |clip: &&ClipRow| if fold.is_some() { clip.fold == fold } else { clip.set == "test" };
             let to_learn = clips.iter().filter(|clip| clip.set == "train" && !held_out(clip));
-            let learned_from = to_learn.filter(|clip| learner.counts(clip.verified)).count();
+            let learned_from = to_learn.filter(|clip| learner.is_used(clip.verified)).count();
             let parameters = learner.graph(front_end, labels.len(), learned_from)?.parameter_count();
             let known: Vec<&ClipRow> = clips.iter().filter(held_out).filter(|clip| !clip.label.is_empty()).collect();
             let names: Vec<String> = known.iter().map(|clip| clip.fname.clone()).collect();

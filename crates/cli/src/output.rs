@@ -5,7 +5,7 @@ use std::io::{ErrorKind, Write};
 
 use anyhow::Context;
 use earmark_audio::AudioError;
-use earmark_datasets::HearError;
+use earmark_datasets::LoadError;
 use earmark_tagging::TaggingError;
 
 /// The reader of stdout went away. Any other pipe or socket that breaks is a failure.
@@ -73,8 +73,8 @@ fn with_remedy(error: &anyhow::Error, setting: impl Fn(&str) -> String) -> Strin
 
 /// The error of a sound file that an error is, or stands for.
 fn audio_error<'a>(cause: &'a (dyn std::error::Error + 'static)) -> Option<&'a AudioError> {
-    match (cause.downcast_ref::<TaggingError>(), cause.downcast_ref::<HearError>()) {
-        (Some(TaggingError::Audio(error)), _) | (_, Some(HearError::Audio(error))) => Some(error),
+    match (cause.downcast_ref::<TaggingError>(), cause.downcast_ref::<LoadError>()) {
+        (Some(TaggingError::Audio(error)), _) | (_, Some(LoadError::Audio(error))) => Some(error),
         _ => cause.downcast_ref(),
     }
 }
@@ -137,7 +137,7 @@ mod tests {
         let errors: [anyhow::Error; 3] = [
             limit("max_seconds").into(),
             TaggingError::Audio(limit("max_seconds")).into(),
-            HearError::Audio(limit("max_seconds")).into(),
+            LoadError::Audio(limit("max_seconds")).into(),
         ];
         for error in errors {
             let long = "a.wav is longer than 3600 s (about 10800 s)";

@@ -8,8 +8,8 @@ use std::thread;
 use std::time::Instant;
 
 use anyhow::Context;
-use earmark_datasets::{Example, Heard, Item, Manifest, Splits};
-use earmark_training::{Job, Keep, LearnerSettings, Progress, set_threads};
+use earmark_datasets::{ClipEntry, ClipFeatures, Example, Manifest, Splits};
+use earmark_training::{CheckpointPolicy, Job, LearnerSettings, Progress, set_threads};
 use serde::Serialize;
 
 use crate::args::Train;
@@ -83,8 +83,8 @@ struct Measured {
 
 /// Some of the clips, heard.
 struct Sample<'a> {
-    items: Vec<Item>,
-    sounds: Vec<Heard>,
+    items: Vec<ClipEntry>,
+    sounds: Vec<ClipFeatures>,
     ears: Ears<'a>,
     folder: tempfile::TempDir,
 }
@@ -149,7 +149,7 @@ fn planned(task: &Task, done: bool, clips: usize, predicted: usize, of_learner: 
         // A kernel's one batch are all clips, and most of its time goes into the inverse of their table.
         let batches = if task.learner.is_kernel() { share.powi(3) } else { share };
         // One window of each clip, where the best epoch is looked for.
-        let judged = if *checkpoint == Keep::Best { predicted as f64 } else { 0.0 };
+        let judged = if *checkpoint == CheckpointPolicy::Best { predicted as f64 } else { 0.0 };
         let epoch =
             batches * measured.seconds_per_batch + measured.seconds_per_save + judged * measured.seconds_per_window;
         let predict = predicted as f64 * measured.windows * measured.seconds_per_window;
@@ -164,10 +164,10 @@ impl<'a> Sample<'a> {
     fn hear(recipe: &'a Recipe, manifest: &Manifest, learners: &[&'a LearnerSettings]) -> anyhow::Result<(Self, f64)> {
         let start = Instant::now();
         let all = manifest.train.len() + manifest.test.len();
-        let of_use = |item: &&Item| learners.iter().all(|learner| learner.counts(item.verified));
-        let clips: Vec<&Item> = manifest.train.iter().filter(of_use).chain(&manifest.test).collect();
+        let of_use = |item: &&ClipEntry| learners.iter().all(|learner| learner.is_used(item.verified));
+        let clips: Vec<&ClipEntry> = manifest.train.iter().filter(of_use).chain(&manifest.test).collect();
         let step = clips.len().div_ceil(SAMPLE).max(1);
-        let mut items: Vec<Item> = clips.into_iter().step_by(step).cloned().collect();
+        let mut items: Vec<ClipEntry> = clips.into_iter().step_by(step).cloned().collect();
         let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
         let names = learners.iter().map(|learner| learner.name.as_str());
         let mut ears = Ears::open(recipe, names, &folder.path().join("cache"))?;
@@ -177,7 +177,7 @@ impl<'a> Sample<'a> {
         let heard = ears.hear(&items, &sums, &bars)?;
         let mut fine = heard.iter().map(Option::is_some);
         items.retain(|_| fine.next().unwrap_or(false));
-        let sounds: Vec<Heard> = heard.into_iter().flatten().collect();
+        let sounds: Vec<ClipFeatures> = heard.into_iter().flatten().collect();
         anyhow::ensure!(items.iter().any(|item| item.label.is_some()), "none of {SAMPLE} clips can be used");
         let seconds = start.elapsed().as_secs_f64() * all as f64 / items.len() as f64;
         Ok((Self { items, sounds, ears, folder }, seconds))
@@ -256,7 +256,7 @@ impl<'a> Sample<'a> {
             epochs: 2,
             warmup_epochs: 0,
             learning_rate: 1e-9,
-            checkpoint: Keep::Last,
+            checkpoint: CheckpointPolicy::Last,
             ..learner.clone()
         };
         let (quick, batches) = if learner.is_kernel() {
@@ -266,7 +266,7 @@ impl<'a> Sample<'a> {
             (quick, batches.clamp(2, 20) as usize)
         };
         let examples = self.examples(recipe, learner)?;
-        let labelled = examples.iter().filter(|example| example.label.is_some() && learner.counts(example.verified));
+        let labelled = examples.iter().filter(|example| example.label.is_some() && learner.is_used(example.verified));
         let job = Job {
             learner: &quick,
             start: None,
@@ -332,7 +332,7 @@ fn batch_size(learner: &LearnerSettings, manifest: &Manifest) -> usize {
 
 /// Training clips that count for something to a learner.
 fn counting(learner: &LearnerSettings, manifest: &Manifest) -> usize {
-    manifest.train.iter().filter(|item| learner.counts(item.verified)).count()
+    manifest.train.iter().filter(|item| learner.is_used(item.verified)).count()
 }
 
 /// The most memory that this process ever had, in bytes; none where the system does not tell.

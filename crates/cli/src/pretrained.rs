@@ -8,7 +8,7 @@ use anyhow::Context;
 use earmark_datasets::download::{Hub, Network, Pin, PublishedFile, Sum, released_file, torch_checkpoints};
 use earmark_features::FrontEnd;
 use earmark_nets::{Pretrained, Source};
-use earmark_training::{LearnerSettings, Start};
+use earmark_training::{LearnerSettings, PretrainedWeights};
 use serde::{Deserialize, Serialize};
 
 use crate::download::Bar;
@@ -41,8 +41,8 @@ pub struct Origin {
 
 impl Origin {
     /// What a job needs of it.
-    pub fn start(&self) -> Start {
-        Start { path: self.path.clone(), sha256: self.sha256.clone() }
+    pub fn start(&self) -> PretrainedWeights {
+        PretrainedWeights { path: self.path.clone(), sha256: self.sha256.clone() }
     }
 }
 

@@ -62,7 +62,7 @@ pub struct DataSettings {
     pub groups_from: Option<String>,
     /// Empty and damaged clips: `error`, `skip`, or `zeros` (silence in their place). A file that cannot be read at all
     /// ends the run.
-    pub damaged: Damaged,
+    pub damaged: OnDecodeError,
     /// Precision of the features in the cache: `f16` takes half the room.
     pub cache_precision: CachePrecision,
     /// What a sound file may at most be.
@@ -93,7 +93,7 @@ impl Default for DataSettings {
             folds: 5,
             folds_from: None,
             groups_from: None,
-            damaged: Damaged::Error,
+            damaged: OnDecodeError::Fail,
             cache_precision: CachePrecision::F32,
             limits: Limits::default(),
         }

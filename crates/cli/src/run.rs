@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use anyhow::Context;
-use earmark_datasets::{Item, Manifest, Splits};
+use earmark_datasets::{ClipEntry, Manifest, Splits};
 use earmark_files::FileError;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -347,9 +347,9 @@ pub fn rows_if_there<T: DeserializeOwned>(path: &Path) -> anyhow::Result<Vec<T>>
 
 /// All clips of a data set: training clips, then test clips.
 fn clip_rows(manifest: &Manifest, splits: &Splits, sha256: &[String]) -> Vec<ClipRow> {
-    let train = manifest.train.iter().zip(&splits.of).map(|(item, &fold)| (item, "train", Some(fold)));
+    let train = manifest.train.iter().zip(&splits.fold_of).map(|(item, &fold)| (item, "train", Some(fold)));
     let clips = train.chain(manifest.test.iter().map(|item| (item, "test", None)));
-    let row = |((item, set, fold), sha256): ((&Item, &str, _), &String)| ClipRow {
+    let row = |((item, set, fold), sha256): ((&ClipEntry, &str, _), &String)| ClipRow {
         fname: item.name.clone(),
         set: set.to_owned(),
         label: item.label.map_or(String::new(), |label| manifest.labels[label].clone()),

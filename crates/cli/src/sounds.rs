@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use earmark_datasets::{Damaged, FeatureCache, Heard, Item, Wanted};
+use earmark_datasets::{ClipEntry, ClipFeatures, FeatureCache, FeatureRequest, OnDecodeError};
 use earmark_features::FrontEnd;
 use rayon::prelude::*;
 
@@ -15,7 +15,7 @@ pub struct Ears<'a> {
     recipe: &'a Recipe,
     cache: FeatureCache,
     folder: PathBuf,
-    wanted: Wanted<'a>,
+    request: FeatureRequest<'a>,
     /// Whether it says what the cache has come to.
     pub tells: bool,
 }
@@ -31,14 +31,14 @@ impl<'a> Ears<'a> {
             }
         }
         let data = &recipe.data;
-        let wanted = Wanted { front_ends, statistics: Some(&recipe.statistics), limits: data.limits.clone() };
+        let request = FeatureRequest { front_ends, statistics: Some(&recipe.statistics), limits: data.limits.clone() };
         let cache = FeatureCache::open(folder, data.cache_precision.is_half())?;
-        Ok(Self { recipe, cache, folder: folder.to_owned(), wanted, tells: true })
+        Ok(Self { recipe, cache, folder: folder.to_owned(), request, tells: true })
     }
 
-    /// The place of a front end's features in [`Heard::features`].
+    /// The place of a front end's features in [`ClipFeatures::features`].
     pub fn place(&self, front_end: &FrontEnd) -> Option<usize> {
-        self.wanted.front_ends.iter().position(|known| *known == front_end)
+        self.request.front_ends.iter().position(|known| *known == front_end)
     }
 
     /// Bytes of all that the cache holds.
@@ -52,27 +52,27 @@ impl<'a> Ears<'a> {
     /// # Errors
     /// With the policy `error`: all clips that cannot be decoded, at once. With any: a disk that
     /// fails.
-    pub fn hear(&self, items: &[Item], sums: &[String], bars: &Bars) -> anyhow::Result<Vec<Option<Heard>>> {
+    pub fn load(&self, items: &[ClipEntry], sums: &[String], bars: &Bars) -> anyhow::Result<Vec<Option<ClipFeatures>>> {
         let sounds: Vec<(&Path, &str)> =
             items.iter().zip(sums).map(|(item, sum)| (item.path.as_path(), sum.as_str())).collect();
         let bar = bars.counter("features", items.len());
-        let hearing = self.cache.hear(&sounds, &self.wanted, || bar.inc(1))?;
+        let report = self.cache.load(&sounds, &self.request, || bar.inc(1))?;
         bar.finish_and_clear();
-        for (path, fault) in &hearing.mended {
+        for (path, fault) in &report.mended {
             bars.line(&format!("warning: {} was computed again: {fault}", path.display()));
         }
         let policy = self.recipe.data.damaged;
         let (mut clips, mut faults) = (Vec::with_capacity(items.len()), Vec::new());
-        for clip in hearing.clips {
+        for clip in report.clips {
             clips.push(match clip {
                 Ok(heard) => Some(heard),
                 Err(error) => {
                     let reason = output::message_for_recipe(&error.into());
                     let (what, instead) = match policy {
-                        Damaged::Zeros => ("replaced by silence", Some(self.cache.silence(&self.wanted)?)),
-                        Damaged::Error | Damaged::Skip => ("skipped", None),
+                        OnDecodeError::Silence => ("replaced by silence", Some(self.cache.silence(&self.request)?)),
+                        OnDecodeError::Fail | OnDecodeError::Skip => ("skipped", None),
                     };
-                    if policy != Damaged::Error {
+                    if policy != OnDecodeError::Fail {
                         bars.line(&format!("warning: {reason}: {what}"));
                     }
                     faults.push(reason);
@@ -81,17 +81,17 @@ impl<'a> Ears<'a> {
             });
         }
         anyhow::ensure!(
-            policy != Damaged::Error || faults.is_empty(),
+            policy != OnDecodeError::Fail || faults.is_empty(),
             "{} of {} clips cannot be used (`[data] damaged = \"skip\"` in the recipe skips them, \"zeros\" replaces them by silence):\n  {}",
             faults.len(),
             items.len(),
             faults.join("\n  ")
         );
-        if hearing.made > 0 && self.tells {
-            let (room, folder) = (size(hearing.bytes), self.folder.display());
+        if report.made > 0 && self.tells {
+            let (room, folder) = (size(report.bytes), self.folder.display());
             bars.line(&format!(
                 "features: {room} in {folder} ({} computed, {} from the cache)",
-                hearing.made, hearing.found
+                report.made, report.found
             ));
         }
         Ok(clips)
@@ -102,7 +102,7 @@ impl<'a> Ears<'a> {
 ///
 /// # Errors
 /// All files that cannot be read.
-pub fn sums(items: &[Item], bars: &Bars) -> anyhow::Result<Vec<String>> {
+pub fn sums(items: &[ClipEntry], bars: &Bars) -> anyhow::Result<Vec<String>> {
     let bar = bars.counter("files", items.len());
     let sums = items.par_iter().map(|item| {
         bar.inc(1);

@@ -1,7 +1,7 @@
 //! The MFCC statistics of a run's clips, and the mark by which they are known to be of this run.
 
 use anyhow::Context;
-use earmark_datasets::Heard;
+use earmark_datasets::ClipFeatures;
 use earmark_features::mfcc_statistics_names;
 use earmark_stacking::Table;
 use serde::{Deserialize, Serialize};
@@ -37,7 +37,7 @@ impl Mark {
 }
 
 /// Writes the statistics of all clips, which stand in the order of `splits.csv`, and then their mark.
-pub fn save(run: &Run, recipe: &Recipe, heard: &[Heard]) -> anyhow::Result<()> {
+pub fn save(run: &Run, recipe: &Recipe, heard: &[ClipFeatures]) -> anyhow::Result<()> {
     let clips = run.clips()?;
     let names = clips.iter().map(|clip| clip.fname.clone()).collect();
     let values = heard.iter().flat_map(|clip| clip.statistics.iter().copied()).collect();

@@ -6,7 +6,7 @@ use std::thread;
 
 use anyhow::Context;
 use earmark_datasets::check::ignored;
-use earmark_datasets::{DatasetError, Heard, Item, Manifest, Severity, SoundId, Splits, open, violations};
+use earmark_datasets::{ClipEntry, ClipFeatures, DatasetError, Manifest, Severity, SoundId, Splits, open, violations};
 use earmark_stacking::check_folds;
 use earmark_training::{LearnerSettings, MOST_CLIPS, TrainingError, check_device, set_threads};
 
@@ -50,12 +50,12 @@ pub fn run(options: &Train) -> anyhow::Result<()> {
     let cache: PathBuf = options.cache.clone().unwrap_or_else(|| options.out.join(CACHE));
     let ears = Ears::open(&recipe, tasks.iter().map(|task| task.learner.name.as_str()), &cache)?;
     let sounds = hear_all(&mut manifest, &ears, &bars)?;
-    let left_out = manifest.train.len() < splits.of.len();
+    let excluded = manifest.train.len() < splits.fold_of.len();
     let copies = !manifest.gives_folds() && group_copies(&mut manifest, &sounds, run::format::of(&options.out)?);
-    if left_out || copies {
+    if excluded || copies {
         // Of the clips that were drawn some are left out, or some must share a fold: all are drawn anew.
-        let left = || match left_out {
-            true => format!("{} of {} training clips are left", manifest.train.len(), splits.of.len()),
+        let left = || match excluded {
+            true => format!("{} of {} training clips are left", manifest.train.len(), splits.fold_of.len()),
             false => "folds are drawn with all copies of a clip in one of them".to_owned(),
         };
         splits = split(&manifest, &recipe).with_context(left).with_context(of_data)?;
@@ -180,7 +180,7 @@ fn check_labels(recipe: &Recipe, manifest: &Manifest, splits: &Splits) -> anyhow
     let truth: Vec<usize> = manifest.train.iter().filter_map(|item| item.label).collect();
     let verified: Vec<bool> = manifest.train.iter().map(|item| item.verified).collect();
     let weights = recipe.stack.weights(&verified);
-    check_folds(&truth, &splits.of, &weights, &manifest.labels, &recipe.stack)
+    check_folds(&truth, &splits.fold_of, &weights, &manifest.labels, &recipe.stack)
         .context("level 2 could not learn from these clips")?;
     for learner in &recipe.learners {
         for split in recipe.splits(splits.folds) {
@@ -199,7 +199,7 @@ fn check_labels(recipe: &Recipe, manifest: &Manifest, splits: &Splits) -> anyhow
 
 /// The clips that could be decoded, training clips first, and the SHA-256 of their files.
 struct Sounds {
-    clips: Vec<Heard>,
+    clips: Vec<ClipFeatures>,
     sums: Vec<String>,
 }
 
@@ -215,7 +215,7 @@ impl Sounds {
 /// # Errors
 /// Those of [`Ears::hear`]; all clips of a fold that the data give are skipped.
 fn hear_all(manifest: &mut Manifest, ears: &Ears, bars: &Bars) -> anyhow::Result<Sounds> {
-    let items: Vec<Item> = manifest.train.iter().chain(&manifest.test).cloned().collect();
+    let items: Vec<ClipEntry> = manifest.train.iter().chain(&manifest.test).cloned().collect();
     let mut sums = sums(&items, bars)?;
     let clips = ears.hear(&items, &sums, bars)?;
     let heard: Vec<bool> = clips.iter().map(Option::is_some).collect();
@@ -237,9 +237,9 @@ fn hear_all(manifest: &mut Manifest, ears: &Ears, bars: &Bars) -> anyhow::Result
 /// the test clips, where networks that were trained on one of them are scored on another; and with
 /// different labels, of which one is wrong.
 fn warn_of_copies(manifest: &Manifest, splits: &Splits, sounds: &[Option<SoundId>], bars: &Bars) {
-    let (of_train, of_test) = sounds.split_at(splits.of.len());
+    let (of_train, of_test) = sounds.split_at(splits.fold_of.len());
     let mut first = BTreeMap::new();
-    let known = splits.of.iter().zip(of_train).filter_map(|(fold, sound)| Some((*fold, (*sound)?)));
+    let known = splits.fold_of.iter().zip(of_train).filter_map(|(fold, sound)| Some((*fold, (*sound)?)));
     let torn = known.filter(|(fold, sound)| *first.entry(*sound).or_insert(*fold) != *fold).count();
     let in_test = of_test.iter().flatten().filter(|sound| first.contains_key(sound)).count();
     let mut labels = BTreeMap::new();
@@ -273,17 +273,17 @@ fn keep<T>(items: &mut Vec<T>, kept: &[bool]) {
     items.retain(|_| kept.next().copied().unwrap_or(true));
 }
 
-/// The jobs asked for: all, or the one named `wanted`.
-fn all_tasks<'a>(recipe: &'a Recipe, folds: usize, wanted: Option<&str>) -> anyhow::Result<Vec<Task<'a>>> {
+/// The jobs asked for: all, or the one named `request`.
+fn all_tasks<'a>(recipe: &'a Recipe, folds: usize, request: Option<&str>) -> anyhow::Result<Vec<Task<'a>>> {
     let splits = recipe.splits(folds);
     let task = |learner: &'a LearnerSettings, split: &String| Task { learner, split: split.clone() };
     let mut tasks: Vec<Task> =
         recipe.learners.iter().flat_map(|learner| splits.iter().map(move |split| task(learner, split))).collect();
-    let Some(wanted) = wanted else { return Ok(tasks) };
-    tasks.retain(|task| task.name() == wanted);
+    let Some(request) = request else { return Ok(tasks) };
+    tasks.retain(|task| task.name() == request);
     if tasks.is_empty() {
         let learners: Vec<&str> = recipe.learners.iter().map(|learner| learner.name.as_str()).collect();
-        anyhow::bail!("--job {wanted}: the learners are {}, the splits {}", learners.join(", "), splits.join(", "));
+        anyhow::bail!("--job {request}: the learners are {}, the splits {}", learners.join(", "), splits.join(", "));
     }
     Ok(tasks)
 }
@@ -318,7 +318,7 @@ mod tests {
     fn drawn(seed: u64) -> Manifest {
         let order = earmark_datasets::epoch_order(12, &mut stream(seed, &[key("agree")]));
         let classes = 2 + order[0] % 2;
-        let item = |(clip, draw): (usize, &usize)| Item {
+        let item = |(clip, draw): (usize, &usize)| ClipEntry {
             name: clip.to_string(),
             path: PathBuf::new(),
             label: Some(if clip < classes { clip } else { draw % classes }),
@@ -329,7 +329,7 @@ mod tests {
         };
         let train = order.iter().take(4 + order[1] % 8).enumerate().map(item).collect();
         let labels = ["a", "b", "c"][..classes].iter().map(|&label| label.to_owned()).collect();
-        Manifest { labels, train, test: Vec::new(), left_out: 0, folds_tear_groups: false }
+        Manifest { labels, train, test: Vec::new(), excluded: 0, groups_span_folds: false }
     }
 
     #[test]
@@ -346,7 +346,7 @@ mod tests {
             let splits = Splits::of_data(&manifest, 2, 0).unwrap();
             for kind in [Kind::Xgboost, Kind::Logistic, Kind::Mean] {
                 let settings = StackSettings { kind, ..StackSettings::default() };
-                check_folds(&truth, &splits.of, &weights, &manifest.labels, &settings).unwrap();
+                check_folds(&truth, &splits.fold_of, &weights, &manifest.labels, &settings).unwrap();
             }
         }
         assert!(taken > 300 && refused > 300, "{taken} taken, {refused} refused");

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Instant;
 
 use anyhow::Context;
-use earmark_datasets::{Example, Heard, Manifest, Splits};
+use earmark_datasets::{ClipFeatures, Example, Manifest, Splits};
 use earmark_files::FileError;
 use earmark_training::{Job, LearnerSettings, Progress, TrainingError};
 
@@ -78,7 +78,7 @@ impl Cost {
 /// The clips that a split learns from, or those that it predicts, by their places: clips to learn from, then test clips.
 pub fn clips_of(recipe: &Recipe, manifest: &Manifest, splits: &Splits, split: &str, learned: bool) -> Vec<usize> {
     let fold: Option<usize> = split.strip_prefix("fold").and_then(|fold| fold.parse().ok());
-    let in_train = |clip: &usize| (fold != Some(splits.of[*clip])) == learned && (fold.is_some() || learned);
+    let in_train = |clip: &usize| (fold != Some(splits.fold_of[*clip])) == learned && (fold.is_some() || learned);
     let train = manifest.train.len();
     let tests = if recipe.predicts_test(split) && !learned { manifest.test.len() } else { 0 };
     (0..train).filter(in_train).chain(train..train + tests).collect()
@@ -93,7 +93,7 @@ pub fn learned_from(
     split: &str,
 ) -> usize {
     let clips = clips_of(recipe, manifest, splits, split, true);
-    clips.into_iter().filter(|&clip| learner.counts(manifest.train[clip].verified)).count()
+    clips.into_iter().filter(|&clip| learner.is_used(manifest.train[clip].verified)).count()
 }
 
 /// All that the jobs of a run share.
@@ -103,7 +103,7 @@ pub struct Work<'a> {
     pub splits: &'a Splits,
     pub ears: &'a Ears<'a>,
     /// Of the clips to learn from, then of those to test with.
-    pub sounds: &'a [Heard],
+    pub sounds: &'a [ClipFeatures],
     pub origins: &'a Origins,
     pub run: &'a Run,
     pub bars: &'a Bars,

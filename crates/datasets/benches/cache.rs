@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use earmark_audio::{Limits, decode, write_wav};
-use earmark_datasets::{FeatureCache, Wanted, sound_files};
+use earmark_datasets::{FeatureCache, FeatureRequest, sound_files};
 use earmark_features::{FrontEnd, MfccStatistics};
 use rayon::prelude::*;
 
@@ -28,8 +28,12 @@ fn main() {
 
     let (logmel, mfcc, wave, statistics) =
         (FrontEnd::logmel(), FrontEnd::mfcc(), FrontEnd::wave(), MfccStatistics::default());
-    let only = Wanted { front_ends: vec![&logmel], ..Wanted::default() };
-    let all = Wanted { front_ends: vec![&logmel, &mfcc, &wave], statistics: Some(&statistics), ..Wanted::default() };
+    let only = FeatureRequest { front_ends: vec![&logmel], ..FeatureRequest::default() };
+    let all = FeatureRequest {
+        front_ends: vec![&logmel, &mfcc, &wave],
+        statistics: Some(&statistics),
+        ..FeatureRequest::default()
+    };
     println!("{} clips to log-mel with deltas, two threads or processes; seconds", ogg.len());
     println!(
         "{:<4} {:>5} {:>8} {:>6} {:>7} {:>6} {:>14} {:>9} {:>15}",
@@ -58,14 +62,14 @@ fn main() {
 }
 
 /// Seconds from the files' names to their features on disk, or back from there.
-fn build(cache: &Path, paths: &[PathBuf], wanted: &Wanted<'_>, half: bool, making: bool) -> f64 {
+fn build(cache: &Path, paths: &[PathBuf], request: &FeatureRequest<'_>, half: bool, making: bool) -> f64 {
     let start = Instant::now();
     let sums: Vec<String> = paths.par_iter().map(|path| earmark_files::sha256_file(path).unwrap()).collect();
     let clips: Vec<(&Path, &str)> = paths.iter().zip(&sums).map(|(path, sum)| (path.as_path(), sum.as_str())).collect();
     let cache = FeatureCache::open(cache, half).unwrap();
-    let hearing = cache.hear(&clips, wanted, || {}).unwrap();
+    let report = cache.load(&clips, request, || {}).unwrap();
     let seconds = start.elapsed().as_secs_f64();
-    assert!(hearing.clips.iter().all(Result::is_ok) && (hearing.made > 0) == making);
+    assert!(report.clips.iter().all(Result::is_ok) && (report.made > 0) == making);
     seconds
 }
 

@@ -8,8 +8,8 @@ use std::path::Path;
 use std::time::Instant;
 
 use earmark_datasets::{
-    Augmentation, Average, Batch, BatchSettings, Batches, Example, FeatureCache, Hearing, Mixup, Padding, Sampling,
-    Wanted, Windowing, sound_files,
+    Augmentation, Batch, BatchSettings, Batches, Example, FeatureCache, FeatureRequest, LoadReport, Mixup, Padding,
+    Sampling, WindowAggregation, Windowing, sound_files,
 };
 use earmark_features::{FrontEnd, InputScaling, Scaling};
 use rayon::prelude::*;
@@ -35,15 +35,15 @@ fn main() {
     {
         for half in [false, true] {
             let cache = FeatureCache::open(&place.path().join("cache"), half).unwrap();
-            let wanted = Wanted { front_ends: vec![front_end], ..Wanted::default() };
-            let hearing = cache.hear(&clips, &wanted, || {}).unwrap();
-            let examples = examples(&sums, &hearing);
+            let request = FeatureRequest { front_ends: vec![front_end], ..FeatureRequest::default() };
+            let report = cache.load(&clips, &request, || {}).unwrap();
+            let examples = examples(&sums, &report);
             let windowing = Windowing {
                 frames,
                 hop: frames,
                 padding: Padding::Zero,
                 pad_value: 0.0,
-                average: Average::Probabilities,
+                average: WindowAggregation::Probabilities,
             };
             let settings = BatchSettings {
                 classes: 41,
@@ -75,8 +75,8 @@ fn main() {
     }
 }
 
-fn examples<'a>(names: &'a [String], hearing: &'a Hearing) -> Vec<Example<'a>> {
-    let clips = names.iter().zip(&hearing.clips).enumerate();
+fn examples<'a>(names: &'a [String], report: &'a LoadReport) -> Vec<Example<'a>> {
+    let clips = names.iter().zip(&report.clips).enumerate();
     clips
         .map(|(clip, (name, heard))| {
             let features = heard.as_ref().unwrap().features[0].view();

@@ -9,7 +9,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use earmark_audio::{Clip, write_wav};
-use earmark_datasets::{FeatureCache, Wanted};
+use earmark_datasets::{FeatureCache, FeatureRequest};
 use earmark_features::{FrontEnd, MfccStatistics};
 
 const MINUTES: [usize; 3] = [15, 30, 60];
@@ -53,17 +53,17 @@ fn hear(path: &Path, kind: &str) {
     let (logmel, mfcc, wave, statistics) =
         (FrontEnd::logmel(), FrontEnd::mfcc(), FrontEnd::wave(), MfccStatistics::default());
     let front_ends = [("log-mel", &logmel), ("MFCC", &mfcc), ("wave", &wave)];
-    let wanted = Wanted {
+    let request = FeatureRequest {
         front_ends: front_ends.iter().filter(|(name, _)| [name, "all"].contains(&kind)).map(|(_, it)| *it).collect(),
         statistics: ["statistics", "all"].contains(&kind).then_some(&statistics),
-        ..Wanted::default()
+        ..FeatureRequest::default()
     };
     let start = Instant::now();
     let sum = earmark_files::sha256_file(path).unwrap();
     let cache = FeatureCache::open(place.path(), false).unwrap();
-    let hearing = cache.hear(&[(path, sum.as_str())], &wanted, || {}).unwrap();
+    let report = cache.load(&[(path, sum.as_str())], &request, || {}).unwrap();
     let seconds = start.elapsed().as_secs_f64();
-    assert!(hearing.clips[0].is_ok());
+    assert!(report.clips[0].is_ok());
     // The kernel's own count of the most memory that was in use; 0 where it keeps none.
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or("0");

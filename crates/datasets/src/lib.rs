@@ -31,14 +31,14 @@ pub use augment::{Augmentation, Masks};
 pub use batches::{Batch, BatchSettings, Batches, Example, Sampling};
 #[doc(hidden)]
 pub use cache::read_entry;
-pub use cache::{CachedFeatures, EntryFault, FeatureCache, HearError, Heard, Hearing, Wanted};
+pub use cache::{CachedFeatures, ClipFeatures, EntryFault, FeatureCache, FeatureRequest, LoadError, LoadReport};
 pub use crops::{CropSpec, Padding, fixed_crop, random_crop, shifted_crop, windows};
 pub use error::{DatasetError, LabelFault, Place};
-pub use manifest::{Columns, Damaged, Item, Manifest, OpenOptions, Usage, open};
+pub use manifest::{ClipEntry, Columns, Manifest, OnDecodeError, OpenOptions, Usage, open};
 pub use mixup::Mixup;
 pub use random::epoch_order;
 pub use rules::{DEFAULT_FOLDS, Severity, Violation, violations};
 pub use sound::SoundId;
 pub use splits::Splits;
 pub use walk::{find_sound_files, sound_files};
-pub use windowing::{Average, Windowing};
+pub use windowing::{WindowAggregation, Windowing};

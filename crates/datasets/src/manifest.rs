@@ -14,19 +14,21 @@ use crate::rules::impossible_labels;
 /// with the reason; only a disk that fails ends the work under each of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Damaged {
+pub enum OnDecodeError {
     /// Stop, after all clips were heard, and list all such clips at once.
     #[default]
-    Error,
+    #[serde(rename = "error")]
+    Fail,
     /// Leave the clip out, and list it.
     Skip,
     /// Take silence in its place, and list it. Test sets with empty clips, as FSDKaggle2018's, want a row for each.
-    Zeros,
+    #[serde(rename = "zeros")]
+    Silence,
 }
 
 /// One clip.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Item {
+pub struct ClipEntry {
     /// Its name, alone in the data set: the file name as the CSV has it, or of the file in a class's folder.
     pub name: String,
     /// Where its audio lies.
@@ -58,15 +60,15 @@ pub struct Manifest {
     /// The classes, sorted; those of the training clips.
     pub labels: Vec<String>,
     /// Clips to learn from, in the order of the CSV, or of class and file name.
-    pub train: Vec<Item>,
+    pub train: Vec<ClipEntry>,
     /// Clips to predict; their labels may be unknown.
-    pub test: Vec<Item>,
+    pub test: Vec<ClipEntry>,
     /// How many clips its tables name that are in neither: those that a challenge ignored, and those that
     /// [`OpenOptions::rows_where`] does not take.
-    pub left_out: usize,
+    pub excluded: usize,
     /// The folds of the data set tear some groups, and its authors want these folds all the same, so that it is no error:
     /// UrbanSound8K, where 5 recordings lie in two folds each.
-    pub folds_tear_groups: bool,
+    pub groups_span_folds: bool,
 }
 
 /// How to read a data set, beyond what its layout says.
@@ -135,20 +137,20 @@ pub(crate) struct Rows {
     pub train: Vec<Row>,
     pub test: Vec<Row>,
     /// Audio that the data set knows and does not use.
-    pub left_out: Vec<PathBuf>,
+    pub excluded: Vec<PathBuf>,
     /// Folders in the place of a class's that hold no clip.
-    pub passed_over: Vec<PathBuf>,
+    pub ignored: Vec<PathBuf>,
     /// What is wrong with the rows, beside what is checked of them all.
     pub faults: Vec<DatasetError>,
-    pub folds_tear_groups: bool,
+    pub groups_span_folds: bool,
 }
 
 /// A data set, and everything about it that must be mended.
 pub(crate) struct Reading {
     pub manifest: Manifest,
     pub faults: Vec<DatasetError>,
-    pub left_out: Vec<PathBuf>,
-    pub passed_over: Vec<PathBuf>,
+    pub excluded: Vec<PathBuf>,
+    pub ignored: Vec<PathBuf>,
 }
 
 /// Opens a data set.
@@ -192,18 +194,18 @@ pub(crate) fn read(path: &Path, options: &OpenOptions) -> Result<Reading, Datase
     faults.extend(missing_files(&rows));
     let no_folds = vec![None; rows.test.len()];
     let manifest = Manifest {
-        left_out: left_out(&rows),
+        excluded: excluded(&rows),
         train: items(rows.train, folds, &labels),
         test: items(rows.test, no_folds, &labels),
         labels,
         // Folds and groups of the caller's own are for them to keep whole.
-        folds_tear_groups: rows.folds_tear_groups && options.folds_from.is_none() && options.groups_from.is_none(),
+        groups_span_folds: rows.groups_span_folds && options.folds_from.is_none() && options.groups_from.is_none(),
     };
-    Ok(Reading { manifest, faults, left_out: rows.left_out, passed_over: rows.passed_over })
+    Ok(Reading { manifest, faults, excluded: rows.excluded, ignored: rows.ignored })
 }
 
-fn items(rows: Vec<Row>, folds: Vec<Option<usize>>, labels: &[String]) -> Vec<Item> {
-    let item = |(row, fold): (Row, Option<usize>)| Item {
+fn items(rows: Vec<Row>, folds: Vec<Option<usize>>, labels: &[String]) -> Vec<ClipEntry> {
+    let item = |(row, fold): (Row, Option<usize>)| ClipEntry {
         name: row.name,
         path: row.path,
         label: row.label.and_then(|label| labels.binary_search(&label).ok()),
@@ -294,10 +296,10 @@ fn part_of_name<'a>(name: &'a str, pattern: &Regex) -> Option<&'a str> {
 }
 
 /// How many clips are named and not used. A table beside the one that was read names those that are used as well.
-fn left_out(rows: &Rows) -> usize {
+fn excluded(rows: &Rows) -> usize {
     let used: BTreeSet<&PathBuf> = rows.train.iter().chain(&rows.test).map(|row| &row.path).collect();
-    let left_out: BTreeSet<&PathBuf> = rows.left_out.iter().collect();
-    left_out.difference(&used).count()
+    let excluded: BTreeSet<&PathBuf> = rows.excluded.iter().collect();
+    excluded.difference(&used).count()
 }
 
 fn missing_files(rows: &Rows) -> Option<DatasetError> {

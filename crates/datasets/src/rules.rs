@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use crate::error::{DatasetError, LabelFault};
-use crate::manifest::{Item, Manifest, Row};
+use crate::manifest::{ClipEntry, Manifest, Row};
 use crate::splits::Splits;
 
 /// Folds that are drawn where nobody asks for another number.
@@ -50,7 +50,7 @@ impl Violation {
         Self { severity: Severity::Warning, reason, files: Vec::new() }
     }
 
-    pub(crate) fn of<'a>(self, items: impl IntoIterator<Item = &'a Item>) -> Self {
+    pub(crate) fn of<'a>(self, items: impl IntoIterator<Item = &'a ClipEntry>) -> Self {
         Self { files: items.into_iter().map(|item| item.path.clone()).collect(), ..self }
     }
 }
@@ -79,7 +79,7 @@ pub fn violations(manifest: &Manifest, folds: usize) -> Vec<Violation> {
 }
 
 fn given_folds(manifest: &Manifest) -> Vec<Violation> {
-    let without: Vec<&Item> = manifest.train.iter().filter(|item| item.fold.is_none()).collect();
+    let without: Vec<&ClipEntry> = manifest.train.iter().filter(|item| item.fold.is_none()).collect();
     match without.first() {
         Some(first) => {
             let reason = DatasetError::NoFold { name: first.name.clone(), clips: without.len() };

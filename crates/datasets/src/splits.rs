@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::DatasetError;
-use crate::manifest::{Item, Manifest};
+use crate::manifest::{ClipEntry, Manifest};
 use crate::random::{epoch_order, key, stream};
 use crate::rules::{Severity, Violation};
 
@@ -12,8 +12,8 @@ use crate::rules::{Severity, Violation};
 pub struct Splits {
     /// How many folds there are.
     pub folds: usize,
-    /// The fold of each training clip, in the manifest's order: `of[i]` is in `0..folds`.
-    pub of: Vec<usize>,
+    /// The fold of each training clip, in the manifest's order: `fold_of[i]` is in `0..folds`.
+    pub fold_of: Vec<usize>,
 }
 
 impl Splits {
@@ -31,7 +31,7 @@ impl Splits {
     /// A training clip has no fold, and all of [`Splits::check`]. A fold whose clips were all
     /// skipped is an error too: numbered anew, other folds would take its name.
     pub fn given(manifest: &Manifest) -> Result<Self, DatasetError> {
-        let without: Vec<&Item> = manifest.train.iter().filter(|item| item.fold.is_none()).collect();
+        let without: Vec<&ClipEntry> = manifest.train.iter().filter(|item| item.fold.is_none()).collect();
         if let Some(first) = without.first() {
             return Err(DatasetError::NoFold { name: first.name.clone(), clips: without.len() });
         }
@@ -43,12 +43,12 @@ impl Splits {
     /// The folds of clips that all have one; whether they can be used is not looked at.
     pub(crate) fn in_manifest(manifest: &Manifest) -> Self {
         let of: Vec<usize> = manifest.train.iter().filter_map(|item| item.fold).collect();
-        Self { folds: of.iter().max().map_or(0, |last| last + 1), of }
+        Self { folds: of.iter().max().map_or(0, |last| last + 1), fold_of: of }
     }
 
     /// Whether cross-validation over these folds can work: there are two at least, none is empty,
     /// each class lies in two, and clips of one group share a fold (but for
-    /// [`Manifest::folds_tear_groups`]).
+    /// [`Manifest::groups_span_folds`]).
     ///
     /// # Errors
     /// The first rule that is broken.
@@ -64,16 +64,16 @@ impl Splits {
             return vec![Violation::error(DatasetError::TooFewFolds { folds: self.folds })];
         }
         let mut found = Vec::new();
-        let used: BTreeSet<usize> = self.of.iter().copied().collect();
+        let used: BTreeSet<usize> = self.fold_of.iter().copied().collect();
         let folds: Vec<usize> = (0..self.folds).filter(|fold| !used.contains(fold)).collect();
         if !folds.is_empty() {
             found.push(Violation::error(DatasetError::EmptyFolds { folds }));
         }
         let of_class = |label: &str| Violation::error(DatasetError::ClassInOneFold { label: label.to_owned() });
         found.extend(self.classes_in_one_fold(manifest).into_iter().map(of_class));
-        let severity = if manifest.folds_tear_groups { Violation::warning } else { Violation::error };
+        let severity = if manifest.groups_span_folds { Violation::warning } else { Violation::error };
         found.extend(self.torn_groups(manifest).into_iter().map(|(group, clips)| {
-            let elsewhere = clips.iter().find(|clip| self.of[**clip] != self.of[clips[0]]);
+            let elsewhere = clips.iter().find(|clip| self.fold_of[**clip] != self.fold_of[clips[0]]);
             let name = elsewhere.map(|clip| manifest.train[*clip].name.clone()).unwrap_or_default();
             let reason = DatasetError::GroupInTwoFolds { group: group.to_owned(), name };
             severity(reason).of(clips.iter().map(|clip| &manifest.train[*clip]))
@@ -84,7 +84,7 @@ impl Splits {
     /// The classes that fewer than two folds hold.
     fn classes_in_one_fold<'a>(&self, manifest: &'a Manifest) -> Vec<&'a str> {
         let mut reached = vec![BTreeSet::new(); manifest.labels.len()];
-        for (item, fold) in manifest.train.iter().zip(&self.of) {
+        for (item, fold) in manifest.train.iter().zip(&self.fold_of) {
             if let Some(reached) = item.label.and_then(|label| reached.get_mut(label)) {
                 reached.insert(fold);
             }
@@ -101,7 +101,7 @@ impl Splits {
                 clips.entry(group).or_default().push(clip);
             }
         }
-        clips.retain(|_, clips| clips.iter().any(|clip| self.of.get(*clip) != self.of.get(clips[0])));
+        clips.retain(|_, clips| clips.iter().any(|clip| self.fold_of.get(*clip) != self.fold_of.get(clips[0])));
         clips
     }
 
@@ -147,7 +147,7 @@ impl Splits {
                 of[*clip] = fold;
             }
         }
-        let splits = Self { folds, of };
+        let splits = Self { folds, fold_of: of };
         splits.check(manifest)?;
         Ok(splits)
     }
@@ -200,7 +200,7 @@ fn root(first: &[usize], mut clip: usize) -> usize {
 }
 
 fn labels(manifest: &Manifest) -> Result<Vec<usize>, DatasetError> {
-    let label = |item: &Item| {
+    let label = |item: &ClipEntry| {
         let known = item.label.filter(|label| *label < manifest.labels.len());
         known.ok_or_else(|| DatasetError::NoLabel { name: item.name.clone() })
     };
@@ -208,7 +208,7 @@ fn labels(manifest: &Manifest) -> Result<Vec<usize>, DatasetError> {
 }
 
 /// The clips of each group, in order of their first clip; a clip without a group is one of its own.
-fn groups(items: &[Item]) -> Vec<Vec<usize>> {
+fn groups(items: &[ClipEntry]) -> Vec<Vec<usize>> {
     let mut groups: Vec<Vec<usize>> = Vec::new();
     let mut named: BTreeMap<&str, usize> = BTreeMap::new();
     for (clip, item) in items.iter().enumerate() {

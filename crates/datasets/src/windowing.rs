@@ -10,7 +10,7 @@ use crate::{CropSpec, Padding, fixed_crop, windows};
 /// How the windows of a clip become one prediction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Average {
+pub enum WindowAggregation {
     /// The mean of the windows' probabilities.
     #[default]
     Probabilities,
@@ -30,7 +30,7 @@ pub struct Windowing {
     /// What [`Padding::Zero`] puts into the network's input: with scaling, 0 is each channel's mean.
     pub pad_value: f32,
     /// How windows become one prediction.
-    pub average: Average,
+    pub average: WindowAggregation,
 }
 
 impl Windowing {
@@ -76,10 +76,10 @@ impl Windowing {
         let mut mean = vec![0.0; classes];
         for row in rows {
             let row: Vec<f64> = row.iter().map(|&logit| f64::from(logit)).collect();
-            let row = if self.average == Average::Probabilities { softmax(&row) } else { row };
+            let row = if self.average == WindowAggregation::Probabilities { softmax(&row) } else { row };
             mean.iter_mut().zip(&row).for_each(|(mean, value)| *mean += value / count);
         }
-        let mean = if self.average == Average::Logits { softmax(&mean) } else { mean };
+        let mean = if self.average == WindowAggregation::Logits { softmax(&mean) } else { mean };
         mean.into_iter().map(|value| value as f32).collect()
     }
 }
@@ -100,14 +100,14 @@ mod tests {
         FeatureView::new(Values::Single(data), channels, 1)
     }
 
-    fn windowing(average: Average) -> Windowing {
+    fn windowing(average: WindowAggregation) -> Windowing {
         Windowing { frames: 2, hop: 2, padding: Padding::Zero, pad_value: -1.0, average }
     }
 
     #[test]
     fn windows_are_cut_scaled_and_padded() {
         let features = view(&[1.0, 10.0, 2.0, 20.0, 3.0, 30.0], 2);
-        let windowing = windowing(Average::Probabilities);
+        let windowing = windowing(WindowAggregation::Probabilities);
         let starts = windowing.starts(features);
         assert_eq!(starts, [0, 1]);
         assert_eq!(windowing.cut(features, None, &starts), [1.0, 2.0, 10.0, 20.0, 2.0, 3.0, 20.0, 30.0]);
@@ -123,12 +123,12 @@ mod tests {
     fn both_rules_give_probabilities() {
         let ln = |p: f32| p.ln();
         let logits = [ln(0.9), ln(0.1), ln(0.5), ln(0.5)];
-        let mean = windowing(Average::Probabilities).probabilities(&logits, 2);
+        let mean = windowing(WindowAggregation::Probabilities).probabilities(&logits, 2);
         assert!((mean[0] - 0.7).abs() < 1e-6 && (mean[1] - 0.3).abs() < 1e-6, "{mean:?}");
         // Mean logits are the logits of the geometric mean: 3 : 1.
-        let geometric = windowing(Average::Logits).probabilities(&logits, 2);
+        let geometric = windowing(WindowAggregation::Logits).probabilities(&logits, 2);
         assert!((geometric[0] - 0.75).abs() < 1e-6, "{geometric:?}");
-        let extreme = windowing(Average::Logits).probabilities(&[1e30, -1e30], 2);
+        let extreme = windowing(WindowAggregation::Logits).probabilities(&[1e30, -1e30], 2);
         assert_eq!(extreme, [1.0, 0.0]);
     }
 }

@@ -3,8 +3,8 @@
 
 use earmark_datasets::random::{self, key};
 use earmark_datasets::{
-    Augmentation, Average, Batch, BatchSettings, Batches, CropSpec, Example, Mixup, Padding, Sampling, Windowing,
-    random_crop,
+    Augmentation, Batch, BatchSettings, Batches, CropSpec, Example, Mixup, Padding, Sampling, WindowAggregation,
+    Windowing, random_crop,
 };
 use earmark_features::{FeatureView, InputScaling, Scaling, Values};
 
@@ -45,7 +45,7 @@ impl Clips {
 }
 
 fn windowing(padding: Padding) -> Windowing {
-    Windowing { frames: FRAMES, hop: 2, padding, pad_value: -0.5, average: Average::Probabilities }
+    Windowing { frames: FRAMES, hop: 2, padding, pad_value: -0.5, average: WindowAggregation::Probabilities }
 }
 
 fn fixed() -> InputScaling {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use earmark_audio::{AudioError, Clip, Limits, decode, resample, write_wav};
 use earmark_datasets::check::{CheckSettings, Kind, check};
-use earmark_datasets::{EntryFault, FeatureCache, HearError, Hearing, OpenOptions, Wanted};
+use earmark_datasets::{EntryFault, FeatureCache, FeatureRequest, LoadError, LoadReport, OpenOptions};
 use earmark_features::{FrontEnd, MelSettings, MfccStatistics};
 use place::{Place, extracted, front_ends, same, statistics, values};
 
@@ -16,13 +16,17 @@ use place::{Place, extracted, front_ends, same, statistics, values};
 fn a_cache_gives_the_bits_of_the_front_ends() {
     let place = Place::with_clips(5);
     let (front_ends, statistics) = (front_ends(), statistics());
-    let wanted = Wanted { front_ends: front_ends.iter().collect(), statistics: Some(&statistics), ..Wanted::default() };
+    let request = FeatureRequest {
+        front_ends: front_ends.iter().collect(),
+        statistics: Some(&statistics),
+        ..FeatureRequest::default()
+    };
     let cache = place.cache(false);
     for made in [5 * 4, 0] {
-        let hearing = cache.hear(&place.clips(), &wanted, || {}).unwrap();
-        assert_eq!((hearing.made, hearing.found, hearing.mended.len()), (made, 20 - made, 0), "all is made once");
-        assert_eq!((hearing.bytes, cache.bytes()), (place.bytes(), place.bytes()), "what it costs");
-        for (clip, (path, _)) in hearing.clips.iter().zip(place.clips()) {
+        let report = cache.load(&place.clips(), &request, || {}).unwrap();
+        assert_eq!((report.made, report.found, report.mended.len()), (made, 20 - made, 0), "all is made once");
+        assert_eq!((report.bytes, cache.bytes()), (place.bytes(), place.bytes()), "what it costs");
+        for (clip, (path, _)) in report.clips.iter().zip(place.clips()) {
             let heard = clip.as_ref().unwrap();
             for (front_end, features) in front_ends.iter().zip(&heard.features) {
                 let expected = extracted(path, front_end);
@@ -30,7 +34,7 @@ fn a_cache_gives_the_bits_of_the_front_ends() {
                 assert_eq!(features.frames(), expected.frames);
                 assert!(same(&values(features.view()), &expected.data), "{front_end:?}");
             }
-            let sound = resample(&decode(path, &wanted.limits).unwrap(), statistics.mel.sr).unwrap();
+            let sound = resample(&decode(path, &request.limits).unwrap(), statistics.mel.sr).unwrap();
             let expected = statistics.extractor().unwrap().extract(&sound.samples).unwrap();
             assert!(same(&heard.statistics, &expected));
         }
@@ -50,8 +54,8 @@ fn only_what_is_missing_is_made() {
     let other = FrontEnd::LogMel { mel, deltas: true, delta: Default::default() };
     let deltas = MfccStatistics::default();
     let made = |cache: &FeatureCache, front_ends: &[&FrontEnd], statistics| -> usize {
-        let wanted = Wanted { front_ends: front_ends.to_vec(), statistics, ..Wanted::default() };
-        cache.hear(&place.clips(), &wanted, || {}).unwrap().made
+        let request = FeatureRequest { front_ends: front_ends.to_vec(), statistics, ..FeatureRequest::default() };
+        cache.load(&place.clips(), &request, || {}).unwrap().made
     };
     assert_eq!(made(&cache, &[&logmel], None), 3);
     assert_eq!(made(&cache, &[&FrontEnd::wave(), &logmel], None), 3, "the wave");
@@ -70,17 +74,17 @@ fn entries_are_those_of_the_content() {
     let twin = place.folder().join("twin.wav");
     write_wav(&twin, &clip).unwrap();
     let logmel = FrontEnd::logmel();
-    let wanted = Wanted { front_ends: vec![&logmel], ..Wanted::default() };
-    let hear = |sha256: &str| place.cache(false).hear(&[(&twin, sha256)], &wanted, || {});
+    let request = FeatureRequest { front_ends: vec![&logmel], ..FeatureRequest::default() };
+    let hear = |sha256: &str| place.cache(false).load(&[(&twin, sha256)], &request, || {});
     let first = place.clips()[0].1.to_owned();
-    assert_eq!(place.cache(false).hear(&place.clips(), &wanted, || {}).unwrap().made, 2);
+    assert_eq!(place.cache(false).load(&place.clips(), &request, || {}).unwrap().made, 2);
     assert_eq!(hear(&first).unwrap().made, 0, "the same bytes under another name");
     write_wav(&twin, &Clip { samples: vec![0.5; 3_000], ..clip }).unwrap();
     let sha256 = earmark_files::sha256_file(&twin).unwrap();
     assert_eq!(hear(&sha256).unwrap().made, 1, "other bytes under the same name");
     let before = place.files();
     let changed = hear(&"0".repeat(64)).unwrap_err();
-    assert!(matches!(&changed, HearError::Changed { path } if *path == twin) && !changed.is_of_the_clip(), "{changed}");
+    assert!(matches!(&changed, LoadError::Changed { path } if *path == twin) && !changed.is_of_the_clip(), "{changed}");
     assert_eq!(before, place.files(), "nothing is kept under a wrong sum");
 }
 
@@ -88,8 +92,8 @@ fn entries_are_those_of_the_content() {
 fn damaged_entries_are_made_again_and_listed() {
     let place = Place::with_clips(2);
     let front_ends = [FrontEnd::logmel(), FrontEnd::wave()];
-    let wanted = Wanted { front_ends: front_ends.iter().collect(), ..Wanted::default() };
-    let hear = || place.cache(false).hear(&place.clips(), &wanted, || {}).unwrap();
+    let request = FeatureRequest { front_ends: front_ends.iter().collect(), ..FeatureRequest::default() };
+    let hear = || place.cache(false).load(&place.clips(), &request, || {}).unwrap();
     let good = hear();
     let paths: Vec<PathBuf> = place.files().into_keys().collect();
     let (whole, other) = (std::fs::read(&paths[0]).unwrap(), std::fs::read(&paths[1]).unwrap());
@@ -123,15 +127,15 @@ fn damaged_entries_are_made_again_and_listed() {
         // Another file in its place: the one before is still mapped.
         std::fs::remove_file(&paths[0]).unwrap();
         std::fs::write(&paths[0], &bytes).unwrap();
-        let hearing = hear();
-        assert_eq!(hearing.mended, [(paths[0].clone(), fault.clone())]);
-        assert_eq!((hearing.made, std::fs::read(&paths[0]).unwrap() == whole), (1, true), "{fault}");
-        assert!(same_features(&hearing, &good), "{fault}");
+        let report = hear();
+        assert_eq!(report.mended, [(paths[0].clone(), fault.clone())]);
+        assert_eq!((report.made, std::fs::read(&paths[0]).unwrap() == whole), (1, true), "{fault}");
+        assert!(same_features(&report, &good), "{fault}");
         assert_eq!(hear().made, 0, "{fault}");
     }
 }
 
-fn same_features(a: &Hearing, b: &Hearing) -> bool {
+fn same_features(a: &LoadReport, b: &LoadReport) -> bool {
     a.clips.iter().zip(&b.clips).all(|(a, b)| {
         let (a, b) = (&a.as_ref().unwrap().features, &b.as_ref().unwrap().features);
         a.iter().zip(b).all(|(a, b)| same(&values(a.view()), &values(b.view())))
@@ -149,26 +153,26 @@ fn what_is_wrong_with_a_clip_stands_in_its_place() {
         delta: Default::default(),
     };
     let logmel = FrontEnd::logmel();
-    let wanted = |front_end| Wanted { front_ends: vec![front_end], ..Wanted::default() };
-    let hearing = place.cache(false).hear(&place.clips(), &wanted(&logmel), || {}).unwrap();
-    let faults: Vec<String> = hearing.clips.iter().filter_map(|clip| Some(clip.as_ref().err()?.to_string())).collect();
-    assert_eq!((hearing.clips.len(), hearing.made, faults.len()), (5, 3, 2), "{faults:?}");
+    let request = |front_end| FeatureRequest { front_ends: vec![front_end], ..FeatureRequest::default() };
+    let report = place.cache(false).load(&place.clips(), &request(&logmel), || {}).unwrap();
+    let faults: Vec<String> = report.clips.iter().filter_map(|clip| Some(clip.as_ref().err()?.to_string())).collect();
+    assert_eq!((report.clips.len(), report.made, faults.len()), (5, 3, 2), "{faults:?}");
     assert!(faults[0].contains("cut.wav is damaged") && faults[1].contains("text.wav is no audio file"), "{faults:?}");
-    assert!(hearing.clips[3].as_ref().is_err_and(HearError::is_of_the_clip));
+    assert!(report.clips[3].as_ref().is_err_and(LoadError::is_of_the_clip));
     assert_eq!(place.files().len(), 3, "nothing is left of them");
-    let hearing = place.cache(false).hear(&place.clips()[..1], &wanted(&uncentred), || {}).unwrap();
-    let fault = hearing.clips[0].as_ref().unwrap_err();
+    let report = place.cache(false).load(&place.clips()[..1], &request(&uncentred), || {}).unwrap();
+    let fault = report.clips[0].as_ref().unwrap_err();
     assert!(fault.is_of_the_clip() && fault.to_string().contains("0.wav: the clip has"), "{fault}");
 
     let missing = place.folder().join("missing.wav");
-    let fault = place.cache(false).hear(&[(&missing, "0")], &wanted(&logmel), || {}).unwrap_err();
+    let fault = place.cache(false).load(&[(&missing, "0")], &request(&logmel), || {}).unwrap_err();
     assert!(
-        matches!(fault, HearError::Audio(AudioError::Io { .. })),
+        matches!(fault, LoadError::Audio(AudioError::Io { .. })),
         "a disk that fails is no matter of a clip: {fault}"
     );
     let wrong = FrontEnd::Wave { sr: 1, channels: 1 };
-    let fault = place.cache(false).hear(&place.clips(), &wanted(&wrong), || {}).unwrap_err();
-    assert!(matches!(fault, HearError::Settings(_)) && !fault.is_of_the_clip(), "{fault}");
+    let fault = place.cache(false).load(&place.clips(), &request(&wrong), || {}).unwrap_err();
+    assert!(matches!(fault, LoadError::Settings(_)) && !fault.is_of_the_clip(), "{fault}");
 }
 
 #[test]
@@ -182,13 +186,13 @@ fn samples_beyond_all_reason_are_refused_by_every_front_end_and_by_the_check() {
     let resampled = MelSettings { sr: 16_000, ..MelSettings::default() };
     let flat = |mel: MelSettings| FrontEnd::LogMel { mel, deltas: true, delta: Default::default() };
     for front_end in [flat(own), flat(resampled), FrontEnd::mfcc(), FrontEnd::summary(), FrontEnd::wave()] {
-        let wanted = Wanted { front_ends: vec![&front_end], ..Wanted::default() };
-        let hearing = place.cache(false).hear(&place.clips(), &wanted, || {}).unwrap();
-        let features = &hearing.clips[0].as_ref().unwrap().features[0];
+        let request = FeatureRequest { front_ends: vec![&front_end], ..FeatureRequest::default() };
+        let report = place.cache(false).load(&place.clips(), &request, || {}).unwrap();
+        let features = &report.clips[0].as_ref().unwrap().features[0];
         assert!(values(features.view()).iter().all(|value| value.is_finite()), "{front_end:?}");
-        for (clip, peak) in hearing.clips[1..].iter().zip([-1e13, 1e29]) {
+        for (clip, peak) in report.clips[1..].iter().zip([-1e13, 1e29]) {
             let error = clip.as_ref().unwrap_err();
-            assert!(matches!(error, HearError::Sample { value, .. } if *value == peak), "{front_end:?}: {error}");
+            assert!(matches!(error, LoadError::Sample { value, .. } if *value == peak), "{front_end:?}: {error}");
             assert!(error.is_of_the_clip());
         }
     }
@@ -213,10 +217,10 @@ fn a_sound_is_the_same_in_any_container() {
     place.add("silence.wav", &place::float_wav(&[0.0; 900]));
     let (logmel, wave) = (FrontEnd::logmel(), FrontEnd::wave());
     // Made in one way, then read; and made in another.
-    let wanted = |front_end| Wanted { front_ends: vec![front_end], ..Wanted::default() };
-    for wanted in [wanted(&logmel), wanted(&logmel), wanted(&wave)] {
-        let hearing = place.cache(false).hear(&place.clips(), &wanted, || {}).unwrap();
-        let sounds: Vec<_> = hearing.clips.iter().map(|clip| clip.as_ref().unwrap().sound).collect();
+    let request = |front_end| FeatureRequest { front_ends: vec![front_end], ..FeatureRequest::default() };
+    for request in [request(&logmel), request(&logmel), request(&wave)] {
+        let report = place.cache(false).load(&place.clips(), &request, || {}).unwrap();
+        let sounds: Vec<_> = report.clips.iter().map(|clip| clip.as_ref().unwrap().sound).collect();
         assert!(sounds[0].is_some() && sounds[0] != sounds[1], "{sounds:?}");
         assert!(sounds[1].is_some() && sounds[1] == sounds[2] && sounds[3].is_none(), "{sounds:?}");
     }
@@ -240,23 +244,29 @@ fn limits_are_the_same_with_and_without_entries() {
     ];
     let cache = |name: &str| FeatureCache::open(&place.folder().join(name), false).unwrap();
     let full = cache("full");
-    let loose = Wanted { front_ends: vec![&logmel, &wave], ..Wanted::default() };
-    assert_eq!(full.hear(&clips, &loose, || {}).unwrap().made, 6);
+    let loose = FeatureRequest { front_ends: vec![&logmel, &wave], ..FeatureRequest::default() };
+    assert_eq!(full.load(&clips, &loose, || {}).unwrap().made, 6);
     let half = cache("half");
-    assert_eq!(half.hear(&clips, &Wanted { front_ends: vec![&wave], ..Wanted::default() }, || {}).unwrap().made, 3);
+    assert_eq!(
+        half.load(&clips, &FeatureRequest { front_ends: vec![&wave], ..FeatureRequest::default() }, || {})
+            .unwrap()
+            .made,
+        3
+    );
     for (number, (limits, fine)) in cases.into_iter().enumerate() {
-        let wanted = Wanted { limits, ..loose.clone() };
+        let request = FeatureRequest { limits, ..loose.clone() };
         let answer = |cache: &FeatureCache| -> Vec<String> {
-            let hearing = cache.hear(&clips, &wanted, || {}).unwrap();
+            let report = cache.load(&clips, &request, || {}).unwrap();
             let faults =
-                hearing.clips.iter().map(|clip| clip.as_ref().map_or_else(ToString::to_string, |_| String::new()));
+                report.clips.iter().map(|clip| clip.as_ref().map_or_else(ToString::to_string, |_| String::new()));
             faults.collect()
         };
         let expected = answer(&cache(&format!("empty {number}")));
         assert_eq!(expected.iter().map(String::is_empty).collect::<Vec<_>>(), fine, "{expected:?}");
         assert_eq!(answer(&full), expected);
         assert_eq!(answer(&half), expected);
-        full.silence(&Wanted { limits: Limits { max_samples: 1, ..Limits::default() }, ..loose.clone() }).unwrap();
+        full.silence(&FeatureRequest { limits: Limits { max_samples: 1, ..Limits::default() }, ..loose.clone() })
+            .unwrap();
     }
 }
 
@@ -264,8 +274,12 @@ fn limits_are_the_same_with_and_without_entries() {
 fn silence_stands_for_a_clip_that_cannot_be_heard() {
     let place = Place::with_clips(0);
     let (front_ends, statistics) = (front_ends(), statistics());
-    let wanted = Wanted { front_ends: front_ends.iter().collect(), statistics: Some(&statistics), ..Wanted::default() };
-    let silent = place.cache(false).silence(&wanted).unwrap();
+    let request = FeatureRequest {
+        front_ends: front_ends.iter().collect(),
+        statistics: Some(&statistics),
+        ..FeatureRequest::default()
+    };
+    let silent = place.cache(false).silence(&request).unwrap();
     let path = place.folder().join("silence.wav");
     write_wav(&path, &Clip { samples: vec![0.0; 22_050], sample_rate: 44_100 }).unwrap();
     for (front_end, features) in front_ends.iter().zip(&silent.features) {
@@ -287,13 +301,17 @@ fn a_long_clip_gives_the_same_bits_in_several_ways_through_it() {
     let mfcc = FrontEnd::Mfcc { n_mfcc: 8, mel: mel.clone(), deltas: false, delta: Default::default() };
     let statistics = MfccStatistics { mel, ..MfccStatistics::default() };
     let wave = FrontEnd::wave();
-    let wanted = Wanted { front_ends: vec![&logmel, &wave, &mfcc], statistics: Some(&statistics), ..Wanted::default() };
-    let hearing = place.cache(false).hear(&place.clips(), &wanted, || {}).unwrap();
-    let heard = hearing.clips[0].as_ref().unwrap();
-    for (front_end, features) in wanted.front_ends.iter().zip(&heard.features) {
+    let request = FeatureRequest {
+        front_ends: vec![&logmel, &wave, &mfcc],
+        statistics: Some(&statistics),
+        ..FeatureRequest::default()
+    };
+    let report = place.cache(false).load(&place.clips(), &request, || {}).unwrap();
+    let heard = report.clips[0].as_ref().unwrap();
+    for (front_end, features) in request.front_ends.iter().zip(&heard.features) {
         assert!(same(&values(features.view()), &extracted(&path, front_end).data), "{front_end:?}");
     }
-    let sound = decode(&path, &wanted.limits).unwrap();
+    let sound = decode(&path, &request.limits).unwrap();
     assert!(same(&heard.statistics, &statistics.extractor().unwrap().extract(&sound.samples).unwrap()));
 }
 
@@ -309,9 +327,9 @@ fn halves_are_rounded_as_numpys() {
     let mut place = Place::with_clips(0);
     place.add("floats.wav", &place::float_wav(&samples));
     let wave = FrontEnd::wave();
-    let wanted = Wanted { front_ends: vec![&wave], ..Wanted::default() };
-    let hearing = place.cache(true).hear(&place.clips(), &wanted, || {}).unwrap();
-    let kept = values(hearing.clips[0].as_ref().unwrap().features[0].view());
+    let request = FeatureRequest { front_ends: vec![&wave], ..FeatureRequest::default() };
+    let report = place.cache(true).load(&place.clips(), &request, || {}).unwrap();
+    let kept = values(report.clips[0].as_ref().unwrap().features[0].view());
     assert_eq!((kept.len(), rows.len() > 400), (rows.len(), true));
     for (kept, (single, half)) in kept.into_iter().zip(rows) {
         let half = half::f16::from_bits(half);
@@ -333,8 +351,9 @@ fn a_place_that_cannot_be_a_cache_is_named() {
         std::fs::write(place.folder().join(format!("cache/{a}{b}")), b"").unwrap();
     }
     let logmel = FrontEnd::logmel();
-    let fault =
-        cache.hear(&place.clips(), &Wanted { front_ends: vec![&logmel], ..Wanted::default() }, || {}).unwrap_err();
+    let fault = cache
+        .load(&place.clips(), &FeatureRequest { front_ends: vec![&logmel], ..FeatureRequest::default() }, || {})
+        .unwrap_err();
     assert!(!fault.is_of_the_clip() && fault.to_string().contains("cache"), "{fault}");
     assert!(Path::new(&place.clips()[0].0).exists());
 }

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, SystemTime};
 
-use earmark_datasets::{FeatureCache, Hearing, Wanted};
+use earmark_datasets::{FeatureCache, FeatureRequest, LoadReport};
 use earmark_features::FrontEnd;
 use place::{Place, extracted, front_ends, same, statistics, values};
 
@@ -27,12 +27,16 @@ fn child() {
     let clips: Vec<_> = clips.into_iter().map(|path| (earmark_files::sha256_file(&path).unwrap(), path)).collect();
     let clips: Vec<_> = clips.iter().map(|(sha256, path)| (path.as_path(), sha256.as_str())).collect();
     let (front_ends, statistics) = (front_ends(), statistics());
-    let wanted = Wanted { front_ends: front_ends.iter().collect(), statistics: Some(&statistics), ..Wanted::default() };
+    let request = FeatureRequest {
+        front_ends: front_ends.iter().collect(),
+        statistics: Some(&statistics),
+        ..FeatureRequest::default()
+    };
     let cache = FeatureCache::open(&folder.join("cache"), false).unwrap();
-    let hearing = cache.hear(&clips, &wanted, || {}).unwrap_or_else(|error| panic!("{error}"));
+    let report = cache.load(&clips, &request, || {}).unwrap_or_else(|error| panic!("{error}"));
     // All clips are held at once here.
-    let frames: usize = hearing.clips.iter().map(|clip| clip.as_ref().unwrap().features[2].view().frames()).sum();
-    println!("{} clips, {frames} samples, {} made", hearing.clips.len(), hearing.made);
+    let frames: usize = report.clips.iter().map(|clip| clip.as_ref().unwrap().features[2].view().frames()).sum();
+    println!("{} clips, {frames} samples, {} made", report.clips.len(), report.made);
 }
 
 /// [`child`] under a limit of the shell's `ulimit`.
@@ -49,16 +53,20 @@ fn told(output: &Output) -> String {
 }
 
 /// Hears the clips here, and checks every bit.
-fn hear(place: &Place) -> Hearing {
+fn hear(place: &Place) -> LoadReport {
     let (front_ends, statistics) = (front_ends(), statistics());
-    let wanted = Wanted { front_ends: front_ends.iter().collect(), statistics: Some(&statistics), ..Wanted::default() };
-    let hearing = place.cache(false).hear(&place.clips(), &wanted, || {}).unwrap();
-    for (clip, (path, _)) in hearing.clips.iter().zip(place.clips()) {
+    let request = FeatureRequest {
+        front_ends: front_ends.iter().collect(),
+        statistics: Some(&statistics),
+        ..FeatureRequest::default()
+    };
+    let report = place.cache(false).load(&place.clips(), &request, || {}).unwrap();
+    for (clip, (path, _)) in report.clips.iter().zip(place.clips()) {
         for (front_end, features) in front_ends.iter().zip(&clip.as_ref().unwrap().features) {
             assert!(same(&values(features.view()), &extracted(path, front_end).data), "{front_end:?}");
         }
     }
-    hearing
+    report
 }
 
 /// The temporary files in the cache.
@@ -74,9 +82,9 @@ fn two_processes_build_one_cache() {
         let output = child.wait_with_output().unwrap();
         assert!(output.status.success() && told(&output).contains("24 clips"), "{}", told(&output));
     }
-    let hearing = hear(&place);
-    assert_eq!((hearing.made, hearing.mended.len(), place.files().len()), (0, 0, 24 * 4));
-    assert_eq!(hearing.bytes, place.bytes());
+    let report = hear(&place);
+    assert_eq!((report.made, report.mended.len(), place.files().len()), (0, 0, 24 * 4));
+    assert_eq!(report.bytes, place.bytes());
 }
 
 #[test]
@@ -91,9 +99,9 @@ fn a_killed_process_leaves_a_good_cache() {
         }
         child.kill().unwrap();
         child.wait().unwrap();
-        let hearing = hear(&place);
-        assert!(hearing.mended.is_empty(), "an entry is whole or not there: {:?}", hearing.mended);
-        missing += hearing.made;
+        let report = hear(&place);
+        assert!(report.mended.is_empty(), "an entry is whole or not there: {:?}", report.mended);
+        missing += report.made;
         let left = temporary(&place);
         assert_eq!(place.files().len(), 24 * 4 + left.len());
         // They may be those of a living process that has not locked them yet, until nobody has
@@ -147,8 +155,8 @@ fn a_full_disk_is_told_and_leaves_nothing_half() {
     assert!(!output.status.success() && told.contains("cannot write") && told.contains("cache"), "{told}");
     assert!(told.contains("File too large"), "{told}");
     assert_eq!(temporary(&place), Vec::<std::path::PathBuf>::new());
-    let hearing = hear(&place);
-    assert!(hearing.mended.is_empty() && hearing.made > 0);
+    let report = hear(&place);
+    assert!(report.mended.is_empty() && report.made > 0);
 }
 
 #[test]
@@ -171,7 +179,11 @@ fn a_cache_that_may_only_be_read_is_read() {
     let place = Place::with_clips(2);
     let (logmel, wave) = (FrontEnd::logmel(), FrontEnd::wave());
     let hear = |front_end| {
-        place.cache(false).hear(&place.clips(), &Wanted { front_ends: vec![front_end], ..Wanted::default() }, || {})
+        place.cache(false).load(
+            &place.clips(),
+            &FeatureRequest { front_ends: vec![front_end], ..FeatureRequest::default() },
+            || {},
+        )
     };
     assert_eq!(hear(&logmel).unwrap().made, 2);
     let folders = || {

@@ -258,7 +258,7 @@ fn what_is_learned_from_must_not_be_predicted() {
     let found: Vec<_> =
         problems(root.path(), &report).into_iter().filter(|(_, kind, _)| *kind != Kind::FewClips).collect();
     // y and w are known from the tables, and not used.
-    assert_eq!((report.train, report.test, report.left_out), (2, 2, 2));
+    assert_eq!((report.train, report.test, report.excluded), (2, 2, 2));
     assert_eq!(
         found,
         [

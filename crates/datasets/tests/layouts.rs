@@ -34,7 +34,7 @@ fn kaggle_layout() {
     assert_eq!(manifest.labels, ["Bark", "Bell"]);
     assert_eq!(names(&manifest.train), ["a.wav", "b.wav"]);
     assert_eq!(names(&manifest.test), ["x.wav", "y.wav"]);
-    assert_eq!(manifest.left_out, 2);
+    assert_eq!(manifest.excluded, 2);
     assert_eq!(manifest.train[0].label, Some(1));
     assert!(manifest.train[0].verified && !manifest.train[1].verified);
     assert_eq!(manifest.train[0].path, root.path().join("audio_train/a.wav"));
@@ -53,7 +53,7 @@ fn none_is_a_label_as_any_other() {
     for test in ["fname,label\nx.wav,None\ny.wav,Bark\n", "fname,label,usage\nx.wav,None,Public\ny.wav,Bark,Private\n"]
     {
         let manifest = read(&kaggle(train, test)).unwrap();
-        assert_eq!((names(&manifest.test), manifest.left_out), (vec!["x.wav", "y.wav"], 0));
+        assert_eq!((names(&manifest.test), manifest.excluded), (vec!["x.wav", "y.wav"], 0));
         assert_eq!((manifest.labels[1].as_str(), manifest.test[0].label), ("None", Some(1)));
     }
     let error = read(&kaggle(TRAIN, "fname,label\nx.wav,None\n")).unwrap_err().to_string();
@@ -309,7 +309,7 @@ fn rows_may_be_chosen_by_a_column() {
     };
     let manifest = chosen("manually_verified", "1").unwrap();
     assert_eq!((names(&manifest.train), names(&manifest.test)), (vec!["a.wav", "b.wav"], vec!["x.wav"]));
-    assert_eq!(manifest.left_out, 1);
+    assert_eq!(manifest.excluded, 1);
     let error = chosen("language", "de").unwrap_err().to_string();
     assert!(error.contains("train.csv, line 1: no column language"), "{error}");
 }

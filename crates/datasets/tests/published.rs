@@ -31,7 +31,7 @@ fn esc10_has_ten_classes_in_five_folds() {
     assert_eq!((manifest.labels.len(), manifest.train.len(), manifest.test.len()), (10, 400, 0));
     assert!(manifest.labels.contains(&"Dog bark".to_owned()), "{:?}", manifest.labels);
     let splits = Splits::given(&manifest).unwrap();
-    let sizes: Vec<usize> = (0..5).map(|fold| splits.of.iter().filter(|of| **of == fold).count()).collect();
+    let sizes: Vec<usize> = (0..5).map(|fold| splits.fold_of.iter().filter(|of| **of == fold).count()).collect();
     assert_eq!((splits.folds, sizes), (5, vec![80; 5]));
     // What the names give by themselves is what regular expressions read from them.
     let regex = |pattern: &str| Some(regex::Regex::new(pattern).unwrap());
@@ -87,15 +87,15 @@ fn fsdkaggle2018_as_zenodo_and_kaggle_have_it() {
     fs::create_dir(at("FSDKaggle2018.doc")).unwrap();
     let manifest = read(root.path());
     is_fsdkaggle2018(&manifest);
-    assert_eq!(manifest.left_out, 7800);
+    assert_eq!(manifest.excluded, 7800);
     assert!(manifest.train.iter().chain(&manifest.test).all(|item| item.group.is_some()));
     assert!(manifest.test.iter().all(|item| item.path.starts_with(at("FSDKaggle2018.audio_test"))));
     // The full table of test clips, in which 7,800 are ignored, gives the same clips.
     fs::remove_file(at("FSDKaggle2018.meta").join(scoring)).unwrap();
     let full = read(root.path());
-    assert_eq!((full.test == manifest.test, full.left_out), (true, 7800));
+    assert_eq!((full.test == manifest.test, full.excluded), (true, 7800));
     let splits = Splits::stratified(&manifest, 5, 1).unwrap();
-    let sizes: Vec<usize> = (0..5).map(|fold| splits.of.iter().filter(|of| **of == fold).count()).collect();
+    let sizes: Vec<usize> = (0..5).map(|fold| splits.fold_of.iter().filter(|of| **of == fold).count()).collect();
     assert!(sizes.iter().all(|size| size.abs_diff(9473 / 5) < 30), "{sizes:?}");
 
     // Kaggle's names, and the labels of the test clips that came later.
@@ -157,7 +157,7 @@ fn urbansound8k_keeps_its_folds_though_they_tear_recordings() {
     assert_eq!(folds(&manifest.train), [Some(0), Some(1), Some(1), Some(0)], "fold 2 comes before fold 10");
     assert_eq!(manifest.train[1].group.as_deref(), Some("1"));
     assert_eq!(manifest.train[1].path, root.path().join("audio/fold10/1-3-0-1.wav"));
-    assert_eq!(Splits::given(&manifest).unwrap().of, [0, 1, 1, 0]);
+    assert_eq!(Splits::given(&manifest).unwrap().fold_of, [0, 1, 1, 0]);
     // Folds of the caller's own may not tear them.
     let folds_from = Some(regex::Regex::new(r"(\d)\.wav$").unwrap());
     let own = open(root.path(), &OpenOptions { folds_from, ..OpenOptions::default() }).unwrap();

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use common::tree;
 use earmark_audio::{Clip, write_wav};
 use earmark_datasets::check::{CheckSettings, Kind, Severity, check};
-use earmark_datasets::{DatasetError, Item, LabelFault, Manifest, OpenOptions, Splits, open, random, violations};
+use earmark_datasets::{ClipEntry, DatasetError, LabelFault, Manifest, OpenOptions, Splits, open, random, violations};
 use rand::RngExt;
 
 /// Every layout, with `LABEL` in the place of a label, as a CSV field, a JSON string and a folder's
@@ -105,7 +105,7 @@ fn drawn(seed: u64) -> Manifest {
     let mut random = random::stream(seed, &[random::key("rules")]);
     let (classes, clips) = (random.random_range(2..4_usize), random.random_range(2..14_usize));
     let (given, grouped) = (random.random_range(0..3), random.random_range(0..3));
-    let mut item = |clip: usize| Item {
+    let mut item = |clip: usize| ClipEntry {
         name: format!("{clip}.wav"),
         path: PathBuf::from(format!("{clip}.wav")),
         label: Some(if clip < classes { clip } else { random.random_range(0..classes) }),
@@ -116,7 +116,7 @@ fn drawn(seed: u64) -> Manifest {
     };
     let train = (0..clips).map(&mut item).collect();
     let labels = (0..classes).map(|class| format!("class {class}")).collect();
-    Manifest { labels, train, test: Vec::new(), left_out: 0, folds_tear_groups: seed.is_multiple_of(2) }
+    Manifest { labels, train, test: Vec::new(), excluded: 0, groups_span_folds: seed.is_multiple_of(2) }
 }
 
 #[test]

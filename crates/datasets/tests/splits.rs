@@ -5,12 +5,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use earmark_datasets::{DatasetError, Item, Manifest, SoundId, Splits};
+use earmark_datasets::{ClipEntry, DatasetError, Manifest, SoundId, Splits};
 
 /// Clips of these labels; `group` names the group of clip `i`.
 fn manifest(labels: &[usize], group: impl Fn(usize) -> Option<String>) -> Manifest {
     let classes = labels.iter().max().map_or(0, |last| last + 1);
-    let item = |(i, label): (usize, &usize)| Item {
+    let item = |(i, label): (usize, &usize)| ClipEntry {
         name: format!("{i}.wav"),
         path: PathBuf::from(format!("{i}.wav")),
         label: Some(*label),
@@ -23,15 +23,15 @@ fn manifest(labels: &[usize], group: impl Fn(usize) -> Option<String>) -> Manife
         labels: (0..classes).map(|class| format!("class, {class}")).collect(),
         train: labels.iter().enumerate().map(item).collect(),
         test: Vec::new(),
-        left_out: 0,
-        folds_tear_groups: false,
+        excluded: 0,
+        groups_span_folds: false,
     }
 }
 
 /// How many clips of each class a fold holds.
 fn counts(manifest: &Manifest, splits: &Splits) -> Vec<Vec<usize>> {
     let mut counts = vec![vec![0; manifest.labels.len()]; splits.folds];
-    for (item, fold) in manifest.train.iter().zip(&splits.of) {
+    for (item, fold) in manifest.train.iter().zip(&splits.fold_of) {
         counts[*fold][item.label.unwrap()] += 1;
     }
     counts
@@ -77,7 +77,7 @@ fn groups_stay_whole_and_classes_stay_balanced() {
     let manifest = manifest(&labels, |i| Some(group[i].clone()));
     let splits = Splits::stratified(&manifest, 5, 3).unwrap();
     let mut folds: BTreeMap<&str, BTreeSet<usize>> = BTreeMap::new();
-    for (group, fold) in group.iter().zip(&splits.of) {
+    for (group, fold) in group.iter().zip(&splits.fold_of) {
         folds.entry(group).or_default().insert(*fold);
     }
     assert!(folds.values().all(|folds| folds.len() == 1), "{folds:?}");
@@ -112,10 +112,14 @@ fn copies_share_a_fold_with_all_groups_that_they_join() {
     for seed in 0..20 {
         let splits = Splits::stratified(&joined, 4, seed).unwrap();
         for together in [&[0, 1, 2, 3, 4, 5, 6, 7, 20, 37][..], &[30, 31, 12]] {
-            assert!(together.iter().all(|clip| splits.of[*clip] == splits.of[together[0]]), "{:?}", splits.of);
+            assert!(
+                together.iter().all(|clip| splits.fold_of[*clip] == splits.fold_of[together[0]]),
+                "{:?}",
+                splits.fold_of
+            );
         }
         let before = Splits::stratified(&manifest(&labels, group), 4, seed).unwrap();
-        torn += usize::from(before.of[12] != before.of[30]);
+        torn += usize::from(before.fold_of[12] != before.fold_of[30]);
     }
     assert!(torn > 0, "without the sounds they would have been torn");
 }
@@ -161,7 +165,7 @@ fn given_folds_must_be_there_and_share_the_classes() {
         given.train.iter_mut().zip(folds).for_each(|(item, fold)| item.fold = Some(fold));
         Splits::given(given)
     };
-    assert_eq!(folds(&mut given, [0, 0, 1, 1]).unwrap(), Splits { folds: 2, of: vec![0, 0, 1, 1] });
+    assert_eq!(folds(&mut given, [0, 0, 1, 1]).unwrap(), Splits { folds: 2, fold_of: vec![0, 0, 1, 1] });
     assert!(matches!(folds(&mut given, [0; 4]), Err(DatasetError::TooFewFolds { folds: 1 })));
     assert!(
         matches!(folds(&mut given, [0, 1, 0, 1]), Err(DatasetError::ClassInOneFold { label }) if label == "class, 0")
@@ -180,7 +184,7 @@ fn fold_list(grouped: bool, folds: usize, seed: u64) -> String {
     let labels: Vec<usize> = (0..997).map(|clip| (clip * clip + clip / 5) % 7).collect();
     let group = |clip: usize| (grouped && clip % 3 != 2).then(|| format!("recording {}", clip / 4));
     let splits = Splits::stratified(&manifest(&labels, group), folds, seed).unwrap();
-    splits.of.iter().map(|fold| format!("{fold}\n")).collect()
+    splits.fold_of.iter().map(|fold| format!("{fold}\n")).collect()
 }
 
 /// A changed sum means that a run begun before the change cannot go on after it, and that two machines with two versions

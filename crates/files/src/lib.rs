@@ -66,7 +66,7 @@ pub fn write_atomic_with<T, E: From<FileError>>(
     let mut file = AtomicFile::create(path)?;
     let made = fill(file.file())?;
     file.sync()?;
-    file.settle()?;
+    file.commit()?;
     Ok(made)
 }
 
@@ -123,7 +123,7 @@ impl AtomicFile {
     ///
     /// # Errors
     /// It cannot be renamed.
-    pub fn settle(self) -> Result<(), FileError> {
+    pub fn commit(self) -> Result<(), FileError> {
         self.temporary.persist(&self.path).map(drop).map_err(|error| FileError::of("write", &self.path)(error.error))
     }
 }
@@ -296,7 +296,7 @@ mod tests {
         sweep(folder.path(), day);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
         assert!(path.exists());
-        let error = old.settle().unwrap_err();
+        let error = old.commit().unwrap_err();
         assert!(error.to_string().contains("old"), "whose file was taken away is told so: {error}");
     }
 

@@ -29,7 +29,7 @@ impl AtomicFile {
             }
             // A file system with neither hard links nor renaming without replacing.
             Err(other) if path.symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound) => {
-                AtomicFile { path, temporary: other.file }.settle().map(|()| None)
+                AtomicFile { path, temporary: other.file }.commit().map(|()| None)
             }
             Err(other) => Err(FileError::of("write", &path)(other.error)),
         }
@@ -99,7 +99,7 @@ mod tests {
         }
         sweep_unlocked(folder.path(), minute);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
-        written.settle().unwrap();
-        left.settle().unwrap_err();
+        written.commit().unwrap();
+        left.commit().unwrap_err();
     }
 }

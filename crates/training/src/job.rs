@@ -19,8 +19,8 @@ use crate::network::{Arithmetic, Network, initial_weights};
 use crate::optimizer::learning_rate;
 use crate::pass::{Pace, Pass};
 use crate::predictor::Predictor;
-use crate::settings::{Keep, LearnerSettings, Normalization};
-use crate::start::Start;
+use crate::settings::{CheckpointPolicy, LearnerSettings, Normalization};
+use crate::start::PretrainedWeights;
 use crate::trainer::Trainer;
 
 /// Clips that go through a kernel at once.
@@ -32,7 +32,7 @@ pub struct Job<'a> {
     /// The learner.
     pub learner: &'a LearnerSettings,
     /// The weights that its network starts with; none: random ones.
-    pub start: Option<&'a Start>,
+    pub start: Option<&'a PretrainedWeights>,
     /// The learner's front end.
     pub front_end: &'a FrontEnd,
     /// The split's name: `fold0`, ..., `full`.
@@ -268,7 +268,7 @@ impl Job<'_> {
 
     /// The clips to learn from that count for something.
     pub(crate) fn counting(&self) -> impl Iterator<Item = &Example<'_>> {
-        self.train.iter().filter(|clip| self.learner.counts(clip.verified))
+        self.train.iter().filter(|clip| self.learner.is_used(clip.verified))
     }
 
     fn train(
@@ -370,7 +370,7 @@ impl Job<'_> {
         scaling: &InputScaling,
     ) -> Result<Option<f64>, TrainingError> {
         let labelled: Vec<&Example> = self.predict.iter().filter(|example| example.label.is_some()).collect();
-        if self.learner.checkpoint == Keep::Last || self.split == "full" || labelled.is_empty() {
+        if self.learner.checkpoint == CheckpointPolicy::Last || self.split == "full" || labelled.is_empty() {
             return Ok(None);
         }
         let network = Network::new(graph, weights, device, arithmetic(self.learner.precision, device))?;

@@ -32,5 +32,5 @@ pub use job::{Job, Learning, Outcome, Progress, Report};
 pub use kernel::{Kernels, MOST_CLIPS};
 pub use network::{Arithmetic, Gradients, evaluate, gradients, initial_weights, set_threads};
 pub use optimizer::Method;
-pub use settings::{Keep, LearnerSettings, Normalization, Precision, Prediction};
-pub use start::Start;
+pub use settings::{CheckpointPolicy, LearnerSettings, Normalization, Precision, Prediction};
+pub use start::PretrainedWeights;

@@ -2,7 +2,7 @@
 
 mod checks;
 
-use earmark_datasets::{Augmentation, Average, Padding, Sampling, Windowing};
+use earmark_datasets::{Augmentation, Padding, Sampling, WindowAggregation, Windowing};
 use earmark_features::{FrontEnd, Scaling};
 use earmark_nets::kernel::{self, KERNEL};
 use earmark_nets::{Graph, Variant};
@@ -91,7 +91,7 @@ pub struct LearnerSettings {
     pub weight_average: f64,
     /// Which epoch's weights are kept.
     #[serde(default)]
-    pub checkpoint: Keep,
+    pub checkpoint: CheckpointPolicy,
     /// Precision of the convolutions.
     #[serde(default)]
     pub precision: Precision,
@@ -176,7 +176,7 @@ impl From<Written> for Normalization {
 /// Which epoch's weights are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Keep {
+pub enum CheckpointPolicy {
     /// Those of the last epoch.
     #[default]
     Last,
@@ -205,12 +205,12 @@ pub struct Prediction {
     /// Seconds from one window's start to the next one's.
     pub hop_seconds: f64,
     /// How windows become one prediction.
-    pub average: Average,
+    pub average: WindowAggregation,
 }
 
 impl Default for Prediction {
     fn default() -> Self {
-        Self { hop_seconds: 0.2, average: Average::Probabilities }
+        Self { hop_seconds: 0.2, average: WindowAggregation::Probabilities }
     }
 }
 
@@ -226,7 +226,7 @@ impl LearnerSettings {
     }
 
     /// Whether it learns from a clip whose label is verified, or is not.
-    pub fn counts(&self, verified: bool) -> bool {
+    pub fn is_used(&self, verified: bool) -> bool {
         verified || self.unverified_weight > 0.0
     }
 

@@ -9,14 +9,14 @@ use crate::settings::LearnerSettings;
 
 /// A file of weights that a network starts with, and what is in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Start {
+pub struct PretrainedWeights {
     /// The file, of safetensors or of PyTorch.
     pub path: PathBuf,
     /// The SHA-256 of its bytes: a job that was begun with other bytes is another job.
     pub sha256: String,
 }
 
-impl Start {
+impl PretrainedWeights {
     /// Checks that the file's weights fit a learner's network but for its head.
     ///
     /// # Errors
@@ -28,7 +28,7 @@ impl Start {
     /// The weights that a learner's network begins with: the file's, and of `drawn` ones those that are new in it.
     ///
     /// # Errors
-    /// As [`Start::check`].
+    /// As [`PretrainedWeights::check`].
     pub(crate) fn weights(
         &self,
         learner: &LearnerSettings,

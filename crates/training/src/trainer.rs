@@ -16,7 +16,7 @@ pub(crate) struct Trainer<'a> {
     graph: &'a Graph,
     network: Network<'a>,
     optimizer: Optimizer,
-    average: Option<Average>,
+    average: Option<WeightEma>,
     /// The loss and the number of right answers, added up over the crops of the epoch so far, on
     /// the device: a device is to be waited for only when they are read. 64 bits, in the order of
     /// the steps, whenever they are read: so a resumed epoch has the same totals to the bit.
@@ -38,7 +38,7 @@ impl<'a> Trainer<'a> {
         let averaged = state.average.as_ref().map(|saved| Network::new(graph, saved, device, Arithmetic::F32));
         let average = match learner.weight_average {
             0.0 => None,
-            decay => Some(Average::new(decay, averaged.transpose()?.as_ref().unwrap_or(&network))?),
+            decay => Some(WeightEma::new(decay, averaged.transpose()?.as_ref().unwrap_or(&network))?),
         };
         let totals = Tensor::f_from_slice(&[state.part.loss, state.part.correct])?.f_to_device(device)?;
         Ok(Self { graph, network, optimizer, average, totals })
@@ -91,13 +91,13 @@ impl<'a> Trainer<'a> {
 }
 
 /// An exponential moving average of all parameters and of batch norm's statistics, step by step.
-struct Average {
+struct WeightEma {
     decay: f64,
     /// In the order of [`Network::tensors`].
     values: Vec<Tensor>,
 }
 
-impl Average {
+impl WeightEma {
     /// Begins where a network stands.
     fn new(decay: f64, network: &Network) -> Result<Self, TrainingError> {
         let copy = |tensor: &Tensor| Ok(tensor.f_detach()?.f_zeros_like()?.f_add(&tensor.f_detach()?)?);

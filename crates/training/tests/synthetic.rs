@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use earmark_datasets::synth::{self, SynthOptions};
-use earmark_datasets::{CachedFeatures, Example, FeatureCache, Item, OpenOptions, Wanted, open};
+use earmark_datasets::{CachedFeatures, ClipEntry, Example, FeatureCache, FeatureRequest, OpenOptions, open};
 use earmark_features::FrontEnd;
 use earmark_files::sha256_file;
 use earmark_nets::{Input, Variant, variants};
@@ -23,8 +23,8 @@ struct Clip {
     label: usize,
 }
 
-fn clips(items: &[Item], labels: &[String]) -> Vec<Clip> {
-    let clip = |item: &Item| {
+fn clips(items: &[ClipEntry], labels: &[String]) -> Vec<Clip> {
+    let clip = |item: &ClipEntry| {
         let label = &labels[item.label?];
         let label = CLASSES.iter().position(|class| class == label)?;
         let sha256 = sha256_file(&item.path).unwrap();
@@ -35,8 +35,8 @@ fn clips(items: &[Item], labels: &[String]) -> Vec<Clip> {
 
 fn hear(cache: &FeatureCache, clips: &[Clip], front_end: &FrontEnd) -> Vec<CachedFeatures> {
     let sounds: Vec<(&Path, &str)> = clips.iter().map(|clip| (clip.path.as_path(), clip.sha256.as_str())).collect();
-    let wanted = Wanted { front_ends: vec![front_end], ..Wanted::default() };
-    let heard = cache.hear(&sounds, &wanted, || {}).unwrap().clips;
+    let request = FeatureRequest { front_ends: vec![front_end], ..FeatureRequest::default() };
+    let heard = cache.load(&sounds, &request, || {}).unwrap().clips;
     heard.into_iter().map(|heard| heard.unwrap().features.remove(0)).collect()
 }
 

@@ -11,7 +11,7 @@ use crate::sound::{ImpossibleSample, LARGEST_SAMPLE};
 /// Why a clip gave no features, in words that name the file.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum HearError {
+pub enum LoadError {
     /// The sound file is damaged, of no known kind, or cannot be read.
     #[error(transparent)]
     Audio(AudioError),
@@ -55,20 +55,20 @@ pub enum HearError {
     },
 }
 
-impl HearError {
+impl LoadError {
     /// The error for a sample that cannot be, of a file of this rate.
     pub(crate) fn sample(path: &Path, found: ImpossibleSample, rate: u32) -> Self {
         let ImpossibleSample { index, value } = found;
-        HearError::Sample { path: path.to_owned(), seconds: index as f64 / f64::from(rate.max(1)), value }
+        LoadError::Sample { path: path.to_owned(), seconds: index as f64 / f64::from(rate.max(1)), value }
     }
 
     /// Whether the clip is at fault, so that a data set can go on without it; else it is the disk or a setting, and
     /// other clips will fail too.
     pub fn is_of_the_clip(&self) -> bool {
         match self {
-            HearError::Audio(error) => !matches!(error, AudioError::Io { .. }),
-            HearError::Sample { .. } | HearError::Resampling { .. } | HearError::Features { .. } => true,
-            HearError::Settings(_) | HearError::File(_) | HearError::Changed { .. } => false,
+            LoadError::Audio(error) => !matches!(error, AudioError::Io { .. }),
+            LoadError::Sample { .. } | LoadError::Resampling { .. } | LoadError::Features { .. } => true,
+            LoadError::Settings(_) | LoadError::File(_) | LoadError::Changed { .. } => false,
         }
     }
 }

@@ -12,7 +12,7 @@ mod tests {
     use earmark_features::{DeltaSettings, FrontEnd, MelSettings, MfccStatistics};
 
     use super::MEANING;
-    use crate::cache::{FeatureCache, Wanted};
+    use crate::cache::{FeatureCache, FeatureRequest};
 
     /// Mean, root mean square and six values of each front end, and of the statistics, for each
     /// clip.
@@ -51,12 +51,15 @@ mod tests {
             FrontEnd::Summary { n_mfcc: 20, mel: mel.clone() },
         ];
         let statistics = MfccStatistics { n_mfcc: 20, mel, ..MfccStatistics::default() };
-        let wanted =
-            Wanted { front_ends: front_ends.iter().collect(), statistics: Some(&statistics), ..Wanted::default() };
+        let request = FeatureRequest {
+            front_ends: front_ends.iter().collect(),
+            statistics: Some(&statistics),
+            ..FeatureRequest::default()
+        };
         let folder = tempfile::tempdir().unwrap();
-        let hearing = FeatureCache::open(folder.path(), false).unwrap().hear(&clips, &wanted, || {}).unwrap();
+        let report = FeatureCache::open(folder.path(), false).unwrap().load(&clips, &request, || {}).unwrap();
         let mut pins = Vec::new();
-        for clip in hearing.clips {
+        for clip in report.clips {
             let clip = clip.unwrap();
             for features in &clip.features {
                 let view = features.view();

@@ -14,7 +14,7 @@
 
 mod entry;
 mod error;
-mod hear;
+mod load;
 mod map;
 mod meaning;
 mod part;
@@ -37,8 +37,8 @@ use map::{MapBudget, Mapping};
 use meaning::MEANING;
 
 pub use entry::{EntryFault, read_entry};
-pub use error::HearError;
-pub use hear::{Heard, Hearing, Wanted};
+pub use error::LoadError;
+pub use load::{ClipFeatures, FeatureRequest, LoadReport};
 
 /// What a new temporary file may take to be locked.
 const UNLOCKED: Duration = Duration::from_secs(60);
@@ -100,7 +100,7 @@ impl FeatureCache {
     /// # Errors
     /// The disk fails. A damaged entry is none.
     pub fn get(&self, sha256: &str, front_end: &FrontEnd) -> Result<Option<CachedFeatures>, DatasetError> {
-        match self.load(&self.key_of_features(sha256, front_end)) {
+        match self.load_entry(&self.key_of_features(sha256, front_end)) {
             Ok(found) => Ok(found),
             Err(Loss::Fault(_)) => Ok(None),
             Err(Loss::File(error)) => Err(error.into()),
@@ -124,7 +124,7 @@ impl FeatureCache {
     }
 
     /// An entry, checked to the last byte; none if there is no such file.
-    fn load(&self, key: &str) -> Result<Option<CachedFeatures>, Loss> {
+    fn load_entry(&self, key: &str) -> Result<Option<CachedFeatures>, Loss> {
         let path = self.path(key);
         // A pipe would keep whoever opens it waiting.
         if std::fs::metadata(&path).is_ok_and(|of| !of.is_file()) {

@@ -6,7 +6,7 @@ use earmark_features::{
 };
 
 use super::entry::Precision;
-use super::{FeatureCache, Wanted};
+use super::{FeatureCache, FeatureRequest};
 
 /// One entry of each clip, and what makes it.
 pub(super) enum Part<'a> {
@@ -22,9 +22,9 @@ pub(super) enum PartStream<'a> {
 
 impl<'a> Part<'a> {
     /// The front ends in their order, then the statistics.
-    pub(super) fn all(wanted: &Wanted<'a>) -> Result<Vec<Self>, FeatureError> {
-        let features = wanted.front_ends.iter().map(|front_end| Ok(Part::Features(front_end, front_end.extractor()?)));
-        let statistics = wanted.statistics.map(|settings| Ok(Part::Statistics(settings, settings.extractor()?)));
+    pub(super) fn all(request: &FeatureRequest<'a>) -> Result<Vec<Self>, FeatureError> {
+        let features = request.front_ends.iter().map(|front_end| Ok(Part::Features(front_end, front_end.extractor()?)));
+        let statistics = request.statistics.map(|settings| Ok(Part::Statistics(settings, settings.extractor()?)));
         features.chain(statistics).collect()
     }
 

@@ -8,7 +8,7 @@ use earmark_audio::{AudioError, AudioStream, Limits, StreamResampler};
 use earmark_features::{FeatureError, FeatureStream};
 use earmark_files::FileError;
 
-use super::HearError;
+use super::LoadError;
 use super::entry::Extent;
 use super::part::{Part, PartStream};
 use super::writer::EntryWriter;
@@ -89,7 +89,7 @@ pub(super) fn pass(
     chosen: &[usize],
     idle: &mut Idle,
     writer: impl Fn(usize) -> Result<EntryWriter, FileError>,
-) -> Result<Passed, HearError> {
+) -> Result<Passed, LoadError> {
     let mut source = Source::open(sound, limits)?;
     let mut rates: BTreeMap<u32, Resampled> = BTreeMap::new();
     let mut sinks = Vec::with_capacity(chosen.len());
@@ -104,7 +104,7 @@ pub(super) fn pass(
     let (mut waiting, mut block) = (Vec::new(), Vec::new());
     let mut fingerprint = Fingerprint::new(source.rate());
     while source.next(&mut block)? {
-        fingerprint.take(&block).map_err(|found| HearError::sample(&sound.path(), found, source.rate()))?;
+        fingerprint.take(&block).map_err(|found| LoadError::sample(&sound.path(), found, source.rate()))?;
         for Resampled { resampler, block: out } in rates.values_mut() {
             out.clear();
             resampler.push(&block, out).map_err(|error| sound.resampling(error))?;
@@ -129,7 +129,7 @@ pub(super) fn pass(
         let (place, writer) = sink.finish(sound)?;
         Ok((place, writer, extent))
     });
-    let made = made.collect::<Result<_, HearError>>()?;
+    let made = made.collect::<Result<_, LoadError>>()?;
     rates.into_iter().for_each(|(rate, Resampled { resampler, .. })| idle.put(source.rate(), rate, resampler));
     Ok(Passed { made, waiting })
 }
@@ -143,7 +143,7 @@ fn keep_one(sinks: &mut Vec<Sink<'_>>) -> Vec<usize> {
 
 impl Sink<'_> {
     /// Takes the next samples, and writes what is final.
-    fn take(&mut self, sound: Sound<'_>, samples: &[f32]) -> Result<(), HearError> {
+    fn take(&mut self, sound: Sound<'_>, samples: &[f32]) -> Result<(), LoadError> {
         match &mut self.stream {
             PartStream::Features(stream) => {
                 stream.push(samples).map_err(|error| sound.features(error))?;
@@ -154,7 +154,7 @@ impl Sink<'_> {
         Ok(())
     }
 
-    fn finish(mut self, sound: Sound<'_>) -> Result<(usize, EntryWriter), HearError> {
+    fn finish(mut self, sound: Sound<'_>) -> Result<(usize, EntryWriter), LoadError> {
         match self.stream {
             PartStream::Features(mut stream) => {
                 stream.finish().map_err(|error| sound.features(error))?;
@@ -180,10 +180,10 @@ fn write_final(
 }
 
 impl Source {
-    fn open(sound: Sound<'_>, limits: &Limits) -> Result<Self, HearError> {
+    fn open(sound: Sound<'_>, limits: &Limits) -> Result<Self, LoadError> {
         Ok(match sound {
             Sound::File { path, .. } => {
-                Source::File(Box::new(AudioStream::open(path, limits).map_err(HearError::Audio)?))
+                Source::File(Box::new(AudioStream::open(path, limits).map_err(LoadError::Audio)?))
             }
             Sound::Silence => Source::Silence { left: SILENCE },
         })
@@ -204,9 +204,9 @@ impl Source {
     }
 
     /// Replaces `block` by the next samples; false at the end.
-    fn next(&mut self, block: &mut Vec<f32>) -> Result<bool, HearError> {
+    fn next(&mut self, block: &mut Vec<f32>) -> Result<bool, LoadError> {
         match self {
-            Source::File(stream) => stream.next_block(block).map_err(HearError::Audio),
+            Source::File(stream) => stream.next_block(block).map_err(LoadError::Audio),
             Source::Silence { left } => {
                 block.clear();
                 block.resize(std::mem::take(left), 0.0);
@@ -226,21 +226,21 @@ impl Sound<'_> {
     }
 
     /// What limits say of a sound that was heard before.
-    pub(super) fn check(self, limits: &Limits, extent: Extent) -> Result<(), HearError> {
+    pub(super) fn check(self, limits: &Limits, extent: Extent) -> Result<(), LoadError> {
         let Sound::File { path, .. } = self else { return Ok(()) };
         let Extent { sample_rate, samples, channels, .. } = extent;
-        limits.check(path, sample_rate, channels as usize, samples).map_err(HearError::Audio)
+        limits.check(path, sample_rate, channels as usize, samples).map_err(LoadError::Audio)
     }
 
-    fn features(self, source: FeatureError) -> HearError {
+    fn features(self, source: FeatureError) -> LoadError {
         match self {
-            Sound::File { path, .. } => HearError::Features { path: path.to_owned(), source },
-            Sound::Silence => HearError::Settings(source),
+            Sound::File { path, .. } => LoadError::Features { path: path.to_owned(), source },
+            Sound::Silence => LoadError::Settings(source),
         }
     }
 
-    fn resampling(self, source: AudioError) -> HearError {
-        HearError::Resampling { path: self.path(), source }
+    fn resampling(self, source: AudioError) -> LoadError {
+        LoadError::Resampling { path: self.path(), source }
     }
 
     /// How it is named in errors.

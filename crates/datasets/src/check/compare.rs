@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::sound::Heard;
 use super::{Kind, Problem, shown};
 use crate::SoundId;
-use crate::manifest::{Item, Manifest};
+use crate::manifest::{ClipEntry, Manifest};
 
 /// How many groups the training clips form.
 pub(super) fn groups(manifest: &Manifest) -> Option<usize> {
@@ -15,7 +15,7 @@ pub(super) fn groups(manifest: &Manifest) -> Option<usize> {
 
 /// Recordings that are both trained on and predicted.
 pub(super) fn recordings_in_train_and_test(manifest: &Manifest) -> Vec<Problem> {
-    let mut groups: BTreeMap<&str, [Vec<&Item>; 2]> = BTreeMap::new();
+    let mut groups: BTreeMap<&str, [Vec<&ClipEntry>; 2]> = BTreeMap::new();
     for (set, items) in [&manifest.train, &manifest.test].into_iter().enumerate() {
         for item in items {
             if let Some(group) = &item.group {
@@ -24,7 +24,7 @@ pub(super) fn recordings_in_train_and_test(manifest: &Manifest) -> Vec<Problem> 
         }
     }
     let in_both = groups.into_iter().filter(|(_, [train, test])| !train.is_empty() && !test.is_empty());
-    let problem = |(group, [train, test]): (&str, [Vec<&Item>; 2])| {
+    let problem = |(group, [train, test]): (&str, [Vec<&ClipEntry>; 2])| {
         let files = train.iter().chain(&test).map(|item| shown(&item.path)).collect();
         let message = format!("clips of the group {group:?} are in the training and the test set");
         Problem::warning(Kind::TrainAndTest, files, message)
@@ -33,7 +33,7 @@ pub(super) fn recordings_in_train_and_test(manifest: &Manifest) -> Vec<Problem> 
 }
 
 fn two_folds(manifest: &Manifest, files: Vec<String>, message: String) -> Problem {
-    if manifest.folds_tear_groups {
+    if manifest.groups_span_folds {
         let message = format!("{message}, as the authors of the data set made them");
         return Problem::warning(Kind::TwoFolds, files, message);
     }
@@ -42,7 +42,7 @@ fn two_folds(manifest: &Manifest, files: Vec<String>, message: String) -> Proble
 
 /// The same sound in several places, by file or by samples. Silence is the same everywhere and no news.
 pub(super) fn same_sounds(manifest: &Manifest, clips: &[Option<Heard>]) -> Vec<Problem> {
-    let mut same: BTreeMap<SoundId, Vec<(usize, &Item)>> = BTreeMap::new();
+    let mut same: BTreeMap<SoundId, Vec<(usize, &ClipEntry)>> = BTreeMap::new();
     let items = manifest.train.iter().chain(&manifest.test).zip(clips).enumerate();
     for (index, (item, heard)) in items {
         if let Some(sound) = heard.as_ref().and_then(|heard| heard.sound) {
@@ -53,7 +53,7 @@ pub(super) fn same_sounds(manifest: &Manifest, clips: &[Option<Heard>]) -> Vec<P
 }
 
 /// One sound in several places: the worst that follows from it, and labels that contradict each other in any case.
-fn same_sound(manifest: &Manifest, clips: &[(usize, &Item)]) -> Vec<Problem> {
+fn same_sound(manifest: &Manifest, clips: &[(usize, &ClipEntry)]) -> Vec<Problem> {
     let files: Vec<String> = clips.iter().map(|(_, item)| shown(&item.path)).collect();
     let mut sums = clips.iter().map(|(_, item)| earmark_files::sha256_file(&item.path).ok());
     let first = sums.next().flatten();

@@ -31,19 +31,19 @@ pub fn ignored(manifest: &Manifest, folder: &Path) -> Ignored {
     let mut files = 0_usize;
     let unreadable = walk(folder, &mut |file| files += usize::from(is_sound_file(file) && !is_among(file, &known)));
     let unreadable = unreadable.into_iter().map(|(_, error)| error).collect();
-    Ignored { files: files.saturating_sub(manifest.left_out), unreadable }
+    Ignored { files: files.saturating_sub(manifest.excluded), unreadable }
 }
 
 /// What is there and is ignored. A class folder that cannot be listed is an error of reading;
 /// another one holds no clip of the data set.
-pub(super) fn passed_over(read: &Reading, path: &Path, options: &OpenOptions) -> Vec<Problem> {
+pub(super) fn ignored_files(read: &Reading, path: &Path, options: &OpenOptions) -> Vec<Problem> {
     let root = match &options.audio_dir {
         Some(folder) => folder,
         None if path.is_dir() => path,
         None => path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")),
     };
     let items = read.manifest.train.iter().chain(&read.manifest.test).map(|item| &item.path);
-    let known = real_paths(items.chain(&read.left_out));
+    let known = real_paths(items.chain(&read.excluded));
     let (mut not_listed, mut other) = (BTreeMap::new(), BTreeMap::new());
     let unreadable = walk(root, &mut |file| {
         let kind = if is_sound_file(file) {
@@ -76,7 +76,7 @@ pub(super) fn passed_over(read: &Reading, path: &Path, options: &OpenOptions) ->
     let unreadable = unreadable
         .into_iter()
         .map(|(folder, error)| Problem::warning(Kind::Unreadable, vec![shown(&folder)], error.to_string()));
-    unreadable.chain(read.passed_over.iter().map(empty)).chain(not_listed).chain(other).collect()
+    unreadable.chain(read.ignored.iter().map(empty)).chain(not_listed).chain(other).collect()
 }
 
 /// Paths without `..` and links, by which a table's name may reach its file.

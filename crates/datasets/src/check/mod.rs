@@ -27,7 +27,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::error::DatasetError;
-use crate::manifest::{Item, Manifest, OpenOptions, read};
+use crate::manifest::{ClipEntry, Manifest, OpenOptions, read};
 use crate::rules::{DEFAULT_FOLDS, Violation, violations};
 use sound::{Heard, listen};
 
@@ -58,8 +58,8 @@ pub struct Report {
     pub train: usize,
     /// Clips to predict.
     pub test: usize,
-    /// Clips that its tables name and that are neither ([`Manifest::left_out`]).
-    pub left_out: usize,
+    /// Clips that its tables name and that are neither ([`Manifest::excluded`]).
+    pub excluded: usize,
     /// The classes, sorted by name.
     pub classes: Vec<Class>,
     /// Training clips in each fold that the data set gives; empty if it gives none.
@@ -125,7 +125,7 @@ pub enum Kind {
     /// The same sound has two labels.
     TwoLabels,
     /// One recording, or the same sound, lies in two given folds: an error, unless
-    /// [`crate::Manifest::folds_tear_groups`].
+    /// [`crate::Manifest::groups_span_folds`].
     TwoFolds,
     /// The same sound is learned from and predicted (an error), or one recording is (a warning).
     TrainAndTest,
@@ -182,7 +182,7 @@ pub fn check(
 ) -> Result<Report, DatasetError> {
     let read = read(path, options)?;
     let manifest = &read.manifest;
-    let items: Vec<&Item> = manifest.train.iter().chain(&manifest.test).collect();
+    let items: Vec<&ClipEntry> = manifest.train.iter().chain(&manifest.test).collect();
     let done = AtomicUsize::new(0);
     let heard: Vec<Result<Option<Heard>, Problem>> = items
         .par_iter()
@@ -209,7 +209,7 @@ pub fn check(
     problems.extend(rules(manifest, &clips, settings.folds).into_iter().map(of_violation));
     problems.extend(compare::recordings_in_train_and_test(manifest));
     problems.extend(compare::same_sounds(manifest, &clips));
-    problems.extend(files::passed_over(&read, path, options));
+    problems.extend(files::ignored_files(&read, path, options));
     problems.sort();
     problems.dedup_by(|later, earlier| later.kind == Kind::Unreadable && later.files == earlier.files);
     let errors = problems.iter().filter(|problem| problem.severity == Severity::Error).count();
@@ -263,7 +263,7 @@ fn summary(manifest: &Manifest, clips: &[Option<Heard>]) -> Report {
         data: String::new(),
         train: manifest.train.len(),
         test: manifest.test.len(),
-        left_out: manifest.left_out,
+        excluded: manifest.excluded,
         classes,
         folds,
         groups: compare::groups(manifest),

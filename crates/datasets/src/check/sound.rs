@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{Kind, Problem, shown};
-use crate::cache::HearError;
+use crate::cache::LoadError;
 use crate::sound::{Fingerprint, SoundId};
 use earmark_audio::{AudioError, AudioStream, Limits};
 
@@ -30,22 +30,22 @@ pub(super) fn listen(path: &Path, limits: &Limits) -> Result<Heard, Problem> {
     hear(path, limits).map_err(|error| {
         let no_bytes = || path.metadata().is_ok_and(|metadata| metadata.len() == 0);
         let kind = match error {
-            HearError::Audio(AudioError::Empty { .. }) => Kind::Empty,
-            HearError::Audio(AudioError::NotAudio { .. }) if no_bytes() => Kind::Empty,
-            HearError::Audio(AudioError::Io { .. }) => Kind::Unreadable,
+            LoadError::Audio(AudioError::Empty { .. }) => Kind::Empty,
+            LoadError::Audio(AudioError::NotAudio { .. }) if no_bytes() => Kind::Empty,
+            LoadError::Audio(AudioError::Io { .. }) => Kind::Unreadable,
             _ => Kind::Damaged,
         };
         Problem::error(kind, vec![shown(path)], error.to_string())
     })
 }
 
-fn hear(path: &Path, limits: &Limits) -> Result<Heard, HearError> {
-    let mut stream = AudioStream::open(path, limits).map_err(HearError::Audio)?;
+fn hear(path: &Path, limits: &Limits) -> Result<Heard, LoadError> {
+    let mut stream = AudioStream::open(path, limits).map_err(LoadError::Audio)?;
     let rate = stream.sample_rate();
     let mut fingerprint = Fingerprint::new(rate);
     let (mut level, mut block) = (Level::default(), Vec::new());
-    while stream.next_block(&mut block).map_err(HearError::Audio)? {
-        fingerprint.take(&block).map_err(|found| HearError::sample(path, found, rate))?;
+    while stream.next_block(&mut block).map_err(LoadError::Audio)? {
+        fingerprint.take(&block).map_err(|found| LoadError::sample(path, found, rate))?;
         block.iter().for_each(|sample| level.take(*sample));
     }
     let samples = fingerprint.samples();

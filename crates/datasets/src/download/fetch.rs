@@ -67,7 +67,7 @@ pub(super) fn fetch(wanted: &Wanted, folder: &Path, network: &Network, tell: Tel
             }
         }
     }
-    part.settle(&whole)?;
+    part.commit(&whole)?;
     Ok(whole)
 }
 

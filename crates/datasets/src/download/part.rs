@@ -87,7 +87,7 @@ impl Part {
     }
 
     /// Gives the whole file its name.
-    pub(super) fn settle(&self, whole: &Path) -> Result<(), DownloadError> {
+    pub(super) fn commit(&self, whole: &Path) -> Result<(), DownloadError> {
         std::fs::rename(&self.path, whole).map_err(write_failed(whole))?;
         self.remove()
     }

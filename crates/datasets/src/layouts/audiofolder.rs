@@ -67,7 +67,7 @@ pub(super) fn with_metadata(root: &Path, options: &OpenOptions) -> Result<Option
                 let listed = rows(&table, purpose, options, &audio)?;
                 let set = if purpose == Purpose::Train { &mut read.train } else { &mut read.test };
                 set.extend(listed.rows);
-                read.left_out.extend(listed.left_out);
+                read.excluded.extend(listed.excluded);
             }
         }
     }
@@ -91,7 +91,7 @@ pub(super) fn with_class_folders(root: &Path) -> Result<Option<Rows>, DatasetErr
             let of_split = clips(&split)?;
             let set = if is_test(&split) { &mut read.test } else { &mut read.train };
             set.extend(of_split.train);
-            read.passed_over.extend(of_split.passed_over);
+            read.ignored.extend(of_split.ignored);
             read.faults.extend(of_split.faults);
         }
         if !read.train.is_empty() {

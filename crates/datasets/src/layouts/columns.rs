@@ -29,7 +29,7 @@ pub(super) enum Purpose {
 pub(super) struct Listed {
     pub rows: Vec<Row>,
     /// Audio that the table names and that is no part of the data set.
-    pub left_out: Vec<PathBuf>,
+    pub excluded: Vec<PathBuf>,
 }
 
 /// Which column says what.
@@ -108,14 +108,14 @@ pub(super) fn rows(
     audio: &dyn Fn(&[String], &str) -> PathBuf,
 ) -> Result<Listed, DatasetError> {
     let columns = Columns::find(table, purpose, options)?;
-    let mut listed = Listed { rows: Vec::new(), left_out: Vec::new() };
+    let mut listed = Listed { rows: Vec::new(), excluded: Vec::new() };
     for (line, fields) in table.rows() {
         let value = |column| table.value(line, fields, column);
         let owned = |column: Option<usize>| column.map(value).transpose().map(|value| value.map(str::to_owned));
         let name = value(columns.name)?;
         let path = audio(fields, name);
         if columns.leave_out(fields) {
-            listed.left_out.push(path);
+            listed.excluded.push(path);
             continue;
         }
         listed.rows.push(Row {

@@ -40,7 +40,7 @@ pub(super) fn clips(root: &Path) -> Result<Rows, DatasetError> {
             }
         };
         if sounds.is_empty() {
-            read.passed_over.push(folder);
+            read.ignored.push(folder);
             continue;
         }
         let label = class_name(&name).to_owned();

@@ -62,7 +62,7 @@ fn train_table(
     audio: &dyn Fn(&[String], &str) -> PathBuf,
 ) -> Result<Rows, DatasetError> {
     let listed = rows(table, Purpose::Train, options, audio)?;
-    Ok(Rows { train: listed.rows, left_out: listed.left_out, ..Rows::default() })
+    Ok(Rows { train: listed.rows, excluded: listed.excluded, ..Rows::default() })
 }
 
 /// FSDKaggle2018: `fname,label,manually_verified[,freesound_id]` and `fname[,label,usage,freesound_id]`.
@@ -80,12 +80,12 @@ fn fsdkaggle(root: &Path, train: &Path, options: &OpenOptions) -> Result<Rows, D
         let purpose = if path.ends_with(SUBMISSION) { Purpose::Names } else { Purpose::Competition };
         let listed = rows(&Table::read(&path)?, purpose, options, &audio)?;
         read.test = listed.rows;
-        read.left_out.extend(listed.left_out);
+        read.excluded.extend(listed.excluded);
     }
     // What only the other tables name are clips that the challenge ignored.
     for table in tables.filter_map(|path| Table::read(&path).ok()) {
         let names = rows(&table, Purpose::Names, &OpenOptions::default(), &audio).into_iter();
-        read.left_out.extend(names.flat_map(|listed| listed.rows).map(|row| row.path));
+        read.excluded.extend(names.flat_map(|listed| listed.rows).map(|row| row.path));
     }
     Ok(read)
 }
@@ -110,5 +110,5 @@ fn urbansound8k(path: &Path, audio: &Path, options: &OpenOptions) -> Result<Rows
         let fold = fields.get(fold).map(String::as_str).unwrap_or_default();
         audio.join(format!("fold{fold}")).join(name)
     };
-    Ok(Rows { folds_tear_groups: true, ..train_table(&table, options, &place)? })
+    Ok(Rows { groups_span_folds: true, ..train_table(&table, options, &place)? })
 }

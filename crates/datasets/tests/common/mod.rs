@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::Path;
 
-use earmark_datasets::Item;
+use earmark_datasets::ClipEntry;
 
 /// A folder with these files: tables hold their text, others what is given (no reader decodes audio).
 pub fn tree(files: &[(&str, &str)]) -> tempfile::TempDir {
@@ -21,10 +21,10 @@ pub fn write(path: &Path, text: impl AsRef<[u8]>) {
     fs::write(path, text).unwrap();
 }
 
-pub fn names(items: &[Item]) -> Vec<&str> {
+pub fn names(items: &[ClipEntry]) -> Vec<&str> {
     items.iter().map(|item| item.name.as_str()).collect()
 }
 
-pub fn folds(items: &[Item]) -> Vec<Option<usize>> {
+pub fn folds(items: &[ClipEntry]) -> Vec<Option<usize>> {
     items.iter().map(|item| item.fold).collect()
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use earmark_audio::Clip;
-use earmark_datasets::{Average, Padding, Windowing};
+use earmark_datasets::{Padding, WindowAggregation, Windowing};
 use earmark_features::{FrontEnd, InputScaling, MfccStatistics};
 use earmark_nets::{find, onnx};
 use earmark_stacking::{Booster, Matrix, StackSettings, to_onnx};
@@ -22,7 +22,7 @@ pub const FILES: [&str; 5] = ["README.md", "coarse.onnx", "config.json", "fine.o
 pub fn write(folder: &Path, stack: bool) {
     let labels = LABELS.map(str::to_owned).to_vec();
     let mut files = BTreeMap::new();
-    let mut learner = |name: &str, features: FrontEnd, average: Average| {
+    let mut learner = |name: &str, features: FrontEnd, average: WindowAggregation| {
         let graph = find("resnet_nano").unwrap().graph(features.shape().0, LABELS.len());
         let file = format!("{name}.onnx");
         files.insert(file.clone(), onnx::network(&graph, &common::weights(&graph)).unwrap());
@@ -33,8 +33,8 @@ pub fn write(folder: &Path, stack: bool) {
     let coarse =
         r#"{"kind": "logmel", "sr": 16000, "n_mels": 40, "n_fft": 1024, "win_length": 1024, "hop_length": 160}"#;
     let learners = vec![
-        learner("fine", FrontEnd::logmel(), Average::Probabilities),
-        learner("coarse", serde_json::from_str(coarse).unwrap(), Average::Logits),
+        learner("fine", FrontEnd::logmel(), WindowAggregation::Probabilities),
+        learner("coarse", serde_json::from_str(coarse).unwrap(), WindowAggregation::Logits),
     ];
     let statistics = stack.then(MfccStatistics::default);
     if stack {

@@ -13,15 +13,15 @@ use super::entry::Extent;
 use super::part::Part;
 use super::pass::{Idle, Passed, Sound, pass};
 use super::writer::{EntryWriter, Written};
-use super::{CachedFeatures, EntryFault, FeatureCache, HearError, Loss};
+use super::{CachedFeatures, EntryFault, FeatureCache, LoadError, Loss};
 use crate::SoundId;
 
 /// What is to be known of each clip.
 #[derive(Debug, Clone, Default)]
-pub struct Wanted<'a> {
+pub struct FeatureRequest<'a> {
     /// Front ends, in any order; each once.
     pub front_ends: Vec<&'a FrontEnd>,
-    /// The MFCC statistics, if they are wanted.
+    /// The MFCC statistics, if they are requested.
     pub statistics: Option<&'a MfccStatistics>,
     /// What a sound file may hold; also one of which entries were made under other limits.
     pub limits: Limits,
@@ -29,20 +29,20 @@ pub struct Wanted<'a> {
 
 /// What is known of a clip.
 #[derive(Debug, Clone)]
-pub struct Heard {
-    /// The features, in the order of [`Wanted::front_ends`].
+pub struct ClipFeatures {
+    /// The features, in the order of [`FeatureRequest::front_ends`].
     pub features: Vec<CachedFeatures>,
-    /// The MFCC statistics; empty if they were not wanted.
+    /// The MFCC statistics; empty if they were not requested.
     pub statistics: Vec<f32>,
-    /// By what the same sound in another file is known; none of silence, or if nothing was wanted.
+    /// By what the same sound in another file is known; none of silence, or if nothing was requested.
     pub sound: Option<SoundId>,
 }
 
 /// What became of a list of clips.
 #[derive(Debug)]
-pub struct Hearing {
-    /// Of each clip, what is known, or why nothing can be ([`HearError::is_of_the_clip`]).
-    pub clips: Vec<Result<Heard, HearError>>,
+pub struct LoadReport {
+    /// Of each clip, what is known, or why nothing can be ([`LoadError::is_of_the_clip`]).
+    pub clips: Vec<Result<ClipFeatures, LoadError>>,
     /// Entries that had to be made.
     pub made: usize,
     /// Entries that were there.
@@ -61,7 +61,7 @@ struct Entries {
 }
 
 impl FeatureCache {
-    /// What is wanted of the clips, given as sound file and its SHA-256: from the cache, or decoded, computed and put there.
+    /// What is requested of the clips, given as sound file and its SHA-256: from the cache, or decoded, computed and put there.
     /// Clips are spread over rayon's threads; `tick` is called after each.
     ///
     /// In memory lie, for each thread, a block of samples, resamplers, and what front ends must keep until a clip's end: 4
@@ -71,45 +71,48 @@ impl FeatureCache {
     /// # Errors
     /// The disk fails, a front end cannot be, or a file has changed since its SHA-256 was taken. What is wrong with a clip
     /// stands in its place in the answer.
-    pub fn hear(
+    pub fn load(
         &self,
         clips: &[(&Path, &str)],
-        wanted: &Wanted<'_>,
+        request: &FeatureRequest<'_>,
         tick: impl Fn() + Sync,
-    ) -> Result<Hearing, HearError> {
-        let parts = Part::all(wanted).map_err(HearError::Settings)?;
+    ) -> Result<LoadReport, LoadError> {
+        let parts = Part::all(request).map_err(LoadError::Settings)?;
         let heard = clips.par_iter().map_init(Idle::default, |idle, &(path, sha256)| {
-            let entries = self.entries(&parts, Sound::File { path, sha256 }, &wanted.limits, idle);
+            let entries = self.entries(&parts, Sound::File { path, sha256 }, &request.limits, idle);
             tick();
             match entries {
                 Err(error) if !error.is_of_the_clip() => Err(error),
                 entries => Ok(entries),
             }
         });
-        let heard: Vec<Result<Entries, HearError>> = heard.collect::<Result<_, _>>()?;
-        let mut hearing =
-            Hearing { clips: Vec::with_capacity(clips.len()), made: 0, found: 0, mended: Vec::new(), bytes: 0 };
+        let heard: Vec<Result<Entries, LoadError>> = heard.collect::<Result<_, _>>()?;
+        let mut report =
+            LoadReport { clips: Vec::with_capacity(clips.len()), made: 0, found: 0, mended: Vec::new(), bytes: 0 };
         let mut lengths = BTreeMap::new();
         for entries in heard {
-            hearing.clips.push(entries.map(|Entries { entries, made, mended }| {
+            report.clips.push(entries.map(|Entries { entries, made, mended }| {
                 lengths.extend(entries.iter().map(|entry| (entry.header.key, entry.bytes_on_disk())));
-                hearing.made += made;
-                hearing.found += entries.len() - made;
-                hearing.mended.extend(mended);
-                Heard::new(entries, wanted)
+                report.made += made;
+                report.found += entries.len() - made;
+                report.mended.extend(mended);
+                ClipFeatures::new(entries, request)
             }));
         }
-        hearing.bytes = lengths.values().sum();
-        Ok(hearing)
+        report.bytes = lengths.values().sum();
+        Ok(report)
     }
 
     /// What stands for a clip that cannot be heard: half a second of nothing.
     ///
     /// # Errors
     /// The disk fails, or a front end cannot be.
-    pub fn silence(&self, wanted: &Wanted<'_>) -> Result<Heard, HearError> {
-        let parts = Part::all(wanted).map_err(HearError::Settings)?;
-        Ok(Heard::new(self.entries(&parts, Sound::Silence, &wanted.limits, &mut Idle::default())?.entries, wanted))
+    pub fn silence(&self, request: &FeatureRequest<'_>) -> Result<ClipFeatures, LoadError> {
+        let parts = Part::all(request).map_err(LoadError::Settings)?;
+        Ok(ClipFeatures::new(
+            self.entries(&parts, Sound::Silence, &request.limits, &mut Idle::default())?.entries,
+            request,
+        ))
     }
 
     /// The entries of a sound; those that are not there are made.
@@ -119,11 +122,11 @@ impl FeatureCache {
         sound: Sound<'_>,
         limits: &Limits,
         idle: &mut Idle,
-    ) -> Result<Entries, HearError> {
+    ) -> Result<Entries, LoadError> {
         let keys: Vec<String> = parts.iter().map(|part| part.key(self, sound.name())).collect();
         let (mut entries, mut mended) = (Vec::with_capacity(parts.len()), Vec::new());
         for key in &keys {
-            entries.push(match self.load(key) {
+            entries.push(match self.load_entry(key) {
                 Ok(found) => {
                     found.iter().try_for_each(|entry| sound.check(limits, entry.header.sound))?;
                     found
@@ -145,7 +148,7 @@ impl FeatureCache {
     /// Gives an entry its name, unless another process has made the same one meanwhile: then that
     /// is taken, and this is dropped. A damaged file that has the name is removed; nobody can have
     /// mapped it.
-    fn keep(&self, written: Written, key: &str) -> Result<CachedFeatures, HearError> {
+    fn keep(&self, written: Written, key: &str) -> Result<CachedFeatures, LoadError> {
         /// Who always finds the name taken and nothing there goes on with a file that has no name.
         const TRIES: usize = 100;
         let (path, Written { file, open, header }) = (self.path(key), written);
@@ -154,7 +157,7 @@ impl FeatureCache {
             let Some(file) = unnamed.take() else { break };
             let Some(file) = file.settle_new()? else { break };
             unnamed = Some(file);
-            match self.load(key) {
+            match self.load_entry(key) {
                 Ok(Some(found)) => return Ok(found),
                 Ok(None) => {}
                 Err(Loss::File(error)) => return Err(error.into()),
@@ -179,7 +182,7 @@ impl FeatureCache {
         sound: Sound<'_>,
         limits: &Limits,
         idle: &mut Idle,
-    ) -> Result<Vec<(usize, EntryWriter, Extent)>, HearError> {
+    ) -> Result<Vec<(usize, EntryWriter, Extent)>, LoadError> {
         if missing.is_empty() {
             return Ok(Vec::new());
         }
@@ -190,22 +193,22 @@ impl FeatureCache {
         }
         match sound {
             Sound::File { path, sha256 } if earmark_files::sha256_file(path)? != sha256 => {
-                Err(HearError::Changed { path: path.to_owned() })
+                Err(LoadError::Changed { path: path.to_owned() })
             }
             _ => Ok(made),
         }
     }
 }
 
-impl Heard {
-    fn new(mut entries: Vec<CachedFeatures>, wanted: &Wanted<'_>) -> Self {
+impl ClipFeatures {
+    fn new(mut entries: Vec<CachedFeatures>, request: &FeatureRequest<'_>) -> Self {
         let sound = entries.first().and_then(|entry| entry.header.sound.id);
-        let statistics = entries.split_off(wanted.front_ends.len()).first().map(|entry| {
+        let statistics = entries.split_off(request.front_ends.len()).first().map(|entry| {
             let mut values = vec![0.0; entry.view().width()];
             entry.view().read(0, &mut values);
             values
         });
-        Heard { features: entries, statistics: statistics.unwrap_or_default(), sound }
+        ClipFeatures { features: entries, statistics: statistics.unwrap_or_default(), sound }
     }
 }
 
@@ -241,7 +244,7 @@ mod tests {
         std::fs::remove_file(cache.path(&key)).unwrap();
         std::fs::write(cache.path(&key), b"damaged").unwrap();
         assert_eq!(values(&cache.keep(third, &key).unwrap()), [3.0; 3]);
-        assert_eq!(values(&cache.load(&key).ok().flatten().unwrap()), [3.0; 3]);
+        assert_eq!(values(&cache.load_entry(&key).ok().flatten().unwrap()), [3.0; 3]);
         assert_eq!(values(&first), [1.0; 3]);
         let files = std::fs::read_dir(cache.path(&key).parent().unwrap()).unwrap();
         assert_eq!(files.count(), 1, "the losers' files are gone");
@@ -257,7 +260,7 @@ mod tests {
         std::fs::create_dir_all(cache.path(&key).parent().unwrap()).unwrap();
         let made = std::process::Command::new("mkfifo").arg(cache.path(&key)).status().unwrap();
         assert!(made.success());
-        assert!(matches!(cache.load(&key), Err(Loss::Fault(_))));
+        assert!(matches!(cache.load_entry(&key), Err(Loss::Fault(_))));
         assert_eq!(values(&cache.keep(entry, &key).unwrap()), [1.0; 3]);
         assert!(cache.path(&key).is_file());
     }
