@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use earmark_audio::Limits;
-use earmark_datasets::Damaged;
+use earmark_datasets::OnDecodeError;
 use earmark_features::{FrontEnd, MfccStatistics};
 use earmark_stacking::{STATISTICS, StackSettings, TestFrom};
 use earmark_training::LearnerSettings;

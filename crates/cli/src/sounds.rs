@@ -52,7 +52,7 @@ impl<'a> Ears<'a> {
     /// # Errors
     /// With the policy `error`: all clips that cannot be decoded, at once. With any: a disk that
     /// fails.
-    pub fn load(&self, items: &[ClipEntry], sums: &[String], bars: &Bars) -> anyhow::Result<Vec<Option<ClipFeatures>>> {
+    pub fn hear(&self, items: &[ClipEntry], sums: &[String], bars: &Bars) -> anyhow::Result<Vec<Option<ClipFeatures>>> {
         let sounds: Vec<(&Path, &str)> =
             items.iter().zip(sums).map(|(item, sum)| (item.path.as_path(), sum.as_str())).collect();
         let bar = bars.counter("features", items.len());
