@@ -57,7 +57,7 @@ fn each_fold_has_its_share_of_each_class() {
 #[test]
 fn a_seed_gives_the_same_folds_on_every_machine() {
     let manifest = manifest(&[0, 1, 0, 1, 0, 1, 0, 1, 0, 1], |_| None);
-    let drawn = |seed| Splits::stratified(&manifest, 2, seed).unwrap().of;
+    let drawn = |seed| Splits::stratified(&manifest, 2, seed).unwrap().fold_of;
     assert_eq!(drawn(1), drawn(1));
     assert!((2..20).any(|seed| drawn(seed) != drawn(1)));
     // Pinned: runs that were begun with an earlier version go on with the folds that they had.
