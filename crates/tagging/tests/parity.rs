@@ -9,7 +9,7 @@ use common::{difference, fewest_frames, input, uniform, weights};
 use earmark_nets::{Input, onnx, variants};
 use earmark_stacking::{FeatureKind, Features, Kind, Stack, StackSettings, Table, TrainingRows};
 use earmark_tagging::{Model, Signature};
-use earmark_training::evaluate;
+use earmark_training::{Arithmetic, evaluate};
 use serde_json::Value;
 
 #[test]
@@ -29,7 +29,7 @@ fn every_network_has_the_same_logits_in_libtorch_and_onnx_runtime() {
         }
         for shape in shapes {
             let x = input(shape);
-            let expected = evaluate(&graph, &weights, &x, shape).unwrap();
+            let expected = evaluate(&graph, &weights, &x, shape, Arithmetic::F32, "cpu").unwrap();
             let difference = difference(&model.run(&x, shape).unwrap(), &expected);
             assert!(difference <= 1e-4, "{} on {shape:?}: {difference:.1e}", variant.name);
             worst = worst.max(difference);

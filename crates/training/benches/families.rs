@@ -1,6 +1,8 @@
-//! How many crops a second each network learns from: the fastest step of a job, cutting and mixing included, two threads.
+//! How many crops a second each network trains on, cutting and mixing included.
 //!
-//! `cargo bench -p earmark-training --bench families [-- NAME...]`; without names all nano sizes.
+//! `cargo bench -p earmark-training --bench families -- [--device cuda:0] [--batch 128] [NAME...]`; without names all nano
+//! sizes. On a CPU the figure is that of the fastest step, with two threads; on a GPU, which is not waited for after each
+//! step, that of the second epoch. `families.py` beside this file measures the same networks in PyTorch.
 #![allow(clippy::unwrap_used, reason = "a bench stops at the first fault")]
 
 use std::ops::ControlFlow;
@@ -11,24 +13,33 @@ use earmark_features::{Features, FrontEnd};
 use earmark_nets::{Input, Variant, variants};
 use earmark_training::{Job, LearnerSettings, Progress, set_threads};
 
-const CLIPS: usize = 64;
-const EPOCHS: usize = 4;
 const THREADS: usize = 2;
 
+/// Where a network trains, and on what.
+struct Setting {
+    device: String,
+    batch: usize,
+    /// Steps of an epoch.
+    steps: usize,
+    epochs: usize,
+}
+
 /// Crops a second.
-fn speed(variant: &Variant) -> f64 {
+fn speed(variant: &Variant, setting: &Setting) -> f64 {
+    let Setting { device, batch, steps, epochs } = setting;
+    let clips = batch * steps;
     let kind = if variant.input == Input::Wave { "wave" } else { "logmel" };
     let front_end: FrontEnd = serde_json::from_value(serde_json::json!({ "kind": kind })).unwrap();
     let [_, channels, bins, _] = variant.example(1, 1);
     let learner: LearnerSettings = serde_json::from_value(serde_json::json!({
-        "name": "l", "arch": variant.name, "features": "f", "epochs": EPOCHS, "batch_size": 32,
+        "name": "l", "arch": variant.name, "features": "f", "epochs": epochs, "batch_size": batch,
         "learning_rate": 0.001, "mixup": 3.0
     }))
     .unwrap();
     let frames = learner.windowing(&front_end).frames;
     let noise = |at: usize| (at.wrapping_mul(2_654_435_761) >> 7 & 0xFFFF) as f32 / 65_536.0 - 0.5;
     let features = Features { data: (0..channels * bins * frames).map(noise).collect(), channels, bins, frames };
-    let names: Vec<String> = (0..CLIPS + 1).map(|clip| format!("{clip}.wav")).collect();
+    let names: Vec<String> = (0..=clips).map(|clip| format!("{clip}.wav")).collect();
     let example =
         |clip: usize| Example { name: &names[clip], features: features.view(), label: Some(clip % 2), verified: true };
     let folder = tempfile::tempdir().unwrap();
@@ -37,29 +48,48 @@ fn speed(variant: &Variant) -> f64 {
         front_end: &front_end,
         start: None,
         split: "fold0",
-        train: (0..CLIPS).map(example).collect(),
-        predict: vec![example(CLIPS)],
+        train: (0..clips).map(example).collect(),
+        predict: vec![example(clips)],
         labels: &["a".to_owned(), "b".to_owned()],
         seed: 1,
-        device: "cpu",
+        device,
         folder: folder.path(),
     };
-    // Told after each step; the fastest has no checkpoint before it.
     let (mut last, mut fastest) = (Instant::now(), f64::INFINITY);
+    let (mut first, mut whole) = (Instant::now(), 0.0);
     job.run(&mut |progress| {
-        if matches!(progress, Progress::Learning(_)) {
+        if let Progress::Learning(now) = progress {
             fastest = fastest.min(last.elapsed().as_secs_f64());
+            match now.batches % steps {
+                1 => first = Instant::now(),
+                0 => whole = first.elapsed().as_secs_f64(),
+                _ => {}
+            }
         }
         last = Instant::now();
         ControlFlow::Continue(())
     })
     .unwrap();
-    32.0 / fastest
+    match device == "cpu" {
+        true => *batch as f64 / fastest,
+        false => (batch * (steps - 1)) as f64 / whole,
+    }
 }
 
 fn main() {
     set_threads(THREADS);
-    let names: Vec<String> = std::env::args().skip(1).filter(|name| !name.starts_with('-')).collect();
+    let mut setting = Setting { device: "cpu".to_owned(), batch: 32, steps: 2, epochs: 4 };
+    let mut names = Vec::new();
+    let mut words = std::env::args().skip(1);
+    while let Some(word) = words.next() {
+        match word.as_str() {
+            "--device" => setting = Setting { device: words.next().unwrap(), steps: 49, epochs: 2, ..setting },
+            "--batch" => setting.batch = words.next().unwrap().parse().unwrap(),
+            // From cargo.
+            "--bench" => {}
+            _ => names.push(word),
+        }
+    }
     let chosen = |variant: &&Variant| match names.is_empty() {
         true => variant.name.ends_with("_nano"),
         false => names.iter().any(|name| name == variant.name),
@@ -67,6 +97,6 @@ fn main() {
     println!("{:24} {:>10} {:>8}", "network", "parameters", "crops/s");
     for variant in variants().filter(chosen) {
         let parameters = variant.graph(variant.channels(), 10).parameter_count();
-        println!("{:24} {parameters:10} {:8.0}", variant.name, speed(variant));
+        println!("{:24} {parameters:10} {:8.0}", variant.name, speed(variant, &setting));
     }
 }

@@ -205,7 +205,7 @@ fn best_factor(outputs: &Tensor, truth: &Tensor, weights: &Tensor) -> Result<f64
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::network::evaluate;
+    use crate::network::{Arithmetic, evaluate};
     use serde_json::Value;
 
     fn numbers(value: &Value) -> Vec<f64> {
@@ -238,7 +238,8 @@ mod tests {
             assert!((fitted.loss - loss).abs() < 1e-6 && (fitted.accuracy - accuracy).abs() < 1e-9, "{fitted:?}");
             let features = rows.len() / labels.len();
             let graph = kernel::graph(features, labels.len(), classes);
-            let logits = evaluate(&graph, &fitted.weights, &new, [new.len() / features, features, 1, 1]).unwrap();
+            let shape = [new.len() / features, features, 1, 1];
+            let logits = evaluate(&graph, &fitted.weights, &new, shape, Arithmetic::F32, "cpu").unwrap();
             for (ours, expected) in logits.iter().zip(numbers(&case["logits"])) {
                 assert!((f64::from(*ours) - expected).abs() < 2e-4, "{ours}, not {expected}");
             }

@@ -9,6 +9,7 @@ use tch::{Device, Kind, Tensor};
 
 use crate::TrainingError;
 use crate::convolution::convolution;
+use crate::device::parse_device;
 
 /// What a network computes in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -166,15 +167,23 @@ pub(crate) fn nearness(x: &Tensor, centres: &Tensor) -> Result<Tensor, TrainingE
     Ok(near.f_exp_()?)
 }
 
-/// Logits of a graph by libtorch, in `f32` on the CPU: the reference that tests hold the other interpreters against.
+/// Logits of a graph by libtorch, on a device (`cpu`, `cuda:0`): on the CPU in `f32`, the reference that tests hold the
+/// other interpreters against.
 ///
 /// # Shape
 /// `input`: `shape` = `[batch, channels, bins, frames]`, row-major; out: `[batch, classes]`.
 ///
 /// # Errors
 /// Weights that are not the graph's, or an input that it cannot take.
-pub fn evaluate(graph: &Graph, weights: &Weights, input: &[f32], shape: [usize; 4]) -> Result<Vec<f32>, TrainingError> {
-    let network = Network::new(graph, weights, Device::Cpu, Arithmetic::F32)?;
+pub fn evaluate(
+    graph: &Graph,
+    weights: &Weights,
+    input: &[f32],
+    shape: [usize; 4],
+    arithmetic: Arithmetic,
+    device: &str,
+) -> Result<Vec<f32>, TrainingError> {
+    let network = Network::new(graph, weights, parse_device(device)?, arithmetic)?;
     let input = Tensor::f_from_slice(input)?.f_reshape(shape.map(|side| side as i64))?;
     let _guard = tch::no_grad_guard();
     values(&network.forward(&input, false)?)
@@ -191,7 +200,7 @@ pub struct Gradients {
     pub weights: Weights,
 }
 
-/// Loss and gradients of a batch by libtorch on the CPU: for tests, through the code that trains.
+/// Loss and gradients of a batch by libtorch on a device: for tests, through the code that trains.
 ///
 /// # Shape
 /// `input`: `shape` = `[batch, channels, bins, frames]`, row-major; `targets`: `[batch, classes]`, rows that add up to 1.
@@ -205,10 +214,12 @@ pub fn gradients(
     shape: [usize; 4],
     targets: &[f32],
     arithmetic: Arithmetic,
+    device: &str,
 ) -> Result<Gradients, TrainingError> {
-    let network = Network::new(graph, weights, Device::Cpu, arithmetic)?;
+    let network = Network::new(graph, weights, parse_device(device)?, arithmetic)?;
     let input = Tensor::f_from_slice(input)?.f_reshape(shape.map(|side| side as i64))?;
     let targets = Tensor::f_from_slice(targets)?.f_reshape([shape[0] as i64, graph.classes() as i64])?;
+    let targets = targets.f_to_device(network.device)?;
     let loss = cross_entropy(&network.forward(&input, true)?, &targets)?;
     loss.f_backward()?;
     let learned = network.parameters.iter().filter(|(parameter, _)| parameter.role == Role::Learned);

@@ -168,7 +168,7 @@ fn logits_are_those_of_the_references() {
             // The first row of the batch is the batch of one row.
             let one = [1, whole[1], whole[2], whole[3]];
             for shape in if whole == one { vec![one] } else { vec![whole, one] } {
-                let ours = evaluate(&case.graph, &case.weights, &input(shape), shape).unwrap();
+                let ours = evaluate(&case.graph, &case.weights, &input(shape), shape, Arithmetic::F32, "cpu").unwrap();
                 let difference = difference(&ours, &expected.data[..shape[0] * 10]);
                 worst = worst.max(difference);
                 if difference > 1e-5 {
@@ -209,7 +209,7 @@ fn summary_difference(ours: &BTreeMap<&str, &Array>, expected: &Array) -> (f64, 
 
 /// Of a step of training, what differs too much from what is expected.
 fn step_faults(case: &Case, shape: [usize; 4], targets: &[f32], arithmetic: Arithmetic) -> Vec<String> {
-    let step = gradients(&case.graph, &case.weights, &input(shape), shape, targets, arithmetic).unwrap();
+    let step = gradients(&case.graph, &case.weights, &input(shape), shape, targets, arithmetic, "cpu").unwrap();
     let loss = f64::from(difference(&[step.loss], &case.expected["loss"].data));
     let gradients = step.gradients.iter().map(|(name, array)| (name.as_str(), array)).collect();
     let (gradient, of_gradient) = summary_difference(&gradients, &case.expected["gradients"]);

@@ -16,9 +16,9 @@ fn a_row_of_a_batch_is_that_row_alone() {
         let weights = weights(&graph);
         let [whole, one] = [2, 1].map(|rows| variant.example(rows, 100));
         let batch = input(whole);
-        let together = evaluate(&graph, &weights, &batch, whole).unwrap();
+        let together = evaluate(&graph, &weights, &batch, whole, Arithmetic::F32, "cpu").unwrap();
         for (row, x) in batch.chunks_exact(one.iter().product()).enumerate() {
-            let alone = evaluate(&graph, &weights, x, one).unwrap();
+            let alone = evaluate(&graph, &weights, x, one, Arithmetic::F32, "cpu").unwrap();
             let difference = difference(&together[row * CLASSES..][..CLASSES], &alone);
             println!("{} row {row}: {difference:.1e}", variant.name);
             assert!(difference <= 1e-4, "{} row {row}: {difference:.1e}", variant.name);
@@ -38,7 +38,7 @@ fn the_number_of_frames_is_free() {
         assert!(matches!(too_few, Err(ShapeError::TooSmall { .. })), "{} on {} frames", variant.name, fewest - 1);
         for frames in [fewest, 37, 301] {
             let shape = variant.example(1, frames);
-            let logits = evaluate(&graph, &weights, &input(shape), shape).unwrap();
+            let logits = evaluate(&graph, &weights, &input(shape), shape, Arithmetic::F32, "cpu").unwrap();
             assert_eq!(logits.len(), CLASSES, "{} on {frames} frames", variant.name);
             assert!(logits.iter().all(|logit| logit.is_finite()), "{} on {frames} frames: {logits:?}", variant.name);
         }
@@ -52,7 +52,7 @@ fn every_learned_parameter_has_a_gradient_and_every_statistic_follows() {
         let weights = weights(&graph);
         let shape = variant.example(2, 64);
         let targets: Vec<f32> = (0..2 * CLASSES).map(|at| f32::from(at == 0 || at == CLASSES + 3)).collect();
-        let step = gradients(&graph, &weights, &input(shape), shape, &targets, Arithmetic::F32).unwrap();
+        let step = gradients(&graph, &weights, &input(shape), shape, &targets, Arithmetic::F32, "cpu").unwrap();
         assert!(step.loss > 0.0 && step.loss.is_finite(), "{}: loss {}", variant.name, step.loss);
         let mut faults = Vec::new();
         for parameter in graph.parameters() {
