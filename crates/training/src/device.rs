@@ -1,5 +1,9 @@
 //! Devices, and what they compute in.
 
+use std::env::consts::{DLL_PREFIX, DLL_SUFFIX};
+use std::sync::OnceLock;
+
+use libloading::Library;
 use tch::Device;
 
 use crate::TrainingError;
@@ -44,10 +48,25 @@ pub(crate) fn parse_device(name: &str) -> Result<Device, TrainingError> {
     let index: usize = index
         .filter(|index| format!("cuda:{index}") == name)
         .ok_or_else(|| fault("expected cpu, or cuda:0, cuda:1, ..."))?;
+    if !has_cuda() {
+        return Err(fault("this libtorch has no part for GPUs; `cargo xtask setup --cuda` installs one that has"));
+    }
     if index as i64 >= tch::Cuda::device_count() {
-        return Err(fault("this machine, or this build of libtorch, has no such GPU (see `cargo xtask setup --cuda`)"));
+        return Err(fault("CUDA finds no such GPU on this machine; `nvidia-smi` lists those that its driver finds"));
     }
     Ok(Device::Cuda(index))
+}
+
+/// Whether libtorch drives GPUs, which the library `torch_cuda` does. It registers itself with libtorch when it is
+/// opened. That takes a second and a gigabyte of address space, so it is opened when a GPU is first named, and not linked:
+/// a linker drops a library of which it uses no symbol anyway.
+#[allow(unsafe_code, reason = "the linker's interface to a library")]
+fn has_cuda() -> bool {
+    static CUDA: OnceLock<Option<Library>> = OnceLock::new();
+    // The system looks for this name where it found libtorch itself: in LD_LIBRARY_PATH and beside the program.
+    let name = format!("{DLL_PREFIX}torch_cuda{DLL_SUFFIX}");
+    // SAFETY: the library's initialisers run; it is part of the libtorch that this program runs on already.
+    CUDA.get_or_init(|| unsafe { Library::new(name) }.ok()).is_some()
 }
 
 #[cfg(test)]
@@ -65,7 +84,7 @@ mod tests {
             ("cuda:+1", "expected cpu"),
             ("cuda:00", "expected cpu"),
             ("cuda:0,cuda:1", "expected cpu"),
-            ("cuda:4096", "no such GPU"),
+            ("cuda:4096", "GPU"),
         ] {
             let message = check_device(name).unwrap_err().to_string();
             assert!(message.contains(&format!("{name:?}")) && message.contains(reason), "{message}");
