@@ -10,7 +10,7 @@ use std::time::Instant;
 use earmark_features::{Features, FrontEnd};
 use earmark_nets::{find, onnx};
 use earmark_tagging::{Model, Signature};
-use earmark_training::{Example, Job, LearnerSettings, Progress, initial_weights, set_threads};
+use earmark_training::{Example, Job, LearnerSettings, Progress, Split, initial_weights, set_threads};
 
 const NETWORKS: [&str; 4] = ["resnet_nano", "resnext_nano", "resnet50", "resnext50_32x4d"];
 const BATCH: usize = 16;
@@ -46,7 +46,7 @@ fn train(arch: &str, precision: &str) -> f64 {
         start: None,
         learner: &learner,
         front_end: &FrontEnd::logmel(),
-        split: "bench",
+        split: Split::Fold(0),
         train: names.iter().map(String::as_str).enumerate().map(example).collect(),
         predict: Vec::new(),
         labels: &(0..41).map(|label| label.to_string()).collect::<Vec<_>>(),

@@ -11,7 +11,7 @@ use std::time::Instant;
 use earmark_datasets::Example;
 use earmark_features::{Features, FrontEnd};
 use earmark_nets::{Input, Variant, variants};
-use earmark_training::{Job, LearnerSettings, Progress, set_threads};
+use earmark_training::{Job, LearnerSettings, Progress, Split, set_threads};
 
 const THREADS: usize = 2;
 
@@ -47,7 +47,7 @@ fn speed(variant: &Variant, setting: &Setting) -> f64 {
         learner: &learner,
         front_end: &front_end,
         start: None,
-        split: "fold0",
+        split: Split::Fold(0),
         train: (0..clips).map(example).collect(),
         predict: vec![example(clips)],
         labels: &["a".to_owned(), "b".to_owned()],

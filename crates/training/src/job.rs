@@ -20,6 +20,7 @@ use crate::optimizer::learning_rate;
 use crate::pass::{Pace, Pass};
 use crate::predictor::Predictor;
 use crate::settings::{CheckpointPolicy, LearnerSettings, Normalization};
+use crate::split::Split;
 use crate::start::PretrainedWeights;
 use crate::trainer::Trainer;
 
@@ -35,8 +36,8 @@ pub struct Job<'a> {
     pub start: Option<&'a PretrainedWeights>,
     /// The learner's front end.
     pub front_end: &'a FrontEnd,
-    /// The split's name: `fold0`, ..., `full`.
-    pub split: &'a str,
+    /// What it trains on and predicts.
+    pub split: Split,
     /// Clips to learn from; all have labels.
     pub train: Vec<Example<'a>>,
     /// Clips to predict.
@@ -224,7 +225,7 @@ impl Job<'_> {
         let all = serde_json::json!([
             self.learner,
             self.front_end,
-            self.split,
+            self.split.to_string(),
             self.seed,
             self.labels,
             names(&self.train),
@@ -235,7 +236,7 @@ impl Job<'_> {
     }
 
     fn keys(&self) -> [u64; 2] {
-        [random::key(&self.learner.name), random::key(self.split)]
+        [random::key(&self.learner.name), random::key(&self.split.to_string())]
     }
 
     fn scaling(&self) -> InputScaling {
@@ -370,7 +371,7 @@ impl Job<'_> {
         scaling: &InputScaling,
     ) -> Result<Option<f64>, TrainingError> {
         let labelled: Vec<&Example> = self.predict.iter().filter(|example| example.label.is_some()).collect();
-        if self.learner.checkpoint == CheckpointPolicy::Last || self.split == "full" || labelled.is_empty() {
+        if self.learner.checkpoint == CheckpointPolicy::Last || self.split == Split::Full || labelled.is_empty() {
             return Ok(None);
         }
         let network = Network::new(graph, weights, device, arithmetic(self.learner.precision, device))?;

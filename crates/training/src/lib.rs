@@ -19,6 +19,7 @@ mod optimizer;
 mod pass;
 mod predictor;
 mod settings;
+mod split;
 mod start;
 mod trainer;
 
@@ -33,4 +34,5 @@ pub use kernel::{Kernels, MOST_CLIPS};
 pub use network::{Arithmetic, Gradients, evaluate, gradients, initial_weights, set_threads};
 pub use optimizer::Method;
 pub use settings::{CheckpointPolicy, LearnerSettings, Normalization, Precision, Prediction};
+pub use split::{Split, UnknownSplit};
 pub use start::PretrainedWeights;

@@ -153,6 +153,7 @@ impl Steps<'_, '_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Split;
     use crate::network::{Arithmetic, initial_weights};
     use crate::settings::LearnerSettings;
     use earmark_datasets::Example;
@@ -190,7 +191,7 @@ mod tests {
             learner: &learner,
             front_end: &front_end,
             start: None,
-            split: "fold0",
+            split: Split::Fold(0),
             train,
             predict: Vec::new(),
             labels: &["a".to_owned(), "b".to_owned()],

@@ -7,7 +7,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use earmark_features::{Features, FrontEnd};
-use earmark_training::{Example, Job, LearnerSettings};
+use earmark_training::{Example, Job, LearnerSettings, Split};
 use serde_json::Value;
 
 const MINIMAL: &str = r#"{"name": "l", "arch": "resnet_nano", "features": "f", "epochs": 2, "batch_size": 8,
@@ -66,7 +66,7 @@ fn fingerprint(learner: &str, front_end: &str) -> String {
         learner: &learner,
         front_end: &front_end,
         start: None,
-        split: "fold0",
+        split: Split::Fold(0),
         train: vec![example("a.wav", 0, true), example("b.wav", 1, false)],
         predict: vec![example("c.wav", 0, true)],
         labels: &["x".to_owned(), "y".to_owned()],

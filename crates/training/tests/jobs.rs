@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use earmark_features::{Features, FrontEnd, InputScaling};
-use earmark_training::{Example, Job, LearnerSettings, Outcome, Progress, TrainingError, set_threads};
+use earmark_training::{Example, Job, LearnerSettings, Outcome, Progress, Split, TrainingError, set_threads};
 
 const LABELS: [&str; 3] = ["fast", "middle", "slow"];
 
@@ -63,7 +63,7 @@ fn run_on(
         start: None,
         learner,
         front_end: &FrontEnd::logmel(),
-        split: "fold0",
+        split: Split::Fold(0),
         train: examples[..57].to_vec(),
         predict: examples[57..].to_vec(),
         labels: &labels,
@@ -224,7 +224,7 @@ fn outcome_of(learner: &LearnerSettings, examples: &[Example]) -> Outcome {
         start: None,
         learner,
         front_end: &FrontEnd::logmel(),
-        split: "fold0",
+        split: Split::Fold(0),
         train: examples.to_vec(),
         predict: examples[..1].to_vec(),
         labels: &LABELS.map(str::to_owned),

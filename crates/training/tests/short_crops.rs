@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 use earmark_features::{Features, FrontEnd};
 use earmark_files::sha256;
 use earmark_nets::{Input, Variant, variants};
-use earmark_training::{Example, Job, LearnerSettings, set_threads};
+use earmark_training::{Example, Job, LearnerSettings, Split, set_threads};
 use tch::{Device, Kind, Tensor};
 
 const CLIPS: usize = 7;
@@ -60,7 +60,7 @@ fn checksum(variant: &Variant, frames: usize, front_end: &FrontEnd) -> Result<St
         learner: &learner,
         front_end,
         start: None,
-        split: "fold0",
+        split: Split::Fold(0),
         train: examples[1..].to_vec(),
         predict: examples[..1].to_vec(),
         labels: &["a".to_owned(), "b".to_owned()],

@@ -9,7 +9,7 @@ use earmark_datasets::{CachedFeatures, ClipEntry, Example, FeatureCache, Feature
 use earmark_features::FrontEnd;
 use earmark_files::sha256_file;
 use earmark_nets::{Input, Variant, variants};
-use earmark_training::{Job, LearnerSettings, set_threads};
+use earmark_training::{Job, LearnerSettings, Split, set_threads};
 
 const CLASSES: [&str; 4] = ["Bark", "Clock_tick", "Flute", "Rain"];
 /// Of the clips to predict a quarter would be right by chance, and a tenth of the labels to learn from is wrong.
@@ -71,7 +71,7 @@ fn accuracy(variant: &Variant, cache: &FeatureCache, [train, predict]: &[Vec<Cli
         start: None,
         learner: &learner,
         front_end: &front_end,
-        split: "fold0",
+        split: Split::Fold(0),
         train: examples(train, &heard_train),
         predict: examples(predict, &heard_predict),
         labels: &CLASSES.map(str::to_owned),
