@@ -1,10 +1,10 @@
-//! The binary that trains finds libtorch beside itself.
+//! The executable that trains finds libtorch beside itself.
 
 include!("../files/rpath.rs");
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     if std::env::var_os("CARGO_FEATURE_TRAIN").is_some() {
-        look_beside_the_program("rustc-link-arg-bins");
+        look_beside_the_program("rustc-link-arg-bin=earmark-train");
     }
 }

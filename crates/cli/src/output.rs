@@ -8,6 +8,8 @@ use earmark_audio::AudioError;
 use earmark_datasets::LoadError;
 use earmark_tagging::TaggingError;
 
+use crate::logging;
+
 /// The reader of stdout went away. Any other pipe or socket that breaks is a failure.
 #[derive(Debug)]
 pub struct ClosedStdout;
@@ -40,24 +42,37 @@ pub fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
     print(&(serde_json::to_string_pretty(value)? + "\n"))
 }
 
-/// Writes a line to stderr. That nobody reads it any more must not end the work, as `eprintln` would.
-pub fn tell(line: &str) {
+/// Writes a line to stderr, or to the log where stderr has log records. A closed stderr is ignored.
+pub fn line(line: &str) {
+    match logging::is_on_stderr() {
+        true => tracing::info!("{line}"),
+        false => to_stderr(line),
+    }
+}
+
+/// Writes a warning, likewise.
+pub fn warning(text: &str) {
+    match logging::is_on_stderr() {
+        true => tracing::warn!("{text}"),
+        false => to_stderr(&format!("warning: {text}")),
+    }
+}
+
+/// Writes an error, likewise.
+pub fn error(text: &str) {
+    match logging::is_on_stderr() {
+        true => tracing::error!("{text}"),
+        false => to_stderr(&format!("error: {text}")),
+    }
+}
+
+fn to_stderr(line: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{line}");
 }
 
 /// An error and its causes in one line, without repeating a cause that another one contains, and
 /// the option that moves the limit which a sound exceeds.
 pub fn message(error: &anyhow::Error) -> String {
-    with_remedy(error, |key| format!("--{}", key.replace('_', "-")))
-}
-
-/// Like [`message`], where the recipe sets the limits.
-#[cfg(feature = "train")]
-pub fn message_for_recipe(error: &anyhow::Error) -> String {
-    with_remedy(error, |key| format!("[data.limits] {key} in the recipe"))
-}
-
-fn with_remedy(error: &anyhow::Error, setting: impl Fn(&str) -> String) -> String {
     let mut message = String::new();
     for cause in error.chain().map(|cause| cause.to_string().trim_end().to_owned()) {
         if message.is_empty() {
@@ -68,7 +83,7 @@ fn with_remedy(error: &anyhow::Error, setting: impl Fn(&str) -> String) -> Strin
     }
     let Some(AudioError::Limit { key, .. }) = error.chain().find_map(audio_error) else { return message };
     let verb = if key.starts_with("min_") { "lower" } else { "raise" };
-    format!("{message}; {verb} {}", setting(key))
+    format!("{message}; {verb} --{}", key.replace('_', "-"))
 }
 
 /// The error of a sound file that an error is, or stands for.
@@ -79,21 +94,6 @@ fn audio_error<'a>(cause: &'a (dyn std::error::Error + 'static)) -> Option<&'a A
     }
 }
 
-/// Rows as a table with aligned columns: the first to the left, the others to the right.
-pub fn table(rows: &[Vec<String>]) -> String {
-    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
-    let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();
-    let line = |row: &Vec<String>| {
-        let cells = row.iter().zip(&widths).enumerate().map(|(column, (cell, &width))| match column {
-            0 => format!("{cell:<width$}"),
-            _ => format!("{cell:>width$}"),
-        });
-        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned() + "\n"
-    };
-    rows.iter().map(line).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -102,12 +102,6 @@ mod tests {
     fn no_cause_is_repeated() {
         let error = anyhow::anyhow!("disk full").context("cannot write a: disk full").context("job x");
         assert_eq!(message(&error), "job x: cannot write a: disk full");
-    }
-
-    #[test]
-    fn columns_are_aligned() {
-        let rows = [["name", "x"], ["a", "10"]].map(|row| row.map(str::to_owned).to_vec());
-        assert_eq!(table(&rows), "name   x\na     10\n");
     }
 
     /// A place where nothing can be written.
@@ -142,8 +136,6 @@ mod tests {
         for error in errors {
             let long = "a.wav is longer than 3600 s (about 10800 s)";
             assert_eq!(message(&error), format!("{long}; raise --max-seconds"));
-            #[cfg(feature = "train")]
-            assert_eq!(message_for_recipe(&error), format!("{long}; raise [data.limits] max_seconds in the recipe"));
         }
         assert!(message(&limit("min_sample_rate").into()).ends_with("; lower --min-sample-rate"));
     }

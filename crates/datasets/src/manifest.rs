@@ -17,12 +17,10 @@ use crate::rules::impossible_labels;
 pub enum OnDecodeError {
     /// Stop, after all clips were heard, and list all such clips at once.
     #[default]
-    #[serde(rename = "error")]
     Fail,
     /// Leave the clip out, and list it.
     Skip,
     /// Take silence in its place, and list it. Test sets with empty clips, as FSDKaggle2018's, want a row for each.
-    #[serde(rename = "zeros")]
     Silence,
 }
 

@@ -24,6 +24,7 @@ mod npy;
 mod powers;
 mod rows;
 mod scaling;
+mod setting_fault;
 mod settings;
 mod spectrogram;
 mod statistics;
@@ -40,6 +41,7 @@ pub use mel::{hz_to_mel, mel_to_hz};
 pub use mfcc::dct_matrix;
 pub use npy::npy;
 pub use scaling::{InputScaling, Scaling};
+pub use setting_fault::setting_fault;
 pub use settings::{MelSettings, Norm, PadMode, Reference, Window};
 pub use spectrogram::melspectrogram;
 pub use statistics::{

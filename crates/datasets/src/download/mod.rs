@@ -90,7 +90,7 @@ impl Default for Network {
 }
 
 /// What happens meanwhile.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub enum Event<'a> {
     /// So many bytes of an archive are through a step.
     Progress {

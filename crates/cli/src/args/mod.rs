@@ -1,0 +1,103 @@
+//! The command line.
+
+mod data;
+mod sound;
+mod train;
+
+use clap::builder::RangedU64ValueParser;
+use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
+
+pub use data::{Check, Data, Download, Reading, Synth};
+pub use sound::{FeatureKind, Features, LimitOptions, Nets, Tag};
+pub use train::{Evaluate, Predict, Report, Stack, Train};
+
+use crate::logging::LogFormat;
+
+/// Earmark, a general-purpose audio tagger: train on your sounds and labels by one command, tag any
+/// sound.
+#[derive(Debug, Parser)]
+#[command(name = "earmark", version, propagate_version = true)]
+pub struct Arguments {
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+    /// Log to stderr: -v what is done, -vv also details
+    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// The form of log records on stderr
+    #[arg(long, global = true, value_name = "FORMAT", default_value = "text", env = "EARMARK_LOG_FORMAT")]
+    pub log_format: LogFormat,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Write the embedded data set: synthetic sounds in FSDKaggle2018's layout
+    Synth(Synth),
+    /// Download a data set, or check one
+    #[command(subcommand)]
+    Data(Data),
+    /// Compute the features of one file
+    Features(Features),
+    /// List the networks, or write one as ONNX
+    #[command(subcommand)]
+    Nets(Nets),
+    /// Train the learners of a recipe, stack them, and write a bundle
+    Train(Box<Train>),
+    /// Stack the trained learners of a run again
+    Stack(Stack),
+    /// Print the scores of a run, or of a submission
+    Evaluate(Evaluate),
+    /// Write RUN/report.html, one page with all results of a run as far as it has come, and its plots
+    /// in RUN/report
+    Report(Report),
+    /// Write the predictions of a run for its test clips: three labels each in Kaggle's form, or all
+    /// probabilities
+    Predict(Predict),
+    /// Tag sounds with a trained bundle
+    Tag(Tag),
+    /// Print the completions of a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Write the manual pages
+    Man {
+        /// The folder to write them to
+        #[arg(default_value = ".")]
+        folder: std::path::PathBuf,
+    },
+}
+
+impl Command {
+    /// Whether `earmark-train` runs it.
+    pub fn is_of_training(&self) -> bool {
+        matches!(
+            self,
+            Self::Train(_)
+                | Self::Stack(_)
+                | Self::Evaluate(_)
+                | Self::Report(_)
+                | Self::Predict(_)
+                | Self::Nets(Nets::Export { weights: None, .. })
+        )
+    }
+}
+
+/// Reads the command line. Wrong usage, `--help` and `--version` end the process.
+pub fn parse() -> Arguments {
+    Arguments::parse()
+}
+
+/// The command line as clap knows it, for completions and manual pages.
+pub(crate) fn command() -> clap::Command {
+    Arguments::command()
+}
+
+/// Numbers of threads or jobs at once, up to four for each core: more of them would take long to
+/// start, and then wait. With 0 the number follows from the cores.
+pub(crate) fn threads() -> RangedU64ValueParser<usize> {
+    let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64);
+    RangedU64ValueParser::new().range(..=4 * cores)
+}

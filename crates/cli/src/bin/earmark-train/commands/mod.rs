@@ -1,0 +1,30 @@
+//! The commands of training, one file each.
+
+pub mod evaluate;
+pub mod predict;
+pub mod report;
+pub mod stack;
+pub mod train;
+
+use std::fmt::Display;
+
+use earmark_cli::output;
+use earmark_pipeline::{Results, Run};
+use serde::Serialize;
+
+/// Prints scores as text or as JSON.
+fn print(value: &(impl Display + Serialize), as_json: bool) -> anyhow::Result<()> {
+    if as_json { output::print_json(value) } else { output::print(&value.to_string()) }
+}
+
+/// Prints the scores of a run and writes its report. A report that cannot be written is a warning:
+/// the results are stored, and `earmark report` writes it later.
+fn finish(run: &Run, results: &Results, as_json: bool) -> anyhow::Result<()> {
+    let folder = run.folder.display();
+    if let Err(error) = earmark_report::write_results(run, results, None) {
+        let reason = output::message(&error.into());
+        output::warning(&format!("no report was written: {reason}; `earmark report {folder}` tries again"));
+    }
+    output::line(&format!("bundle: {}", run.path("bundle").display()));
+    print(results, as_json)
+}

@@ -1,0 +1,310 @@
+//! The progress of a training: bars on a terminal, lines elsewhere.
+
+use std::collections::BTreeMap;
+use std::io::IsTerminal;
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use earmark_cli::commands::download_bar::Bar as DownloadBar;
+use earmark_cli::{logging, output};
+use earmark_pipeline::text::duration;
+use earmark_pipeline::{Event, JobId, JobOutcome, LOG, Observer, Stage, ThroughputEstimator};
+use earmark_training::{Learning, Progress as JobProgress};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::signals::Signals;
+
+/// Where stderr is no terminal, a line at least this often says where the run stands.
+const LINE_EVERY: Duration = Duration::from_secs(30);
+
+/// Shows the events of a run on stderr.
+pub struct Progress<'a> {
+    display: Arc<Display>,
+    signals: &'a Signals,
+    /// Ends the thread that writes lines, when it is dropped.
+    _lines: Option<Sender<()>>,
+}
+
+/// Bars or lines, and what they show.
+struct Display {
+    bars: MultiProgress,
+    /// Whether bars are drawn.
+    drawn: bool,
+    /// Whether lines are written instead.
+    lines: bool,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    stage: Option<(Stage, ProgressBar)>,
+    download: Option<DownloadBar>,
+    jobs: BTreeMap<usize, JobBar>,
+    total: Option<Total>,
+    last_line: Option<Instant>,
+}
+
+impl<'a> Progress<'a> {
+    /// Bars on stderr if that is a terminal, lines otherwise; nothing but warnings and notes if
+    /// progress is not wanted.
+    pub fn new(wanted: bool, signals: &'a Signals) -> Self {
+        let terminal = std::io::stderr().is_terminal();
+        let drawn = wanted && terminal && !logging::is_on_stderr();
+        let target = if drawn { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let bars = MultiProgress::with_draw_target(target);
+        let display = Arc::new(Display { bars, drawn, lines: wanted && !terminal, state: Mutex::default() });
+        let lines = display.lines.then(|| write_lines(Arc::clone(&display)));
+        Self { display, signals, _lines: lines }
+    }
+}
+
+/// Writes a line whenever nothing was written for long, until the sender is dropped.
+fn write_lines(display: Arc<Display>) -> Sender<()> {
+    let (sender, ended) = channel();
+    thread::spawn(move || {
+        while ended.recv_timeout(Duration::from_secs(1)) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+            let mut state = display.state();
+            if state.last_line.get_or_insert_with(Instant::now).elapsed() >= LINE_EVERY
+                && let Some(line) = state.line()
+            {
+                display.line(&mut state, &line);
+            }
+        }
+    });
+    sender
+}
+
+impl Observer for Progress<'_> {
+    fn event(&self, event: &Event<'_>) {
+        let display = &self.display;
+        match event {
+            // The log has them already.
+            Event::Warning(_) | Event::Note(_) if logging::is_on_stderr() => {}
+            Event::Warning(warning) => display.bars.suspend(|| output::warning(&warning.to_string())),
+            Event::Note(note) => display.bars.suspend(|| output::line(&note.to_string())),
+            Event::StageStarted(stage, steps) => display.start_stage(*stage, *steps),
+            Event::StageAdvanced(_) => {
+                if let Some((_, bar)) = &display.state().stage {
+                    bar.inc(1);
+                }
+            }
+            Event::StageFinished(_) => {
+                if let Some((_, bar)) = display.state().stage.take() {
+                    bar.finish_and_clear();
+                }
+            }
+            Event::Download(event) => {
+                display.state().download.get_or_insert_with(|| DownloadBar::new(display.drawn)).show(*event);
+            }
+            Event::DownloadFinished => {
+                if let Some(bar) = display.state().download.take() {
+                    bar.end();
+                }
+            }
+            Event::RunStarted(folder) => {
+                if let Err(error) = logging::also_to(&folder.join(LOG)) {
+                    output::warning(&format!("{} cannot be written: {error}", folder.join(LOG).display()));
+                }
+            }
+            Event::JobsStarted { costs, workers } => {
+                if let Err(error) = self.signals.catch() {
+                    output::warning(&output::message(&error));
+                }
+                display.start_jobs(costs, *workers);
+            }
+            Event::JobStarted(job) => display.start_job(*job),
+            Event::JobAdvanced { job, progress, left } => display.advance_job(*job, *progress, *left),
+            Event::JobFinished { job, outcome, seconds } => display.finish_job(*job, *outcome, *seconds),
+            Event::JobsFinished => {
+                self.signals.release();
+                if let Some(total) = display.state().total.take() {
+                    total.bar.finish_and_clear();
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Display {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes a line above the bars.
+    fn line(&self, state: &mut State, line: &str) {
+        state.last_line = Some(Instant::now());
+        self.bars.suspend(|| output::line(line));
+    }
+
+    fn bar(&self, name: &str, length: usize, template: &str) -> ProgressBar {
+        let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+        let bar = self.bars.add(ProgressBar::new(length as u64).with_style(style.progress_chars("━╸ ")));
+        bar.set_prefix(name.to_owned());
+        bar
+    }
+
+    fn start_stage(&self, stage: Stage, steps: usize) {
+        let bar = self.bar(name(stage), steps, "{prefix:>28} {bar:24} {pos}/{len}  {msg} {eta} left");
+        self.state().stage = Some((stage, bar));
+    }
+
+    fn start_jobs(&self, costs: &[f64], workers: usize) {
+        let bar = self.bar("jobs", costs.len(), "{prefix:>28} {bar:24} {msg}");
+        let estimator = ThroughputEstimator::new(costs.iter().copied(), workers);
+        let total = Total { bar, estimator, jobs: costs.len(), done: 0, failed: 0, running: BTreeMap::new() };
+        total.bar.set_message(total.to_string());
+        self.state().total = Some(total);
+    }
+
+    fn start_job(&self, job: JobId<'_>) {
+        let bar = self.bar(job.name, 0, "{prefix:>28} {bar:24} {msg}  {eta} left");
+        bar.enable_steady_tick(Duration::from_millis(250));
+        self.state().jobs.insert(job.index, JobBar { bar, last: None });
+    }
+
+    fn advance_job(&self, job: JobId<'_>, progress: JobProgress, left: f64) {
+        let mut state = self.state();
+        if let Some(bar) = state.jobs.get_mut(&job.index) {
+            bar.update(progress);
+        }
+        if let Some(total) = &mut state.total {
+            total.update(job.index, left);
+        }
+    }
+
+    fn finish_job(&self, job: JobId<'_>, outcome: JobOutcome, seconds: f64) {
+        let mut state = self.state();
+        let bar = state.jobs.remove(&job.index);
+        if let Some(bar) = &bar {
+            bar.bar.finish_and_clear();
+        }
+        if let Some(total) = &mut state.total {
+            total.finish(job.index, outcome);
+        }
+        let ended = match outcome {
+            JobOutcome::Done => format!("done in {}", duration(seconds)),
+            JobOutcome::DoneBefore => "was done before".to_owned(),
+            JobOutcome::Failed => "failed".to_owned(),
+            JobOutcome::Cancelled => "stopped".to_owned(),
+            JobOutcome::Elsewhere => "is being trained by another process".to_owned(),
+        };
+        let is_news = matches!(outcome, JobOutcome::Failed | JobOutcome::Elsewhere);
+        if is_news || self.lines && outcome != JobOutcome::DoneBefore {
+            let last = bar.and_then(|bar| bar.last).map_or(String::new(), |now| format!(": {}", text(&now)));
+            let total = state.total.as_ref().filter(|_| self.lines).map_or(String::new(), |total| format!("; {total}"));
+            self.line(&mut state, &format!("{} {ended}{last}{total}", job.name));
+        }
+    }
+}
+
+fn name(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Checksums => "files",
+        Stage::Features => "features",
+        Stage::Measurements => "measured",
+    }
+}
+
+impl State {
+    /// Where the run stands, in one line; none before it has begun.
+    fn line(&self) -> Option<String> {
+        if let Some(total) = &self.total {
+            let jobs =
+                self.jobs.values().filter_map(|job| Some(format!("{} {}", job.bar.prefix(), text(job.last.as_ref()?))));
+            return Some(std::iter::once(format!("jobs: {total}")).chain(jobs).collect::<Vec<_>>().join("; "));
+        }
+        let (stage, bar) = self.stage.as_ref()?;
+        Some(format!("{}: {} of {}", name(*stage), bar.position(), bar.length().unwrap_or(0)))
+    }
+}
+
+/// All jobs: done, running and left, and the time to the end.
+struct Total {
+    bar: ProgressBar,
+    estimator: ThroughputEstimator,
+    jobs: usize,
+    done: usize,
+    failed: usize,
+    /// When each running job was last updated.
+    running: BTreeMap<usize, Instant>,
+}
+
+impl Total {
+    /// This cost of a job is left.
+    fn update(&mut self, job: usize, left: f64) {
+        match self.running.insert(job, Instant::now()) {
+            Some(last) => self.estimator.work(job, left, last.elapsed().as_secs_f64()),
+            None => self.estimator.resume(job, left),
+        }
+        self.bar.set_message(self.to_string());
+    }
+
+    fn finish(&mut self, job: usize, outcome: JobOutcome) {
+        self.running.remove(&job);
+        match outcome {
+            JobOutcome::Done | JobOutcome::DoneBefore => self.done += 1,
+            JobOutcome::Failed => self.failed += 1,
+            // It may still be tried, or is not to be.
+            JobOutcome::Cancelled | JobOutcome::Elsewhere => return,
+        }
+        self.estimator.end(job);
+        self.bar.inc(1);
+        self.bar.set_message(self.to_string());
+    }
+}
+
+impl std::fmt::Display for Total {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { jobs, done, failed, .. } = self;
+        write!(f, "{done} of {jobs} done, ")?;
+        if *failed > 0 {
+            write!(f, "{failed} failed, ")?;
+        }
+        let running = self.running.len();
+        write!(f, "{running} running, {} left", jobs.saturating_sub(done + failed + running))?;
+        match self.estimator.seconds_left() {
+            Some(seconds) => write!(f, ", {} to the end", duration(seconds)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// One job.
+struct JobBar {
+    bar: ProgressBar,
+    last: Option<Learning>,
+}
+
+impl JobBar {
+    fn update(&mut self, progress: JobProgress) {
+        match progress {
+            JobProgress::Learning(now) => {
+                if self.last.is_none() {
+                    // What was done before a resume says nothing about the speed now.
+                    self.bar.set_length(now.all_batches as u64);
+                    self.bar.set_position(now.batches as u64);
+                    self.bar.reset_eta();
+                }
+                self.bar.set_position(now.batches as u64);
+                self.bar.set_message(text(&now));
+                self.last = Some(now);
+            }
+            JobProgress::Predicting { clips, of } => {
+                if clips == 1 {
+                    self.bar.set_length(of as u64);
+                    self.bar.reset_eta();
+                }
+                self.bar.set_position(clips as u64);
+                self.bar.set_message(format!("predicts {clips}/{of} clips"));
+            }
+        }
+    }
+}
+
+fn text(now: &Learning) -> String {
+    let Learning { epoch, epochs, loss, accuracy, crops_per_second, .. } = now;
+    format!("epoch {epoch}/{epochs}  loss {loss:.3}  accuracy {accuracy:.3}  {crops_per_second:.0} crops/s")
+}

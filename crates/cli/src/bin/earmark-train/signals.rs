@@ -1,0 +1,61 @@
+//! SIGTERM and Ctrl-C while jobs run: the first one lets each job stop at its next batch, a second one
+//! ends the process at once.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use anyhow::Context;
+use earmark_pipeline::CancelToken;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
+
+/// The signals of a training. Before its jobs begin and after they have ended, a signal ends the
+/// process.
+#[derive(Debug, Default)]
+pub struct Signals {
+    cancel: CancelToken,
+    /// The signal that came; 0: none.
+    came: Arc<AtomicUsize>,
+    /// Whether a signal ends the process at once.
+    at_once: Arc<AtomicBool>,
+}
+
+impl Signals {
+    /// What the first signal cancels.
+    pub fn cancel_token(&self) -> &CancelToken {
+        &self.cancel
+    }
+
+    /// The jobs begin; to be called once.
+    pub fn catch(&self) -> anyhow::Result<()> {
+        for signal in [SIGTERM, SIGINT] {
+            // In the order in which they act: only the second signal finds what the first one has set. The process
+            // exits with a code and not by the signal, which does nothing to a container's first process.
+            let registered = flag::register_conditional_shutdown(signal, code(signal), Arc::clone(&self.at_once))
+                .and_then(|_| flag::register(signal, Arc::clone(&self.at_once)))
+                .and_then(|_| flag::register(signal, self.cancel.flag()))
+                .and_then(|_| flag::register_usize(signal, Arc::clone(&self.came), signal as usize));
+            registered.context("cannot catch signals")?;
+        }
+        Ok(())
+    }
+
+    /// The jobs have ended.
+    pub fn release(&self) {
+        self.at_once.store(true, Ordering::SeqCst);
+    }
+
+    /// The signal that stopped the jobs: its name, and the exit code of a process that it ended, 143 or
+    /// 130 as shells report it.
+    pub fn came(&self) -> Option<(&'static str, u8)> {
+        match self.came.load(Ordering::SeqCst) as i32 {
+            0 => None,
+            SIGINT => Some(("Ctrl-C", code(SIGINT) as u8)),
+            signal => Some(("SIGTERM", code(signal) as u8)),
+        }
+    }
+}
+
+fn code(signal: i32) -> i32 {
+    128 + signal
+}

@@ -1,0 +1,82 @@
+//! `earmark data download`: a data set from the network, its terms, and what to do next.
+
+use clap::error::ErrorKind;
+use earmark_datasets::download::{DataSet, DownloadError, DownloadOptions, Network, Registry, download};
+use serde_json::json;
+
+use super::download_bar::{Bar, bytes};
+use crate::args::Download;
+use crate::{output, place};
+
+/// Runs the command.
+pub fn run(options: &Download) -> anyhow::Result<()> {
+    let registry = match &options.registry {
+        Some(path) => Registry::read(path)?,
+        None => Registry::built_in()?,
+    };
+    let (Some(name), Some(to)) = (&options.name, &options.to) else {
+        return list(&registry, options.json);
+    };
+    place::check("--to", to)?;
+    let set = match registry.get(name) {
+        // A name that is not known is wrong usage, as if clap knew the names.
+        Err(error @ DownloadError::UnknownSet { .. }) => {
+            clap::Error::raw(ErrorKind::InvalidValue, format!("{error}\n")).exit()
+        }
+        set => set?,
+    };
+    output::line(&format!("{}: {}\nlicence: {}", set.title, set.about, set.licence));
+    let settings = DownloadOptions {
+        mirror: options.mirror.clone(),
+        keep_archives: options.keep_archives,
+        network: Network::default(),
+    };
+    let mut bar = Bar::new(!options.no_progress);
+    let done = download(set, to, &settings, &mut |event| bar.show(event));
+    bar.end();
+    let done = done?;
+
+    let complete = if done.already_there { "already there, complete" } else { "complete" };
+    output::line(&format!("{}: {complete}: {} files, {}", to.display(), done.files, bytes(done.bytes)));
+    output::line(&format!("licence: {}\n         {}\ncredit:  {}", set.licence, set.licence_url, set.credit));
+    output::line(&format!("next:    {}", next(set, &to.display().to_string())));
+    if options.json {
+        output::print_json(&json!({
+            "name": set.name,
+            "title": set.title,
+            "folder": done.folder,
+            "licence": set.licence,
+            "licence_url": set.licence_url,
+            "credit": set.credit,
+            "files": done.files,
+            "bytes": done.bytes,
+            "already_there": done.already_there,
+        }))?;
+    }
+    Ok(())
+}
+
+/// What can be fetched.
+fn list(registry: &Registry, as_json: bool) -> anyhow::Result<()> {
+    if as_json {
+        let sets = registry.sets().map(|set| {
+            json!({
+                "name": set.name, "title": set.title, "about": set.about, "home": set.home,
+                "licence": set.licence, "licence_url": set.licence_url, "credit": set.credit,
+            })
+        });
+        return output::print_json(&sets.collect::<Vec<_>>());
+    }
+    let sets = registry.sets().map(|set| {
+        let DataSet { name, title, about, licence, home, .. } = set;
+        format!("{name}\n  {title}: {about}\n  licence: {licence}\n  {home}\n")
+    });
+    output::print(&sets.collect::<String>())
+}
+
+/// The command that trains on it.
+fn next(set: &DataSet, folder: &str) -> String {
+    let recipe = set.recipe.as_deref().unwrap_or("recipes/quickstart.toml");
+    let folder = if folder.contains(char::is_whitespace) { format!("'{folder}'") } else { folder.to_owned() };
+    format!("earmark train --recipe {recipe} --data {folder} --out runs/{}", set.name)
+}

@@ -1,0 +1,73 @@
+//! The progress of a download.
+
+use std::io::IsTerminal;
+
+use earmark_datasets::download::{Event, Step};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::output;
+
+/// A number of bytes as people read it.
+pub(crate) fn bytes(bytes: u64) -> String {
+    indicatif::DecimalBytes(bytes).to_string()
+}
+
+/// The bar of what is being done; lines, where there is no terminal.
+pub struct Bar {
+    bar: ProgressBar,
+    now: Option<(Step, String)>,
+}
+
+impl Bar {
+    /// A bar on stderr, if that is a terminal and it is wanted; lines otherwise.
+    pub fn new(wanted: bool) -> Self {
+        let shown = wanted && std::io::stderr().is_terminal();
+        let target = if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        Self { bar: ProgressBar::with_draw_target(None, target), now: None }
+    }
+
+    /// Shows what happens.
+    pub fn show(&mut self, event: Event) {
+        match event {
+            Event::Note(text) => self.bar.suspend(|| output::line(text)),
+            Event::Progress { step, archive, done, total } => {
+                if self.now.as_ref().is_none_or(|(last, name)| *last != step || name != archive) {
+                    self.begin(step, archive, done, total);
+                }
+                self.bar.set_position(done);
+            }
+        }
+    }
+
+    fn begin(&mut self, step: Step, archive: &str, done: u64, total: Option<u64>) {
+        self.now = Some((step, archive.to_owned()));
+        let verb = match step {
+            Step::Fetch => "downloading",
+            Step::Check => "checking",
+            Step::Unpack => "unpacking",
+        };
+        if self.bar.is_hidden() {
+            let size = total.map_or(String::new(), |total| format!(", {}", bytes(total)));
+            return output::line(&format!("{verb} {archive}{size}"));
+        }
+        let template = match total {
+            Some(_) => "{prefix} {bar:24} {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec} {eta} left",
+            None => "{prefix} {decimal_bytes} {decimal_bytes_per_sec}",
+        };
+        let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+        self.bar.set_style(style.progress_chars("━╸ "));
+        self.bar.set_prefix(format!("{verb} {archive}"));
+        match total {
+            Some(total) => self.bar.set_length(total),
+            None => self.bar.unset_length(),
+        }
+        // What an earlier call downloaded says nothing about the speed now.
+        self.bar.set_position(done);
+        self.bar.reset_eta();
+    }
+
+    /// Takes the bar away.
+    pub fn end(&self) {
+        self.bar.finish_and_clear();
+    }
+}

@@ -1,0 +1,164 @@
+//! `earmark features`: one file's features as a NumPy file. The wave takes no more memory for a longer
+//! file; other features take 4 bytes for each frame and band until the clip's end
+//! ([`FeatureStream`]).
+
+use std::fs::File;
+use std::io::{Seek, SeekFrom, Write};
+use std::path::Path;
+
+use anyhow::Context;
+use earmark_audio::{AudioStream, StreamResampler};
+use earmark_features::{FeatureStream, FrontEnd, MfccStatistics, npy, setting_fault};
+use earmark_files::{FileError, write_atomic, write_atomic_with};
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use crate::args::{FeatureKind, Features};
+use crate::place;
+
+/// Bytes before the data of a NumPy file of ours.
+const HEADER: u64 = 128;
+
+/// Computes the features.
+pub fn run(options: &Features) -> anyhow::Result<()> {
+    place::check("--out", &options.out)?;
+    let front_end: FrontEnd = match options.kind {
+        FeatureKind::Wave => set(Some("wave"), &options.set)?,
+        FeatureKind::Logmel => set(Some("logmel"), &options.set)?,
+        FeatureKind::Mfcc => set(Some("mfcc"), &options.set)?,
+        FeatureKind::Summary => set(Some("summary"), &options.set)?,
+        FeatureKind::Stats => return statistics(options),
+    };
+    not_onto_itself(options)?;
+    let extractor = front_end.extractor()?;
+    let (channels, bins) = front_end.shape();
+    let named = || options.file.display().to_string();
+    write_atomic_with(&options.out, |file| {
+        let mut npy = Npy { file, path: &options.out, rows: channels * bins, frames: 0 };
+        let mut stream = extractor.stream();
+        let mut block = Vec::new();
+        decode(options, front_end.sample_rate(), |samples| {
+            stream.push(samples).with_context(named)?;
+            // The wave is written as it comes; other features have a row for each bin, whose offset
+            // depends on the number of frames.
+            if npy.rows == 1 { npy.write_along(&mut stream, &mut block) } else { Ok(()) }
+        })?;
+        let frames = stream.finish().with_context(named)?;
+        if npy.rows == 1 {
+            npy.write_along(&mut stream, &mut block)?;
+        } else {
+            npy.write_rows(&mut stream, &mut block, frames)?;
+        }
+        let shape = match front_end {
+            FrontEnd::Wave { .. } => vec![channels, frames],
+            FrontEnd::Summary { .. } => vec![channels],
+            FrontEnd::LogMel { .. } | FrontEnd::Mfcc { .. } => vec![channels, bins, frames],
+        };
+        npy.write_header(&shape)
+    })
+}
+
+fn statistics(options: &Features) -> anyhow::Result<()> {
+    not_onto_itself(options)?;
+    let settings: MfccStatistics = set(None, &options.set)?;
+    let extractor = settings.extractor()?;
+    let mut stream = extractor.stream();
+    let named = || options.file.display().to_string();
+    decode(options, settings.mel.sr, |samples| stream.push(samples).with_context(named))?;
+    let values = stream.finish().with_context(named)?;
+    Ok(write_atomic(&options.out, &npy(&[values.len()], &values))?)
+}
+
+/// The features must not take the place of their sound.
+fn not_onto_itself(options: &Features) -> anyhow::Result<()> {
+    let same = options.out.canonicalize().is_ok_and(|out| options.file.canonicalize().is_ok_and(|file| file == out));
+    anyhow::ensure!(!same, "--out {} is the sound file itself", options.out.display());
+    Ok(())
+}
+
+/// Front-end settings from `key=value`, the value as in JSON; a word that is none stands for itself.
+fn set<T: DeserializeOwned>(kind: Option<&str>, pairs: &[String]) -> anyhow::Result<T> {
+    let mut map: Map<String, Value> = kind.map(|kind| ("kind".to_owned(), kind.into())).into_iter().collect();
+    for pair in pairs {
+        let (key, value) = pair.split_once('=').with_context(|| format!("--set {pair}: not of the form KEY=VALUE"))?;
+        let value = serde_json::from_str(value).unwrap_or_else(|_| Value::from(value));
+        anyhow::ensure!(key != "kind", "--set kind: use --kind");
+        anyhow::ensure!(map.insert(key.to_owned(), value).is_none(), "--set {key}: given twice");
+    }
+    match setting_fault::<T>(&map) {
+        Some(fault) => anyhow::bail!("--set: {fault}"),
+        None => Ok(serde_json::from_value(map.into())?),
+    }
+}
+
+/// Decodes the file, block by block, at the rate of the features.
+fn decode(options: &Features, rate: u32, mut each: impl FnMut(&[f32]) -> anyhow::Result<()>) -> anyhow::Result<()> {
+    let mut sound = AudioStream::open(&options.file, &options.limits.limits()?)?;
+    let named = || options.file.display().to_string();
+    let mut resampler = StreamResampler::new(sound.sample_rate(), rate).with_context(named)?;
+    let (mut block, mut resampled) = (Vec::new(), Vec::new());
+    while sound.next_block(&mut block)? {
+        resampled.clear();
+        resampler.push(&block, &mut resampled).with_context(named)?;
+        each(&resampled)?;
+    }
+    resampled.clear();
+    resampler.finish(&mut resampled).with_context(named)?;
+    each(&resampled)
+}
+
+/// A NumPy file that is being written.
+struct Npy<'a> {
+    file: &'a mut File,
+    path: &'a Path,
+    rows: usize,
+    frames: usize,
+}
+
+impl Npy<'_> {
+    /// Appends the frames that are ready, of features of one row.
+    fn write_along(&mut self, stream: &mut FeatureStream, block: &mut Vec<f32>) -> anyhow::Result<()> {
+        loop {
+            let frames = stream.take(block);
+            if frames == 0 {
+                return Ok(());
+            }
+            self.write_at(self.frames, block)?;
+            self.frames += frames;
+        }
+    }
+
+    /// Writes all `frames`, each block of them as a piece of every row.
+    fn write_rows(&mut self, stream: &mut FeatureStream, block: &mut Vec<f32>, frames: usize) -> anyhow::Result<()> {
+        let mut piece = Vec::new();
+        loop {
+            let taken = stream.take(block);
+            if taken == 0 {
+                return Ok(());
+            }
+            for row in 0..self.rows {
+                piece.clear();
+                piece.extend(block.iter().skip(row).step_by(self.rows));
+                self.write_at(row * frames + self.frames, &piece)?;
+            }
+            self.frames += taken;
+        }
+    }
+
+    fn write_at(&mut self, index: usize, values: &[f32]) -> anyhow::Result<()> {
+        let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        self.write_bytes(HEADER + 4 * index as u64, &bytes)
+    }
+
+    fn write_header(&mut self, shape: &[usize]) -> anyhow::Result<()> {
+        self.write_bytes(0, &npy(shape, &[]))
+    }
+
+    fn write_bytes(&mut self, position: u64, bytes: &[u8]) -> anyhow::Result<()> {
+        let mut write = || -> std::io::Result<()> {
+            self.file.seek(SeekFrom::Start(position))?;
+            self.file.write_all(bytes)
+        };
+        Ok(write().map_err(FileError::of("write", self.path))?)
+    }
+}

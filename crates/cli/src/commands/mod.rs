@@ -1,0 +1,37 @@
+//! The commands that need neither libtorch nor XGBoost, one file each.
+
+mod data_check;
+#[cfg(feature = "download")]
+mod data_download;
+#[cfg(feature = "download")]
+pub mod download_bar;
+mod features;
+mod manual;
+pub mod nets;
+mod synth;
+mod tag;
+
+use crate::args::{Command, Data};
+
+/// Runs a command.
+///
+/// # Errors
+/// What went wrong, or a command that only `earmark-train` has.
+pub fn run(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Synth(options) => synth::run(&options),
+        Command::Data(Data::Check(options)) => data_check::run(&options),
+        #[cfg(feature = "download")]
+        Command::Data(Data::Download(options)) => data_download::run(&options),
+        #[cfg(not(feature = "download"))]
+        Command::Data(Data::Download(_)) => anyhow::bail!("this build of Earmark cannot download"),
+        Command::Features(options) => features::run(&options),
+        Command::Nets(command) => nets::run(&command, None),
+        Command::Tag(options) => tag::run(&options),
+        Command::Completions { shell } => manual::completions(shell),
+        Command::Man { folder } => manual::pages(&folder),
+        Command::Train(_) | Command::Stack(_) | Command::Evaluate(_) | Command::Report(_) | Command::Predict(_) => {
+            anyhow::bail!("only earmark-train has this command")
+        }
+    }
+}

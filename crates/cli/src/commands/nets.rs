@@ -1,0 +1,119 @@
+//! `earmark nets`: the networks, and their ONNX files.
+
+use std::path::Path;
+
+use anyhow::Context;
+use earmark_nets::{Graph, Input, Variant, Weights, find, onnx, variants};
+use serde_json::json;
+
+use earmark_tables::text_table;
+
+use crate::args::Nets;
+use crate::{output, place};
+
+/// Frames of 10 ms that FLOPs are stated for: crops of 1.5 s.
+const FRAMES: usize = 150;
+/// The number of classes that sizes are stated for, as in the papers: ImageNet's.
+const CLASSES: usize = 1000;
+/// Draws the weights of a network that is exported without any; only `earmark-train` can.
+pub type RandomWeights = Option<fn(&Graph) -> Weights>;
+
+/// Runs the command.
+pub fn run(command: &Nets, random: RandomWeights) -> anyhow::Result<()> {
+    match command {
+        Nets::List { json } => list(*json),
+        Nets::Export { arch, weights, classes, out } => export(arch, (weights.as_deref(), random), *classes, out),
+    }
+}
+
+fn list(as_json: bool) -> anyhow::Result<()> {
+    let header = ["name", "family", "input", "parameters", "GFLOPs at 1.5 s", "pretrained", "licence"];
+    let mut rows = vec![header.map(str::to_owned).to_vec()];
+    let mut values = Vec::new();
+    for variant in variants() {
+        let input = variant.example(1, FRAMES);
+        let graph = variant.graph(variant.channels(), CLASSES);
+        let (parameters, flops) = (graph.parameter_count(), graph.flops(input)?);
+        let Variant { name, family, .. } = variant;
+        let kind = if variant.input == Input::Wave { "wave" } else { "features" };
+        let start = variant.start();
+        let source = start.map(|start| start.source.to_string());
+        let licence = start.map(|start| start.licence);
+        rows.push(vec![
+            name.to_string(),
+            family.to_string(),
+            kind.to_owned(),
+            parameters.to_string(),
+            format!("{:.3}", flops as f64 / 1e9),
+            source.as_deref().map_or("-".to_owned(), in_short),
+            licence.unwrap_or("-").to_owned(),
+        ]);
+        let [_, channels, bins, frames] = input;
+        values.push(json!({"name": name, "family": family, "input": kind, "classes": CLASSES,
+            "parameters": parameters, "flops": flops, "flops_input": [channels, bins, frames],
+            "pretrained": source, "pretrained_on": start.map(|start| start.data), "licence": licence}));
+    }
+    if as_json {
+        return output::print_json(&values);
+    }
+    output::print(&text_table(&rows))
+}
+
+/// A repository's name, or of an address the server and the file.
+fn in_short(source: &str) -> String {
+    match source.strip_prefix("https://").and_then(|rest| rest.split_once('/')) {
+        Some((server, path)) => format!("{server}: {}", path.rsplit('/').next().unwrap_or(path)),
+        None => source.to_owned(),
+    }
+}
+
+fn export(
+    arch: &str,
+    (weights, random): (Option<&Path>, RandomWeights),
+    classes: Option<usize>,
+    out: &Path,
+) -> anyhow::Result<()> {
+    place::check("--out", out)?;
+    let variant = find(arch)?;
+    if let Some(classes @ 0..=1) = classes {
+        anyhow::bail!("--classes {classes} is out of range (at least 2)");
+    }
+    let loaded = weights.map(|path| Weights::read(path).with_context(|| path.display().to_string()));
+    let loaded = loaded.transpose()?;
+    let named = || weights.map_or(arch.to_owned(), |path| path.display().to_string());
+    let classes = match (classes, loaded.as_ref().and_then(|weights| head(variant, weights))) {
+        (None, Some((name, classes @ 0..=1))) => {
+            anyhow::bail!("{}: {name} has {classes} outputs; a classifier needs at least 2", named())
+        }
+        (asked, head) => asked.or(head.map(|(_, classes)| classes)).unwrap_or(CLASSES),
+    };
+    let channels = loaded.as_ref().and_then(|weights| stem_channels(variant, weights)).unwrap_or(variant.channels());
+    let [_, _, bins, frames] = variant.example(1, FRAMES);
+    let graph = variant.fit([1, channels, bins, frames], classes).with_context(named)?;
+    onnx::check_size(&graph).with_context(named)?;
+    let weights_of = match (loaded, random) {
+        (Some(weights), _) => weights,
+        (None, Some(random)) => random(&graph),
+        (None, None) => anyhow::bail!("--weights is needed: only earmark-train draws random weights"),
+    };
+    let bytes = onnx::network(&graph, &weights_of).with_context(named)?;
+    let folder = out.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    earmark_files::sweep(folder, earmark_files::ABANDONED);
+    earmark_files::write_atomic(out, &bytes)?;
+    Ok(())
+}
+
+/// The name of the weights' last layer, and the number of classes that it has.
+fn head(variant: &Variant, weights: &Weights) -> Option<(String, usize)> {
+    let graph = variant.graph(variant.channels(), CLASSES);
+    let name = graph.head()?.parameters().into_iter().next()?.name;
+    let classes = *weights.0.get(&name)?.shape.first()?;
+    Some((name, classes))
+}
+
+/// The number of channels that the weights' first convolution takes.
+fn stem_channels(variant: &Variant, weights: &Weights) -> Option<usize> {
+    let parameters = variant.graph(variant.channels(), CLASSES).parameters();
+    let first = parameters.iter().find(|parameter| parameter.shape.len() == 4)?;
+    weights.0.get(&first.name)?.shape.get(1).copied()
+}

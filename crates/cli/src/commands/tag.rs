@@ -1,0 +1,134 @@
+//! `earmark tag`: sounds in, tags out.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use earmark_datasets::find_sound_files;
+use earmark_tagging::{Parallelism, Tag as Scored, Tagger};
+use serde::Serialize;
+
+use crate::args::Tag;
+use crate::output;
+
+/// The tags of one file, in the form that scripts read. JSON holds Unicode only: other bytes of a
+/// name become U+FFFD.
+#[derive(Serialize)]
+struct Answer {
+    path: String,
+    tags: Vec<Scored>,
+}
+
+/// Runs the command.
+pub fn run(options: &Tag) -> anyhow::Result<()> {
+    let limits = options.limits.limits()?;
+    let (paths, folders) = files(&options.paths);
+    let mut tagger = Tagger::open(&options.model, Parallelism::of(options.threads, paths.len()))?;
+    tagger.limits = limits;
+    let mut printer = Printer::begin(options)?;
+    let mut failed = 0;
+    tagger.tag_files(&paths, |index, tagged| {
+        let path = &paths[index];
+        match tagged {
+            Ok(tagged) => {
+                for warning in tagged.warnings {
+                    output::warning(&format!("{}: {warning}", path.display()));
+                }
+                printer.print(path.display().to_string(), tagged.tags)
+            }
+            Err(error) => {
+                failed += 1;
+                output::error(&output::message(&error.into()));
+                Ok(())
+            }
+        }
+    })?;
+    printer.end()?;
+    let mut problems = Vec::new();
+    if failed > 0 {
+        problems.push(format!("{failed} of {} files could not be tagged", paths.len()));
+    }
+    if folders > 0 {
+        let (what, hold) = if folders == 1 { ("folder", "holds") } else { ("folders", "hold") };
+        problems.push(format!("{folders} {what} could not be read or {hold} no sound"));
+    }
+    anyhow::ensure!(problems.is_empty(), "{}", problems.join("; "));
+    Ok(())
+}
+
+/// Writes the tags of a file to stdout as soon as they are there, so that a batch that is killed
+/// keeps what it has done.
+struct Printer<'a> {
+    options: &'a Tag,
+    files: usize,
+}
+
+impl<'a> Printer<'a> {
+    fn begin(options: &'a Tag) -> anyhow::Result<Self> {
+        match (options.json, options.csv) {
+            (true, _) => output::print("[")?,
+            (_, true) => output::print("path,label,score\n")?,
+            _ => {}
+        }
+        Ok(Self { options, files: 0 })
+    }
+
+    fn print(&mut self, path: String, mut tags: Vec<Scored>) -> anyhow::Result<()> {
+        tags.truncate(usize::try_from(self.options.top).unwrap_or(usize::MAX));
+        tags.retain(|tag| tag.score >= self.options.min_score);
+        let answer = Answer { path, tags };
+        let text = match (self.options.json, self.options.csv) {
+            (true, _) => {
+                let comma = if self.files > 0 { "," } else { "" };
+                format!("{comma}\n  {}", serde_json::to_string_pretty(&answer)?.replace('\n', "\n  "))
+            }
+            (_, true) => csv(&answer)?,
+            _ => lines(&answer),
+        };
+        self.files += 1;
+        output::print(&text)
+    }
+
+    fn end(&self) -> anyhow::Result<()> {
+        match (self.options.json, self.files) {
+            (true, 0) => output::print("]\n"),
+            (true, _) => output::print("\n]\n"),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn csv(answer: &Answer) -> anyhow::Result<String> {
+    let mut csv = csv::Writer::from_writer(Vec::new());
+    for tag in &answer.tags {
+        csv.write_record([&answer.path, &tag.label, &tag.score.to_string()])?;
+    }
+    Ok(String::from_utf8(csv.into_inner().context("cannot write CSV")?)?)
+}
+
+fn lines(answer: &Answer) -> String {
+    let tags = answer.tags.iter().map(|tag| format!("  {:>5.1} %  {}\n", tag.score * 100.0, tag.label));
+    format!("{}\n{}", answer.path, tags.collect::<String>())
+}
+
+/// The files given, and those in the folders given, sorted by name; and how many folders gave none
+/// or cannot be listed. A folder that gives no files costs only itself.
+fn files(paths: &[PathBuf]) -> (Vec<PathBuf>, usize) {
+    let (mut files, mut folders) = (Vec::new(), 0);
+    for path in paths {
+        if !path.is_dir() {
+            files.push(path.clone());
+            continue;
+        }
+        let (sounds, errors) = find_sound_files(path);
+        if sounds.is_empty() && errors.is_empty() {
+            output::error(&format!("{}: no sound files in this folder", path.display()));
+            folders += 1;
+        }
+        folders += errors.len();
+        for error in errors {
+            output::error(&output::message(&error.into()));
+        }
+        files.extend(sounds);
+    }
+    (files, folders)
+}

@@ -1,0 +1,43 @@
+//! Starts the executable that trains, as cargo starts its subcommands.
+
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+
+use anyhow::Context;
+
+const NAME: &str = "earmark-train";
+
+/// Runs `earmark-train` beside this executable with this process's arguments. On Unix it takes the
+/// place of this process, and signals reach it.
+///
+/// # Errors
+/// There is none, or it cannot be started.
+pub fn earmark_train() -> anyhow::Result<ExitCode> {
+    let path = path()?;
+    anyhow::ensure!(
+        path.exists(),
+        "this command needs {}, which is not installed: this install of Earmark only tags; \
+         `cargo build --release` in Earmark's repository builds both",
+        path.display()
+    );
+    let mut command = Command::new(&path);
+    command.args(std::env::args_os().skip(1));
+    start(command).with_context(|| format!("cannot start {}", path.display()))
+}
+
+fn path() -> anyhow::Result<PathBuf> {
+    let program = std::env::current_exe().context("cannot find this program's own path")?;
+    Ok(program.with_file_name(format!("{NAME}{}", std::env::consts::EXE_SUFFIX)))
+}
+
+#[cfg(unix)]
+fn start(mut command: Command) -> std::io::Result<ExitCode> {
+    use std::os::unix::process::CommandExt;
+    Err(command.exec())
+}
+
+#[cfg(not(unix))]
+fn start(mut command: Command) -> std::io::Result<ExitCode> {
+    let code = command.status()?.code().and_then(|code| u8::try_from(code).ok());
+    Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
+}

@@ -1,0 +1,42 @@
+//! The command line of Earmark: arguments and words. What the executables `earmark` and
+//! `earmark-train` share.
+
+pub mod args;
+pub mod commands;
+pub mod launch;
+pub mod logging;
+pub mod output;
+pub mod place;
+
+use std::process::ExitCode;
+
+use args::Arguments;
+
+/// Reads the command line, runs a command, and reports its error. The exit code is 0 if it is done, 1
+/// if it failed and 2 for wrong usage, or what `run` says.
+pub fn main(run: impl FnOnce(Arguments) -> anyhow::Result<ExitCode>) -> ExitCode {
+    quiet_decoders();
+    let arguments = args::parse();
+    logging::start(arguments.verbose, arguments.log_format);
+    match run(arguments) {
+        Ok(code) => code,
+        // The reader of a pipe has seen enough.
+        Err(error) if error.is::<output::ClosedStdout>() => ExitCode::SUCCESS,
+        Err(error) => {
+            output::error(&output::message(&error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Some broken files make the decoding library panic. `earmark-audio` catches that and returns an
+/// error of the file; the panic's own message would only puzzle people.
+fn quiet_decoders() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let of_decoder = panic.location().is_some_and(|place| place.file().contains("symphonia"));
+        if !of_decoder {
+            usual(panic);
+        }
+    }));
+}

@@ -1,0 +1,23 @@
+//! Which setting of a front end cannot be read. The settings of a front end are those of several
+//! structs side by side; serde buffers such values, and its error names the value but not the key.
+
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+/// Why settings cannot be read: the first key, in alphabetical order, that cannot be read even alone
+/// (beside `kind`), its value and the reason; none if they can.
+pub fn setting_fault<T: DeserializeOwned>(settings: &Map<String, Value>) -> Option<String> {
+    let whole = serde_json::from_value::<T>(settings.clone().into()).err()?;
+    for (key, value) in settings.iter().filter(|(key, _)| *key != "kind") {
+        let alone: Map<String, Value> =
+            settings.get_key_value("kind").into_iter().chain([(key, value)]).map(owned).collect();
+        if let Err(error) = serde_json::from_value::<T>(alone.into()) {
+            return Some(format!("{key} = {value}: {error}"));
+        }
+    }
+    Some(whole.to_string())
+}
+
+fn owned((key, value): (&String, &Value)) -> (String, Value) {
+    (key.clone(), value.clone())
+}

@@ -1,0 +1,147 @@
+//! How a run begins, and how the same command continues it: its recipe, labels and clips.
+
+use std::path::Path;
+
+use earmark_datasets::{ClipEntry, Manifest, Splits};
+
+use crate::changes::{RecipeChanges, clip_changes, listed, with_learners_of};
+use crate::error::{Context, PipelineError, Result};
+use crate::events::Warning;
+use crate::recipe::Recipe;
+use crate::run::{CLIPS, ClipRow, LABELS, LOCK, RECIPE, Run, fold_count, format};
+
+/// The recipe in a file, for a run in `folder`: what it does not say is as it was when the run
+/// began. It fails before any clip is decoded where the run has another recipe already.
+///
+/// # Errors
+/// The recipe's faults; a run of a newer format, or of a recipe that differs in more than new
+/// learners.
+pub(crate) fn recipe_for(folder: &Path, file: &Path) -> Result<(Recipe, Vec<Warning>)> {
+    let (recipe, warnings) = Recipe::read_with_warnings(file)?;
+    let recipe = recipe.with_defaults_of(format::of(folder)?);
+    recipe.validate().with_context(|| format!("recipe {}", file.display()))?;
+    let run = Run::at(folder);
+    if run.path(CLIPS).exists() {
+        run.recipe_changes(&recipe)?;
+    }
+    Ok((recipe, warnings))
+}
+
+/// Begins the run in `folder`, or continues it, to which learners may be added. `sha256` are those
+/// of the clips' files, training clips first. Processes that begin one run wait for each other: the
+/// first one decides what run it is.
+///
+/// # Errors
+/// The folder cannot be written to, or holds a run of another recipe, other labels or clips.
+pub(crate) fn begin(
+    folder: &Path,
+    recipe: &Recipe,
+    manifest: &Manifest,
+    splits: &Splits,
+    sha256: &[String],
+) -> Result<Run> {
+    let run = Run::at(folder);
+    let _lock = run.wait_for_lock(LOCK)?;
+    let clips = clip_rows(manifest, splits, sha256);
+    if run.path(CLIPS).exists() {
+        run.recipe_changes(recipe)?;
+        run.check_clips(&manifest.labels, &clips)?;
+        let before = earmark_files::read_to_string(&run.path(RECIPE))?;
+        if let Some(text) = with_learners_of(&before, recipe)? {
+            earmark_files::write_atomic(&run.path(RECIPE), text.as_bytes())?;
+        }
+    } else {
+        format::write(folder)?;
+        earmark_files::write_atomic(&run.path(RECIPE), toml::to_string(recipe)?.as_bytes())?;
+        earmark_files::write_atomic(&run.path(LABELS), (manifest.labels.join("\n") + "\n").as_bytes())?;
+        // Last: a folder without clips is no run yet.
+        earmark_files::write_atomic(&run.path(CLIPS), &clips_csv(&clips)?)?;
+    }
+    run.compute_identity()?;
+    Ok(run)
+}
+
+impl Run {
+    /// The recipe that the run was begun with, and learners that were added.
+    ///
+    /// # Errors
+    /// The file cannot be read or parsed.
+    pub fn recipe(&self) -> Result<Recipe> {
+        Recipe::read(&self.path(RECIPE))
+    }
+
+    /// Whether the run still has every learner of a recipe that it was begun or continued with.
+    ///
+    /// # Errors
+    /// [`PipelineError::LearnersRemoved`].
+    pub(crate) fn check_recipe(&self, recipe: &Recipe) -> Result<()> {
+        let learners = RecipeChanges::between(&self.recipe()?, recipe)?.new_learners;
+        match learners.is_empty() {
+            true => Ok(()),
+            false => Err(PipelineError::LearnersRemoved { folder: self.folder.clone(), learners }),
+        }
+    }
+
+    /// Whether a recipe differs only in learners that are new, or that were never trained.
+    ///
+    /// # Errors
+    /// It differs in something else; the error has the keys and both values.
+    fn recipe_changes(&self, recipe: &Recipe) -> Result<()> {
+        let of_run = self.recipe()?;
+        let splits = of_run.splits(fold_count(&self.clips()?));
+        let mut changes = RecipeChanges::between(&of_run, recipe)?;
+        // A learner that was never trained, such as one that diverged when it was added, can be
+        // removed.
+        changes.gone_learners.retain(|learner| self.is_trained(learner, &splits));
+        let gone =
+            changes.gone_learners.iter().map(|name| format!("learners.{name} is in the run, but not in the recipe"));
+        changes.differences.extend(gone.collect::<Vec<_>>());
+        if changes.differences.is_empty() {
+            return Ok(());
+        }
+        let folder = self.folder.display();
+        let remedy = match changes.level2_alone() {
+            true => format!("change `[stack]` in {folder}/{RECIPE} likewise and run `earmark stack {folder}`"),
+            false => "choose another --out, or remove that folder".to_owned(),
+        };
+        let differences = listed(&changes.differences);
+        Err(PipelineError::OtherRecipe { folder: self.folder.clone(), differences, remedy })
+    }
+
+    fn check_clips(&self, labels: &[String], clips: &[ClipRow]) -> Result<()> {
+        let other = |differences: String| PipelineError::OtherData { folder: self.folder.clone(), differences };
+        if let Some(changes) = clip_changes(&self.clips()?, clips) {
+            return Err(other(changes));
+        }
+        match self.labels()? == labels {
+            true => Ok(()),
+            false => Err(other(format!("the classes are not those of {LABELS}"))),
+        }
+    }
+}
+
+/// All clips of a data set: training clips, then test clips.
+fn clip_rows(manifest: &Manifest, splits: &Splits, sha256: &[String]) -> Vec<ClipRow> {
+    let train = manifest.train.iter().zip(&splits.fold_of).map(|(clip, &fold)| (clip, "train", Some(fold)));
+    let clips = train.chain(manifest.test.iter().map(|clip| (clip, "test", None)));
+    let row = |((clip, set, fold), sha256): ((&ClipEntry, &str, _), &String)| ClipRow {
+        fname: clip.name.clone(),
+        set: set.to_owned(),
+        label: clip.label.map_or(String::new(), |label| manifest.labels[label].clone()),
+        verified: clip.verified,
+        fold,
+        sha256: sha256.clone(),
+    };
+    clips.zip(sha256).map(row).collect()
+}
+
+fn clips_csv(clips: &[ClipRow]) -> Result<Vec<u8>> {
+    let mut csv = csv::Writer::from_writer(Vec::new());
+    clips.iter().try_for_each(|clip| csv.serialize(clip))?;
+    into_bytes(csv)
+}
+
+/// The bytes that a CSV writer has written to memory.
+pub(crate) fn into_bytes(csv: csv::Writer<Vec<u8>>) -> Result<Vec<u8>> {
+    csv.into_inner().map_err(|error| PipelineError::Format(Box::new(error.into_error())))
+}

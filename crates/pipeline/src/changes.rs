@@ -1,0 +1,240 @@
+//! Whether a recipe and the clips are those that a run was begun with, key by key and clip by clip.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use toml::{Table, Value};
+
+use crate::error::Result;
+use crate::recipe::Recipe;
+use crate::run::ClipRow;
+
+/// At most so many differences are listed.
+const SHOWN: usize = 5;
+
+/// How a recipe differs from the one that a run was begun with.
+#[derive(Debug, Default)]
+pub struct RecipeChanges {
+    /// Keys with their values in the recipe and in the run, in words.
+    pub differences: Vec<String>,
+    /// Learners that the run does not have yet, by name.
+    pub new_learners: Vec<String>,
+    /// Learners of the run that the recipe does not have, by name.
+    pub gone_learners: Vec<String>,
+}
+
+impl RecipeChanges {
+    /// Compares parsed recipes: a key that is missing in one text stands for its default.
+    pub fn between(run: &Recipe, now: &Recipe) -> Result<Self> {
+        let (run, now) = (by_name(run)?, by_name(now)?);
+        let mut changes = Self::default();
+        changes.walk("", &Value::Table(run), &Value::Table(now));
+        Ok(changes)
+    }
+
+    /// Whether only settings of level 2 differ that need no job again.
+    pub fn level2_alone(&self) -> bool {
+        let of_level2 =
+            |difference: &String| difference.starts_with("stack.") && !difference.starts_with("stack.test_from");
+        self.new_learners.is_empty() && self.differences.iter().all(of_level2)
+    }
+
+    fn walk(&mut self, key: &str, run: &Value, now: &Value) {
+        let (Value::Table(run), Value::Table(now)) = (run, now) else {
+            if run != now {
+                self.differences.push(format!("{key} is {now} here, {run} there"));
+            }
+            return;
+        };
+        for name in run.keys().chain(now.keys().filter(|name| !run.contains_key(*name))) {
+            let inner = if key.is_empty() { name.clone() } else { format!("{key}.{name}") };
+            match (run.get(name), now.get(name)) {
+                (Some(run), Some(now)) => self.walk(&inner, run, now),
+                (None, Some(_)) if key == "learners" => self.new_learners.push(name.clone()),
+                (Some(_), None) if key == "learners" => self.gone_learners.push(name.clone()),
+                // A learner that stays would say that it has other features.
+                (None, Some(_)) | (Some(_), None) if key == "features" => {}
+                (None, Some(Value::Table(_))) => {
+                    self.differences.push(format!("{inner} is in the recipe, but not in the run"))
+                }
+                (Some(Value::Table(_)), None) => {
+                    self.differences.push(format!("{inner} is in the run, but not in the recipe"))
+                }
+                (None, Some(now)) => self.differences.push(format!("{inner} is {now} here, not set there")),
+                (Some(run), None) => self.differences.push(format!("{inner} is not set here, {run} there")),
+                (None, None) => {}
+            }
+        }
+    }
+}
+
+/// The text of a run's recipe with the learners of `now` and their front ends; none if they are the
+/// same. What stays is as it was written.
+pub fn with_learners_of(run: &str, now: &Recipe) -> Result<Option<String>> {
+    let before: Table = toml::from_str(run)?;
+    let mut text = before.clone();
+    let mut new: Table = toml::from_str(&toml::to_string(now)?)?;
+    let name = |learner: &Value| learner.get("name")?.as_str().map(str::to_owned);
+    if let (Some(Value::Array(learners)), Some(Value::Array(of_now))) = (text.get_mut("learners"), new.get("learners"))
+    {
+        let names = |of: &[Value]| of.iter().filter_map(name).collect::<BTreeSet<_>>();
+        let (there, here) = (names(learners), names(of_now));
+        learners.retain(|learner| name(learner).is_none_or(|name| here.contains(&name)));
+        learners
+            .extend(of_now.iter().filter(|learner| name(learner).is_some_and(|name| !there.contains(&name))).cloned());
+    }
+    if let (Some(Value::Table(features)), Some(Value::Table(of_now))) =
+        (text.get_mut("features"), new.get_mut("features"))
+    {
+        features.retain(|name, _| of_now.contains_key(name));
+        for (name, front_end) in std::mem::take(of_now) {
+            features.entry(name).or_insert(front_end);
+        }
+    }
+    Ok(if text == before { None } else { Some(toml::to_string(&text)?) })
+}
+
+/// A recipe as TOML values, its learners by their names.
+fn by_name(recipe: &Recipe) -> Result<Table> {
+    let mut table: Table = toml::from_str(&toml::to_string(recipe)?)?;
+    if let Some(Value::Array(learners)) = table.remove("learners") {
+        let named =
+            learners.into_iter().filter_map(|learner| Some((learner.get("name")?.as_str()?.to_owned(), learner)));
+        table.insert("learners".to_owned(), Value::Table(named.collect()));
+    }
+    Ok(table)
+}
+
+/// Where the clips of now differ from those of a run, in words; none if they do not.
+pub fn clip_changes(run: &[ClipRow], now: &[ClipRow]) -> Option<String> {
+    let key = |clip: &ClipRow| (clip.set.clone(), clip.fname.clone());
+    let of_run: BTreeMap<_, _> = run.iter().map(|clip| (key(clip), clip)).collect();
+    let of_now: BTreeMap<_, _> = now.iter().map(|clip| (key(clip), clip)).collect();
+    let mut changes = Vec::new();
+    changes.extend(
+        now.iter().filter(|clip| !of_run.contains_key(&key(clip))).map(|clip| format!("{} is new", clip.fname)),
+    );
+    changes.extend(
+        run.iter().filter(|clip| !of_now.contains_key(&key(clip))).map(|clip| format!("{} is gone", clip.fname)),
+    );
+    // Where clips are new or gone, folds that are drawn differ for many others: that says nothing
+    // more.
+    let same_clips = changes.is_empty();
+    for (there, here) in of_run.iter().filter_map(|(key, there)| Some((there, of_now.get(key)?))) {
+        let fold = |clip: &ClipRow| clip.fold.map_or("none".to_owned(), |fold| fold.to_string());
+        let what = [
+            (here.sha256 != there.sha256, "its file has changed".to_owned()),
+            (here.label != there.label, format!("its label is {:?} here, {:?} there", here.label, there.label)),
+            (same_clips && here.fold != there.fold, format!("its fold is {} here, {} there", fold(here), fold(there))),
+            (here.verified != there.verified, format!("verified is {} here, {} there", here.verified, there.verified)),
+        ];
+        let what: Vec<String> = what.into_iter().filter(|(differs, _)| *differs).map(|(_, what)| what).collect();
+        if !what.is_empty() {
+            changes.push(format!("{}: {}", here.fname, what.join(", ")));
+        }
+    }
+    if changes.is_empty() && run != now {
+        changes.push("the order of the clips has changed".to_owned());
+    }
+    (!changes.is_empty()).then(|| listed(&changes))
+}
+
+/// The first few of some differences, and how many more there are.
+pub fn listed(differences: &[String]) -> String {
+    let shown = differences[..differences.len().min(SHOWN)].join("; ");
+    match differences.len().saturating_sub(SHOWN) {
+        0 => shown,
+        more => format!("{shown}; and {more} more"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RECIPE: &str = r#"
+        [features.logmel]
+        kind = "logmel"
+        [[learners]]
+        name = "net"
+        arch = "resnet_nano"
+        features = "logmel"
+        epochs = 3
+        batch_size = 8
+        learning_rate = 0.1
+    "#;
+    const NEW: &str = r#"
+        [features.wave]
+        kind = "wave"
+        [[learners]]
+        name = "waves"
+        arch = "wave_resnet_nano"
+        features = "wave"
+        epochs = 3
+        batch_size = 8
+        learning_rate = 0.1
+    "#;
+
+    fn changes(run: &str, now: &str) -> RecipeChanges {
+        let [run, now] = [run, now].map(|text| toml::from_str(text).unwrap());
+        RecipeChanges::between(&run, &now).unwrap()
+    }
+
+    #[test]
+    fn differences_name_the_key_and_both_values() {
+        let said = |now: &str| changes(RECIPE, now).differences;
+        assert!(said(&RECIPE.replace("epochs = 3", "epochs = 3\nmomentum = 0.9")).is_empty(), "a default");
+        assert_eq!(said(&RECIPE.replace("epochs = 3", "epochs = 2")), ["learners.net.epochs is 2 here, 3 there"]);
+        assert_eq!(said(&format!("seed = 4\n{RECIPE}")), ["seed is 4 here, 0 there"]);
+        let fmax = RECIPE.replace("kind = \"logmel\"", "kind = \"logmel\"\nfmax = 9000.0");
+        assert_eq!(said(&fmax), ["features.logmel.fmax is 9000.0 here, not set there"]);
+        let other = RECIPE.replace("name = \"net\"", "name = \"other\"");
+        assert!(said(&other).is_empty());
+        let gone = changes(RECIPE, &other);
+        assert_eq!(
+            (&gone.gone_learners[..], &gone.new_learners[..]),
+            (&["net".to_owned()][..], &["other".to_owned()][..])
+        );
+        let mixup = RECIPE.replace("epochs = 3", "epochs = 3\nmixup = 0.1");
+        assert_eq!(said(&mixup), ["learners.net.mixup is 0.1 here, 0.0 there"]);
+    }
+
+    #[test]
+    fn a_new_learner_is_added_and_the_rest_stays() {
+        let both = format!("{RECIPE}{NEW}");
+        let changes = changes(RECIPE, &both);
+        assert!(changes.differences.is_empty(), "{changes:?}");
+        assert_eq!(changes.new_learners, ["waves"]);
+        let now: Recipe = toml::from_str(&both).unwrap();
+        // A text that is older than a key does not have it.
+        let text = with_learners_of(RECIPE, &now).unwrap().unwrap();
+        let old: Value = toml::from_str::<Table>(&text).unwrap()["learners"][0].clone();
+        assert_eq!(old, toml::from_str::<Table>(RECIPE).unwrap()["learners"][0]);
+        let merged: Recipe = toml::from_str(&text).unwrap();
+        assert!(RecipeChanges::between(&merged, &now).unwrap().new_learners.is_empty());
+        assert_eq!(merged.learners, now.learners);
+        // Taken back, it leaves nothing.
+        let back = with_learners_of(&text, &toml::from_str(RECIPE).unwrap()).unwrap().unwrap();
+        assert_eq!(toml::from_str::<Table>(&back).unwrap(), toml::from_str::<Table>(RECIPE).unwrap());
+        assert_eq!(with_learners_of(RECIPE, &toml::from_str(RECIPE).unwrap()).unwrap(), None);
+    }
+
+    #[test]
+    fn clips_that_changed_are_named() {
+        let clip = |fname: &str| ClipRow {
+            fname: fname.to_owned(),
+            set: "train".to_owned(),
+            label: "Dog".to_owned(),
+            verified: true,
+            fold: Some(0),
+            sha256: "0".to_owned(),
+        };
+        let run = [clip("a"), clip("b")];
+        let said = |now: &[ClipRow]| clip_changes(&run, now);
+        assert_eq!(said(&run), None);
+        assert_eq!(said(&[clip("a")]).unwrap(), "b is gone");
+        assert_eq!(said(&[clip("a"), clip("b"), clip("c")]).unwrap(), "c is new");
+        let other = ClipRow { fold: Some(1), sha256: "1".to_owned(), ..clip("b") };
+        assert_eq!(said(&[clip("a"), other]).unwrap(), "b: its file has changed, its fold is 1 here, 0 there");
+        assert_eq!(said(&[clip("b"), clip("a")]).unwrap(), "the order of the clips has changed");
+    }
+}

@@ -1,0 +1,115 @@
+//! The jobs of a run that are done, each by itself.
+
+use std::fmt;
+use std::path::Path;
+
+use earmark_stacking::score;
+use earmark_tables::text_table;
+use earmark_training::Split;
+use serde::Serialize;
+
+use super::truth;
+use crate::error::{Result, ensure};
+use crate::run::{ClipRow, Run, fold_count};
+use crate::text;
+
+/// A finished job.
+#[derive(Debug, Serialize)]
+pub struct JobScores {
+    /// The name of the learner.
+    pub learner: String,
+    /// `fold0`, ..., `full`.
+    pub split: String,
+    /// The network.
+    pub arch: String,
+    /// Trained values of the network.
+    pub parameters: usize,
+    /// Clips that it predicted and whose labels are known.
+    pub clips: usize,
+    /// NaN where no label is known; null in JSON.
+    pub map_at_3: f64,
+    /// Likewise.
+    pub accuracy: f64,
+    /// Passes over the training clips.
+    pub epochs: usize,
+    /// Training alone, seconds.
+    pub seconds: f64,
+    /// Crops that it was trained on in a second.
+    pub crops_per_second: f64,
+}
+
+/// The jobs of a run that are done, in the order of the recipe.
+#[derive(Debug, Serialize)]
+pub struct JobsTable(pub Vec<JobScores>);
+
+/// For people: a line for each job.
+impl fmt::Display for JobsTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let header = ["job", "network", "parameters", "clips", "mAP@3", "accuracy", "epochs", "seconds", "crops/s"];
+        let mut rows = vec![header.map(str::to_owned).to_vec()];
+        rows.extend(self.0.iter().map(|job| {
+            let speed = [format!("{:.0}", job.seconds), format!("{:.0}", job.crops_per_second)];
+            let scores = [job.map_at_3, job.accuracy].map(text::score);
+            let counts = [job.parameters.to_string(), job.clips.to_string()];
+            let names = [format!("{}/{}", job.learner, job.split), job.arch.clone()];
+            names.into_iter().chain(counts).chain(scores).chain([job.epochs.to_string()]).chain(speed).collect()
+        }));
+        f.write_str(&text_table(&rows))
+    }
+}
+
+/// The jobs of a run that are done, each by itself; the run may still be under way.
+///
+/// # Errors
+/// The folder is no run; none of its jobs is done; a file of a job is damaged or of another run.
+pub fn evaluate_jobs(folder: &Path) -> Result<JobsTable> {
+    let run = Run::open(folder)?;
+    let jobs = done(&run)?;
+    ensure!(!jobs.is_empty(), NotStacked, "no job of the run {} is done", folder.display());
+    Ok(JobsTable(jobs))
+}
+
+fn done(run: &Run) -> Result<Vec<JobScores>> {
+    let (recipe, labels, clips) = (run.recipe()?, run.labels()?, run.clips()?);
+    let folds = fold_count(&clips);
+    let mut jobs = Vec::new();
+    for learner in &recipe.learners {
+        let front_end = recipe.front_end(&learner.name)?;
+        for split in (0..folds).map(Split::Fold).chain([Split::Full]) {
+            if !run.has_record(&learner.name, split) {
+                continue;
+            }
+            let held_out = |clip: &&ClipRow| match split {
+                Split::Fold(fold) => clip.fold == Some(fold),
+                Split::Full => !clip.is_train(),
+            };
+            let others = clips.iter().filter(|clip| clip.set == "train" && !held_out(clip));
+            let trained_on = others.filter(|clip| learner.is_used(clip.verified)).count();
+            let parameters = learner.graph(front_end, labels.len(), trained_on)?.parameter_count();
+            let known: Vec<&ClipRow> = clips.iter().filter(held_out).filter(|clip| !clip.label.is_empty()).collect();
+            let names: Vec<String> = known.iter().map(|clip| clip.fname.clone()).collect();
+            let table = run.predictions(&learner.name, split)?;
+            let (map_at_3, accuracy) = if known.is_empty() {
+                (f64::NAN, f64::NAN)
+            } else {
+                let scores = score(&labels, &truth(&known, &labels)?, &table.reordered(&names)?)?;
+                (scores.map3, scores.accuracy)
+            };
+            let history = run.history(&learner.name, split)?;
+            let seconds = history.iter().map(|epoch| epoch.seconds).sum();
+            jobs.push(JobScores {
+                learner: learner.name.clone(),
+                split: split.to_string(),
+                arch: learner.arch.clone(),
+                parameters,
+                clips: known.len(),
+                map_at_3,
+                accuracy,
+                epochs: history.len(),
+                seconds,
+                crops_per_second: (trained_on * history.len()) as f64 / seconds,
+            });
+        }
+    }
+    Ok(jobs)
+}

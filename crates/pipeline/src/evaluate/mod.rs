@@ -1,0 +1,301 @@
+//! The models of a run - its learners, their averages, the stack - and their scores.
+
+mod jobs;
+mod text;
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use earmark_stacking::averages::{arithmetic, geometric};
+use earmark_stacking::{Differences, Intervals, Resampling, Scores, Table, bootstrap, bootstrap_difference, score};
+use rayon::prelude::*;
+use serde::Serialize;
+
+pub use jobs::{JobScores, JobsTable, evaluate_jobs};
+pub use text::interval_note;
+
+use crate::base_predictions::{self, BasePredictions};
+use crate::error::{PipelineError, Result};
+use crate::names::{ARITHMETIC, GEOMETRIC, STACK};
+use crate::recipe::Recipe;
+use crate::run::{ClipRow, Run};
+
+/// The scores of a run whose learners are stacked.
+///
+/// # Errors
+/// The folder is no run; [`PipelineError::NotStacked`]; the first table that is missing or damaged.
+pub fn evaluate(folder: &Path) -> Result<Results> {
+    Reader::new(&Run::open(folder)?, true)?.results()
+}
+
+/// The scores of a run as far as it has come: learners of which a fold is done; averages and stack
+/// if there are any.
+///
+/// # Errors
+/// The folder is no run; a table that is damaged.
+pub fn evaluate_so_far(folder: &Path) -> Result<Results> {
+    Reader::new(&Run::open(folder)?, false)?.results()
+}
+
+/// `results.json`.
+#[derive(Debug, Serialize)]
+pub struct Results {
+    /// How the intervals were made: percentiles of the bootstrap over clips.
+    pub resampling: Resampling,
+    /// Learners, averages and stack, in this order.
+    #[serde(rename = "systems")]
+    pub models: Vec<Model>,
+    /// The stack against the best single learner, and against the arithmetic mean.
+    pub differences: Vec<Comparison>,
+}
+
+/// What a model is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ModelKind {
+    /// A learner of the recipe.
+    Learner,
+    /// A mean of all learners' probabilities.
+    Average,
+    /// Level 2.
+    Stack,
+}
+
+/// A learner, an average or the stack, with its scores.
+#[derive(Debug, Serialize)]
+pub struct Model {
+    /// The learner's name, `arithmetic mean`, `geometric mean` or `stack`.
+    pub name: String,
+    /// Which of these.
+    #[serde(skip)]
+    pub kind: ModelKind,
+    /// On the training clips, each predicted by models that never saw it.
+    pub out_of_fold: Evaluation,
+    /// On the test clips, where their labels are known.
+    pub test: Option<Evaluation>,
+}
+
+/// Probabilities and their scores. In JSON: scores and intervals, as one object.
+#[derive(Debug, Serialize)]
+pub struct Evaluation {
+    /// The probabilities.
+    #[serde(skip)]
+    pub table: Table,
+    /// The class of each row of the table.
+    #[serde(skip)]
+    pub truth: Vec<usize>,
+    /// The scores.
+    #[serde(flatten)]
+    pub scores: Scores,
+    /// How sure they are.
+    pub intervals: Intervals,
+}
+
+/// By how much one model is better than another, on the same clips.
+#[derive(Debug, Serialize)]
+pub struct Comparison {
+    /// The model's name.
+    #[serde(rename = "system")]
+    pub model: String,
+    /// The name of the one that it is compared with.
+    pub against: String,
+    /// Out of fold. The best learner is chosen by these same clips, which favours it a little.
+    pub out_of_fold: Differences,
+    /// On the test clips, where their labels are known.
+    pub test: Option<Differences>,
+}
+
+impl Evaluation {
+    /// Scores a table by the classes of its rows.
+    pub fn new(labels: &[String], truth: Vec<usize>, table: Table, resampling: &Resampling) -> Result<Self> {
+        let (scores, intervals) = (score(labels, &truth, &table)?, bootstrap(&truth, &table, resampling));
+        Ok(Self { table, truth, scores, intervals })
+    }
+
+    /// By how much this is better than another on the same clips; none where they are other clips.
+    fn against(&self, other: &Self, resampling: &Resampling) -> Option<Differences> {
+        let same = self.table.names() == other.table.names();
+        same.then(|| bootstrap_difference(&self.truth, &self.table, &other.table, resampling))
+    }
+}
+
+/// The classes of clips, as indices into the labels.
+pub(crate) fn truth(clips: &[&ClipRow], labels: &[String]) -> Result<Vec<usize>> {
+    let index = |clip: &&ClipRow| {
+        let found = labels.iter().position(|label| *label == clip.label);
+        found.ok_or_else(|| {
+            let ClipRow { fname, label, .. } = clip;
+            PipelineError::Damaged(format!("clip {fname} has the label {label:?}, which is not in labels.txt"))
+        })
+    };
+    clips.iter().map(index).collect()
+}
+
+/// The tables of all models of a run with level 2 on one set, by name: `oof` or `test`.
+///
+/// # Errors
+/// The first table that is missing or damaged.
+pub(crate) fn tables(run: &Run, set: &str) -> Result<Vec<(String, Table)>> {
+    let tables = Reader::new(run, true)?.tables(set)?;
+    Ok(tables.into_iter().map(|(_, name, table)| (name, table)).collect())
+}
+
+/// The predictions of a model on one set.
+type ModelTable = (ModelKind, String, Table);
+
+impl Results {
+    /// Of the predictions that level 2 was fitted on, and its own: out of fold, and for the test
+    /// clips.
+    pub(crate) fn of_tables(labels: &[String], clips: &[ClipRow], sets: [(BasePredictions, Table); 2]) -> Result<Self> {
+        let [out_of_fold, on_test] = sets.map(|(base, stack)| -> Result<Vec<ModelTable>> {
+            let learners = base.learners.into_iter().map(|(name, table)| (ModelKind::Learner, name, table));
+            let learners: Vec<ModelTable> = learners.collect();
+            let count = learners.len();
+            let mut tables = with_averages(learners, count, stack.names().len())?;
+            tables.push((ModelKind::Stack, STACK.to_owned(), stack));
+            Ok(tables)
+        });
+        Scorer { labels, clips, whole: true }.results(out_of_fold?, on_test?)
+    }
+}
+
+/// The tables of learners, and of their averages if each learner has all clips.
+fn with_averages(mut tables: Vec<ModelTable>, learners: usize, clips: usize) -> Result<Vec<ModelTable>> {
+    let whole: Vec<&Table> =
+        tables.iter().map(|(_, _, table)| table).filter(|table| table.names().len() == clips).collect();
+    if whole.len() == learners && learners > 0 {
+        let names = whole[0].names();
+        let ordered = whole.iter().map(|table| table.reordered(names)).collect::<Result<Vec<_>, _>>()?;
+        let ordered: Vec<&Table> = ordered.iter().collect();
+        let averages = [(ARITHMETIC, arithmetic(&ordered)?), (GEOMETRIC, geometric(&ordered)?)];
+        tables.extend(averages.map(|(name, table)| (ModelKind::Average, name.to_owned(), table)));
+    }
+    Ok(tables)
+}
+
+/// Scores tables by the labels of a run's clips.
+struct Scorer<'a> {
+    labels: &'a [String],
+    clips: &'a [ClipRow],
+    /// Whether a clip that a table lacks is an error.
+    whole: bool,
+}
+
+impl Scorer<'_> {
+    fn results(&self, out_of_fold: Vec<ModelTable>, on_test: Vec<ModelTable>) -> Result<Results> {
+        let resampling = Resampling::default();
+        let out_of_fold = self.scored(out_of_fold, "train", &resampling)?;
+        let mut tests = self.clips.iter().filter(|clip| !clip.is_train()).peekable();
+        let known = tests.peek().is_some() && tests.all(|clip| !clip.label.is_empty());
+        let mut on_test = if known { self.scored(on_test, "test", &resampling)? } else { Vec::new() };
+        let models = out_of_fold.into_iter().map(|(kind, name, out_of_fold)| {
+            let index = on_test.iter().position(|(_, other, _)| *other == name);
+            Model { test: index.map(|index| on_test.swap_remove(index).2), name, kind, out_of_fold }
+        });
+        let models: Vec<Model> = models.collect();
+        let differences = differences(&models, &resampling);
+        Ok(Results { resampling, models, differences })
+    }
+
+    /// Scores each table by the clips of a set that it has, in the run's order.
+    fn scored(
+        &self,
+        tables: Vec<ModelTable>,
+        set: &str,
+        resampling: &Resampling,
+    ) -> Result<Vec<(ModelKind, String, Evaluation)>> {
+        let scored = |(kind, name, table): ModelTable| {
+            let known: HashSet<&String> = table.names().iter().collect();
+            let has = |clip: &&ClipRow| clip.set == set && (self.whole || known.contains(&clip.fname));
+            let clips: Vec<&ClipRow> = self.clips.iter().filter(has).collect();
+            let names: Vec<String> = clips.iter().map(|clip| clip.fname.clone()).collect();
+            let truth = truth(&clips, self.labels)?;
+            Ok((kind, name, Evaluation::new(self.labels, truth, table.reordered(&names)?, resampling)?))
+        };
+        tables.into_par_iter().map(scored).collect()
+    }
+}
+
+/// Reads the tables of a run.
+struct Reader<'a> {
+    run: &'a Run,
+    /// Whether a table that is missing is an error.
+    whole: bool,
+    /// Whether level 2 is complete and fits the run; without it, the jobs themselves are read.
+    stacked: bool,
+    recipe: Recipe,
+    labels: Vec<String>,
+    clips: Vec<ClipRow>,
+}
+
+impl<'a> Reader<'a> {
+    fn new(run: &'a Run, whole: bool) -> Result<Self> {
+        let fault = if run.has_level2() { run.level2_fault()? } else { Some(not_stacked(run)) };
+        let stacked = fault.is_none();
+        if let (Some(fault), true) = (fault, whole) {
+            return Err(if run.has_level2() {
+                PipelineError::OtherRun(fault)
+            } else {
+                PipelineError::NotStacked(fault)
+            });
+        }
+        Ok(Self { run, whole, stacked, recipe: run.recipe()?, labels: run.labels()?, clips: run.clips()? })
+    }
+
+    fn results(&self) -> Result<Results> {
+        let scorer = Scorer { labels: &self.labels, clips: &self.clips, whole: self.whole };
+        scorer.results(self.tables("oof")?, self.tables("test")?)
+    }
+
+    /// The tables of all models on one set: `oof` or `test`.
+    fn tables(&self, set: &str) -> Result<Vec<ModelTable>> {
+        let stored = |name: &str| {
+            let path = self.run.path(name);
+            (self.whole || self.stacked && path.exists()).then(|| Table::from_csv(&path)).transpose()
+        };
+        let mut tables = Vec::new();
+        for learner in &self.recipe.learners {
+            let table = match stored(&format!("{set}/{}.csv", learner.name))? {
+                None => {
+                    base_predictions::so_far(self.run, &self.recipe, &learner.name, set, &self.clips, &self.labels)?
+                }
+                table => table,
+            };
+            tables.extend(table.map(|table| (ModelKind::Learner, learner.name.clone(), table)));
+        }
+        let clips = self.clips.iter().filter(|clip| clip.is_train() == (set == "oof")).count();
+        let mut tables = with_averages(tables, self.recipe.learners.len(), clips)?;
+        let stack = stored(&format!("level2/{set}.csv"))?;
+        tables.extend(stack.map(|table| (ModelKind::Stack, STACK.to_owned(), table)));
+        Ok(tables)
+    }
+}
+
+/// Why a run has no scores yet.
+fn not_stacked(run: &Run) -> String {
+    let folder = run.folder.display();
+    format!(
+        "the learners of {folder} are not stacked yet: the same `earmark train` resumes where it stopped, \
+         `earmark stack {folder}` stacks them when all jobs are done; `earmark evaluate {folder} --jobs` and \
+         `earmark report {folder}` show how far it has come"
+    )
+}
+
+/// The stack against the best single learner and against the arithmetic mean, where all have the
+/// same clips.
+fn differences(models: &[Model], resampling: &Resampling) -> Vec<Comparison> {
+    let Some(stack) = models.iter().find(|model| model.kind == ModelKind::Stack) else { return Vec::new() };
+    let map3 = |model: &&Model| model.out_of_fold.scores.map3;
+    let learners = models.iter().filter(|model| model.kind == ModelKind::Learner);
+    let best = learners.max_by(|a, b| map3(a).total_cmp(&map3(b)));
+    let mean = models.iter().find(|model| model.name == ARITHMETIC && model.kind == ModelKind::Average);
+    let compared = best.into_iter().chain(mean).filter_map(|other| {
+        let test = stack.test.as_ref().zip(other.test.as_ref());
+        Some(Comparison {
+            model: STACK.to_owned(),
+            against: other.name.clone(),
+            out_of_fold: stack.out_of_fold.against(&other.out_of_fold, resampling)?,
+            test: test.and_then(|(stack, other)| stack.against(other, resampling)),
+        })
+    });
+    compared.collect()
+}

@@ -1,0 +1,93 @@
+//! The jobs of a run: what each trains on and costs.
+
+use earmark_datasets::{Manifest, Splits};
+use earmark_training::{LearnerSettings, Progress, Split};
+
+use crate::error::Result;
+use crate::recipe::Recipe;
+
+/// A job to do: one learner on one split.
+#[derive(Debug, Clone)]
+pub(crate) struct TrainingJob<'a> {
+    pub learner: &'a LearnerSettings,
+    pub split: Split,
+}
+
+impl TrainingJob<'_> {
+    /// As `--job` takes it.
+    pub fn name(&self) -> String {
+        format!("{}/{}", self.learner.name, self.split)
+    }
+}
+
+/// What a job costs, in FLOPs: a number that every machine agrees on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Cost {
+    /// To train.
+    pub train: u64,
+    /// To predict in the end.
+    pub predict: u64,
+}
+
+impl Cost {
+    /// Of a learner that is trained on so many clips and then predicts so many windows.
+    pub fn new(recipe: &Recipe, learner: &LearnerSettings, clips: usize, windows: usize) -> Result<Self> {
+        let front_end = recipe.front_end(&learner.name)?;
+        let (channels, bins) = front_end.shape();
+        let graph = learner.graph(front_end, 2, clips)?;
+        let flops = graph.flops([1, channels, bins, learner.windowing(front_end).frames])?;
+        if learner.is_kernel() {
+            // Each clip against each, and then the inverse of their table.
+            let clips = clips as u64;
+            let train = flops.saturating_mul(clips).saturating_add(clips.saturating_pow(3));
+            return Ok(Self { train, predict: flops.saturating_mul(windows as u64) });
+        }
+        // The backward pass costs twice the forward pass.
+        let crops = (learner.epochs as u64).saturating_mul(clips as u64);
+        let train = flops.saturating_mul(3).saturating_mul(crops);
+        Ok(Self { train, predict: flops.saturating_mul(windows as u64) })
+    }
+
+    /// What is left where a job stands.
+    pub fn left(&self, progress: Progress) -> f64 {
+        let share = |done: usize, of: usize| 1.0 - done as f64 / of.max(1) as f64;
+        match progress {
+            Progress::Learning(now) => self.train as f64 * share(now.batches, now.all_batches) + self.predict as f64,
+            Progress::Predicting { clips, of } => self.predict as f64 * share(clips, of),
+        }
+    }
+
+    pub fn all(&self) -> f64 {
+        self.train as f64 + self.predict as f64
+    }
+}
+
+/// The clips that a split trains on, or those that it predicts, by their indices: training clips, then
+/// test clips.
+pub(crate) fn clips_of(
+    recipe: &Recipe,
+    manifest: &Manifest,
+    splits: &Splits,
+    split: Split,
+    learned: bool,
+) -> Vec<usize> {
+    let in_train = |clip: &usize| match split {
+        Split::Fold(fold) => (fold != splits.fold_of[*clip]) == learned,
+        Split::Full => learned,
+    };
+    let train = manifest.train.len();
+    let tests = if recipe.predicts_test(split) && !learned { manifest.test.len() } else { 0 };
+    (0..train).filter(in_train).chain(train..train + tests).collect()
+}
+
+/// How many clips a learner trains on in a split, without those of weight 0.
+pub(crate) fn used_clips(
+    learner: &LearnerSettings,
+    recipe: &Recipe,
+    manifest: &Manifest,
+    splits: &Splits,
+    split: Split,
+) -> usize {
+    let clips = clips_of(recipe, manifest, splits, split, true);
+    clips.into_iter().filter(|&clip| learner.is_used(manifest.train[clip].verified)).count()
+}

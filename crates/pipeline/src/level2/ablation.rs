@@ -1,0 +1,58 @@
+//! What each learner adds to the stack: `level2/importance.csv` and `level2/ablation.csv`.
+
+use earmark_stacking::{
+    FeatureKind, Features, STATISTICS, Scores, Stack, StackSettings, Table, TrainingRows, out_of_fold, score,
+};
+use rayon::prelude::*;
+
+use crate::base_predictions::BasePredictions;
+use crate::begin::into_bytes;
+use crate::error::{Context, Result};
+use crate::names::ALL_LEARNERS;
+
+/// The importance of each column to the stack that was fitted on all training clips; none for a mean. Logistic
+/// regression has no splits to count, so that `weight` and `cover` are empty.
+pub(super) fn importance(stack: &Stack, features: &Features) -> Result<Option<Vec<u8>>> {
+    let Some(importance) = stack.importance()? else { return Ok(None) };
+    let mut csv = csv::Writer::from_writer(Vec::new());
+    csv.write_record(["feature", "learner", "gain", "weight", "cover"])?;
+    let number = |value: Option<f64>| value.map_or(String::new(), |value| value.to_string());
+    for ((column, source), of) in features.table.columns().iter().zip(&features.sources).zip(importance) {
+        csv.write_record([column, source, &number(Some(of.gain)), &number(of.weight), &number(of.cover)])?;
+    }
+    into_bytes(csv).map(Some)
+}
+
+/// The scores, out of fold, of the stack ([`ALL_LEARNERS`]), and of one fitted without each learner and without the statistics.
+pub(super) fn ablation(
+    base: &BasePredictions,
+    rows: &TrainingRows<'_>,
+    stacked: &Table,
+    settings: &StackSettings,
+) -> Result<Vec<u8>> {
+    let kinds = settings.columns();
+    let mut csv = csv::Writer::from_writer(Vec::new());
+    csv.write_record(["without", "map_at_3", "accuracy", "macro_average_precision"])?;
+    let mut row = |name: &str, scores: Scores| {
+        let numbers = [scores.map3, scores.accuracy, scores.macro_average_precision].map(|value| value.to_string());
+        csv.write_record(std::iter::once(name).chain(numbers.iter().map(String::as_str)))
+    };
+    row(ALL_LEARNERS, score(rows.classes, rows.truth, stacked)?)?;
+    let statistics = kinds.contains(&FeatureKind::MfccStatistics).then_some(STATISTICS);
+    let sources: Vec<&str> = base.learners.iter().map(|(name, _)| name.as_str()).chain(statistics).collect();
+    let judged = |source: &&str| -> Result<Option<Scores>> {
+        let Some(features) = base.features_without(&kinds, source)? else { return Ok(None) };
+        let stacked = out_of_fold(&TrainingRows { features: &features.table, ..*rows }, settings);
+        let stacked = stacked.with_context(|| format!("the stack without {source}"))?;
+        Ok(Some(score(rows.classes, rows.truth, &stacked)?))
+    };
+    // One after the other where a fit has all threads for itself.
+    let scores: Vec<Option<Scores>> = match settings.threads {
+        1 => sources.par_iter().map(judged).collect::<Result<_>>()?,
+        _ => sources.iter().map(judged).collect::<Result<_>>()?,
+    };
+    for (source, scores) in sources.into_iter().zip(scores) {
+        scores.map(|scores| row(source, scores)).transpose()?;
+    }
+    into_bytes(csv)
+}

@@ -1,0 +1,61 @@
+//! From sounds and a recipe to a tagger: what `earmark train`, `stack`, `evaluate` and `predict` do, as
+//! functions.
+//!
+//! ```no_run
+//! use earmark_pipeline::{CancelToken, Silent, TrainOptions, train};
+//!
+//! let options = TrainOptions::new("recipes/fast.toml", "sounds", "runs/mine");
+//! let trained = train(&options, &Silent, &CancelToken::new())?;
+//! if let Some(results) = trained.results {
+//!     println!("{results}");
+//! }
+//! # Ok::<(), earmark_pipeline::PipelineError>(())
+//! ```
+//!
+//! The result is a run's folder; `bundle/` in it is what `earmark-tagging` tags with. A run that was
+//! stopped, by a [`CancelToken`] or by a kill, is resumed by the same call, and on a CPU it ends with the
+//! same bits. Progress comes as [`Event`]s to an [`Observer`]; log records go to `tracing`, with a span
+//! `job` for each job. Nothing here prints, reads the command line, handles signals or ends the process.
+//! Only the number of threads that libtorch computes with is set for the whole process.
+
+mod base_predictions;
+mod begin;
+mod bundle;
+mod changes;
+mod error;
+mod evaluate;
+mod events;
+mod features;
+mod jobs;
+mod level2;
+mod names;
+mod options;
+mod plan;
+mod predict;
+mod pretrained;
+mod recipe;
+mod run;
+mod runner;
+mod schedule;
+mod statistics;
+mod submission;
+pub mod text;
+mod train;
+mod verified;
+
+pub use error::{PipelineError, Result};
+pub use evaluate::{
+    Comparison, Evaluation, JobScores, JobsTable, Model, ModelKind, Results, evaluate, evaluate_jobs, evaluate_so_far,
+};
+pub use events::{CancelToken, Event, JobId, JobOutcome, Note, Observer, Silent, Stage, Warning};
+pub use level2::stack;
+pub use names::{ALL_LEARNERS, ARITHMETIC, GEOMETRIC, STACK};
+pub use options::{HUB, JobSelection, TrainOptions};
+pub use plan::{LearnerPlan, Plan, PlannedJob, plan};
+pub use predict::{PredictOptions, predict};
+pub use pretrained::{WeightsSource, WeightsSources};
+pub use recipe::{CachePrecision, DataSettings, Recipe};
+pub use run::{ClipRow, HistoryRow, JobRecord, LOG, Run, SoundFolders, TrainScores, fold_count, rows_if_any};
+pub use schedule::{CPU, Shard, ThroughputEstimator};
+pub use submission::{LabelIntervals, ModelScores, SetScores, SubmissionScores, evaluate_submission};
+pub use train::{Trained, train};

@@ -1,0 +1,19 @@
+//! Names that tables, options and files give to something else than a learner.
+
+use earmark_stacking::STATISTICS;
+
+/// Level 2.
+pub const STACK: &str = "stack";
+/// The arithmetic mean of all learners' probabilities.
+pub const ARITHMETIC: &str = "arithmetic mean";
+/// The geometric mean of all learners' probabilities.
+pub const GEOMETRIC: &str = "geometric mean";
+/// The row of `level2/ablation.csv` that leaves out no learner.
+pub const ALL_LEARNERS: &str = "-";
+
+/// What no learner can be named, and what has that name.
+pub(crate) const RESERVED: [(&str, &str); 3] = [
+    (STATISTICS, "the MFCC statistics"),
+    (STACK, "level 2"),
+    (ALL_LEARNERS, "the stack of all learners in level2/ablation.csv"),
+];

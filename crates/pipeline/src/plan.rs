@@ -1,0 +1,424 @@
+//! What a run will take: the jobs, and for each learner a few measured batches, as many jobs at once
+//! as there will be, on some of the clips. Its files are in a temporary folder.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::thread;
+use std::time::Instant;
+
+use earmark_datasets::{ClipEntry, ClipFeatures, Example, Manifest};
+use earmark_files::FileError;
+use earmark_training::{CheckpointPolicy, Job, LearnerSettings, Progress, Split, set_threads};
+use serde::Serialize;
+
+use crate::error::{Context, Result, ensure};
+use crate::events::{Event, Observer, Silent, Stage};
+use crate::features::{FeatureLoader, checksums};
+use crate::jobs::{Cost, TrainingJob, clips_of, used_clips};
+use crate::options::TrainOptions;
+use crate::recipe::Recipe;
+use crate::run::Run;
+use crate::schedule::{CPU, makespan};
+use earmark_tables::text_table;
+
+use crate::text::{duration, size};
+use crate::train::{Prepared, selected_jobs};
+
+/// Clips that are measured in place of all.
+const SAMPLE: usize = 24;
+/// Of them, those that are predicted.
+const PREDICTED: usize = 4;
+/// FLOPs that a measurement may take; some batches are measured in any case.
+const FLOPS: u64 = 400_000_000_000;
+
+/// What a run will take.
+#[derive(Debug, Serialize)]
+pub struct Plan {
+    /// The jobs, in the order in which they begin.
+    pub jobs: Vec<PlannedJob>,
+    /// The learners, those that need least memory first.
+    pub learners: Vec<LearnerPlan>,
+    /// The device of each worker.
+    pub devices: Vec<String>,
+    /// Threads of each job.
+    pub threads_each: usize,
+    /// To decode all clips, if the cache has none of them.
+    pub feature_seconds: f64,
+    /// Of the features of all clips, on disk and, as far as there is room, mapped into memory.
+    pub feature_bytes: u64,
+    /// To do all jobs that are not done, so many at once.
+    pub seconds: f64,
+    /// Of the process, or of a GPU, with the learners that need most.
+    pub memory_bytes: Option<u64>,
+}
+
+/// A job, and what it will take.
+#[derive(Debug, Serialize)]
+pub struct PlannedJob {
+    /// The name of the learner.
+    pub learner: String,
+    /// `fold0`, ..., `full`.
+    pub split: String,
+    /// It was done before, and takes nothing.
+    pub done: bool,
+    /// To train on.
+    pub clips: usize,
+    /// Passes over the clips.
+    pub epochs: usize,
+    /// To predict.
+    pub predicted: usize,
+    /// On this machine.
+    pub seconds: f64,
+}
+
+/// What a learner takes on this machine, with jobs of its own beside it.
+#[derive(Debug, Clone, Serialize)]
+pub struct LearnerPlan {
+    /// The name in the recipe.
+    pub name: String,
+    /// The network.
+    pub arch: String,
+    /// Trained values.
+    pub parameters: usize,
+    /// Clips of a step.
+    pub batch_size: usize,
+    /// A step.
+    pub seconds_per_batch: f64,
+    /// Saving the state, after each epoch.
+    pub seconds_per_save: f64,
+    /// A prediction of one window.
+    pub seconds_per_window: f64,
+    /// Before the first batch.
+    pub seconds_to_begin: f64,
+    /// Windows of a clip, on average.
+    pub windows: f64,
+    /// On a CPU the most that the process ever had, jobs of this learner on all workers; on a GPU that of those on one GPU,
+    /// counted from the network.
+    pub memory_bytes: Option<u64>,
+}
+
+/// Some of the clips, decoded.
+struct Sample<'a> {
+    entries: Vec<ClipEntry>,
+    features: Vec<ClipFeatures>,
+    loader: FeatureLoader<'a>,
+    folder: tempfile::TempDir,
+}
+
+/// Measures what [`train`](crate::train) with these options will take. Nothing is written into the run's
+/// folder.
+///
+/// # Errors
+/// As [`train`](crate::train) before its jobs; none of the measured clips can be used.
+pub fn plan(options: &TrainOptions, observer: &dyn Observer) -> Result<Plan> {
+    let Prepared { recipe, manifest, splits, .. } = Prepared::new(options, observer)?;
+    let jobs = selected_jobs(options, &recipe, &manifest, &splits)?;
+    let mut learners: Vec<&LearnerSettings> = jobs.iter().map(|job| job.learner).collect();
+    learners.dedup();
+    let (sample, feature_seconds) = Sample::new(&recipe, &manifest, &learners)?;
+    let all = (manifest.train.len() + manifest.test.len()) as f64;
+    let feature_bytes = (sample.loader.bytes() as f64 * all / sample.entries.len() as f64) as u64;
+    let (devices, threads) = options.workers(jobs.len());
+    set_threads(threads);
+    // The peak memory so far is that of the last one measured if each needs more than those before it.
+    learners.sort_by_key(|learner| {
+        Cost::new(&recipe, learner, batch_size(learner, &manifest), 0).map_or(0, |cost| cost.train)
+    });
+    observer.event(&Event::StageStarted(Stage::Measurements, learners.len()));
+    let measure = |learner: &&LearnerSettings| {
+        let measured = sample.measure(&recipe, &manifest, learner, &devices);
+        observer.event(&Event::StageAdvanced(Stage::Measurements));
+        measured
+    };
+    let measured = learners.iter().map(measure).collect::<Result<Vec<_>>>();
+    observer.event(&Event::StageFinished(Stage::Measurements));
+    let measured = measured?;
+
+    let run = Run::at(&options.out);
+    let jobs: Vec<PlannedJob> = jobs
+        .iter()
+        .map(|job| {
+            let done = run.has_record(&job.learner.name, job.split);
+            let clips = used_clips(job.learner, &recipe, &manifest, &splits, job.split);
+            let predicted = clips_of(&recipe, &manifest, &splits, job.split, false).len();
+            let of_learner = measured.iter().find(|measured| measured.name == job.learner.name);
+            planned(job, done, clips, predicted, of_learner)
+        })
+        .collect();
+    Ok(Plan {
+        seconds: makespan(jobs.iter().map(|job| job.seconds), devices.len()),
+        jobs,
+        memory_bytes: measured.iter().filter_map(|learner| learner.memory_bytes).max(),
+        learners: measured,
+        devices: devices.iter().map(|&device| device.to_owned()).collect(),
+        threads_each: threads,
+        feature_seconds,
+        feature_bytes,
+    })
+}
+
+fn planned(
+    job: &TrainingJob,
+    done: bool,
+    clips: usize,
+    predicted: usize,
+    of_learner: Option<&LearnerPlan>,
+) -> PlannedJob {
+    let LearnerSettings { name, checkpoint, .. } = job.learner;
+    let epochs = job.learner.passes();
+    let seconds = of_learner.filter(|_| !done).map_or(0.0, |measured| {
+        let share = clips as f64 / measured.batch_size as f64;
+        // A kernel's one batch are all clips, and most of its time goes into the inverse of their table.
+        let batches = if job.learner.is_kernel() { share.powi(3) } else { share };
+        // One window of each clip, where the best epoch is looked for.
+        let judged = if *checkpoint == CheckpointPolicy::Best { predicted as f64 } else { 0.0 };
+        let epoch =
+            batches * measured.seconds_per_batch + measured.seconds_per_save + judged * measured.seconds_per_window;
+        let predict = predicted as f64 * measured.windows * measured.seconds_per_window;
+        measured.seconds_to_begin + epochs as f64 * epoch + predict
+    });
+    PlannedJob { learner: name.clone(), split: job.split.to_string(), done, clips, epochs, predicted, seconds }
+}
+
+impl<'a> Sample<'a> {
+    /// Extracts the features of some clips, evenly taken from those that every learner is trained on
+    /// and those that are predicted; also returns the seconds that all clips would take.
+    fn new(recipe: &'a Recipe, manifest: &Manifest, learners: &[&'a LearnerSettings]) -> Result<(Self, f64)> {
+        let start = Instant::now();
+        let all = manifest.train.len() + manifest.test.len();
+        let of_use = |clip: &&ClipEntry| learners.iter().all(|learner| learner.is_used(clip.verified));
+        let clips: Vec<&ClipEntry> = manifest.train.iter().filter(of_use).chain(&manifest.test).collect();
+        let step = clips.len().div_ceil(SAMPLE).max(1);
+        let mut entries: Vec<ClipEntry> = clips.into_iter().step_by(step).cloned().collect();
+        let folder = tempfile::tempdir().map_err(FileError::of("make a folder in", &std::env::temp_dir()))?;
+        let names = learners.iter().map(|learner| learner.name.as_str());
+        let loader = FeatureLoader::open(recipe, names, &folder.path().join("cache"))?;
+        let checksums = checksums(&entries, &Silent)?;
+        let loaded = loader.load(&entries, &checksums, &Silent)?;
+        let mut decoded = loaded.iter().map(Option::is_some);
+        entries.retain(|_| decoded.next().unwrap_or(false));
+        let features: Vec<ClipFeatures> = loaded.into_iter().flatten().collect();
+        ensure!(
+            entries.iter().any(|clip| clip.label.is_some()),
+            Options,
+            "none of {SAMPLE} clips can be used; `earmark data check` lists what is wrong with them"
+        );
+        let seconds = start.elapsed().as_secs_f64() * all as f64 / entries.len() as f64;
+        Ok((Self { entries, features, loader, folder }, seconds))
+    }
+
+    /// Measures a learner on all devices at once; the mean of them.
+    fn measure(
+        &self,
+        recipe: &Recipe,
+        manifest: &Manifest,
+        learner: &LearnerSettings,
+        devices: &[&str],
+    ) -> Result<LearnerPlan> {
+        let rounds = thread::scope(|scope| {
+            let begin = |(worker, &device)| {
+                let folder = self.folder.path().join(format!("{}-{worker}", learner.name));
+                scope.spawn(move || self.round(recipe, manifest, learner, device, &folder))
+            };
+            let threads: Vec<_> = devices.iter().enumerate().map(begin).collect();
+            let ended = threads.into_iter().map(|thread| thread.join());
+            ended.map(|ended| ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect::<Vec<_>>()
+        });
+        let rounds = rounds.into_iter().collect::<Result<Vec<_>>>();
+        let rounds = rounds.with_context(|| format!("learner {}", learner.name))?;
+        let mean = |of: fn(&Round) -> f64| rounds.iter().map(of).sum::<f64>() / rounds.len() as f64;
+        let on_one = devices.iter().filter(|device| *device == &devices[0]).count() as u64;
+        let front_end = recipe.front_end(&learner.name)?;
+        let windows = self.windows(recipe, learner)?;
+        Ok(LearnerPlan {
+            name: learner.name.clone(),
+            arch: learner.arch.clone(),
+            parameters: learner.graph(front_end, manifest.labels.len(), counting(learner, manifest))?.parameter_count(),
+            batch_size: batch_size(learner, manifest),
+            seconds_per_batch: mean(|round| round.batch),
+            seconds_per_save: mean(|round| round.save),
+            seconds_per_window: mean(|round| round.window),
+            seconds_to_begin: mean(|round| round.begin),
+            windows: windows.iter().sum::<usize>() as f64 / windows.len().max(1) as f64,
+            memory_bytes: match devices[0] {
+                CPU => peak_memory(),
+                _ => rounds.iter().filter_map(|round| round.step_bytes).max().map(|bytes| bytes * on_one),
+            },
+        })
+    }
+
+    /// The windows of each clip.
+    fn windows(&self, recipe: &Recipe, learner: &LearnerSettings) -> Result<Vec<usize>> {
+        let windowing = learner.windowing(recipe.front_end(&learner.name)?);
+        let examples = self.examples(recipe, learner)?;
+        Ok(examples.iter().map(|example| windowing.starts(example.features).len()).collect())
+    }
+
+    fn examples(&self, recipe: &Recipe, learner: &LearnerSettings) -> Result<Vec<Example<'_>>> {
+        let index = self.loader.index_of(recipe.front_end(&learner.name)?)?;
+        let clips = self.entries.iter().zip(&self.features);
+        let example = clips.map(|(clip, loaded)| Example {
+            name: &clip.name,
+            features: loaded.features[index].view(),
+            label: clip.label,
+            verified: clip.verified,
+        });
+        Ok(example.collect())
+    }
+
+    /// Runs a job of two short epochs: the first one warms up, the second one is measured. A tiny learning rate
+    /// keeps the loss finite, whatever the settings.
+    fn round(
+        &self,
+        recipe: &Recipe,
+        manifest: &Manifest,
+        learner: &LearnerSettings,
+        device: &str,
+        folder: &Path,
+    ) -> Result<Round> {
+        let quick = LearnerSettings {
+            epochs: 2,
+            warmup_epochs: 0,
+            learning_rate: 1e-9,
+            checkpoint: CheckpointPolicy::Last,
+            ..learner.clone()
+        };
+        let (quick, batches) = if learner.is_kernel() {
+            (learner.clone(), 1)
+        } else {
+            let batches = FLOPS / Cost::new(recipe, &quick, quick.batch_size, 0)?.train.max(1);
+            (quick, batches.clamp(2, 20) as usize)
+        };
+        let examples = self.examples(recipe, learner)?;
+        let labelled = examples.iter().filter(|example| example.label.is_some() && learner.is_used(example.verified));
+        let job = Job {
+            learner: &quick,
+            start: None,
+            front_end: recipe.front_end(&learner.name)?,
+            split: Split::Fold(0),
+            train: labelled.cycle().take(batches * batch_size(learner, manifest)).copied().collect(),
+            predict: examples[..examples.len().min(PREDICTED)].to_vec(),
+            labels: &manifest.labels,
+            seed: recipe.seed,
+            device,
+            folder,
+        };
+        let (begin, mut learned, mut predicted) = (Instant::now(), Vec::new(), Vec::new());
+        job.run(&mut |progress| {
+            let times = if matches!(progress, Progress::Learning(_)) { &mut learned } else { &mut predicted };
+            times.push(begin.elapsed().as_secs_f64());
+            ControlFlow::Continue(())
+        })?;
+        let windows = self.windows(recipe, learner)?;
+        if let (true, &[begin, end]) = (learner.is_kernel(), &learned[..]) {
+            // There is one batch; the few clips that are predicted go through at once.
+            let window = predicted.last().map_or(0.0, |&last| (last - end) / job.predict.len() as f64);
+            return Ok(Round { begin, batch: end - begin, save: 0.0, window, step_bytes: job.step_bytes() });
+        }
+        Ok(Round { step_bytes: job.step_bytes(), ..Round::of(&learned, &predicted, &windows) })
+    }
+}
+
+/// What a worker took, in seconds.
+#[derive(Debug, Default, PartialEq)]
+struct Round {
+    /// Before the first batch.
+    begin: f64,
+    batch: f64,
+    save: f64,
+    window: f64,
+    step_bytes: Option<u64>,
+}
+
+impl Round {
+    /// From the times at which each batch of two epochs was done, and each clip of so many windows predicted.
+    fn of(learned: &[f64], predicted: &[f64], windows: &[usize]) -> Self {
+        let between = |from: f64, to: f64, count: usize| (to - from).max(0.0) / count.max(1) as f64;
+        let [first, .., last] = learned else { return Self::default() };
+        let half = learned.len() / 2;
+        // The first batch of the second epoch comes after the state was saved.
+        let batch = between(learned[half], *last, learned.len() - half - 1);
+        let save = (learned[half] - learned[half - 1] - batch).max(0.0);
+        // The network that predicts is built before the first clip, unless that is the only one.
+        let window = match predicted {
+            [first, .., last] => between(*first, *last, windows[1..predicted.len()].iter().sum()),
+            [only] => between(*last, *only, windows[0]),
+            [] => 0.0,
+        };
+        Self { begin: (first - batch).max(0.0), batch, save, window, step_bytes: None }
+    }
+}
+
+/// Clips of one step of a learner: a kernel's are all of them, of which as many are measured as take some seconds.
+fn batch_size(learner: &LearnerSettings, manifest: &Manifest) -> usize {
+    if learner.is_kernel() { counting(learner, manifest).clamp(2, 2_000) } else { learner.batch_size }
+}
+
+/// Training clips that a learner uses.
+fn counting(learner: &LearnerSettings, manifest: &Manifest) -> usize {
+    manifest.train.iter().filter(|item| learner.is_used(item.verified)).count()
+}
+
+/// The peak memory of this process, in bytes; none where the system does not report it.
+fn peak_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()? * 1024)
+}
+
+/// For people: a table of the jobs, and what all of it will take.
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let header = ["job", "network", "clips", "epochs", "predicts", "time", "memory"];
+        let mut rows = vec![header.map(str::to_owned).to_vec()];
+        for job in &self.jobs {
+            let learner = self.learners.iter().find(|learner| learner.name == job.learner);
+            let memory = learner.and_then(|learner| learner.memory_bytes);
+            rows.push(vec![
+                format!("{}/{}", job.learner, job.split),
+                learner.map_or(String::new(), |learner| learner.arch.clone()),
+                job.clips.to_string(),
+                job.epochs.to_string(),
+                job.predicted.to_string(),
+                if job.done { "done".to_owned() } else { duration(job.seconds) },
+                memory.map_or("-".to_owned(), size),
+            ]);
+        }
+        let left = self.jobs.iter().filter(|job| !job.done).count();
+        let memory = self.memory_bytes.map_or(String::new(), |bytes| format!(", at most {}", size(bytes)));
+        let devices: BTreeSet<&str> = self.devices.iter().map(String::as_str).collect();
+        let devices = devices.into_iter().collect::<Vec<_>>().join(", ");
+        writeln!(f, "{}", text_table(&rows))?;
+        let (time, room) = (duration(self.feature_seconds), size(self.feature_bytes));
+        writeln!(f, "features: {time}, {room}, less what the cache has")?;
+        let (count, threads) = (self.devices.len(), self.threads_each);
+        let time = duration(self.seconds);
+        writeln!(f, "jobs: {left} to do, {count} at once on {devices} with {threads} threads each: {time}{memory}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_told_apart() {
+        // 3 s to begin, batches of 2 s, 1 s to save, 5 s to build anew, windows of half a second.
+        let round = Round::of(&[5.0, 7.0, 9.0, 12.0, 14.0, 16.0], &[23.0, 24.0, 26.0], &[2, 2, 4, 9]);
+        assert_eq!(round, Round { begin: 3.0, batch: 2.0, save: 1.0, window: 0.5, step_bytes: None });
+        assert_eq!(Round::of(&[5.0, 7.0, 9.0, 12.0], &[12.0], &[3]).window, 0.0);
+        assert_eq!(Round::of(&[], &[], &[]), Round::default());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_peak_memory_only_grows() {
+        let before = peak_memory().unwrap();
+        // More than it ever had: written to, so that the system must provide it.
+        let room = vec![1u8; before as usize + (64 << 20)];
+        let after = peak_memory().unwrap();
+        assert!(before > 1 << 20 && after >= room.len() as u64, "{before} {after}");
+    }
+}

@@ -1,0 +1,193 @@
+//! The weights from elsewhere that networks start with: found or fetched before any sound is
+//! decoded.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use earmark_datasets::download::{Hub, Network, Pin, PublishedFile, Sum, released_file, torch_checkpoints};
+use earmark_nets::{Pretrained, Source};
+use earmark_training::{LearnerSettings, PretrainedWeights};
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Context, Result, ensure};
+use crate::events::{Event, Note, Observer, note};
+use crate::recipe::{PUBLISHED, Recipe};
+use crate::run::Run;
+
+/// In a run's folder: what its networks have started with.
+const FILE: &str = "pretrained.json";
+/// The file of a repository of timm on the hub.
+const WEIGHTS: &str = "model.safetensors";
+
+/// Where the weights come from that a learner starts with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WeightsSource {
+    /// A repository, an address, or a file as the recipe names it.
+    pub source: String,
+    /// The licence of published weights.
+    pub licence: Option<String>,
+    /// The commit of a repository of the hub.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
+    /// The SHA-256 of the file's bytes.
+    pub sha256: String,
+    /// The file, where this was found out just now.
+    #[serde(skip)]
+    path: PathBuf,
+}
+
+impl WeightsSource {
+    /// What a job needs of it.
+    pub(crate) fn weights(&self) -> PretrainedWeights {
+        PretrainedWeights { path: self.path.clone(), sha256: self.sha256.clone() }
+    }
+}
+
+/// Where to look for weights.
+pub(crate) struct Places<'a> {
+    /// The folder of the recipe, which files are named from.
+    pub recipe: &'a Path,
+    /// The address of the hub.
+    pub hub: &'a str,
+    /// Takes the steps of downloads.
+    pub observer: &'a dyn Observer,
+}
+
+/// What learners start with, by their names; those that start with random weights are not in it.
+pub type WeightsSources = BTreeMap<String, WeightsSource>;
+
+/// Finds the weights that learners start with, fetches what is not there, and checks that they fit the networks.
+///
+/// # Errors
+/// A file that is not there or cannot be fetched; weights of another network.
+pub(crate) fn gather(recipe: &Recipe, classes: usize, places: &Places<'_>) -> Result<WeightsSources> {
+    let mut sources = WeightsSources::new();
+    for learner in &recipe.learners {
+        let Some(asked) = &learner.pretrained else { continue };
+        let key = || format!("learner {}: pretrained = {asked:?}", learner.name);
+        let published = learner.variant()?.start().filter(|_| PUBLISHED.contains(&asked.as_str()));
+        let found = match &published {
+            Some(published) => fetch(published, learner, places).with_context(key)?,
+            None => file(asked, places).with_context(key)?,
+        };
+        if let Some(pinned) = &learner.pretrained_sha256 {
+            let (path, sha256) = (found.path.display(), &found.sha256);
+            ensure!(
+                pinned == sha256,
+                OtherWeights,
+                "{}: the SHA-256 of {path} is {sha256}, but pretrained_sha256 = {pinned:?}",
+                key()
+            );
+        }
+        let checked = found.weights().check(learner, &learner.graph(recipe.front_end(&learner.name)?, classes, 0)?);
+        // Weights in the cache are used as they are, even if another program put them there.
+        match published {
+            Some(_) => checked.with_context(|| {
+                format!("{}: remove {} and run the same command again, to fetch it again", key(), found.path.display())
+            })?,
+            None => checked?,
+        }
+        sources.insert(learner.name.clone(), found);
+    }
+    Ok(sources)
+}
+
+/// A file that the recipe names.
+fn file(asked: &str, places: &Places<'_>) -> Result<WeightsSource> {
+    let path = places.recipe.join(asked);
+    let sha256 = earmark_files::sha256_file(&path);
+    let names =
+        || format!("neither a file that can be read nor a name of published weights ({})", PUBLISHED.join(", "));
+    Ok(WeightsSource {
+        source: asked.to_owned(),
+        licence: None,
+        revision: None,
+        sha256: sha256.with_context(names)?,
+        path,
+    })
+}
+
+/// The file of published weights, of the version that the recipe pins, or the registry.
+fn fetch(published: &Pretrained, learner: &LearnerSettings, places: &Places<'_>) -> Result<WeightsSource> {
+    let Pretrained { source, data, licence, pin } = published;
+    let pin = match (learner.pretrained_revision.as_deref(), learner.pretrained_sha256.as_deref()) {
+        (None, None) => Pin { revision: pin.revision, sha256: pin.sha256 },
+        (revision, sha256) => Pin { revision, sha256 },
+    };
+    let (source_name, data, terms) = (source.to_string(), (*data).to_owned(), (*licence).to_owned());
+    note(places.observer, Note::PublishedWeights { source: source_name, data, licence: terms });
+    let network = Network::default();
+    let fetched = match source {
+        Source::Hub(repository) => {
+            let hub = Hub::at(places.hub)?;
+            hub.file(repository, WEIGHTS, pin, &network, &mut |event| places.observer.event(&Event::Download(event))).with_context(|| {
+                format!("cannot get {WEIGHTS} of {repository}; name another hub by --hub or HF_ENDPOINT, or a file in the recipe")
+            })
+        }
+        Source::Release { url, sha256 } => {
+            let sum = Sum::Sha256((*sha256).to_owned());
+            released_file(url, &sum, &torch_checkpoints()?, &network, &mut |event| {
+                places.observer.event(&Event::Download(event))
+            })
+            .with_context(|| format!("cannot get {url}; fetch it by other means, and name the file in the recipe"))
+        }
+    };
+    places.observer.event(&Event::DownloadFinished);
+    let PublishedFile { path, sha256, revision } = fetched?;
+    Ok(WeightsSource { source: source.to_string(), licence: Some((*licence).to_owned()), revision, sha256, path })
+}
+
+/// Checks that a run in `folder`, if there is one, began with the same weights.
+///
+/// # Errors
+/// Other weights.
+pub(crate) fn check(folder: &Path, sources: &WeightsSources) -> Result<()> {
+    let path = folder.join(FILE);
+    for (learner, then) in read(folder)? {
+        let now = sources.get(&learner).map_or("unknown", |source| &source.sha256);
+        let remedy = match &then.revision {
+            Some(commit) => format!("they are commit {commit} of the repository"),
+            None => "restore the old ones".to_owned(),
+        };
+        ensure!(
+            now == then.sha256,
+            OtherWeights,
+            "learner {learner}: the weights of {} are not those that the run began with: their SHA-256 is {now}, and was {} \
+             (in {}); {remedy}, or choose another --out",
+            then.source,
+            then.sha256,
+            path.display()
+        );
+    }
+    Ok(())
+}
+
+impl Run {
+    /// What the networks of the run's learners started from, where not from random weights.
+    ///
+    /// # Errors
+    /// The file is damaged.
+    pub fn weights_sources(&self) -> Result<WeightsSources> {
+        read(&self.folder)
+    }
+}
+
+fn read(folder: &Path) -> Result<WeightsSources> {
+    let path = folder.join(FILE);
+    if !path.exists() {
+        return Ok(WeightsSources::new());
+    }
+    serde_json::from_slice(&earmark_files::read(&path)?).with_context(|| format!("{} is damaged", path.display()))
+}
+
+/// Writes down what the learners of a run start with.
+///
+/// # Errors
+/// The disk.
+pub(crate) fn write(folder: &Path, sources: &WeightsSources) -> Result<()> {
+    let path = folder.join(FILE);
+    if !sources.is_empty() && !path.exists() {
+        earmark_files::write_atomic(&path, &serde_json::to_vec_pretty(sources)?)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,54 @@
+//! The keys of a learner that say which weights its network starts from.
+
+use earmark_features::FrontEnd;
+use earmark_nets::Source;
+use earmark_training::LearnerSettings;
+
+use crate::error::{PipelineError, Result, ensure};
+
+/// Names of published weights in a recipe. Any other value is a file.
+pub(crate) const PUBLISHED: [&str; 2] = ["imagenet", "audioset"];
+
+/// Checks that weights are published for a learner whose recipe names them, that they take its
+/// features, and the form of pins.
+pub(super) fn validate(learner: &LearnerSettings, front_end: &FrontEnd) -> Result<()> {
+    let named = learner.pretrained.as_deref().filter(|name| PUBLISHED.contains(name));
+    let published = named.map(|_| learner.variant()).transpose()?.and_then(|variant| variant.start());
+    let on_hub = published.is_some_and(|published| matches!(published.source, Source::Hub(_)));
+    let (revision, sha256) = (&learner.pretrained_revision, &learner.pretrained_sha256);
+    for (key, value, digits, fits, of) in [
+        ("pretrained_revision", revision, 40, on_hub, "weights that are published on the hub"),
+        ("pretrained_sha256", sha256, 64, learner.pretrained.is_some(), "`pretrained` weights"),
+    ] {
+        let Some(value) = value else { continue };
+        let is_hex = value.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) && value.len() == digits;
+        let place = format!("learner {}: {key} = {value:?}", learner.name);
+        ensure!(is_hex, Recipe, "{place}: must be {digits} lower-case hexadecimal digits");
+        ensure!(fits, Recipe, "{place}: applies only to {of}");
+    }
+    let Some(name) = named else { return Ok(()) };
+    let asked = || format!("learner {}: pretrained = {name:?}", learner.name);
+    let Some(published) = published else {
+        return Err(PipelineError::Recipe(format!("{}: no weights of {} are published", asked(), learner.arch)));
+    };
+    ensure!(
+        published.data == name,
+        Recipe,
+        "{}: the published weights of {} are pretrained = {:?}",
+        asked(),
+        learner.arch,
+        published.data
+    );
+    // Filters of several channels are added up for one, and fit no other number.
+    let (channels, learned) = (front_end.shape().0, published.channels());
+    ensure!(
+        channels == learned || channels == 1,
+        Recipe,
+        "{}: the published weights of {} take features of {learned} {}, not of {channels}{}",
+        asked(),
+        learner.arch,
+        if learned == 1 { "channel" } else { "channels" },
+        if learned == 1 { "; set deltas = false" } else { "" }
+    );
+    Ok(())
+}

@@ -1,0 +1,105 @@
+//! Keys that had another name in earlier versions. They are read as before.
+
+use std::borrow::Cow;
+
+use toml::{Table, Value};
+
+use crate::events::Warning;
+
+/// The section of a key, its former name, its name.
+const KEYS: [(&str, &str, &str); 8] = [
+    ("data", "damaged", "on_decode_error"),
+    ("learners", "weight_average", "ema_decay"),
+    ("learners.kernel", "ridge", "alpha"),
+    ("learners.augmentation", "length", "crop_length_jitter"),
+    ("learners.augmentation", "stretch", "time_stretch"),
+    ("learners.augmentation", "warp", "freq_warp"),
+    ("learners.augmentation", "frequency_masks", "freq_masks"),
+    ("stack", "calibrate", "temperature_scaling"),
+];
+
+/// Former values of `on_decode_error`, and their names.
+const VALUES: [(&str, &str); 2] = [("error", "fail"), ("zeros", "silence")];
+
+/// The text of a recipe by the names of now, and a warning for each key that had another one. A text
+/// that has none, or is not TOML, stays as it is, and so do the lines that errors name.
+pub(super) fn with_new_names(text: &str) -> (Cow<'_, str>, Vec<Warning>) {
+    let Ok(mut recipe) = text.parse::<Table>() else { return (text.into(), Vec::new()) };
+    let mut warnings = Vec::new();
+    for (section, old, new) in KEYS {
+        let mut path = section.split('.');
+        let top = path.next().and_then(|name| recipe.get_mut(name));
+        let tables: Vec<&mut Table> = match top {
+            Some(Value::Table(table)) => vec![table],
+            Some(Value::Array(tables)) => tables.iter_mut().filter_map(Value::as_table_mut).collect(),
+            _ => Vec::new(),
+        };
+        let inner = path.next();
+        let tables = tables.into_iter().filter_map(|table| match inner {
+            Some(name) => table.get_mut(name)?.as_table_mut(),
+            None => Some(table),
+        });
+        let renamed = tables.map(|table| rename(table, old, new)).filter(|renamed| *renamed).count();
+        if renamed > 0 {
+            warnings.push(Warning::RenamedKey { old: format!("{section}.{old}"), new: format!("{section}.{new}") });
+        }
+    }
+    match toml::to_string(&recipe) {
+        Ok(renamed) if !warnings.is_empty() => (renamed.into(), warnings),
+        _ => (text.into(), Vec::new()),
+    }
+}
+
+/// Renames a key, unless the table has the new one, too: then the old one is an unknown key.
+fn rename(table: &mut Table, old: &str, new: &str) -> bool {
+    if table.contains_key(new) {
+        return false;
+    }
+    let Some(mut value) = table.remove(old) else { return false };
+    if new == "on_decode_error" {
+        let known = VALUES.iter().find(|(former, _)| value.as_str() == Some(former));
+        value = known.map_or(value, |(_, name)| Value::from(*name));
+    }
+    table.insert(new.to_owned(), value);
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn former_keys_get_their_names() {
+        let old = r#"
+            data.damaged = "zeros"
+            stack.calibrate = true
+            [[learners]]
+            weight_average = 0.9
+            kernel = { ridge = 0.1 }
+            augmentation = { length = 0.5, stretch = 0.3, warp = 0.2, frequency_masks = { count = 1, width = 0.1 } }
+            [[learners]]
+            weight_average = 0.8
+        "#;
+        let new = r#"
+            data.on_decode_error = "silence"
+            stack.temperature_scaling = true
+            [[learners]]
+            ema_decay = 0.9
+            kernel = { alpha = 0.1 }
+            augmentation = { crop_length_jitter = 0.5, time_stretch = 0.3, freq_warp = 0.2, freq_masks = { count = 1, width = 0.1 } }
+            [[learners]]
+            ema_decay = 0.8
+        "#;
+        let (text, warnings) = with_new_names(old);
+        assert_eq!(text.parse::<Table>().unwrap(), new.parse::<Table>().unwrap());
+        assert_eq!(warnings.len(), KEYS.len());
+        assert!(matches!(with_new_names(new), (Cow::Borrowed(_), warnings) if warnings.is_empty()));
+    }
+
+    #[test]
+    fn both_names_at_once_are_left_for_the_parser_to_refuse() {
+        let both = "[stack]\ncalibrate = true\ntemperature_scaling = true\n";
+        assert!(matches!(with_new_names(both), (Cow::Borrowed(text), _) if text == both));
+        assert!(matches!(with_new_names("no TOML"), (Cow::Borrowed("no TOML"), _)));
+    }
+}

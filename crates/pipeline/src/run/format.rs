@@ -1,0 +1,77 @@
+//! The format of a run's folder, in `run.json`. docs/stability.md says what it promises.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Context, PipelineError, Result};
+
+/// The format that this version writes, and the highest that it reads.
+pub const FORMAT: u32 = 2;
+
+pub const FILE: &str = "run.json";
+
+/// `run.json`. Later formats may have more keys, so unknown ones are no error.
+#[derive(Serialize, Deserialize)]
+struct Header {
+    format: u32,
+    /// The version of Earmark that began the run.
+    #[serde(default = "unknown")]
+    earmark: String,
+}
+
+fn unknown() -> String {
+    "a later version".to_owned()
+}
+
+/// The format of the run in `folder`: [`FORMAT`] where there is none yet, 0 for a run that is older
+/// than `run.json`.
+///
+/// # Errors
+/// [`PipelineError::NewerFormat`]; `run.json` cannot be read.
+pub fn of(folder: &Path) -> Result<u32> {
+    let path = folder.join(FILE);
+    if !path.exists() {
+        return Ok(if folder.join(super::CLIPS).exists() { 0 } else { FORMAT });
+    }
+    let header: Header =
+        serde_json::from_slice(&earmark_files::read(&path)?).with_context(|| path.display().to_string())?;
+    if header.format > FORMAT {
+        let Header { format, earmark } = header;
+        // A foreign text: none of its escape codes may reach a terminal.
+        let earmark = earmark.escape_debug().to_string();
+        return Err(PipelineError::NewerFormat { file: path, format, earmark, newest: FORMAT });
+    }
+    Ok(header.format)
+}
+
+/// Writes the format of a run that is about to begin.
+pub(crate) fn write(folder: &Path) -> Result<()> {
+    let header = Header { format: FORMAT, earmark: env!("CARGO_PKG_VERSION").to_owned() };
+    Ok(earmark_files::write_atomic(&folder.join(FILE), &serde_json::to_vec_pretty(&header)?)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn newer_runs_are_refused_and_older_ones_have_format_0() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(of(folder.path()).unwrap(), FORMAT);
+        write(folder.path()).unwrap();
+        assert_eq!(of(folder.path()).unwrap(), FORMAT);
+        let newer = r#"{"format": 3, "earmark": "0.7.0", "more": []}"#;
+        std::fs::write(folder.path().join(FILE), newer).unwrap();
+        let error = of(folder.path()).unwrap_err();
+        assert!(
+            matches!(&error, PipelineError::NewerFormat { format: 3, earmark, .. } if earmark == "0.7.0"),
+            "{error}"
+        );
+        std::fs::remove_file(folder.path().join(FILE)).unwrap();
+        std::fs::write(folder.path().join("recipe.toml"), "").unwrap();
+        assert_eq!(of(folder.path()).unwrap(), FORMAT, "a recipe alone is no run");
+        std::fs::write(folder.path().join("splits.csv"), "").unwrap();
+        assert_eq!(of(folder.path()).unwrap(), 0);
+    }
+}

@@ -1,0 +1,164 @@
+//! What a job leaves, and the record by which it is known to be done, whole, and of this run.
+
+use std::path::Path;
+
+use earmark_features::InputScaling;
+use earmark_nets::Weights;
+use earmark_stacking::Table;
+use earmark_training::{Outcome, Split};
+use serde::{Deserialize, Serialize};
+
+use super::provenance::Provenance;
+use super::{JobLock, Run};
+use crate::error::{Context, PipelineError, Result, ensure};
+
+/// The record's file, in a job's folder.
+const RECORD: &str = "job.json";
+/// Why the job failed when it was last tried, in its folder.
+const FAILURE: &str = "failure.txt";
+
+/// What a job is known by before it begins.
+#[derive(Debug)]
+pub(crate) struct JobIdentity {
+    provenance: Provenance,
+    fingerprint: String,
+}
+
+/// `job.json` of a finished job, written last.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct JobRecord {
+    fingerprint: String,
+    weights_sha256: String,
+    predictions_sha256: String,
+    #[serde(default)]
+    scaling: InputScaling,
+    /// Runs of before it was stored have none.
+    #[serde(default, rename = "origin")]
+    provenance: Option<Provenance>,
+}
+
+impl Run {
+    /// Whether a job is recorded as done. [`Run::predictions`] checks its files.
+    pub fn has_record(&self, learner: &str, split: Split) -> bool {
+        self.job(learner, split).join(RECORD).exists()
+    }
+
+    /// Whether a learner is trained or in training: all its jobs are done, or another process has
+    /// locked one of them.
+    pub(crate) fn is_trained(&self, learner: &str, splits: &[Split]) -> bool {
+        let is_held =
+            |split: &Split| self.lock_job(learner, *split).map_or(true, |lock| lock.map(JobLock::done).is_none());
+        splits.iter().all(|split| self.has_record(learner, *split)) || splits.iter().any(is_held)
+    }
+
+    /// Whether a job is done; its files are checked against its record.
+    ///
+    /// # Errors
+    /// A file of the job is damaged, or the job is one of other settings.
+    pub(crate) fn is_done(&self, learner: &str, split: Split, fingerprint: &str) -> Result<bool> {
+        if !self.has_record(learner, split) {
+            return Ok(false);
+        }
+        let folder = self.job(learner, split);
+        let record = self.record(&folder)?;
+        ensure!(
+            record.fingerprint == fingerprint,
+            OtherRun,
+            "{} was trained with other settings, labels or clips; choose another --out, or remove it",
+            folder.display()
+        );
+        Ok(true)
+    }
+
+    fn record(&self, folder: &Path) -> Result<JobRecord> {
+        let path = folder.join(RECORD);
+        let damaged =
+            |path: &Path| format!("{} is damaged; remove {} to train it again", path.display(), folder.display());
+        let record: JobRecord = serde_json::from_slice(&earmark_files::read(&path)?).with_context(|| damaged(&path))?;
+        for (name, checksum) in
+            [("weights.safetensors", &record.weights_sha256), ("predictions.csv", &record.predictions_sha256)]
+        {
+            let (path, job) = (folder.join(name), folder.display());
+            ensure!(path.exists(), Damaged, "{} is missing; remove {job} to train it again", path.display());
+            let is_whole = earmark_files::sha256_file(&path)? == *checksum;
+            ensure!(is_whole, Damaged, "{} (its SHA-256 differs)", damaged(&path));
+        }
+        Ok(record)
+    }
+
+    /// What a job of now is known by later. Taken before it begins: the run's files may change until
+    /// it ends.
+    pub(crate) fn identify_job(&self, learner: &str, fingerprint: String) -> Result<JobIdentity> {
+        Ok(JobIdentity { provenance: self.provenance_of_job(learner)?, fingerprint })
+    }
+
+    /// Stores what a job has made, its record last.
+    pub(crate) fn store_job(
+        &self,
+        learner: &str,
+        split: Split,
+        JobIdentity { provenance, fingerprint }: JobIdentity,
+        outcome: &Outcome,
+        names: Vec<String>,
+        labels: &[String],
+    ) -> Result<()> {
+        let folder = self.job(learner, split);
+        let weights = outcome.weights.to_safetensors()?;
+        let predictions = Table::new(names, labels.to_vec(), outcome.probabilities.clone())?.to_csv();
+        let record = JobRecord {
+            provenance: Some(provenance),
+            fingerprint,
+            weights_sha256: earmark_files::sha256(&weights),
+            predictions_sha256: earmark_files::sha256(&predictions),
+            scaling: outcome.scaling.clone(),
+        };
+        earmark_files::write_atomic(&folder.join("weights.safetensors"), &weights)?;
+        earmark_files::write_atomic(&folder.join("predictions.csv"), &predictions)?;
+        Ok(earmark_files::write_atomic(&folder.join(RECORD), &serde_json::to_vec_pretty(&record)?)?)
+    }
+
+    /// Stores why a job failed, for the report; or that it did not, this time.
+    pub(crate) fn store_failure(&self, learner: &str, split: Split, reason: Option<&str>) {
+        let path = self.job(learner, split).join(FAILURE);
+        // The error reports the reason in any case, and where the disk is the reason, it cannot be stored.
+        let _ = match reason {
+            Some(reason) => earmark_files::write_atomic(&path, reason.as_bytes()).is_ok(),
+            None => std::fs::remove_file(&path).is_ok(),
+        };
+    }
+
+    /// Why a job failed when it was last tried.
+    pub fn failure(&self, learner: &str, split: Split) -> Option<String> {
+        std::fs::read_to_string(self.job(learner, split).join(FAILURE)).ok()
+    }
+
+    /// What a finished job predicted.
+    pub fn predictions(&self, learner: &str, split: Split) -> Result<Table> {
+        let folder = self.job(learner, split);
+        if !self.has_record(learner, split) {
+            return Err(PipelineError::JobNotDone(format!("{learner}/{split}")));
+        }
+        let record = self.record(&folder)?;
+        if let Some(provenance) = &record.provenance {
+            let others = self.others(provenance, &self.provenance_of_job(learner)?);
+            ensure!(
+                others.is_none(),
+                OtherRun,
+                "{} is of another run, or the run was changed since: it was trained with another {} than the one here; \
+                 remove the job and train it again, or restore what was here",
+                folder.display(),
+                others.unwrap_or_default()
+            );
+        }
+        Ok(Table::from_csv(&folder.join("predictions.csv"))?)
+    }
+
+    /// The weights of a finished job, and the scaling before its network.
+    pub(crate) fn weights(&self, learner: &str, split: Split) -> Result<(Weights, InputScaling)> {
+        let folder = self.job(learner, split);
+        let record = self.record(&folder)?;
+        let path = folder.join("weights.safetensors");
+        let weights = Weights::from_safetensors(&earmark_files::read(&path)?);
+        Ok((weights.with_context(|| path.display().to_string())?, record.scaling))
+    }
+}

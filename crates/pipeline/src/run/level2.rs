@@ -1,0 +1,111 @@
+//! The files of level 2, and its manifest: what level 2 was made from, and the checksums of its
+//! tables. Without it, the predictions of one stack could be read beside the recipe of another.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::Run;
+use super::provenance::Provenance;
+use crate::error::{Context, Result};
+
+/// The manifest, and its name in runs of format 1 and older.
+const MANIFEST: [&str; 2] = ["manifest.json", "made.json"];
+
+/// The manifest, written when all files are.
+#[derive(Debug, Serialize, Deserialize)]
+struct Level2Manifest {
+    #[serde(rename = "origin")]
+    provenance: Provenance,
+    /// SHA-256 by paths in the run.
+    files: BTreeMap<String, String>,
+}
+
+/// `level2/train_scores.json`: how well the stack fits the clips that it was fitted on. It says
+/// nothing of other clips.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct TrainScores {
+    /// Training clips that are used.
+    pub clips: usize,
+    /// Features of each.
+    pub columns: usize,
+    /// On the training clips, by the stack that was fitted on all of them.
+    pub accuracy: f64,
+    /// Likewise.
+    pub map_at_3: f64,
+}
+
+impl Run {
+    /// Whether the learners are stacked.
+    pub fn has_level2(&self) -> bool {
+        self.path("level2/oof.csv").exists()
+    }
+
+    /// A file of level 2 that had another name in runs of format 1 and older: the one that exists.
+    fn level2_file(&self, [name, former]: [&str; 2]) -> PathBuf {
+        let [path, before] = [name, former].map(|name| self.path("level2").join(name));
+        if before.exists() && !path.exists() { before } else { path }
+    }
+
+    /// The table of what each learner adds to the stack: `level2/ablation.csv`.
+    pub fn ablation_file(&self) -> PathBuf {
+        self.level2_file(["ablation.csv", "without.csv"])
+    }
+
+    /// How well the stack fits the clips that it was fitted on; none if it was not stored.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn train_scores(&self) -> Result<Option<TrainScores>> {
+        let path = self.level2_file(["train_scores.json", "fit.json"]);
+        if !path.exists() {
+            return Ok(None);
+        }
+        serde_json::from_slice(&earmark_files::read(&path)?).with_context(|| path.display().to_string())
+    }
+
+    /// Stores that level 2 was made of the run as it is now, and the SHA-256 of its files by their
+    /// paths in the run. Files that level 2 of a former format has under other names are removed.
+    pub(crate) fn store_level2_manifest(&self, files: BTreeMap<String, String>) -> Result<()> {
+        let manifest = Level2Manifest { provenance: self.provenance_of_level2()?, files };
+        let path = self.path("level2").join(MANIFEST[0]);
+        earmark_files::write_atomic(&path, &serde_json::to_vec_pretty(&manifest)?)?;
+        for former in [MANIFEST[1], "without.csv", "fit.json"] {
+            // One that stays is read no more.
+            let _ = std::fs::remove_file(self.path("level2").join(former));
+        }
+        Ok(())
+    }
+
+    /// Why level 2 is not that of the run as it is now; none if it is, or was made before there was
+    /// a manifest.
+    ///
+    /// # Errors
+    /// The manifest, or a file that it names, cannot be read.
+    pub fn level2_fault(&self) -> Result<Option<String>> {
+        let path = self.level2_file(MANIFEST);
+        if !path.exists() {
+            return Ok(None);
+        }
+        let again = || format!("`earmark stack {}` makes it again", self.folder.display());
+        let manifest: Level2Manifest = serde_json::from_slice(&earmark_files::read(&path)?)
+            .with_context(|| format!("{} is damaged; {}", path.display(), again()))?;
+        if let Some(others) = self.others(&manifest.provenance, &self.provenance_of_level2()?) {
+            let folder = self.path("level2");
+            return Ok(Some(format!(
+                "{} was made with another {others} than the one here; {}",
+                folder.display(),
+                again()
+            )));
+        }
+        for (name, checksum) in &manifest.files {
+            let path = self.path(name);
+            if !path.exists() || earmark_files::sha256_file(&path)? != *checksum {
+                let what = "is missing, damaged, or of a stack that was not finished";
+                return Ok(Some(format!("{} {what}; {}", path.display(), again())));
+            }
+        }
+        Ok(None)
+    }
+}

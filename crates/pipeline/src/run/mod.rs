@@ -1,0 +1,271 @@
+//! The folder of a run: the path of each file, and how it is read and written. It knows files and
+//! plain values, no recipe and no results.
+
+use std::fs::{File, TryLockError};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use earmark_files::FileError;
+use earmark_training::Split;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+pub mod format;
+mod jobs;
+mod level2;
+mod provenance;
+mod sounds;
+
+pub use jobs::JobRecord;
+pub use level2::TrainScores;
+pub use sounds::SoundFolders;
+
+use crate::error::{Context, PipelineError, Result, ensure};
+use provenance::Identity;
+
+pub(crate) const RECIPE: &str = "recipe.toml";
+pub(crate) const LABELS: &str = "labels.txt";
+pub(crate) const CLIPS: &str = "splits.csv";
+/// Held while a run begins.
+pub(crate) const LOCK: &str = "lock";
+/// The features of all clips, in a run's folder.
+pub(crate) const CACHE: &str = "cache";
+/// What `earmark train` logs.
+pub const LOG: &str = "log.jsonl";
+
+/// A run's folder.
+#[derive(Debug)]
+pub struct Run {
+    /// The folder itself.
+    pub folder: PathBuf,
+    /// What it is a run of, once that was needed.
+    identity: OnceLock<Identity>,
+}
+
+/// A clip of a run: a row of `splits.csv`, what level 2 and the scores need to know of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ClipRow {
+    /// Its name in the data set.
+    pub fname: String,
+    /// `train` or `test`.
+    pub set: String,
+    /// Its label; empty for a test clip whose label is unknown.
+    pub label: String,
+    /// Whether a person checked the label.
+    pub verified: bool,
+    /// Its fold; empty for a test clip.
+    pub fold: Option<usize>,
+    /// SHA-256 of its file.
+    pub sha256: String,
+}
+
+impl ClipRow {
+    /// Whether it is a training clip.
+    pub fn is_train(&self) -> bool {
+        self.set == "train"
+    }
+}
+
+/// How many folds the clips of a run have.
+pub fn fold_count(clips: &[ClipRow]) -> usize {
+    clips.iter().filter_map(|clip| clip.fold).max().map_or(0, |last| last + 1)
+}
+
+/// A row of a job's `history.csv`.
+#[derive(Debug, Clone, Deserialize)]
+pub struct HistoryRow {
+    /// Counted from 1.
+    pub epoch: usize,
+    /// Mean cross-entropy over the crops.
+    pub loss: f64,
+    /// Share of the crops whose largest output is their label.
+    pub accuracy: f64,
+    /// Likewise of the held-out clips, where the recipe keeps the best epoch.
+    pub held_out_accuracy: Option<f64>,
+    /// How long it took.
+    pub seconds: f64,
+}
+
+/// A job that this process has locked, until this is dropped.
+#[derive(Debug)]
+pub struct JobLock {
+    lock: PathBuf,
+    _file: File,
+    /// False where the file system has no locks: then no other process is kept away.
+    pub locked: bool,
+}
+
+impl JobLock {
+    /// Removes the lock of a job that is done. A process that locks it later finds the job done.
+    pub fn done(self) {
+        // A lock that cannot be removed is an empty file.
+        let _ = std::fs::remove_file(&self.lock);
+    }
+}
+
+impl Run {
+    /// A run that exists.
+    ///
+    /// # Errors
+    /// [`PipelineError::NotARun`], [`PipelineError::NewerFormat`].
+    pub fn open(folder: &Path) -> Result<Self> {
+        let (run, name) = (Self::at(folder), folder.display());
+        ensure!(folder.exists(), NotARun, "{name} does not exist");
+        ensure!(run.path(CLIPS).exists(), NotARun, "{name} is not a run: it has no {CLIPS}");
+        format::of(folder)?;
+        Ok(run)
+    }
+
+    /// The folder of a run, whether it exists or not.
+    pub fn at(folder: &Path) -> Self {
+        Self { folder: folder.to_owned(), identity: OnceLock::new() }
+    }
+
+    /// Whether a run can be written in `folder`. It fails before any clip is decoded.
+    ///
+    /// # Errors
+    /// The folder holds files that belong to no run, or cannot be written to.
+    pub fn check_place(folder: &Path) -> Result<()> {
+        // A run that ended before it began leaves these.
+        let begun = folder.join(format::FILE).exists();
+        let is_ours = |name: &str| {
+            name.starts_with('.')
+                || [CACHE, LOCK, LOG].contains(&name)
+                || begun && [RECIPE, LABELS, format::FILE].contains(&name)
+        };
+        if !folder.join(CLIPS).exists() {
+            let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+            let foreign = entries.map(|entry| entry.file_name()).find(|name| !is_ours(&name.to_string_lossy()));
+            if let Some(foreign) = foreign {
+                return Err(PipelineError::NotARun(format!(
+                    "--out {}: the folder is not empty and is not a run (it has {}); give the run a folder of its own",
+                    folder.display(),
+                    foreign.display()
+                )));
+            }
+        }
+        let probe = folder.join(".earmark-probe");
+        earmark_files::write_atomic(&probe, b"")?;
+        match std::fs::remove_file(&probe) {
+            // Another process, with another job of this run, tried the same.
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            removed => Ok(removed.map_err(FileError::of("remove", &probe))?),
+        }
+    }
+
+    /// Removes the temporary files that a kill has left, once all jobs are done and level 2 is
+    /// locked: at once where no other process can be writing, elsewhere after a day. The cache
+    /// removes its own.
+    pub(crate) fn sweep(&self, jobs: impl Iterator<Item = PathBuf>) {
+        for folder in jobs.chain(["oof", "test", "level2", "bundle"].map(|name| self.path(name))) {
+            earmark_files::sweep(&folder, Duration::ZERO);
+        }
+        for folder in ["", "report"] {
+            earmark_files::sweep(&self.path(folder), earmark_files::ABANDONED);
+        }
+    }
+
+    /// A path in the run.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    /// The classes.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn labels(&self) -> Result<Vec<String>> {
+        Ok(earmark_files::read_to_string(&self.path(LABELS))?.lines().map(str::to_owned).collect())
+    }
+
+    /// The clips, in the order of every table of the run: training clips, then test clips.
+    ///
+    /// # Errors
+    /// The file cannot be read, or is cut off.
+    pub fn clips(&self) -> Result<Vec<ClipRow>> {
+        let path = self.path(CLIPS);
+        let bytes = earmark_files::read(&path)?;
+        let damaged = || format!("{} is damaged", path.display());
+        let rows: Vec<ClipRow> = csv::Reader::from_reader(bytes.as_slice())
+            .into_deserialize()
+            .collect::<std::result::Result<_, _>>()
+            .with_context(damaged)?;
+        // A checksum that was cut short is still a text.
+        ensure!(bytes.ends_with(b"\n"), Damaged, "{}: line {} is cut off", damaged(), rows.len() + 1);
+        Ok(rows)
+    }
+
+    /// The folder of a job.
+    pub fn job(&self, learner: &str, split: Split) -> PathBuf {
+        self.folder.join("jobs").join(learner).join(split.to_string())
+    }
+
+    /// Locks a job, so that no other process trains it; none if one does. The lock is the system's
+    /// and advisory: it ends with the process, and reaches as far as the folder's file system
+    /// carries it.
+    ///
+    /// # Errors
+    /// The folder cannot be made or written to.
+    pub(crate) fn lock_job(&self, learner: &str, split: Split) -> Result<Option<JobLock>> {
+        let folder = self.job(learner, split);
+        earmark_files::create_folder(&folder)?;
+        let lock = folder.join("lock");
+        let file = earmark_files::open_lock(&lock).map_err(FileError::of("open", &lock))?;
+        let locked = match file.try_lock() {
+            Ok(()) => true,
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::Error(error)) if has_no_locks(&error) => false,
+            Err(TryLockError::Error(source)) => return Err(FileError::of("lock", &lock)(source).into()),
+        };
+        Ok(Some(JobLock { lock, _file: file, locked }))
+    }
+
+    /// Waits until no other process writes level 2 or the report, and keeps others from it until
+    /// the file is dropped: when two processes have shared the jobs, both may come to level 2.
+    ///
+    /// # Errors
+    /// The folder cannot be made or written to.
+    pub fn lock_level2(&self) -> Result<File> {
+        earmark_files::create_folder(&self.path("level2"))?;
+        self.wait_for_lock("level2/lock")
+    }
+
+    pub(crate) fn wait_for_lock(&self, name: &str) -> Result<File> {
+        let lock = self.path(name);
+        let file = earmark_files::open_lock(&lock).map_err(FileError::of("open", &lock))?;
+        match file.lock() {
+            Err(error) if !has_no_locks(&error) => Err(FileError::of("lock", &lock)(error).into()),
+            _ => Ok(file),
+        }
+    }
+
+    /// The epochs of a job, as far as it has come.
+    ///
+    /// # Errors
+    /// The file cannot be read or is damaged.
+    pub fn history(&self, learner: &str, split: Split) -> Result<Vec<HistoryRow>> {
+        rows_if_any(&self.job(learner, split).join("history.csv"))
+    }
+}
+
+/// Whether a file system has no locks: it says so, or, as some network ones, that it has none to
+/// give (ENOLCK).
+fn has_no_locks(error: &std::io::Error) -> bool {
+    let enolck = if cfg!(target_os = "linux") { 37 } else { 77 };
+    error.kind() == ErrorKind::Unsupported || cfg!(unix) && error.raw_os_error() == Some(enolck)
+}
+
+/// The rows of a CSV file; none if the file does not exist.
+///
+/// # Errors
+/// The file cannot be read, or a row does not parse.
+pub fn rows_if_any<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>> {
+    if !path.exists() {
+        return Ok(Vec::new());
+    }
+    let bytes = earmark_files::read(path)?;
+    let rows = csv::Reader::from_reader(bytes.as_slice()).into_deserialize();
+    rows.collect::<std::result::Result<_, _>>().with_context(|| path.display().to_string())
+}

@@ -1,0 +1,41 @@
+//! `data.json`: where the sounds and the features of a run are, for a report that is written later.
+
+use std::path::{Path, PathBuf};
+
+use earmark_files::FileError;
+use serde::{Deserialize, Serialize};
+
+use super::{CACHE, Run};
+use crate::error::Result;
+
+const FILE: &str = "data.json";
+
+/// Where a run found its sounds, and where it keeps their features.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SoundFolders {
+    /// The folder with the sounds, at some depth.
+    pub sounds: Option<PathBuf>,
+    /// The folder with the features.
+    pub cache: PathBuf,
+}
+
+impl Run {
+    /// Stores where the sounds and features are. Paths are made absolute but keep their links, whose
+    /// targets may change.
+    pub(crate) fn store_sound_folders(&self, sounds: &Path, cache: &Path) -> Result<()> {
+        let absolute = |path: &Path| {
+            let path = if path == Path::new("") { Path::new(".") } else { path };
+            std::path::absolute(path).map_err(FileError::of("find", path))
+        };
+        let folders = SoundFolders { sounds: Some(absolute(sounds)?), cache: absolute(cache)? };
+        Ok(earmark_files::write_atomic(&self.path(FILE), &serde_json::to_vec_pretty(&folders)?)?)
+    }
+
+    /// Where the sounds and features were; without a file that can be read, the run's own cache and
+    /// no sounds.
+    pub fn sound_folders(&self) -> SoundFolders {
+        let bytes = earmark_files::read(&self.path(FILE)).ok();
+        let folders = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        folders.unwrap_or_else(|| SoundFolders { sounds: None, cache: self.path(CACHE) })
+    }
+}

@@ -1,0 +1,215 @@
+//! Runs the jobs of a run: several at once, each on a device, none in two processes.
+
+use std::collections::VecDeque;
+use std::ops::ControlFlow;
+use std::sync::Mutex;
+use std::thread;
+use std::time::Instant;
+
+use earmark_datasets::{ClipFeatures, Example, Manifest, Splits};
+use earmark_training::{Job, LearnerSettings, Progress, Split, TrainingError};
+
+use crate::error::{PipelineError, Result};
+use crate::events::{CancelToken, Event, JobId, JobOutcome, Observer, Warning, warn};
+use crate::features::FeatureLoader;
+use crate::jobs::{Cost, TrainingJob, clips_of, used_clips};
+use crate::pretrained::{WeightsSource, WeightsSources};
+use crate::recipe::Recipe;
+use crate::run::Run;
+
+/// All that the jobs of a run share.
+pub(crate) struct JobRunner<'a> {
+    pub recipe: &'a Recipe,
+    pub manifest: &'a Manifest,
+    pub splits: &'a Splits,
+    pub loader: &'a FeatureLoader<'a>,
+    /// Of the training clips, then of the test clips.
+    pub features: &'a [ClipFeatures],
+    pub weights: &'a WeightsSources,
+    pub run: &'a Run,
+    pub observer: &'a dyn Observer,
+    pub cancel: &'a CancelToken,
+}
+
+/// A job and its number.
+type Numbered<'a> = (usize, TrainingJob<'a>);
+
+/// What became of some jobs.
+#[derive(Default)]
+struct Outcomes<'a> {
+    done: usize,
+    failures: Vec<String>,
+    elsewhere: VecDeque<Numbered<'a>>,
+}
+
+impl<'a> JobRunner<'a> {
+    /// Runs the jobs, as many at once as there are devices. A job that fails does not stop the
+    /// others, unless they would fail alike; in the end all failures are reported. A job that
+    /// another process trains comes last, and is a failure if it is still not done.
+    ///
+    /// # Errors
+    /// [`PipelineError::Jobs`], [`PipelineError::Cancelled`].
+    pub fn run_all(&self, jobs: Vec<TrainingJob<'a>>, devices: &[&str]) -> Result<()> {
+        let costs = jobs.iter().map(|job| self.cost(job)).collect::<Result<Vec<_>>>()?;
+        let all: Vec<f64> = costs.iter().map(Cost::all).collect();
+        self.observer.event(&Event::JobsStarted { costs: &all, workers: devices.len() });
+        let of = jobs.len();
+        let mut first = self.round(jobs.into_iter().enumerate().collect(), devices, &costs);
+        let last = self.round(std::mem::take(&mut first.elsewhere), devices, &costs);
+        self.observer.event(&Event::JobsFinished);
+        let mut failures = first.failures;
+        failures.extend(last.failures);
+        if self.cancel.is_cancelled() && failures.is_empty() {
+            return Err(PipelineError::Cancelled { done: first.done + last.done, of });
+        }
+        if !last.elsewhere.is_empty() && !self.cancel.is_cancelled() {
+            let names: Vec<String> = last.elsewhere.iter().map(|(_, job)| job.name()).collect();
+            failures.push(format!(
+                "another process trains {}; when it is done, `earmark stack {}` finishes the run",
+                names.join(", "),
+                self.run.folder.display()
+            ));
+        }
+        if failures.is_empty() { Ok(()) } else { Err(PipelineError::Jobs(failures)) }
+    }
+
+    /// Runs each of the jobs that no other process trains.
+    fn round(&self, jobs: VecDeque<Numbered<'a>>, devices: &[&str], costs: &[Cost]) -> Outcomes<'a> {
+        let queue = Mutex::new(jobs);
+        let outcomes = Mutex::new(Outcomes::default());
+        let next = || queue.lock().ok().filter(|_| !self.cancel.is_cancelled()).and_then(|mut queue| queue.pop_front());
+        let work = |device: &str| {
+            while let Some((index, job)) = next() {
+                let outcome = self.run_and_report(index, &job, device, &costs[index]);
+                let Ok(mut outcomes) = outcomes.lock() else { return };
+                match outcome {
+                    Ok(JobOutcome::Done | JobOutcome::DoneBefore) => outcomes.done += 1,
+                    Ok(JobOutcome::Elsewhere) => outcomes.elsewhere.push_back((index, job)),
+                    Ok(JobOutcome::Cancelled | JobOutcome::Failed) => {}
+                    Err(error) => {
+                        outcomes.failures.push(format!("job {}: {}", job.name(), error.line()));
+                        if is_of_the_machine(&error) {
+                            queue.lock().map(|mut queue| queue.clear()).unwrap_or_default();
+                        }
+                    }
+                }
+            }
+        };
+        thread::scope(|scope| {
+            for device in devices {
+                scope.spawn(|| work(device));
+            }
+        });
+        outcomes.into_inner().unwrap_or_default()
+    }
+
+    /// Runs a job; the observer and the log get its beginning and its end.
+    fn run_and_report(&self, index: usize, job: &TrainingJob<'a>, device: &str, cost: &Cost) -> Result<JobOutcome> {
+        let name = job.name();
+        let _span = tracing::info_span!("job", learner = job.learner.name, split = %job.split, device).entered();
+        let id = JobId { index, name: &name };
+        let start = Instant::now();
+        let outcome = self.run_job(id, job, device, cost);
+        let seconds = start.elapsed().as_secs_f64();
+        match &outcome {
+            Ok(outcome) => tracing::info!(?outcome, seconds, "the job has ended"),
+            Err(error) => {
+                tracing::error!("the job has failed: {}", error.line());
+                self.run.store_failure(&job.learner.name, job.split, Some(&error.line()));
+            }
+        }
+        let outcome_of = outcome.as_ref().map_or(JobOutcome::Failed, |outcome| *outcome);
+        self.observer.event(&Event::JobFinished { job: id, outcome: outcome_of, seconds });
+        outcome
+    }
+
+    fn run_job(&self, id: JobId<'_>, job: &TrainingJob<'a>, device: &str, cost: &Cost) -> Result<JobOutcome> {
+        let &TrainingJob { learner, split } = job;
+        let Some(lock) = self.run.lock_job(&learner.name, split)? else { return Ok(JobOutcome::Elsewhere) };
+        if !lock.locked {
+            warn(self.observer, Warning::NoLocks { job: id.name.to_owned() });
+        }
+        let folder = self.run.job(&learner.name, split);
+        let predict = self.examples(learner, split, false)?;
+        let names = predict.iter().map(|example| example.name.to_owned()).collect();
+        let start = self.weights.get(&learner.name).map(WeightsSource::weights);
+        let job = Job {
+            learner,
+            start: start.as_ref(),
+            front_end: self.recipe.front_end(&learner.name)?,
+            split,
+            train: self.examples(learner, split, true)?,
+            predict,
+            labels: &self.manifest.labels,
+            seed: self.recipe.seed,
+            device,
+            folder: &folder,
+        };
+        self.run.store_failure(&learner.name, split, None);
+        let fingerprint = job.fingerprint();
+        if self.run.is_done(&learner.name, split, &fingerprint)? {
+            // A kill may have come between the record and this.
+            job.clean();
+            lock.done();
+            return Ok(JobOutcome::DoneBefore);
+        }
+        self.observer.event(&Event::JobStarted(id));
+        tracing::info!("the job begins");
+        let identity = self.run.identify_job(&learner.name, fingerprint)?;
+        let outcome = job.run(&mut |progress| {
+            self.observer.event(&Event::JobAdvanced { job: id, progress, left: cost.left(progress) });
+            log_epoch(progress);
+            if self.cancel.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        let outcome = match outcome {
+            Err(TrainingError::Stopped) => return Ok(JobOutcome::Cancelled),
+            outcome => outcome?,
+        };
+        self.run.store_job(&learner.name, split, identity, &outcome, names, &self.manifest.labels)?;
+        job.clean();
+        lock.done();
+        Ok(JobOutcome::Done)
+    }
+
+    /// The clips that a split trains on, or those that it predicts.
+    fn examples(&self, learner: &LearnerSettings, split: Split, learned: bool) -> Result<Vec<Example<'a>>> {
+        let index = self.loader.index_of(self.recipe.front_end(&learner.name)?)?;
+        let entries: Vec<_> = self.manifest.train.iter().chain(&self.manifest.test).collect();
+        let train = self.manifest.train.len();
+        let example = |clip: usize| Example {
+            name: &entries[clip].name,
+            features: self.features[clip].features[index].view(),
+            // No job sees the labels of test clips.
+            label: entries[clip].label.filter(|_| clip < train),
+            verified: entries[clip].verified,
+        };
+        let clips = clips_of(self.recipe, self.manifest, self.splits, split, learned);
+        Ok(clips.into_iter().map(example).collect())
+    }
+
+    fn cost(&self, job: &TrainingJob<'a>) -> Result<Cost> {
+        let windowing = job.learner.windowing(self.recipe.front_end(&job.learner.name)?);
+        let clips = used_clips(job.learner, self.recipe, self.manifest, self.splits, job.split);
+        let predict = self.examples(job.learner, job.split, false)?;
+        let windows = predict.iter().map(|example| windowing.starts(example.features).len()).sum();
+        Cost::new(self.recipe, job.learner, clips, windows)
+    }
+}
+
+/// Logs an epoch that has ended.
+fn log_epoch(progress: Progress) {
+    if let Progress::Learning(now) = progress
+        && now.batches * now.epochs == now.epoch * now.all_batches
+    {
+        let (epoch, epochs, loss, accuracy) = (now.epoch, now.epochs, now.loss, now.accuracy);
+        tracing::info!(epoch, epochs, loss, accuracy, crops_per_second = now.crops_per_second, "epoch");
+    }
+}
+
+/// Whether a job failed because of the disk or the device, so that the next job would, too.
+fn is_of_the_machine(error: &PipelineError) -> bool {
+    matches!(
+        error.root(),
+        PipelineError::File(_) | PipelineError::Training(TrainingError::File(_) | TrainingError::Device { .. })
+    )
+}

@@ -1,0 +1,245 @@
+//! The score of a submission, as Kaggle's leaderboards have it.
+
+mod read;
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use earmark_stacking::{Interval, Resampling, Table, bootstrap_mean};
+use earmark_tables::text_table;
+use serde::Serialize;
+
+use crate::error::{PipelineError, Result};
+use crate::evaluate::{Evaluation, interval_note};
+use crate::predict::{MAX_LABELS, kaggle_label};
+use crate::text::with_interval;
+use read::{Sheet, Truth, none, shortened};
+
+/// The scores of a submission. In JSON: as `earmark evaluate --submission --json` prints them.
+#[derive(Debug, Serialize)]
+pub struct SubmissionScores {
+    /// Its file.
+    pub submission: PathBuf,
+    /// The file of the true labels.
+    pub truth: PathBuf,
+    /// Clips of the usage `Ignored`.
+    pub ignored: usize,
+    /// Labels of the submission that no clip of the truth has: each counts as wrong.
+    pub unknown_labels: BTreeSet<String>,
+    /// A warning for each of the unknown labels, with the line where it is first.
+    #[serde(skip)]
+    pub warnings: Vec<String>,
+    /// How the intervals were made.
+    pub resampling: Resampling,
+    /// All clips, then those of each usage.
+    pub sets: Vec<SetScores>,
+}
+
+/// The scores on the clips of one usage.
+#[derive(Debug, Serialize)]
+pub struct SetScores {
+    /// `all`, `Public` or `Private`.
+    pub usage: String,
+    /// Clips of that usage.
+    pub clips: usize,
+    /// Their scores.
+    #[serde(flatten)]
+    pub scores: ModelScores,
+}
+
+/// Scores of labels, or of probabilities.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub enum ModelScores {
+    /// Of up to three labels a clip.
+    Labels {
+        /// Mean average precision at 3.
+        map_at_3: f64,
+        /// Share of clips whose first label is right.
+        accuracy: f64,
+        /// How sure both are.
+        intervals: LabelIntervals,
+    },
+    /// Of a table of probabilities.
+    Probabilities(Box<Evaluation>),
+}
+
+/// Intervals of the scores of labels.
+#[derive(Debug, Serialize)]
+pub struct LabelIntervals {
+    /// Of mAP@3.
+    pub map_at_3: Interval,
+    /// Of the accuracy.
+    pub accuracy: Interval,
+}
+
+/// Scores a submission on all clips of the truth, and by their usage: `fname,label` with up to three
+/// labels, or `fname` and a column of probabilities for each class. The truth has the columns `fname`,
+/// `label` and, optionally, `usage` (Public, Private or Ignored).
+///
+/// # Errors
+/// [`PipelineError::Submission`] with file and line.
+pub fn evaluate_submission(submission: &Path, truth: &Path) -> Result<SubmissionScores> {
+    let truth = Truth::read(truth)?;
+    let submission = Sheet::read(submission)?;
+    let answers = answers(&submission, &truth)?;
+    let answers = if submission.header == ["fname", "label"] {
+        labels(&submission, &answers)?
+    } else {
+        probabilities(&submission, &answers, &truth)?
+    };
+    scores_of(&submission, &truth, &answers)
+}
+
+/// The row of each clip of the truth, in its order.
+fn answers<'a>(submission: &'a Sheet, truth: &Truth) -> Result<Vec<&'a (u64, Vec<String>)>> {
+    let known: HashSet<&String> = truth.names.iter().collect();
+    let (mut faults, mut rows) = (Vec::new(), HashMap::new());
+    for row in &submission.rows {
+        let (line, name) = (row.0, &row.1[0]);
+        if let Some((before, _)) = rows.insert(name, row) {
+            faults.push(submission.at(line, &format!("the clip `{name}` was on line {before} already")));
+        } else if !known.contains(name) && !truth.ignored.contains(name) {
+            faults.push(submission.at(line, &format!("the clip `{name}` is not in {}", truth.path.display())));
+        }
+    }
+    for (name, line) in truth.names.iter().zip(&truth.lines).filter(|(name, _)| !rows.contains_key(name)) {
+        let place = format!("{}, line {line}", truth.path.display());
+        faults.push(format!("{} has no row of the clip `{name}` ({place})", submission.path.display()));
+    }
+    none(faults)?;
+    Ok(truth.names.iter().filter_map(|name| rows.get(name).copied()).collect())
+}
+
+/// What a submission says of each clip of the truth.
+enum Answers {
+    /// Up to three labels, the best first.
+    Labels(Vec<Vec<String>>),
+    /// The true class of each clip among the table's columns, and the table.
+    Probabilities(Vec<usize>, Table),
+}
+
+fn labels(submission: &Sheet, rows: &[&(u64, Vec<String>)]) -> Result<Answers> {
+    let (mut faults, mut answers) = (Vec::new(), Vec::new());
+    for (line, fields) in rows {
+        let labels: Vec<String> = fields[1].split_whitespace().map(str::to_owned).collect();
+        if labels.is_empty() || labels.len() > MAX_LABELS {
+            let reason = format!("{} labels where there must be one to three, with spaces between them", labels.len());
+            faults.push(submission.at(*line, &reason));
+        }
+        answers.push(labels);
+    }
+    none(faults)?;
+    Ok(Answers::Labels(answers))
+}
+
+fn probabilities(submission: &Sheet, rows: &[&(u64, Vec<String>)], truth: &Truth) -> Result<Answers> {
+    let columns: Vec<String> = submission.header.iter().skip(1).map(|label| kaggle_label(label)).collect();
+    let (mut faults, mut classes, mut data) = (Vec::new(), Vec::new(), Vec::new());
+    for ((line, label), name) in truth.lines.iter().zip(&truth.labels).zip(&truth.names) {
+        match columns.iter().position(|column| column == label) {
+            Some(class) => classes.push(class),
+            None => faults.push(format!(
+                "{}, line {line}: the label `{label}` of the clip `{name}` is not a column of {}",
+                truth.path.display(),
+                submission.path.display()
+            )),
+        }
+    }
+    for (line, fields) in rows {
+        for (field, column) in fields.iter().skip(1).zip(&columns) {
+            match field.parse::<f32>() {
+                // A sum of shares may be rounded to a little more than 1.
+                Ok(value) if (0.0..=1.000_01).contains(&value) => data.push(value),
+                _ => faults.push(submission.at(*line, &format!("`{field}` for `{column}` is not a probability"))),
+            }
+        }
+    }
+    none(faults)?;
+    let table = Table::new(truth.names.clone(), columns, data);
+    let table = table.map_err(|error| PipelineError::Submission(format!("{}: {error}", submission.path.display())))?;
+    Ok(Answers::Probabilities(classes, table))
+}
+
+fn scores_of(submission: &Sheet, truth: &Truth, answers: &Answers) -> Result<SubmissionScores> {
+    let resampling = Resampling::default();
+    let mut sets = Vec::new();
+    for usage in ["all", "Public", "Private"] {
+        let of_usage = |clip: &usize| usage == "all" || truth.usages[*clip].as_deref() == Some(usage);
+        let clips: Vec<usize> = (0..truth.names.len()).filter(of_usage).collect();
+        if !clips.is_empty() {
+            let scores = scores(&clips, truth, answers, &resampling)?;
+            sets.push(SetScores { usage: usage.to_owned(), clips: clips.len(), scores });
+        }
+    }
+    let known: HashSet<&String> = truth.labels.iter().collect();
+    let unknown = match answers {
+        Answers::Labels(labels) => labels.iter().flatten().filter(|label| !known.contains(label)).cloned().collect(),
+        Answers::Probabilities(..) => BTreeSet::new(),
+    };
+    Ok(SubmissionScores {
+        submission: submission.path.clone(),
+        truth: truth.path.clone(),
+        ignored: truth.ignored.len(),
+        warnings: unknown_labels(submission, truth, &unknown),
+        unknown_labels: unknown,
+        resampling,
+        sets,
+    })
+}
+
+/// The scores on some clips, by their places in the truth.
+fn scores(clips: &[usize], truth: &Truth, answers: &Answers, resampling: &Resampling) -> Result<ModelScores> {
+    match answers {
+        Answers::Labels(labels) => {
+            let place = |&clip: &usize| labels[clip].iter().position(|label| *label == truth.labels[clip]);
+            let precisions: Vec<f64> =
+                clips.iter().map(|clip| place(clip).map_or(0.0, |place| 1.0 / (place + 1) as f64)).collect();
+            let hits: Vec<f64> = clips.iter().map(|clip| if place(clip) == Some(0) { 1.0 } else { 0.0 }).collect();
+            let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+            let interval = |values: &[f64]| bootstrap_mean(values, resampling);
+            let intervals = LabelIntervals { map_at_3: interval(&precisions), accuracy: interval(&hits) };
+            Ok(ModelScores::Labels { map_at_3: mean(&precisions), accuracy: mean(&hits), intervals })
+        }
+        Answers::Probabilities(classes, table) => {
+            let names: Vec<String> = clips.iter().map(|&clip| truth.names[clip].clone()).collect();
+            let classes: Vec<usize> = clips.iter().map(|&clip| classes[clip]).collect();
+            let scores = Evaluation::new(table.columns(), classes, table.reordered(&names)?, resampling)?;
+            Ok(ModelScores::Probabilities(Box::new(scores)))
+        }
+    }
+}
+
+/// A warning for each label that no clip has, with the first line that has it. A submission that has
+/// such labels is scored: a few clips need not have every class.
+fn unknown_labels(submission: &Sheet, truth: &Truth, unknown: &BTreeSet<String>) -> Vec<String> {
+    let has = |fields: &[String], label: &String| fields[1].split_whitespace().any(|other| other == label);
+    let warning = |label: &String| {
+        let first = submission.rows.iter().find(|(_, fields)| has(fields, label));
+        let reason = format!("no clip of {} has the label `{label}`: it counts as wrong", truth.path.display());
+        submission.at(first.map_or(1, |(line, _)| *line), &reason)
+    };
+    shortened(unknown.iter().map(warning).collect())
+}
+
+/// For people: a line for each usage.
+impl fmt::Display for SubmissionScores {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut header = vec!["", "clips", "mAP@3", "accuracy"];
+        if self.sets.iter().any(|set| matches!(set.scores, ModelScores::Probabilities(_))) {
+            header.extend(["macro AP", "macro AUC", "ECE"]);
+        }
+        let mut rows = vec![header.into_iter().map(str::to_owned).collect::<Vec<_>>()];
+        rows.extend(self.sets.iter().map(|set| {
+            let scores = match &set.scores {
+                ModelScores::Labels { map_at_3, accuracy, intervals } => {
+                    vec![with_interval(*map_at_3, intervals.map_at_3), with_interval(*accuracy, intervals.accuracy)]
+                }
+                ModelScores::Probabilities(scores) => scores.cells(),
+            };
+            [vec![set.usage.clone(), set.clips.to_string()], scores].concat()
+        }));
+        writeln!(f, "{}{}", text_table(&rows), interval_note(&self.resampling))
+    }
+}

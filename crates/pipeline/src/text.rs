@@ -1,0 +1,42 @@
+//! Numbers as text.
+
+use earmark_stacking::Interval;
+
+/// A score, or a dash where there is none.
+pub fn score(value: f64) -> String {
+    if value.is_nan() { "-".to_owned() } else { format!("{value:.4}") }
+}
+
+/// A score with its interval.
+pub fn with_interval(value: f64, Interval { low, high }: Interval) -> String {
+    if value.is_nan() { "-".to_owned() } else { format!("{value:.4} [{low:.3}, {high:.3}]") }
+}
+
+/// Bytes in a unit that suits them.
+pub fn size(bytes: u64) -> String {
+    let units = [(1e9, "GB"), (1e6, "MB"), (1e3, "kB")];
+    let (unit, name) = units.into_iter().find(|(unit, _)| bytes as f64 >= *unit).unwrap_or((1.0, "bytes"));
+    format!("{:.1} {name}", bytes as f64 / unit)
+}
+
+/// A length of time as people say it: `45 s`, `12 min`, `3 h 05 min`.
+pub fn duration(seconds: f64) -> String {
+    let minutes = (seconds / 60.0).round() as u64;
+    match seconds {
+        _ if seconds < 1.0 => format!("{seconds:.1} s"),
+        _ if seconds < 120.0 => format!("{seconds:.0} s"),
+        _ if minutes < 120 => format!("{minutes} min"),
+        _ => format!("{} h {:02} min", minutes / 60, minutes % 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_have_the_unit_that_people_use() {
+        let texts = [0.25, 45.4, 119.0, 125.0, 7_000.0, 11_100.0].map(duration);
+        assert_eq!(texts, ["0.2 s", "45 s", "119 s", "2 min", "117 min", "3 h 05 min"]);
+    }
+}

@@ -1,0 +1,370 @@
+//! Training: data to features, jobs, and then level 2.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use earmark_datasets::check::ignored;
+use earmark_datasets::{ClipEntry, ClipFeatures, DatasetError, Manifest, Severity, SoundId, Splits, open, violations};
+use earmark_stacking::check_folds;
+use earmark_training::{LearnerSettings, MOST_CLIPS, Split, TrainingError, set_threads};
+
+use crate::begin::{begin, recipe_for};
+use crate::error::{Context, PipelineError, Result, ensure};
+use crate::evaluate::Results;
+use crate::events::{CancelToken, Event, Observer, Warning, warn};
+use crate::features::{FeatureLoader, checksums};
+use crate::jobs::{Cost, TrainingJob, used_clips};
+use crate::level2::fit_level2;
+use crate::options::{JobSelection, TrainOptions};
+use crate::pretrained::{self, Places};
+use crate::recipe::Recipe;
+use crate::run::{Run, format};
+use crate::runner::JobRunner;
+use crate::statistics;
+use crate::verified::Verifier;
+
+/// What training has made.
+#[derive(Debug)]
+pub struct Trained {
+    /// The run.
+    pub run: Run,
+    /// The scores of the learners, their averages and the stack; none where only some jobs were
+    /// selected.
+    pub results: Option<Results>,
+}
+
+/// Trains the learners of a recipe on data, stacks them, and writes the bundle. A run that was
+/// stopped or killed is resumed; what is done already is not done again.
+///
+/// # Errors
+/// [`PipelineError`]; [`PipelineError::Cancelled`] if `cancel` was cancelled while jobs ran. Whatever
+/// the error, the run's folder can be continued by the same call.
+pub fn train(options: &TrainOptions, observer: &dyn Observer, cancel: &CancelToken) -> Result<Trained> {
+    let prepared = Prepared::new(options, observer)?;
+    let Prepared { recipe, mut manifest, mut splits, verifier } = prepared;
+    let of_data = || options.data.display().to_string();
+    // Every process that has a shard selects alike: by the data as listed, not as they can be decoded.
+    let mut jobs = selected_jobs(options, &recipe, &manifest, &splits)?;
+    Run::check_place(&options.out)?;
+    let places = Places { recipe: options.recipe_folder(), hub: &options.hub, observer };
+    let weights = pretrained::gather(&recipe, manifest.labels.len(), &places)?;
+    pretrained::check(&options.out, &weights)?;
+    let cache = options.cache_folder();
+    let loader = FeatureLoader::open(&recipe, jobs.iter().map(|job| job.learner.name.as_str()), &cache)?;
+    let clips = load_all(&mut manifest, &loader, observer)?;
+    let excluded = manifest.train.len() < splits.fold_of.len();
+    let copies = !manifest.gives_folds() && group_copies(&mut manifest, &clips, format::of(&options.out)?);
+    if excluded || copies {
+        // Some of the clips that were drawn are skipped, or must share a fold: all are drawn again.
+        let why = || match excluded {
+            true => format!("{} of {} training clips are left", manifest.train.len(), splits.fold_of.len()),
+            false => "folds are drawn with all copies of a clip in one of them".to_owned(),
+        };
+        splits = split(&manifest, &recipe).with_context(why).with_context(of_data)?;
+        let folds = recipe.splits(splits.folds);
+        jobs.retain(|job| folds.contains(&job.split));
+    }
+    if let Some(verifier) = &verifier {
+        verifier.verify(&mut manifest, &clips.checksums, observer)?;
+    }
+    check_labels(&recipe, &manifest, &splits)?;
+    warn_of_copies(&manifest, &splits, &clips.ids(), observer);
+    let run = begin(&options.out, &recipe, &manifest, &splits, &clips.checksums)?;
+    observer.event(&Event::RunStarted(&run.folder));
+    if let Err(error) = run.store_sound_folders(options.sounds_folder(), &cache) {
+        warn(observer, Warning::SoundsNotNoted(error.line()));
+    }
+    verifier.map(|verifier| verifier.store(&run)).transpose()?;
+    pretrained::write(&options.out, &weights)?;
+    statistics::save(&run, &recipe, &run.clips()?, &clips.features)?;
+
+    let runner = JobRunner {
+        recipe: &recipe,
+        manifest: &manifest,
+        splits: &splits,
+        loader: &loader,
+        features: &clips.features,
+        weights: &weights,
+        run: &run,
+        observer,
+        cancel,
+    };
+    let (devices, threads) = options.workers(jobs.len());
+    set_threads(threads);
+    runner.run_all(jobs, &devices)?;
+    run.check_recipe(&recipe)?;
+    let results = match options.selection {
+        JobSelection::All => Some(fit_level2(&run)?),
+        JobSelection::One(_) | JobSelection::Shard(_) => None,
+    };
+    Ok(Trained { run, results })
+}
+
+/// What is known before any clip is decoded.
+pub(crate) struct Prepared {
+    pub recipe: Recipe,
+    pub manifest: Manifest,
+    pub splits: Splits,
+    pub verifier: Option<Verifier>,
+}
+
+impl Prepared {
+    /// Reads the recipe and the data set, and checks that one fits the other.
+    pub fn new(options: &TrainOptions, observer: &dyn Observer) -> Result<Self> {
+        let (recipe, warnings) = recipe_for(&options.out, &options.recipe)?;
+        warnings.into_iter().for_each(|warning| warn(observer, warning));
+        options.check()?;
+        let manifest = open_data(options, &recipe)?;
+        warn_of_data(options, &recipe, &manifest, observer);
+        let splits = split(&manifest, &recipe).with_context(|| options.data.display().to_string())?;
+        let verifier = options.verified_by.as_deref().map(Verifier::open).transpose()?;
+        if verifier.is_none() {
+            check_labels(&recipe, &manifest, &splits)?;
+        }
+        Ok(Self { recipe, manifest, splits, verifier })
+    }
+}
+
+/// Puts copies into one fold: clips of one sound; in runs of format 0, as when they began, of one
+/// file.
+fn group_copies(manifest: &mut Manifest, clips: &DecodedClips, format: u32) -> bool {
+    match format {
+        0 => manifest.group_copies(&clips.checksums.iter().map(Some).collect::<Vec<_>>()),
+        _ => manifest.group_copies(&clips.ids()),
+    }
+}
+
+fn open_data(options: &TrainOptions, recipe: &Recipe) -> Result<Manifest> {
+    let mut reading = options.open.clone();
+    let pattern = |key: &str, text: &Option<String>| {
+        text.as_deref().map(regex::Regex::new).transpose().with_context(|| format!("data.{key}"))
+    };
+    if reading.folds_from.is_none() {
+        reading.folds_from = pattern("folds_from", &recipe.data.folds_from)?;
+    }
+    if reading.groups_from.is_none() {
+        reading.groups_from = pattern("groups_from", &recipe.data.groups_from)?;
+    }
+    Ok(open(&options.data, &reading)?)
+}
+
+/// Warnings of the data that are reported; `earmark data check` lists all.
+const WARNINGS: usize = 5;
+
+/// Warns of labels that look alike and the like, and of audio files below the data's folder that
+/// are not used. Nothing here stops a training that the data set describes fully.
+fn warn_of_data(options: &TrainOptions, recipe: &Recipe, manifest: &Manifest, observer: &dyn Observer) {
+    let data = options.data.display();
+    let found = violations(manifest, recipe.data.folds);
+    let found = found.iter().filter(|found| found.severity == Severity::Warning);
+    let mut warnings: Vec<String> = found.map(|found| found.reason.to_string()).collect();
+    if options.data.is_dir() {
+        let ignored = ignored(manifest, &options.data);
+        warnings.extend(ignored.unreadable.iter().map(|error| format!("{error}; what it holds is ignored")));
+        let what = match ignored.files {
+            0 => None,
+            1 => Some("audio file that belongs to no class folder and appears"),
+            _ => Some("audio files that belong to no class folder and appear"),
+        };
+        warnings.extend(what.map(|what| {
+            format!("ignoring {} {what} in no CSV; `earmark data check {data}` lists them", ignored.files)
+        }));
+    }
+    let more = warnings.len().saturating_sub(WARNINGS);
+    warnings.into_iter().take(WARNINGS).for_each(|warning| warn(observer, Warning::Data(warning)));
+    if more > 0 {
+        warn(observer, Warning::MoreOfData { count: more, data: options.data.clone() });
+    }
+}
+
+/// The folds that the data set gives; without any, drawn ones.
+fn split(manifest: &Manifest, recipe: &Recipe) -> Result<Splits> {
+    Ok(Splits::of_data(manifest, recipe.data.folds, recipe.seed)?)
+}
+
+/// Whether the labels, and how much they count, are enough for level 2 and for kernels, before
+/// anything is decoded or trained. What holds of every recipe, [`violations`] has said: each class
+/// is in two folds at least, so [`check_folds`] passes where all clips count and no fold is held
+/// out inside. It refuses more only for what a recipe adds: `unverified_weight = 0`, `temperature_scaling`,
+/// `early_stopping_rounds`.
+fn check_labels(recipe: &Recipe, manifest: &Manifest, splits: &Splits) -> Result<()> {
+    let truth: Vec<usize> = manifest.train.iter().filter_map(|item| item.label).collect();
+    let verified: Vec<bool> = manifest.train.iter().map(|item| item.verified).collect();
+    let weights = recipe.stack.weights(&verified);
+    check_folds(&truth, &splits.fold_of, &weights, &manifest.labels, &recipe.stack)
+        .context("level 2 cannot be fitted on these clips")?;
+    for learner in &recipe.learners {
+        for split in recipe.splits(splits.folds) {
+            let clips = used_clips(learner, recipe, manifest, splits, split);
+            let why = if learner.unverified_weight > 0.0 { "" } else { ": unverified_weight = 0 excludes the others" };
+            ensure!(clips >= 2, Options, "learner {}: {split} has {clips} clips to train on{why}", learner.name);
+            if learner.is_kernel() && clips > MOST_CLIPS {
+                let error = TrainingError::TooManyClips { clips, most: MOST_CLIPS };
+                return Err(error).with_context(|| format!("learner {}", learner.name));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The clips that could be decoded, training clips first.
+struct DecodedClips {
+    features: Vec<ClipFeatures>,
+    /// The SHA-256 of their files.
+    checksums: Vec<String>,
+}
+
+impl DecodedClips {
+    /// By what copies are recognised; silent clips have none.
+    fn ids(&self) -> Vec<Option<SoundId>> {
+        self.features.iter().map(|clip| clip.sound).collect()
+    }
+}
+
+/// Decodes training and test clips; skipped ones leave the manifest.
+///
+/// # Errors
+/// Those of [`FeatureLoader::load`]; all clips of a fold that the data set gives are skipped.
+fn load_all(manifest: &mut Manifest, loader: &FeatureLoader, observer: &dyn Observer) -> Result<DecodedClips> {
+    let entries: Vec<ClipEntry> = manifest.train.iter().chain(&manifest.test).cloned().collect();
+    let mut checksums = checksums(&entries, observer)?;
+    let clips = loader.load(&entries, &checksums, observer)?;
+    let decoded: Vec<bool> = clips.iter().map(Option::is_some).collect();
+    let (in_train, in_test) = decoded.split_at(manifest.train.len());
+    keep(&mut checksums, &decoded);
+    let folds =
+        |manifest: &Manifest| -> BTreeSet<usize> { manifest.train.iter().filter_map(|clip| clip.fold).collect() };
+    let before = folds(manifest);
+    keep(&mut manifest.train, in_train);
+    let empty: Vec<usize> = before.difference(&folds(manifest)).copied().collect();
+    if !empty.is_empty() {
+        return Err(DatasetError::EmptyFolds { folds: empty }).context("clips that cannot be decoded are skipped");
+    }
+    keep(&mut manifest.test, in_test);
+    Ok(DecodedClips { features: clips.into_iter().flatten().collect(), checksums })
+}
+
+/// Warns of copies of one sound, in whatever files: in several folds that the data give, or among
+/// the test clips, where networks that were trained on one of them are scored on another; and with
+/// different labels, of which one is wrong.
+fn warn_of_copies(manifest: &Manifest, splits: &Splits, sounds: &[Option<SoundId>], observer: &dyn Observer) {
+    let (of_train, of_test) = sounds.split_at(splits.fold_of.len());
+    let mut first = BTreeMap::new();
+    let known = splits.fold_of.iter().zip(of_train).filter_map(|(fold, sound)| Some((*fold, (*sound)?)));
+    let split_apart = known.filter(|(fold, sound)| *first.entry(*sound).or_insert(*fold) != *fold).count();
+    let in_test = of_test.iter().flatten().filter(|sound| first.contains_key(sound)).count();
+    let mut labels = BTreeMap::new();
+    let labelled = manifest.train.iter().zip(of_train).filter_map(|(item, sound)| Some((item.label, (*sound)?)));
+    let mislabelled = labelled.filter(|(label, sound)| *labels.entry(*sound).or_insert(*label) != *label).count();
+    let too_high = ", so scores would be too high";
+    for (count, one, many, why) in [
+        (
+            split_apart,
+            "training clip is a copy of a clip in another fold",
+            "training clips are copies of clips in other folds",
+            too_high,
+        ),
+        (in_test, "test clip is a copy of a training clip", "test clips are copies of training clips", too_high),
+        (
+            mislabelled,
+            "training clip is a copy of a clip with another label",
+            "training clips are copies of clips with other labels",
+            ": correct the labels, or remove the copies",
+        ),
+    ] {
+        if count > 0 {
+            let what = if count == 1 { one } else { many };
+            let warning = format!("{count} {what}{why}; `earmark data check` lists them");
+            warn(observer, Warning::Copies(warning));
+        }
+    }
+}
+
+fn keep<T>(items: &mut Vec<T>, kept: &[bool]) {
+    let mut kept = kept.iter();
+    items.retain(|_| kept.next().copied().unwrap_or(true));
+}
+
+/// The jobs that are selected, in the order in which they begin.
+pub(crate) fn selected_jobs<'a>(
+    options: &TrainOptions,
+    recipe: &'a Recipe,
+    manifest: &Manifest,
+    splits: &Splits,
+) -> Result<Vec<TrainingJob<'a>>> {
+    let all = recipe.splits(splits.folds);
+    let job = |learner: &'a LearnerSettings, split: &Split| TrainingJob { learner, split: *split };
+    let mut jobs: Vec<TrainingJob> =
+        recipe.learners.iter().flat_map(|learner| all.iter().map(move |split| job(learner, split))).collect();
+    match &options.selection {
+        JobSelection::All => {}
+        JobSelection::One(name) => {
+            jobs.retain(|job| job.name() == *name);
+            if jobs.is_empty() {
+                let learners: Vec<&str> = recipe.learners.iter().map(|learner| learner.name.as_str()).collect();
+                let splits: Vec<String> = all.iter().map(Split::to_string).collect();
+                return Err(PipelineError::Options(format!(
+                    "--job {name}: the learners are {}, the splits {}",
+                    learners.join(", "),
+                    splits.join(", ")
+                )));
+            }
+        }
+        JobSelection::Shard(shard) => {
+            let cost = |job: &TrainingJob| -> Result<u64> {
+                let clips = used_clips(job.learner, recipe, manifest, splits, job.split);
+                Ok(Cost::new(recipe, job.learner, clips, 0)?.train)
+            };
+            let costs = jobs.iter().map(cost).collect::<Result<Vec<_>>>()?;
+            keep(&mut jobs, &shard.selects(&costs));
+        }
+    }
+    Ok(jobs)
+}
+
+#[cfg(test)]
+mod tests {
+    use earmark_datasets::random::{key, stream};
+    use earmark_stacking::{Kind, StackSettings};
+
+    use std::path::PathBuf;
+
+    use super::*;
+
+    /// A data set of a few clips, classes and folds.
+    fn drawn(seed: u64) -> Manifest {
+        let order = earmark_datasets::epoch_order(12, &mut stream(seed, &[key("agree")]));
+        let classes = 2 + order[0] % 2;
+        let item = |(clip, draw): (usize, &usize)| ClipEntry {
+            name: clip.to_string(),
+            path: PathBuf::new(),
+            label: Some(if clip < classes { clip } else { draw % classes }),
+            verified: true,
+            fold: (!seed.is_multiple_of(3)).then_some(draw / 4),
+            group: (seed % 4 > 1).then(|| (draw / 2).to_string()),
+            usage: None,
+        };
+        let train = order.iter().take(4 + order[1] % 8).enumerate().map(item).collect();
+        let labels = ["a", "b", "c"][..classes].iter().map(|&label| label.to_owned()).collect();
+        Manifest { labels, train, test: Vec::new(), excluded: 0, groups_span_folds: false }
+    }
+
+    #[test]
+    fn level_2_takes_what_the_rules_take() {
+        let (mut taken, mut refused) = (0, 0);
+        for manifest in (0..3_000).map(drawn) {
+            let truth: Vec<usize> = manifest.train.iter().filter_map(|item| item.label).collect();
+            let weights = vec![1.0; truth.len()];
+            if violations(&manifest, 2).iter().any(|found| found.severity == Severity::Error) {
+                refused += 1;
+                continue;
+            }
+            taken += 1;
+            let splits = Splits::of_data(&manifest, 2, 0).unwrap();
+            for kind in [Kind::Xgboost, Kind::Logistic, Kind::Mean] {
+                let settings = StackSettings { kind, ..StackSettings::default() };
+                check_folds(&truth, &splits.fold_of, &weights, &manifest.labels, &settings).unwrap();
+            }
+        }
+        assert!(taken > 300 && refused > 300, "{taken} taken, {refused} refused");
+    }
+}

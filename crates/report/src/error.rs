@@ -1,0 +1,37 @@
+//! What can go wrong in a report.
+
+use earmark_audio::AudioError;
+use earmark_datasets::{DatasetError, LoadError};
+use earmark_features::FeatureError;
+use earmark_files::FileError;
+use earmark_pipeline::PipelineError;
+
+/// What can go wrong in a report. Sounds that are gone or damaged are no error; the page says so.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReportError {
+    /// The run cannot be read.
+    #[error(transparent)]
+    Run(Box<PipelineError>),
+    /// The page, or a plot, cannot be written.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A sound cannot be decoded.
+    #[error(transparent)]
+    Audio(#[from] AudioError),
+    /// Its features cannot be computed.
+    #[error(transparent)]
+    Features(#[from] FeatureError),
+    /// The cache of features cannot be opened.
+    #[error(transparent)]
+    Dataset(#[from] DatasetError),
+    /// The cache of features cannot be read.
+    #[error(transparent)]
+    Cache(#[from] LoadError),
+}
+
+impl From<PipelineError> for ReportError {
+    fn from(error: PipelineError) -> Self {
+        Self::Run(Box::new(error))
+    }
+}

@@ -1,0 +1,123 @@
+//! The sections on the stack: what it looks at, and what it would be without each learner.
+
+use earmark_stacking::{Kind, most_probable};
+
+use crate::material::{AblationRow, Importance, Material};
+use crate::page::{Cell, Page};
+use crate::plots::{self, Bar};
+use crate::words::{clips, count, number, percent};
+use earmark_pipeline::{ALL_LEARNERS, ARITHMETIC, Comparison, STACK};
+
+/// So much more accurate on what it learned from, a stack has learned it by heart.
+const OVERFIT: f64 = 0.05;
+/// On such a share of clips two systems that give one answer are nearly one.
+const ALIKE: f64 = 0.97;
+/// Features that are shown of the stack.
+const FEATURES: usize = 25;
+
+pub fn all(page: &mut Page, material: &Material) {
+    importance(page, material);
+    without(page, material);
+}
+
+/// What may be why the stack is not better than its best learner and the mean; none where it is, or where nothing is known.
+pub fn why(material: &Material) -> Option<String> {
+    let learns = matches!(material.recipe.stack.kind, Kind::Xgboost | Kind::Logistic);
+    let fit = material.train_scores.as_ref().filter(|_| learns)?;
+    let results = material.results;
+    let is_better = |by: &Comparison| by.out_of_fold.accuracy.interval.low > 0.0;
+    if results.differences.iter().all(is_better) {
+        return None;
+    }
+    let of_kind = |name| results.models.iter().find(|system| system.name == name).map(|system| &system.out_of_fold);
+    let (stack, mean) = (of_kind(STACK)?, of_kind(ARITHMETIC)?);
+    let pairs = || stack.table.rows().zip(mean.table.rows());
+    let alike = pairs().filter(|(a, b)| most_probable(a) == most_probable(b)).count() as f64 / pairs().count() as f64;
+    let reason = match (fit.accuracy - stack.scores.accuracy > OVERFIT, alike > ALIKE) {
+        (true, _) => {
+            " It fits the clips that it learned from much better than others: it has too few of them for what it knows of \
+             each. More clips, fewer features, or a stack that is held back more may help."
+        }
+        (false, true) => {
+            " The two hardly differ: the learners leave the stack little that it could weigh better than their mean does."
+        }
+        (false, false) => "",
+    };
+    Some(format!(
+        "Why the stack does not stand out: it learned from {} with {} each, and classifies {} of these correctly once it has \
+         learned from them, {} out of fold. On {} of the clips its first answer is that of the learners' mean.{reason}",
+        clips(fit.clips),
+        count(fit.columns, "feature"),
+        percent(fit.accuracy),
+        percent(stack.scores.accuracy),
+        percent(alike),
+    ))
+}
+
+fn importance(page: &mut Page, material: &Material) {
+    page.section("What the stack looks at");
+    if material.importance.is_empty() {
+        page.note("There is no level2/importance.csv: the stack has no importances, or is not fitted yet.");
+        return;
+    }
+    let mut learners: Vec<(&str, f64)> = Vec::new();
+    let total: f64 = material.importance.iter().map(Importance::total).sum();
+    for row in &material.importance {
+        match learners.iter_mut().find(|(name, _)| *name == row.learner) {
+            Some((_, sum)) => *sum += row.total(),
+            None => learners.push((&row.learner, row.total())),
+        }
+    }
+    learners.sort_by(|a, b| b.1.total_cmp(&a.1));
+    let what = match material.recipe.stack.kind {
+        Kind::Logistic => "mean absolute coefficients, in units of the features' deviations",
+        _ => "gain of the trees' splits",
+    };
+    let share = |part: f64| if total > 0.0 { part / total } else { 0.0 };
+    let bar = |name: &str, part: f64| Bar {
+        name: name.to_owned(),
+        value: share(part),
+        marks: Vec::new(),
+        tip: format!("{name}: {:.2} %", 100.0 * share(part)),
+    };
+    let by_learner: Vec<Bar> = learners.iter().map(|(name, part)| bar(name, *part)).collect();
+    let most = by_learner.first().map_or(1.0, |bar| bar.value).max(0.01);
+    let plot = plots::bars("Importance by source of features.", "share", &by_learner, most);
+    page.plot("importance-learners", &plot, &format!("The {what}: the share of each source's features together."));
+    let mut rows: Vec<_> = material.importance.iter().collect();
+    rows.sort_by(|a, b| b.total().total_cmp(&a.total()));
+    let bars: Vec<Bar> = rows.iter().take(FEATURES).map(|row| bar(&row.feature, row.total())).collect();
+    let most = bars.first().map_or(1.0, |bar| bar.value).max(0.001);
+    let plot = plots::bars("Importance of the foremost features.", "share", &bars, most);
+    page.plot("importance", &plot, &format!("The {what}: the {} foremost features of {}.", bars.len(), rows.len()));
+}
+
+fn without(page: &mut Page, material: &Material) {
+    page.section("Leave one learner out");
+    let Some(all) = material.ablation.iter().find(|row| row.without == ALL_LEARNERS) else {
+        page.note("There is no level2/ablation.csv: the stack was not fitted without one learner at a time.");
+        return;
+    };
+    let row = |row: &AblationRow| {
+        let name = if row.without == ALL_LEARNERS { "none: all learners".to_owned() } else { row.without.clone() };
+        let change = |value: f64, of_all: f64| {
+            if row.without == ALL_LEARNERS {
+                number(value)
+            } else {
+                format!("{} ({:+.3})", number(value), value - of_all)
+            }
+        };
+        let numbers = [
+            change(row.accuracy, all.accuracy),
+            change(row.map_at_3, all.map_at_3),
+            change(row.macro_average_precision, all.macro_average_precision),
+        ];
+        [Cell::Text(name)].into_iter().chain(numbers.map(Cell::Number)).collect()
+    };
+    let rows: Vec<_> = material.ablation.iter().map(row).collect();
+    page.table(
+        "The stack fitted without one of its sources, out of fold; in parentheses, the change.",
+        &["left out", "accuracy", "mAP@3", "macro AP"],
+        &rows,
+    );
+}

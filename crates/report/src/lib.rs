@@ -1,0 +1,72 @@
+//! `RUN/report.html`: what a run has made of its data, in one file that needs nothing else; its plots
+//! as files in `RUN/report`.
+
+mod answers;
+mod error;
+mod hardest;
+mod image;
+mod level2;
+mod material;
+mod page;
+mod plots;
+mod sections;
+mod sounds;
+mod svg;
+mod versions;
+mod words;
+
+use std::path::{Path, PathBuf};
+
+use earmark_pipeline::{Results, Run, evaluate_so_far};
+
+pub use error::ReportError;
+
+use material::Material;
+use page::Page;
+use sounds::Sounds;
+
+/// The page, in a run's folder.
+const PAGE: &str = "report.html";
+/// The plots, in a run's folder.
+const PLOTS: &str = "report";
+
+/// Writes the report of a run as far as it has come, and returns the path of its page. `sounds` is
+/// the folder, at any depth, with the sounds; by default the one that they were trained from.
+///
+/// # Errors
+/// The folder is no run, a file of the run is damaged, or the disk fails.
+pub fn write(folder: &Path, sounds: Option<&Path>) -> Result<PathBuf, ReportError> {
+    write_results(&Run::open(folder)?, &evaluate_so_far(folder)?, sounds)
+}
+
+/// Writes the report of a run with these results, and returns the path of its page.
+///
+/// # Errors
+/// As [`write`].
+pub fn write_results(run: &Run, results: &Results, sounds: Option<&Path>) -> Result<PathBuf, ReportError> {
+    let material = Material::of(run, results)?;
+    let sounds = Sounds::open(run, &material.recipe, sounds)?;
+    let mut page = Page::new(&format!("Report of {}", material.name));
+    sections::all(&mut page, run, &material, &sounds);
+    let _lock = run.lock_level2()?;
+    remove_others(&run.path(PLOTS), &page);
+    for (name, bytes) in page.files() {
+        earmark_files::write_atomic(&run.path(&format!("{PLOTS}/{name}")), bytes)?;
+    }
+    let path = run.path(PAGE);
+    earmark_files::write_atomic(&path, page.html().as_bytes())?;
+    Ok(path)
+}
+
+/// Removes the plots of an earlier report that this one does not have.
+fn remove_others(folder: &Path, page: &Page) {
+    let is_kept = |name: &str| page.files().any(|(kept, _)| kept == name);
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if (name.ends_with(".svg") || name.ends_with(".png")) && !is_kept(&name) {
+            // A plot that stays is on no page.
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+}
