@@ -55,8 +55,8 @@ fn a_kernel_learns_at_once_and_tags_as_it_was_judged() {
 }
 
 #[test]
-fn a_calibrated_stack_answers_the_same_and_tags_as_it_was_judged() {
-    let place = Place::new("kernel-calibrated");
+fn a_temperature_scalingd_stack_answers_the_same_and_tags_as_it_was_judged() {
+    let place = Place::new("kernel-temperature_scalingd");
     place.run(&SYNTH.replace("--train-clips 60", "--train-clips 240")).done();
     place.write(
         "recipe.toml",
@@ -67,23 +67,23 @@ fn a_calibrated_stack_answers_the_same_and_tags_as_it_was_judged() {
     place.run(TRAIN).done();
     let (_, plain) = csv(&place.text("run/level2/oof.csv"));
     let recipe = place.text("run/recipe.toml");
-    assert!(recipe.contains("calibrate = false"), "{recipe}");
-    place.write("run/recipe.toml", recipe.replace("calibrate = false", "calibrate = true"));
+    assert!(recipe.contains("temperature_scaling = false"), "{recipe}");
+    place.write("run/recipe.toml", recipe.replace("temperature_scaling = false", "temperature_scaling = true"));
     place.run("stack run").done();
     tags_are_those_of_level2(&place, Path::new(env!("CARGO_BIN_EXE_earmark")));
-    let (_, calibrated) = csv(&place.text("run/level2/oof.csv"));
+    let (_, temperature_scalingd) = csv(&place.text("run/level2/oof.csv"));
     let best = |row: &[String]| {
         let values: Vec<f64> = row[1..].iter().map(|value| value.parse().unwrap()).collect();
         let best = (0..values.len()).max_by(|&a, &b| values[a].total_cmp(&values[b])).unwrap();
         (best, values[best])
     };
     let sure = |rows: &[Vec<String>]| rows.iter().map(|row| best(row).1).sum::<f64>() / rows.len() as f64;
-    assert!(plain.iter().zip(&calibrated).all(|(a, b)| a[0] == b[0] && best(a).0 == best(b).0));
+    assert!(plain.iter().zip(&temperature_scalingd).all(|(a, b)| a[0] == b[0] && best(a).0 == best(b).0));
     // Held back so much, the model is far less sure than it is right.
     let results = place.json("run/results.json");
     let stack = results["systems"].as_array().unwrap().last().unwrap();
     let accuracy = stack["out_of_fold"]["accuracy"].as_f64().unwrap();
-    let (before, after) = (sure(&plain), sure(&calibrated));
+    let (before, after) = (sure(&plain), sure(&temperature_scalingd));
     assert!((after - accuracy).abs() < (before - accuracy).abs() / 2.0, "{before} {after} {accuracy}");
     assert!(place.text("run/report.html").contains("Why the stack does not stand out: it learned from 240 clips"));
 }
@@ -99,7 +99,7 @@ fn parameters(place: &Place, centres: usize) -> usize {
 #[test]
 fn unverified_clips_can_be_left_out() {
     let place = Place::with_data("kernel-verified");
-    place.write("recipe.toml", recipe("unverified_weight = 0.0\nkernel = { ridge = 0.1, gamma = 1.0 }"));
+    place.write("recipe.toml", recipe("unverified_weight = 0.0\nkernel = { alpha = 0.1, gamma = 1.0 }"));
     place.run(&format!("{TRAIN} --job k/full")).done();
     let verified = csv(&place.text("data/train.csv")).1.iter().filter(|row| row[2] == "1").count();
     let weights = Weights::from_safetensors(&place.read("run/jobs/k/full/weights.safetensors")).unwrap();
@@ -139,7 +139,7 @@ fn what_does_not_fit_is_told() {
         (recipe("checkpoint = \"best\""), "learner k: remove `checkpoint`"),
         (recipe("crop_seconds = nan"), "learner k: remove `crop_seconds`"),
         (recipe("").replace("\"kernel\"", "\"Kernel\""), "Kernel"),
-        (recipe("kernel = { ridge = 0.0 }"), "learner k: `kernel.ridge` = 0 is out of range"),
+        (recipe("kernel = { alpha = 0.0 }"), "learner k: `kernel.alpha` = 0 is out of range"),
         (recipe("kernel = { rigde = 0.1 }"), "rigde"),
         (recipe("pretrained = \"imagenet\""), "learner k: remove `pretrained`"),
         (recipe("").replace("features = \"summary\"", "features = \"logmel\""), "kernel needs features of whole clips"),

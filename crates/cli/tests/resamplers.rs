@@ -44,7 +44,7 @@ features = "fine"
 kind = "logistic"
 features = ["probabilities"]
 c = 0.01
-calibrate = true
+temperature_scaling = true
 "#;
 
 /// ESC-10: all clips as WAV files of 32-bit floats at 44,100 Hz in `clips`, and those of its first

@@ -13,29 +13,31 @@ use crate::{CropSpec, random, random_crop, shifted_crop};
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Augmentation {
-    /// Length: the crops of a batch are `1 / (1 + length)` to `1 + length` times as long as the windows of a prediction,
-    /// log-uniform.
-    pub length: f32,
+    /// The crops of a batch are `1 / (1 + j)` to `1 + j` times as long as the windows of a prediction,
+    /// log-uniform; `j` is this value.
+    pub crop_length_jitter: f32,
     /// The clip begins at a random place, and what stood before comes after its end (a cyclic shift), so that an event
     /// at the edge of a clip is met in the middle of crops too.
     pub shift: bool,
-    /// Speed: a crop is made of `1 / (1 + stretch)` to `1 + stretch` times as many frames, log-uniform, and brought to its
-    /// length by linear interpolation. Time resolution of features changes with it, pitch does not; a wave is played
-    /// slower or faster. As the "random resize crop" of Niizumi et al. 2021.
-    pub stretch: f32,
-    /// Pitch: the bands are spread by `1 / (1 + warp)` to `1 + warp` about their middle and moved by up to half of `warp` of
-    /// half their number, by linear interpolation; the outermost bands stand for what lies beyond.
-    pub warp: f32,
-    /// Bands that are blotted out (SpecAugment, Park et al. 2019).
-    pub frequency_masks: Masks,
-    /// Frames that are blotted out.
-    pub time_masks: Masks,
+    /// A crop is made of `1 / (1 + s)` to `1 + s` times as many frames, log-uniform, and resized to its
+    /// length by linear interpolation; `s` is this value. The time resolution of features changes
+    /// with it, the pitch does not; a wave is played slower or faster. As the "random resize crop" of
+    /// Niizumi et al. 2021.
+    pub time_stretch: f32,
+    /// The bands are spread by `1 / (1 + w)` to `1 + w` about their middle and moved by up to half of
+    /// `w` of half their number, by linear interpolation; `w` is this value. The outermost bands are
+    /// repeated beyond the edges.
+    pub freq_warp: f32,
+    /// Bands that are masked (SpecAugment, Park et al. 2019).
+    pub freq_masks: SpecAugmentMasks,
+    /// Frames that are masked.
+    pub time_masks: SpecAugmentMasks,
 }
 
-/// Stripes of a crop that are blotted out.
+/// Stripes of a crop that are masked.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Masks {
+pub struct SpecAugmentMasks {
     /// How many; they may overlap.
     pub count: usize,
     /// Width at most, as a share of the crop's bands or frames: from 0 to 1. Each width down to nothing is as likely.
@@ -52,8 +54,8 @@ impl Augmentation {
     /// As [`random_crop`].
     pub fn crop(&self, clip: FeatureView<'_>, spec: &CropSpec<'_>, rng: &mut ChaCha8Rng, out: &mut [f32]) {
         let shape = [clip.channels(), clip.bins(), spec.frames];
-        if self.stretch > 0.0 || self.warp > 0.0 {
-            let speed = random::log_uniform(self.stretch, rng);
+        if self.time_stretch > 0.0 || self.freq_warp > 0.0 {
+            let speed = random::log_uniform(self.time_stretch, rng);
             let frames = ((spec.frames as f32 * speed).round() as usize).max(1);
             let mut source = vec![0.0; clip.width() * frames];
             self.cut(clip, &CropSpec { frames, ..*spec }, rng, &mut source);
@@ -61,9 +63,9 @@ impl Augmentation {
         } else {
             self.cut(clip, spec, rng, out);
         }
-        for (masks, side) in [(self.frequency_masks, 1), (self.time_masks, 2)] {
+        for (masks, side) in [(self.freq_masks, 1), (self.time_masks, 2)] {
             for _ in 0..masks.count {
-                blot(out, shape, side, masks.range(shape[side], rng), spec.pad);
+                mask_range(out, shape, side, masks.range(shape[side], rng), spec.pad);
             }
         }
     }
@@ -76,17 +78,18 @@ impl Augmentation {
 
     /// Where each band of the crop comes from, in bands of the clip.
     fn bands(&self, bins: usize, rng: &mut ChaCha8Rng) -> Vec<f32> {
-        if self.warp <= 0.0 {
+        if self.freq_warp <= 0.0 {
             return (0..bins).map(|bin| bin as f32).collect();
         }
         let middle = (bins - 1) as f32 / 2.0;
-        let (spread, moved) = (random::log_uniform(self.warp, rng), rng.random_range(-0.5..=0.5) * self.warp * middle);
+        let (spread, moved) =
+            (random::log_uniform(self.freq_warp, rng), rng.random_range(-0.5..=0.5) * self.freq_warp * middle);
         let last = (bins - 1) as f32;
         (0..bins).map(|bin| ((bin as f32 - middle) * spread + middle + moved).clamp(0.0, last)).collect()
     }
 }
 
-impl Masks {
+impl SpecAugmentMasks {
     /// A stripe at a random place of `length` bands or frames.
     fn range(self, length: usize, rng: &mut ChaCha8Rng) -> Range<usize> {
         let widest = (self.width * length as f32) as u64;
@@ -121,7 +124,7 @@ fn resize(source: &[f32], [bins, from]: [usize; 2], bands: &[f32], frames: usize
 }
 
 /// Fills the bands (`side` 1) or frames (`side` 2) of a range in all channels with the padding's values.
-fn blot(out: &mut [f32], [channels, bins, frames]: [usize; 3], side: usize, range: Range<usize>, pad: &[f32]) {
+fn mask_range(out: &mut [f32], [channels, bins, frames]: [usize; 3], side: usize, range: Range<usize>, pad: &[f32]) {
     for (channel, out) in out.chunks_exact_mut(bins * frames).enumerate() {
         let value = pad.get(channel * pad.len() / channels).copied().unwrap_or_default();
         if side == 1 {

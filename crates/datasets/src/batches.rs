@@ -210,10 +210,11 @@ impl<'a> Batches<'a> {
     /// The frames of a batch's crops.
     fn frames(&self, epoch: usize, index: usize) -> usize {
         let BatchSettings { augmentation, windowing, .. } = self.settings;
-        if augmentation.length <= 0.0 {
+        if augmentation.crop_length_jitter <= 0.0 {
             return windowing.frames;
         }
-        let factor = random::log_uniform(augmentation.length, &mut self.stream("length", epoch, index as u64));
+        let factor =
+            random::log_uniform(augmentation.crop_length_jitter, &mut self.stream("length", epoch, index as u64));
         ((windowing.frames as f32 * factor).round() as usize).max(1)
     }
 

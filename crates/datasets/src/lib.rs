@@ -27,7 +27,7 @@ mod table;
 mod walk;
 mod windowing;
 
-pub use augment::{Augmentation, Masks};
+pub use augment::{Augmentation, SpecAugmentMasks};
 pub use batches::{Batch, BatchSettings, Batches, Example, Sampling};
 #[doc(hidden)]
 pub use cache::read_entry;

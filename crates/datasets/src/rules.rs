@@ -2,7 +2,7 @@
 //!
 //! [`check`](crate::check::check) reports every rule that is broken; [`open`](crate::open),
 //! [`Splits::given`] and [`Splits::stratified`] refuse by the same rules, so training stops before
-//! anything is decoded. What depends on a recipe (level 2 with a fold for `calibrate` or
+//! anything is decoded. What depends on a recipe (level 2 with a fold for `temperature_scaling` or
 //! `early_stopping_rounds`, unverified clips that weigh nothing) is not decided here.
 
 use std::collections::{BTreeMap, BTreeSet};

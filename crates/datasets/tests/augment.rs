@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use earmark_datasets::random::stream;
-use earmark_datasets::{Augmentation, CropSpec, Masks, Padding, random_crop};
+use earmark_datasets::{Augmentation, CropSpec, Padding, SpecAugmentMasks, random_crop};
 use earmark_features::{FeatureView, Values};
 
 const CHANNELS: usize = 2;
@@ -70,7 +70,7 @@ fn a_shift_begins_anywhere_and_goes_on_at_the_start() {
 
 #[test]
 fn a_stretch_changes_the_speed_and_the_derivatives_with_it() {
-    let stretch = Augmentation { stretch: 1.0, ..Augmentation::default() };
+    let stretch = Augmentation { time_stretch: 1.0, ..Augmentation::default() };
     let mut speeds = Vec::new();
     for seed in 0..200 {
         let crop = crop(100, &stretch, seed);
@@ -89,7 +89,7 @@ fn a_stretch_changes_the_speed_and_the_derivatives_with_it() {
 
 #[test]
 fn a_warp_moves_bands_and_keeps_to_the_clip() {
-    let warp = Augmentation { warp: 0.5, ..Augmentation::default() };
+    let warp = Augmentation { freq_warp: 0.5, ..Augmentation::default() };
     let mut lowest = BTreeSet::new();
     for seed in 0..200 {
         let crop = crop(12, &warp, seed);
@@ -107,8 +107,8 @@ fn a_warp_moves_bands_and_keeps_to_the_clip() {
 
 #[test]
 fn masks_have_the_padding_s_values_over_whole_bands_and_frames() {
-    let masks = Masks { count: 1, width: 0.5 };
-    let frequency = Augmentation { frequency_masks: masks, ..Augmentation::default() };
+    let masks = SpecAugmentMasks { count: 1, width: 0.5 };
+    let frequency = Augmentation { freq_masks: masks, ..Augmentation::default() };
     let time = Augmentation { time_masks: masks, ..Augmentation::default() };
     let (mut widths, mut lengths) = (BTreeSet::new(), BTreeSet::new());
     for seed in 0..300 {

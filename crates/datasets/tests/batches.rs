@@ -225,7 +225,7 @@ fn balanced_epochs_have_every_class_equally_often_and_other_crops_each_time() {
 fn lengths_are_drawn_for_each_batch_and_the_windows_length_is_their_middle() {
     let (clips, scaling, windowing) = (Clips::new(8), InputScaling::None, windowing(Padding::Zero));
     let examples = clips.examples();
-    let augmentation = Augmentation { length: 1.0, ..Augmentation::default() };
+    let augmentation = Augmentation { crop_length_jitter: 1.0, ..Augmentation::default() };
     let settings = BatchSettings { augmentation, ..settings(&windowing, &scaling, 3.0) };
     let batches = Batches::new(&examples, settings);
     let mut seen = std::collections::BTreeSet::new();

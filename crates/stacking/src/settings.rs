@@ -64,7 +64,7 @@ pub struct StackSettings {
     /// Whether the margins of logistic regression are multiplied by the one number by which probabilities are best where
     /// they are not learned from: the loss of each fold in turn among those that are learned from is smallest. The order
     /// of the classes stays as it is.
-    pub calibrate: bool,
+    pub temperature_scaling: bool,
     /// Weight of a clip whose label nobody verified, from 0 (not used) to 1 (like a verified one).
     pub unverified_weight: f32,
     /// Where the draws of `subsample` and `colsample_bytree` begin, up to 2^63 - 1.
@@ -89,7 +89,7 @@ impl Default for StackSettings {
             test_from: TestFrom::Full,
             early_stopping_rounds: 0,
             c: 1.0,
-            calibrate: false,
+            temperature_scaling: false,
             unverified_weight: 1.0,
             seed: 0,
             threads: 1,
@@ -142,7 +142,7 @@ impl StackSettings {
     pub(crate) fn inner(&self) -> Option<&'static str> {
         match self.kind {
             Kind::Xgboost if self.early_stopping_rounds > 0 => Some("early_stopping_rounds"),
-            Kind::Logistic if self.calibrate => Some("calibrate"),
+            Kind::Logistic if self.temperature_scaling => Some("temperature_scaling"),
             _ => None,
         }
     }

@@ -121,7 +121,7 @@ fn fit(rows: &TrainingRows<'_>, without: &[usize], settings: &StackSettings) -> 
             }
             Kind::Logistic => {
                 let model = Logistic::fit(x, &picked.labels, &picked.weights, rows.classes, settings)?;
-                Ok(Stack::Logistic(model.times(sharpness(rows, without, settings)?)))
+                Ok(Stack::Logistic(model.times(temperature(rows, without, settings)?)))
             }
             Kind::Mean => Ok(Stack::Mean),
             Kind::GeometricMean => Ok(Stack::GeometricMean),
@@ -144,8 +144,8 @@ fn rounds(rows: &TrainingRows<'_>, without: &[usize], settings: &StackSettings) 
 
 /// What the margins are multiplied by of a logistic regression that learns from all folds but those `without`: of each of
 /// these folds, held out, the margins are those of a model of the others, and by this factor their loss is smallest.
-fn sharpness(rows: &TrainingRows<'_>, without: &[usize], settings: &StackSettings) -> Result<f64> {
-    if !settings.calibrate {
+fn temperature(rows: &TrainingRows<'_>, without: &[usize], settings: &StackSettings) -> Result<f64> {
+    if !settings.temperature_scaling {
         return Ok(1.0);
     }
     let classes = rows.classes.len();

@@ -69,7 +69,7 @@ pub enum TrainingError {
         reason: String,
     },
     /// The kernel's linear system cannot be solved.
-    #[error("the kernel's linear system cannot be solved; try a larger `kernel.ridge`. libtorch: {reason}")]
+    #[error("the kernel's linear system cannot be solved; try a larger `kernel.alpha`. libtorch: {reason}")]
     Unsolvable {
         /// libtorch's message.
         reason: String,

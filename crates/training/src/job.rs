@@ -13,6 +13,7 @@ use tch::Device;
 use crate::TrainingError;
 use crate::checkpoint::{self, Epoch, Part, State};
 use crate::device::{arithmetic, parse_device};
+use crate::fingerprint::with_former_names;
 use crate::kernel;
 use crate::memory::{self, Demand};
 use crate::network::{Arithmetic, Network, initial_weights};
@@ -187,7 +188,7 @@ impl Job<'_> {
         }
         let graph = self.graph().ok()?;
         let (channels, bins) = self.front_end.shape();
-        let longest = self.windowing().frames as f32 * (1.0 + self.learner.augmentation.length);
+        let longest = self.windowing().frames as f32 * (1.0 + self.learner.augmentation.crop_length_jitter);
         let shapes = graph.shapes([1, channels, bins, longest.round() as usize]).ok()?;
         let values: usize = shapes.iter().map(|shape| shape.iter().product::<usize>()).sum();
         let bytes = match arithmetic(self.learner.precision, parse_device(self.device).ok()?) {
@@ -196,7 +197,7 @@ impl Job<'_> {
             Arithmetic::F64 => 8,
         };
         // A parameter, its gradient, what the optimizer remembers of it, and its average.
-        let copies = 2 + self.learner.optimizer.memory().len() + usize::from(self.learner.weight_average > 0.0);
+        let copies = 2 + self.learner.optimizer.memory().len() + usize::from(self.learner.ema_decay > 0.0);
         Some(Demand { fixed: (copies * 4 * graph.parameter_count()) as u64, per_crop: bytes * values as u64 })
     }
 
@@ -223,7 +224,7 @@ impl Job<'_> {
         let names = |examples: &[Example]| examples.iter().map(named).collect::<Vec<_>>();
         let start = self.start.map(|start| &start.sha256);
         let all = serde_json::json!([
-            self.learner,
+            with_former_names(serde_json::json!(self.learner)),
             self.front_end,
             self.split.to_string(),
             self.seed,

@@ -22,7 +22,7 @@ pub const MOST_CLIPS: usize = 30_000;
 #[serde(deny_unknown_fields, default)]
 pub struct Kernels {
     /// Weight of the penalty on what is learned; scikit-learn's `alpha`.
-    pub ridge: f64,
+    pub alpha: f64,
     /// How fast nearness falls: two clips whose standardised features differ by a mean square of `d` are near by
     /// `exp(-gamma * d)`; scikit-learn's `gamma`, times the number of features.
     pub gamma: f64,
@@ -30,7 +30,7 @@ pub struct Kernels {
 
 impl Default for Kernels {
     fn default() -> Self {
-        Self { ridge: 0.03, gamma: 0.7 }
+        Self { alpha: 0.03, gamma: 0.7 }
     }
 }
 
@@ -148,7 +148,7 @@ fn fit(
     let shares = truth.f_mul(&counts)?.f_sum_dim_intlist([0i64].as_slice(), true, Kind::Double)?;
     let shares = shares.f_div(&counts.f_sum(Kind::Double)?)?;
 
-    let ridge = counts.f_reciprocal()?.f_mul_scalar(settings.ridge)?.f_squeeze_dim(1)?;
+    let ridge = counts.f_reciprocal()?.f_mul_scalar(settings.alpha)?.f_squeeze_dim(1)?;
     let regularised = nearness(&x, &x)?;
     let _ = regularised.f_diagonal(0, 0, 1)?.f_add_(&ridge)?;
     go_on()?;

@@ -11,6 +11,7 @@ mod convolution;
 mod device;
 mod error;
 mod events;
+mod fingerprint;
 mod job;
 mod kernel;
 mod memory;

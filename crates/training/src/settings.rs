@@ -88,7 +88,7 @@ pub struct LearnerSettings {
     pub weight_decay: f64,
     /// Decay of a moving average of the weights, a step at a time, which is then kept instead of the last weights; 0: none.
     #[serde(default)]
-    pub weight_average: f64,
+    pub ema_decay: f64,
     /// Which epoch's weights are kept.
     #[serde(default)]
     pub checkpoint: CheckpointPolicy,

@@ -36,7 +36,7 @@ impl<'a> Trainer<'a> {
         let mut optimizer = Optimizer::new(learner, network.learned())?;
         optimizer.restore(graph, &state.optimizer)?;
         let averaged = state.average.as_ref().map(|saved| Network::new(graph, saved, device, Arithmetic::F32));
-        let average = match learner.weight_average {
+        let average = match learner.ema_decay {
             0.0 => None,
             decay => Some(WeightEma::new(decay, averaged.transpose()?.as_ref().unwrap_or(&network))?),
         };
@@ -129,7 +129,7 @@ mod tests {
     #[test]
     fn the_average_follows_weights_and_statistics() {
         let text = r#"{"name": "l", "arch": "resnet_nano", "features": "logmel", "epochs": 1, "batch_size": 2,
-            "learning_rate": 0.1, "weight_average": 0.2}"#;
+            "learning_rate": 0.1, "ema_decay": 0.2}"#;
         let learner: LearnerSettings = serde_json::from_str(text).unwrap();
         let graph = learner.variant().unwrap().graph(1, 2);
         let start = initial_weights(&graph, 1, &[]);

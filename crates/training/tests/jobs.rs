@@ -86,9 +86,9 @@ fn batches(progress: Progress) -> Option<usize> {
 const STATES: [&str; 3] = [
     "",
     r#", "checkpoint": "best", "nesterov": true, "normalization": "channel", "precision": "bf16""#,
-    r#", "optimizer": "adamw", "weight_average": 0.9, "sampling": "balanced", "label_smoothing": 0.1,
-        "augmentation": {"length": 0.5, "stretch": 0.3, "warp": 0.2, "shift": true,
-            "frequency_masks": {"count": 2, "width": 0.2}, "time_masks": {"count": 1, "width": 0.3}}"#,
+    r#", "optimizer": "adamw", "ema_decay": 0.9, "sampling": "balanced", "label_smoothing": 0.1,
+        "augmentation": {"crop_length_jitter": 0.5, "time_stretch": 0.3, "freq_warp": 0.2, "shift": true,
+            "freq_masks": {"count": 2, "width": 0.2}, "time_masks": {"count": 1, "width": 0.3}}"#,
 ];
 
 #[test]
@@ -244,8 +244,8 @@ fn a_setting_out_of_its_range_is_named() {
         (LearnerSettings { batch_size: 0, ..good.clone() }, "batch_size", "0"),
         (LearnerSettings { name: "../l".to_owned(), ..good.clone() }, "name", "\"../l\""),
         (LearnerSettings { mixup: f32::NAN, ..good.clone() }, "mixup", "NaN"),
-        (LearnerSettings { weight_average: 1.0, ..good.clone() }, "weight_average", "1"),
-        (learner("resnet_nano", r#", "augmentation": {"stretch": -0.1}"#), "augmentation.stretch", "-0.1"),
+        (LearnerSettings { ema_decay: 1.0, ..good.clone() }, "ema_decay", "1"),
+        (learner("resnet_nano", r#", "augmentation": {"time_stretch": -0.1}"#), "augmentation.time_stretch", "-0.1"),
         (
             learner("resnet_nano", r#", "augmentation": {"time_masks": {"count": 2, "width": 1.5}}"#),
             "augmentation.time_masks",
@@ -278,7 +278,7 @@ fn a_setting_that_does_not_apply_is_named() {
     let error = run(&learner, folder.path(), GO_ON).unwrap_err();
     assert!(matches!(&error, TrainingError::NotApplicable { key, .. } if key == "kernel"), "{error}");
     let wave: FrontEnd = serde_json::from_str(r#"{"kind": "wave"}"#).unwrap();
-    for augmentation in [r#"{"warp": 0.1}"#, r#"{"frequency_masks": {"count": 1, "width": 0.1}}"#] {
+    for augmentation in [r#"{"freq_warp": 0.1}"#, r#"{"freq_masks": {"count": 1, "width": 0.1}}"#] {
         let settings = LearnerSettings {
             augmentation: serde_json::from_str(augmentation).unwrap(),
             kernel: None,

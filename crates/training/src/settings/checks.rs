@@ -1,6 +1,6 @@
 //! Whether a learner's settings are in their ranges, and apply to its architecture and features.
 
-use earmark_datasets::{Augmentation, Masks};
+use earmark_datasets::{Augmentation, SpecAugmentMasks};
 use earmark_features::{FrontEnd, Scaling};
 
 use super::{LearnerSettings, Normalization};
@@ -34,7 +34,7 @@ impl LearnerSettings {
             check(self.warmup_epochs < self.epochs, "warmup_epochs", self.warmup_epochs, "below `epochs`"),
             check(is_part(self.momentum), "momentum", self.momentum, "0 to below 1"),
             check(is_part(self.weight_decay), "weight_decay", self.weight_decay, "0 to below 1"),
-            check(is_part(self.weight_average), "weight_average", self.weight_average, "0 (none) to below 1"),
+            check(is_part(self.ema_decay), "ema_decay", self.ema_decay, "0 (none) to below 1"),
             check(is_length(hop), "prediction.hop_seconds", hop, "above 0, at most 60"),
         ];
         self.first_fault(checks.into_iter().chain(of_augmentation(&self.augmentation)))?;
@@ -57,8 +57,8 @@ impl LearnerSettings {
         }
         self.graph(front_end, 2, 0)?;
         let (channels, bins) = front_end.shape();
-        let Augmentation { length, warp, frequency_masks, .. } = self.augmentation;
-        let crop_seconds = self.crop_seconds / (1.0 + f64::from(length));
+        let Augmentation { crop_length_jitter, freq_warp, freq_masks, .. } = self.augmentation;
+        let crop_seconds = self.crop_seconds / (1.0 + f64::from(crop_length_jitter));
         Self { crop_seconds, ..self.clone() }.graph(front_end, 2, 0)?;
         let is_logmel = matches!(front_end, FrontEnd::LogMel { .. });
         let fixed = match &self.normalization {
@@ -74,19 +74,19 @@ impl LearnerSettings {
             "a mean and a deviation above 0 for each channel of the features",
         );
         self.first_fault(std::iter::once(normalization))?;
-        self.applies(warp == 0.0 || is_logmel, "augmentation.warp", "it applies only to log-mel features")?;
-        let has_bands = frequency_masks.count == 0 || bins > 1;
-        self.applies(has_bands, "augmentation.frequency_masks", "a wave has no frequency bands")
+        self.applies(freq_warp == 0.0 || is_logmel, "augmentation.freq_warp", "it applies only to log-mel features")?;
+        let has_bands = freq_masks.count == 0 || bins > 1;
+        self.applies(has_bands, "augmentation.freq_masks", "a wave has no frequency bands")
     }
 
     fn validate_kernel(&self) -> Result<(), TrainingError> {
-        let Kernels { ridge, gamma } = self.kernels();
+        let Kernels { alpha, gamma } = self.kernels();
         let is_weight = |value: f64| (1e-6..=1e6).contains(&value);
         let weight = self.unverified_weight;
         let checks = [
             self.name_check(),
             check(is_share(weight), "unverified_weight", weight, "0 to 1"),
-            check(is_weight(ridge), "kernel.ridge", ridge, "1e-6 to 1e6"),
+            check(is_weight(alpha), "kernel.alpha", alpha, "1e-6 to 1e6"),
             check(is_weight(gamma), "kernel.gamma", gamma, "1e-6 to 1e6"),
         ];
         self.first_fault(checks.into_iter())?;
@@ -147,22 +147,22 @@ fn is_share(value: f32) -> bool {
     (0.0..=1.0).contains(&value)
 }
 
-fn masks(Masks { count, width }: Masks) -> String {
+fn masks(SpecAugmentMasks { count, width }: SpecAugmentMasks) -> String {
     format!("count {count}, width {width}")
 }
 
 fn of_augmentation(augmentation: &Augmentation) -> [Check; 5] {
-    let Augmentation { length, stretch, warp, frequency_masks, time_masks, .. } = *augmentation;
+    let Augmentation { crop_length_jitter, time_stretch, freq_warp, freq_masks, time_masks, .. } = *augmentation;
     let is_spread = |value: f32| (0.0..=4.0).contains(&value);
-    let of_masks = |key, given: Masks| {
+    let of_masks = |key, given: SpecAugmentMasks| {
         let fine = given.count <= 100 && is_share(given.width);
         check(fine, key, masks(given), "a count up to 100 and a width from 0 to 1")
     };
     [
-        check(is_spread(length), "augmentation.length", length, "0 to 4"),
-        check(is_spread(stretch), "augmentation.stretch", stretch, "0 to 4"),
-        check(is_share(warp), "augmentation.warp", warp, "0 to 1"),
-        of_masks("augmentation.frequency_masks", frequency_masks),
+        check(is_spread(crop_length_jitter), "augmentation.crop_length_jitter", crop_length_jitter, "0 to 4"),
+        check(is_spread(time_stretch), "augmentation.time_stretch", time_stretch, "0 to 4"),
+        check(is_share(freq_warp), "augmentation.freq_warp", freq_warp, "0 to 1"),
+        of_masks("augmentation.freq_masks", freq_masks),
         of_masks("augmentation.time_masks", time_masks),
     ]
 }
