@@ -209,7 +209,7 @@ fn tables_that_were_damaged_later() {
             "level2/test.csv",
             ["run/level2/test.csv is missing, damaged", "`earmark stack run`"],
         ),
-        ("evaluate run", "level2/made.json", ["run/level2/made.json is damaged", "`earmark stack run` makes it anew"]),
+        ("evaluate run", "level2/manifest.json", ["run/level2/manifest.json is damaged", "`earmark stack run` makes it anew"]),
     ] {
         let path = format!("run/{file}");
         let whole = place.text(&path);
@@ -222,7 +222,7 @@ fn tables_that_were_damaged_later() {
     assert!(!place.path("s.csv").exists());
     place.run("evaluate run").done();
     // Tables of before there were marks have but their form.
-    place.remove("run/level2/made.json");
+    place.remove("run/level2/manifest.json");
     let whole = place.text("run/oof/a.csv");
     place.write("run/oof/a.csv", &whole[..whole.len() - 9]);
     place.run("evaluate run").failed(&["run/oof/a.csv, line", "cut off"]);

@@ -248,14 +248,14 @@ fn every_kind_tags_as_it_was_judged() {
         tags_are_those_of_level2(&place, Path::new(BINARY));
         let files: Vec<String> = place.tree("run/level2").into_keys().filter(|name| name != "lock").collect();
         let mut expected =
-            vec!["features.csv", "fit.json", "made.json", "oof.csv", "test.csv", "test_features.csv", "without.csv"];
+            vec!["features.csv", "train_scores.json", "manifest.json", "oof.csv", "test.csv", "test_features.csv", "ablation.csv"];
         expected.extend((!learned.is_empty()).then_some([learned, "importance.csv"]).into_iter().flatten());
         expected.sort_unstable();
         assert_eq!(files, expected, "{settings}");
 
         let (features, _) = csv(&place.text("run/level2/features.csv"));
         assert_eq!(features.len() - 1, columns, "{settings}");
-        let (header, rows) = csv(&place.text("run/level2/without.csv"));
+        let (header, rows) = csv(&place.text("run/level2/ablation.csv"));
         assert_eq!(header, ["without", "map_at_3", "accuracy", "macro_average_precision"]);
         assert_eq!(rows.iter().map(|row| row[0].as_str()).collect::<Vec<_>>(), without, "{settings}");
         let stack = &results["systems"][4]["out_of_fold"];

@@ -43,6 +43,7 @@ pub mod text;
 mod train;
 mod verified;
 
+pub use earmark_training::{LIBTORCH, LearnerSettings, Learning, Progress, Split};
 pub use error::{PipelineError, Result};
 pub use evaluate::{
     Comparison, Evaluation, JobScores, JobsTable, Model, ModelKind, Results, evaluate, evaluate_jobs, evaluate_so_far,

@@ -101,7 +101,7 @@ fn classes(page: &mut Page, material: &Material, leader: &Model) {
 }
 
 fn calibration(page: &mut Page, leader: &Model) {
-    page.section("Reliability");
+    page.section("Calibration");
     let Evaluation { truth, table, scores, .. } = &leader.out_of_fold;
     let bins = reliability(truth, table, CALIBRATION_BINS);
     let caption = format!(

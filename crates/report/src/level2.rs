@@ -55,7 +55,7 @@ pub fn why(material: &Material) -> Option<String> {
 }
 
 fn importance(page: &mut Page, material: &Material) {
-    page.section("What the stack looks at");
+    page.section("Feature importance");
     if material.importance.is_empty() {
         page.note("There is no level2/importance.csv: the stack has no importances, or is not fitted yet.");
         return;
@@ -93,7 +93,7 @@ fn importance(page: &mut Page, material: &Material) {
 }
 
 fn without(page: &mut Page, material: &Material) {
-    page.section("Leave one learner out");
+    page.section("Ablation");
     let Some(all) = material.ablation.iter().find(|row| row.without == ALL_LEARNERS) else {
         page.note("There is no level2/ablation.csv: the stack was not fitted without one learner at a time.");
         return;

@@ -1,10 +1,10 @@
 //! What a run's folder holds for a report, as far as the run has come. Nothing else of this crate
 //! reads the run.
 
+use earmark_pipeline::Split;
 use earmark_pipeline::{
     ClipRow, HistoryRow, Model, ModelKind, Recipe, Results, Run, TrainScores, WeightsSources, fold_count, rows_if_any,
 };
-use earmark_training::Split;
 use serde::Deserialize;
 
 use crate::error::ReportError;

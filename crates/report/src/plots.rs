@@ -5,8 +5,8 @@ use earmark_stacking::{Interval, ReliabilityBin};
 use crate::material::JobState;
 use crate::svg::{Anchor, Scale, Svg, shortened, step, text_width, tick};
 use earmark_pipeline::HistoryRow;
+use earmark_pipeline::Split;
 use earmark_pipeline::{Evaluation, Model};
-use earmark_training::Split;
 
 /// The width of a plot that fills the page.
 const WIDTH: f64 = 760.0;

@@ -1,7 +1,7 @@
 //! The sections of a report, in their order. Each says what is missing where it would have stood.
 
+use earmark_pipeline::LearnerSettings;
 use earmark_stacking::{Differences, Interval};
-use earmark_training::LearnerSettings;
 
 use crate::material::{JobState, Material};
 use crate::page::{Cell, Page};
@@ -9,9 +9,9 @@ use crate::sounds::Sounds;
 use crate::words::{capital, clips, count, number, percent, said, with_interval};
 use crate::{answers, level2, plots, versions};
 use earmark_pipeline::Run;
+use earmark_pipeline::Split;
 use earmark_pipeline::text::duration;
 use earmark_pipeline::{ARITHMETIC, Comparison, Evaluation, Model, ModelKind};
-use earmark_training::Split;
 
 pub fn all(page: &mut Page, run: &Run, material: &Material, sounds: &Sounds) {
     summary(page, material);
@@ -20,7 +20,7 @@ pub fn all(page: &mut Page, run: &Run, material: &Material, sounds: &Sounds) {
     match material.leader() {
         Some(leader) => answers::all(page, material, leader, sounds),
         None => {
-            page.section("Answers");
+            page.section("Predictions");
             page.note(
                 "No fold of any learner is done, so there are no answers to judge: no confusion matrix, \
                        classes, reliability or hardest clips.",
@@ -142,7 +142,7 @@ fn verdict(by: &Differences) -> String {
 }
 
 fn systems(page: &mut Page, material: &Material) {
-    page.section("Systems");
+    page.section("Models");
     if material.results.models.is_empty() {
         page.note("No job has predicted anything yet.");
         return;

@@ -10,7 +10,7 @@ pub fn table(page: &mut Page, run: &Run) {
     let row = |name: &str, version: String| vec![Cell::Text(name.to_owned()), Cell::Text(version)];
     let mut rows = vec![
         row("Earmark", env!("CARGO_PKG_VERSION").to_owned()),
-        row("libtorch", earmark_training::LIBTORCH.to_owned()),
+        row("libtorch", earmark_pipeline::LIBTORCH.to_owned()),
     ];
     rows.extend(xgboost(run).map(|version| row("XGBoost, of the stack's trees", version)));
     rows.extend(earmark_tagging::runtime_version().ok().map(|version| row("ONNX Runtime", version)));

@@ -212,7 +212,7 @@ impl std::fmt::Display for Ran {
 
 /// Whether a file of a run tells of times and places, and so differs between runs that are equal otherwise.
 pub fn tells_of_the_moment(file: &str) -> bool {
-    let parts = ["history.csv", "events.out.tfevents.", "data.json", "report.html"];
+    let parts = ["history.csv", "events.out.tfevents.", "data.json", "report.html", "log.jsonl"];
     parts.iter().any(|part| file.contains(part))
 }
 

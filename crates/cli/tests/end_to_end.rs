@@ -60,7 +60,7 @@ fn a_run_has_every_file_and_no_other() {
         expected.extend([format!("oof/{learner}.csv"), format!("test/{learner}.csv")]);
     }
     let files = ["features.csv", "test_features.csv", "booster.json", "oof.csv", "test.csv", "lock"];
-    expected.extend(["importance.csv", "without.csv", "fit.json", "made.json"].map(|file| format!("level2/{file}")));
+    expected.extend(["importance.csv", "ablation.csv", "train_scores.json", "manifest.json"].map(|file| format!("level2/{file}")));
     expected.extend(files.map(|file| format!("level2/{file}")));
     let files = ["learner-a.onnx", "learner-b.onnx", "stack.onnx", "config.json", "SHA256SUMS", "README.md"];
     expected.extend(files.map(|file| format!("bundle/{file}")));
@@ -402,7 +402,7 @@ fn predict_writes_any_systems_probabilities() {
     assert_eq!(place.run("predict run").code, Some(2), "there is nothing to write");
 
     // Two classes whose names have spaces, in a run without anything else. The tables are of no stack that was marked.
-    place.remove("run/level2/made.json");
+    place.remove("run/level2/manifest.json");
     for name in ["test/a", "test/b", "level2/test"] {
         place.write(&format!("run/{name}.csv"), "fname,Dog bark,Rain\nx.wav,0.4,0.6\ny.wav,0.5,0.5\n");
     }
