@@ -1,26 +1,51 @@
-//! `cargo xtask tidy`: the rules that no compiler knows. It lists every breach, not only the first.
+//! Rules of the dependency graph: the order of the crates, and what a crate must not depend on.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use serde_json::Value;
 
-use crate::steps::{cargo, metadata, output};
+use crate::steps::{cargo, output};
 
-/// The crates in the order of the data's way; each may depend only on those before it.
-const ORDER: [&str; 9] = [
+/// The crates in the order of the data flow; each may depend only on those before it.
+const ORDER: [&str; 15] = [
     "earmark-files",
     "earmark-audio",
     "earmark-features",
+    "earmark-tables",
     "earmark-datasets",
+    "earmark-download",
+    "earmark-onnx",
     "earmark-nets",
+    "earmark-loader",
     "earmark-training",
     "earmark-stacking",
     "earmark-tagging",
+    "earmark-pipeline",
+    "earmark-report",
     "earmark",
+];
+
+/// What a crate must not depend on, tests and benches aside.
+const FORBIDDEN: [(&str, &[&str]); 4] = [
+    ("earmark-pipeline", &["clap", "indicatif", "signal-hook", "anyhow", "earmark-report"]),
+    ("earmark-report", &["clap", "earmark-training"]),
+    ("earmark-stacking", &["earmark-nets", "earmark-training"]),
+    (
+        "earmark-tagging",
+        &[
+            "csv",
+            "memmap2",
+            "rand",
+            "regex",
+            "earmark-datasets",
+            "earmark-loader",
+            "earmark-stacking",
+            "earmark-training",
+        ],
+    ),
 ];
 
 /// Outside crates that only one of ours may name in its manifest.
@@ -28,31 +53,22 @@ const ONLY_IN: [(&str, &str); 4] = [
     ("tch", "earmark-training"),
     ("torch-sys", "earmark-training"),
     ("ort", "earmark-tagging"),
-    ("libloading", "earmark-stacking"),
+    ("maud", "earmark-report"),
 ];
 
-/// What a binary without the feature `train` must not hold.
+/// What an install without the feature `train` must not contain.
 const NOT_IN_TAG_ONLY: [&str; 7] =
     ["tch", "torch-sys", "earmark-training", "earmark-stacking", "ureq", "rustls", "pytorch-reader"];
 
-const MOST_BYTES: u64 = 1 << 20;
-const MOST_LINES: usize = 500;
-const TEXT: [&str; 8] = ["rs", "toml", "md", "py", "sh", "yml", "yaml", "run"];
-
-pub fn tidy(root: &Path) -> Result<()> {
-    let metadata = metadata(root)?;
+/// The rules of the dependency graph.
+pub fn breaches(root: &Path, metadata: &Value) -> Result<Vec<String>> {
     let tree = output(&mut cargo(root, "tree -p earmark --no-default-features -e normal --prefix none --locked"))?;
-    let mut breaches = order(&metadata);
-    breaches.extend(who_reaches_libtorch(&metadata));
+    let mut breaches = order(metadata);
+    breaches.extend(forbidden(metadata));
+    breaches.extend(who_reaches_libtorch(metadata));
     breaches.extend(tag_only(&tree));
-    breaches.extend(manifests(root, &metadata));
-    for path in tracked_files(root)? {
-        breaches.extend(file(root, &path));
-    }
-    if !breaches.is_empty() {
-        bail!("{} breaches of the rules:\n  {}", breaches.len(), breaches.join("\n  "));
-    }
-    Ok(())
+    breaches.extend(manifests(root, metadata));
+    Ok(breaches)
 }
 
 fn list(value: &Value) -> impl Iterator<Item = &Value> {
@@ -90,6 +106,20 @@ fn order(metadata: &Value) -> Vec<String> {
     breaches
 }
 
+/// Each crate keeps to [`FORBIDDEN`].
+fn forbidden(metadata: &Value) -> Vec<String> {
+    let mut breaches = Vec::new();
+    for package in members(metadata) {
+        let name = text(&package["name"]);
+        let banned = FORBIDDEN.iter().find(|(ours, _)| *ours == name).map_or(&[][..], |(_, banned)| banned);
+        let used = list(&package["dependencies"]).filter(|dependency| dependency["kind"] != "dev");
+        for dependency in used.map(|dependency| text(&dependency["name"])).filter(|name| banned.contains(name)) {
+            breaches.push(format!("{name} depends on {dependency}, which is forbidden to it"));
+        }
+    }
+    breaches
+}
+
 /// Whether an edge of the resolved graph is there for tests alone.
 fn for_tests(dependency: &Value) -> bool {
     list(&dependency["dep_kinds"]).all(|kind| kind["kind"] == "dev")
@@ -119,7 +149,7 @@ fn who_reaches_libtorch(metadata: &Value) -> Vec<String> {
         .filter(|package| reach.contains(text(&package["id"])))
         .map(|package| text(&package["name"]))
         .collect();
-    let allowed = BTreeSet::from(["earmark", "earmark-training"]);
+    let allowed = BTreeSet::from(["earmark", "earmark-pipeline", "earmark-report", "earmark-training"]);
     if found == allowed { vec![] } else { vec![format!("{found:?} reach libtorch, it should be {allowed:?}")] }
 }
 
@@ -155,69 +185,11 @@ fn manifests(root: &Path, metadata: &Value) -> Vec<String> {
     breaches
 }
 
-/// What git keeps; an unpacked archive without git has nothing to check here.
-fn tracked_files(root: &Path) -> Result<Vec<String>> {
-    if !root.join(".git").exists() {
-        eprintln!("no git checkout: the rules for files are left out");
-        return Ok(vec![]);
-    }
-    let listing = output(Command::new("git").current_dir(root).args(["ls-files", "-z"]))?;
-    Ok(listing.split('\0').filter(|path| !path.is_empty()).map(str::to_owned).collect())
-}
-
-/// The rules for one tracked file.
-fn file(root: &Path, path: &str) -> Vec<String> {
-    let Ok(metadata) = fs::symlink_metadata(root.join(path)) else { return vec![] }; // Deleted, not yet committed.
-    if metadata.len() > MOST_BYTES {
-        return vec![format!("{path} is larger than {MOST_BYTES} bytes")];
-    }
-    let kind = path.rsplit(['.', '/']).next().unwrap_or_default();
-    if !metadata.is_file() || !TEXT.contains(&kind) {
-        return vec![];
-    }
-    let Ok(content) = fs::read_to_string(root.join(path)) else { return vec![format!("{path} is no UTF-8 text")] };
-    let mut breaches = Vec::new();
-    let lines = content.lines().count();
-    if kind == "rs" && lines > MOST_LINES {
-        breaches.push(format!("{path} has {lines} lines, more than {MOST_LINES}"));
-    }
-    for (number, line) in (1..).zip(content.lines()) {
-        if line.ends_with([' ', '\t']) {
-            breaches.push(format!("{path}:{number}: white space at the end of the line"));
-        }
-        if kind == "md" {
-            breaches.extend(
-                recipes(line)
-                    .filter(|recipe| !root.join(recipe).is_file())
-                    .map(|recipe| format!("{path}:{number}: {recipe} does not exist")),
-            );
-        }
-    }
-    breaches
-}
-
-/// The recipes of ours that a line of a document names.
-fn recipes(line: &str) -> impl Iterator<Item = &str> {
-    line.match_indices("recipes/").filter_map(|(start, _)| {
-        let name = &line[start..];
-        let end = name.find(|c: char| !(c.is_ascii_alphanumeric() || "-_./".contains(c))).unwrap_or(name.len());
-        let name = name[..end].trim_end_matches('.');
-        name.ends_with(".toml").then_some(name)
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
-
-    #[test]
-    fn tidy() {
-        if let Err(error) = super::tidy(&crate::root()) {
-            panic!("{error:#}");
-        }
-    }
 
     fn workspace(dependencies: &[(&str, &[&str])]) -> Value {
         let packages: Vec<_> = dependencies
@@ -253,12 +225,20 @@ mod tests {
     }
 
     #[test]
+    fn what_is_forbidden_is_found() {
+        let bad = workspace(&[("earmark-pipeline", &["clap", "csv"]), ("earmark-tagging", &["csv"])]);
+        assert_eq!(forbidden(&bad).len(), 2);
+    }
+
+    #[test]
     fn libtorch_stays_where_it_is() {
-        let good: [(&str, &[&str]); 4] = [
+        let good: [(&str, &[&str]); 6] = [
             ("tch", &[]),
             ("earmark-training", &["tch"]),
-            ("earmark", &["earmark-training"]),
+            ("earmark-pipeline", &["earmark-training"]),
             ("earmark-tagging", &[]),
+            ("earmark-report", &["earmark-pipeline"]),
+            ("earmark", &["earmark-report"]),
         ];
         assert_eq!(who_reaches_libtorch(&workspace(&good)), Vec::<String>::new());
         let mut bad = good;
@@ -268,11 +248,5 @@ mod tests {
             tag_only("earmark v0.1.0\nearmark-tagging v0.1.0\ntch v0.24.0"),
             ["earmark without default features depends on tch"]
         );
-    }
-
-    #[test]
-    fn recipes_in_a_line() {
-        let line = "run `recipes/best.toml` (or recipes/quick_start.toml.), not recipes/ alone";
-        assert_eq!(recipes(line).collect::<Vec<_>>(), ["recipes/best.toml", "recipes/quick_start.toml"]);
     }
 }
