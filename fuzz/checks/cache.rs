@@ -4,8 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use earmark_audio::{Clip, write_wav};
-use earmark_datasets::{FeatureCache, FeatureRequest, read_entry};
 use earmark_features::{FeatureView, FrontEnd};
+use earmark_loader::{FeatureCache, FeatureRequest, read_entry};
 
 /// Bytes before the values.
 const HEADER: usize = 192;

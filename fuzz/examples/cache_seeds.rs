@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use earmark_audio::{Clip, write_wav};
-use earmark_datasets::{FeatureCache, FeatureRequest};
+use earmark_loader::{FeatureCache, FeatureRequest};
 use earmark_features::{FrontEnd, MelSettings, MfccStatistics};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;

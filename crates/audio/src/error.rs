@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::fingerprint::{ImpossibleSample, LARGEST_SAMPLE};
+
 /// Why a file gave no sound, in words that name the file.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -54,6 +56,16 @@ pub enum AudioError {
         /// The sample.
         value: f32,
     },
+    /// A sample is so large that features of it would not be finite.
+    #[error("{} has a sample of {value:e} at {seconds:.3} s; at most {LARGEST_SAMPLE:e} is possible", path.display())]
+    Sample {
+        /// The file.
+        path: PathBuf,
+        /// Its time, seconds.
+        seconds: f64,
+        /// The sample of the mono mix.
+        value: f32,
+    },
     /// The file is beyond a limit of [`crate::Limits`].
     #[error("{} {}", path.display(), beyond(key, *limit, *found))]
     Limit {
@@ -101,6 +113,12 @@ fn beyond(key: &str, limit: f64, found: Option<f64>) -> String {
 }
 
 impl AudioError {
+    /// The error for a sample that is out of range, of a file at this rate.
+    pub fn sample(path: &Path, found: ImpossibleSample, rate: u32) -> Self {
+        let ImpossibleSample { index, value } = found;
+        AudioError::Sample { path: path.to_owned(), seconds: index as f64 / f64::from(rate.max(1)), value }
+    }
+
     pub(crate) fn io(path: &Path, source: std::io::Error) -> Self {
         AudioError::Io { path: path.to_owned(), source }
     }

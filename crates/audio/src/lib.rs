@@ -17,6 +17,7 @@
 mod decode;
 mod decoding;
 mod error;
+mod fingerprint;
 mod header;
 mod level;
 mod limits;
@@ -30,6 +31,7 @@ use std::path::Path;
 
 pub use decode::{AudioStream, decode};
 pub use error::AudioError;
+pub use fingerprint::{Fingerprint, ImpossibleSample, LARGEST_SAMPLE, SoundId};
 pub use level::{SILENCE, is_silent};
 pub use limits::Limits;
 pub use resample::{StreamResampler, resample};

@@ -5,7 +5,7 @@ use std::io::{ErrorKind, Write};
 
 use anyhow::Context;
 use earmark_audio::AudioError;
-use earmark_datasets::LoadError;
+use earmark_loader::LoadError;
 use earmark_tagging::TaggingError;
 
 use crate::logging;

@@ -209,7 +209,11 @@ fn tables_that_were_damaged_later() {
             "level2/test.csv",
             ["run/level2/test.csv is missing, damaged", "`earmark stack run`"],
         ),
-        ("evaluate run", "level2/manifest.json", ["run/level2/manifest.json is damaged", "`earmark stack run` makes it anew"]),
+        (
+            "evaluate run",
+            "level2/manifest.json",
+            ["run/level2/manifest.json is damaged", "`earmark stack run` makes it anew"],
+        ),
     ] {
         let path = format!("run/{file}");
         let whole = place.text(&path);

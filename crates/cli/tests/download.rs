@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test stops at the first fault")]
 
 mod common;
-#[path = "../../datasets/tests/download/server.rs"]
+#[path = "../../download/tests/download/server.rs"]
 mod server;
 
 use std::process::{Command, Stdio};

@@ -60,7 +60,9 @@ fn a_run_has_every_file_and_no_other() {
         expected.extend([format!("oof/{learner}.csv"), format!("test/{learner}.csv")]);
     }
     let files = ["features.csv", "test_features.csv", "booster.json", "oof.csv", "test.csv", "lock"];
-    expected.extend(["importance.csv", "ablation.csv", "train_scores.json", "manifest.json"].map(|file| format!("level2/{file}")));
+    expected.extend(
+        ["importance.csv", "ablation.csv", "train_scores.json", "manifest.json"].map(|file| format!("level2/{file}")),
+    );
     expected.extend(files.map(|file| format!("level2/{file}")));
     let files = ["learner-a.onnx", "learner-b.onnx", "stack.onnx", "config.json", "SHA256SUMS", "README.md"];
     expected.extend(files.map(|file| format!("bundle/{file}")));

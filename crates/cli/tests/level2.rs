@@ -247,8 +247,15 @@ fn every_kind_tags_as_it_was_judged() {
         let results = place.run("stack run --json").done().json();
         tags_are_those_of_level2(&place, Path::new(BINARY));
         let files: Vec<String> = place.tree("run/level2").into_keys().filter(|name| name != "lock").collect();
-        let mut expected =
-            vec!["features.csv", "train_scores.json", "manifest.json", "oof.csv", "test.csv", "test_features.csv", "ablation.csv"];
+        let mut expected = vec![
+            "features.csv",
+            "train_scores.json",
+            "manifest.json",
+            "oof.csv",
+            "test.csv",
+            "test_features.csv",
+            "ablation.csv",
+        ];
         expected.extend((!learned.is_empty()).then_some([learned, "importance.csv"]).into_iter().flatten());
         expected.sort_unstable();
         assert_eq!(files, expected, "{settings}");

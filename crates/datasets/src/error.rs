@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 
 /// Where something stands: a line of a file, or a file itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct Location {
     /// The file.
     pub path: PathBuf,
     /// Its line, counted from 1; none where the file itself is meant.
     pub line: Option<u64>,
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.line {
             Some(line) => write!(f, "{}, line {line}", printable(&self.path)),
@@ -74,7 +74,7 @@ pub enum DatasetError {
     #[error("{place}: {reason}")]
     Table {
         /// File and line.
-        place: Place,
+        place: Location,
         /// What is wrong with it.
         reason: String,
     },
@@ -82,7 +82,7 @@ pub enum DatasetError {
     #[error("{place}: no column {wanted}; the columns are {}", found.join(", "))]
     MissingColumn {
         /// File and line of the header.
-        place: Place,
+        place: Location,
         /// The name, or the names of which one must be there.
         wanted: String,
         /// The columns that are there.
@@ -92,7 +92,7 @@ pub enum DatasetError {
     #[error("{place}: {column} is {value:?}, must be {wanted}")]
     BadValue {
         /// File and line.
-        place: Place,
+        place: Location,
         /// The column's name.
         column: String,
         /// The value.
@@ -104,7 +104,7 @@ pub enum DatasetError {
     #[error("{place}: {column} is empty")]
     Empty {
         /// File and line.
-        place: Place,
+        place: Location,
         /// The column's name.
         column: String,
     },
@@ -112,7 +112,7 @@ pub enum DatasetError {
     #[error("{place}: label {label:?} is unknown: no training clip has it")]
     UnknownLabel {
         /// File and line of the first such label.
-        place: Place,
+        place: Location,
         /// The label.
         label: String,
     },
@@ -120,7 +120,7 @@ pub enum DatasetError {
     #[error("{place}: the label {label:?} {fault}")]
     Label {
         /// Where it stands first.
-        place: Place,
+        place: Location,
         /// The label.
         label: String,
         /// Why it cannot.
@@ -152,9 +152,9 @@ pub enum DatasetError {
         /// The name.
         name: String,
         /// Where it stands first.
-        first: Place,
+        first: Location,
         /// Where it stands again.
-        second: Place,
+        second: Location,
     },
     /// Audio files that are named but not there, all of them.
     #[error("{}", missing_files(paths))]
@@ -180,7 +180,7 @@ pub enum DatasetError {
     #[error("{place}: the name {name:?} gives no fold: `{pattern}` does not match it")]
     NoFoldInName {
         /// Where the clip stands.
-        place: Place,
+        place: Location,
         /// Its name.
         name: String,
         /// The regular expression.
@@ -190,7 +190,7 @@ pub enum DatasetError {
     #[error("{place}: the name {name:?} gives no group: `{pattern}` does not match it")]
     NoGroupInName {
         /// Where the clip stands.
-        place: Place,
+        place: Location,
         /// Its name.
         name: String,
         /// The regular expression.

@@ -1,44 +1,29 @@
-//! Folders and CSV files to clips, labels, folds, features on disk and batches; the synthetic data set.
+//! Folders and CSV files to clips, labels and folds; the synthetic data set.
 //!
-//! The way through: [`open`] reads a data set into a [`Manifest`]; [`Splits`] says which fold each training clip lies
-//! in; [`FeatureCache`] makes each clip's features once and keeps them; [`Batches`] makes a job's training batches of
-//! them by [`random_crop`] and [`Mixup`], [`Windowing`] the inputs of a prediction by [`windows`] and [`fixed_crop`].
-//! Whatever is random here draws from [`random::stream`], so that a run can be repeated to the bit.
-//!
-//! Sound is decoded in two places only: [`FeatureCache::hear`] and [`check`].
+//! [`open`] reads a data set into a [`Manifest`]; [`Splits`] says which fold each training clip is in;
+//! [`check`] decodes all clips and lists what is wrong. Whatever is random draws from
+//! [`random::stream`], so that a run can be repeated to the bit.
 
-mod augment;
-mod batches;
-mod cache;
 pub mod check;
-mod crops;
-#[cfg(feature = "download")]
-pub mod download;
 mod error;
+mod labels;
 mod layouts;
 mod manifest;
-mod mixup;
+mod options;
 pub mod random;
+mod rows;
 mod rules;
-mod sound;
 mod splits;
 pub mod synth;
 mod table;
+mod violation;
 mod walk;
-mod windowing;
 
-pub use augment::{Augmentation, SpecAugmentMasks};
-pub use batches::{Batch, BatchSettings, Batches, Example, Sampling};
-#[doc(hidden)]
-pub use cache::read_entry;
-pub use cache::{CachedFeatures, ClipFeatures, EntryFault, FeatureCache, FeatureRequest, LoadError, LoadReport};
-pub use crops::{CropSpec, Padding, fixed_crop, random_crop, shifted_crop, windows};
-pub use error::{DatasetError, LabelFault, Place};
-pub use manifest::{ClipEntry, Columns, Manifest, OnDecodeError, OpenOptions, Usage, open};
-pub use mixup::Mixup;
+pub use error::{DatasetError, LabelFault, Location};
+pub use manifest::{ClipEntry, Manifest, OnDecodeError, open};
+pub use options::{Columns, OpenOptions, Usage};
 pub use random::epoch_order;
-pub use rules::{DEFAULT_FOLDS, Severity, Violation, violations};
-pub use sound::SoundId;
+pub use rules::{DEFAULT_FOLDS, violations};
 pub use splits::Splits;
+pub use violation::{Severity, Violation};
 pub use walk::{find_sound_files, sound_files};
-pub use windowing::{WindowAggregation, Windowing};

@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 use regex::Regex;
 use serde::{Deserialize, Serialize};
 
-use crate::error::{DatasetError, Place};
+use crate::error::{DatasetError, Location};
+use crate::labels::impossible_labels;
 use crate::layouts;
-use crate::rules::impossible_labels;
+use crate::options::{OpenOptions, Usage};
+use crate::rows::{Row, Rows};
 
 /// What to do about a clip that is damaged, empty, or cannot be read as sound. Whatever it is, every such clip is listed
 /// with the reason; only a disk that fails ends the work under each of them.
@@ -43,15 +45,6 @@ pub struct ClipEntry {
     pub usage: Option<Usage>,
 }
 
-/// The parts of a challenge's test set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Usage {
-    /// Its score was shown while the challenge ran.
-    Public,
-    /// Its score decided.
-    Private,
-}
-
 /// A data set: its classes and clips. All audio files were there when it was opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Manifest {
@@ -69,47 +62,6 @@ pub struct Manifest {
     pub groups_span_folds: bool,
 }
 
-/// How to read a data set, beyond what its layout says.
-#[derive(Debug, Clone, Default)]
-pub struct OpenOptions {
-    /// The fold of a training clip is what the first group of this expression, or else the whole of it, matches in
-    /// the clip's name; it wins over a fold column. ESC-10 wants `^(\d)-`.
-    pub folds_from: Option<Regex>,
-    /// The group of a clip, read from its name in the same way; it wins over a column. ESC-10 wants `^\d-(\d+)-`.
-    pub groups_from: Option<Regex>,
-    /// Where the files of a CSV lie; beside the CSV if none. Only for a CSV file.
-    pub audio_dir: Option<PathBuf>,
-    /// The columns of a table, where they go by other names than the known ones.
-    pub columns: Columns,
-    /// A column and a value: only rows that have it are clips of the data set. `esc10` and `True` make ESC-10 out of
-    /// ESC-50. A table of test clips without the column is taken whole.
-    pub rows_where: Option<(String, String)>,
-}
-
-/// Names of columns. Those that are none are found by the names in use:
-/// `fname`, `filename`, `file_name`, `slice_file_name`, `file`, `path`; `label`, `category`, `class`; `fold`;
-/// `group`, `freesound_id`, `src_file`, `fsID`; `manually_verified`, `verified`.
-#[derive(Debug, Clone, Default)]
-pub struct Columns {
-    /// The file's name, or its path from the folder of the audio.
-    pub name: Option<String>,
-    /// The class.
-    pub label: Option<String>,
-    /// The fold.
-    pub fold: Option<String>,
-    /// What clips were cut from.
-    pub group: Option<String>,
-    /// Whether a person has checked the label: 1 or 0, true or false.
-    pub verified: Option<String>,
-}
-
-impl Columns {
-    /// Whether a column is named.
-    pub(crate) fn any(&self) -> bool {
-        [&self.name, &self.label, &self.fold, &self.group, &self.verified].into_iter().any(Option::is_some)
-    }
-}
-
 impl Manifest {
     /// Whether the data set gives a fold to any of its training clips; else folds are drawn.
     pub fn gives_folds(&self) -> bool {
@@ -117,33 +69,7 @@ impl Manifest {
     }
 }
 
-/// A clip as a layout names it, before names, labels and folds are checked against each other.
-pub(crate) struct Row {
-    pub name: String,
-    pub path: PathBuf,
-    pub label: Option<String>,
-    pub verified: bool,
-    pub fold: Option<String>,
-    pub group: Option<String>,
-    pub usage: Option<Usage>,
-    pub place: Place,
-}
-
-/// The clips of a layout.
-#[derive(Default)]
-pub(crate) struct Rows {
-    pub train: Vec<Row>,
-    pub test: Vec<Row>,
-    /// Audio that the data set knows and does not use.
-    pub excluded: Vec<PathBuf>,
-    /// Folders in the place of a class's that hold no clip.
-    pub ignored: Vec<PathBuf>,
-    /// What is wrong with the rows, beside what is checked of them all.
-    pub faults: Vec<DatasetError>,
-    pub groups_span_folds: bool,
-}
-
-/// A data set, and everything about it that must be mended.
+/// A data set, and all that is wrong with it.
 pub(crate) struct Reading {
     pub manifest: Manifest,
     pub faults: Vec<DatasetError>,
@@ -216,7 +142,7 @@ fn items(rows: Vec<Row>, folds: Vec<Option<usize>>, labels: &[String]) -> Vec<Cl
 }
 
 fn names_used_twice(rows: &Rows) -> Vec<DatasetError> {
-    let mut seen: BTreeMap<&str, &Place> = BTreeMap::new();
+    let mut seen: BTreeMap<&str, &Location> = BTreeMap::new();
     let mut faults = Vec::new();
     for row in rows.train.iter().chain(&rows.test) {
         if let Some(first) = seen.get(row.name.as_str()) {

@@ -2,7 +2,7 @@
 //!
 //! Each use has a stream of its own, named by keys: the crop of clip 17 in epoch 3 draws from
 //! `stream(seed, &[key("crop"), 3, 17])`. So neither the order of the work nor the number of threads changes a draw,
-//! and a run that was killed goes on with the numbers it would have had.
+//! and a run that was killed resumes with the numbers that it would have had.
 
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
@@ -37,7 +37,7 @@ pub fn epoch_order(n: usize, rng: &mut ChaCha8Rng) -> Vec<usize> {
 }
 
 /// A factor from `1 / (1 + most)` to `1 + most`, its logarithm uniform.
-pub(crate) fn log_uniform(most: f32, rng: &mut ChaCha8Rng) -> f32 {
+pub fn log_uniform(most: f32, rng: &mut ChaCha8Rng) -> f32 {
     (rng.random_range(-1.0_f32..=1.0) * most.max(0.0).ln_1p()).exp()
 }
 

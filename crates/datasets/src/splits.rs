@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::error::DatasetError;
 use crate::manifest::{ClipEntry, Manifest};
 use crate::random::{epoch_order, key, stream};
-use crate::rules::{Severity, Violation};
+use crate::violation::{Severity, Violation};
 
 /// The folds of a data set's training clips.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -156,7 +156,7 @@ impl Splits {
 impl Manifest {
     /// Puts training clips of one sound into one group, with the groups that they were in, so that
     /// folds drawn later keep copies together. `sounds` says by what they are one, those of the
-    /// training clips first: by their [`SoundId`](crate::SoundId), in whatever container they are;
+    /// training clips first: by their [`SoundId`](earmark_audio::SoundId), in whatever container they are;
     /// silent clips have none. Says whether any group has changed.
     pub fn group_copies<T: Ord>(&mut self, sounds: &[Option<T>]) -> bool {
         let mut copies: BTreeMap<&T, Vec<usize>> = BTreeMap::new();

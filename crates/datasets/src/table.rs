@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
-use crate::error::{DatasetError, Place};
+use crate::error::{DatasetError, Location};
 
 /// A table: its header, and its rows with their line numbers. Spaces around a value and a byte-order mark are not part
 /// of it.
@@ -25,7 +25,7 @@ impl Table {
         let text = earmark_files::read_to_string(path)?;
         let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
         let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.as_bytes());
-        let place = |line| Place { path: path.to_owned(), line };
+        let place = |line| Location { path: path.to_owned(), line };
         let damaged = |error: csv::Error| DatasetError::Table {
             place: place(error.position().map(csv::Position::line)),
             reason: reason(&error),
@@ -57,7 +57,7 @@ impl Table {
         let lines = text.strip_prefix('\u{feff}').unwrap_or(&text).lines().zip(1..);
         let mut objects: Vec<(u64, Map<String, Value>)> = Vec::new();
         for (line, number) in lines.filter(|(line, _)| !line.trim().is_empty()) {
-            let place = Place { path: path.to_owned(), line: Some(number) };
+            let place = Location { path: path.to_owned(), line: Some(number) };
             let object = serde_json::from_str(line).map_err(|error| error.to_string());
             objects.push((number, object.map_err(|reason| DatasetError::Table { place, reason })?));
         }
@@ -122,8 +122,8 @@ impl Table {
     }
 
     /// A line of this file.
-    pub fn place(&self, line: u64) -> Place {
-        Place { path: self.path.clone(), line: Some(line) }
+    pub fn place(&self, line: u64) -> Location {
+        Location { path: self.path.clone(), line: Some(line) }
     }
 
     fn name(&self, column: usize) -> String {

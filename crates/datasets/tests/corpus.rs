@@ -1,9 +1,7 @@
-//! The committed seeds of the fuzz targets `manifest` and `cache`, under the same conditions.
+//! The committed seeds of the fuzz target `manifest`, under the same conditions.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
-#[path = "../../../fuzz/checks/cache.rs"]
-mod cache;
 #[path = "../../../fuzz/checks/manifest.rs"]
 mod manifest;
 
@@ -26,12 +24,4 @@ fn good(target: &str, check: impl Fn(&[u8]) -> bool) -> (usize, usize) {
 fn every_seed_is_a_data_set_or_says_why_not() {
     let (good, all) = good("manifest", manifest::check);
     assert!(good >= 12, "only {good} of {all} seeds open");
-}
-
-#[test]
-fn every_seed_is_an_entry_or_is_noticed() {
-    let folder = tempfile::tempdir().unwrap();
-    let place = cache::Place::new(folder.path());
-    let (good, all) = good("cache", |bytes| place.check(bytes));
-    assert!(good >= 6, "only {good} of {all} seeds are entries");
 }

@@ -5,8 +5,10 @@
 
 use std::collections::BTreeSet;
 
-use earmark_datasets::{CropSpec, Mixup, Padding, epoch_order, random, random_crop, shifted_crop};
+use earmark_datasets::{epoch_order, random};
+use earmark_features::{CropSpec, Padding};
 use earmark_features::{FeatureView, Values};
+use earmark_loader::{Mixup, random_crop, shifted_crop};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Normal, Uniform};

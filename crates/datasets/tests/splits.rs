@@ -5,7 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use earmark_datasets::{ClipEntry, DatasetError, Manifest, SoundId, Splits};
+use earmark_audio::SoundId;
+use earmark_datasets::{ClipEntry, DatasetError, Manifest, Splits};
 
 /// Clips of these labels; `group` names the group of clip `i`.
 fn manifest(labels: &[usize], group: impl Fn(usize) -> Option<String>) -> Manifest {

@@ -13,6 +13,7 @@
 //! # Ok::<(), earmark_features::FeatureError>(())
 //! ```
 
+mod crops;
 mod db;
 mod delta;
 mod extract;
@@ -32,7 +33,9 @@ mod stft;
 mod stream;
 mod summary;
 mod view;
+mod windowing;
 
+pub use crops::{CropSpec, Padding, crop_at, fixed_crop, shifted_crop_at, windows};
 pub use db::power_to_db;
 pub use delta::{DeltaFilter, DeltaMode, DeltaSettings, delta};
 pub use extract::{Extractor, Features};
@@ -50,6 +53,7 @@ pub use statistics::{
 };
 pub use stream::FeatureStream;
 pub use view::{FeatureView, Values};
+pub use windowing::{WindowAggregation, Windowing};
 
 /// Why no features could be made.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]

@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use earmark_audio::AudioError;
-use earmark_datasets::download::DownloadError;
-use earmark_datasets::{DatasetError, LoadError};
+use earmark_datasets::DatasetError;
+use earmark_download::DownloadError;
 use earmark_features::FeatureError;
 use earmark_files::FileError;
+use earmark_loader::LoadError;
 use earmark_nets::onnx::OnnxError;
 use earmark_nets::{ShapeError, UnknownVariant, WeightsError};
 use earmark_stacking::StackError;

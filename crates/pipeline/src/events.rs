@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use earmark_datasets::download;
+use earmark_download;
 use earmark_training::Progress;
 
 /// What happens in a run. Events of several jobs come from several threads at once.

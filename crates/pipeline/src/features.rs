@@ -4,8 +4,9 @@
 use std::path::{Path, PathBuf};
 
 use earmark_audio::AudioError;
-use earmark_datasets::{ClipEntry, ClipFeatures, FeatureCache, FeatureRequest, LoadError, OnDecodeError};
+use earmark_datasets::{ClipEntry, OnDecodeError};
 use earmark_features::FrontEnd;
+use earmark_loader::{ClipFeatures, FeatureCache, FeatureRequest, LoadError};
 use rayon::prelude::*;
 
 use crate::error::{PipelineError, Result};

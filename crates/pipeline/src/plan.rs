@@ -8,8 +8,9 @@ use std::path::Path;
 use std::thread;
 use std::time::Instant;
 
-use earmark_datasets::{ClipEntry, ClipFeatures, Example, Manifest};
+use earmark_datasets::{ClipEntry, Manifest};
 use earmark_files::FileError;
+use earmark_loader::{ClipFeatures, Example};
 use earmark_training::{CheckpointPolicy, Job, LearnerSettings, Progress, Split, set_threads};
 use serde::Serialize;
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use earmark_datasets::download::{Hub, Network, Pin, PublishedFile, Sum, released_file, torch_checkpoints};
+use earmark_download::{Hub, Network, Pin, PublishedFile, Sum, released_file, torch_checkpoints};
 use earmark_nets::{Pretrained, Source};
 use earmark_training::{LearnerSettings, PretrainedWeights};
 use serde::{Deserialize, Serialize};

@@ -6,7 +6,8 @@ use std::sync::Mutex;
 use std::thread;
 use std::time::Instant;
 
-use earmark_datasets::{ClipFeatures, Example, Manifest, Splits};
+use earmark_datasets::{Manifest, Splits};
+use earmark_loader::{ClipFeatures, Example};
 use earmark_training::{Job, LearnerSettings, Progress, Split, TrainingError};
 
 use crate::error::{PipelineError, Result};

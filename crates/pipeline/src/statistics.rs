@@ -1,7 +1,7 @@
 //! The MFCC statistics of a run's clips, and the record by which they are known to be of this run.
 
-use earmark_datasets::ClipFeatures;
 use earmark_features::mfcc_statistics_names;
+use earmark_loader::ClipFeatures;
 use earmark_stacking::Table;
 use serde::{Deserialize, Serialize};
 

@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use earmark_audio::SoundId;
 use earmark_datasets::check::ignored;
-use earmark_datasets::{ClipEntry, ClipFeatures, DatasetError, Manifest, Severity, SoundId, Splits, open, violations};
+use earmark_datasets::{ClipEntry, DatasetError, Manifest, Severity, Splits, open, violations};
+use earmark_loader::ClipFeatures;
 use earmark_stacking::check_folds;
 use earmark_training::{LearnerSettings, MOST_CLIPS, Split, TrainingError, set_threads};
 

@@ -1,9 +1,10 @@
 //! What can go wrong in a report.
 
 use earmark_audio::AudioError;
-use earmark_datasets::{DatasetError, LoadError};
+use earmark_datasets::DatasetError;
 use earmark_features::FeatureError;
 use earmark_files::FileError;
+use earmark_loader::LoadError;
 use earmark_pipeline::PipelineError;
 
 /// What can go wrong in a report. Sounds that are gone or damaged are no error; the page says so.

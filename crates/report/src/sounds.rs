@@ -4,8 +4,9 @@ use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 
 use earmark_audio::{decode, resample, wav};
-use earmark_datasets::{FeatureCache, sound_files};
+use earmark_datasets::sound_files;
 use earmark_features::{Extractor, FrontEnd};
+use earmark_loader::FeatureCache;
 use earmark_pipeline::{ClipRow, Recipe, Run};
 
 use crate::error::ReportError;

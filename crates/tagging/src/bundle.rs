@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use earmark_datasets::Windowing;
+use earmark_features::Windowing;
 use earmark_features::{FrontEnd, InputScaling, MfccStatistics};
 use earmark_files::FileError;
 use serde::{Deserialize, Serialize};

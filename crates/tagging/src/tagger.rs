@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use earmark_audio::{Clip, Limits, resample};
-use earmark_datasets::Windowing;
+use earmark_features::Windowing;
 use earmark_features::{Extractor, FeatureError, FeatureView, InputScaling, MelSettings, StatisticsExtractor};
 use serde::Serialize;
 

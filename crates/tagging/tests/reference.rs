@@ -15,7 +15,7 @@ use std::process::Command;
 use bundles::common::{uniform, weights};
 use bundles::{LABELS, clip, open};
 use earmark_audio::write_wav;
-use earmark_datasets::Windowing;
+use earmark_features::Windowing;
 use earmark_features::{FrontEnd, InputScaling, MfccStatistics, Scaling, StatisticSet};
 use earmark_nets::{Graph, find, kernel, onnx};
 use earmark_stacking::{FeatureKind, Features, Kind, Stack, StackSettings, Table, TrainingRows};

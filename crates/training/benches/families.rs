@@ -8,8 +8,8 @@
 use std::ops::ControlFlow;
 use std::time::Instant;
 
-use earmark_datasets::Example;
 use earmark_features::{Features, FrontEnd};
+use earmark_loader::Example;
 use earmark_nets::{Input, Variant, variants};
 use earmark_training::{Job, LearnerSettings, Progress, Split, set_threads};
 

@@ -4,9 +4,11 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Instant;
 
-use earmark_datasets::{BatchSettings, Batches, Example, Mixup, Windowing, random};
+use earmark_datasets::random;
+use earmark_features::Windowing;
 use earmark_features::{FrontEnd, InputScaling, Scaling};
 use earmark_files::sha256;
+use earmark_loader::{BatchSettings, Batches, Example, Mixup};
 use earmark_nets::{Graph, Weights};
 use tch::Device;
 

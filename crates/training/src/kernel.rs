@@ -3,8 +3,8 @@
 use std::ops::ControlFlow;
 use std::time::Instant;
 
-use earmark_datasets::Example;
 use earmark_features::{InputScaling, Scaling};
+use earmark_loader::Example;
 use earmark_nets::{Array, Weights, kernel};
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};

@@ -28,7 +28,7 @@ mod trainer;
 pub const LIBTORCH: &str = "2.11.0";
 
 pub use device::check_device;
-pub use earmark_datasets::Example;
+pub use earmark_loader::Example;
 pub use error::TrainingError;
 pub use job::{Job, Learning, Outcome, Progress, Report};
 pub use kernel::{Kernels, MOST_CLIPS};

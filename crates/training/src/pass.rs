@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::sync::mpsc::{channel, sync_channel};
 use std::time::Instant;
 
-use earmark_datasets::{Batch, Batches};
+use earmark_loader::{Batch, Batches};
 use tch::Device;
 
 use crate::checkpoint::{Part, State};
@@ -156,8 +156,8 @@ mod tests {
     use crate::Split;
     use crate::network::{Arithmetic, initial_weights};
     use crate::settings::LearnerSettings;
-    use earmark_datasets::Example;
     use earmark_features::{Features, FrontEnd, InputScaling};
+    use earmark_loader::Example;
 
     const LEARNER: &str = r#"{"name": "l", "arch": "resnet_nano", "features": "f", "crop_seconds": 0.2, "epochs": 1,
         "batch_size": 4, "learning_rate": 0.05, "mixup": 3.0, "augmentation": {"length": 0.5, "shift": true}}"#;

@@ -1,7 +1,8 @@
 //! From clips to what a network says of them.
 
-use earmark_datasets::{Example, Windowing};
 use earmark_features::InputScaling;
+use earmark_features::Windowing;
+use earmark_loader::Example;
 use tch::Tensor;
 
 use crate::TrainingError;

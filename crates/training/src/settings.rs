@@ -2,8 +2,9 @@
 
 mod checks;
 
-use earmark_datasets::{Augmentation, Padding, Sampling, WindowAggregation, Windowing};
 use earmark_features::{FrontEnd, Scaling};
+use earmark_features::{Padding, WindowAggregation, Windowing};
+use earmark_loader::{Augmentation, Sampling};
 use earmark_nets::kernel::{self, KERNEL};
 use earmark_nets::{Graph, Variant};
 use serde::{Deserialize, Serialize};

@@ -1,7 +1,7 @@
 //! A network in training: its optimizer, the moving average of its weights, and the totals of the
 //! epoch.
 
-use earmark_datasets::Batch;
+use earmark_loader::Batch;
 use earmark_nets::{Graph, Weights};
 use tch::{Device, Kind, Tensor};
 

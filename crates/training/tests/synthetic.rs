@@ -5,9 +5,10 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use earmark_datasets::synth::{self, SynthOptions};
-use earmark_datasets::{CachedFeatures, ClipEntry, Example, FeatureCache, FeatureRequest, OpenOptions, open};
+use earmark_datasets::{ClipEntry, OpenOptions, open};
 use earmark_features::FrontEnd;
 use earmark_files::sha256_file;
+use earmark_loader::{CachedFeatures, Example, FeatureCache, FeatureRequest};
 use earmark_nets::{Input, Variant, variants};
 use earmark_training::{Job, LearnerSettings, Split, set_threads};
 

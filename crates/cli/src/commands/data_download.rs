@@ -1,7 +1,7 @@
 //! `earmark data download`: a data set from the network, its terms, and what to do next.
 
 use clap::error::ErrorKind;
-use earmark_datasets::download::{DataSet, DownloadError, DownloadOptions, Network, Registry, download};
+use earmark_download::{DataSet, DownloadError, DownloadOptions, Network, Registry, download};
 use serde_json::json;
 
 use super::download_bar::{Bar, bytes};

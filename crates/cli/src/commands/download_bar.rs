@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal;
 
-use earmark_datasets::download::{Event, Step};
+use earmark_download::{Event, Step};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::output;

@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::sound::Heard;
-use super::{Kind, Problem, shown};
-use crate::SoundId;
+use earmark_audio::SoundId;
+
+use super::problem::{Kind, Problem, shown};
+use super::sound::DecodedClip;
 use crate::manifest::{ClipEntry, Manifest};
 
 /// How many groups the training clips form.
@@ -41,11 +42,11 @@ fn two_folds(manifest: &Manifest, files: Vec<String>, message: String) -> Proble
 }
 
 /// The same sound in several places, by file or by samples. Silence is the same everywhere and no news.
-pub(super) fn same_sounds(manifest: &Manifest, clips: &[Option<Heard>]) -> Vec<Problem> {
+pub(super) fn same_sounds(manifest: &Manifest, clips: &[Option<DecodedClip>]) -> Vec<Problem> {
     let mut same: BTreeMap<SoundId, Vec<(usize, &ClipEntry)>> = BTreeMap::new();
     let items = manifest.train.iter().chain(&manifest.test).zip(clips).enumerate();
-    for (index, (item, heard)) in items {
-        if let Some(sound) = heard.as_ref().and_then(|heard| heard.sound) {
+    for (index, (item, decoded)) in items {
+        if let Some(sound) = decoded.as_ref().and_then(|decoded| decoded.sound) {
             same.entry(sound).or_default().push((index, item));
         }
     }

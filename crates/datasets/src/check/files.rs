@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 
 use earmark_audio::is_sound_file;
 
-use super::{Kind, Problem, shown};
+use super::problem::{Kind, Problem, shown};
 use crate::error::DatasetError;
-use crate::manifest::{Manifest, OpenOptions, Reading};
+use crate::manifest::{Manifest, Reading};
+use crate::options::OpenOptions;
 use crate::walk::walk;
 
 /// Extensions of sound in formats that are not decoded.

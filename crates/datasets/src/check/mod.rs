@@ -16,6 +16,7 @@
 
 mod compare;
 mod files;
+mod problem;
 mod sound;
 
 use std::collections::BTreeMap;
@@ -27,12 +28,16 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::error::DatasetError;
-use crate::manifest::{ClipEntry, Manifest, OpenOptions, read};
-use crate::rules::{DEFAULT_FOLDS, Violation, violations};
-use sound::{Heard, listen};
+use crate::manifest::{ClipEntry, Manifest, read};
+use crate::options::OpenOptions;
+use crate::rules::{DEFAULT_FOLDS, violations};
+use crate::violation::Violation;
+use problem::shown;
+use sound::{DecodedClip, decode};
 
-pub use crate::rules::Severity;
+pub use crate::violation::Severity;
 pub use files::{Ignored, ignored};
+pub use problem::{Kind, Problem};
 
 /// By what a data set is judged, beside its own tables.
 #[derive(Debug, Clone, PartialEq)]
@@ -66,7 +71,7 @@ pub struct Report {
     pub folds: Vec<usize>,
     /// How many groups the training clips form, such as recordings they were cut from; none if none has a group.
     pub groups: Option<usize>,
-    /// Lengths of the clips that could be heard; none if none could.
+    /// Lengths of the clips that could be decoded; none if none could.
     pub lengths: Option<Lengths>,
     /// Clips by sample rate, Hz.
     pub sample_rates: BTreeMap<u32, usize>,
@@ -89,7 +94,7 @@ pub struct Class {
     pub train: usize,
     /// Clips to predict whose label is known.
     pub test: usize,
-    /// Length of all of them that could be heard, seconds.
+    /// Length of all of them that could be decoded, seconds.
     pub seconds: f64,
 }
 
@@ -104,68 +109,6 @@ pub struct Lengths {
     pub median: f64,
     /// Of the longest one.
     pub longest: f64,
-}
-
-/// What is wrong.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Kind {
-    /// Names or folds that do not go together; the message says which.
-    Manifest,
-    /// A label that cannot name a class, or that looks like another.
-    Label,
-    /// A file that the data set names is not there.
-    MissingFile,
-    /// A file or folder cannot be read.
-    Unreadable,
-    /// A file is damaged, is no sound, exceeds the limits set, or holds samples beyond all reason.
-    Damaged,
-    /// A file holds no byte, or no sample.
-    Empty,
-    /// The same sound has two labels.
-    TwoLabels,
-    /// One recording, or the same sound, lies in two given folds: an error, unless
-    /// [`crate::Manifest::groups_span_folds`].
-    TwoFolds,
-    /// The same sound is learned from and predicted (an error), or one recording is (a warning).
-    TrainAndTest,
-    /// The same sound stands in the data set twice, and no rule is broken by it.
-    Duplicate,
-    /// A class has fewer clips, or groups, than there would be folds.
-    FewClips,
-    /// A clip never rises above -80 dB of full scale.
-    Silent,
-    /// At least a thousandth of a clip lies in runs of four samples or more at full scale.
-    Clipped,
-    /// Sounds that are there and belong to no class and no table.
-    NotListed,
-    /// Audio files in a format that is not decoded; they are ignored.
-    OtherFormat,
-    /// A folder in the place of a class's that holds no clip; it is ignored.
-    NoClips,
-}
-
-/// A problem of a data set.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct Problem {
-    /// Whether it must be fixed.
-    pub severity: Severity,
-    /// What it is.
-    pub kind: Kind,
-    /// The files it is about, if any.
-    pub files: Vec<String>,
-    /// What is wrong, in words.
-    pub message: String,
-}
-
-impl Problem {
-    fn error(kind: Kind, files: Vec<String>, message: impl Into<String>) -> Self {
-        Self { severity: Severity::Error, kind, files, message: message.into() }
-    }
-
-    fn warning(kind: Kind, files: Vec<String>, message: impl Into<String>) -> Self {
-        Self { severity: Severity::Warning, kind, files, message: message.into() }
-    }
 }
 
 /// Checks a data set. Clips are decoded in parallel, block by block, so that memory does not grow
@@ -184,19 +127,19 @@ pub fn check(
     let manifest = &read.manifest;
     let items: Vec<&ClipEntry> = manifest.train.iter().chain(&manifest.test).collect();
     let done = AtomicUsize::new(0);
-    let heard: Vec<Result<Option<Heard>, Problem>> = items
+    let decoded: Vec<Result<Option<DecodedClip>, Problem>> = items
         .par_iter()
         .map(|item| {
-            let heard = if item.path.is_file() { listen(&item.path, &settings.limits).map(Some) } else { Ok(None) };
+            let decoded = if item.path.is_file() { decode(&item.path, &settings.limits).map(Some) } else { Ok(None) };
             tick(done.fetch_add(1, Ordering::Relaxed) + 1, items.len());
-            heard
+            decoded
         })
         .collect();
 
     let mut problems: Vec<Problem> = read.faults.iter().flat_map(of_fault).collect();
     let mut clips = Vec::with_capacity(items.len());
-    for heard in heard {
-        match heard {
+    for decoded in decoded {
+        match decoded {
             Ok(clip) => clips.push(clip),
             Err(problem) => {
                 problems.push(problem);
@@ -204,8 +147,8 @@ pub fn check(
             }
         }
     }
-    let pairs = || items.iter().copied().zip(&clips).filter_map(|(item, heard)| Some((item, heard.as_ref()?)));
-    problems.extend(pairs().flat_map(|(item, heard)| heard.problems(&item.path)));
+    let pairs = || items.iter().copied().zip(&clips).filter_map(|(item, decoded)| Some((item, decoded.as_ref()?)));
+    problems.extend(pairs().flat_map(|(item, decoded)| decoded.problems(&item.path)));
     problems.extend(rules(manifest, &clips, settings.folds).into_iter().map(of_violation));
     problems.extend(compare::recordings_in_train_and_test(manifest));
     problems.extend(compare::same_sounds(manifest, &clips));
@@ -220,32 +163,32 @@ pub fn check(
 
 /// The rules that a data set breaks; where folds are drawn, once copies share a fold, as training
 /// draws them.
-fn rules(manifest: &Manifest, clips: &[Option<Heard>], folds: usize) -> Vec<Violation> {
+fn rules(manifest: &Manifest, clips: &[Option<DecodedClip>], folds: usize) -> Vec<Violation> {
     let broken = violations(manifest, folds);
     if manifest.gives_folds() || broken.iter().any(|rule| rule.severity == Severity::Error) {
         return broken;
     }
     let mut grouped = manifest.clone();
-    let sounds: Vec<_> = clips.iter().map(|heard| heard.as_ref().and_then(|heard| heard.sound)).collect();
+    let sounds: Vec<_> = clips.iter().map(|decoded| decoded.as_ref().and_then(|decoded| decoded.sound)).collect();
     if grouped.group_copies(&sounds) { violations(&grouped, folds) } else { broken }
 }
 
 /// The numbers of a report.
-fn summary(manifest: &Manifest, clips: &[Option<Heard>]) -> Report {
+fn summary(manifest: &Manifest, clips: &[Option<DecodedClip>]) -> Report {
     let class = |label: &String| Class { label: label.clone(), train: 0, test: 0, seconds: 0.0 };
     let mut classes: Vec<Class> = manifest.labels.iter().map(class).collect();
-    for (index, (item, heard)) in manifest.train.iter().chain(&manifest.test).zip(clips).enumerate() {
+    for (index, (item, decoded)) in manifest.train.iter().chain(&manifest.test).zip(clips).enumerate() {
         if let Some(class) = item.label.and_then(|label| classes.get_mut(label)) {
             *(if index < manifest.train.len() { &mut class.train } else { &mut class.test }) += 1;
-            class.seconds += heard.as_ref().map_or(0.0, |heard| heard.seconds);
+            class.seconds += decoded.as_ref().map_or(0.0, |decoded| decoded.seconds);
         }
     }
     let (mut sample_rates, mut channels) = (BTreeMap::new(), BTreeMap::new());
     let mut seconds = Vec::new();
-    for heard in clips.iter().flatten() {
-        *sample_rates.entry(heard.sample_rate).or_insert(0) += 1;
-        *channels.entry(heard.channels).or_insert(0) += 1;
-        seconds.push(heard.seconds);
+    for decoded in clips.iter().flatten() {
+        *sample_rates.entry(decoded.sample_rate).or_insert(0) += 1;
+        *channels.entry(decoded.channels).or_insert(0) += 1;
+        seconds.push(decoded.seconds);
     }
     seconds.sort_by(f64::total_cmp);
     let lengths = seconds.first().zip(seconds.last()).map(|(shortest, longest)| Lengths {
@@ -302,8 +245,4 @@ fn kind_of(reason: &DatasetError) -> Kind {
         DatasetError::GroupInTwoFolds { .. } => Kind::TwoFolds,
         _ => Kind::Manifest,
     }
-}
-
-fn shown(path: &Path) -> String {
-    path.display().to_string()
 }

@@ -2,10 +2,9 @@
 
 use std::path::Path;
 
-use super::{Kind, Problem, shown};
-use crate::cache::LoadError;
-use crate::sound::{Fingerprint, SoundId};
-use earmark_audio::{AudioError, AudioStream, Limits};
+use earmark_audio::{AudioError, AudioStream, Fingerprint, Limits, SoundId};
+
+use super::problem::{Kind, Problem, shown};
 
 /// The largest 16-bit sample.
 const FULL_SCALE: f32 = 32_767.0 / 32_768.0;
@@ -15,7 +14,7 @@ const RUN: u64 = 4;
 const CLIPPED: f64 = 0.001;
 
 /// What a clip is.
-pub(super) struct Heard {
+pub(super) struct DecodedClip {
     pub seconds: f64,
     pub sample_rate: u32,
     pub channels: usize,
@@ -26,30 +25,30 @@ pub(super) struct Heard {
 }
 
 /// Decodes a file to its end. What the feature cache refuses of any front end is refused here.
-pub(super) fn listen(path: &Path, limits: &Limits) -> Result<Heard, Problem> {
-    hear(path, limits).map_err(|error| {
+pub(super) fn decode(path: &Path, limits: &Limits) -> Result<DecodedClip, Problem> {
+    decoded(path, limits).map_err(|error| {
         let no_bytes = || path.metadata().is_ok_and(|metadata| metadata.len() == 0);
         let kind = match error {
-            LoadError::Audio(AudioError::Empty { .. }) => Kind::Empty,
-            LoadError::Audio(AudioError::NotAudio { .. }) if no_bytes() => Kind::Empty,
-            LoadError::Audio(AudioError::Io { .. }) => Kind::Unreadable,
+            AudioError::Empty { .. } => Kind::Empty,
+            AudioError::NotAudio { .. } if no_bytes() => Kind::Empty,
+            AudioError::Io { .. } => Kind::Unreadable,
             _ => Kind::Damaged,
         };
         Problem::error(kind, vec![shown(path)], error.to_string())
     })
 }
 
-fn hear(path: &Path, limits: &Limits) -> Result<Heard, LoadError> {
-    let mut stream = AudioStream::open(path, limits).map_err(LoadError::Audio)?;
+fn decoded(path: &Path, limits: &Limits) -> Result<DecodedClip, AudioError> {
+    let mut stream = AudioStream::open(path, limits)?;
     let rate = stream.sample_rate();
     let mut fingerprint = Fingerprint::new(rate);
     let (mut level, mut block) = (Level::default(), Vec::new());
-    while stream.next_block(&mut block).map_err(LoadError::Audio)? {
-        fingerprint.take(&block).map_err(|found| LoadError::sample(path, found, rate))?;
+    while stream.next_block(&mut block)? {
+        fingerprint.take(&block).map_err(|found| AudioError::sample(path, found, rate))?;
         block.iter().for_each(|sample| level.take(*sample));
     }
     let samples = fingerprint.samples();
-    Ok(Heard {
+    Ok(DecodedClip {
         seconds: samples as f64 / f64::from(rate.max(1)),
         sample_rate: rate,
         channels: stream.channels(),
@@ -80,7 +79,7 @@ impl Level {
     }
 }
 
-impl Heard {
+impl DecodedClip {
     /// What is worth a look in a clip that could be decoded.
     pub(super) fn problems(&self, path: &Path) -> Vec<Problem> {
         let mut problems = Vec::new();

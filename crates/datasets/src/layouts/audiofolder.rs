@@ -12,7 +12,8 @@ use earmark_audio::is_sound_file;
 use super::columns::{Purpose, name_column, rows};
 use super::folders::{clips, file_name, listing, name_by_path_too};
 use crate::error::DatasetError;
-use crate::manifest::{OpenOptions, Rows};
+use crate::options::OpenOptions;
+use crate::rows::Rows;
 use crate::table::Table;
 
 const TRAIN: [&str; 6] = ["train", "training", "validation", "valid", "dev", "val"];

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use crate::error::DatasetError;
-use crate::manifest::{OpenOptions, Row, Usage};
+use crate::options::{OpenOptions, Usage};
+use crate::rows::Row;
 use crate::table::Table;
 
 const NAME: [&str; 6] = ["fname", "filename", "file_name", "slice_file_name", "file", "path"];

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use earmark_audio::is_sound_file;
 use earmark_files::FileError;
 
-use crate::error::{DatasetError, Place};
-use crate::manifest::{Row, Rows};
+use crate::error::{DatasetError, Location};
+use crate::rows::{Row, Rows};
 
 /// Reads a folder of classes.
 pub(super) fn classes(root: &Path) -> Result<Rows, DatasetError> {
@@ -58,7 +58,7 @@ pub(super) fn clips(root: &Path) -> Result<Rows, DatasetError> {
 fn row(path: PathBuf, label: &str) -> Row {
     Row {
         name: file_name(&path),
-        place: Place { path: path.clone(), line: None },
+        place: Location { path: path.clone(), line: None },
         path,
         label: Some(label.to_owned()),
         verified: true,

@@ -7,7 +7,8 @@ mod folders;
 use std::path::{Path, PathBuf};
 
 use crate::error::DatasetError;
-use crate::manifest::{OpenOptions, Rows};
+use crate::options::OpenOptions;
+use crate::rows::Rows;
 use crate::table::Table;
 use columns::{Purpose, rows};
 pub(crate) use folders::listing;

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use earmark_audio::Clip;
-use earmark_datasets::{Padding, WindowAggregation, Windowing};
 use earmark_features::{FrontEnd, InputScaling, MfccStatistics};
+use earmark_features::{Padding, WindowAggregation, Windowing};
 use earmark_nets::{find, onnx};
 use earmark_stacking::{Booster, Matrix, StackSettings, to_onnx};
 use earmark_tagging::{Bundle, Learner, Network, Parallelism, SUMS, Tagger, TaggingError};

@@ -1,7 +1,7 @@
 //! Whether a learner's settings are in their ranges, and apply to its architecture and features.
 
-use earmark_datasets::{Augmentation, SpecAugmentMasks};
 use earmark_features::{FrontEnd, Scaling};
+use earmark_loader::{Augmentation, SpecAugmentMasks};
 
 use super::{LearnerSettings, Normalization};
 use crate::TrainingError;

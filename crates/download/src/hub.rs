@@ -1,0 +1,324 @@
+//! Single files that somebody has published: of a repository on the Hugging Face hub, or at an address.
+//!
+//! They are kept where other programs keep them and look for them, so that no file is fetched twice: those of the hub in
+//! the cache of `huggingface_hub` and timm, others in that of `torch.hub`. The forms are those of these libraries:
+//! `models--OWNER--NAME/{blobs/SHA256, refs/main, snapshots/COMMIT/FILE}`, a snapshot's file being a link to its blob,
+//! and `hub/checkpoints/FILE`.
+
+use std::env;
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+
+use earmark_files::{FileError, create_folder, open_lock, write_atomic};
+use ureq::http::{HeaderMap, StatusCode, header};
+
+use crate::error::{DownloadError, write_failed};
+use crate::fetch::{Wanted, fetch};
+use crate::http::{Fault, agent_following, fault, refusal, retry, text};
+use crate::sums::Sum;
+use crate::token::Token;
+use crate::{Event, Network, Tell};
+
+/// More bytes than any file of weights has.
+const LIMIT: u64 = 64 << 30;
+/// Redirections within the hub: a repository may have been renamed.
+const REDIRECTIONS: usize = 5;
+
+/// A hub, and where its files are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hub {
+    /// Its address, such as `https://huggingface.co`.
+    pub address: String,
+    /// The folder of the repositories' folders.
+    pub cache: PathBuf,
+    /// Whether only files that are there already may be used.
+    pub offline: bool,
+    /// What the hub gets for repositories that are not open to all; only over HTTPS or on this
+    /// machine, and no server that it redirects to.
+    pub token: Option<Token>,
+}
+
+/// The version of a file that is meant.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Pin<'a> {
+    /// The commit; without it, that of the main branch.
+    pub revision: Option<&'a str>,
+    /// The SHA-256 of the file's bytes, 64 lower-case hexadecimal digits; without it, what the hub
+    /// says.
+    pub sha256: Option<&'a str>,
+}
+
+/// A file that is there now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublishedFile {
+    /// Where.
+    pub path: PathBuf,
+    /// The SHA-256 of its bytes, in hexadecimal digits.
+    pub sha256: String,
+    /// The commit of the repository that it is of, if it is of one.
+    pub revision: Option<String>,
+}
+
+/// What a hub says of a file.
+struct Entry {
+    /// Where in the hub it lies: the repository may have been renamed.
+    url: String,
+    commit: String,
+    sha256: Sum,
+    size: Option<u64>,
+}
+
+impl Hub {
+    /// The hub at an address, with the cache that `HF_HUB_CACHE` names, or `HF_HOME`, or by default
+    /// `~/.cache/huggingface/hub`, and the token of `HF_TOKEN`, or of the file `token` that
+    /// `huggingface_hub` keeps. `HF_HUB_OFFLINE` set to `1` makes it one that fetches nothing.
+    ///
+    /// # Errors
+    /// No variable names a folder, and the user has no home.
+    pub fn at(address: &str) -> Result<Self, DownloadError> {
+        let home = folder("HF_HOME", || Ok(caches()?.join("huggingface")));
+        let token = home.as_ref().ok().and_then(|home| Token::find(home));
+        let cache = folder("HF_HUB_CACHE", || Ok(home?.join("hub")))?;
+        let offline = env::var("HF_HUB_OFFLINE")
+            .is_ok_and(|value| ["1", "true", "yes", "on"].contains(&&*value.to_ascii_lowercase()));
+        Ok(Self { address: address.trim_end_matches('/').to_owned(), cache, offline, token })
+    }
+
+    /// The token, where nobody on the way can read it.
+    fn token(&self) -> Option<&Token> {
+        let local = ["http://127.0.0.1", "http://[::1]", "http://localhost"].iter().any(|start| {
+            self.address.strip_prefix(start).is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '/']))
+        });
+        self.token.as_ref().filter(|_| local || self.address.starts_with("https://"))
+    }
+
+    /// A file of a repository, of the version that is pinned or else of the main branch, from the
+    /// cache if it is there, else fetched. A file that is there is used without asking the hub, so
+    /// a later version of the repository changes nothing.
+    ///
+    /// # Errors
+    /// The hub cannot be reached, or has no such file, or another than the pinned one, or sends
+    /// another one; the disk is full. What was fetched is kept where it can still be used.
+    pub fn file(
+        &self,
+        repository: &str,
+        file: &str,
+        pin: Pin,
+        network: &Network,
+        tell: Tell,
+    ) -> Result<PublishedFile, DownloadError> {
+        let name = format!("models--{}", repository.replace('/', "--"));
+        let folder = self.cache.join(&name);
+        let url = format!("{}/{repository}/resolve/{}/{file}", self.address, pin.revision.unwrap_or("main"));
+        if let Some(there) = cached(&folder, file, pin, tell)? {
+            return Ok(there);
+        }
+        if self.offline {
+            return Err(DownloadError::Refused { url, reason: "HF_HUB_OFFLINE is set".to_owned() });
+        }
+        let entry = ask(&url, self.token(), network, tell)?;
+        pin.check(&url, &entry)?;
+        let blobs = folder.join("blobs");
+        create_folder(&blobs)?;
+        let sha256 = entry.sha256.digits();
+        let _held = lock(&self.cache.join(".locks").join(&name).join(format!("{sha256}.lock")), tell)?;
+        let wanted = Wanted {
+            name: repository,
+            file: sha256,
+            url: entry.url.clone(),
+            size: entry.size,
+            sum: Some(&entry.sha256),
+            limit: LIMIT,
+            token: self.token(),
+        };
+        let blob = fetch(&wanted, &blobs, network, tell)?;
+        let path = folder.join("snapshots").join(&entry.commit).join(file);
+        link(&blob, &path)?;
+        if pin.revision.is_none() {
+            write_atomic(&folder.join("refs/main"), entry.commit.as_bytes())?;
+        }
+        Ok(PublishedFile { path, sha256: sha256.to_owned(), revision: Some(entry.commit) })
+    }
+}
+
+impl Pin<'_> {
+    /// Whether what the hub has is what is pinned.
+    fn check(&self, url: &str, entry: &Entry) -> Result<(), DownloadError> {
+        let sha256 = (self.sha256, entry.sha256.digits(), "the SHA-256 of the hub's file");
+        let commit = (self.revision, entry.commit.as_str(), "the commit that the hub answers with");
+        for (pinned, found, what) in [commit, sha256] {
+            if let Some(pinned) = pinned.filter(|pinned| *pinned != found) {
+                let (url, pinned, found) = (url.to_owned(), pinned.to_owned(), found.to_owned());
+                return Err(DownloadError::Pinned { url, what, pinned, found });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The file at an address, known by its checksum or the first digits of it, from `folder` if it is there, else fetched.
+///
+/// # Errors
+/// As [`Hub::file`].
+pub fn released_file(
+    url: &str,
+    sum: &Sum,
+    folder: &Path,
+    network: &Network,
+    tell: Tell,
+) -> Result<PublishedFile, DownloadError> {
+    let file = url.split(['?', '#']).next().unwrap_or(url).rsplit('/').next().unwrap_or(url);
+    let wanted =
+        Wanted { name: file, file, url: url.to_owned(), size: None, sum: Some(sum), limit: LIMIT, token: None };
+    let path = folder.join(file);
+    // A cache that is there may be one that nobody can write to.
+    if !wanted.is_there(&path, tell)? {
+        create_folder(folder)?;
+        let _held = lock(&folder.join(format!("{file}.lock")), tell)?;
+        fetch(&wanted, folder, network, tell)?;
+    }
+    let sha256 = earmark_files::sha256_file(&path)?;
+    Ok(PublishedFile { path, sha256, revision: None })
+}
+
+/// Where `torch.hub` keeps released files: below the folder that `TORCH_HOME` names, by default `~/.cache/torch`.
+///
+/// # Errors
+/// No variable names a folder, and the user has no home.
+pub fn torch_checkpoints() -> Result<PathBuf, DownloadError> {
+    Ok(folder("TORCH_HOME", || Ok(caches()?.join("torch")))?.join("hub/checkpoints"))
+}
+
+/// The folder that a variable names, else another.
+fn folder(variable: &str, other: impl FnOnce() -> Result<PathBuf, DownloadError>) -> Result<PathBuf, DownloadError> {
+    env::var_os(variable).filter(|value| !value.is_empty()).map_or_else(other, |value| Ok(value.into()))
+}
+
+/// The user's folder of caches.
+fn caches() -> Result<PathBuf, DownloadError> {
+    folder("XDG_CACHE_HOME", || {
+        let none = || std::io::Error::other("no home folder is known; set HF_HOME");
+        let home = env::home_dir().filter(|home| !home.as_os_str().is_empty()).ok_or_else(none);
+        Ok(home.map_err(FileError::of("find", Path::new("~/.cache")))?.join(".cache"))
+    })
+}
+
+/// The file that an earlier call, or another program, has brought: of the pinned commit, or of the
+/// main branch as it was then where its bytes, or nothing, are pinned.
+fn cached(folder: &Path, file: &str, pin: Pin, tell: Tell) -> Result<Option<PublishedFile>, DownloadError> {
+    let main = std::fs::read_to_string(folder.join("refs/main")).ok().map(|commit| commit.trim().to_owned());
+    let main = main.filter(|_| pin.revision.is_none() || pin.sha256.is_some());
+    for commit in pin.revision.map(str::to_owned).into_iter().chain(main) {
+        let found = snapshot(folder, commit, file, tell)?;
+        if let Some(found) = found.filter(|found| pin.sha256.is_none_or(|sha256| found.sha256 == sha256)) {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
+}
+
+/// The file of a commit. One that is not what its blob's name says is none.
+fn snapshot(folder: &Path, commit: String, file: &str, tell: Tell) -> Result<Option<PublishedFile>, DownloadError> {
+    let path = folder.join("snapshots").join(&commit).join(file);
+    let Ok(blob) = std::fs::canonicalize(&path) else { return Ok(None) };
+    let sha256 = earmark_files::sha256_file(&blob)?;
+    let named = blob.file_name().and_then(|name| Sum::parse(name.to_str()?));
+    if named.is_some_and(|named| matches!(named, Sum::Sha256(_)) && named.digits() != sha256) {
+        tell(Event::Note(&format!("{}: damaged; it is fetched again", path.display())));
+        return Ok(None);
+    }
+    Ok(Some(PublishedFile { path, sha256, revision: Some(commit) }))
+}
+
+/// Asks the hub what it has at an address, again if the answer may become another.
+fn ask(url: &str, token: Option<&Token>, network: &Network, tell: Tell) -> Result<Entry, DownloadError> {
+    let mut attempts = 0;
+    loop {
+        let (reason, after) = match ask_once(url, token, network) {
+            Ok(entry) => return Ok(entry),
+            Err(Fault::Final(error)) => return Err(error),
+            Err(Fault::Passing { reason, after }) => (reason, after),
+        };
+        attempts += 1;
+        if attempts >= network.attempts {
+            return Err(DownloadError::Broken { url: url.to_owned(), reason, attempts, have: 0 });
+        }
+        let wait = network.pause(attempts, after);
+        tell(Event::Note(&format!("{url}: {}", retry(&reason, wait, attempts, network))));
+        std::thread::sleep(wait);
+    }
+}
+
+fn ask_once(url: &str, token: Option<&Token>, network: &Network) -> Result<Entry, Fault> {
+    let agent = agent_following(url, network, 0);
+    let mut at = url.to_owned();
+    for _ in 0..REDIRECTIONS {
+        let mut request = agent.head(&at);
+        if let Some(token) = token {
+            request = request.header(header::AUTHORIZATION, token.bearer());
+        }
+        let answer = request.call().map_err(|error| fault(url, network, error))?;
+        let (status, headers) = (answer.status(), answer.headers());
+        match text(headers, header::LOCATION) {
+            // To elsewhere in the hub, which gets the token too. Where the file itself lies is no
+            // matter here.
+            Some(place) if status.is_redirection() && place.starts_with('/') => {
+                let root = url.match_indices('/').nth(2).map_or(url, |(end, _)| &url[..end]);
+                at = format!("{root}{place}");
+            }
+            _ if status.is_redirection() || status == StatusCode::OK => return entry(&at, status, headers),
+            _ => return Err(refusal(url, status, headers)),
+        }
+    }
+    Err(DownloadError::Refused { url: url.to_owned(), reason: "it redirects in a circle, or too often".to_owned() }
+        .into())
+}
+
+/// What an answer says of the file.
+fn entry(url: &str, status: StatusCode, headers: &HeaderMap) -> Result<Entry, Fault> {
+    let header = |name: &str| headers.get(name)?.to_str().ok();
+    let commit = header("x-repo-commit")
+        .filter(|commit| !commit.is_empty() && commit.bytes().all(|c| c.is_ascii_alphanumeric()));
+    let tag = header("x-linked-etag").or(header("etag")).unwrap_or_default();
+    let sum = Sum::parse(tag.trim_start_matches("W/").trim_matches('"')).filter(|sum| matches!(sum, Sum::Sha256(_)));
+    let length = header("content-length").filter(|_| status == StatusCode::OK);
+    let size = header("x-linked-size").or(length).and_then(|size| size.parse().ok());
+    match (commit, sum) {
+        (Some(commit), Some(sha256)) => Ok(Entry { url: url.to_owned(), commit: commit.to_owned(), sha256, size }),
+        _ => {
+            let reason = "the answer names no commit and no SHA-256, as the Hugging Face hub does; is this a hub?";
+            Err(DownloadError::Refused { url: url.to_owned(), reason: reason.to_owned() }.into())
+        }
+    }
+}
+
+/// Holds a lock, waiting for whoever has it: another process may fetch the same file.
+fn lock(path: &Path, tell: Tell) -> Result<File, DownloadError> {
+    create_folder(path.parent().unwrap_or(path))?;
+    let file = open_lock(path).map_err(write_failed(path))?;
+    match file.try_lock() {
+        Ok(()) => return Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            tell(Event::Note(&format!("{}: waiting for another download of this file", path.display())));
+        }
+        Err(TryLockError::Error(source)) => return Err(FileError::of("lock", path)(source).into()),
+    }
+    file.lock().map_err(FileError::of("lock", path))?;
+    Ok(file)
+}
+
+/// Puts a blob under its name in a snapshot, by a link where the system has them. A link of before, which may lead to
+/// another blob, is there until this one takes its place.
+fn link(blob: &Path, path: &Path) -> Result<(), DownloadError> {
+    create_folder(path.parent().unwrap_or(path))?;
+    #[cfg(unix)]
+    {
+        let up = Path::new("../../blobs").join(blob.file_name().unwrap_or_default());
+        let beside = path.with_extension("link");
+        crate::part::remove(&beside)?;
+        std::os::unix::fs::symlink(up, &beside).map_err(write_failed(&beside))?;
+        std::fs::rename(&beside, path).map_err(write_failed(path))
+    }
+    #[cfg(not(unix))]
+    std::fs::rename(blob, path).map_err(write_failed(path))
+}

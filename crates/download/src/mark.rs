@@ -1,0 +1,104 @@
+//! The mark of a whole data set: a file in its folder that says what it is, and on what terms.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use earmark_files::{FileError, write_atomic};
+use serde::{Deserialize, Serialize};
+
+use crate::error::DownloadError;
+use crate::registry::{Archive, DataSet};
+use crate::unpack::contents;
+use crate::{DownloadOptions, Downloaded};
+
+const MARK: &str = "earmark-download.toml";
+
+#[derive(Serialize, Deserialize)]
+struct Mark {
+    name: String,
+    title: String,
+    home: String,
+    licence: String,
+    licence_url: String,
+    credit: String,
+    archives: Vec<Source>,
+    /// The size of every file but this one, by its path.
+    files: BTreeMap<String, u64>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Source {
+    name: String,
+    url: String,
+    /// The archive's checksum; none, if its files were checked.
+    checksum: Option<String>,
+}
+
+/// Marks the folder as a whole data set.
+pub(super) fn write(
+    set: &DataSet,
+    options: &DownloadOptions,
+    folder: &Path,
+    files: BTreeMap<String, u64>,
+) -> Result<(), DownloadError> {
+    let source = |archive: &Archive| Source {
+        name: archive.name.clone(),
+        url: options.address(archive),
+        checksum: checksum(archive),
+    };
+    let mark = Mark {
+        name: set.name.clone(),
+        title: set.title.clone(),
+        home: set.home.clone(),
+        licence: set.licence.clone(),
+        licence_url: set.licence_url.clone(),
+        credit: set.credit.clone(),
+        archives: set.archives.iter().map(source).collect(),
+        files,
+    };
+    let path = folder.join(MARK);
+    let failed = |error| FileError { path: path.clone(), action: "write", source: std::io::Error::other(error) };
+    let text = toml::to_string(&mark).map_err(failed)?;
+    Ok(write_atomic(&path, text.as_bytes())?)
+}
+
+/// The data set, if `folder` holds it; nothing, if there is no such folder or nothing in it.
+pub(super) fn find(set: &DataSet, folder: &Path) -> Result<Option<Downloaded>, DownloadError> {
+    let occupied = |reason: String| DownloadError::Occupied { path: folder.to_owned(), reason };
+    match std::fs::metadata(folder) {
+        Err(_) => return Ok(None),
+        Ok(there) if !there.is_dir() => return Err(occupied("this is a file".into())),
+        Ok(_) => {}
+    }
+    let Ok(text) = std::fs::read_to_string(folder.join(MARK)) else {
+        return match std::fs::read_dir(folder).map_err(FileError::of("list the folder", folder))?.next() {
+            None => Ok(None),
+            Some(_) => Err(occupied("the folder is not empty".into())),
+        };
+    };
+    let mark: Mark = toml::from_str(&text).map_err(|_| occupied(format!("its {MARK} is damaged")))?;
+    let theirs = mark.archives.iter().map(|source| (&source.name, source.checksum.clone()));
+    let ours = set.archives.iter().map(|archive| (&archive.name, checksum(archive)));
+    if mark.name != set.name || !theirs.eq(ours) {
+        return Err(occupied(format!(
+            "the folder holds {}, made of other archives than {} is now",
+            mark.title, set.title
+        )));
+    }
+    let there = contents(folder)?;
+    let (mut found_files, mut found_bytes) = (0, 0_u64);
+    // What people put there besides does no harm.
+    for (_, size) in mark.files.iter().filter(|(name, size)| there.get(*name) == Some(size)) {
+        (found_files, found_bytes) = (found_files + 1, found_bytes.saturating_add(*size));
+    }
+    let (files, bytes) = (mark.files.len() as u64, mark.files.values().copied().fold(0, u64::saturating_add));
+    if found_files < files {
+        let (path, title) = (folder.to_owned(), mark.title);
+        return Err(DownloadError::Incomplete { path, title, files, bytes, found_files, found_bytes });
+    }
+    Ok(Some(Downloaded { folder: folder.to_owned(), files, bytes, already_there: true }))
+}
+
+fn checksum(archive: &Archive) -> Option<String> {
+    archive.known.sum().map(ToString::to_string)
+}

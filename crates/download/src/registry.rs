@@ -1,0 +1,379 @@
+//! Which data sets there are, where they lie and how they are known: a table, read from TOML.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::Deserialize;
+
+use crate::error::DownloadError;
+use crate::sums::{Sum, parse_list};
+
+/// The table that comes with Earmark, and the list of sums that it names.
+const BUILT_IN: &str = include_str!("registry.toml");
+const ESC50: &str = include_str!("esc50.md5");
+
+/// Data sets that can be fetched, by name.
+///
+/// # Example
+/// ```
+/// use earmark_download::Registry;
+///
+/// let registry = Registry::built_in()?;
+/// let set = registry.get("esc10")?;
+/// assert_eq!((set.title.as_str(), set.licence.as_str()), ("ESC-10", "CC BY 3.0"));
+/// # Ok::<(), earmark_download::DownloadError>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Registry {
+    sets: BTreeMap<String, DataSet>,
+}
+
+/// A data set: what it is, on what terms, and the archives that make it up.
+#[derive(Debug, Clone)]
+pub struct DataSet {
+    /// The name it is asked for by.
+    pub name: String,
+    /// The name its authors gave it.
+    pub title: String,
+    /// What is in it, one line.
+    pub about: String,
+    /// The page where it is published.
+    pub home: String,
+    /// The licence in words.
+    pub licence: String,
+    /// The licence's text.
+    pub licence_url: String,
+    /// Whom to name.
+    pub credit: String,
+    /// A recipe that suits it, a path in Earmark's sources.
+    pub recipe: Option<String>,
+    /// How much may be unpacked.
+    pub limits: UnpackLimits,
+    /// What is fetched, in order.
+    pub archives: Vec<Archive>,
+    /// The table to be cut where a part of the files is taken.
+    pub(super) rows: Option<Rows>,
+}
+
+/// How much may be unpacked of a data set. An archive that goes beyond is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct UnpackLimits {
+    /// Entries of all archives together, folders and what is passed over included; by default 200,000.
+    pub files: u64,
+    /// Bytes of one file; by default 1 GiB.
+    pub file_bytes: u64,
+    /// Bytes of all files together, and of an archive whose size nobody told; by default 64 GiB.
+    pub total_bytes: u64,
+}
+
+impl Default for UnpackLimits {
+    fn default() -> Self {
+        Self { files: 200_000, file_bytes: 1 << 30, total_bytes: 64 << 30 }
+    }
+}
+
+/// One file to fetch and to unpack.
+#[derive(Debug, Clone)]
+pub struct Archive {
+    /// Its file name.
+    pub name: String,
+    /// Where it lies.
+    pub url: String,
+    /// Its size in bytes, where that is known.
+    pub size: Option<u64>,
+    /// What is known of its bytes.
+    pub known: Known,
+    /// Leading folders to take off the names in it.
+    pub strip: usize,
+}
+
+/// How an archive's bytes are checked.
+#[derive(Debug, Clone)]
+pub enum Known {
+    /// By its own checksum.
+    Archive(Sum),
+    /// By the checksums of the files in it, by name. Nothing but these and `also` is unpacked.
+    Files {
+        /// The checksums.
+        sums: BTreeMap<String, Sum>,
+        /// Texts that are unpacked too, without a check.
+        also: Vec<String>,
+    },
+}
+
+impl Known {
+    /// The checksum of the archive itself.
+    pub fn sum(&self) -> Option<&Sum> {
+        match self {
+            Self::Archive(sum) => Some(sum),
+            Self::Files { .. } => None,
+        }
+    }
+}
+
+/// Which rows of a table to keep.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Rows {
+    /// The table, a CSV file of the data set.
+    pub table: String,
+    /// Rows stay where this column ...
+    pub column: String,
+    /// ... has this value.
+    pub value: String,
+    /// The column with the name of a row's file.
+    pub file: String,
+    /// The folder where these files lie.
+    pub folder: String,
+}
+
+impl Registry {
+    /// The data sets that Earmark knows: `fsdkaggle2018`, `esc50`, `esc10`, `urbansound8k`.
+    ///
+    /// # Errors
+    /// None in practice: that the table is sound is tested.
+    pub fn built_in() -> Result<Self, DownloadError> {
+        let list = |name: &str| match name {
+            "esc50.md5" => Ok(ESC50.to_owned()),
+            _ => Err(format!("there is no list {name}")),
+        };
+        Self::parse(BUILT_IN, Path::new("registry.toml"), list)
+    }
+
+    /// Data sets of one's own: a TOML file in the form of Earmark's own table. The lists of sums lie beside it.
+    ///
+    /// # Errors
+    /// The file or a list of sums cannot be read, or says what cannot be.
+    pub fn read(path: &Path) -> Result<Self, DownloadError> {
+        let text = earmark_files::read_to_string(path)?;
+        let beside = path.parent().unwrap_or(Path::new(""));
+        Self::parse(&text, path, |name| {
+            earmark_files::read_to_string(&beside.join(name)).map_err(|error| error.to_string())
+        })
+    }
+
+    /// The data set of that name.
+    ///
+    /// # Errors
+    /// There is none of that name; the error lists those that there are.
+    pub fn get(&self, name: &str) -> Result<&DataSet, DownloadError> {
+        let unknown =
+            || DownloadError::UnknownSet { name: name.to_owned(), known: self.sets.keys().cloned().collect() };
+        self.sets.get(name).ok_or_else(unknown)
+    }
+
+    /// All data sets, by name.
+    pub fn sets(&self) -> impl Iterator<Item = &DataSet> {
+        self.sets.values()
+    }
+
+    fn parse(text: &str, path: &Path, list: impl Fn(&str) -> Result<String, String>) -> Result<Self, DownloadError> {
+        let wrong = |reason: String| DownloadError::Registry { path: path.to_owned(), reason };
+        let raw: BTreeMap<String, RawSet> = toml::from_str(text).map_err(|error| wrong(error.to_string()))?;
+        let mut sets = BTreeMap::new();
+        for (name, set) in raw {
+            let set = set.check(&name, &list).map_err(|reason| wrong(format!("{name}: {reason}")))?;
+            sets.insert(name, set);
+        }
+        Ok(Self { sets })
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawSet {
+    title: String,
+    about: String,
+    home: String,
+    licence: String,
+    licence_url: String,
+    credit: String,
+    recipe: Option<String>,
+    #[serde(default)]
+    limits: UnpackLimits,
+    archives: Vec<RawArchive>,
+    rows: Option<Rows>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawArchive {
+    name: String,
+    url: String,
+    size: Option<u64>,
+    md5: Option<String>,
+    sha256: Option<String>,
+    sums: Option<String>,
+    only: Option<String>,
+    #[serde(default)]
+    also: Vec<String>,
+    #[serde(default)]
+    strip: usize,
+}
+
+impl RawSet {
+    fn check(self, name: &str, list: &impl Fn(&str) -> Result<String, String>) -> Result<DataSet, String> {
+        let archives = self.archives.into_iter().map(|archive| {
+            let name = archive.name.clone();
+            archive.check(list).map_err(|reason| format!("archive {name}: {reason}"))
+        });
+        let archives: Vec<Archive> = archives.collect::<Result<_, _>>()?;
+        let mut names: Vec<_> = archives.iter().map(|archive| &archive.name).collect();
+        names.sort();
+        names.dedup();
+        if names.is_empty() || names.len() < archives.len() {
+            return Err("wants at least one archive, each with a name of its own".into());
+        }
+        Ok(DataSet {
+            name: name.to_owned(),
+            title: self.title,
+            about: self.about,
+            home: self.home,
+            licence: self.licence,
+            licence_url: self.licence_url,
+            credit: self.credit,
+            recipe: self.recipe,
+            limits: self.limits,
+            archives,
+            rows: self.rows,
+        })
+    }
+}
+
+impl RawArchive {
+    fn check(self, list: &impl Fn(&str) -> Result<String, String>) -> Result<Archive, String> {
+        // The name becomes a file's, and the last part of an address where a mirror is used.
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+        if !self.name.bytes().all(plain) || self.name.starts_with('.') {
+            return Err("its name must consist of letters, digits, dots, dashes and underscores".into());
+        }
+        if ![".zip", ".tar.gz", ".tgz"].iter().any(|ending| self.name.ends_with(ending)) {
+            return Err("its name must end in .zip, .tar.gz or .tgz".into());
+        }
+        if !self.url.starts_with("https://") && !self.url.starts_with("http://") {
+            return Err(format!("url is \"{}\", must begin with https:// or http://", self.url));
+        }
+        let known = match (&self.md5, &self.sha256, &self.sums) {
+            (Some(digits), None, None) => archive_sum("md5", digits)?,
+            (None, Some(digits), None) => archive_sum("sha256", digits)?,
+            (None, None, Some(name)) => self.file_sums(name, &list(name)?)?,
+            _ => return Err("wants exactly one of md5, sha256 and sums".into()),
+        };
+        if matches!(known, Known::Archive(_)) && (self.only.is_some() || !self.also.is_empty()) {
+            return Err("only and also go with sums".into());
+        }
+        Ok(Archive { name: self.name, url: self.url, size: self.size, known, strip: self.strip })
+    }
+
+    fn file_sums(&self, name: &str, text: &str) -> Result<Known, String> {
+        let mut sums = parse_list(text).map_err(|line| {
+            format!("{name}, line {line}: must be a checksum, two spaces, and a name not used before")
+        })?;
+        if let Some(pattern) = &self.only {
+            let only = regex::Regex::new(pattern).map_err(|error| error.to_string())?;
+            sums.retain(|name, _| only.is_match(name));
+        }
+        if sums.is_empty() {
+            return Err(format!("{name} gives no file to unpack"));
+        }
+        Ok(Known::Files { sums, also: self.also.clone() })
+    }
+}
+
+fn archive_sum(key: &str, digits: &str) -> Result<Known, String> {
+    let wanted = if key == "md5" { 32 } else { 64 };
+    let sum = Sum::parse(digits).filter(|_| digits.len() == wanted);
+    Ok(Known::Archive(sum.ok_or_else(|| format!("{key} is \"{digits}\", must be {wanted} hexadecimal digits"))?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_built_in_table_is_sound() {
+        let registry = Registry::built_in().unwrap();
+        let names: Vec<_> = registry.sets().map(|set| set.name.as_str()).collect();
+        assert_eq!(names, ["esc10", "esc50", "fsdkaggle2018", "urbansound8k"]);
+        for set in registry.sets() {
+            assert!(set.licence_url.starts_with("https://creativecommons.org/licenses/by"), "{}", set.name);
+            assert!(!set.credit.is_empty() && set.home.starts_with("https://"), "{}", set.name);
+            assert!(set.archives.iter().all(|archive| archive.url.starts_with("https://")), "{}", set.name);
+        }
+    }
+
+    fn sums<'a>(registry: &'a Registry, name: &str) -> &'a BTreeMap<String, Sum> {
+        match &registry.get(name).unwrap().archives[0].known {
+            Known::Files { sums, .. } => sums,
+            Known::Archive(_) => panic!("{name} has no list of sums"),
+        }
+    }
+
+    #[test]
+    fn esc10_is_the_ten_classes_of_esc50() {
+        let registry = Registry::built_in().unwrap();
+        let (all, ten) = (sums(&registry, "esc50"), sums(&registry, "esc10"));
+        assert_eq!((all.len(), ten.len()), (2001, 401));
+        let mut classes: BTreeMap<&str, usize> = BTreeMap::new();
+        for name in ten.keys().filter(|name| name.ends_with(".wav")) {
+            *classes.entry(name.rsplit('-').next().unwrap()).or_default() += 1;
+        }
+        assert_eq!(classes.len(), 10);
+        assert!(classes.values().all(|&clips| clips == 40));
+        assert!(ten.iter().all(|(name, sum)| all[name] == *sum) && ten.contains_key("meta/esc50.csv"));
+    }
+
+    const GOOD: &str = r#"
+        [mine]
+        title = "Mine"
+        about = "-"
+        home = "-"
+        licence = "-"
+        licence_url = "-"
+        credit = "-"
+        [[mine.archives]]
+        name = "a.zip"
+        url = "http://localhost/a.zip"
+        md5 = "900150983cd24fb0d6963f7d28e17f72"
+    "#;
+
+    #[test]
+    fn tables_of_ones_own_are_checked() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sets.toml");
+        let read = |text: &str| {
+            std::fs::write(&path, text).unwrap();
+            Registry::read(&path)
+        };
+        assert_eq!(read(GOOD).unwrap().get("mine").unwrap().limits, UnpackLimits::default());
+        let unknown = read(GOOD).unwrap().get("yours").unwrap_err().to_string();
+        assert!(unknown.contains("yours") && unknown.contains("mine"), "{unknown}");
+
+        let sum = "md5 = \"900150983cd24fb0d6963f7d28e17f72\"";
+        std::fs::write(folder.path().join("bad.md5"), "900150983cd24fb0d6963f7d28e17f72  a\nno\n").unwrap();
+        std::fs::write(folder.path().join("good.md5"), "900150983cd24fb0d6963f7d28e17f72  a\n").unwrap();
+        for (from, to, reason) in [
+            ("\"a.zip\"", "\"../a.zip\"", "must consist of letters"),
+            ("\"a.zip\"", "\".zip\"", "must consist of letters"),
+            ("\"a.zip\"", "\"a.rar\"", "must end in .zip"),
+            ("http://", "ftp://", "must begin with https://"),
+            ("md5 = \"9001", "md5 = \"", "must be 32 hexadecimal digits"),
+            ("md5 =", "sha256 =", "must be 64 hexadecimal digits"),
+            (sum, "", "exactly one of md5, sha256 and sums"),
+            (sum, "sums = \"bad.md5\"", "bad.md5, line 2"),
+            (sum, "sums = \"none.md5\"", "none.md5"),
+            (sum, "sums = \"good.md5\"\nonly = \"b\"", "no file to unpack"),
+            (sum, "sums = \"good.md5\"\nonly = \"(\"", "regex"),
+            (sum, &format!("{sum}\nonly = \"a\""), "go with sums"),
+            ("title", "tittle", "tittle"),
+            ("strip", "strip", ""),
+        ] {
+            let text = GOOD.replacen(from, to, 1);
+            match read(&text) {
+                Ok(_) => assert!(reason.is_empty(), "{to} was taken"),
+                Err(error) => assert!(error.to_string().contains(reason) && !reason.is_empty(), "{to}: {error}"),
+            }
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! Reading zip archives, of which nothing is believed: what the directory says is held against the bytes.
+//!
+//! The format is that of PKWARE's APPNOTE 6.3, of which data sets use little: stored and deflated files, and the 64-bit
+//! fields of large archives. It is read here, by its directory, because readers of the shelf keep the directory in a
+//! map, where the second of two entries with one name replaces the first unseen, and read it whole before anyone can
+//! say that it is too long. What differs from the directory is damage; encryption and other methods are refused.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::path::Path;
+
+use earmark_files::FileError;
+use flate2::{Crc, read::DeflateDecoder};
+
+use crate::error::DownloadError;
+use crate::unpack::{Kind, Unpacker};
+
+const END: u32 = 0x0605_4b50;
+const END64_PLACE: u32 = 0x0706_4b50;
+const END64: u32 = 0x0606_4b50;
+const ENTRY: u32 = 0x0201_4b50;
+const LOCAL: u32 = 0x0403_4b50;
+/// The longest directory, which is held in memory: some 600,000 entries.
+const DIRECTORY: u64 = 64 << 20;
+
+/// What the directory says of an entry.
+struct Entry {
+    name: Vec<u8>,
+    kind: Kind,
+    encrypted: bool,
+    method: u16,
+    crc: u32,
+    packed: u64,
+    size: u64,
+    place: u64,
+}
+
+/// Hands every entry of a zip archive to `unpacker`.
+pub(super) fn unpack(path: &Path, unpacker: &mut Unpacker, mut read: impl FnMut(u64)) -> Result<(), DownloadError> {
+    let mut file = BufReader::new(File::open(path).map_err(FileError::of("read", path))?);
+    let length = file.get_ref().metadata().map_err(FileError::of("read", path))?.len();
+    // An error of reading is the archive's: the bytes are not where it says.
+    let entries = directory(&mut file, length, unpacker)?;
+    let mut done = 0_u64;
+    for entry in &entries {
+        // No two entries share bytes; a bomb's do.
+        done = done
+            .checked_add(entry.packed)
+            .filter(|&done| done <= length)
+            .ok_or_else(|| unpacker.damaged(Some(&entry.name), "it and those before it are longer than the archive"))?;
+        unpack_entry(&mut file, entry, unpacker)?;
+        read(done);
+    }
+    Ok(())
+}
+
+fn unpack_entry(file: &mut BufReader<File>, entry: &Entry, unpacker: &mut Unpacker) -> Result<(), DownloadError> {
+    let damaged = |unpacker: &Unpacker, reason: &str| unpacker.damaged(Some(&entry.name), reason);
+    let start = |file: &mut BufReader<File>| -> io::Result<Option<u64>> {
+        file.seek(SeekFrom::Start(entry.place))?;
+        let header = Fields(array::<30>(file)?);
+        let mut name = vec![0; header.u16(26).into()];
+        file.read_exact(&mut name)?;
+        let start = entry.place + 30 + u64::from(header.u16(26)) + u64::from(header.u16(28));
+        Ok((header.u32(0) == LOCAL && name == entry.name).then_some(start))
+    };
+    if entry.encrypted || !matches!(entry.method, 0 | 8) {
+        return Err(damaged(unpacker, "it is encrypted, or packed in a way that is not supported"));
+    }
+    let start = start(file).map_err(|error| damaged(unpacker, &error.to_string()))?;
+    let start = start.ok_or_else(|| damaged(unpacker, "the directory and the entry have different names"))?;
+    file.seek(SeekFrom::Start(start)).map_err(|error| damaged(unpacker, &error.to_string()))?;
+
+    let packed = file.by_ref().take(entry.packed);
+    let mut data: Checked<Box<dyn Read + '_>> = match entry.method {
+        0 => Checked { inner: Box::new(packed), crc: Crc::new(), end: false },
+        _ => Checked { inner: Box::new(DeflateDecoder::new(packed)), crc: Crc::new(), end: false },
+    };
+    unpacker.entry(&entry.name, entry.kind, entry.size, &mut data)?;
+    // What nobody wanted was not read, and has no checksum.
+    if data.end && data.crc.sum() != entry.crc {
+        return Err(damaged(unpacker, "its CRC-32 is wrong"));
+    }
+    Ok(())
+}
+
+/// A reader that sums what passes.
+struct Checked<R> {
+    inner: R,
+    crc: Crc,
+    end: bool,
+}
+
+impl<R: Read> Read for Checked<R> {
+    fn read(&mut self, block: &mut [u8]) -> io::Result<usize> {
+        let n = self.inner.read(block)?;
+        self.crc.update(&block[..n]);
+        self.end |= n == 0 && !block.is_empty();
+        Ok(n)
+    }
+}
+
+/// The entries of the archive's directory, at most as many as may be unpacked.
+fn directory(file: &mut BufReader<File>, length: u64, unpacker: &Unpacker) -> Result<Vec<Entry>, DownloadError> {
+    let damaged = |error: io::Error| unpacker.damaged(None, &error.to_string());
+    let end = end(file, length).map_err(damaged)?;
+    let Some((count, size, place)) = end.filter(|&(_, size, place)| place.saturating_add(size) <= length) else {
+        return Err(unpacker.damaged(None, "it has no directory at its end; it may be cut off, or no zip archive"));
+    };
+    unpacker.allow(count)?;
+    if size > DIRECTORY {
+        return Err(unpacker.damaged(None, &format!("its directory is longer than {DIRECTORY} bytes")));
+    }
+    file.seek(SeekFrom::Start(place)).map_err(damaged)?;
+    let mut bytes = file.by_ref().take(size);
+    let mut entries = Vec::new();
+    for _ in 0..count {
+        let entry = entry(&mut bytes).map_err(damaged)?;
+        entries.push(entry.ok_or_else(|| unpacker.damaged(None, "its directory is damaged"))?);
+    }
+    match bytes.limit() {
+        0 => Ok(entries),
+        _ => Err(unpacker.damaged(None, "its directory has more entries than it says")),
+    }
+}
+
+/// Number of entries, and size and place of the directory, as the archive's end says.
+fn end(file: &mut BufReader<File>, length: u64) -> io::Result<Option<(u64, u64, u64)>> {
+    // The end is 22 bytes and a comment.
+    let tail_place = length.saturating_sub(22 + u64::from(u16::MAX));
+    file.seek(SeekFrom::Start(tail_place))?;
+    let mut tail = Vec::new();
+    file.read_to_end(&mut tail)?;
+    let is_end = |&place: &usize| {
+        let fields = Fields(&tail[place..]);
+        fields.u32(0) == END && place + 22 + usize::from(fields.u16(20)) == tail.len()
+    };
+    let Some(place) = (0..tail.len().saturating_sub(21)).rev().find(is_end) else {
+        return Ok(None);
+    };
+    let fields = Fields(&tail[place..]);
+    let (disks, count, size, start) = (fields.u32(4), fields.u16(10), fields.u32(12), fields.u32(16));
+    let small = count != u16::MAX && size != u32::MAX && start != u32::MAX;
+    if small || place < 20 || Fields(&tail[place - 20..]).u32(0) != END64_PLACE {
+        let whole = disks == 0 && fields.u16(8) == count;
+        return Ok(whole.then_some((count.into(), size.into(), start.into())));
+    }
+    file.seek(SeekFrom::Start(Fields(&tail[place - 20..]).u64(8)))?;
+    let fields = Fields(array::<56>(file)?);
+    let whole = fields.u32(0) == END64 && fields.u64(16) == 0 && fields.u64(24) == fields.u64(32);
+    Ok(whole.then_some((fields.u64(32), fields.u64(40), fields.u64(48))))
+}
+
+/// The next entry of the directory; none where something else stands.
+fn entry(bytes: &mut impl Read) -> io::Result<Option<Entry>> {
+    let fields = Fields(array::<46>(bytes)?);
+    if fields.u32(0) != ENTRY {
+        return Ok(None);
+    }
+    let mut name = vec![0; fields.u16(28).into()];
+    let mut extra = vec![0; fields.u16(30).into()];
+    let mut comment = vec![0; fields.u16(32).into()];
+    for part in [&mut name, &mut extra, &mut comment] {
+        bytes.read_exact(part)?;
+    }
+    let (mut packed, mut size, mut place) = (fields.u32(20).into(), fields.u32(24).into(), fields.u32(42).into());
+    // A field that is full stands in the extra field with 64 bits, in this order.
+    let mut wide = extra_field(&extra, 1).unwrap_or_default().chunks_exact(8).map(|eight| Fields(eight).u64(0));
+    for field in [&mut size, &mut packed, &mut place] {
+        if *field == u64::from(u32::MAX) {
+            *field = wide.next().unwrap_or(*field);
+        }
+    }
+    let kind = kind(&name, fields.u16(4), fields.u32(38));
+    let (encrypted, method, crc) = (fields.u16(8) & 1 != 0, fields.u16(10), fields.u32(16));
+    Ok(Some(Entry { name, kind, encrypted, method, crc, packed, size, place }))
+}
+
+/// The extra field of that number.
+fn extra_field(mut extra: &[u8], number: u16) -> Option<&[u8]> {
+    while extra.len() >= 4 {
+        let end = 4 + usize::from(Fields(extra).u16(2));
+        let field = extra.get(4..end)?;
+        if Fields(extra).u16(0) == number {
+            return Some(field);
+        }
+        extra = &extra[end..];
+    }
+    None
+}
+
+/// What an entry is: systems like Unix put a file's mode into the upper half of the attributes.
+fn kind(name: &[u8], made_by: u16, attributes: u32) -> Kind {
+    let (system, mode) = (made_by >> 8, (attributes >> 16) & 0o170_000);
+    match mode {
+        0o120_000 if matches!(system, 3 | 19) => Kind::Link,
+        0 | 0o040_000 | 0o100_000 => match name.ends_with(b"/") || mode == 0o040_000 {
+            true => Kind::Folder,
+            false => Kind::File,
+        },
+        _ if matches!(system, 3 | 19) => Kind::Special,
+        _ => Kind::File,
+    }
+}
+
+fn array<const N: usize>(bytes: &mut impl Read) -> io::Result<[u8; N]> {
+    let mut array = [0; N];
+    bytes.read_exact(&mut array)?;
+    Ok(array)
+}
+
+/// Numbers in little-endian order at places of a record, which is long enough wherever this is used; else zero.
+struct Fields<T>(T);
+
+impl<T: AsRef<[u8]>> Fields<T> {
+    fn number(&self, place: usize, bytes: usize) -> u64 {
+        let field = self.0.as_ref().get(place..place + bytes).unwrap_or_default();
+        field.iter().rev().fold(0, |number, &byte| number << 8 | u64::from(byte))
+    }
+
+    fn u16(&self, place: usize) -> u16 {
+        self.number(place, 2) as u16
+    }
+
+    fn u32(&self, place: usize) -> u32 {
+        self.number(place, 4) as u32
+    }
+
+    fn u64(&self, place: usize) -> u64 {
+        self.number(place, 8)
+    }
+}

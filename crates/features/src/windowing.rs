@@ -1,0 +1,135 @@
+//! From a clip of any length to one row of probabilities: windows, and the rule that averages them.
+//!
+//! Training and tagging share this code, so that a bundle tags as its networks were scored.
+
+use serde::{Deserialize, Serialize};
+
+use crate::crops::{CropSpec, Padding, fixed_crop, windows};
+use crate::scaling::Scaling;
+use crate::view::FeatureView;
+
+/// How the windows of a clip become one prediction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WindowAggregation {
+    /// The mean of the windows' probabilities.
+    #[default]
+    Probabilities,
+    /// The softmax of the windows' mean logits: the rule of the paper's authors.
+    Logits,
+}
+
+/// The windows of a prediction.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Windowing {
+    /// Frames of a window (samples, for a raw wave).
+    pub frames: usize,
+    /// Frames from one window's start to the next one's.
+    pub hop: usize,
+    /// What fills a clip that is shorter than a window.
+    pub padding: Padding,
+    /// What [`Padding::Zero`] puts into the network's input: with scaling, 0 is each channel's mean.
+    pub pad_value: f32,
+    /// How windows become one prediction.
+    pub average: WindowAggregation,
+}
+
+impl Windowing {
+    /// The values of [`CropSpec::pad`]: those that become `pad_value` when the scaling is applied.
+    pub fn pads(&self, scaling: Option<&Scaling>) -> Vec<f32> {
+        match scaling {
+            None => vec![self.pad_value],
+            Some(Scaling { mean, deviation }) => {
+                mean.iter().zip(deviation).map(|(mean, deviation)| mean + self.pad_value * deviation).collect()
+            }
+        }
+    }
+
+    /// The starts of a clip's windows, in frames.
+    pub fn starts(&self, clip: FeatureView<'_>) -> Vec<usize> {
+        windows(clip.frames(), self.frames, self.hop)
+    }
+
+    /// The scaled windows that begin at `starts`, one after the other.
+    ///
+    /// # Shape
+    /// Out: `[starts, channels, bins, frames]`, row-major.
+    pub fn cut(&self, clip: FeatureView<'_>, scaling: Option<&Scaling>, starts: &[usize]) -> Vec<f32> {
+        let size = clip.width() * self.frames;
+        let mut out = vec![0.0; starts.len() * size];
+        let spec = CropSpec { frames: self.frames, padding: self.padding, pad: &self.pads(scaling) };
+        for (&start, window) in starts.iter().zip(out.chunks_exact_mut(size.max(1))) {
+            fixed_crop(clip, &spec, start, window);
+            if let Some(scaling) = scaling {
+                scaling.apply(window);
+            }
+        }
+        out
+    }
+
+    /// Logits of a clip's windows to the clip's probabilities.
+    ///
+    /// # Shape
+    /// `logits`: `[windows, classes]`, row-major; out: `[classes]`, sum 1.
+    pub fn probabilities(&self, logits: &[f32], classes: usize) -> Vec<f32> {
+        let rows = logits.chunks_exact(classes);
+        let count = rows.len().max(1) as f64;
+        let mut mean = vec![0.0; classes];
+        for row in rows {
+            let row: Vec<f64> = row.iter().map(|&logit| f64::from(logit)).collect();
+            let row = if self.average == WindowAggregation::Probabilities { softmax(&row) } else { row };
+            mean.iter_mut().zip(&row).for_each(|(mean, value)| *mean += value / count);
+        }
+        let mean = if self.average == WindowAggregation::Logits { softmax(&mean) } else { mean };
+        mean.into_iter().map(|value| value as f32).collect()
+    }
+}
+
+fn softmax(logits: &[f64]) -> Vec<f64> {
+    let largest = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let powers: Vec<f64> = logits.iter().map(|logit| (logit - largest).exp()).collect();
+    let sum: f64 = powers.iter().sum();
+    powers.into_iter().map(|power| power / sum).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::view::Values;
+
+    fn view(data: &[f32], channels: usize) -> FeatureView<'_> {
+        FeatureView::new(Values::Single(data), channels, 1)
+    }
+
+    fn windowing(average: WindowAggregation) -> Windowing {
+        Windowing { frames: 2, hop: 2, padding: Padding::Zero, pad_value: -1.0, average }
+    }
+
+    #[test]
+    fn windows_are_cut_scaled_and_padded() {
+        let features = view(&[1.0, 10.0, 2.0, 20.0, 3.0, 30.0], 2);
+        let windowing = windowing(WindowAggregation::Probabilities);
+        let starts = windowing.starts(features);
+        assert_eq!(starts, [0, 1]);
+        assert_eq!(windowing.cut(features, None, &starts), [1.0, 2.0, 10.0, 20.0, 2.0, 3.0, 20.0, 30.0]);
+        let scaling = Scaling { mean: vec![1.0, 10.0], deviation: vec![1.0, 10.0] };
+        assert_eq!(windowing.cut(features, Some(&scaling), &[1]), [1.0, 2.0, 1.0, 2.0]);
+        let short = view(&[5.0], 1);
+        assert_eq!(windowing.cut(short, None, &windowing.starts(short)), [5.0, -1.0]);
+        let short = view(&[5.0, 6.0], 2);
+        assert_eq!(windowing.cut(short, Some(&scaling), &[0]), [4.0, -1.0, -0.4, -1.0], "padding is not scaled");
+    }
+
+    #[test]
+    fn both_rules_give_probabilities() {
+        let ln = |p: f32| p.ln();
+        let logits = [ln(0.9), ln(0.1), ln(0.5), ln(0.5)];
+        let mean = windowing(WindowAggregation::Probabilities).probabilities(&logits, 2);
+        assert!((mean[0] - 0.7).abs() < 1e-6 && (mean[1] - 0.3).abs() < 1e-6, "{mean:?}");
+        // Mean logits are the logits of the geometric mean: 3 : 1.
+        let geometric = windowing(WindowAggregation::Logits).probabilities(&logits, 2);
+        assert!((geometric[0] - 0.75).abs() < 1e-6, "{geometric:?}");
+        let extreme = windowing(WindowAggregation::Logits).probabilities(&[1e30, -1e30], 2);
+        assert_eq!(extreme, [1.0, 0.0]);
+    }
+}

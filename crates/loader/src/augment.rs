@@ -1,0 +1,137 @@
+//! What is changed at random in the crops to learn from, so that a network meets each clip in many forms.
+
+use std::ops::Range;
+
+use earmark_datasets::random;
+use earmark_features::{CropSpec, FeatureView};
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+
+use crate::crops::{random_crop, shifted_crop};
+
+/// Random changes of a crop, all off by default. A prediction knows none of them.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Augmentation {
+    /// The crops of a batch are `1 / (1 + j)` to `1 + j` times as long as the windows of a prediction,
+    /// log-uniform; `j` is this value.
+    pub crop_length_jitter: f32,
+    /// The clip begins at a random place, and what stood before comes after its end (a cyclic shift), so that an event
+    /// at the edge of a clip is met in the middle of crops too.
+    pub shift: bool,
+    /// A crop is made of `1 / (1 + s)` to `1 + s` times as many frames, log-uniform, and resized to its
+    /// length by linear interpolation; `s` is this value. The time resolution of features changes
+    /// with it, the pitch does not; a wave is played slower or faster. As the "random resize crop" of
+    /// Niizumi et al. 2021.
+    pub time_stretch: f32,
+    /// The bands are spread by `1 / (1 + w)` to `1 + w` about their middle and moved by up to half of
+    /// `w` of half their number, by linear interpolation; `w` is this value. The outermost bands are
+    /// repeated beyond the edges.
+    pub freq_warp: f32,
+    /// Bands that are masked (SpecAugment, Park et al. 2019).
+    pub freq_masks: SpecAugmentMasks,
+    /// Frames that are masked.
+    pub time_masks: SpecAugmentMasks,
+}
+
+/// Stripes of a crop that are masked.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SpecAugmentMasks {
+    /// How many; they may overlap.
+    pub count: usize,
+    /// Width at most, as a share of the crop's bands or frames: from 0 to 1. Each width down to nothing is as likely.
+    pub width: f32,
+}
+
+impl Augmentation {
+    /// Cuts a crop at a random place and changes it at random.
+    ///
+    /// # Shape
+    /// `out`: `[channels, bins, spec.frames]`, row-major.
+    ///
+    /// # Panics
+    /// As [`random_crop`].
+    pub fn crop(&self, clip: FeatureView<'_>, spec: &CropSpec<'_>, rng: &mut ChaCha8Rng, out: &mut [f32]) {
+        let shape = [clip.channels(), clip.bins(), spec.frames];
+        if self.time_stretch > 0.0 || self.freq_warp > 0.0 {
+            let speed = random::log_uniform(self.time_stretch, rng);
+            let frames = ((spec.frames as f32 * speed).round() as usize).max(1);
+            let mut source = vec![0.0; clip.width() * frames];
+            self.cut(clip, &CropSpec { frames, ..*spec }, rng, &mut source);
+            resize(&source, [shape[1], frames], &self.bands(shape[1], rng), spec.frames, out);
+        } else {
+            self.cut(clip, spec, rng, out);
+        }
+        for (masks, side) in [(self.freq_masks, 1), (self.time_masks, 2)] {
+            for _ in 0..masks.count {
+                mask_range(out, shape, side, masks.range(shape[side], rng), spec.pad);
+            }
+        }
+    }
+
+    /// A crop at a random place of the clip, shifted or not.
+    fn cut(&self, clip: FeatureView<'_>, spec: &CropSpec<'_>, rng: &mut ChaCha8Rng, out: &mut [f32]) {
+        let cut = if self.shift { shifted_crop } else { random_crop };
+        cut(clip, spec, rng, out);
+    }
+
+    /// Where each band of the crop comes from, in bands of the clip.
+    fn bands(&self, bins: usize, rng: &mut ChaCha8Rng) -> Vec<f32> {
+        if self.freq_warp <= 0.0 {
+            return (0..bins).map(|bin| bin as f32).collect();
+        }
+        let middle = (bins - 1) as f32 / 2.0;
+        let (spread, moved) =
+            (random::log_uniform(self.freq_warp, rng), rng.random_range(-0.5..=0.5) * self.freq_warp * middle);
+        let last = (bins - 1) as f32;
+        (0..bins).map(|bin| ((bin as f32 - middle) * spread + middle + moved).clamp(0.0, last)).collect()
+    }
+}
+
+impl SpecAugmentMasks {
+    /// A stripe at a random place of `length` bands or frames.
+    fn range(self, length: usize, rng: &mut ChaCha8Rng) -> Range<usize> {
+        let widest = (self.width * length as f32) as u64;
+        let width = rng.random_range(0..=widest.min(length as u64)) as usize;
+        let start = rng.random_range(0..=(length - width) as u64) as usize;
+        start..start + width
+    }
+}
+
+/// Brings a crop `[channels, bins, from]` to `frames` frames, its bands taken from `bands`; linear both ways. Channel `n` is
+/// the n-th derivative by time and grows with the speed as such.
+fn resize(source: &[f32], [bins, from]: [usize; 2], bands: &[f32], frames: usize, out: &mut [f32]) {
+    let step = if frames > 1 { (from - 1) as f32 / (frames - 1) as f32 } else { 0.0 };
+    let speed = from as f32 / frames as f32;
+    let row = |channel: usize, bin: usize| &source[(channel * bins + bin) * from..][..from];
+    let mut blend = vec![0.0; from];
+    for (index, out) in out.chunks_exact_mut(frames.max(1)).enumerate() {
+        let (channel, band) = (index / bins, bands[index % bins]);
+        let (lower, share) = (band as usize, band.fract());
+        let (lower, upper) = (row(channel, lower), row(channel, (lower + 1).min(bins - 1)));
+        let gain = (0..channel).fold(1.0, |gain, _| gain * speed);
+        for (value, (lower, upper)) in blend.iter_mut().zip(lower.iter().zip(upper)) {
+            *value = gain * (lower + share * (upper - lower));
+        }
+        for (frame, value) in out.iter_mut().enumerate() {
+            let place = frame as f32 * step;
+            let (before, share) = (place as usize, place.fract());
+            let (before, after) = (blend[before.min(from - 1)], blend[(before + 1).min(from - 1)]);
+            *value = before + share * (after - before);
+        }
+    }
+}
+
+/// Fills the bands (`side` 1) or frames (`side` 2) of a range in all channels with the padding's values.
+fn mask_range(out: &mut [f32], [channels, bins, frames]: [usize; 3], side: usize, range: Range<usize>, pad: &[f32]) {
+    for (channel, out) in out.chunks_exact_mut(bins * frames).enumerate() {
+        let value = pad.get(channel * pad.len() / channels).copied().unwrap_or_default();
+        if side == 1 {
+            out[range.start * frames..range.end * frames].fill(value);
+        } else {
+            out.chunks_exact_mut(frames).for_each(|row| row[range.clone()].fill(value));
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! Training batches: random crops, scaled, mixed, with soft labels.
+
+use std::borrow::Cow;
+
+use earmark_datasets::random;
+use earmark_features::{CropSpec, FeatureView, InputScaling, Scaling, Windowing};
+use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::augment::Augmentation;
+use crate::mixup::Mixup;
+
+/// A clip to learn from or to predict.
+#[derive(Debug, Clone, Copy)]
+pub struct Example<'a> {
+    /// Its name in the data set.
+    pub name: &'a str,
+    /// Its features, of the whole clip.
+    pub features: FeatureView<'a>,
+    /// Its class, where it is known.
+    pub label: Option<usize>,
+    /// Whether a person checked the label.
+    pub verified: bool,
+}
+
+/// How many times an epoch meets each clip.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Sampling {
+    /// Every clip once.
+    #[default]
+    Shuffled,
+    /// Every class equally often, in as many crops as there are clips: clips of rare classes several times, and of
+    /// frequent ones not all.
+    Balanced,
+}
+
+/// What decides the batches of a job, beside its clips.
+#[derive(Debug, Clone, Copy)]
+pub struct BatchSettings<'a> {
+    /// Classes: values of a soft label. A label is less than this.
+    pub classes: usize,
+    /// Length and padding of a crop; the windows of a prediction are of the same kind.
+    pub windowing: &'a Windowing,
+    /// What is done to the values of a crop.
+    pub scaling: &'a InputScaling,
+    /// What is changed at random in each crop.
+    pub augmentation: Augmentation,
+    /// What is done to crops and labels of a batch; an `alpha` of 0 leaves them alone.
+    pub mixup: Mixup,
+    /// The share of a label that is dealt out to all classes alike.
+    pub label_smoothing: f32,
+    /// What the soft label of a clip is multiplied by if nobody verified its label, and so its part of the loss; with 0
+    /// such clips are left out.
+    pub unverified_weight: f32,
+    /// How many times an epoch meets each clip.
+    pub sampling: Sampling,
+    /// Clips of a batch.
+    pub batch_size: usize,
+    /// The run's seed.
+    pub seed: u64,
+    /// What the job's random streams are named by, besides: [`random::key`] of learner and split.
+    pub keys: [u64; 2],
+    /// Whether rayon's threads share the clips of a batch. It changes no bit.
+    pub parallel: bool,
+}
+
+/// Makes the batches of a job. All that is random in them comes from seed, keys, epoch and the clips' names.
+#[derive(Debug)]
+pub struct Batches<'a> {
+    examples: &'a [Example<'a>],
+    settings: BatchSettings<'a>,
+    /// Of each clip.
+    inputs: Vec<Input<'a>>,
+}
+
+/// What happens to the crops of a clip.
+#[derive(Debug)]
+struct Input<'a> {
+    scaling: Option<Cow<'a, Scaling>>,
+    /// The values of [`CropSpec::pad`].
+    pads: Vec<f32>,
+}
+
+/// A batch, whose memory is used again by [`Batches::fill`].
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Batch {
+    /// The clips, as indices into the job's examples.
+    pub members: Vec<usize>,
+    /// The frames of each crop.
+    pub frames: usize,
+    /// The crops, `[n, channels, bins, frames]`, row-major.
+    pub crops: Vec<f32>,
+    /// The soft labels, `[n, classes]`, row-major; a row adds up to the clip's weight in the loss.
+    pub targets: Vec<f32>,
+    /// The crops before they are mixed.
+    plain: Vec<f32>,
+}
+
+impl<'a> Batches<'a> {
+    /// Batches of these clips, all with features of one front end.
+    pub fn new(examples: &'a [Example<'a>], settings: BatchSettings<'a>) -> Self {
+        let input = |example: &Example| {
+            let scaling = settings.scaling.of_clip(example.features);
+            Input { pads: settings.windowing.pads(scaling.as_deref()), scaling }
+        };
+        Batches { examples, settings, inputs: examples.par_iter().map(input).collect() }
+    }
+
+    /// The clips of each batch of an epoch; a last batch of one clip joins the one before it, since batch norm learns
+    /// nothing from a single clip.
+    pub fn epoch(&self, epoch: usize) -> Vec<Vec<usize>> {
+        let order = self.order(&mut self.stream("order", epoch, 0));
+        let mut batches: Vec<Vec<usize>> =
+            order.chunks(self.settings.batch_size.max(1)).map(<[usize]>::to_vec).collect();
+        if batches.len() > 1 && batches.last().is_some_and(|last| last.len() == 1) {
+            let single = batches.pop().unwrap_or_default();
+            if let Some(last) = batches.last_mut() {
+                last.extend(single);
+            }
+        }
+        batches
+    }
+
+    /// The clips of an epoch.
+    fn order(&self, rng: &mut ChaCha8Rng) -> Vec<usize> {
+        let counts = |clip: &usize| self.settings.unverified_weight > 0.0 || self.examples[*clip].verified;
+        let clips: Vec<usize> = (0..self.examples.len()).filter(counts).collect();
+        let shuffled = |clips: &[usize], rng: &mut ChaCha8Rng| -> Vec<usize> {
+            random::epoch_order(clips.len(), rng).into_iter().map(|place| clips[place]).collect()
+        };
+        if self.settings.sampling == Sampling::Shuffled {
+            return shuffled(&clips, rng);
+        }
+        let mut of_class = vec![Vec::new(); self.settings.classes];
+        for &clip in &clips {
+            if let Some(of_class) = self.examples[clip].label.and_then(|label| of_class.get_mut(label)) {
+                of_class.push(clip);
+            }
+        }
+        of_class.retain(|clips| !clips.is_empty());
+        let share = clips.len().div_ceil(of_class.len().max(1));
+        let mut order = Vec::with_capacity(share * of_class.len());
+        for of_class in of_class {
+            order.extend(std::iter::repeat_with(|| shuffled(&of_class, rng)).flatten().take(share));
+        }
+        let mut order = shuffled(&order, rng);
+        order.truncate(clips.len());
+        order
+    }
+
+    /// The batch `index` of an epoch, of the clips that [`Batches::epoch`] gave it: a pure function of seed, keys, epoch,
+    /// index and clips, so that neither the number of threads nor the order of the work changes it.
+    pub fn batch(&self, epoch: usize, index: usize, members: &[usize]) -> Batch {
+        let mut batch = Batch::default();
+        self.fill(epoch, index, members, &mut batch);
+        batch
+    }
+
+    /// As [`Batches::batch`], into the memory of a batch that is no longer needed.
+    pub fn fill(&self, epoch: usize, index: usize, members: &[usize], batch: &mut Batch) {
+        let classes = self.settings.classes;
+        let Batch { members: kept, frames, crops, targets, plain } = batch;
+        kept.clear();
+        kept.extend(members);
+        *frames = self.frames(epoch, index);
+        let size = self.examples.first().map_or(0, |example| example.features.width() * *frames);
+        crops.resize(members.len() * size, 0.0);
+        *targets = self.labels(members);
+        let frames = *frames;
+        // A clip that an epoch meets more than once is not to be met in the same crop.
+        let turn = |place: usize| match self.settings.sampling {
+            Sampling::Shuffled => 0,
+            Sampling::Balanced => 1 + (index * self.settings.batch_size + place) as u64,
+        };
+        let crop = |place: usize, out: &mut [f32]| self.crop(epoch, turn(place), members[place], frames, out);
+        if self.settings.mixup.alpha > 0.0 {
+            let plan = self.settings.mixup.plan(members.len(), &mut self.stream("mixup", epoch, index as u64));
+            plain.resize(crops.len(), 0.0);
+            self.rows(plain, size, crop);
+            self.rows(crops, size, |place, out| mix(plain, plan[place], place, out));
+            let plain = targets.clone();
+            self.rows(targets, classes, |place, out| mix(&plain, plan[place], place, out));
+        } else {
+            self.rows(crops, size, crop);
+        }
+    }
+
+    /// The labels as `[members, classes]`: a clip's weight at its class, but for what is dealt out to all classes.
+    fn labels(&self, members: &[usize]) -> Vec<f32> {
+        let BatchSettings { classes, label_smoothing, unverified_weight, .. } = self.settings;
+        let mut labels = vec![0.0; members.len() * classes];
+        for (row, &member) in labels.chunks_exact_mut(classes.max(1)).zip(members) {
+            let Example { label: Some(label), verified, .. } = self.examples[member] else { continue };
+            let weight = if verified { 1.0 } else { unverified_weight };
+            row.fill(weight * label_smoothing / classes as f32);
+            row[label] += weight * (1.0 - label_smoothing);
+        }
+        labels
+    }
+
+    /// Has every row of this size filled, given its place.
+    fn rows(&self, rows: &mut [f32], size: usize, fill: impl Fn(usize, &mut [f32]) + Sync) {
+        let fill = |(place, row): (usize, &mut [f32])| fill(place, row);
+        match self.settings.parallel {
+            true => rows.par_chunks_exact_mut(size.max(1)).enumerate().for_each(fill),
+            false => rows.chunks_exact_mut(size.max(1)).enumerate().for_each(fill),
+        }
+    }
+
+    /// The frames of a batch's crops.
+    fn frames(&self, epoch: usize, index: usize) -> usize {
+        let BatchSettings { augmentation, windowing, .. } = self.settings;
+        if augmentation.crop_length_jitter <= 0.0 {
+            return windowing.frames;
+        }
+        let factor =
+            random::log_uniform(augmentation.crop_length_jitter, &mut self.stream("length", epoch, index as u64));
+        ((windowing.frames as f32 * factor).round() as usize).max(1)
+    }
+
+    /// The crop of a clip in an epoch, augmented and scaled.
+    fn crop(&self, epoch: usize, turn: u64, member: usize, frames: usize, out: &mut [f32]) {
+        let (example, input) = (&self.examples[member], &self.inputs[member]);
+        let spec = CropSpec { frames, padding: self.settings.windowing.padding, pad: &input.pads };
+        let mut rng = self.stream("crop", epoch, random::key(example.name).wrapping_add(turn));
+        self.settings.augmentation.crop(example.features, &spec, &mut rng, out);
+        if let Some(scaling) = &input.scaling {
+            scaling.apply(out);
+        }
+    }
+
+    fn stream(&self, purpose: &str, epoch: usize, which: u64) -> ChaCha8Rng {
+        let [learner, split] = self.settings.keys;
+        random::stream(self.settings.seed, &[learner, split, random::key(purpose), epoch as u64, which])
+    }
+}
+
+/// Fills a row with the blend of that row and its partner's, of rows that are not mixed yet.
+fn mix(plain: &[f32], (partner, weight): (usize, f32), place: usize, out: &mut [f32]) {
+    let size = out.len();
+    let (own, partner) = (&plain[place * size..], &plain[partner * size..]);
+    for (out, (own, other)) in out.iter_mut().zip(own.iter().zip(partner)) {
+        *out = weight * own + (1.0 - weight) * other;
+    }
+}

@@ -1,0 +1,274 @@
+//! The form of a cache file: a header, and the values behind it, all little-endian.
+//!
+//! | bytes | what |
+//! |---|---|
+//! | 0..8 | `EARMARKF` |
+//! | 8..12 | the form's version |
+//! | 12..16 | bits of a value: 32 or 16, IEEE 754 |
+//! | 16..20, 20..24, 24..32 | channels, bins, frames |
+//! | 32..96 | the entry's key, SHA-256 in hexadecimal digits: also the file's name |
+//! | 96..100 | CRC-32 of the values |
+//! | 100..104, 104..112, 112..116 | the sound file's sample rate, samples of its mono mix, channels |
+//! | 116..148 | SHA-256 of the sound's rate and samples ([`SoundId`]); zeros of silence |
+//! | 148..152 | CRC-32 of all above |
+//! | 152..192 | zeros, so that the values begin at a multiple of 64 bytes |
+//! | 192.. | the values, `[frames, channels, bins]` |
+
+use earmark_features::{FeatureView, Values};
+
+use earmark_audio::SoundId;
+
+/// The form above; another one is another number, and other keys.
+pub(super) const VERSION: u32 = 3;
+
+/// Bytes of a header: where the values begin.
+pub(super) const HEADER: usize = 192;
+
+const MAGIC: [u8; 8] = *b"EARMARKF";
+/// Where the header's own checksum stands.
+const SEAL: usize = 148;
+
+/// Why a file is no entry of the cache, or not the one that was looked for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EntryFault {
+    /// Something else lies there.
+    #[error("it is no file of a feature cache")]
+    Foreign,
+    /// It was written in another form.
+    #[error("its form has the version {found}, this program writes {VERSION}")]
+    Version {
+        /// The version in its header.
+        found: u32,
+    },
+    /// The header does not have its checksum, or says what cannot be.
+    #[error("its header is damaged")]
+    Header,
+    /// The file was cut off, or something was appended.
+    #[error("it has {found} bytes, its header announces {announced}")]
+    Length {
+        /// Bytes of the file.
+        found: u64,
+        /// Bytes that it should have.
+        announced: u64,
+    },
+    /// The values do not have their checksum.
+    #[error("its values are damaged (their CRC-32 differs)")]
+    Values,
+    /// It is an entry, of another clip or other settings, under a name that is not its own.
+    #[error("it belongs to another clip or other settings")]
+    OtherKey,
+    /// The bytes do not lie in memory as numbers must; this never happens to a mapped file.
+    #[error("its values are not aligned in memory")]
+    Alignment,
+}
+
+/// How exactly values are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Precision {
+    Single,
+    Half,
+}
+
+impl Precision {
+    pub(super) fn bits(self) -> u32 {
+        match self {
+            Precision::Single => 32,
+            Precision::Half => 16,
+        }
+    }
+}
+
+/// The sound that features were made of: what limits are about, and by what copies are found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Extent {
+    /// Hz.
+    pub sample_rate: u32,
+    /// Of the mono mix.
+    pub samples: u64,
+    pub channels: u32,
+    /// None of silence.
+    pub id: Option<SoundId>,
+}
+
+/// What stands at the beginning of an entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Header {
+    pub precision: Precision,
+    pub channels: u32,
+    pub bins: u32,
+    pub frames: u64,
+    /// 64 hexadecimal digits.
+    pub key: [u8; 64],
+    /// CRC-32 of the values.
+    pub checksum: u32,
+    pub sound: Extent,
+}
+
+impl Header {
+    pub(super) fn to_bytes(&self) -> [u8; HEADER] {
+        let mut bytes = [0; HEADER];
+        bytes[..8].copy_from_slice(&MAGIC);
+        bytes[8..12].copy_from_slice(&VERSION.to_le_bytes());
+        bytes[12..16].copy_from_slice(&self.precision.bits().to_le_bytes());
+        bytes[16..20].copy_from_slice(&self.channels.to_le_bytes());
+        bytes[20..24].copy_from_slice(&self.bins.to_le_bytes());
+        bytes[24..32].copy_from_slice(&self.frames.to_le_bytes());
+        bytes[32..96].copy_from_slice(&self.key);
+        bytes[96..100].copy_from_slice(&self.checksum.to_le_bytes());
+        bytes[100..104].copy_from_slice(&self.sound.sample_rate.to_le_bytes());
+        bytes[104..112].copy_from_slice(&self.sound.samples.to_le_bytes());
+        bytes[112..116].copy_from_slice(&self.sound.channels.to_le_bytes());
+        bytes[116..SEAL].copy_from_slice(&self.sound.id.map_or([0; 32], SoundId::to_bytes));
+        let seal = crc32fast::hash(&bytes[..SEAL]);
+        bytes[SEAL..SEAL + 4].copy_from_slice(&seal.to_le_bytes());
+        bytes
+    }
+
+    /// The header of a file of `length` bytes, of which `bytes` are the first.
+    pub(super) fn parse(bytes: &[u8], length: u64) -> Result<Self, EntryFault> {
+        if !bytes.starts_with(&MAGIC) {
+            return Err(EntryFault::Foreign);
+        }
+        let Some(bytes) = bytes.first_chunk::<HEADER>() else {
+            return Err(EntryFault::Length { found: length, announced: HEADER as u64 });
+        };
+        let version = number(bytes, 8);
+        if version != VERSION {
+            return Err(EntryFault::Version { found: version });
+        }
+        let precision = match number(bytes, 12) {
+            32 => Precision::Single,
+            16 => Precision::Half,
+            _ => return Err(EntryFault::Header),
+        };
+        let long = |at: usize| u64::from(number(bytes, at)) | u64::from(number(bytes, at + 4)) << 32;
+        let mut key = [0; 64];
+        key.copy_from_slice(&bytes[32..96]);
+        let (channels, bins, checksum) = (number(bytes, 16), number(bytes, 20), number(bytes, 96));
+        let mut id = [0; 32];
+        id.copy_from_slice(&bytes[116..SEAL]);
+        let sound = Extent {
+            sample_rate: number(bytes, 100),
+            samples: long(104),
+            channels: number(bytes, 112),
+            id: (id != [0; 32]).then(|| SoundId::from_bytes(id)),
+        };
+        let header = Header { precision, channels, bins, frames: long(24), key, checksum, sound };
+        let announced = header.length().filter(|announced| *announced > HEADER as u64);
+        match announced {
+            // Equal bytes also where nothing is meant: after the checksums.
+            Some(announced) if header.to_bytes() == *bytes => match announced == length {
+                true => Ok(header),
+                false => Err(EntryFault::Length { found: length, announced }),
+            },
+            _ => Err(EntryFault::Header),
+        }
+    }
+
+    /// Bytes of the whole file; none if there can be no such file.
+    pub(super) fn length(&self) -> Option<u64> {
+        let values = u64::from(self.channels).checked_mul(self.bins.into())?.checked_mul(self.frames)?;
+        values.checked_mul(u64::from(self.precision.bits() / 8))?.checked_add(HEADER as u64)
+    }
+
+    /// The values in the bytes after the header.
+    pub(super) fn view<'a>(&self, values: &'a [u8]) -> Result<FeatureView<'a>, EntryFault> {
+        let values = match self.precision {
+            Precision::Single => bytemuck::try_cast_slice(values).map(Values::Single),
+            Precision::Half => bytemuck::try_cast_slice(values).map(Values::Half),
+        };
+        let values = values.map_err(|_| EntryFault::Alignment)?;
+        Ok(FeatureView::new(values, self.channels as usize, self.bins as usize))
+    }
+}
+
+fn number(bytes: &[u8; HEADER], at: usize) -> u32 {
+    let mut number = [0; 4];
+    number.copy_from_slice(&bytes[at..at + 4]);
+    u32::from_le_bytes(number)
+}
+
+/// The features in the bytes of a cache file, everything checked.
+///
+/// # Errors
+/// Any byte that is not as it was written; values that do not begin at a multiple of 4 bytes in memory.
+#[doc(hidden)]
+pub fn read_entry(bytes: &[u8]) -> Result<FeatureView<'_>, EntryFault> {
+    let header = Header::parse(bytes, bytes.len() as u64)?;
+    let values = bytes.get(HEADER..).unwrap_or_default();
+    if crc32fast::hash(values) != header.checksum {
+        return Err(EntryFault::Values);
+    }
+    header.view(values)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry() -> Vec<u8> {
+        let values = [1.5f32, -2.0, 3.25, 0.0, 5.0, -6.0].map(f32::to_le_bytes).concat();
+        let checksum = crc32fast::hash(&values);
+        let id = Some(SoundId::from_bytes([7; 32]));
+        let sound = Extent { sample_rate: 44_100, samples: 700, channels: 2, id };
+        let (precision, key) = (Precision::Single, [b'a'; 64]);
+        let header = Header { precision, channels: 1, bins: 3, frames: 2, key, checksum, sound };
+        [header.to_bytes().to_vec(), values].concat()
+    }
+
+    /// Bytes where a mapped file's would lie.
+    fn aligned(bytes: &[u8]) -> Vec<u64> {
+        let mut words = vec![0; bytes.len().div_ceil(8)];
+        bytemuck::cast_slice_mut(&mut words)[..bytes.len()].copy_from_slice(bytes);
+        words
+    }
+
+    fn read(bytes: &[u8]) -> Result<Vec<f32>, EntryFault> {
+        let words = aligned(bytes);
+        let view = read_entry(&bytemuck::cast_slice(&words)[..bytes.len()])?;
+        let mut out = vec![0.0; view.width() * view.frames()];
+        view.read(0, &mut out);
+        Ok(out)
+    }
+
+    #[test]
+    fn what_was_written_is_read() {
+        assert_eq!(read(&entry()).unwrap(), [1.5, -2.0, 3.25, 0.0, 5.0, -6.0]);
+    }
+
+    #[test]
+    fn every_flipped_bit_and_every_cut_is_noticed() {
+        let entry = entry();
+        for at in 0..entry.len() {
+            assert!(read(&entry[..at]).is_err(), "cut at {at}");
+            for bit in 0..8 {
+                let mut entry = entry.clone();
+                entry[at] ^= 1 << bit;
+                assert!(read(&entry).is_err(), "bit {bit} of byte {at}");
+            }
+        }
+        let longer = [entry.as_slice(), &[0]].concat();
+        assert_eq!(read(&longer), Err(EntryFault::Length { found: 217, announced: 216 }));
+    }
+
+    #[test]
+    fn faults_say_what_is_wrong() {
+        let with = |at: usize, bytes: &[u8]| {
+            let mut entry = entry();
+            entry[at..at + bytes.len()].copy_from_slice(bytes);
+            let seal = crc32fast::hash(&entry[..SEAL]).to_le_bytes();
+            entry[SEAL..SEAL + 4].copy_from_slice(&seal);
+            read(&entry).unwrap_err()
+        };
+        assert_eq!(read(b"RIFF"), Err(EntryFault::Foreign));
+        assert_eq!(read(b""), Err(EntryFault::Foreign));
+        assert_eq!(with(8, &[9]), EntryFault::Version { found: 9 });
+        assert_eq!(with(12, &[64]), EntryFault::Header, "bits of a value");
+        assert_eq!(with(12, &[16]), EntryFault::Length { found: 216, announced: 204 });
+        assert_eq!(with(16, &[0xFF; 16]), EntryFault::Header, "more values than can be");
+        assert_eq!(with(24, &[0; 8]), EntryFault::Header, "no frames");
+        assert_eq!(with(152, &[1]), EntryFault::Header, "the unused bytes");
+        assert_eq!(with(96, &[1]), EntryFault::Values);
+    }
+}

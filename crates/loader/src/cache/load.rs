@@ -1,0 +1,255 @@
+//! Sound files to entries: each is decoded once for all that is missing of it.
+
+use std::collections::BTreeMap;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use earmark_audio::{Limits, SoundId};
+use earmark_files::FileError;
+use rayon::prelude::*;
+
+use super::entry::Extent;
+use super::part::Part;
+use super::pass::{Idle, Passed, Sound, pass};
+use super::request::FeatureRequest;
+use super::writer::{EntryWriter, Written};
+use super::{CachedFeatures, EntryFault, FeatureCache, LoadError, Loss};
+
+/// What is known of a clip.
+#[derive(Debug, Clone)]
+pub struct ClipFeatures {
+    /// The features, in the order of [`FeatureRequest::front_ends`].
+    pub features: Vec<CachedFeatures>,
+    /// The MFCC statistics; empty if they were not requested.
+    pub statistics: Vec<f32>,
+    /// By what the same sound in another file is known; none of silence, or if nothing was requested.
+    pub sound: Option<SoundId>,
+}
+
+/// What became of a list of clips.
+#[derive(Debug)]
+pub struct LoadReport {
+    /// Of each clip, what is known, or why nothing can be ([`LoadError::is_of_the_clip`]).
+    pub clips: Vec<Result<ClipFeatures, LoadError>>,
+    /// Entries that had to be made.
+    pub made: usize,
+    /// Entries that were there.
+    pub found: usize,
+    /// Entries that were there and damaged, and were made again.
+    pub mended: Vec<(PathBuf, EntryFault)>,
+    /// Bytes on disk of all entries of these clips.
+    pub bytes: u64,
+}
+
+/// A clip's entries, in the order of its parts.
+struct Entries {
+    entries: Vec<CachedFeatures>,
+    made: usize,
+    mended: Vec<(PathBuf, EntryFault)>,
+}
+
+impl FeatureCache {
+    /// What is requested of the clips, given as sound file and its SHA-256: from the cache, or decoded, computed and put there.
+    /// Clips are spread over rayon's threads; `tick` is called after each.
+    ///
+    /// In memory lie, for each thread, a block of samples, resamplers, and what front ends must keep until a clip's end: 4
+    /// bytes per frame and band of those with a `top_db`, the reference `max` or deltas that wrap. Where that is more than
+    /// 32 MB for all of them, the clip is decoded once for each.
+    ///
+    /// # Errors
+    /// The disk fails, a front end cannot be, or a file has changed since its SHA-256 was taken. What is wrong with a clip
+    /// stands in its place in the answer.
+    pub fn load(
+        &self,
+        clips: &[(&Path, &str)],
+        request: &FeatureRequest<'_>,
+        tick: impl Fn() + Sync,
+    ) -> Result<LoadReport, LoadError> {
+        let parts = Part::all(request).map_err(LoadError::Settings)?;
+        let heard = clips.par_iter().map_init(Idle::default, |idle, &(path, sha256)| {
+            let entries = self.entries(&parts, Sound::File { path, sha256 }, &request.limits, idle);
+            tick();
+            match entries {
+                Err(error) if !error.is_of_the_clip() => Err(error),
+                entries => Ok(entries),
+            }
+        });
+        let heard: Vec<Result<Entries, LoadError>> = heard.collect::<Result<_, _>>()?;
+        let mut report =
+            LoadReport { clips: Vec::with_capacity(clips.len()), made: 0, found: 0, mended: Vec::new(), bytes: 0 };
+        let mut lengths = BTreeMap::new();
+        for entries in heard {
+            report.clips.push(entries.map(|Entries { entries, made, mended }| {
+                lengths.extend(entries.iter().map(|entry| (entry.header.key, entry.bytes_on_disk())));
+                report.made += made;
+                report.found += entries.len() - made;
+                report.mended.extend(mended);
+                ClipFeatures::new(entries, request)
+            }));
+        }
+        report.bytes = lengths.values().sum();
+        Ok(report)
+    }
+
+    /// What stands for a clip that cannot be heard: half a second of nothing.
+    ///
+    /// # Errors
+    /// The disk fails, or a front end cannot be.
+    pub fn silence(&self, request: &FeatureRequest<'_>) -> Result<ClipFeatures, LoadError> {
+        let parts = Part::all(request).map_err(LoadError::Settings)?;
+        Ok(ClipFeatures::new(
+            self.entries(&parts, Sound::Silence, &request.limits, &mut Idle::default())?.entries,
+            request,
+        ))
+    }
+
+    /// The entries of a sound; those that are not there are made.
+    fn entries(
+        &self,
+        parts: &[Part<'_>],
+        sound: Sound<'_>,
+        limits: &Limits,
+        idle: &mut Idle,
+    ) -> Result<Entries, LoadError> {
+        let keys: Vec<String> = parts.iter().map(|part| part.key(self.precision, sound.name())).collect();
+        let (mut entries, mut mended) = (Vec::with_capacity(parts.len()), Vec::new());
+        for key in &keys {
+            entries.push(match self.load_entry(key) {
+                Ok(found) => {
+                    found.iter().try_for_each(|entry| sound.check(limits, entry.header.sound))?;
+                    found
+                }
+                Err(Loss::File(error)) => return Err(error.into()),
+                Err(Loss::Fault(fault)) => {
+                    mended.push((self.path(key), fault));
+                    None
+                }
+            });
+        }
+        let missing: Vec<usize> = (0..parts.len()).filter(|&part| entries[part].is_none()).collect();
+        for (part, writer, extent) in self.make(parts, &keys, &missing, sound, limits, idle)? {
+            entries[part] = Some(self.keep(writer.finish(parts[part].shape(), &keys[part], extent)?, &keys[part])?);
+        }
+        Ok(Entries { entries: entries.into_iter().flatten().collect(), made: missing.len(), mended })
+    }
+
+    /// Gives an entry its name, unless another process has made the same one meanwhile: then that
+    /// is taken, and this is dropped. A damaged file that has the name is removed; nobody can have
+    /// mapped it.
+    fn keep(&self, written: Written, key: &str) -> Result<CachedFeatures, LoadError> {
+        /// Who always finds the name taken and nothing there goes on with a file that has no name.
+        const TRIES: usize = 100;
+        let (path, Written { file, open, header }) = (self.path(key), written);
+        let mut unnamed = Some(file);
+        for _ in 0..TRIES {
+            let Some(file) = unnamed.take() else { break };
+            let Some(file) = file.settle_new()? else { break };
+            unnamed = Some(file);
+            match self.load_entry(key) {
+                Ok(Some(found)) => return Ok(found),
+                Ok(None) => {}
+                Err(Loss::File(error)) => return Err(error.into()),
+                Err(Loss::Fault(_)) => match std::fs::remove_file(&path) {
+                    Err(error) if error.kind() != ErrorKind::NotFound => {
+                        return Err(FileError::of("replace", &path)(error).into());
+                    }
+                    _ => {}
+                },
+            }
+        }
+        Ok(CachedFeatures::map(open, header, &self.budget).map_err(FileError::of("read", &path))?)
+    }
+
+    /// Writes the missing parts. None of them has its name yet: all could be made, or none is there, and the file is still
+    /// the one that the keys were made of.
+    fn make(
+        &self,
+        parts: &[Part<'_>],
+        keys: &[String],
+        missing: &[usize],
+        sound: Sound<'_>,
+        limits: &Limits,
+        idle: &mut Idle,
+    ) -> Result<Vec<(usize, EntryWriter, Extent)>, LoadError> {
+        if missing.is_empty() {
+            return Ok(Vec::new());
+        }
+        let writer = |part: usize| EntryWriter::create(&self.path(&keys[part]), parts[part].precision(self.precision));
+        let Passed { mut made, waiting } = pass(sound, limits, parts, missing, idle, writer)?;
+        for part in waiting {
+            made.extend(pass(sound, limits, parts, &[part], idle, writer)?.made);
+        }
+        match sound {
+            Sound::File { path, sha256 } if earmark_files::sha256_file(path)? != sha256 => {
+                Err(LoadError::Changed { path: path.to_owned() })
+            }
+            _ => Ok(made),
+        }
+    }
+}
+
+impl ClipFeatures {
+    fn new(mut entries: Vec<CachedFeatures>, request: &FeatureRequest<'_>) -> Self {
+        let sound = entries.first().and_then(|entry| entry.header.sound.id);
+        let statistics = entries.split_off(request.front_ends.len()).first().map(|entry| {
+            let mut values = vec![0.0; entry.view().width()];
+            entry.view().read(0, &mut values);
+            values
+        });
+        ClipFeatures { features: entries, statistics: statistics.unwrap_or_default(), sound }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An entry of these values that is whole and has no name yet.
+    fn written(cache: &FeatureCache, key: &str, values: &[f32]) -> Written {
+        let mut writer = EntryWriter::create(&cache.path(key), cache.precision).unwrap();
+        writer.write(values).unwrap();
+        let sound = Extent { sample_rate: 44_100, samples: 5, channels: 1, id: None };
+        writer.finish((1, 1), key, sound).unwrap()
+    }
+
+    fn values(features: &CachedFeatures) -> Vec<f32> {
+        let mut values = vec![0.0; features.frames()];
+        features.view().read(0, &mut values);
+        values
+    }
+
+    #[test]
+    fn of_two_writers_the_first_entry_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = FeatureCache::open(folder.path(), false).unwrap();
+        let key = "a".repeat(64);
+        // Two processes would write the same values; these tell whose file it is.
+        let [first, second, third] = [1.0, 2.0, 3.0].map(|value| written(&cache, &key, &[value; 3]));
+        let first = cache.keep(first, &key).unwrap();
+        assert_eq!(values(&cache.keep(second, &key).unwrap()), [1.0; 3]);
+        assert_eq!(values(&first), [1.0; 3], "its file is still there, and mapped");
+        // A damaged file in the place is replaced; the one that was mapped is not written to.
+        std::fs::remove_file(cache.path(&key)).unwrap();
+        std::fs::write(cache.path(&key), b"damaged").unwrap();
+        assert_eq!(values(&cache.keep(third, &key).unwrap()), [3.0; 3]);
+        assert_eq!(values(&cache.load_entry(&key).ok().flatten().unwrap()), [3.0; 3]);
+        assert_eq!(values(&first), [1.0; 3]);
+        let files = std::fs::read_dir(cache.path(&key).parent().unwrap()).unwrap();
+        assert_eq!(files.count(), 1, "the losers' files are gone");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_pipe_in_the_place_of_an_entry_is_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = FeatureCache::open(folder.path(), false).unwrap();
+        let key = "b".repeat(64);
+        let entry = written(&cache, &key, &[1.0; 3]);
+        std::fs::create_dir_all(cache.path(&key).parent().unwrap()).unwrap();
+        let made = std::process::Command::new("mkfifo").arg(cache.path(&key)).status().unwrap();
+        assert!(made.success());
+        assert!(matches!(cache.load_entry(&key), Err(Loss::Fault(_))));
+        assert_eq!(values(&cache.keep(entry, &key).unwrap()), [1.0; 3]);
+        assert!(cache.path(&key).is_file());
+    }
+}

@@ -1,0 +1,131 @@
+//! What is made of a clip: the features of one front end, or the statistics.
+
+use earmark_features::{
+    Extractor, FeatureError, FeatureStream, FrontEnd, MelSettings, MfccStatistics, StatisticsExtractor,
+    StatisticsStream, mfcc_statistics_names,
+};
+
+use super::entry::Precision;
+use super::key::key;
+use super::request::FeatureRequest;
+
+/// One entry of each clip, and what makes it.
+pub(super) enum Part<'a> {
+    Features(&'a FrontEnd, Extractor),
+    Statistics(&'a MfccStatistics, StatisticsExtractor),
+}
+
+/// A part of one clip in the making.
+pub(super) enum PartStream<'a> {
+    Features(FeatureStream<'a>),
+    Statistics(Box<StatisticsStream<'a>>),
+}
+
+impl<'a> Part<'a> {
+    /// The front ends in their order, then the statistics.
+    pub(super) fn all(request: &FeatureRequest<'a>) -> Result<Vec<Self>, FeatureError> {
+        let features = request.front_ends.iter().map(|front_end| Ok(Part::Features(front_end, front_end.extractor()?)));
+        let statistics = request.statistics.map(|settings| Ok(Part::Statistics(settings, settings.extractor()?)));
+        features.chain(statistics).collect()
+    }
+
+    /// The name of its entry of a sound.
+    pub(super) fn key(&self, precision: Precision, sound: &str) -> String {
+        match self {
+            Part::Features(front_end, _) => key(sound, precision, "features", front_end),
+            Part::Statistics(settings, _) => key(sound, Precision::Single, "statistics", settings),
+        }
+    }
+
+    /// Statistics and summaries are few numbers, and kept as they are.
+    pub(super) fn precision(&self, of_cache: Precision) -> Precision {
+        match self {
+            Part::Features(FrontEnd::Summary { .. }, _) | Part::Statistics(..) => Precision::Single,
+            Part::Features(..) => of_cache,
+        }
+    }
+
+    /// Channels and bins.
+    pub(super) fn shape(&self) -> (usize, usize) {
+        match self {
+            Part::Features(front_end, _) => front_end.shape(),
+            Part::Statistics(settings, _) => (1, mfcc_statistics_names(settings).len()),
+        }
+    }
+
+    /// Sample rate, Hz.
+    pub(super) fn rate(&self) -> u32 {
+        match self {
+            Part::Features(front_end, _) => front_end.sample_rate(),
+            Part::Statistics(settings, _) => settings.mel.sr,
+        }
+    }
+
+    /// Bytes that its stream keeps until the clip's end, for each second of the clip.
+    pub(super) fn kept(&self) -> f64 {
+        if let Part::Features(FrontEnd::Summary { mel, n_mfcc }, _) = self {
+            // Its bands, and all its rows in 64 bits, some of them twice.
+            let bytes = 4 * mel.n_mels + 16 * (mel.n_mels + n_mfcc);
+            return bytes as f64 * f64::from(mel.sr) / mel.hop_length as f64;
+        }
+        let (mel, waits): (&MelSettings, bool) = match self {
+            Part::Features(FrontEnd::LogMel { mel, deltas, delta } | FrontEnd::Mfcc { mel, deltas, delta, .. }, _) => {
+                (mel, *deltas && delta.wraps())
+            }
+            Part::Statistics(settings, _) => (&settings.mel, false),
+            Part::Features(FrontEnd::Wave { .. } | FrontEnd::Summary { .. }, _) => return 0.0,
+        };
+        if !mel.needs_greatest() && !waits {
+            return 0.0;
+        }
+        4.0 * mel.n_mels as f64 * f64::from(mel.sr) / mel.hop_length as f64
+    }
+
+    pub(super) fn stream(&self) -> PartStream<'_> {
+        match self {
+            Part::Features(_, extractor) => PartStream::Features(extractor.stream()),
+            Part::Statistics(_, extractor) => PartStream::Statistics(Box::new(extractor.stream())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use earmark_features::{DeltaFilter, DeltaMode, DeltaSettings, Reference};
+
+    #[test]
+    fn only_who_waits_for_the_end_keeps_what_came() {
+        let whole = MelSettings { sr: 16_000, hop_length: 160, n_mels: 10, ..MelSettings::default() };
+        let flat = MelSettings { top_db: None, ..whole.clone() };
+        let of_max = MelSettings { r#ref: Reference::Max, ..flat.clone() };
+        let wrap = DeltaSettings { delta_mode: DeltaMode::Wrap, ..DeltaSettings::default() };
+        let fir = DeltaSettings { delta: DeltaFilter::Fir, ..wrap.clone() };
+        let logmel = |mel: &MelSettings, deltas, delta: &DeltaSettings| FrontEnd::LogMel {
+            mel: mel.clone(),
+            deltas,
+            delta: delta.clone(),
+        };
+        let plain = DeltaSettings::default();
+        let mfcc = FrontEnd::Mfcc { n_mfcc: 4, mel: flat.clone(), deltas: true, delta: wrap.clone() };
+        let cases = [
+            (logmel(&whole, true, &plain), 4_000.0),
+            (logmel(&flat, true, &plain), 0.0),
+            (logmel(&of_max, false, &plain), 4_000.0),
+            (logmel(&flat, true, &wrap), 4_000.0),
+            (logmel(&flat, false, &wrap), 0.0),
+            (logmel(&flat, true, &fir), 0.0),
+            (mfcc, 4_000.0),
+            (FrontEnd::Summary { n_mfcc: 4, mel: flat.clone() }, 26_400.0),
+            (FrontEnd::wave(), 0.0),
+        ];
+        for (front_end, kept) in cases {
+            let part = Part::Features(&front_end, front_end.extractor().unwrap());
+            assert_eq!(part.kept(), kept, "{front_end:?}");
+        }
+        for (mel, kept) in [(&whole, 4_000.0), (&flat, 0.0)] {
+            let statistics = MfccStatistics { n_mfcc: 4, mel: mel.clone(), ..MfccStatistics::default() };
+            assert_eq!(Part::Statistics(&statistics, statistics.extractor().unwrap()).kept(), kept);
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! One way through a sound: all that is to be made of it takes the samples as they come.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::path::{Path, PathBuf};
+
+use earmark_audio::{AudioError, AudioStream, Fingerprint, Limits, StreamResampler};
+use earmark_features::{FeatureError, FeatureStream};
+use earmark_files::FileError;
+
+use super::entry::Extent;
+use super::error::LoadError;
+use super::part::{Part, PartStream};
+use super::writer::EntryWriter;
+
+/// Bytes that the unfinished features of one clip may take, all together.
+const KEPT: f64 = (32 << 20) as f64;
+
+/// Half a second: what stands for a clip that cannot be heard.
+const SILENCE: usize = 22_050;
+const SILENCE_RATE: u32 = 44_100;
+
+/// A sound to hear.
+#[derive(Clone, Copy)]
+pub(super) enum Sound<'a> {
+    File { path: &'a Path, sha256: &'a str },
+    Silence,
+}
+
+/// Where samples come from.
+enum Source {
+    File(Box<AudioStream>),
+    Silence { left: usize },
+}
+
+/// Samples of all chunks of the resamplers that are kept: some hundred of ordinary rates, or one of the worst.
+const IDLE: usize = 1 << 20;
+
+/// Resamplers that have done their work and can do it again: to plan one takes as long as some seconds of sound.
+#[derive(Default)]
+pub(super) struct Idle(BTreeMap<(u32, u32), StreamResampler>);
+
+impl Idle {
+    /// Keeps a resampler, and forgets the others where all would be too large.
+    fn put(&mut self, from: u32, to: u32, resampler: StreamResampler) {
+        let chunks: usize = self.0.values().map(StreamResampler::chunk).sum();
+        if chunks + resampler.chunk() > IDLE {
+            self.0.clear();
+        }
+        self.0.insert((from, to), resampler);
+    }
+
+    fn take(&mut self, from: u32, to: u32) -> Result<StreamResampler, AudioError> {
+        self.0.remove(&(from, to)).map_or_else(|| StreamResampler::new(from, to), Ok)
+    }
+}
+
+/// Samples at a rate that a part needs.
+struct Resampled {
+    resampler: StreamResampler,
+    block: Vec<f32>,
+}
+
+/// A part in the making: its features, and where they go.
+struct Sink<'a> {
+    /// Its place in the list of all.
+    place: usize,
+    part: &'a Part<'a>,
+    stream: PartStream<'a>,
+    writer: EntryWriter,
+    /// Room to work in.
+    taken: Vec<f32>,
+}
+
+/// What one way through a sound has brought.
+pub(super) struct Passed {
+    /// Parts whose values are all written, and of what sound.
+    pub made: Vec<(usize, EntryWriter, Extent)>,
+    /// Parts of a long clip that would have kept too much in memory beside others: to be made in a way of their own.
+    pub waiting: Vec<usize>,
+}
+
+/// Makes the `chosen` parts of a sound.
+pub(super) fn pass(
+    sound: Sound<'_>,
+    limits: &Limits,
+    parts: &[Part<'_>],
+    chosen: &[usize],
+    idle: &mut Idle,
+    writer: impl Fn(usize) -> Result<EntryWriter, FileError>,
+) -> Result<Passed, LoadError> {
+    let mut source = Source::open(sound, limits)?;
+    let mut rates: BTreeMap<u32, Resampled> = BTreeMap::new();
+    let mut sinks = Vec::with_capacity(chosen.len());
+    for &place in chosen {
+        let part = &parts[place];
+        sinks.push(Sink { place, part, stream: part.stream(), writer: writer(place)?, taken: Vec::new() });
+        if let Entry::Vacant(rate) = rates.entry(part.rate()) {
+            let resampler = idle.take(source.rate(), part.rate()).map_err(|error| sound.resampling(error))?;
+            rate.insert(Resampled { resampler, block: Vec::new() });
+        }
+    }
+    let (mut waiting, mut block) = (Vec::new(), Vec::new());
+    let mut fingerprint = Fingerprint::new(source.rate());
+    while source.next(&mut block)? {
+        fingerprint
+            .take(&block)
+            .map_err(|found| LoadError::Audio(AudioError::sample(&sound.path(), found, source.rate())))?;
+        for Resampled { resampler, block: out } in rates.values_mut() {
+            out.clear();
+            resampler.push(&block, out).map_err(|error| sound.resampling(error))?;
+        }
+        for sink in &mut sinks {
+            sink.take(sound, &rates[&sink.part.rate()].block)?;
+        }
+        let seconds = fingerprint.samples() as f64 / f64::from(source.rate());
+        if sinks.iter().map(|sink| sink.part.kept()).sum::<f64>() * seconds > KEPT {
+            waiting.extend(keep_one(&mut sinks));
+            rates.retain(|rate, _| sinks.iter().any(|sink| sink.part.rate() == *rate));
+        }
+    }
+    for Resampled { resampler, block } in rates.values_mut() {
+        block.clear();
+        resampler.finish(block).map_err(|error| sound.resampling(error))?;
+    }
+    let (sample_rate, channels, samples) = (source.rate(), source.channels(), fingerprint.samples());
+    let extent = Extent { sample_rate, samples, channels, id: fingerprint.finish() };
+    let made = sinks.into_iter().map(|mut sink| {
+        sink.take(sound, &rates[&sink.part.rate()].block)?;
+        let (place, writer) = sink.finish(sound)?;
+        Ok((place, writer, extent))
+    });
+    let made = made.collect::<Result<_, LoadError>>()?;
+    rates.into_iter().for_each(|(rate, Resampled { resampler, .. })| idle.put(source.rate(), rate, resampler));
+    Ok(Passed { made, waiting })
+}
+
+/// Of all parts that keep something in memory, gives up those after the first.
+fn keep_one(sinks: &mut Vec<Sink<'_>>) -> Vec<usize> {
+    let first = sinks.iter().find(|sink| sink.part.kept() > 0.0).map(|sink| sink.place);
+    let given_up = sinks.extract_if(.., |sink| sink.part.kept() > 0.0 && Some(sink.place) != first);
+    given_up.map(|sink| sink.place).collect()
+}
+
+impl Sink<'_> {
+    /// Takes the next samples, and writes what is final.
+    fn take(&mut self, sound: Sound<'_>, samples: &[f32]) -> Result<(), LoadError> {
+        match &mut self.stream {
+            PartStream::Features(stream) => {
+                stream.push(samples).map_err(|error| sound.features(error))?;
+                write_final(stream, &mut self.writer, &mut self.taken)?;
+            }
+            PartStream::Statistics(stream) => stream.push(samples).map_err(|error| sound.features(error))?,
+        }
+        Ok(())
+    }
+
+    fn finish(mut self, sound: Sound<'_>) -> Result<(usize, EntryWriter), LoadError> {
+        match self.stream {
+            PartStream::Features(mut stream) => {
+                stream.finish().map_err(|error| sound.features(error))?;
+                write_final(&mut stream, &mut self.writer, &mut self.taken)?;
+            }
+            PartStream::Statistics(stream) => {
+                self.writer.write(&stream.finish().map_err(|error| sound.features(error))?)?;
+            }
+        }
+        Ok((self.place, self.writer))
+    }
+}
+
+fn write_final(
+    stream: &mut FeatureStream<'_>,
+    writer: &mut EntryWriter,
+    taken: &mut Vec<f32>,
+) -> Result<(), FileError> {
+    while stream.take(taken) > 0 {
+        writer.write(taken)?;
+    }
+    Ok(())
+}
+
+impl Source {
+    fn open(sound: Sound<'_>, limits: &Limits) -> Result<Self, LoadError> {
+        Ok(match sound {
+            Sound::File { path, .. } => {
+                Source::File(Box::new(AudioStream::open(path, limits).map_err(LoadError::Audio)?))
+            }
+            Sound::Silence => Source::Silence { left: SILENCE },
+        })
+    }
+
+    fn rate(&self) -> u32 {
+        match self {
+            Source::File(stream) => stream.sample_rate(),
+            Source::Silence { .. } => SILENCE_RATE,
+        }
+    }
+
+    fn channels(&self) -> u32 {
+        match self {
+            Source::File(stream) => stream.channels() as u32,
+            Source::Silence { .. } => 1,
+        }
+    }
+
+    /// Replaces `block` by the next samples; false at the end.
+    fn next(&mut self, block: &mut Vec<f32>) -> Result<bool, LoadError> {
+        match self {
+            Source::File(stream) => stream.next_block(block).map_err(LoadError::Audio),
+            Source::Silence { left } => {
+                block.clear();
+                block.resize(std::mem::take(left), 0.0);
+                Ok(!block.is_empty())
+            }
+        }
+    }
+}
+
+impl Sound<'_> {
+    /// How it is named in keys.
+    pub(super) fn name(&self) -> &str {
+        match self {
+            Sound::File { sha256, .. } => sha256,
+            Sound::Silence => "silence",
+        }
+    }
+
+    /// What limits say of a sound that was heard before.
+    pub(super) fn check(self, limits: &Limits, extent: Extent) -> Result<(), LoadError> {
+        let Sound::File { path, .. } = self else { return Ok(()) };
+        let Extent { sample_rate, samples, channels, .. } = extent;
+        limits.check(path, sample_rate, channels as usize, samples).map_err(LoadError::Audio)
+    }
+
+    fn features(self, source: FeatureError) -> LoadError {
+        match self {
+            Sound::File { path, .. } => LoadError::Features { path: path.to_owned(), source },
+            Sound::Silence => LoadError::Settings(source),
+        }
+    }
+
+    fn resampling(self, source: AudioError) -> LoadError {
+        LoadError::Resampling { path: self.path(), source }
+    }
+
+    /// How it is named in errors.
+    fn path(self) -> PathBuf {
+        match self {
+            Sound::File { path, .. } => path.to_owned(),
+            Sound::Silence => PathBuf::from("half a second of silence"),
+        }
+    }
+}

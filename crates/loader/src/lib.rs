@@ -1,0 +1,19 @@
+//! From clips to training batches: features on disk, random crops, augmentation, mixup.
+//!
+//! [`FeatureCache`] computes the features of each clip once and keeps them; [`Batches`] makes the
+//! training batches of a job by [`random_crop`], [`Augmentation`] and [`Mixup`]. All draws come from
+//! [`earmark_datasets::random`], so that a run can be repeated to the bit.
+
+mod augment;
+mod batches;
+mod cache;
+mod crops;
+mod mixup;
+
+pub use augment::{Augmentation, SpecAugmentMasks};
+pub use batches::{Batch, BatchSettings, Batches, Example, Sampling};
+#[doc(hidden)]
+pub use cache::read_entry;
+pub use cache::{CachedFeatures, ClipFeatures, EntryFault, FeatureCache, FeatureRequest, LoadError, LoadReport};
+pub use crops::{random_crop, shifted_crop};
+pub use mixup::Mixup;
