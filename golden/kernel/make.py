@@ -32,7 +32,7 @@ def case(seed, clips, features, classes, settings, counted):
     shares = (truth * counts[:, None]).sum(0) / counts.sum()
 
     def outputs(of, to):
-        model = KernelRidge(alpha=settings["ridge"], kernel="rbf", gamma=settings["gamma"] / features)
+        model = KernelRidge(alpha=settings["alpha"], kernel="rbf", gamma=settings["gamma"] / features)
         model.fit(rows[of], (truth - shares)[of], sample_weight=counts[of])
         return shares + model.predict(to)
 
@@ -61,9 +61,9 @@ def case(seed, clips, features, classes, settings, counted):
 
 def main():
     cases = [
-        case(1, 40, 6, 3, {"ridge": 0.03, "gamma": 0.7}, False),
-        case(2, 30, 12, 5, {"ridge": 0.5, "gamma": 2.0}, True),
-        case(3, 50, 2, 2, {"ridge": 0.1, "gamma": 0.3}, True),
+        case(1, 40, 6, 3, {"alpha": 0.03, "gamma": 0.7}, False),
+        case(2, 30, 12, 5, {"alpha": 0.5, "gamma": 2.0}, True),
+        case(3, 50, 2, 2, {"alpha": 0.1, "gamma": 0.3}, True),
     ]
     (HERE / "cases.json").write_text(json.dumps(cases) + "\n")
     versions = {m.__name__: m.__version__ for m in (np, scipy, sklearn)}

@@ -6,6 +6,8 @@ use std::process::{Command, ExitCode};
 use anyhow::Context;
 
 const NAME: &str = "earmark-train";
+/// What keeps oneDNN, under libtorch, from some of a processor's instructions.
+const ISA: &str = "ONEDNN_MAX_CPU_ISA";
 
 /// Runs `earmark-train` beside this executable with this process's arguments. On Unix it takes the
 /// place of this process, and signals reach it.
@@ -22,6 +24,10 @@ pub fn earmark_train() -> anyhow::Result<ExitCode> {
     );
     let mut command = Command::new(&path);
     command.args(std::env::args_os().skip(1));
+    // oneDNN's bf16 kernels for AMX are wrong (docs/decisions/0004-bf16-gradients.md).
+    if std::env::var_os(ISA).is_none() {
+        command.env(ISA, "AVX512_CORE_FP16");
+    }
     start(command).with_context(|| format!("cannot start {}", path.display()))
 }
 

@@ -5,7 +5,6 @@ use std::io::{ErrorKind, Write};
 
 use anyhow::Context;
 use earmark_audio::AudioError;
-use earmark_loader::LoadError;
 use earmark_tagging::TaggingError;
 
 use crate::logging;
@@ -88,8 +87,8 @@ pub fn message(error: &anyhow::Error) -> String {
 
 /// The error of a sound file that an error is, or stands for.
 fn audio_error<'a>(cause: &'a (dyn std::error::Error + 'static)) -> Option<&'a AudioError> {
-    match (cause.downcast_ref::<TaggingError>(), cause.downcast_ref::<LoadError>()) {
-        (Some(TaggingError::Audio(error)), _) | (_, Some(LoadError::Audio(error))) => Some(error),
+    match cause.downcast_ref::<TaggingError>() {
+        Some(TaggingError::Audio(error)) => Some(error),
         _ => cause.downcast_ref(),
     }
 }
@@ -128,11 +127,8 @@ mod tests {
     #[test]
     fn what_moves_a_limit_is_named() {
         let limit = |key| AudioError::Limit { path: "a.wav".into(), key, limit: 3600.0, found: Some(10_800.2) };
-        let errors: [anyhow::Error; 3] = [
-            limit("max_seconds").into(),
-            TaggingError::Audio(limit("max_seconds")).into(),
-            LoadError::Audio(limit("max_seconds")).into(),
-        ];
+        let errors: [anyhow::Error; 2] =
+            [limit("max_seconds").into(), TaggingError::Audio(limit("max_seconds")).into()];
         for error in errors {
             let long = "a.wav is longer than 3600 s (about 10800 s)";
             assert_eq!(message(&error), format!("{long}; raise --max-seconds"));

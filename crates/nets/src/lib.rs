@@ -3,13 +3,13 @@
 //! A network is a [`Graph`]: nodes in the order of computation, each with an [`Op`], its inputs, and a path that equals
 //! the parameter's name in timm or torchvision. A family of architectures is one file under `families`, a variant one
 //! line in the [`registry`]. Three interpreters walk the same graph: shapes, parameters and FLOPs ([`Graph::shapes`],
-//! [`Graph::parameters`], [`Graph::flops`]), ONNX ([`onnx::network`]), and libtorch (in the crate `training`).
+//! [`Graph::parameters`], [`Graph::flops`]), ONNX ([`to_onnx`]), and libtorch (in the crate `training`).
 
 mod analysis;
+mod export;
 pub mod families;
 mod graph;
 pub mod kernel;
-pub mod onnx;
 #[cfg(feature = "pth")]
 mod pth;
 mod published;
@@ -18,6 +18,7 @@ mod transfer;
 mod weights;
 
 pub use analysis::{Init, Parameter, Role, ShapeError};
+pub use export::{ExportError, check_size, to_onnx};
 pub use graph::{BATCH_NORM_EPS, BATCH_NORM_MOMENTUM, Builder, Graph, Initialization, Node, NodeId, Op, Window};
 pub use published::{Pin, Pretrained, Source};
 pub use registry::{Input, UnknownVariant, Variant, find, variants};

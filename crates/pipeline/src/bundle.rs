@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use earmark_nets::{kernel, onnx};
+use earmark_nets::{kernel, to_onnx};
 use earmark_stacking::{Kind, Layout, Stack, TestFrom};
 use earmark_tagging::{Bundle, Learner, Network};
 use earmark_training::Split;
@@ -36,7 +36,7 @@ pub(crate) fn write(
             let graph = settings.graph(&features, labels.len(), kernel::centres(&weights).unwrap_or(0))?;
             let of = if split == Split::Full { String::new() } else { format!("-{split}") };
             let file = format!("learner-{name}{of}.onnx");
-            files.insert(file.clone(), onnx::network(&graph, &weights).with_context(|| name.clone())?);
+            files.insert(file.clone(), to_onnx(&graph, &weights).with_context(|| name.clone())?);
             networks.push(Network { file, scaling });
         }
         let windows = settings.windowing(&features);

@@ -8,7 +8,7 @@ use earmark_download::DownloadError;
 use earmark_features::FeatureError;
 use earmark_files::FileError;
 use earmark_loader::LoadError;
-use earmark_nets::onnx::OnnxError;
+use earmark_nets::ExportError;
 use earmark_nets::{ShapeError, UnknownVariant, WeightsError};
 use earmark_stacking::StackError;
 use earmark_tagging::TaggingError;
@@ -158,7 +158,7 @@ pub enum PipelineError {
     Shape(#[from] ShapeError),
     /// A network that cannot be written as ONNX.
     #[error(transparent)]
-    Onnx(#[from] OnnxError),
+    Onnx(#[from] ExportError),
     /// A text that is not of the expected form.
     #[error(transparent)]
     Format(Box<dyn std::error::Error + Send + Sync>),

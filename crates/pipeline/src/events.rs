@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use earmark_download;
 use earmark_training::Progress;
 
 /// What happens in a run. Events of several jobs come from several threads at once.
@@ -23,7 +22,7 @@ pub enum Event<'a> {
     /// The stage is done.
     StageFinished(Stage),
     /// A step of a download.
-    Download(download::Event<'a>),
+    Download(earmark_download::Event<'a>),
     /// The last download is done, or has failed.
     DownloadFinished,
     /// The run's folder holds its recipe, labels and clips now.

@@ -5,7 +5,7 @@
 mod common;
 
 use common::{CASES, Case};
-use earmark_nets::onnx::proto::{AttributeProto, ModelProto};
+use earmark_onnx::proto::{AttributeProto, ModelProto};
 use earmark_stacking::to_onnx;
 use prost::Message;
 

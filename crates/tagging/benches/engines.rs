@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 use std::time::Instant;
 
 use earmark_features::{Features, FrontEnd};
-use earmark_nets::{find, onnx};
+use earmark_nets::{find, to_onnx};
 use earmark_tagging::{Model, Signature};
 use earmark_training::{Example, Job, LearnerSettings, Progress, Split, initial_weights, set_threads};
 
@@ -70,7 +70,7 @@ fn train(arch: &str, precision: &str) -> f64 {
 /// Crops per second of the fastest of five rounds.
 fn infer(arch: &str, batch: usize, threads: usize) -> f64 {
     let graph = find(arch).unwrap().graph(3, 41);
-    let bytes = onnx::network(&graph, &initial_weights(&graph, 0, &[])).unwrap();
+    let bytes = to_onnx(&graph, &initial_weights(&graph, 0, &[])).unwrap();
     let mut model = Model::load(arch, &bytes, threads, Signature::network(3, 64, None, 41)).unwrap();
     let x = vec![0.5; batch * 3 * 64 * 150];
     let mut best: f64 = 0.0;

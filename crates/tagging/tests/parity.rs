@@ -6,7 +6,7 @@
 mod common;
 
 use common::{difference, fewest_frames, input, uniform, weights};
-use earmark_nets::{Input, onnx, variants};
+use earmark_nets::{Input, to_onnx, variants};
 use earmark_stacking::{FeatureKind, Features, Kind, Stack, StackSettings, Table, TrainingRows};
 use earmark_tagging::{Model, Signature};
 use earmark_training::{Arithmetic, evaluate};
@@ -18,7 +18,7 @@ fn every_network_has_the_same_logits_in_libtorch_and_onnx_runtime() {
         let graph = variant.graph(variant.channels(), 10);
         let weights = weights(&graph);
         let [_, channels, bins, _] = variant.example(1, 150);
-        let bytes = onnx::network(&graph, &weights).unwrap();
+        let bytes = to_onnx(&graph, &weights).unwrap();
         let signature = Signature::network(channels, bins, None, 10);
         let mut model = Model::load(variant.name, &bytes, 0, signature).unwrap();
         let mut worst: f32 = 0.0;

@@ -17,7 +17,7 @@ use bundles::{LABELS, clip, open};
 use earmark_audio::write_wav;
 use earmark_features::Windowing;
 use earmark_features::{FrontEnd, InputScaling, MfccStatistics, Scaling, StatisticSet};
-use earmark_nets::{Graph, find, kernel, onnx};
+use earmark_nets::{Graph, find, kernel, to_onnx};
 use earmark_stacking::{FeatureKind, Features, Kind, Stack, StackSettings, Table, TrainingRows};
 use earmark_tagging::{Bundle, Learner, Network};
 use serde_json::json;
@@ -47,7 +47,7 @@ fn write_bundles(folder: &Path) -> Vec<String> {
         |name: &str, features: serde_json::Value, windows: serde_json::Value, graphs: Vec<(Graph, InputScaling)>| {
             let network = |(number, (graph, scaling)): (usize, (Graph, InputScaling))| {
                 let file = format!("{name}-{number}.onnx");
-                files.insert(file.clone(), onnx::network(&graph, &weights(&graph)).unwrap());
+                files.insert(file.clone(), to_onnx(&graph, &weights(&graph)).unwrap());
                 Network { file, scaling }
             };
             let networks = graphs.into_iter().enumerate().map(network).collect();

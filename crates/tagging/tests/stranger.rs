@@ -7,7 +7,7 @@ mod bundles;
 use std::path::Path;
 
 use bundles::{FILES, LABELS, clip, edit, open, refused, replace, rewrite, write};
-use earmark_nets::{find, onnx};
+use earmark_nets::{find, to_onnx};
 use earmark_tagging::{BundleFault, SUMS, TaggingError};
 use serde_json::{Value, json};
 
@@ -217,7 +217,7 @@ fn features_beyond_memory_are_an_error_of_the_file() {
 fn a_model_of_another_shape_is_refused_when_it_is_loaded() {
     let network = |channels, classes| {
         let graph = find("resnet_nano").unwrap().graph(channels, classes);
-        onnx::network(&graph, &bundles::common::weights(&graph)).unwrap()
+        to_onnx(&graph, &bundles::common::weights(&graph)).unwrap()
     };
     let swapped = |bytes: Vec<u8>| refused(|folder| replace(folder, "fine.onnx", &bytes));
     for (channels, classes) in [(3, 2 * LABELS.len()), (3, LABELS.len() - 1), (1, LABELS.len())] {
@@ -248,7 +248,7 @@ fn numbers_that_overflow_are_an_error_of_the_file() {
     for array in weights.0.values_mut() {
         array.data.iter_mut().for_each(|weight| *weight *= 1e30);
     }
-    replace(folder.path(), "fine.onnx", &onnx::network(&graph, &weights).unwrap());
+    replace(folder.path(), "fine.onnx", &to_onnx(&graph, &weights).unwrap());
     let error = open(folder.path()).unwrap().probabilities(&clip(1.0, 22_050), Path::new("some.wav")).unwrap_err();
     assert!(matches!(&error, TaggingError::NotFinite { what: "the logits", .. }), "{error}");
     assert!(error.to_string().contains("some.wav"), "{error}");

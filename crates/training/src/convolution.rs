@@ -1,5 +1,7 @@
 //! Convolutions by libtorch, in bf16 where its kernels compute what they should.
 
+use std::sync::OnceLock;
+
 use earmark_nets::Window;
 use tch::{Device, Kind, Tensor};
 
@@ -29,6 +31,9 @@ impl Shape {
     /// that were seen to fail; `docs/decisions/0004-bf16-gradients.md` has the search and a script
     /// for each.
     fn is_safe_in_bf16(&self) -> bool {
+        if !has_safe_kernels() {
+            return false;
+        }
         let Self { inputs, outputs, groups, window: Window { kernel, stride, .. }, width } = *self;
         let is_depthwise = groups > 1 && inputs == groups;
         // The weight gradient reads memory that is not set: one column and a stride of 2, three
@@ -42,6 +47,35 @@ impl Shape {
         let is_wide = is_depthwise && kernel[1] > 13;
         !(is_narrow || is_strided_point || is_multiplied || is_wide)
     }
+}
+
+/// The variable that keeps oneDNN from some of a processor's instructions.
+const ISA: &str = "ONEDNN_MAX_CPU_ISA";
+/// Its values that keep oneDNN from AMX and leave it bf16.
+const WITHOUT_AMX: [&str; 2] = ["AVX512_CORE_BF16", "AVX512_CORE_FP16"];
+
+/// Whether oneDNN has right kernels for bf16 on this processor. Those for AMX, of Intel's Xeons since
+/// 2023, read memory that is not set in strided convolutions of many shapes; `earmark` keeps oneDNN
+/// from AMX when it starts `earmark-train`, other programs can set the variable
+/// themselves.
+fn has_safe_kernels() -> bool {
+    static SAFE: OnceLock<bool> = OnceLock::new();
+    *SAFE.get_or_init(|| !has_amx() || std::env::var(ISA).is_ok_and(|isa| WITHOUT_AMX.contains(&isa.as_str())))
+}
+
+#[cfg(target_arch = "x86_64")]
+#[allow(unsafe_code, unused_unsafe, reason = "a safe function since Rust 1.94")]
+fn has_amx() -> bool {
+    const AMX_BF16: u32 = 1 << 22;
+    // SAFETY: the instruction is one of every processor of this kind; leaves above the highest are those of the
+    // highest.
+    std::arch::is_x86_feature_detected!("avx512bf16")
+        && unsafe { std::arch::x86_64::__cpuid_count(7, 0) }.edx & AMX_BF16 != 0
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn has_amx() -> bool {
+    false
 }
 
 /// The convolution of `x`, `[batch, inputs, height, width]`, in the precision of the arithmetic, or

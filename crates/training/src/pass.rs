@@ -160,7 +160,7 @@ mod tests {
     use earmark_loader::Example;
 
     const LEARNER: &str = r#"{"name": "l", "arch": "resnet_nano", "features": "f", "crop_seconds": 0.2, "epochs": 1,
-        "batch_size": 4, "learning_rate": 0.05, "mixup": 3.0, "augmentation": {"length": 0.5, "shift": true}}"#;
+        "batch_size": 4, "learning_rate": 0.05, "mixup": 3.0, "augmentation": {"crop_length_jitter": 0.5, "shift": true}}"#;
     const PACES: [Pace; 4] = [
         Pace { steps_per_read: 1, prefetch: false },
         Pace { steps_per_read: 3, prefetch: false },

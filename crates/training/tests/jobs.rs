@@ -296,7 +296,7 @@ fn networks_that_cannot_be_are_refused() {
     let unknown = run(&learner("resnet_nan", ""), folder.path(), GO_ON);
     assert!(matches!(unknown, Err(TrainingError::Architecture { .. })), "{unknown:?}");
     // The shortest crops of cnn14 are too short, the others not.
-    let short = run(&learner("cnn14_nano", r#", "augmentation": {"length": 1.0}"#), folder.path(), GO_ON);
+    let short = run(&learner("cnn14_nano", r#", "augmentation": {"crop_length_jitter": 1.0}"#), folder.path(), GO_ON);
     assert!(matches!(short, Err(TrainingError::Shape { .. })), "{short:?}");
 }
 

@@ -114,7 +114,7 @@ fn resolve(modules: &Modules, from: &[String], path: &[String], depth: usize) ->
             at.pop()?;
             continue;
         }
-        let child = [&at[..], &[name.clone()]].concat();
+        let child = [&at[..], std::slice::from_ref(name)].concat();
         if modules.contains_key(&child) {
             at = child;
             continue;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::Context;
-use earmark_nets::{Graph, Input, Variant, Weights, find, onnx, variants};
+use earmark_nets::{Graph, Input, Variant, Weights, check_size, find, to_onnx, variants};
 use serde_json::json;
 
 use earmark_tables::text_table;
@@ -90,13 +90,13 @@ fn export(
     let channels = loaded.as_ref().and_then(|weights| stem_channels(variant, weights)).unwrap_or(variant.channels());
     let [_, _, bins, frames] = variant.example(1, FRAMES);
     let graph = variant.fit([1, channels, bins, frames], classes).with_context(named)?;
-    onnx::check_size(&graph).with_context(named)?;
+    check_size(&graph).with_context(named)?;
     let weights_of = match (loaded, random) {
         (Some(weights), _) => weights,
         (None, Some(random)) => random(&graph),
         (None, None) => anyhow::bail!("--weights is needed: only earmark-train draws random weights"),
     };
-    let bytes = onnx::network(&graph, &weights_of).with_context(named)?;
+    let bytes = to_onnx(&graph, &weights_of).with_context(named)?;
     let folder = out.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     earmark_files::sweep(folder, earmark_files::ABANDONED);
     earmark_files::write_atomic(out, &bytes)?;

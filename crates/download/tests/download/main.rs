@@ -1,5 +1,4 @@
 //! Downloads against a server on loopback, and archives with all that archives must not have.
-#![cfg(feature = "download")]
 #![allow(clippy::unwrap_used, reason = "a test stops at the first fault")]
 
 mod archives;

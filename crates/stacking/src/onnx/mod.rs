@@ -2,8 +2,8 @@
 
 mod trees;
 
-use earmark_nets::onnx::model;
-use earmark_nets::onnx::proto::{
+use earmark_onnx::model;
+use earmark_onnx::proto::{
     AttributeProto, Dim, ELEM_F32, ELEM_I64, GraphProto, ML_OPSET, NodeProto, OPSET, TensorProto, ValueInfoProto,
 };
 

@@ -1,6 +1,6 @@
 //! Boosted trees as one operator.
 
-use earmark_nets::onnx::proto::{AttributeProto, NodeProto};
+use earmark_onnx::proto::{AttributeProto, NodeProto};
 
 use crate::trees::{Node, NodeKind, Tree, Trees};
 

@@ -10,7 +10,7 @@ use std::path::Path;
 use earmark_audio::Clip;
 use earmark_features::{FrontEnd, InputScaling, MfccStatistics};
 use earmark_features::{Padding, WindowAggregation, Windowing};
-use earmark_nets::{find, onnx};
+use earmark_nets::{find, to_onnx};
 use earmark_stacking::{Booster, Matrix, StackSettings, to_onnx};
 use earmark_tagging::{Bundle, Learner, Network, Parallelism, SUMS, Tagger, TaggingError};
 
@@ -25,7 +25,7 @@ pub fn write(folder: &Path, stack: bool) {
     let mut learner = |name: &str, features: FrontEnd, average: WindowAggregation| {
         let graph = find("resnet_nano").unwrap().graph(features.shape().0, LABELS.len());
         let file = format!("{name}.onnx");
-        files.insert(file.clone(), onnx::network(&graph, &common::weights(&graph)).unwrap());
+        files.insert(file.clone(), to_onnx(&graph, &common::weights(&graph)).unwrap());
         let networks = vec![Network { file, scaling: InputScaling::None }];
         let windows = Windowing { frames: 150, hop: 20, padding: Padding::Zero, pad_value: 0.0, average };
         Learner { name: name.to_owned(), arch: "resnet_nano".to_owned(), features, windows, networks }

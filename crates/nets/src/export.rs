@@ -1,28 +1,19 @@
 //! The ONNX interpreter: a graph with its weights as a file that runs anywhere.
 
-pub mod proto;
-
-use prost::Message;
+use earmark_onnx::proto::{AttributeProto, Dim, ELEM_F32, GraphProto, NodeProto, OPSET, TensorProto, ValueInfoProto};
+use earmark_onnx::{TooLarge, check_length, model};
 
 use crate::graph::{Graph, Node, NodeId, Op, Window};
 use crate::weights::{Weights, WeightsError};
-use proto::{
-    AttributeProto, Dim, ELEM_F32, GraphProto, IR_VERSION, ModelProto, NodeProto, OPSET, OperatorSetIdProto,
-    TensorProto, ValueInfoProto,
-};
-
 /// Why a network cannot be written as ONNX.
 #[derive(Debug, thiserror::Error)]
-pub enum OnnxError {
+pub enum ExportError {
     /// The weights are not the network's.
     #[error(transparent)]
     Weights(#[from] WeightsError),
-    /// Protobuf files end at 2 GiB.
-    #[error("the file would have {bytes} bytes, and an ONNX file cannot hold 2 GiB or more")]
-    TooLarge {
-        /// Size of the file, of its weights at least.
-        bytes: u128,
-    },
+    /// The file would be too large.
+    #[error(transparent)]
+    TooLarge(#[from] TooLarge),
 }
 
 /// A network as ONNX bytes: input `x` `[batch, channels, bins, frames]` (batch and frames free, bins too where the network
@@ -30,8 +21,8 @@ pub enum OnnxError {
 ///
 /// # Errors
 /// Weights that are not this network's, or 2 GiB and more of them.
-pub fn network(graph: &Graph, weights: &Weights) -> Result<Vec<u8>, OnnxError> {
-    // Told before the weights are copied.
+pub fn to_onnx(graph: &Graph, weights: &Weights) -> Result<Vec<u8>, ExportError> {
+    // Before the weights are copied.
     check_size(graph)?;
     weights.check(graph)?;
     let last = graph.nodes().len() - 1;
@@ -60,40 +51,18 @@ pub fn network(graph: &Graph, weights: &Weights) -> Result<Vec<u8>, OnnxError> {
         input: vec![ValueInfoProto::tensor("x", ELEM_F32, &input)],
         output: vec![ValueInfoProto::tensor("logits", ELEM_F32, &[Dim::Free("batch"), Dim::Fixed(classes)])],
     };
-    model(graph, &[("", OPSET)])
+    Ok(model(graph, &[("", OPSET)])?)
 }
 
-/// Checks that an ONNX file can hold a network's weights, before anybody has made them.
+/// Checks that an ONNX file can hold a network's weights, before they are made.
 ///
 /// # Errors
 /// 2 GiB and more.
-pub fn check_size(graph: &Graph) -> Result<(), OnnxError> {
+pub fn check_size(graph: &Graph) -> Result<(), ExportError> {
     let values =
         |shape: Vec<usize>| shape.into_iter().fold(1_u128, |product, side| product.saturating_mul(side as u128));
     let bytes = graph.parameters().into_iter().map(|parameter| values(parameter.shape).saturating_mul(4));
-    fits(bytes.fold(0, u128::saturating_add))
-}
-
-/// A graph as the bytes of a whole ONNX file, with the operator sets (domain, version) that it uses.
-///
-/// # Errors
-/// 2 GiB and more.
-pub fn model(graph: GraphProto, opsets: &[(&str, i64)]) -> Result<Vec<u8>, OnnxError> {
-    let opset = |&(domain, version): &(&str, i64)| OperatorSetIdProto { domain: domain.to_owned(), version };
-    let model = ModelProto {
-        ir_version: IR_VERSION,
-        producer_name: "earmark".to_owned(),
-        producer_version: env!("CARGO_PKG_VERSION").to_owned(),
-        graph: Some(graph),
-        opset_import: opsets.iter().map(opset).collect(),
-        metadata_props: Vec::new(),
-    };
-    fits(model.encoded_len() as u128)?;
-    Ok(model.encode_to_vec())
-}
-
-fn fits(bytes: u128) -> Result<(), OnnxError> {
-    if bytes < 1 << 31 { Ok(()) } else { Err(OnnxError::TooLarge { bytes }) }
+    Ok(check_length(bytes.fold(0, u128::saturating_add))?)
 }
 
 /// The ONNX operators of one node: one, and constants where ONNX takes as inputs what is fixed here.
@@ -189,7 +158,7 @@ mod tests {
         let written = |classes| network(&find("resnet50").unwrap().graph(3, classes), &Weights::default());
         let error = written(260_000).unwrap_err().to_string();
         assert!(error.contains("cannot hold 2 GiB"), "{error}");
-        assert!(matches!(written(250_000), Err(OnnxError::Weights(_))));
+        assert!(matches!(written(250_000), Err(ExportError::Weights(_))));
     }
 
     #[test]
@@ -202,7 +171,7 @@ mod tests {
                 }
                 let error = network(&graph, &Weights::default()).unwrap_err();
                 let least = 4 * classes.max(channels) as u128;
-                assert!(matches!(error, OnnxError::TooLarge { bytes } if bytes > least), "{}: {error}", variant.name);
+                assert!(matches!(error, ExportError::TooLarge { bytes } if bytes > least), "{}: {error}", variant.name);
                 assert!(graph.parameter_count() >= classes.max(channels), "{}", variant.name);
             }
         }
