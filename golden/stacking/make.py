@@ -180,7 +180,7 @@ def calibrated(seed, rows, features, classes, c):
         factors.append(float(np.exp(found.x)))
         predicted[~rest] = softmax(factors[-1] * margins(rest, ~rest), axis=1)
     return {
-        "settings": {"kind": "logistic", "c": c, "calibrate": True},
+        "settings": {"kind": "logistic", "c": c, "temperature_scaling": True},
         "x": rows_of(x),
         "labels": labels.tolist(),
         "folds": folds.tolist(),

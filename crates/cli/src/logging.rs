@@ -24,7 +24,12 @@ pub enum LogFormat {
 /// How stderr is used.
 static MODE: OnceLock<(u8, LogFormat)> = OnceLock::new();
 
-/// Whether messages go to stderr as log records, and not as lines for people.
+/// Whether all that goes to stderr is JSON.
+pub fn is_json() -> bool {
+    MODE.get().is_some_and(|(_, format)| *format == LogFormat::Json)
+}
+
+/// Whether log records go to stderr.
 pub fn is_on_stderr() -> bool {
     MODE.get().is_some_and(|(verbose, format)| *verbose > 0 || *format == LogFormat::Json)
 }

@@ -41,9 +41,9 @@ pub fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
     print(&(serde_json::to_string_pretty(value)? + "\n"))
 }
 
-/// Writes a line to stderr, or to the log where stderr has log records. A closed stderr is ignored.
+/// Writes a line to stderr, or to the log where stderr has JSON records. A closed stderr is ignored.
 pub fn line(line: &str) {
-    match logging::is_on_stderr() {
+    match logging::is_json() {
         true => tracing::info!("{line}"),
         false => to_stderr(line),
     }
@@ -51,7 +51,7 @@ pub fn line(line: &str) {
 
 /// Writes a warning, likewise.
 pub fn warning(text: &str) {
-    match logging::is_on_stderr() {
+    match logging::is_json() {
         true => tracing::warn!("{text}"),
         false => to_stderr(&format!("warning: {text}")),
     }
@@ -59,7 +59,7 @@ pub fn warning(text: &str) {
 
 /// Writes an error, likewise.
 pub fn error(text: &str) {
-    match logging::is_on_stderr() {
+    match logging::is_json() {
         true => tracing::error!("{text}"),
         false => to_stderr(&format!("error: {text}")),
     }

@@ -183,7 +183,7 @@ fn a_flipped_bit_in_what_a_job_left() {
         let whole = place.read(&path);
         flip(&place, &path, whole.len() / 2, 0x80);
         for words in [TRAIN, "stack run"] {
-            place.run(words).failed(&[&path, "is damaged", "remove run/jobs/a/full to train it anew"]);
+            place.run(words).failed(&[&path, "is damaged", "remove run/jobs/a/full to train it again"]);
         }
         place.write(&path, whole);
     }
@@ -199,11 +199,11 @@ fn tables_that_were_damaged_later() {
         ("stack run", "splits.csv", ["run/splits.csv is damaged", "line"]),
         ("stack run", "labels.txt", ["run/labels.txt", "run/jobs/a/fold0"]),
         ("stack run", "recipe.toml", ["error: ", "run/recipe.toml"]),
-        ("stack run", "statistics.csv", ["run/statistics.csv is damaged", "`earmark train` writes it anew"]),
-        ("stack run", "statistics.json", ["run/statistics.json is damaged", "`earmark train` writes it anew"]),
+        ("stack run", "statistics.csv", ["run/statistics.csv is damaged", "`earmark train` writes it again"]),
+        ("stack run", "statistics.json", ["run/statistics.json is damaged", "`earmark train` writes it again"]),
         ("evaluate run", "labels.txt", ["run/level2 was made with another run/labels.txt", "`earmark stack run`"]),
-        ("evaluate run", "oof/a.csv", ["run/oof/a.csv is missing, damaged", "`earmark stack run` makes it anew"]),
-        ("evaluate run", "test/b.csv", ["run/test/b.csv is missing, damaged", "`earmark stack run` makes it anew"]),
+        ("evaluate run", "oof/a.csv", ["run/oof/a.csv is missing, damaged", "`earmark stack run` makes it again"]),
+        ("evaluate run", "test/b.csv", ["run/test/b.csv is missing, damaged", "`earmark stack run` makes it again"]),
         (
             "predict run --out s.csv",
             "level2/test.csv",
@@ -212,7 +212,7 @@ fn tables_that_were_damaged_later() {
         (
             "evaluate run",
             "level2/manifest.json",
-            ["run/level2/manifest.json is damaged", "`earmark stack run` makes it anew"],
+            ["run/level2/manifest.json is damaged", "`earmark stack run` makes it again"],
         ),
     ] {
         let path = format!("run/{file}");

@@ -161,7 +161,7 @@ fn clips_that_cannot_be_heard_stop_a_run_and_are_listed_together() {
     let place = place("faults-clips");
     let good = place.read(&format!("data/audio_train/{}", name(&place, "train", 2)));
     let bad = bad_clips(&good);
-    let mut reasons = vec![format!("{} of 72 clips cannot be used", bad.len()), "`[data] damaged".to_owned()];
+    let mut reasons = vec![format!("{} of 72 clips cannot be used", bad.len()), "`[data] on_decode_error".to_owned()];
     for (line, (_, bytes, reason)) in bad.iter().enumerate() {
         let path = format!("data/audio_train/{}", name(&place, "train", line + 2));
         place.write(&path, bytes);
@@ -186,8 +186,8 @@ fn the_recipe_may_say_that_damaged_clips_are_skipped_or_silent() {
     // Of two forms: copies of each other would be told as such.
     place.write(&paths[0], wav(1, 16, &[]));
     place.write(&paths[1], wav(3, 32, &[]));
-    for (policy, outcome, train, test) in [("skip", "skipped", 59, 11), ("zeros", "replaced by silence", 60, 12)] {
-        place.write("recipe.toml", RECIPE.replace("[data]", &format!("[data]\ndamaged = \"{policy}\"")));
+    for (policy, outcome, train, test) in [("skip", "skipped", 59, 11), ("silence", "replaced by silence", 60, 12)] {
+        place.write("recipe.toml", RECIPE.replace("[data]", &format!("[data]\non_decode_error = \"{policy}\"")));
         place.remove("run");
         let ran = place.run(TRAIN).done();
         let warnings: Vec<&str> = ran.stderr.lines().filter(|line| line.starts_with("warning: ")).collect();
@@ -345,13 +345,12 @@ fn arguments_with_faults() {
         fails(&place, &TRAIN.replace(from, to), &reasons);
     }
     place.run(&format!("{TRAIN} --device tpu")).failed(&["device \"tpu\"", "expected cpu, or cuda:0"]);
-    let ran: Ran = place
-        .run(&TRAIN.replace("--jobs 2", "--jobs 1 --device cuda:99"))
-        .failed(&["device \"cuda:99\"", "no such GPU"]);
+    let ran: Ran =
+        place.run(&TRAIN.replace("--jobs 2", "--jobs 1 --device cuda:99")).failed(&["device \"cuda:99\"", "GPU"]);
     assert_eq!(ran.stderr.matches("error: ").count(), 1, "one fault of the machine is told once: {ran}");
-    place.run("stack data").failed(&["data is no run", "splits.csv"]);
-    place.run("evaluate nowhere").failed(&["nowhere: there is no such folder"]);
-    place.run("predict data --out x.csv").failed(&["data is no run"]);
+    place.run("stack data").failed(&["data is not a run", "splits.csv"]);
+    place.run("evaluate nowhere").failed(&["nowhere does not exist"]);
+    place.run("predict data --out x.csv").failed(&["data is not a run"]);
     for hub in ["", "not a url", "huggingface.co", "https://", "ftp://host"] {
         let mut train = place.command(TRAIN);
         train.args(["--hub", hub]);

@@ -9,11 +9,15 @@ use std::process::Command;
 /// libtorch's assertions name its headers, which are opened by nobody.)
 #[test]
 fn the_binary_names_no_folder_of_libraries_in_the_checkout() {
-    let binary = std::fs::read(env!("CARGO_BIN_EXE_earmark")).unwrap();
     let libtorch = option_env!("LIBTORCH").unwrap_or(".native/torch");
-    for folder in [".native/lib", ".native/torch/lib", &format!("{libtorch}/lib")] {
-        let found = binary.windows(folder.len()).any(|window| window == folder.as_bytes());
-        assert!(!found, "{folder}");
+    for binary in
+        [Some(env!("CARGO_BIN_EXE_earmark")), option_env!("CARGO_BIN_EXE_earmark-train")].into_iter().flatten()
+    {
+        let bytes = std::fs::read(binary).unwrap();
+        for folder in [".native/lib", ".native/torch/lib", &format!("{libtorch}/lib")] {
+            let found = bytes.windows(folder.len()).any(|window| window == folder.as_bytes());
+            assert!(!found, "{folder} in {binary}");
+        }
     }
 }
 
@@ -22,11 +26,20 @@ fn the_binary_names_no_folder_of_libraries_in_the_checkout() {
 fn the_binary_runs_where_it_is_copied_with_its_folder_of_libraries() {
     let built = Path::new(env!("CARGO_BIN_EXE_earmark"));
     let folder = tempfile::tempdir().unwrap();
-    let copy = folder.path().join("earmark");
-    std::fs::copy(built, &copy).unwrap();
-    let runs = || Command::new(&copy).args(["nets", "list"]).env_remove("LD_LIBRARY_PATH").output().unwrap();
-    let linked = cfg!(feature = "train");
-    assert_eq!(runs().status.success(), !linked, "{:?}", runs());
-    std::os::unix::fs::symlink(built.with_file_name("lib"), folder.path().join("lib")).unwrap();
-    assert!(runs().status.success(), "{:?}", runs());
+    let runs = |name: &str, arguments: &[&str]| {
+        let mut command = Command::new(folder.path().join(name));
+        command.args(arguments).env_remove("LD_LIBRARY_PATH").output().unwrap()
+    };
+    let list = ["nets", "list"];
+    std::fs::copy(built, folder.path().join("earmark")).unwrap();
+    assert!(runs("earmark", &list).status.success(), "it needs no libtorch");
+    let missing = runs("earmark", &["report", "run"]);
+    assert_eq!(missing.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&missing.stderr).contains("earmark-train"), "{missing:?}");
+    if cfg!(feature = "train") {
+        std::fs::copy(built.with_file_name("earmark-train"), folder.path().join("earmark-train")).unwrap();
+        assert!(!runs("earmark-train", &list).status.success());
+        std::os::unix::fs::symlink(built.with_file_name("lib"), folder.path().join("lib")).unwrap();
+        assert!(runs("earmark-train", &list).status.success(), "{:?}", runs("earmark-train", &list));
+    }
 }

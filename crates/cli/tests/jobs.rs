@@ -71,7 +71,7 @@ fn shards_at_once_and_then_the_stack_are_a_whole_run() {
         assert!(status.success(), "{told}");
         let done: Vec<String> =
             told.lines().filter_map(|line| Some(line.split_once(" done in ")?.0.to_owned())).collect();
-        assert!(told.contains(&format!("jobs: {0} of {0} done, 0 running, 0 left", done.len())), "{told}");
+        assert!(told.contains(&format!("{0} of {0} done, 0 running, 0 left", done.len())), "{told}");
         assert!(done.len() == 2, "six jobs of about the same cost: {told}");
         jobs.extend(done);
     }
@@ -91,7 +91,7 @@ fn faults_of_shards_and_devices_are_told() {
     for (more, reason) in [
         ("--shard 4/3", "1/3 to 3/3"),
         ("--shard 0/3", "1/3 to 3/3"),
-        ("--shard 2", "wanted I/N"),
+        ("--shard 2", "write I/N"),
         ("--shard 1/2 --job a/full", "cannot be used with"),
     ] {
         let ran = place.run(&alone(more));
@@ -100,7 +100,7 @@ fn faults_of_shards_and_devices_are_told() {
     place.run(&alone("--device cpu,cpu")).failed(&["cpu is named twice", "--jobs N"]);
     place.run(&alone("--device cuda:7,cuda:7")).failed(&["cuda:7 is named twice"]);
     place.run(&alone("--device cpu,cuda:0")).failed(&["do not go together"]);
-    place.run(&alone("--device cuda:98,cuda:99")).failed(&["device \"cuda:98\"", "no such GPU"]);
+    place.run(&alone("--device cuda:98,cuda:99")).failed(&["device \"cuda:98\"", "GPU"]);
     place.run(&alone("--device cuda:00")).failed(&["device \"cuda:00\"", "expected cpu, or cuda:0"]);
     place.run(&alone("--job a/full")).done();
     place.run("stack run").failed(&["a/fold0 is not done", "earmark train"]);
@@ -172,7 +172,7 @@ fn a_signal_ends_a_run_at_the_next_batch_and_it_goes_on_there() {
         assert_eq!(status.code(), Some(code), "{told}");
         let name = if code == 130 { "Ctrl-C" } else { "SIGTERM" };
         assert!(told.contains(&format!("stopped by {name}: ")) && told.contains("of 6 jobs are done"), "{told}");
-        assert!(told.contains("the same command goes on from there") && !told.contains("error"), "{told}");
+        assert!(told.contains("the same command resumes from there") && !told.contains("error"), "{told}");
         assert!(!place.tree("run").keys().any(|name| name.contains(".earmark-")), "no half-written file is left");
         let index: serde_json::Value = serde_json::from_slice(&saved()).unwrap();
         within += usize::from(index["part"]["batches"].as_u64().unwrap() > 0);

@@ -55,8 +55,8 @@ fn a_kernel_learns_at_once_and_tags_as_it_was_judged() {
 }
 
 #[test]
-fn a_temperature_scalingd_stack_answers_the_same_and_tags_as_it_was_judged() {
-    let place = Place::new("kernel-temperature_scalingd");
+fn a_calibrated_stack_answers_the_same_and_tags_as_it_was_judged() {
+    let place = Place::new("kernel-calibrated");
     place.run(&SYNTH.replace("--train-clips 60", "--train-clips 240")).done();
     place.write(
         "recipe.toml",
@@ -71,21 +71,21 @@ fn a_temperature_scalingd_stack_answers_the_same_and_tags_as_it_was_judged() {
     place.write("run/recipe.toml", recipe.replace("temperature_scaling = false", "temperature_scaling = true"));
     place.run("stack run").done();
     tags_are_those_of_level2(&place, Path::new(env!("CARGO_BIN_EXE_earmark")));
-    let (_, temperature_scalingd) = csv(&place.text("run/level2/oof.csv"));
+    let (_, calibrated) = csv(&place.text("run/level2/oof.csv"));
     let best = |row: &[String]| {
         let values: Vec<f64> = row[1..].iter().map(|value| value.parse().unwrap()).collect();
         let best = (0..values.len()).max_by(|&a, &b| values[a].total_cmp(&values[b])).unwrap();
         (best, values[best])
     };
     let sure = |rows: &[Vec<String>]| rows.iter().map(|row| best(row).1).sum::<f64>() / rows.len() as f64;
-    assert!(plain.iter().zip(&temperature_scalingd).all(|(a, b)| a[0] == b[0] && best(a).0 == best(b).0));
+    assert!(plain.iter().zip(&calibrated).all(|(a, b)| a[0] == b[0] && best(a).0 == best(b).0));
     // Held back so much, the model is far less sure than it is right.
     let results = place.json("run/results.json");
     let stack = results["systems"].as_array().unwrap().last().unwrap();
     let accuracy = stack["out_of_fold"]["accuracy"].as_f64().unwrap();
-    let (before, after) = (sure(&plain), sure(&temperature_scalingd));
+    let (before, after) = (sure(&plain), sure(&calibrated));
     assert!((after - accuracy).abs() < (before - accuracy).abs() / 2.0, "{before} {after} {accuracy}");
-    assert!(place.text("run/report.html").contains("Why the stack does not stand out: it learned from 240 clips"));
+    assert!(place.text("run/report.html").contains("Why the stack is not better: it was fitted on 240 clips"));
 }
 
 /// The learned values of a kernel with so many centres: 40 bands and 20 coefficients described in ten ways, 14 groups
@@ -111,7 +111,7 @@ fn unverified_clips_can_be_left_out() {
     let none: Vec<String> = place.text("data/train.csv").lines().map(|line| line.replace(",1", ",0")).collect();
     place.write("data/train.csv", none.join("\n") + "\n");
     for plan in ["", " --plan"] {
-        let told = "learner k: fold0 has 0 clips to learn from: unverified_weight = 0 leaves out the others";
+        let told = "learner k: fold0 has 0 clips to train on: unverified_weight = 0 excludes the others";
         place.run(&format!("{} --out other{plan}", TRAIN.replace(" --out run", ""))).failed(&[told]);
     }
 }

@@ -191,17 +191,17 @@ fn a_stack_of_other_settings_is_not_taken_for_this_one() {
         place.run("report run").done();
         place.text("run/report.html")
     };
-    assert!(report().contains("Leave one learner out") && !report().contains("The stack is left out"));
+    assert!(report().contains("Ablation") && !report().contains("The stack is not shown"));
     set_stack(&place, "kind = 'mean'");
     let reason = "run/level2 was made with another run/recipe.toml than the one here";
-    place.run("evaluate run").failed(&[reason, "`earmark stack run` makes it anew"]);
+    place.run("evaluate run").failed(&[reason, "`earmark stack run` makes it again"]);
     place.run("predict run --out s.csv").failed(&[reason]);
     place.run(&TRAIN.replace("--out run", "--out other --verified-by run")).failed(&["--verified-by run", reason]);
-    assert!(report().contains(&format!("The stack is left out: {reason}")));
+    assert!(report().contains(&format!("The stack is not shown: {reason}")));
     assert!(!place.path("s.csv").exists() && !report().contains("gain of the trees"));
     place.run("stack run").done();
     place.run("evaluate run").done();
-    assert!(!report().contains("The stack is left out"));
+    assert!(!report().contains("The stack is not shown"));
     // Labels of training clips that changed; those of test clips may become known later.
     let splits = place.text("run/splits.csv");
     place.write("run/splits.csv", splits.replacen(",true,", ",false,", 1));
@@ -301,8 +301,8 @@ fn what_level_2_could_not_do_is_told_at_once() {
     place.copy_from(shared(), "data");
     let table = place.text("data/train.csv");
     for (settings, reasons) in [
-        ("early_stopping_rounds = 3", ["level 2 could not learn", "needs at least three folds"]),
-        ("unverified_weight = 0.0", ["level 2 could not learn", "no clip of class `"]),
+        ("early_stopping_rounds = 3", ["level 2 cannot be fitted", "needs at least three folds"]),
+        ("unverified_weight = 0.0", ["level 2 cannot be fitted", "no clip of class `"]),
     ] {
         place.write("recipe.toml", RECIPE.replace("[stack]", &format!("[stack]\n{settings}")));
         let unverify = |line: &str| if line.contains(",Bark,") { line.replace(",1", ",0") } else { line.to_owned() };
@@ -344,7 +344,7 @@ fn another_run_verifies_labels() {
     }
     // Without it, or by what is no run, it is another run.
     place.run(&again).failed(&["the data differ", "verified is "]);
-    place.run(&format!("{again} --verified-by data")).failed(&["--verified-by data", "is no run"]);
+    place.run(&format!("{again} --verified-by data")).failed(&["--verified-by data", "is not a run"]);
     place
         .run(&format!("{again} --verified-by again"))
         .failed(&["--verified-by again", "the learners of again are not stacked yet"]);
@@ -370,7 +370,7 @@ fn what_level_2_cannot_do_is_told() {
     let clips = place.json("run/statistics.json")["clips"].as_str().unwrap().to_owned();
     place.write("run/statistics.csv", &statistics);
     place.write("run/statistics.json", mark.replace(&clips, &sha256(b"others")));
-    place.run("stack run").failed(&["run/statistics.csv is of another run", "`earmark train` writes it anew"]);
+    place.run("stack run").failed(&["run/statistics.csv is of another run", "`earmark train` writes it again"]);
     place.write("run/statistics.json", mark);
     forget_origins(&place);
     // A class of which one fold has all: nothing is left when that is held out.

@@ -219,8 +219,8 @@ fn published_weights_come_from_a_hub() {
     let words = format!("{TRAIN} --job a/fold0 --hub {}/", hub.url());
     let ran = Ran::of(command(&place, &words), &words).done();
     for told in [
-        "weights of timm/resnet18.tv_in1k (learned from imagenet), licence: bsd-3-clause\n",
-        "fetching timm/resnet18.tv_in1k, 46.8",
+        "weights of timm/resnet18.tv_in1k (trained on imagenet), licence: bsd-3-clause\n",
+        "downloading timm/resnet18.tv_in1k, 46.8",
         "timm/resnet18.tv_in1k: the connection broke",
     ] {
         assert!(ran.stderr.contains(told), "not told: {told}\n{ran}");
@@ -304,7 +304,7 @@ fn pytorch_s_files_are_exported_as_others() {
             array.shape[0] = classes;
         }
         place.write("one.safetensors", one.to_safetensors().unwrap());
-        let head = format!("one.safetensors: fc.weight is a head of {classes}, and");
+        let head = format!("one.safetensors: fc.weight has {classes} outputs");
         place.run("nets export resnet_nano --weights one.safetensors --out no.onnx").failed(&[&head]);
     }
     let words = format!("nets export resnet_nano --weights {} --out no.onnx", golden("call_top.pth").display());

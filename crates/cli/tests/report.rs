@@ -218,7 +218,7 @@ fn sounds_that_are_gone_are_told() {
     }
     place.run("report run --data moved").done();
     assert_eq!(count("audio"), (0, true));
-    place.run("report moved").failed(&["moved is no run"]);
+    place.run("report moved").failed(&["moved is not a run"]);
 }
 
 #[test]

@@ -87,7 +87,7 @@ fn the_challenge_is_judged_as_others_judge_it() {
             let ran = place.run(&format!("evaluate --submission {file} --truth {truth} --json")).done();
             equals_golden(&ran.json(), form);
             assert_eq!(ran.json()["ignored"], ignored);
-            assert_eq!(ran.stderr.contains("7800 clips of the usage `Ignored` are left out"), ignored > 0, "{ran}");
+            assert_eq!(ran.stderr.contains("7800 clips of the usage `Ignored` are not scored"), ignored > 0, "{ran}");
         }
     }
     // What went to Kaggle has rows of the ignored clips too, and those count for nothing.
@@ -169,13 +169,13 @@ fn what_is_wrong_is_told_with_file_and_line() {
         (
             "no-column",
             "fname,Rain,Sun\na.wav,1,0\nb.wav,1,0\nc.wav,1,0\n",
-            &["truth.csv, line 2: the label `Dog_bark` of the clip `a.wav` is no column of s.csv"],
+            &["truth.csv, line 2: the label `Dog_bark` of the clip `a.wav` is not a column of s.csv"],
         ),
-        ("no-columns", "fname\na.wav\nb.wav\nc.wav\n", &["is no column of s.csv"]),
+        ("no-columns", "fname\na.wav\nb.wav\nc.wav\n", &["is not a column of s.csv"]),
         (
             "number",
             "fname,Rain,Dog_bark\na.wav,1,0\nb.wav,1,x\nc.wav,nan,1.5\n",
-            &["s.csv, line 3: `x` for `Dog_bark` is no", "s.csv, line 4: `nan` for `Rain`", "`1.5` for `Dog_bark`"],
+            &["s.csv, line 3: `x` for `Dog_bark` is not", "s.csv, line 4: `nan` for `Rain`", "`1.5` for `Dog_bark`"],
         ),
         (
             "columns-twice",
@@ -198,8 +198,8 @@ fn a_wrong_truth_is_told_with_file_and_line() {
         ("fname,label\na.wav,Rain\na.wav,Rain\n", "truth.csv, line 3: the clip `a.wav` was on line 2 already"),
         ("fname,label\na.wav,\n", "truth.csv, line 2: the clip `a.wav` has no label"),
         ("fname,label,usage\na.wav,Rain,public\n", "truth.csv, line 2: `usage` must be Public, Private or Ignored"),
-        ("fname,label,usage\na.wav,None,Ignored\n", "truth.csv has no clip to judge by"),
-        ("fname,label\n", "truth.csv has no clip to judge by"),
+        ("fname,label,usage\na.wav,None,Ignored\n", "truth.csv has no clip to score by"),
+        ("fname,label\n", "truth.csv has no clip to score by"),
     ] {
         place.write("truth.csv", truth);
         place.run("evaluate --submission s.csv --truth truth.csv").failed(&[reason]);

@@ -8,9 +8,9 @@ use crate::plots::{self, Bar};
 use crate::words::{clips, count, number, percent};
 use earmark_pipeline::{ALL_LEARNERS, ARITHMETIC, Comparison, STACK};
 
-/// So much more accurate on what it learned from, a stack has learned it by heart.
+/// A stack that is so much more accurate on the clips that it was fitted on overfits.
 const OVERFIT: f64 = 0.05;
-/// On such a share of clips two systems that give one answer are nearly one.
+/// Two models that predict the same label on such a share of clips are nearly one.
 const ALIKE: f64 = 0.97;
 /// Features that are shown of the stack.
 const FEATURES: usize = 25;
@@ -35,17 +35,15 @@ pub fn why(material: &Material) -> Option<String> {
     let alike = pairs().filter(|(a, b)| most_probable(a) == most_probable(b)).count() as f64 / pairs().count() as f64;
     let reason = match (fit.accuracy - stack.scores.accuracy > OVERFIT, alike > ALIKE) {
         (true, _) => {
-            " It fits the clips that it learned from much better than others: it has too few of them for what it knows of \
-             each. More clips, fewer features, or a stack that is held back more may help."
+            " It overfits: it is much better on the clips that it was fitted on than on others. More clips, fewer \
+             features, or more regularization may help."
         }
-        (false, true) => {
-            " The two hardly differ: the learners leave the stack little that it could weigh better than their mean does."
-        }
+        (false, true) => " The two hardly differ: the learners agree so much that weights add little to their mean.",
         (false, false) => "",
     };
     Some(format!(
-        "Why the stack does not stand out: it learned from {} with {} each, and classifies {} of these correctly once it has \
-         learned from them, {} out of fold. On {} of the clips its first answer is that of the learners' mean.{reason}",
+        "Why the stack is not better: it was fitted on {} with {} each, and classifies {} of these correctly after \
+         that, {} out of fold. On {} of the clips it predicts the same label as the learners' mean.{reason}",
         clips(fit.clips),
         count(fit.columns, "feature"),
         percent(fit.accuracy),

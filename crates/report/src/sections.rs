@@ -102,7 +102,7 @@ fn missing(page: &mut Page, material: &Material) {
         ));
     }
     if let Some(fault) = &material.level2_fault {
-        page.note(&format!("The stack is left out: {fault}."));
+        page.note(&format!("The stack is not shown: {fault}."));
     } else if !material.results.models.iter().any(|system| system.kind == ModelKind::Stack) {
         page.note(
             "The learners are not stacked yet; “earmark train” does it when the last job is done, and so does \

@@ -77,10 +77,7 @@ fn kinds() -> Vec<(&'static str, StackSettings)> {
         ("early stopping", StackSettings { early_stopping_rounds: 2, rounds: 60, ..default() }),
         ("two threads", StackSettings { early_stopping_rounds: 2, threads: 2, ..default() }),
         ("logistic", StackSettings { kind: Kind::Logistic, ..default() }),
-        (
-            "temperature_scalingd",
-            StackSettings { kind: Kind::Logistic, temperature_scaling: true, c: 0.01, ..default() },
-        ),
+        ("calibrated", StackSettings { kind: Kind::Logistic, temperature_scaling: true, c: 0.01, ..default() }),
     ]
 }
 
@@ -190,13 +187,13 @@ impl Golden {
 
 /// scikit-learn's models, their margins multiplied by what SciPy finds to be best on the inner folds.
 #[test]
-fn is_temperature_scalingd_as_by_scipy() {
-    let golden = Golden::read("temperature_scalingd");
-    let temperature_scalingd = golden.stack(&golden.settings);
+fn is_calibrated_as_by_scipy() {
+    let golden = Golden::read("calibrated");
+    let calibrated = golden.stack(&golden.settings);
     let plain = golden.stack(&StackSettings { temperature_scaling: false, ..golden.settings.clone() });
-    let distances = (golden.distance(&temperature_scalingd), golden.distance(&plain));
+    let distances = (golden.distance(&calibrated), golden.distance(&plain));
     assert!(distances.0 <= 1e-5 && distances.1 > 0.1, "{distances:?}");
-    for (a, b) in temperature_scalingd.rows().zip(plain.rows()) {
+    for (a, b) in calibrated.rows().zip(plain.rows()) {
         assert_eq!(most_probable(a), most_probable(b), "the order of classes stays");
     }
 }
@@ -281,14 +278,13 @@ fn says_which_class_a_fold_lacks() {
     let stopping = StackSettings { early_stopping_rounds: 5, ..clips.settings.clone() };
     let two: Vec<usize> = (0..100).map(|i| i % 2).collect();
     assert!(call(&two, &stopping).contains("`early_stopping_rounds` needs at least three folds"));
-    let temperature_scalingd =
-        StackSettings { kind: Kind::Logistic, temperature_scaling: true, ..clips.settings.clone() };
-    assert!(call(&two, &temperature_scalingd).contains("`temperature_scaling` needs at least three folds"));
+    let calibrated = StackSettings { kind: Kind::Logistic, temperature_scaling: true, ..clips.settings.clone() };
+    assert!(call(&two, &calibrated).contains("`temperature_scaling` needs at least three folds"));
     // In two folds: one is judged, the other tells when to stop.
     let thin: Vec<usize> = (0..100).map(|i| if clips.truth[i] == 2 { 3 + i % 2 } else { i % 5 }).collect();
     let error = call(&thin, &stopping);
     assert_eq!(error, "no clip of class `class2` is left to learn from when the folds 3 and 4 are held out");
-    assert_eq!(call(&thin, &temperature_scalingd), error);
+    assert_eq!(call(&thin, &calibrated), error);
 }
 
 #[test]

@@ -256,7 +256,7 @@ mod tests {
             ),
             (
                 format!("{GOOD}\npretrained = \"imagenet\""),
-                "learner a: pretrained = \"imagenet\": there are no published weights of resnet_nano",
+                "learner a: pretrained = \"imagenet\": no weights of resnet_nano are published",
             ),
             (
                 format!("{}\npretrained = \"imagenet\"", GOOD.replace("resnet_nano", "cnn14")),

@@ -11,7 +11,7 @@ use earmark_audio::Clip;
 use earmark_features::{FrontEnd, InputScaling, MfccStatistics};
 use earmark_features::{Padding, WindowAggregation, Windowing};
 use earmark_nets::{find, to_onnx};
-use earmark_stacking::{Booster, Matrix, StackSettings, to_onnx};
+use earmark_stacking::{Booster, Matrix, StackSettings, to_onnx as trees_to_onnx};
 use earmark_tagging::{Bundle, Learner, Network, Parallelism, SUMS, Tagger, TaggingError};
 
 pub const LABELS: [&str; 3] = ["bark", "meow", "rain"];
@@ -44,7 +44,7 @@ pub fn write(folder: &Path, stack: bool) {
         let settings = StackSettings { rounds: 3, ..StackSettings::default() };
         let booster =
             Booster::fit(Matrix::new(&x, columns).unwrap(), &truth, &vec![1.0; rows], &labels, &settings).unwrap();
-        files.insert("level2.onnx".to_owned(), to_onnx(booster.to_json(), columns, LABELS.len()).unwrap());
+        files.insert("level2.onnx".to_owned(), trees_to_onnx(booster.to_json(), columns, LABELS.len()).unwrap());
     }
     files.insert("README.md".to_owned(), b"# A model card\n".to_vec());
     let bundle = Bundle::new(labels, learners, statistics, stack.then(|| "level2.onnx".to_owned()));
