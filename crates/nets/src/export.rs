@@ -149,13 +149,16 @@ fn gaussian(node: &Node, x: &str, output: String) -> Vec<NodeProto> {
 
 #[cfg(test)]
 mod tests {
+    use earmark_onnx::proto::ModelProto;
+    use prost::Message;
+
     use super::*;
     use crate::registry::{Input, find, variants};
     use crate::weights::Array;
 
     #[test]
     fn files_of_two_gibibytes_are_refused_with_the_reason() {
-        let written = |classes| network(&find("resnet50").unwrap().graph(3, classes), &Weights::default());
+        let written = |classes| to_onnx(&find("resnet50").unwrap().graph(3, classes), &Weights::default());
         let error = written(260_000).unwrap_err().to_string();
         assert!(error.contains("cannot hold 2 GiB"), "{error}");
         assert!(matches!(written(250_000), Err(ExportError::Weights(_))));
@@ -169,9 +172,13 @@ mod tests {
                 if variant.input == Input::Wave && classes == 2 {
                     continue;
                 }
-                let error = network(&graph, &Weights::default()).unwrap_err();
+                let error = to_onnx(&graph, &Weights::default()).unwrap_err();
                 let least = 4 * classes.max(channels) as u128;
-                assert!(matches!(error, ExportError::TooLarge { bytes } if bytes > least), "{}: {error}", variant.name);
+                assert!(
+                    matches!(error, ExportError::TooLarge(TooLarge { bytes }) if bytes > least),
+                    "{}: {error}",
+                    variant.name
+                );
                 assert!(graph.parameter_count() >= classes.max(channels), "{}", variant.name);
             }
         }
@@ -198,7 +205,7 @@ mod tests {
         let arrays = graph.parameters().into_iter().map(|parameter| {
             (parameter.name.clone(), Array { data: vec![0.0; parameter.len()], shape: parameter.shape })
         });
-        let bytes = network(&graph, &Weights(arrays.collect())).unwrap();
+        let bytes = to_onnx(&graph, &Weights(arrays.collect())).unwrap();
         let input = ModelProto::decode(&bytes[..]).unwrap().graph.unwrap().input;
         assert_eq!(
             input,
