@@ -1,4 +1,5 @@
-//! Jobs of one run in several processes, and what stops them: signals, a loss that is no number, another process.
+//! Jobs of one run in several processes, and what stops them: signals, a loss that is no number,
+//! another process.
 #![cfg(feature = "train")]
 #![allow(clippy::unwrap_used, reason = "a test stops at the first fault")]
 
@@ -26,9 +27,9 @@ fn start(place: &Place, words: &str) -> Child {
 }
 
 fn end(mut child: Child) -> (ExitStatus, String) {
-    let mut told = String::new();
-    child.stderr.take().unwrap().read_to_string(&mut told).unwrap();
-    (child.wait().unwrap(), told)
+    let mut printed = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut printed).unwrap();
+    (child.wait().unwrap(), printed)
 }
 
 /// Waits until a process has come so far; false if it has ended before.
@@ -67,12 +68,12 @@ fn shards_at_once_and_then_the_stack_are_a_whole_run() {
     let shards = ["3/3", "1/3", "2/3"].map(|shard| start(&parts, &alone(&format!("--shard {shard} --verbose"))));
     let mut jobs = Vec::new();
     for shard in shards {
-        let (status, told) = end(shard);
-        assert!(status.success(), "{told}");
+        let (status, printed) = end(shard);
+        assert!(status.success(), "{printed}");
         let done: Vec<String> =
-            told.lines().filter_map(|line| Some(line.split_once(" done in ")?.0.to_owned())).collect();
-        assert!(told.contains(&format!("{0} of {0} done, 0 running, 0 left", done.len())), "{told}");
-        assert!(done.len() == 2, "six jobs of about the same cost: {told}");
+            printed.lines().filter_map(|line| Some(line.split_once(" done in ")?.0.to_owned())).collect();
+        assert!(printed.contains(&format!("{0} of {0} done, 0 running, 0 left", done.len())), "{printed}");
+        assert!(done.len() == 2, "six jobs of about the same cost: {printed}");
         jobs.extend(done);
     }
     jobs.sort();
@@ -114,10 +115,10 @@ fn a_job_is_one_process_s() {
     let mut first = start(&place, &alone("--job a/fold0"));
     assert!(comes(&mut first, || place.path("run/jobs/a/fold0/checkpoint.json").exists()));
     send(&first, "-STOP");
-    let told = "another process trains a/fold0; when it is done, `earmark stack run` finishes the run";
-    place.run(&alone("--job a/fold0")).failed(&["a/fold0 is being trained by another process", told]);
+    let printed = "another process trains a/fold0; when it is done, `earmark stack run` finishes the run";
+    place.run(&alone("--job a/fold0")).failed(&["a/fold0 is being trained by another process", printed]);
     // A whole run does all other jobs first, and does not stack.
-    let ran = place.run(&alone("--verbose")).failed(&[told]);
+    let ran = place.run(&alone("--verbose")).failed(&[printed]);
     assert_eq!(ran.stderr.matches(" done in ").count(), 5, "{ran}");
     assert!(!place.path("run/results.json").exists());
     // A killed process holds nothing.
@@ -136,10 +137,10 @@ fn two_processes_share_the_jobs_of_a_run() {
     let ended = both.map(end);
     // Who comes last stacks; who comes first may find that the other still trains its last job.
     assert!(ended.iter().any(|(status, _)| status.success()), "{ended:?}");
-    for (status, told) in &ended {
-        assert!(status.success() || told.contains("another process trains"), "{told}");
+    for (status, printed) in &ended {
+        assert!(status.success() || printed.contains("another process trains"), "{printed}");
     }
-    let done: usize = ended.iter().map(|(_, told)| told.matches(" done in ").count()).sum();
+    let done: usize = ended.iter().map(|(_, printed)| printed.matches(" done in ").count()).sum();
     assert_eq!(done, 6, "no job twice: {ended:?}");
     assert_same(&place, &whole);
 }
@@ -168,11 +169,18 @@ fn a_signal_ends_a_run_at_the_next_batch_and_it_goes_on_there() {
         let mut child = start(&place, TRAIN);
         assert!(comes(&mut child, || saved() != before), "the run ended before {job} went on");
         send(&child, signal);
-        let (status, told) = end(child);
-        assert_eq!(status.code(), Some(code), "{told}");
+        let (status, printed) = end(child);
+        assert_eq!(status.code(), Some(code), "{printed}");
         let name = if code == 130 { "Ctrl-C" } else { "SIGTERM" };
-        assert!(told.contains(&format!("stopped by {name}: ")) && told.contains("of 6 jobs are done"), "{told}");
-        assert!(told.contains("the same command resumes from there") && !told.contains("error"), "{told}");
+        assert!(
+            printed.contains(&format!("stopped by {name}: "))
+                && printed.contains(
+                    "of 6 jobs are \
+            done"
+                ),
+            "{printed}"
+        );
+        assert!(printed.contains("the same command resumes from there") && !printed.contains("error"), "{printed}");
         assert!(!place.tree("run").keys().any(|name| name.contains(".earmark-")), "no half-written file is left");
         let index: serde_json::Value = serde_json::from_slice(&saved()).unwrap();
         within += usize::from(index["part"]["batches"].as_u64().unwrap() > 0);
@@ -196,9 +204,9 @@ fn a_second_signal_ends_a_run_at_once() {
     let id = child.id();
     let both = format!("kill -TERM {id}; sleep 0.2; kill -TERM {id}");
     assert!(std::process::Command::new("sh").args(["-c", &both]).status().unwrap().success());
-    let (status, told) = end(child);
-    assert_eq!(status.code(), Some(143), "{told}");
-    assert!(!told.contains("stopped by"), "it did not wait for its batch: {told}");
+    let (status, printed) = end(child);
+    assert_eq!(status.code(), Some(143), "{printed}");
+    assert!(!printed.contains("stopped by"), "it did not wait for its batch: {printed}");
     assert!(!place.path("run/jobs/a/full/checkpoint.json").exists());
 }
 

@@ -1,4 +1,4 @@
-//! Killed at any moment, the same command goes on and ends with the same bits as an unbroken run.
+//! Killed at any moment, the same command resumes and ends with the same bits as an unbroken run.
 #![cfg(feature = "train")]
 #![allow(clippy::unwrap_used, reason = "a test stops at the first fault")]
 
@@ -41,8 +41,8 @@ fn epochs(job: &Path) -> usize {
     index["history"].as_array().map_or(0, Vec::len)
 }
 
-/// All that must be equal: every file of the run but those that tell of times and places, and what a kill has left where
-/// other processes may be writing, which stays for a day.
+/// All that must be equal: every file of the run but those that tell of times and places, and what
+/// a kill has left where other processes may be writing, which stays for a day.
 fn assert_same(broken: &Place, whole: &Place, why: &str) {
     let files = |place: &Place| {
         let mut files = place.tree("run");
@@ -87,7 +87,7 @@ fn a_killed_run_ends_as_an_unbroken_one() {
     broken.run(TRAIN).done();
     assert_same(&broken, &whole, "killed while training");
 
-    // Level 2 is made anew each time, so it can be killed at each of its steps.
+    // Level 2 is made again each time, so it can be killed at each of its steps.
     for file in ["level2/booster.json", "results.json", "bundle/learner-a.onnx"] {
         for part in ["level2", "results.json", "bundle"] {
             broken.remove(&format!("run/{part}"));

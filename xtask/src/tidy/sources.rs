@@ -1,5 +1,5 @@
-//! What the code of a library must not do: print, end the process, read the command line, set a global
-//! hook.
+//! What the code of a library must not do: print, end the process, read the command line, set a
+//! global hook.
 
 use super::scan::{code, without_tests};
 
