@@ -43,7 +43,8 @@ fn summary(page: &mut Page, material: &Material) {
     };
     page.paragraph(&format!(
         "{} {} trained on {} of {} classes in {} folds. {held_out} Unless it is said otherwise, numbers are out of \
-         fold: each training clip is scored by models that were not trained on it. Intervals are of 95 %, by the bootstrap over clips.",
+         fold: each training clip is scored by models that were not trained on it. Intervals are of 95 %, by the \
+         bootstrap over clips.",
         count(material.recipe.learners.len(), "learner"),
         if material.recipe.learners.len() == 1 { "is" } else { "are" },
         clips(train),
