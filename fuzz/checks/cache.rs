@@ -36,24 +36,25 @@ impl Place {
         Place { cache, front_end, sha256, entry, key }
     }
 
-    /// Reads the bytes as they are; then with the entry's key and right checksums, which no chance would find; then with
-    /// one bit of that flipped, which must be noticed. Says whether the second was an entry.
+    /// Reads the bytes as they are; then with the entry's key and right checksums, which no chance
+    /// would find; then with one bit of that flipped, which must be noticed. Says whether the
+    /// second was an entry.
     pub fn check(&self, bytes: &[u8]) -> bool {
         self.reads(bytes);
-        let mut mended = bytes.to_vec();
-        if mended.len() < HEADER {
+        let mut repaired = bytes.to_vec();
+        if repaired.len() < HEADER {
             return false;
         }
-        mended[32..96].copy_from_slice(&self.key);
-        let values = crc32fast::hash(&mended[HEADER..]).to_le_bytes();
-        mended[96..100].copy_from_slice(&values);
-        let header = crc32fast::hash(&mended[..148]).to_le_bytes();
-        mended[148..152].copy_from_slice(&header);
-        let is_entry = self.reads(&mended);
+        repaired[32..96].copy_from_slice(&self.key);
+        let values = crc32fast::hash(&repaired[HEADER..]).to_le_bytes();
+        repaired[96..100].copy_from_slice(&values);
+        let header = crc32fast::hash(&repaired[..148]).to_le_bytes();
+        repaired[148..152].copy_from_slice(&header);
+        let is_entry = self.reads(&repaired);
         if is_entry {
-            let bit = u32::from_le_bytes(values) as usize % (mended.len() * 8);
-            mended[bit / 8] ^= 1 << (bit % 8);
-            assert!(!self.reads(&mended), "bit {bit} was flipped");
+            let bit = u32::from_le_bytes(values) as usize % (repaired.len() * 8);
+            repaired[bit / 8] ^= 1 << (bit % 8);
+            assert!(!self.reads(&repaired), "bit {bit} was flipped");
         }
         is_entry
     }

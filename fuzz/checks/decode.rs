@@ -9,30 +9,31 @@ use earmark_audio::{AudioError, AudioStream, Clip, Limits, StreamResampler, deco
 /// Samples that a block of a stream has at most.
 const BLOCK: usize = 81_920;
 
-/// Samples of all chunks of the resamplers that are kept: to plan each anew would make everything a hundred times slower.
+/// Samples of all chunks of the resamplers that are kept: to plan each anew would make everything a
+/// hundred times slower.
 const KEPT: usize = 1 << 17;
 
 thread_local! {
     static RESAMPLERS: RefCell<BTreeMap<(u32, u32), StreamResampler>> = const { RefCell::new(BTreeMap::new()) };
 }
 
-/// Decodes the bytes as they are, and once more with their checksums set right: nothing that chance changes in Ogg or
-/// FLAC gets past those. Says whether they are sound.
+/// Decodes the bytes as they are, and once more with their checksums set right: nothing that chance
+/// changes in Ogg or FLAC gets past those. Says whether they are sound.
 pub fn check(path: &Path, bytes: &[u8]) -> bool {
-    let mut mended = bytes.to_vec();
+    let mut repaired = bytes.to_vec();
     if bytes.starts_with(b"OggS") {
-        mend_ogg(&mut mended);
+        repair_ogg(&mut repaired);
     } else if bytes.starts_with(b"fLaC") {
-        mend_flac(&mut mended);
+        repair_flac(&mut repaired);
     }
-    if mended != bytes {
-        decodes(path, &mended);
+    if repaired != bytes {
+        decodes(path, &repaired);
     }
     decodes(path, bytes)
 }
 
-/// Puts the bytes at `path` and decodes them: finite samples within the limits, which come to other rates, or an error that
-/// names the file.
+/// Puts the bytes at `path` and decodes them: finite samples within the limits, which come to other
+/// rates, or an error that names the file.
 fn decodes(path: &Path, bytes: &[u8]) -> bool {
     std::fs::write(path, bytes).unwrap();
     let limits = Limits { max_seconds: 60.0, ..Limits::default() };
@@ -46,7 +47,8 @@ fn decodes(path: &Path, bytes: &[u8]) -> bool {
             [22_050, 44_100].iter().for_each(|rate| resamples(&clip, *rate));
             true
         }
-        // Bytes that can be read are never a failure of the disk, which would end the work on all other clips too.
+        // Bytes that can be read are never a failure of the disk, which would end the work on all
+        // other clips too.
         Err(error @ AudioError::Io { .. }) => panic!("{error}"),
         Err(error) => {
             assert!(error.to_string().contains(&path.display().to_string()), "{error}");
@@ -90,7 +92,7 @@ fn streamed(path: &Path, limits: &Limits) -> Vec<f32> {
 }
 
 /// Sets the checksum of every page right. Source: RFC 3533, 6.
-pub fn mend_ogg(bytes: &mut [u8]) {
+pub fn repair_ogg(bytes: &mut [u8]) {
     let mut rest = bytes;
     while rest.starts_with(b"OggS") && rest.len() >= 27 {
         let Some(lengths) = rest.get(27..27 + usize::from(rest[26])) else { return };
@@ -103,9 +105,9 @@ pub fn mend_ogg(bytes: &mut [u8]) {
     }
 }
 
-/// Leaves the checksum of the samples out, and sets that of every frame right, taking each sync code as the start of one.
-/// Source: RFC 9639, 8.2, 9.1, 9.3.
-pub fn mend_flac(bytes: &mut [u8]) {
+/// Leaves the checksum of the samples out, and sets that of every frame right, taking each sync
+/// code as the start of one. Source: RFC 9639, 8.2, 9.1, 9.3.
+pub fn repair_flac(bytes: &mut [u8]) {
     const STREAM_INFO: usize = 42;
     if bytes.len() < STREAM_INFO {
         return;

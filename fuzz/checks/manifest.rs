@@ -30,8 +30,9 @@ const NEXT: u8 = 0x1E;
 /// More clips than this are not made.
 const MOST: usize = 64;
 
-/// Reads the bytes as a data set: the first says which layout, the second which options, then come the tables one after
-/// the other; or, after the last layout, the paths of clips, one a line. Says whether that is a data set.
+/// Reads the bytes as a data set: the first says which layout, the second which options, then come
+/// the tables one after the other; or, after the last layout, the paths of clips, one a line. Says
+/// whether that is a data set.
 pub fn check(bytes: &[u8]) -> bool {
     let [layout, options, bytes @ ..] = bytes else { return false };
     let in_memory = Some(PathBuf::from("/dev/shm")).filter(|folder| folder.is_dir());

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use earmark_nets::{Weights, WeightsError};
 
-/// Puts the bytes at `path` and reads them: finite values that fill their shapes, which safetensors keeps, or an error.
-/// Says whether they are weights.
+/// Puts the bytes at `path` and reads them: finite values that fill their shapes, which safetensors
+/// keeps, or an error. Says whether they are weights.
 pub fn check(path: &Path, bytes: &[u8]) -> bool {
     std::fs::write(path, bytes).unwrap();
     match Weights::read(path) {

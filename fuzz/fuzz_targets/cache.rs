@@ -7,7 +7,8 @@ mod checks;
 
 use std::sync::LazyLock;
 
-/// A folder for each process: two may run at a time. One that libFuzzer ends cannot remove its own, of some kilobytes.
+/// A folder for each process: two may run at a time. One that libFuzzer ends cannot remove its own,
+/// of some kilobytes.
 static PLACE: LazyLock<checks::Place> = LazyLock::new(|| {
     let folder = std::path::PathBuf::from(format!("/dev/shm/earmark-fuzz-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();

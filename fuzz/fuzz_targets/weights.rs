@@ -9,7 +9,8 @@ use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::sync::LazyLock;
 
-/// A file in memory without a name, so that nothing is left of it, under the name that Linux gives to an open file.
+/// A file in memory without a name, so that nothing is left of it, under the name that Linux gives
+/// to an open file.
 static FILE: LazyLock<std::fs::File> = LazyLock::new(|| tempfile::tempfile_in("/dev/shm").unwrap());
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {

@@ -19,11 +19,12 @@ pub fn make(root: &Path) -> Result<()> {
     for script in scripts(root, "make.py")? {
         steps.run(Command::new(&python).arg(script))?;
     }
-    eprintln!("== made anew; `git diff --stat golden` shows what differs\n{}", steps.summary());
+    eprintln!("== made again; `git diff --stat golden` shows what differs\n{}", steps.summary());
     Ok(())
 }
 
-/// Runs every `golden/*/check.py` with the path of the earmark binary: comparisons whose weights are too large to keep.
+/// Runs every `golden/*/check.py` with the path of the earmark binary: comparisons whose weights
+/// are too large to keep.
 pub fn check(root: &Path) -> Result<()> {
     let python = environment(root)?;
     setup(root, false)?;
@@ -70,7 +71,7 @@ pub fn for_tests(root: &Path) -> Result<PathBuf> {
     )
 }
 
-/// A virtual environment in the cache folder, made anew where it does not have just these
+/// A virtual environment in the cache folder, made again where it does not have just these
 /// requirements.
 fn virtual_environment(name: &str, requirements: &str) -> Result<PathBuf> {
     let folder = cache_folder()?.join(name);

@@ -1,7 +1,8 @@
 //! `cargo xtask setup`: the native libraries, unpacked into `.native/` for this checkout.
 //!
-//! Wheels are fetched into the user's cache folder and checked there; what Earmark needs of them lies in `.native/`
-//! side by side as in site-packages, because the libraries find each other by relative paths.
+//! Wheels are fetched into the user's cache folder and checked there; what Earmark needs of them
+//! lies in `.native/` side by side as in site-packages, because the libraries find each other by
+//! relative paths.
 
 use std::fs::{self, File};
 use std::io::ErrorKind;
@@ -74,7 +75,8 @@ pub fn setup(root: &Path, cuda: bool) -> Result<()> {
     Ok(())
 }
 
-/// The user's cache folder for Earmark: `EARMARK_CACHE`, else `earmark` in `XDG_CACHE_HOME` or `~/.cache`.
+/// The user's cache folder for Earmark: `EARMARK_CACHE`, else `earmark` in `XDG_CACHE_HOME` or
+/// `~/.cache`.
 pub fn cache_folder() -> Result<PathBuf> {
     let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let folder = variable("EARMARK_CACHE")
@@ -84,7 +86,8 @@ pub fn cache_folder() -> Result<PathBuf> {
     std::path::absolute(&folder).with_context(|| format!("no path: {}", folder.display()))
 }
 
-/// Whether a variable names a library outside of `.native/` (`.cargo/config.toml` sets those inside).
+/// Whether a variable names a library outside of `.native/` (`.cargo/config.toml` sets those
+/// inside).
 fn given_by_user(library: Library, native: &Path) -> bool {
     std::env::var_os(library.variable())
         .is_some_and(|value| !value.is_empty() && !Path::new(&value).starts_with(native))
@@ -106,7 +109,8 @@ fn variable_line(library: Library) -> String {
     format!("  {} to {}", library.variable(), library.meaning())
 }
 
-/// The reason why set-up failed, and how the libraries can be had without Python or without a network.
+/// The reason why set-up failed, and how the libraries can be had without Python or without a
+/// network.
 fn with_other_ways(reason: &anyhow::Error, plan: &Plan, wheels_folder: &Path) -> anyhow::Error {
     let files: Vec<_> = plan
         .wheels()
@@ -184,9 +188,10 @@ fn unpack(python: &Python, plan: &Plan, paths: &[String], native: &Path) -> Resu
 
 /// Makes `lib/`, where code finds the libraries under names without a version.
 ///
-/// `lib` is itself a link, to a folder one level deeper: the dynamic loader takes a library's `$ORIGIN` from the path it
-/// was opened by, and libxgboost looks for its libgomp in `$ORIGIN/../../xgboost_cpu.libs`. Through `links/lib/..` that
-/// leads back to `.native/`, as it does from the library's own folder.
+/// `lib` is itself a link, to a folder one level deeper: the dynamic loader takes a library's
+/// `$ORIGIN` from the path it was opened by, and libxgboost looks for its libgomp in
+/// `$ORIGIN/../../xgboost_cpu.libs`. Through `links/lib/..` that leads back to `.native/`, as it
+/// does from the library's own folder.
 fn make_links(folder: &Path, plan: &Plan) -> Result<()> {
     let links = folder.join("links/lib");
     make_folder(&links)?;

@@ -19,7 +19,8 @@ pub fn test(root: &Path) -> Result<()> {
     steps.run(&mut cargo(root, "clippy --release -p earmark --no-default-features --locked -- -D warnings"))?;
     steps.run(cargo(root, "doc --release --workspace --no-deps --locked").env("RUSTDOCFLAGS", "-D warnings"))?;
 
-    // The tag-only binary gets a folder of its own: in the common one it would displace the whole binary.
+    // The tag-only binary gets a folder of its own: in the common one it would displace the whole
+    // binary.
     let tag_only = target_folder(root)?.join("tag-only");
     steps.run(
         cargo(root, "build --release -p earmark --no-default-features --locked --target-dir").arg(tag_only.as_os_str()),
@@ -31,10 +32,11 @@ pub fn test(root: &Path) -> Result<()> {
         Ok(python) => {
             tests.env("EARMARK_PYTHON", python);
         }
-        // Under CI the test that needs it fails; elsewhere it is left out, and says so.
+        // Under CI the test that needs it fails; elsewhere it is omitted, and says so.
         Err(error) => eprintln!("no Python with NumPy, ONNX Runtime and soxr for the tests: {error:#}"),
     }
     steps.run(&mut tests)?;
+    steps.run(&mut cargo(root, "run --release -p earmark-pipeline --example train_and_tag --locked"))?;
 
     let deny = if has_cargo_deny(root) {
         steps.run(&mut cargo(root, "deny check"))?;

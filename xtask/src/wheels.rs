@@ -48,8 +48,8 @@ impl Library {
     }
 }
 
-/// One wheel. The versions of NVIDIA's are those that the metadata of torch 2.11.0 asks for, `cuda-toolkit` 13.0.2's
-/// parts included.
+/// One wheel. The versions of NVIDIA's are those that the metadata of torch 2.11.0 asks for,
+/// `cuda-toolkit` 13.0.2's parts included.
 pub struct Wheel {
     pub library: Library,
     pub name: &'static str,

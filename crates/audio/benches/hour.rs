@@ -1,7 +1,8 @@
-//! Processor time and memory of long files: 15, 30 and 60 minutes at 44,100 Hz decoded and brought to 22,050 Hz, block by block.
+//! Processor time and memory of long files: 15, 30 and 60 minutes at 44,100 Hz decoded and brought
+//! to 22,050 Hz, block by block.
 //!
-//! `cargo bench -p earmark-audio --bench hour`; the peers, libsndfile and soxr, do the same in `benches/hour.py` where
-//! EARMARK_PYTHON (or `python3`) has them, and write the FLAC files.
+//! `cargo bench -p earmark-audio --bench hour`; the peers, libsndfile and soxr, do the same in
+//! `benches/hour.py` where EARMARK_PYTHON (or `python3`) has them, and write the FLAC files.
 #![allow(clippy::unwrap_used, reason = "a bench stops at the first fault")]
 
 use std::io::Write;
@@ -17,8 +18,8 @@ const ROUNDS: usize = 3;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
-    if let Some(at) = arguments.iter().position(|argument| argument == "--hear") {
-        return hear(Path::new(&arguments[at + 1]));
+    if let Some(at) = arguments.iter().position(|argument| argument == "--load") {
+        return load(Path::new(&arguments[at + 1]));
     }
     let folder = tempfile::tempdir().unwrap();
     let python = std::env::var("EARMARK_PYTHON").unwrap_or_else(|_| "python3".to_owned());
@@ -38,10 +39,10 @@ fn main() {
             for (n, minutes) in MINUTES.into_iter().enumerate() {
                 let path = folder.path().join(format!("{minutes}.{kind}"));
                 let path = path.to_string_lossy();
-                let heard = output(Command::new(std::env::current_exe().unwrap()).args(["--hear", &path])).unwrap();
-                ours[n] = better(ours[n], &heard);
+                let loaded = output(Command::new(std::env::current_exe().unwrap()).args(["--load", &path])).unwrap();
+                ours[n] = better(ours[n], &loaded);
                 if has_peer {
-                    theirs[n] = better(theirs[n], &peer(&["--hear", &path]).unwrap());
+                    theirs[n] = better(theirs[n], &peer(&["--load", &path]).unwrap());
                 }
             }
         }
@@ -58,7 +59,7 @@ fn main() {
 }
 
 /// Decodes and resamples a file, and prints seconds and megabytes.
-fn hear(path: &Path) {
+fn load(path: &Path) {
     let start = Instant::now();
     let mut stream = AudioStream::open(path, &Limits::default()).unwrap();
     let mut resampler = StreamResampler::new(stream.sample_rate(), 22_050).unwrap();
@@ -76,7 +77,7 @@ fn hear(path: &Path) {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or("0");
     let kilobytes: f64 = line.split_whitespace().next().and_then(|number| number.parse().ok()).unwrap_or(0.0);
-    // Time on the processor, where the kernel tells it: other programs' work does not count.
+    // Time on the processor, where the kernel reports it: other programs' work does not count.
     let schedule = std::fs::read_to_string("/proc/self/schedstat").unwrap_or_default();
     let nanoseconds: Option<f64> = schedule.split_whitespace().next().and_then(|number| number.parse().ok());
     let seconds = nanoseconds.map_or(start.elapsed().as_secs_f64(), |nanoseconds| nanoseconds / 1e9);
@@ -90,8 +91,8 @@ fn output(command: &mut Command) -> Option<String> {
 }
 
 /// The faster of two, and the most memory of both.
-fn better(best: (f64, f64), heard: &str) -> (f64, f64) {
-    let numbers: Vec<f64> = heard.split_whitespace().map(|number| number.parse().unwrap()).collect();
+fn better(best: (f64, f64), loaded: &str) -> (f64, f64) {
+    let numbers: Vec<f64> = loaded.split_whitespace().map(|number| number.parse().unwrap()).collect();
     (best.0.min(numbers[0]), best.1.max(numbers[1]))
 }
 

@@ -11,8 +11,9 @@ use symphonia::core::formats::well_known::FORMAT_ID_ISOMP4;
 use symphonia::core::io::MediaSourceStream;
 use symphonia::default::formats::IsoMp4Reader;
 
+use crate::container::Header;
 use crate::decoding::{Decoding, guarded};
-use crate::header::{self, Header};
+use crate::header;
 use crate::source::Source;
 use crate::{AudioError, Clip, Limits};
 
@@ -21,10 +22,11 @@ const BLOCK: usize = 16_384;
 
 /// Decodes a file to mono, the mean of its channels.
 ///
-/// WAV (PCM of 8, 16, 24, 32 bit, float of 32 and 64), FLAC, Ogg Vorbis, MP3, AAC-LC in M4A or ADTS, AIFF, at their own
-/// rate. The format is found from the content, not from the name. Encoder delay and padding are cut off where the file says
-/// how much they are: LAME's tag in MP3, the edit list in M4A, the last page in Ogg. Ogg streams of one rate that stand one
-/// after another in a file are heard one after another.
+/// WAV (PCM of 8, 16, 24, 32 bit, float of 32 and 64), FLAC, Ogg Vorbis, MP3, AAC-LC in M4A or
+/// ADTS, AIFF, at their own rate. The format is found from the content, not from the name. Encoder
+/// delay and padding are cut off where the file says how much they are: LAME's tag in MP3, the edit
+/// list in M4A, the last page in Ogg. Ogg streams of one rate that stand one after another in a
+/// file are decoded one after another.
 ///
 /// # Units
 /// Full scale is 1; integers are divided by 2^(bits-1).
@@ -32,10 +34,11 @@ const BLOCK: usize = 16_384;
 /// # Errors
 /// - [`AudioError::Io`]: missing, a folder, not to be read;
 /// - [`AudioError::NotAudio`], [`AudioError::Unsupported`]: another kind of file;
-/// - [`AudioError::Damaged`]: fewer frames than the header announces, a corrupted packet (with its time), a FLAC checksum
-///   that differs, Ogg without its last page. Not every cut is seen: a WAV file with a length that programs write when they
-///   stream (0, 2^31, 2^32 - 1 and some others) is taken as far as it goes, an MP3 file without LAME's tag announces nothing,
-///   and ADTS nothing but where each packet ends. WAV with more sound than it can announce, 4 GiB, is not supported;
+/// - [`AudioError::Damaged`]: fewer frames than the header announces, a corrupted packet (with its
+///   time), a FLAC checksum that differs, Ogg without its last page. Not every cut is seen: a WAV
+///   file with a length that programs write when they stream (0, 2^31, 2^32 - 1 and some others) is
+///   taken as far as it goes, an MP3 file without LAME's tag announces nothing, and ADTS nothing
+///   but where each packet ends. WAV with more sound than it can announce, 4 GiB, is not supported;
 /// - [`AudioError::Empty`]: no samples; [`AudioError::NotFinite`]: NaN or infinite samples;
 /// - [`AudioError::Limit`]: beyond `limits`, found before decoding where the file announces its
 ///   length, else while decoding, not after. Seconds and samples are those given out; of what is
@@ -49,7 +52,8 @@ pub fn decode(path: &Path, limits: &Limits) -> Result<Clip, AudioError> {
     Ok(Clip { samples, sample_rate: stream.sample_rate() })
 }
 
-/// A file that is decoded block by block: the samples of [`decode`], in memory that does not grow with the file.
+/// A file that is decoded block by block: the samples of [`decode`], in memory that does not grow
+/// with the file.
 ///
 /// ```
 /// use earmark_audio::{AudioStream, Clip, Limits, write_wav};
@@ -111,11 +115,12 @@ impl AudioStream {
         self.decoding.peak()
     }
 
-    /// Replaces `out` by the next mono samples, some 16,384 and at most 81,920 of them; false at the end, when the file is
-    /// known to be whole.
+    /// Replaces `out` by the next mono samples, some 16,384 and at most 81,920 of them; false at
+    /// the end, when the file is known to be whole.
     ///
     /// # Errors
-    /// Those of [`decode`]. The samples before are those of a file that is not whole, and nothing comes after.
+    /// Those of [`decode`]. The samples before are those of a file that is not whole, and nothing
+    /// comes after.
     pub fn next_block(&mut self, out: &mut Vec<f32>) -> Result<bool, AudioError> {
         out.clear();
         self.fill(BLOCK)?;
@@ -163,8 +168,8 @@ fn open(path: &Path, limits: &Limits) -> Result<(Box<dyn FormatReader>, Header),
     Ok((reader, header))
 }
 
-/// A reader of what the header says, or of any format of which the start is found in the file. An MP4 file is read from
-/// its first box on, as it was when its boxes were looked at.
+/// A reader of what the header says, or of any format of which the start is found in the file. An
+/// MP4 file is read from its first box on, as it was when its boxes were looked at.
 fn reader<'s>(stream: MediaSourceStream<'s>, header: &Header) -> Result<Box<dyn FormatReader + 's>, Error> {
     if header.mp4 {
         return Ok(Box::new(IsoMp4Reader::try_new(stream, Default::default())?));

@@ -14,17 +14,20 @@ use symphonia::core::formats::{FormatReader, Track, TrackType};
 use symphonia::core::packet::Packet;
 use symphonia::core::units::Timestamp;
 
-use crate::header::Header;
+use crate::container::Header;
 use crate::{AudioError, Limits};
 
-/// Frames that may be decoded beyond the limits, to be left out: an AAC encoder puts some thousand before the sound.
+/// Frames that may be decoded beyond the limits, to be omitted: an AAC encoder puts some thousand
+/// before the sound.
 const MOST_TRIMMED: u64 = 8_192;
 
-/// Frames that an MP3 file may be short of: some encoders count the frame that holds the count itself.
+/// Frames that an MP3 file may be short of: some encoders count the frame that holds the count
+/// itself.
 const MP3_TOLERANCE: u64 = 1152;
 
-/// Calls symphonia. Some damaged files break a condition that its code takes for granted (three such places in its
-/// Vorbis decoder); what panics there is an error of the file here. The reader or decoder is not used again.
+/// Calls symphonia. Some damaged files break a condition that its code takes for granted (three
+/// such places in its Vorbis decoder); what panics there is an error of the file here. The reader
+/// or decoder is not used again.
 pub(crate) fn guarded<T>(path: &Path, call: impl FnOnce() -> T) -> Result<T, AudioError> {
     catch_unwind(AssertUnwindSafe(call))
         .map_err(|_| AudioError::damaged(path, "the decoder found a condition broken, and stopped"))
@@ -152,7 +155,8 @@ impl Decoding {
         self.mix.peak
     }
 
-    /// Decodes the next packet and appends its samples to `out`; false at the end, after all checks.
+    /// Decodes the next packet and appends its samples to `out`; false at the end, after all
+    /// checks.
     pub(crate) fn next(&mut self, header: &Header, out: &mut Vec<f32>) -> Result<bool, AudioError> {
         match guarded(&self.path, || self.reader.next_packet())? {
             Ok(Some(packet)) if packet.track_id == self.link.track.id => self.take(&packet, header, out)?,
@@ -247,7 +251,8 @@ fn not_finite(samples: &[f32]) -> Option<(usize, f32)> {
 
 /// The greatest magnitude; NaN if there is any. Without a branch for each sample.
 pub(crate) fn greatest_magnitude(samples: &[f32]) -> f32 {
-    // As integers, magnitudes are in the same order, infinity after all numbers and NaN after infinity.
+    // As integers, magnitudes are in the same order, infinity after all numbers and NaN after
+    // infinity.
     f32::from_bits(samples.iter().fold(0, |greatest, sample| greatest.max(sample.to_bits() & 0x7FFF_FFFF)))
 }
 

@@ -1,36 +1,19 @@
-//! What a file's header says, read before the decoder sees it: how many frames are announced, and how many are there.
+//! What a file's header says, read before the decoder sees it: how many frames are announced, and
+//! how many are there.
 
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
-use crate::mp4::{self, Boxes, Edit};
-use crate::source::Patch;
+use crate::container::{Header, read_at};
+use crate::mp4::{self, Boxes};
 use crate::{AudioError, Limits, ogg, riff};
-
-/// What the header says.
-#[derive(Default)]
-pub(crate) struct Header {
-    /// A known format's mark stands at the start.
-    pub(crate) known: bool,
-    /// It begins as MP4 does, and its boxes were looked at.
-    pub(crate) mp4: bool,
-    /// Lengths to set right for the decoder.
-    pub(crate) patches: Vec<Patch>,
-    /// Frames announced, where the decoder does not know them.
-    pub(crate) frames: Option<u64>,
-    /// Which part of the decoded sound is to be heard.
-    pub(crate) edit: Option<Edit>,
-    /// The file ends before its sound does.
-    pub(crate) cut: bool,
-}
 
 /// Reads the header of a file of `length` bytes.
 ///
 /// # Errors
-/// A WAV or AIFF file announces more frames than it holds, or a form beyond the limits, or it has too many chunks or more
-/// sound than it can announce; an MP4 file announces more packets than it has bytes, or has too many boxes; the file cannot
-/// be read.
+/// A WAV or AIFF file announces more frames than it holds, or a form beyond the limits, or it has
+/// too many chunks or more sound than it can announce; an MP4 file announces more packets than it
+/// has bytes, or has too many boxes; the file cannot be read.
 pub(crate) fn read(file: &mut File, length: u64, path: &Path, limits: &Limits) -> Result<Header, AudioError> {
     let Some(start) = read_at::<12>(file, 0, length, path)? else { return Ok(Header::default()) };
     let form = &start[8..12];
@@ -64,20 +47,4 @@ fn mp4(file: &mut File, length: u64, path: &Path) -> Result<Header, AudioError> 
     }
     let edit = mp4::edit(file, length).unwrap_or_default();
     Ok(Header { mp4: true, patches: boxes.patches, edit, ..Header::default() })
-}
-
-/// `N` bytes at `position`; none when the file ends before.
-pub(crate) fn read_at<const N: usize>(
-    file: &mut File,
-    position: u64,
-    length: u64,
-    path: &Path,
-) -> Result<Option<[u8; N]>, AudioError> {
-    if position.saturating_add(N as u64) > length {
-        return Ok(None);
-    }
-    let mut bytes = [0; N];
-    file.seek(SeekFrom::Start(position)).map_err(|error| AudioError::io(path, error))?;
-    file.read_exact(&mut bytes).map_err(|error| AudioError::io(path, error))?;
-    Ok(Some(bytes))
 }

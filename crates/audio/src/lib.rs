@@ -1,7 +1,8 @@
 //! Audio files to samples: decoding, limits, mono mix, resampling.
 //!
-//! [`decode`] reads WAV (8, 16, 24, 32 bit, float), FLAC, Ogg Vorbis, MP3, AAC in M4A and AIFF, whole or with an error
-//! that names the file and the reason; [`resample`] brings a clip to another rate.
+//! [`decode`] reads WAV (8, 16, 24, 32 bit, float), FLAC, Ogg Vorbis, MP3, AAC in M4A and AIFF,
+//! whole or with an error that names the file and the reason; [`resample`] brings a clip to another
+//! rate.
 //!
 //! ```
 //! use earmark_audio::{Clip, Limits, decode, resample, write_wav};
@@ -14,6 +15,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod container;
 mod decode;
 mod decoding;
 mod error;
@@ -36,7 +38,8 @@ pub use level::{SILENCE, is_silent};
 pub use limits::Limits;
 pub use resample::{StreamResampler, resample};
 
-/// Extensions of the files that [`decode`] reads; what it reads of a file named otherwise, the content decides.
+/// Extensions of the files that [`decode`] reads; what it reads of a file named otherwise, the
+/// content decides.
 pub const EXTENSIONS: [&str; 11] = ["wav", "flac", "ogg", "oga", "mp3", "m4a", "mp4", "aac", "aif", "aiff", "aifc"];
 
 /// Whether this is a file with one of the [`EXTENSIONS`], in small or capital letters.
@@ -64,7 +67,8 @@ impl Clip {
 /// Writes a clip as WAV, as [`wav`] has it.
 ///
 /// # Errors
-/// The file cannot be written, or the clip is too long for the format's 4 GiB; what stood there before still stands.
+/// The file cannot be written, or the clip is too long for the format's 4 GiB; what stood there
+/// before still stands.
 pub fn write_wav(path: &Path, clip: &Clip) -> Result<(), earmark_files::FileError> {
     let too_large = || {
         let source = std::io::Error::new(std::io::ErrorKind::FileTooLarge, "WAV holds at most 4 GiB");
@@ -73,8 +77,8 @@ pub fn write_wav(path: &Path, clip: &Clip) -> Result<(), earmark_files::FileErro
     earmark_files::write_atomic(path, &wav(clip).ok_or_else(too_large)?)
 }
 
-/// A clip as WAV, 16-bit PCM; samples beyond full scale are clipped, NaN becomes 0. None if it is too long for the
-/// format's 4 GiB.
+/// A clip as WAV, 16-bit PCM; samples beyond full scale are clipped, NaN becomes 0. None if it is
+/// too long for the format's 4 GiB.
 ///
 /// ```
 /// let clip = earmark_audio::Clip { samples: vec![0.0; 10], sample_rate: 8000 };

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::AudioError;
 
-/// What a file may hold, so that no file takes unbounded time or memory. Each is found before or while decoding, never after.
+/// What a file may hold, so that no file takes unbounded time or memory. Each is found before or
+/// while decoding, never after.
 ///
 /// ```
 /// use earmark_audio::Limits;
@@ -25,8 +26,9 @@ pub struct Limits {
     pub max_sample_rate: u32,
     /// Most channels.
     pub max_channels: usize,
-    /// Largest decoded size: samples of the mono mix, of 4 bytes each. A stream holds fewer, but ends here all the same.
-    /// Read from settings without it, it is what [`Limits::samples_of`] gives for `max_seconds`.
+    /// Largest decoded size: samples of the mono mix, of 4 bytes each. A stream holds fewer, but
+    /// ends here all the same. Read from settings without it, it is what [`Limits::samples_of`]
+    /// gives for `max_seconds`.
     pub max_samples: usize,
 }
 
@@ -105,8 +107,8 @@ impl Limits {
         ((max_seconds / usual * max_samples as f64) as usize).clamp(max_samples, 1 << 40)
     }
 
-    /// Whether a file of this rate, these channels and so many samples of the mono mix would be decoded: what [`crate::decode`]
-    /// says of it.
+    /// Whether a file of this rate, these channels and so many samples of the mono mix would be
+    /// decoded: what [`crate::decode`] says of it.
     ///
     /// # Errors
     /// [`AudioError::Limit`] names the limit that `path` exceeds.
@@ -124,7 +126,8 @@ impl Limits {
         self.check_length(path, sample_rate, samples, true)
     }
 
-    /// Whether a file of this rate and these channels may be decoded; a rate of 0 is one that is not known.
+    /// Whether a file of this rate and these channels may be decoded; a rate of 0 is one that is
+    /// not known.
     pub(crate) fn check_form(&self, path: &Path, sample_rate: u32, channels: usize) -> Result<(), AudioError> {
         let rate = Some(f64::from(sample_rate));
         if sample_rate > self.max_sample_rate {

@@ -1,10 +1,12 @@
 //! What an M4A file says that the decoder leaves unread, or believes too easily.
 //!
-//! The edit list says which part of what the decoder gives is to be heard: an AAC encoder puts some thousand frames of
-//! priming before the sound. Source: ISO/IEC 14496-12, 8.6.6; Apple's QuickTime File Format, appendix G.
+//! The edit list says which part of what the decoder gives is to be played: an AAC encoder puts
+//! some thousand frames of priming before the sound. Source: ISO/IEC 14496-12, 8.6.6; Apple's
+//! QuickTime File Format, appendix G.
 //!
-//! A run in a fragment says how many packets it has, without a table where all are alike; the decoder would count them
-//! one by one, four thousand millions if the file says so. Source: ISO/IEC 14496-12, 8.8.8.
+//! A run in a fragment says how many packets it has, without a table where all are alike; the
+//! decoder would count them one by one, four thousand millions if the file says so. Source: ISO/IEC
+//! 14496-12, 8.8.8.
 
 use std::fs::File;
 use std::io::{Read, Result, Seek, SeekFrom};
@@ -12,7 +14,7 @@ use std::ops::Range;
 
 use crate::source::Patch;
 
-/// The part to be heard, in units of its scales.
+/// The part to be played, in units of its scales.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Edit {
     /// Where it starts, units of the track.
@@ -26,7 +28,7 @@ pub(crate) struct Edit {
 }
 
 impl Edit {
-    /// The frames to be heard, of those decoded.
+    /// The frames to be played, of those decoded.
     pub(crate) fn frames(&self, sample_rate: u32) -> Range<u64> {
         let rescaled = |units: u64, scale: u32| {
             let frames = u128::from(units) * u128::from(sample_rate) / u128::from(scale.max(1));
@@ -95,8 +97,8 @@ pub(crate) struct Boxes {
     pub(crate) packets: u64,
     /// Boxes of the file and of its fragments, at most [`Boxes::MOST`]: then there may be more.
     pub(crate) count: u32,
-    /// The length of a box that says only that it reaches to the end of the file, as far as it can be written: behind the
-    /// head of such a box the decoder would look for others.
+    /// The length of a box that says only that it reaches to the end of the file, as far as it can
+    /// be written: behind the head of such a box the decoder would look for others.
     pub(crate) patches: Vec<Patch>,
 }
 

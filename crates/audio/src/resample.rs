@@ -6,7 +6,8 @@ use rubato::{Fft, FixedSync, Indexing, Resampler, WindowFunction};
 use crate::decoding::greatest_magnitude;
 use crate::{AudioError, Clip};
 
-/// Taps of the low-pass at the lower of both rates: its transition takes 1.3 % of the band below the Nyquist frequency.
+/// Taps of the low-pass at the lower of both rates: its transition takes 1.3 % of the band below
+/// the Nyquist frequency.
 const TAPS: u64 = 1024;
 
 /// Samples that go in and come out at once, at most: a filter of so many takes some 90 MB.
@@ -17,15 +18,17 @@ const LARGEST: f32 = 1e20;
 
 /// Brings a clip to another sample rate, without aliases and without delay.
 ///
-/// Aliases, and errors inside the band up to 97 % of the lower Nyquist frequency, stay 100 dB under the sound. A feature at
-/// `t` seconds stays at `t` seconds; before and after the clip there is silence. The same rate gives a copy.
+/// Aliases, and errors inside the band up to 97 % of the lower Nyquist frequency, stay 100 dB under
+/// the sound. A feature at `t` seconds stays at `t` seconds; before and after the clip there is
+/// silence. The same rate gives a copy.
 ///
 /// # Shape
 /// `[N]` to `[round(N * sample_rate / clip.sample_rate)]`.
 /// # Units
 /// Full scale stays 1; steep sound may overshoot it, as every band-limited copy does.
 /// # Errors
-/// The rates are not possible (see [`StreamResampler::new`]); a sample is not finite, or above 1e20.
+/// The rates are not possible (see [`StreamResampler::new`]); a sample is not finite, or above
+/// 1e20.
 ///
 /// ```
 /// use earmark_audio::{Clip, resample};
@@ -41,7 +44,8 @@ pub fn resample(clip: &Clip, sample_rate: u32) -> Result<Clip, AudioError> {
     Ok(Clip { samples, sample_rate })
 }
 
-/// [`resample`] for sound that comes piece by piece: the same bits, however it is cut, in memory that does not grow.
+/// [`resample`] for sound that comes piece by piece: the same bits, however it is cut, in memory
+/// that does not grow.
 ///
 /// ```
 /// use earmark_audio::StreamResampler;
@@ -70,20 +74,21 @@ struct Filter {
     fft: Fft<f32>,
     input: Vec<f32>,
     output: Vec<f32>,
-    /// Samples of the filter's delay that are still to be left out.
+    /// Samples of the filter's delay that are still to be omitted.
     delay: usize,
 }
 
 impl StreamResampler {
     /// A resampler from one rate to another, Hz.
     ///
-    /// It works in chunks that are the same time at both rates: some 1,024 samples of the lower rate between the usual ones,
-    /// up to two seconds between rates without a common divisor.
+    /// It works in chunks that are the same time at both rates: some 1,024 samples of the lower
+    /// rate between the usual ones, up to two seconds between rates without a common divisor.
     ///
     /// # Errors
-    /// A rate is 0 or above 2^20 Hz, or a chunk would have more than 2^20 samples of both rates together. It does where one
-    /// rate is some thousand times the other, and where the rates have no common divisor and a sum above 2^19 Hz. All rates
-    /// from 1 to 384 kHz can be brought to any from 1 to 140 kHz.
+    /// A rate is 0 or above 2^20 Hz, or a chunk would have more than 2^20 samples of both rates
+    /// together. It does where one rate is some thousand times the other, and where the rates have
+    /// no common divisor and a sum above 2^19 Hz. All rates from 1 to 384 kHz can be brought to any
+    /// from 1 to 140 kHz.
     pub fn new(from: u32, to: u32) -> Result<Self, AudioError> {
         let failed = |reason: String| AudioError::Resample { from, to, reason };
         if [from, to].iter().any(|rate| *rate == 0 || *rate > 1 << 20) {
@@ -117,8 +122,8 @@ impl StreamResampler {
         Ok(())
     }
 
-    /// The sound has ended: appends the rest to `out`, so that all pushes and this gave [`StreamResampler::length`] samples.
-    /// What is pushed afterwards starts a new sound.
+    /// The sound has ended: appends the rest to `out`, so that all pushes and this gave
+    /// [`StreamResampler::length`] samples. What is pushed afterwards starts a new sound.
     ///
     /// # Errors
     /// The filter fails, which no finite sound brings about.

@@ -1,11 +1,12 @@
 //! The chunks of WAV and AIFF: how many frames they announce, and how many are there.
 //!
-//! Sources: Microsoft's Multimedia Programming Interface 1.0, 3; Apple's Audio Interchange File Format 1.3.
+//! Sources: Microsoft's Multimedia Programming Interface 1.0, 3; Apple's Audio Interchange File
+//! Format 1.3.
 
 use std::fs::File;
 use std::path::Path;
 
-use crate::header::{Header, read_at};
+use crate::container::{Header, read_at};
 use crate::{AudioError, Limits};
 
 /// A chunk of a file.
@@ -59,7 +60,8 @@ impl<'f> Chunks<'f> {
         Ok(head.map(chunk))
     }
 
-    /// Whether a chunk that starts at `start` ends as its size says: with the file, or before another chunk.
+    /// Whether a chunk that starts at `start` ends as its size says: with the file, or before
+    /// another chunk.
     fn closes(&mut self, start: u64, size: u32) -> Result<bool, AudioError> {
         let end = padded(start, size);
         if start + u64::from(size) == self.length || end == self.length {
@@ -80,7 +82,8 @@ fn padded(start: u64, size: u32) -> u64 {
     start + u64::from(size) + u64::from(size % 2)
 }
 
-/// Whether a program that streams, and cannot go back, writes this length for a sound of blocks of `block` bytes.
+/// Whether a program that streams, and cannot go back, writes this length for a sound of blocks of
+/// `block` bytes.
 fn is_streamed(size: u32, block: u64) -> bool {
     const WRITTEN: [u32; 7] = [
         0,           // libsndfile
@@ -174,7 +177,8 @@ mod tests {
     use super::*;
     use crate::decode;
 
-    /// A header of 44 bytes for a sound of blocks of `block` bytes, mono, which announces `size` bytes.
+    /// A header of 44 bytes for a sound of blocks of `block` bytes, mono, which announces `size`
+    /// bytes.
     fn head(block: u16, size: u32) -> Vec<u8> {
         let mut head = [&b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0"[..], &8_000u32.to_le_bytes()].concat();
         head.extend((8_000 * u32::from(block)).to_le_bytes());
@@ -184,7 +188,8 @@ mod tests {
         head
     }
 
-    /// What the header of a file says that has `held` bytes after such a head, and these at its end.
+    /// What the header of a file says that has `held` bytes after such a head, and these at its
+    /// end.
     fn read(block: u16, size: u32, held: u64, end: &[u8]) -> Result<Header, AudioError> {
         let mut file = sparse(block, size, held, end);
         let length = file.as_file().metadata().unwrap().len();
@@ -200,8 +205,8 @@ mod tests {
         file
     }
 
-    /// The size of the sound that the decoder is told, where it is not that in the file.
-    fn told(header: &Header) -> Option<u32> {
+    /// The size of the sound that the decoder is reported, where it is not that in the file.
+    fn decoder_size(header: &Header) -> Option<u32> {
         header.patches.iter().find(|(at, _)| *at == 40).map(|(_, size)| u32::from_le_bytes(*size))
     }
 
@@ -209,12 +214,16 @@ mod tests {
     fn lengths_of_programs_that_stream_are_not_believed() {
         let sizes = [0, 0x7FFF_0000, 0x7FFF_F000, 0x7FFF_FF00, i32::MAX as u32, 1 << 31, u32::MAX - 36, u32::MAX];
         for (block, size) in sizes.map(|size| (2, size)).into_iter().chain([(3, 0x7FFF_EFFF), (6, 0x7FFF_EFFC)]) {
-            assert_eq!(told(&read(block, size, 600, b"").unwrap()), Some(600), "{size:#x}");
+            assert_eq!(decoder_size(&read(block, size, 600, b"").unwrap()), Some(600), "{size:#x}");
             // More than is announced.
             if size != 0 && size != u32::MAX {
                 let held = u64::from(size) + 600;
                 let most = u32::try_from(held).ok().map(|held| held.min(u32::MAX - 1));
-                assert_eq!(read(block, size, held, b"").ok().and_then(|header| told(&header)), most, "{size:#x}");
+                assert_eq!(
+                    read(block, size, held, b"").ok().and_then(|header| decoder_size(&header)),
+                    most,
+                    "{size:#x}"
+                );
             }
         }
         let path = sparse(2, u32::MAX, 600, b"").into_temp_path();
@@ -241,11 +250,11 @@ mod tests {
         for size in [0x7FFF_0000, 0x7FFF_F000, 0x8000_0000, 0xFFFF_FFDA] {
             for end in [&b""[..], list] {
                 let header = read(2, size, u64::from(size) + end.len() as u64, end).unwrap();
-                assert_eq!(told(&header), None, "{size:#x}");
+                assert_eq!(decoder_size(&header), None, "{size:#x}");
             }
         }
         // A chunk that does not fit is none.
-        assert!(told(&read(2, 0x7FFF_0000, 0x7FFF_000C, b"LIST\x05\0\0\0INFO").unwrap()).is_some());
+        assert!(decoder_size(&read(2, 0x7FFF_0000, 0x7FFF_000C, b"LIST\x05\0\0\0INFO").unwrap()).is_some());
     }
 
     #[test]

@@ -42,12 +42,12 @@ fn mending_leaves_a_whole_file_as_it_is() {
     let seed = |name: &str| std::fs::read(seeds().join(name)).unwrap();
     for name in ["vorbis.ogg", "vorbis_stereo.ogg", "flac.ogg", "chain.ogg"] {
         let mut bytes = seed(name);
-        checks::mend_ogg(&mut bytes);
+        checks::repair_ogg(&mut bytes);
         assert!(bytes == seed(name), "{name}");
     }
     for name in ["s16.flac", "s24_stereo.flac", "frames.flac"] {
         let mut bytes = seed(name);
-        checks::mend_flac(&mut bytes);
+        checks::repair_flac(&mut bytes);
         assert!(bytes[42..] == seed(name)[42..], "{name}");
     }
 }

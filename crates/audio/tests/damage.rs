@@ -112,7 +112,7 @@ fn a_changed_page_of_a_real_clip_is_found() {
     let mut ogg = std::fs::read(Path::new(&folder).join("001 - Dog bark/1-30226-A.ogg")).unwrap();
     let middle = ogg.len() / 2;
     ogg[middle] ^= 0x55;
-    // The page's checksum differs, so that it is left out.
+    // The page's checksum differs, so that it is omitted.
     let error = reason("dog.ogg", &ogg);
     assert!(error.contains("is damaged: at 3.000 s: packets are missing"), "{error}");
 }
@@ -201,10 +201,10 @@ fn a_length_that_is_announced_is_refused_before_decoding() {
 #[test]
 fn limits_count_what_is_heard() {
     let path = Path::new(FOLDER).join("aac.m4a");
-    let heard = decode(&path, &Limits::default()).unwrap();
-    let samples = heard.samples.len();
-    let exactly = Limits { max_samples: samples, max_seconds: heard.seconds(), ..Limits::default() };
-    assert_eq!(decode(&path, &exactly).unwrap(), heard, "the priming before is not heard");
+    let loaded = decode(&path, &Limits::default()).unwrap();
+    let samples = loaded.samples.len();
+    let exactly = Limits { max_samples: samples, max_seconds: loaded.seconds(), ..Limits::default() };
+    assert_eq!(decode(&path, &exactly).unwrap(), loaded, "the priming before is not decoded");
     let less = Limits { max_samples: samples - 1, ..Limits::default() };
     assert!(matches!(decode(&path, &less), Err(AudioError::Limit { key: "max_samples", .. })));
     // An edit that leaves all out: then what is decoded counts.

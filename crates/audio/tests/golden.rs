@@ -64,7 +64,8 @@ const FILES: [(&str, u32); 48] = [
 /// The step of 16 bits.
 const STEP: f32 = 1.0 / 32_768.0;
 
-/// The greatest difference allowed: none where nothing is lost, and a step of 16 bits for codecs that round.
+/// The greatest difference allowed: none where nothing is lost, and a step of 16 bits for codecs
+/// that round.
 fn allowed(name: &str) -> f32 {
     let lossy = [".ogg", ".mp3", ".m4a"].iter().any(|extension| name.ends_with(extension));
     if lossy { STEP } else { 0.0 }
@@ -127,7 +128,8 @@ fn measures(part: &[f32]) -> [f64; 3] {
     [mean, power.sqrt(), signed]
 }
 
-/// The measures stand in `esc10.csv`, the clips do not: a step of 16 bits is 300 times what is allowed.
+/// The measures stand in `esc10.csv`, the clips do not: a step of 16 bits is 300 times what is
+/// allowed.
 #[test]
 fn clips_of_esc10_measure_as_libsndfile_decodes_them() {
     let Some(folder) = esc10() else { return };
@@ -138,16 +140,16 @@ fn clips_of_esc10_measure_as_libsndfile_decodes_them() {
         let cells: Vec<&str> = row.split(',').collect();
         let (start, end): (usize, usize) = (cells[1].parse().unwrap(), cells[2].parse().unwrap());
         let decoded = || (decode(&folder.join(cells[0]), &Limits::default()).unwrap().samples, 0);
-        let (samples, heard) = clips.entry(cells[0]).or_insert_with(decoded);
-        assert_eq!(*heard, start);
-        *heard = end;
+        let (samples, loaded) = clips.entry(cells[0]).or_insert_with(decoded);
+        assert_eq!(*loaded, start);
+        *loaded = end;
         for (ours, theirs) in measures(&samples[start..end]).into_iter().zip(&cells[3..]) {
             greatest = greatest.max((ours - theirs.parse::<f64>().unwrap()).abs());
         }
     }
     println!("{} clips, greatest difference {greatest:.1e}", clips.len());
     assert_eq!(clips.len(), 5);
-    assert!(clips.values().all(|(samples, heard)| samples.len() == *heard));
+    assert!(clips.values().all(|(samples, loaded)| samples.len() == *loaded));
     assert!(greatest < 1e-7, "{greatest:e}");
 }
 

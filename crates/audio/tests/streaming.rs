@@ -23,7 +23,7 @@ fn chirp(n: usize, sample_rate: u32) -> Clip {
     Clip { samples: (0..n).map(|n| 0.7 * (1e-6 * (n * n) as f32).sin()).collect(), sample_rate }
 }
 
-/// A file's samples and rate, or what the first error says, heard block by block.
+/// A file's samples and rate, or what the first error says, loaded block by block.
 fn blocks(path: &Path) -> Result<Clip, AudioError> {
     let mut stream = AudioStream::open(path, &Limits::default())?;
     let mut samples = Vec::new();
@@ -62,9 +62,9 @@ fn blocks_are_the_whole() {
     let path = folder.path().join("long.wav");
     let clip = chirp(200_001, 44_100);
     write_wav(&path, &clip).unwrap();
-    let heard = blocks(&path).unwrap();
-    assert_eq!(heard.samples.len(), 200_001);
-    assert!(heard.samples.iter().zip(&clip.samples).all(|(a, b)| (a - b).abs() <= 0.5 / 32_768.0));
+    let loaded = blocks(&path).unwrap();
+    assert_eq!(loaded.samples.len(), 200_001);
+    assert!(loaded.samples.iter().zip(&clip.samples).all(|(a, b)| (a - b).abs() <= 0.5 / 32_768.0));
 }
 
 #[test]
@@ -171,11 +171,11 @@ fn a_chain_of_ogg_streams_is_heard_one_after_another() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("chain.ogg");
     let read = |name: &str| std::fs::read(Path::new(FOLDER).join(name)).unwrap();
-    let heard = |name: &str| decode(&Path::new(FOLDER).join(name), &Limits::default()).unwrap().samples;
+    let loaded = |name: &str| decode(&Path::new(FOLDER).join(name), &Limits::default()).unwrap().samples;
     let (mono, stereo) = ("vorbis.ogg", "vorbis_44k_stereo.ogg");
     let (link, other) = (read(mono), read(stereo));
     std::fs::write(&path, [&link[..], &other, &link].concat()).unwrap();
-    assert!(blocks(&path).unwrap().samples == [heard(mono), heard(stereo), heard(mono)].concat());
+    assert!(blocks(&path).unwrap().samples == [loaded(mono), loaded(stereo), loaded(mono)].concat());
     // A link that is cut is damage, wherever it stands and breaks off.
     for cut in [10, 100, 1_000, 4_000, 4_610] {
         let (link, other) = (&link[..], &other[..]);

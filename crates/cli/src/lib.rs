@@ -12,8 +12,8 @@ use std::process::ExitCode;
 
 use args::Arguments;
 
-/// Reads the command line, runs a command, and reports its error. The exit code is 0 if it is done, 1
-/// if it failed and 2 for wrong usage, or what `run` says.
+/// Reads the command line, runs a command, and reports its error. The exit code is 0 if it is done,
+/// 1 if it failed and 2 for wrong usage, or what `run` says.
 pub fn main(run: impl FnOnce(Arguments) -> anyhow::Result<ExitCode>) -> ExitCode {
     quiet_decoders();
     let arguments = args::parse();

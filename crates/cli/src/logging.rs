@@ -34,7 +34,8 @@ pub fn is_on_stderr() -> bool {
     MODE.get().is_some_and(|(verbose, format)| *verbose > 0 || *format == LogFormat::Json)
 }
 
-/// Starts logging, once: at level INFO with `-v` or JSON, DEBUG with `-vv`, of Earmark's own crates.
+/// Starts logging, once: at level INFO with `-v` or JSON, DEBUG with `-vv`, of Earmark's own
+/// crates.
 pub fn start(verbose: u8, format: LogFormat) {
     if MODE.set((verbose, format)).is_err() {
         return;

@@ -1,5 +1,5 @@
-//! What goes to stdout: results alone. A reader who closes the pipe has seen enough, and that is no failure.
-//! What goes to stderr: all else.
+//! What goes to stdout: results alone. A reader who closes the pipe has seen enough, and that is no
+//! failure. What goes to stderr: all else.
 
 use std::io::{ErrorKind, Write};
 
@@ -41,7 +41,8 @@ pub fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
     print(&(serde_json::to_string_pretty(value)? + "\n"))
 }
 
-/// Writes a line to stderr, or to the log where stderr has JSON records. A closed stderr is ignored.
+/// Writes a line to stderr, or to the log where stderr has JSON records. A closed stderr is
+/// ignored.
 pub fn line(line: &str) {
     match logging::is_json() {
         true => tracing::info!("{line}"),

@@ -1,4 +1,5 @@
-//! `earmark data check`: what people and scripts are told, and the exit code. It is in the tag-only binary, too.
+//! `earmark data check`: what it prints for people and scripts, and its exit code. It is in the
+//! tag-only binary, too.
 #![allow(clippy::unwrap_used, reason = "a test stops at the first fault")]
 
 mod common;
@@ -57,7 +58,8 @@ fn what_must_be_mended_exits_with_1_and_names_the_files() {
     let ran = place.run(words).failed(&["data: 3 problems to fix"]);
     for line in [
         "error: data/Bell/2_ben.wav is no audio file: no known audio format was found in it",
-        "error: the same file, 2 times, with different labels: Bark, Bell\n  data/Bark/2_eve.wav\n  data/Bell/1_ann.wav\n",
+        "error: the same file, 2 times, with different labels: Bark, Bell\n  data/Bark/2_eve.wav\n  \
+         data/Bell/1_ann.wav\n",
         "error: the same file, 2 times, in different folds, so scores would be too high\n  data/Bark/2_eve.wav\n",
         "3 errors, 0 warnings\n",
     ] {

@@ -1,4 +1,5 @@
-//! Places that cannot be written to, full disks, and files of runs and bundles that were damaged later.
+//! Places that cannot be written to, full disks, and files of runs and bundles that were damaged
+//! later.
 #![cfg(feature = "train")]
 #![allow(clippy::unwrap_used, reason = "a test stops at the first fault")]
 
@@ -99,7 +100,7 @@ fn a_full_disk_stops_a_run_that_can_go_on_later() {
         (1300, "/checkpoint-00001"),
     ] {
         let ran = limited(&place, TRAIN, kilobytes).failed(&["cannot write run/", file, "File too large"]);
-        assert!(ran.stderr.matches("error: ").count() <= 2, "the jobs that would meet it too are left out: {ran}");
+        assert!(ran.stderr.matches("error: ").count() <= 2, "the jobs that would meet it too are omitted: {ran}");
         let mut tree = place.tree("run");
         tree.retain(|name, _| !name.starts_with("cache/"));
         assert!(tree.values().all(|bytes| bytes.len() <= kilobytes as usize * 1024), "{kilobytes} KiB is the limit");

@@ -60,14 +60,14 @@ fn a_data_set_comes_with_its_terms() {
     });
     let ran = run(&place, &words(&server)).done();
     assert_eq!(ran.stdout, "", "only results go to stdout");
-    for told in [
+    for printed in [
         "My Sounds: a few\nlicence: CC BY 4.0\n",
         "mine.zip: the connection broke; retrying in 1 s (attempt 1 of 5), from byte 3000 on",
         "data/mine: complete: 5 files, 5.03 kB\n",
         "licence: CC BY 4.0\n         https://creativecommons.org/licenses/by/4.0/\ncredit:  A. Nobody\n",
         "next:    earmark train --recipe recipes/mine.toml --data data/mine --out runs/mine\n",
     ] {
-        assert!(ran.stderr.contains(told), "not told: {told}\n{ran}");
+        assert!(ran.stderr.contains(printed), "not printed: {printed}\n{ran}");
     }
     assert_eq!(server.requests()[1].start(), 3000);
     assert_eq!(place.text("data/mine/set/table.csv"), "fname,label\na.wav,Bark\n");
@@ -140,8 +140,8 @@ fn wrong_usage_and_wrong_servers() {
 fn the_list_tells_the_terms() {
     let (place, _) = place("download-list");
     let ran = run(&place, "data download --list").done();
-    for told in ["esc10\n", "licence: CC BY 3.0\n", "fsdkaggle2018\n", "https://zenodo.org/records/1203745"] {
-        assert!(ran.stdout.contains(told), "{told}: {ran}");
+    for printed in ["esc10\n", "licence: CC BY 3.0\n", "fsdkaggle2018\n", "https://zenodo.org/records/1203745"] {
+        assert!(ran.stdout.contains(printed), "{printed}: {ran}");
     }
     let json = run(&place, "data download --list --json --registry sets.toml").done().json();
     assert_eq!((&json[0]["name"], json.as_array().unwrap().len()), (&"mine".into(), 1));

@@ -1,4 +1,5 @@
-//! The whole road through the binary: synth, train, stack, evaluate, predict. `tag.rs` has what follows.
+//! The whole road through the binary: synth, train, stack, evaluate, predict. `tag.rs` has what
+//! follows.
 #![cfg(feature = "train")]
 #![allow(clippy::unwrap_used, reason = "a test stops at the first fault")]
 
@@ -405,7 +406,8 @@ fn predict_writes_any_systems_probabilities() {
     place.run("predict run --out x.csv --system c").failed(&["has no model \"c\"", systems]);
     assert_eq!(place.run("predict run").code, Some(2), "there is nothing to write");
 
-    // Two classes whose names have spaces, in a run without anything else. The tables are of no stack that was marked.
+    // Two classes whose names have spaces, in a run without anything else. The tables are of no
+    // stack that was marked.
     place.remove("run/level2/manifest.json");
     for name in ["test/a", "test/b", "level2/test"] {
         place.write(&format!("run/{name}.csv"), "fname,Dog bark,Rain\nx.wav,0.4,0.6\ny.wav,0.5,0.5\n");

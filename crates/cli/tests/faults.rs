@@ -1,5 +1,5 @@
-//! Bad input: each fault is told with file, line or key and the reason; exit code 1, nothing half-written, no panic.
-//! `damage.rs` has what happens to files that Earmark itself has written.
+//! Bad input: each fault is reported with file, line or key and the reason; exit code 1, nothing
+//! half-written, no panic. `damage.rs` has what happens to files that Earmark itself has written.
 #![cfg(feature = "train")]
 #![allow(clippy::unwrap_used, reason = "a test stops at the first fault")]
 
@@ -136,7 +136,7 @@ fn copies_with_two_labels_are_a_warning() {
     assert!(ran.stderr.contains("warning: 1 training clip is a copy of a clip with another label"), "{ran}");
 }
 
-/// Clips that cannot be heard, each with a part of the reason.
+/// Clips that cannot be decoded, each with a part of the reason.
 fn bad_clips(good: &[u8]) -> [(&'static str, Vec<u8>, &'static str); 8] {
     let tone: Vec<f32> = (0..20_000).map(|i| (i as f32 * 0.1).sin()).collect();
     let with = |value: f32| {
@@ -183,7 +183,7 @@ fn the_recipe_may_say_that_damaged_clips_are_skipped_or_silent() {
     let place = place("faults-policy");
     let (one, two) = (name(&place, "train", 5), name(&place, "test", 3));
     let paths = [format!("data/audio_train/{one}"), format!("data/audio_test/{two}")];
-    // Of two forms: copies of each other would be told as such.
+    // Of two forms: copies of each other would be reported as such.
     place.write(&paths[0], wav(1, 16, &[]));
     place.write(&paths[1], wav(3, 32, &[]));
     for (policy, outcome, train, test) in [("skip", "skipped", 59, 11), ("silence", "replaced by silence", 60, 12)] {
@@ -199,7 +199,7 @@ fn the_recipe_may_say_that_damaged_clips_are_skipped_or_silent() {
             assert_eq!(clips(&place, "run", set).len(), rows);
             let file = if set == "train" { "run/level2/oof.csv" } else { "run/level2/test.csv" };
             let (_, table) = probabilities(&place.text(file));
-            assert_eq!((table.len(), table.contains_key(clip)), (rows, policy == "zeros"), "{policy}: {file}");
+            assert_eq!((table.len(), table.contains_key(clip)), (rows, policy == "silence"), "{policy}: {file}");
         }
     }
 }
@@ -234,27 +234,27 @@ fn folds_are_drawn_of_the_clips_that_are_left() {
     place.write(&copies[0], float_wav(&samples.collect::<Vec<_>>()));
     place.write(&copies[1], &original);
     place.remove("run");
-    let told = place.run(&job).done().stderr;
+    let printed = place.run(&job).done().stderr;
     let together = clips(&place, "run", "train");
     assert_eq!(together[one].1, together[other].1, "{together:?}");
-    assert!(!told.contains("in another fold"), "{told}");
-    assert!(told.contains("warning: 1 test clip is a copy of a training clip"), "{told}");
+    assert!(!printed.contains("in another fold"), "{printed}");
+    assert!(printed.contains("warning: 1 test clip is a copy of a training clip"), "{printed}");
     assert!(
-        told.contains("warning: ignoring 1 audio file that belongs to no class folder and appears in no CSV"),
-        "{told}"
+        printed.contains("warning: ignoring 1 audio file that belongs to no class folder and appears in no CSV"),
+        "{printed}"
     );
     place.remove("run");
     let of_first = drawn.iter().filter(|(_, (_, of))| of == "0").map(|(name, _)| name.trim_end_matches(".wav"));
     let given = format!(r"(?:{})(\.wav)|wav", of_first.collect::<Vec<_>>().join("|"));
     let recipe = place.text("recipe.toml");
     place.write("recipe.toml", recipe.replace("folds = 2", &format!("folds_from = '{given}'")));
-    let told = place.run(&job).done().stderr;
-    assert!(told.contains("warning: 1 training clip is a copy of a clip in another fold"), "{told}");
+    let printed = place.run(&job).done().stderr;
+    assert!(printed.contains("warning: 1 training clip is a copy of a clip in another fold"), "{printed}");
     place.write("recipe.toml", recipe);
     for (copy, bytes) in copies.iter().zip(before) {
         place.write(copy, bytes);
     }
-    // All that one fold had of a class cannot be heard; the other's two or three are left.
+    // All that one fold had of a class cannot be decoded; the other's two or three are left.
     for (clip, _) in drawn.iter().filter(of_label("1")) {
         place.write(&format!("data/audio_train/{clip}"), wav(1, 16, &[]));
     }
@@ -347,7 +347,7 @@ fn arguments_with_faults() {
     place.run(&format!("{TRAIN} --device tpu")).failed(&["device \"tpu\"", "expected cpu, or cuda:0"]);
     let ran: Ran =
         place.run(&TRAIN.replace("--jobs 2", "--jobs 1 --device cuda:99")).failed(&["device \"cuda:99\"", "GPU"]);
-    assert_eq!(ran.stderr.matches("error: ").count(), 1, "one fault of the machine is told once: {ran}");
+    assert_eq!(ran.stderr.matches("error: ").count(), 1, "one fault of the machine is reported once: {ran}");
     place.run("stack data").failed(&["data is not a run", "splits.csv"]);
     place.run("evaluate nowhere").failed(&["nowhere does not exist"]);
     place.run("predict data --out x.csv").failed(&["data is not a run"]);
@@ -376,7 +376,7 @@ fn arguments_with_faults() {
     }
     assert!(!place.path("../no-such-folder").exists());
     place.run("predict run --out x.csv --probabilities x.csv").failed(&["are the same file"]);
-    place.run("report run --data nowhere").failed(&["--data nowhere: there is no such folder"]);
+    place.run("report run --data nowhere").failed(&["--data nowhere: the folder does not exist"]);
     place.run("synth --out s --train-clips 3").failed(&["train_clips is 3"]);
     place.run("synth --out empty").failed(&["empty: the folder is not empty"]);
     assert!(["x.csv", "x.onnx", "s"].iter().all(|name| !place.path(name).exists()));

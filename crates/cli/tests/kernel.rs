@@ -1,4 +1,5 @@
-//! A kernel machine beside a network, through the binary: trained, judged, tagging, and what does not fit it.
+//! A kernel machine beside a network, through the binary: trained, judged, tagging, and what does
+//! not fit it.
 #![cfg(feature = "train")]
 #![allow(clippy::unwrap_used, reason = "a test stops at the first fault")]
 
@@ -47,7 +48,7 @@ fn a_kernel_learns_at_once_and_tags_as_it_was_judged() {
     let before = place.tree("run/jobs");
     place.run(TRAIN).done();
     assert_eq!(place.tree("run/jobs"), before);
-    // Made anew, it is the same to the bit.
+    // Made again, it is the same to the bit.
     place.remove("run/jobs/k");
     place.run(TRAIN).done();
     let same = |name: &str| place.read(&format!("run/jobs/k/full/{name}")) == before[&format!("k/full/{name}")];
@@ -88,8 +89,8 @@ fn a_calibrated_stack_answers_the_same_and_tags_as_it_was_judged() {
     assert!(place.text("run/report.html").contains("Why the stack is not better: it was fitted on 240 clips"));
 }
 
-/// The learned values of a kernel with so many centres: 40 bands and 20 coefficients described in ten ways, 14 groups
-/// and 20 coefficients in eight octaves, and each two groups.
+/// The learned values of a kernel with so many centres: 40 bands and 20 coefficients described in
+/// ten ways, 14 groups and 20 coefficients in eight octaves, and each two groups.
 fn parameters(place: &Place, centres: usize) -> usize {
     let features = 10 * 60 + 8 * 34 + 14 * 13 / 2;
     let classes = place.text("run/labels.txt").lines().count();
@@ -111,8 +112,8 @@ fn unverified_clips_can_be_left_out() {
     let none: Vec<String> = place.text("data/train.csv").lines().map(|line| line.replace(",1", ",0")).collect();
     place.write("data/train.csv", none.join("\n") + "\n");
     for plan in ["", " --plan"] {
-        let told = "learner k: fold0 has 0 clips to train on: unverified_weight = 0 excludes the others";
-        place.run(&format!("{} --out other{plan}", TRAIN.replace(" --out run", ""))).failed(&[told]);
+        let printed = "learner k: fold0 has 0 clips to train on: unverified_weight = 0 excludes the others";
+        place.run(&format!("{} --out other{plan}", TRAIN.replace(" --out run", ""))).failed(&[printed]);
     }
 }
 

@@ -1,4 +1,5 @@
-//! Level 2 through the binary: which networks predict, how the stack is made, and rows that do not belong together.
+//! Level 2 through the binary: which networks predict, how the stack is made, and rows that do not
+//! belong together.
 #![cfg(feature = "train")]
 #![allow(clippy::unwrap_used, reason = "a test stops at the first fault")]
 
@@ -29,7 +30,8 @@ fn place(name: &str) -> Place {
     place
 }
 
-/// With `test_from = "folds"` no network learns from all clips; those of the folds predict together.
+/// With `test_from = "folds"` no network is trained on all clips; those of the folds predict
+/// together.
 #[test]
 fn networks_of_the_folds_predict_and_tag_together() {
     let place = Place::new("level2-folds");
@@ -64,7 +66,7 @@ fn networks_of_the_folds_predict_and_tag_together() {
     tags_are_those_of_level2(&place, Path::new(BINARY));
 }
 
-/// Changes a job's predictions, with its mark made anew.
+/// Changes a job's predictions, with its mark made again.
 fn rewrite(place: &Place, job: &str, change: impl Fn(String) -> String) {
     let file = format!("run/jobs/{job}/predictions.csv");
     let (old, new) = (place.text(&file), change(place.text(&file)));
@@ -79,22 +81,22 @@ fn rewrite(place: &Place, job: &str, change: impl Fn(String) -> String) {
 fn a_learner_without_all_its_rows() {
     let place = place("level2-rows");
     let whole = place.tree("run/jobs/a/fold1");
-    let mend = || whole.iter().for_each(|(name, bytes)| place.write(&format!("run/jobs/a/fold1/{name}"), bytes));
+    let repair = || whole.iter().for_each(|(name, bytes)| place.write(&format!("run/jobs/a/fold1/{name}"), bytes));
     place.remove("run/jobs/a/fold1");
     place.run("stack run").failed(&["the job a/fold1 is not done", "earmark train"]);
-    mend();
+    repair();
     let file = "run/jobs/a/fold1/predictions.csv";
     let header_alone = |text: String| text.lines().next().unwrap().to_owned() + "\n";
     rewrite(&place, "a/fold1", header_alone);
     place.run("stack run").failed(&[file, "does not fit run/splits.csv", "no row of `"]);
-    mend();
+    repair();
     rewrite(&place, "a/fold1", |text| text[..text.trim_end().rfind('\n').unwrap() + 1].to_owned());
     place.run("stack run").failed(&[file, "does not fit run/splits.csv", "no row of `"]);
-    mend();
+    repair();
     let row = place.text("run/jobs/a/fold0/predictions.csv").lines().last().unwrap().to_owned();
     rewrite(&place, "a/fold1", |text| format!("{text}{row}\n"));
     place.run("stack run").failed(&[file, "does not fit run/splits.csv", "clips instead of"]);
-    mend();
+    repair();
     place.run("stack run").done();
 }
 
@@ -149,7 +151,7 @@ fn rows_of_two_runs() {
     place.run("stack run").done();
 }
 
-/// Makes jobs those of before their marks had the sums of what they learned from.
+/// Makes jobs those of before their marks had the sums of what they were fitted on.
 fn forget_origins(place: &Place) {
     for (job, bytes) in place.tree("run/jobs") {
         if job.ends_with("job.json") {
@@ -294,7 +296,7 @@ fn every_kind_tags_as_it_was_judged() {
     }
 }
 
-/// What level 2 will not be able to do is told before anything is heard or trained.
+/// What level 2 will not be able to do is reported before anything is decoded or trained.
 #[test]
 fn what_level_2_could_not_do_is_told_at_once() {
     let place = Place::new("level2-early");
@@ -319,7 +321,7 @@ fn another_run_verifies_labels() {
     place.copy_from(shared(), "data");
     let again = TRAIN.replace("--out run", "--out again");
     place.write("recipe.toml", RECIPE);
-    let told = place.run(&format!("{again} --verified-by run --job a/full")).done().stderr;
+    let printed = place.run(&format!("{again} --verified-by run --job a/full")).done().stderr;
     let (classes, said) = probabilities(&place.text("run/level2/oof.csv"));
     let verified = |run: &str| -> Vec<(String, String, bool)> {
         let rows = csv(&place.text(&format!("{run}/splits.csv"))).1.into_iter().filter(|row| row[1] == "train");
@@ -337,7 +339,7 @@ fn another_run_verifies_labels() {
     let noted = place.json("again/verified.json");
     assert_eq!(noted["out_of_fold_sha256"], sha256(&place.read("run/level2/oof.csv")), "{noted}");
     assert!(noted["run"].as_str().unwrap().ends_with("level2-verified/run"), "{noted}");
-    assert!(told.contains(&format!("verified by run: {agreed} labels; {doubted} stay unverified")), "{told}");
+    assert!(printed.contains(&format!("verified by run: {agreed} labels; {doubted} stay unverified")), "{printed}");
     for (run, noted) in [("again", true), ("run", false)] {
         place.run(&format!("report {run}")).done();
         assert_eq!(place.text(&format!("{run}/report.html")).contains("slightly optimistic"), noted);
@@ -393,7 +395,8 @@ fn what_level_2_cannot_do_is_told() {
     ]);
 }
 
-/// Labels that say nothing of the sound, and every clip there twice: who saw the copy would know the label.
+/// Labels that say nothing of the sound, and every clip duplicated: who saw the copy would know the
+/// label.
 #[test]
 fn shuffled_labels_give_chance_though_every_clip_has_a_copy() {
     let place = Place::new("level2-chance");

@@ -181,12 +181,12 @@ fn published_weights_come_from_a_hub() {
     };
     let words = format!("{TRAIN} --job a/fold0 --hub {}/", hub.url());
     let ran = Ran::of(command(&place, &words), &words).done();
-    for told in [
+    for printed in [
         "weights of timm/resnet18.tv_in1k (trained on imagenet), licence: bsd-3-clause\n",
         "downloading timm/resnet18.tv_in1k, 46.8",
         "timm/resnet18.tv_in1k: the connection broke",
     ] {
-        assert!(ran.stderr.contains(told), "not told: {told}\n{ran}");
+        assert!(ran.stderr.contains(printed), "not printed: {printed}\n{ran}");
     }
     assert_eq!(files.requests()[1].start(), half);
     let file = format!("hf/hub/models--timm--resnet18.tv_in1k/snapshots/{COMMIT}/model.safetensors");

@@ -1,4 +1,5 @@
-//! The report: every section, whatever the run's size and state, and nothing in it that a browser would load or run.
+//! The report: every section, whatever the run's size and state, and nothing in it that a browser
+//! would load or run.
 #![cfg(feature = "train")]
 #![allow(clippy::unwrap_used, reason = "a test stops at the first fault")]
 
@@ -13,7 +14,8 @@ use roxmltree::{Document, Node, ParsingOptions};
 /// A label that would be a program, if it were not made text.
 const HOSTILE: &str = r#"<script>alert("1")</script> & 'co'"#;
 
-/// A finished run for all tests, one of whose classes has the hostile label; none of them changes it.
+/// A finished run for all tests, one of whose classes has the hostile label; none of them changes
+/// it.
 fn shared() -> &'static Place {
     static PLACE: OnceLock<Place> = OnceLock::new();
     PLACE.get_or_init(|| {
@@ -27,8 +29,8 @@ fn shared() -> &'static Place {
     })
 }
 
-/// Calls `check` with the page, which must be well-formed XML once the elements that HTML does not close
-/// are closed.
+/// Calls `check` with the page, which must be well-formed XML once the elements that HTML does not
+/// close are closed.
 fn page<T>(place: &Place, check: impl FnOnce(&Document, &str) -> T) -> T {
     let text = place.text("run/report.html");
     let mut xml = String::new();
@@ -311,6 +313,6 @@ fn many_classes_importances_and_learners_left_out() {
         for tip in ["a: 60.00 %", "mfcc_statistics: 10.00 %"] {
             assert!(tips.iter().any(|other| other == tip), "{tip}");
         }
-        assert!(tips.iter().any(|tip| tip.ends_with("heard as class 91 with a name of some length: 1 of 2 clips")));
+        assert!(tips.iter().any(|tip| tip.ends_with("loaded as class 91 with a name of some length: 1 of 2 clips")));
     });
 }

@@ -1,4 +1,5 @@
-//! Runs that are there already: of earlier versions, of later ones, and with a learner that comes later.
+//! Runs that are there already: of earlier versions, of later ones, and with a learner that comes
+//! later.
 #![cfg(feature = "train")]
 #![allow(clippy::unwrap_used, reason = "a test stops at the first fault")]
 
@@ -10,7 +11,8 @@ use std::time::SystemTime;
 
 use common::{Place, RECIPE, TRAIN};
 
-/// What is not in the repository of a run of November 2026, before runs had a format: caches and pictures.
+/// What is not in the repository of a run of November 2026, before runs had a format: caches and
+/// pictures.
 const STORED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/stored/development");
 /// The command that it was trained by.
 const AGAIN: &str = "train --recipe given.toml --data data --out run --jobs 1 --threads 1";
@@ -83,7 +85,8 @@ const RENAMED: [(&str, &str); 8] = [
 
 #[test]
 fn a_recipe_has_the_keys_that_it_had() {
-    // A key that is added later is omitted where it has its default, or stored runs would not be known again.
+    // A key that is added later is omitted where it has its default, or stored runs would not be
+    // known again.
     let place = stored("stored-keys");
     let mut stored = place.text("run/recipe.toml");
     for (former, now) in RENAMED {
@@ -146,7 +149,11 @@ features = "summary"
     place.run(TRAIN).failed(&["learners.c is in the run, but not in the recipe"]);
     // One that never was whole can be taken back.
     let wild = added.replace("name = \"c\"", "name = \"wild\"").replace("arch = \"kernel\"", "arch = \"resnet_nano\"");
-    let wild = wild.replace("features = \"summary\"", "features = \"logmel\"\nepochs = 9\nbatch_size = 16\nlearning_rate = 100.0\nweight_decay = 0.9\nmomentum = 0.99\n");
+    let wild = wild.replace(
+        "features = \"summary\"",
+        "features = \"logmel\"\nepochs = 9\nbatch_size = \
+        16\nlearning_rate = 100.0\nweight_decay = 0.9\nmomentum = 0.99\n",
+    );
     let with_c = format!("{RECIPE}{added}");
     place.write("recipe.toml", format!("{with_c}{}", &wild[wild.find("[[").unwrap()..]));
     place.run(TRAIN).failed(&["job wild/"]);

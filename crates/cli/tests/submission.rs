@@ -1,5 +1,5 @@
-//! `earmark evaluate --submission S.csv --truth T.csv`: the real labels of FSDKaggle2018's challenge, and files that are
-//! not right.
+//! `earmark evaluate --submission S.csv --truth T.csv`: the real labels of FSDKaggle2018's
+//! challenge, and files that are not right.
 #![cfg(feature = "train")]
 #![allow(clippy::unwrap_used, reason = "a test stops at the first fault")]
 
@@ -118,14 +118,15 @@ fn judge(name: &str, submission: &str) -> common::Ran {
 
 #[test]
 fn labels_have_underscores_or_not_and_may_be_few() {
-    // A byte-order mark, the line ends of Windows, spaces, and one label where there could be three.
+    // A byte-order mark, the line ends of Windows, spaces, and one label where there could be
+    // three.
     let ran =
         judge("small", "\u{feff}fname,label\r\nc.wav, Dog_bark  Rain \r\na.wav,Dog_bark\r\nb.wav,Sun Snow Rain").done();
     let report = ran.json();
     assert_eq!(report["sets"].as_array().unwrap().len(), 1, "no usage, no sets");
     assert!((report["sets"][0]["map_at_3"].as_f64().unwrap() - (1.0 + 0.5 + 1.0 / 3.0) / 3.0).abs() < 1e-12);
     assert!((report["sets"][0]["accuracy"].as_f64().unwrap() - 1.0 / 3.0).abs() < 1e-12);
-    // Labels that nobody has are told, and are wrong.
+    // Labels that nobody has are reported, and are wrong.
     assert_eq!(report["unknown_labels"], serde_json::json!(["Snow", "Sun"]));
     assert!(ran.stderr.contains("s.csv, line 4: no clip of truth.csv has the label `Sun`"), "{ran}");
 

@@ -1,4 +1,5 @@
-//! `earmark tag`, and the commands that need no run: features and nets. Forms, exit codes, and the tag-only binary.
+//! `earmark tag`, and the commands that need no run: features and nets. Forms, exit codes, and the
+//! tag-only binary.
 #![cfg(feature = "train")]
 #![allow(clippy::unwrap_used, reason = "a test stops at the first fault")]
 

@@ -1,7 +1,7 @@
 //! Folders and CSV files to clips, labels and folds; the synthetic data set.
 //!
-//! [`open`] reads a data set into a [`Manifest`]; [`Splits`] says which fold each training clip is in;
-//! [`check`] decodes all clips and lists what is wrong. Whatever is random draws from
+//! [`open`] reads a data set into a [`Manifest`]; [`Splits`] says which fold each training clip is
+//! in; [`check`] decodes all clips and lists what is wrong. Whatever is random draws from
 //! [`random::stream`], so that a run can be repeated to the bit.
 
 pub mod check;

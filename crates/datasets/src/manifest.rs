@@ -12,24 +12,27 @@ use crate::layouts;
 use crate::options::{OpenOptions, Usage};
 use crate::rows::{Row, Rows};
 
-/// What to do about a clip that is damaged, empty, or cannot be read as sound. Whatever it is, every such clip is listed
-/// with the reason; only a disk that fails ends the work under each of them.
+/// What to do about a clip that is damaged, empty, or cannot be read as sound. Whatever it is,
+/// every such clip is listed with the reason; only a disk that fails ends the work under each of
+/// them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OnDecodeError {
-    /// Stop, after all clips were heard, and list all such clips at once.
+    /// Stop, after all clips were decoded, and list all such clips at once.
     #[default]
     Fail,
     /// Leave the clip out, and list it.
     Skip,
-    /// Take silence in its place, and list it. Test sets with empty clips, as FSDKaggle2018's, want a row for each.
+    /// Take silence in its place, and list it. Test sets with empty clips, as FSDKaggle2018's, want
+    /// a row for each.
     Silence,
 }
 
 /// One clip.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClipEntry {
-    /// Its name, alone in the data set: the file name as the CSV has it, or of the file in a class's folder.
+    /// Its name, alone in the data set: the file name as the CSV has it, or of the file in a
+    /// class's folder.
     pub name: String,
     /// Where its audio lies.
     pub path: PathBuf,
@@ -50,15 +53,15 @@ pub struct ClipEntry {
 pub struct Manifest {
     /// The classes, sorted; those of the training clips.
     pub labels: Vec<String>,
-    /// Clips to learn from, in the order of the CSV, or of class and file name.
+    /// Clips to train on, in the order of the CSV, or of class and file name.
     pub train: Vec<ClipEntry>,
     /// Clips to predict; their labels may be unknown.
     pub test: Vec<ClipEntry>,
-    /// How many clips its tables name that are in neither: those that a challenge ignored, and those that
-    /// [`OpenOptions::rows_where`] does not take.
+    /// How many clips its tables name that are in neither: those that a challenge ignored, and
+    /// those that [`OpenOptions::rows_where`] does not take.
     pub excluded: usize,
-    /// The folds of the data set tear some groups, and its authors want these folds all the same, so that it is no error:
-    /// UrbanSound8K, where 5 recordings lie in two folds each.
+    /// The folds of the data set tear some groups, and its authors want these folds all the same,
+    /// so that it is no error: UrbanSound8K, where 5 recordings lie in two folds each.
     pub groups_span_folds: bool,
 }
 
@@ -80,21 +83,25 @@ pub(crate) struct Reading {
 /// Opens a data set.
 ///
 /// A folder is read as the first of these layouts that fits:
-/// - FSDKaggle2018, with Kaggle's names (`train.csv`, `test.csv` or `sample_submission.csv`, `audio_train/`, `audio_test/`)
-///   or Zenodo's (`FSDKaggle2018.meta/`, ...). Test clips that the challenge ignored are left out;
-/// - ESC-50 (`meta/esc50.csv`, `audio/`) and UrbanSound8K (`metadata/UrbanSound8K.csv`, `audio/fold1/`, ...);
-/// - Hugging Face's `audiofolder`: `metadata.csv` or `metadata.jsonl` with a column `file_name`, in the folder, in `data/`,
-///   or in a split's folder (`train/`, `validation/`, `test/` and their other names); or split folders with one folder
-///   per class in each. Clips for validation are clips to learn from;
-/// - one folder of clips per class. Folders without clips are passed over. ESC-10's folders and names, such as
-///   `001 - Dog bark/1-100032-A.ogg`, give fold and group.
+/// - FSDKaggle2018, with Kaggle's names (`train.csv`, `test.csv` or `sample_submission.csv`,
+///   `audio_train/`, `audio_test/`) or Zenodo's (`FSDKaggle2018.meta/`, ...). Test clips that the
+///   challenge ignored are omitted;
+/// - ESC-50 (`meta/esc50.csv`, `audio/`) and UrbanSound8K (`metadata/UrbanSound8K.csv`,
+///   `audio/fold1/`, ...);
+/// - Hugging Face's `audiofolder`: `metadata.csv` or `metadata.jsonl` with a column `file_name`, in
+///   the folder, in `data/`, or in a split's folder (`train/`, `validation/`, `test/` and their
+///   other names); or split folders with one folder per class in each. Clips for validation are
+///   clips to train on;
+/// - one folder of clips per class. Folders without clips are ignored. ESC-10's folders and names,
+///   such as `001 - Dog bark/1-100032-A.ogg`, give fold and group.
 ///
 /// A file is read as CSV, its columns found by their names ([`Columns`]).
 ///
 /// # Errors
-/// The layout is not recognised; a table is damaged, lacks a column or has an empty or impossible value; a name stands
-/// twice; a test label is no training label; no clip or one class only; a name gives no fold or group; audio files are
-/// missing (all of them are listed at once). Each error names file, line and reason.
+/// The layout is not recognised; a table is damaged, lacks a column or has an empty or impossible
+/// value; a name stands twice; a test label is no training label; no clip or one class only; a name
+/// gives no fold or group; audio files are missing (all of them are listed at once). Each error
+/// names file, line and reason.
 pub fn open(path: &Path, options: &OpenOptions) -> Result<Manifest, DatasetError> {
     let read = read(path, options)?;
     read.faults.into_iter().next().map_or(Ok(read.manifest), Err)
@@ -177,8 +184,8 @@ fn labels(path: &Path, rows: &Rows, faults: &mut Vec<DatasetError>) -> Vec<Strin
     labels
 }
 
-/// The folds of the training clips, counted from 0. A data set may call its folds anything: numbers are sorted by
-/// their value, other names by their letters.
+/// The folds of the training clips, counted from 0. A data set may call its folds anything: numbers
+/// are sorted by their value, other names by their letters.
 fn folds(rows: &[Row], folds_from: Option<&Regex>, faults: &mut Vec<DatasetError>) -> Vec<Option<usize>> {
     let named: Vec<Option<&str>> = match folds_from {
         Some(pattern) => rows.iter().map(|row| part_of_name(&row.name, pattern)).collect(),
@@ -212,14 +219,16 @@ fn groups(rows: &mut Rows, pattern: &Regex, faults: &mut Vec<DatasetError>) {
     }));
 }
 
-/// What a pattern finds in a clip's name. A clip may be named with its folder: the file's own name is looked at first.
+/// What a pattern finds in a clip's name. A clip may be named with its folder: the file's own name
+/// is looked at first.
 fn part_of_name<'a>(name: &'a str, pattern: &Regex) -> Option<&'a str> {
     let file = name.rsplit('/').next().unwrap_or(name);
     let find = |text: &'a str| pattern.captures(text).and_then(|captures| captures.get(1).or_else(|| captures.get(0)));
     find(file).or_else(|| find(name)).map(|found| found.as_str())
 }
 
-/// How many clips are named and not used. A table beside the one that was read names those that are used as well.
+/// How many clips are named and not used. A table beside the one that was read names those that are
+/// used as well.
 fn excluded(rows: &Rows) -> usize {
     let used: BTreeSet<&PathBuf> = rows.train.iter().chain(&rows.test).map(|row| &row.path).collect();
     let excluded: BTreeSet<&PathBuf> = rows.excluded.iter().collect();

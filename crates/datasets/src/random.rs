@@ -1,15 +1,16 @@
 //! Random numbers that are the same on every machine and in every version.
 //!
 //! Each use has a stream of its own, named by keys: the crop of clip 17 in epoch 3 draws from
-//! `stream(seed, &[key("crop"), 3, 17])`. So neither the order of the work nor the number of threads changes a draw,
-//! and a run that was killed resumes with the numbers that it would have had.
+//! `stream(seed, &[key("crop"), 3, 17])`. So neither the order of the work nor the number of
+//! threads changes a draw, and a run that was killed resumes with the numbers that it would have
+//! had.
 
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// A generator for one purpose of a run: the same seed and keys always give the same numbers, and any other keys, in
-/// number, value or order, give others.
+/// A generator for one purpose of a run: the same seed and keys always give the same numbers, and
+/// any other keys, in number, value or order, give others.
 pub fn stream(seed: u64, keys: &[u64]) -> ChaCha8Rng {
     let mut state = splitmix(seed);
     for key in keys {
@@ -65,7 +66,8 @@ mod tests {
 
     #[test]
     fn numbers_are_those_of_another_implementation() {
-        // Every run's crops, folds and mixup hang on them: they must not change with a version or a machine.
+        // Every run's crops, folds and mixup hang on them: they must not change with a version or a
+        // machine.
         let golden = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../golden/random/streams.csv"));
         for row in golden.lines().skip(1) {
             let fields: Vec<&str> = row.split(',').collect();

@@ -28,7 +28,8 @@ pub const DEFAULT_FOLDS: usize = 5;
 /// let found = violations(&open(folder.path(), &OpenOptions::default())?, 2);
 /// let found: Vec<_> = found.iter().map(|found| (found.severity, found.reason.to_string())).collect();
 /// assert_eq!(found[0], (Severity::Warning, r#"the labels "Dog" and "dog" differ only in case or spaces"#.to_owned()));
-/// assert!(found[1].0 == Severity::Error && found[1].1.starts_with(r#"class "Rain" has 1 clip but there are 2 folds"#));
+/// assert_eq!(found[1].0, Severity::Error);
+/// assert!(found[1].1.starts_with(r#"class "Rain" has 1 clip but there are 2 folds"#));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn violations(manifest: &Manifest, folds: usize) -> Vec<Violation> {

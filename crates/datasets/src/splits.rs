@@ -105,15 +105,16 @@ impl Splits {
         clips
     }
 
-    /// Draws folds in which each class has its share; clips of one group share a fold. The same seed gives the same
-    /// folds on every machine.
+    /// Draws folds in which each class has its share; clips of one group share a fold. The same
+    /// seed gives the same folds on every machine.
     ///
-    /// Groups are dealt out, large ones first, each to the fold that has least of its classes so far. Without groups
-    /// each class's clips are spread as evenly as their number allows.
+    /// Groups are dealt out, large ones first, each to the fold that has least of its classes so
+    /// far. Without groups each class's clips are spread as evenly as their number allows.
     ///
     /// # Errors
-    /// Fewer than two folds, a class with fewer clips (or groups) than folds, and all of [`Splits::check`]: a class whose
-    /// groups share their clips with a larger class may fall into one fold.
+    /// Fewer than two folds, a class with fewer clips (or groups) than folds, and all of
+    /// [`Splits::check`]: a class whose groups share their clips with a larger class may fall into
+    /// one fold.
     pub fn stratified(manifest: &Manifest, folds: usize, seed: u64) -> Result<Self, DatasetError> {
         if folds < 2 {
             return Err(DatasetError::TooFewFolds { folds });
@@ -156,8 +157,8 @@ impl Splits {
 impl Manifest {
     /// Puts training clips of one sound into one group, with the groups that they were in, so that
     /// folds drawn later keep copies together. `sounds` says by what they are one, those of the
-    /// training clips first: by their [`SoundId`](earmark_audio::SoundId), in whatever container they are;
-    /// silent clips have none. Says whether any group has changed.
+    /// training clips first: by their [`SoundId`](earmark_audio::SoundId), in whatever container
+    /// they are; silent clips have none. Says whether any group has changed.
     pub fn group_copies<T: Ord>(&mut self, sounds: &[Option<T>]) -> bool {
         let mut copies: BTreeMap<&T, Vec<usize>> = BTreeMap::new();
         let mut groups: BTreeMap<&str, Vec<usize>> = BTreeMap::new();

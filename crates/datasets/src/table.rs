@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 
 use crate::error::{DatasetError, Location};
 
-/// A table: its header, and its rows with their line numbers. Spaces around a value and a byte-order mark are not part
-/// of it.
+/// A table: its header, and its rows with their line numbers. Spaces around a value and a
+/// byte-order mark are not part of it.
 pub(crate) struct Table {
     path: PathBuf,
     header: Vec<String>,
@@ -19,8 +19,8 @@ impl Table {
     /// Reads a CSV file.
     ///
     /// # Errors
-    /// The file cannot be read, is not UTF-8, has no header, a row has more or fewer fields than it, or a quotation mark
-    /// has no partner, so that rows would be taken for a part of a field.
+    /// The file cannot be read, is not UTF-8, has no header, a row has more or fewer fields than
+    /// it, or a quotation mark has no partner, so that rows would be taken for a part of a field.
     pub fn read(path: &Path) -> Result<Self, DatasetError> {
         let text = earmark_files::read_to_string(path)?;
         let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
@@ -31,7 +31,8 @@ impl Table {
             reason: reason(&error),
         };
         if let Some(line) = lonely_quote(text) {
-            let reason = "a field starts with a quotation mark and does not end with one, before a comma or the line's end \
+            let reason = "a field starts with a quotation mark and does not end with one, before a comma or the \
+                line's end \
                           (in a quoted field a quotation mark is written twice)";
             return Err(DatasetError::Table { place: place(Some(line)), reason: reason.to_owned() });
         }
@@ -48,7 +49,8 @@ impl Table {
         Ok(Self { path: path.to_owned(), header, rows })
     }
 
-    /// Reads a file of one JSON object a line; their keys are the columns. What a line lacks is empty.
+    /// Reads a file of one JSON object a line; their keys are the columns. What a line lacks is
+    /// empty.
     ///
     /// # Errors
     /// The file cannot be read or is not UTF-8, or a line is no JSON object.
@@ -140,8 +142,8 @@ fn field(value: Option<&Value>) -> String {
     }
 }
 
-/// The line of the first field that starts with a quotation mark and is not closed by one. The reader of CSV takes such a
-/// field as far as the next mark, over any number of rows.
+/// The line of the first field that starts with a quotation mark and is not closed by one. The
+/// reader of CSV takes such a field as far as the next mark, over any number of rows.
 fn lonely_quote(text: &str) -> Option<u64> {
     #[derive(Clone, Copy, PartialEq)]
     enum State {

@@ -43,8 +43,8 @@ pub fn find_sound_files(folder: &Path) -> (Vec<PathBuf>, Vec<DatasetError>) {
     (sounds, errors)
 }
 
-/// Hands every file below a folder to `take`, by the rules of [`sound_files`]. Folders that cannot be listed are given
-/// back, with the reason.
+/// Hands every file below a folder to `take`, by the rules of [`sound_files`]. Folders that cannot
+/// be listed are given back, with the reason.
 pub(crate) fn walk(root: &Path, take: &mut impl FnMut(&Path)) -> Vec<(PathBuf, DatasetError)> {
     let (mut folders, mut walked) = (vec![root.to_owned()], BTreeSet::new());
     let mut unreadable = Vec::new();

@@ -48,7 +48,8 @@ fn json_lines_beside_the_audio_of_each_split() {
         let root = tree(&[
             (
                 &format!("{base}{train}/metadata.jsonl"),
-                "{\"file_name\": \"1.wav\", \"label\": 3, \"words\": [1, 2]}\n\n{\"label\": \"Cat\", \"file_name\": \"2.wav\"}\n",
+                "{\"file_name\": \"1.wav\", \"label\": 3, \"words\": [1, \
+                 2]}\n\n{\"label\": \"Cat\", \"file_name\": \"2.wav\"}\n",
             ),
             (&format!("{base}{dev}/metadata.jsonl"), "{\"file_name\": \"1.wav\", \"label\": \"Cat\", \"x\": null}\n"),
             (&format!("{base}{test}/metadata.jsonl"), "\u{feff}{\"file_name\": \"1.wav\", \"text\": \"no label\"}\n"),

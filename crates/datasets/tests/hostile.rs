@@ -1,4 +1,5 @@
-//! Tables that were cut, flipped and mixed: whatever is in them, reading ends with a manifest or an error in words.
+//! Tables that were cut, flipped and mixed: whatever is in them, reading ends with a manifest or an
+//! error in words.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 

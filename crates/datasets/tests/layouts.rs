@@ -95,7 +95,8 @@ fn esc50_layout() {
     let root = tree(&[
         (
             "meta/esc50.csv",
-            "filename,fold,target,category,esc10,src_file,take\n1-1-A-0.wav,1,0,dog,True,1,A\n2-9-A-5.wav,2,5,cat,False,9,A\n",
+            "filename,fold,target,category,esc10,src_file,take\n\
+             1-1-A-0.wav,1,0,dog,True,1,A\n2-9-A-5.wav,2,5,cat,False,9,A\n",
         ),
         ("audio/1-1-A-0.wav", ""),
         ("audio/2-9-A-5.wav", ""),

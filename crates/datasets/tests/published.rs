@@ -1,4 +1,5 @@
-//! The data sets that people have, read as they are published: the real ones where they are at hand, and their forms.
+//! The data sets that people have, read as they are published: the real ones where they are at
+//! hand, and their forms.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
@@ -56,7 +57,8 @@ fn names_of_esc10_count_only_in_folders_of_esc10() {
     }
 }
 
-/// The figures of the paper and of the issue: clips, classes, verified labels, public and private test clips.
+/// The figures of the paper and of the issue: clips, classes, verified labels, public and private
+/// test clips.
 fn is_fsdkaggle2018(manifest: &Manifest) {
     assert_eq!((manifest.labels.len(), manifest.train.len(), manifest.test.len()), (41, 9473, 1600));
     assert_eq!(manifest.train.iter().filter(|item| item.verified).count(), 3710);
@@ -108,7 +110,8 @@ fn fsdkaggle2018_as_zenodo_and_kaggle_have_it() {
     let manifest = read(root.path());
     is_fsdkaggle2018(&manifest);
     assert!(manifest.train.iter().all(|item| item.group.is_none()));
-    // While the challenge ran: all clips to be tagged, the ignored ones among them, in a table of made-up labels.
+    // While the challenge ran: all clips to be tagged, the ignored ones among them, in a table of
+    // made-up labels.
     fs::remove_file(at(scoring)).unwrap();
     let submission =
         first_columns(test, 1).replace("fname", "fname,label").replace(".wav\n", ".wav,Laughter Hi-Hat Oboe\n");

@@ -47,7 +47,8 @@ fn layouts(label: &str) -> Vec<(&'static str, tempfile::TempDir)> {
             with(
                 "metadata.jsonl",
                 format!(
-                    "{{\"file_name\": \"a.wav\", \"label\": {json}}}\n{{\"file_name\": \"b.wav\", \"label\": \"Bark\"}}\n"
+                    "{{\"file_name\": \"a.wav\", \"label\": \
+                     {json}}}\n{{\"file_name\": \"b.wav\", \"label\": \"Bark\"}}\n"
                 ),
                 clips(""),
             ),

@@ -188,8 +188,8 @@ fn fold_list(grouped: bool, folds: usize, seed: u64) -> String {
     splits.fold_of.iter().map(|fold| format!("{fold}\n")).collect()
 }
 
-/// A changed sum means that a run begun before the change cannot go on after it, and that two machines with two versions
-/// draw two sets of folds.
+/// A changed sum means that a run begun before the change cannot go on after it, and that two
+/// machines with two versions draw two sets of folds.
 #[test]
 fn folds_are_pinned() {
     let sums =

@@ -49,7 +49,8 @@ pub enum DownloadError {
     },
     /// What is unpacked could not be moved to the folder that was asked for. Nothing was fetched.
     #[error(
-        "{}: cannot take what is unpacked in {} ({source}); if it is a mount point or a link, name a folder in it, such \
+        "{}: cannot take what is unpacked in {} ({source}); if it is a mount point or a link, name a folder in it, \
+         such \
          as {}",
         to.display(), work.display(), to.join("data").display()
     )]
@@ -63,7 +64,8 @@ pub enum DownloadError {
     },
     /// The folder holds the data set, but no longer all of it.
     #[error(
-        "{}: of the {files} files ({bytes} bytes) of {title}, only {found_files} ({found_bytes} bytes) are left as they \
+        "{}: of the {files} files ({bytes} bytes) of {title}, only {found_files} ({found_bytes} bytes) are left as \
+         they \
          were; remove the folder and run the same command again",
         path.display()
     )]
@@ -119,7 +121,8 @@ pub enum DownloadError {
     },
     /// The hub has another version of the file than the one that is pinned. Nothing was fetched.
     #[error(
-        "{url}: {what} is {found}, but {pinned} is pinned; fetch the pinned version by other means and name the file, or pin \
+        "{url}: {what} is {found}, but {pinned} is pinned; fetch the pinned version by other means and name the file, \
+         or pin \
          this one"
     )]
     Pinned {
@@ -270,7 +273,7 @@ fn kept(have: u64) -> String {
     }
 }
 
-/// An error of writing to `path`; a full disk is told apart.
+/// An error of writing to `path`; a full disk is distinguished.
 pub(super) fn write_failed(path: &Path) -> impl FnOnce(std::io::Error) -> DownloadError + '_ {
     move |source| match source.kind() {
         std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded | std::io::ErrorKind::FileTooLarge => {

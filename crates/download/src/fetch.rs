@@ -1,4 +1,5 @@
-//! From a server to a file: in as many attempts as it takes, each going on where the last one broke.
+//! From a server to a file: in as many attempts as it takes, each going on where the last one
+//! broke.
 
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
@@ -43,7 +44,8 @@ pub(super) fn fetch(wanted: &Wanted, folder: &Path, network: &Network, tell: Tel
         return Ok(whole);
     }
     if whole.is_file() {
-        // It may be another program's, and is better than none: it stays until the new one takes its place.
+        // It may be another program's, and is better than none: it stays until the new one takes
+        // its place.
         tell(Event::Note(&format!("{}: not the published file; it is fetched anew", whole.display())));
     }
     let part = Part::new(folder, wanted.file, &wanted.url)?;
@@ -178,7 +180,8 @@ impl Fetch<'_> {
         };
         if start < have {
             tell(Event::Note(&format!(
-                "{}: the server cannot continue at byte {have} and starts again; the bytes fetched so far are kept until there are more",
+                "{}: the server cannot continue at byte {have} and starts again; the bytes fetched so far are kept \
+                 until there are more",
                 self.wanted.name
             )));
         }
@@ -207,7 +210,8 @@ impl Fetch<'_> {
         request.call().map_err(|error| fault(&self.wanted.url, self.network, error))
     }
 
-    /// Checks that a part of the file is the wanted one, of the same version; gives the size of the whole.
+    /// Checks that a part of the file is the wanted one, of the same version; gives the size of the
+    /// whole.
     fn range(&mut self, from: u64, headers: &HeaderMap) -> Result<Option<u64>, Fault> {
         let range = text(headers, header::CONTENT_RANGE).and_then(|range| {
             let (part, total) = range.strip_prefix("bytes ")?.split_once('/')?;
@@ -236,8 +240,8 @@ impl Fetch<'_> {
         }
     }
 
-    /// Whether an answer may be the file, of `total` bytes, from byte `start` on. No sign-in page of a network, and no
-    /// other short answer, is worth the `have` bytes that are there.
+    /// Whether an answer may be the file, of `total` bytes, from byte `start` on. No sign-in page
+    /// of a network, and no other short answer, is worth the `have` bytes that are there.
     fn judge(&self, headers: &HeaderMap, start: u64, total: Option<u64>, have: u64) -> Result<(), Fault> {
         let kind = text(headers, header::CONTENT_TYPE).unwrap_or_default().trim_start();
         if kind.get(..9).is_some_and(|kind| kind.eq_ignore_ascii_case("text/html")) {

@@ -36,7 +36,8 @@ pub(super) fn agent(url: &str, network: &Network) -> Agent {
     agent_following(url, network, 10)
 }
 
-/// As [`agent`], with another number of redirections that are followed; with 0 they are answers as others.
+/// As [`agent`], with another number of redirections that are followed; with 0 they are answers as
+/// others.
 pub(super) fn agent_following(url: &str, network: &Network, redirections: u32) -> Agent {
     let mut config = Agent::config_builder()
         .http_status_as_error(false)

@@ -1,9 +1,11 @@
-//! Single files that somebody has published: of a repository on the Hugging Face hub, or at an address.
+//! Single files that somebody has published: of a repository on the Hugging Face hub, or at an
+//! address.
 //!
-//! They are kept where other programs keep them and look for them, so that no file is fetched twice: those of the hub in
-//! the cache of `huggingface_hub` and timm, others in that of `torch.hub`. The forms are those of these libraries:
-//! `models--OWNER--NAME/{blobs/SHA256, refs/main, snapshots/COMMIT/FILE}`, a snapshot's file being a link to its blob,
-//! and `hub/checkpoints/FILE`.
+//! They are kept where other programs keep them and look for them, so that no file is fetched
+//! twice: those of the hub in the cache of `huggingface_hub` and timm, others in that of
+//! `torch.hub`. The forms are those of these libraries: `models--OWNER--NAME/{blobs/SHA256,
+//! refs/main, snapshots/COMMIT/FILE}`, a snapshot's file being a link to its blob, and
+//! `hub/checkpoints/FILE`.
 
 use std::env;
 use std::fs::{File, TryLockError};
@@ -156,7 +158,8 @@ impl Pin<'_> {
     }
 }
 
-/// The file at an address, known by its checksum or the first digits of it, from `folder` if it is there, else fetched.
+/// The file at an address, known by its checksum or the first digits of it, from `folder` if it is
+/// there, else fetched.
 ///
 /// # Errors
 /// As [`Hub::file`].
@@ -181,7 +184,8 @@ pub fn released_file(
     Ok(PublishedFile { path, sha256, revision: None })
 }
 
-/// Where `torch.hub` keeps released files: below the folder that `TORCH_HOME` names, by default `~/.cache/torch`.
+/// Where `torch.hub` keeps released files: below the folder that `TORCH_HOME` names, by default
+/// `~/.cache/torch`.
 ///
 /// # Errors
 /// No variable names a folder, and the user has no home.
@@ -307,8 +311,8 @@ fn lock(path: &Path, tell: Tell) -> Result<File, DownloadError> {
     Ok(file)
 }
 
-/// Puts a blob under its name in a snapshot, by a link where the system has them. A link of before, which may lead to
-/// another blob, is there until this one takes its place.
+/// Puts a blob under its name in a snapshot, by a link where the system has them. A link of before,
+/// which may lead to another blob, is there until this one takes its place.
 fn link(blob: &Path, path: &Path) -> Result<(), DownloadError> {
     create_folder(path.parent().unwrap_or(path))?;
     #[cfg(unix)]

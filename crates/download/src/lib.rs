@@ -1,19 +1,21 @@
 //! Data sets from the network into a folder, checked and whole, or not at all.
 //!
-//! [`Registry`] says what can be fetched, [`download`] fetches it. What is on its way lies in a folder of its own
-//! beside the target, `DIR.download`: archives under their names, parts of them as `NAME.part`, and `unpacking`. The
-//! target appears at the end, by one renaming; so it is whole wherever it is. An archive that somebody put into
-//! `DIR.download` by hand is used like one that was fetched.
+//! [`Registry`] says what can be fetched, [`download`] fetches it. What is on its way lies in a
+//! folder of its own beside the target, `DIR.download`: archives under their names, parts of them
+//! as `NAME.part`, and `unpacking`. The target appears at the end, by one renaming; so it is whole
+//! wherever it is. An archive that somebody put into `DIR.download` by hand is used like one that
+//! was fetched.
 //!
 //! [`Hub::file`] and [`released_file`] fetch single files, such as weights, through the same code.
 //!
 //! # What is checked
-//! - An archive's checksum, or that of each file in it, as [`Known`] says. A partial file that came in several
-//!   connections goes on only where the server says that it is still the same version, and is fetched anew where its
-//!   parts do not fit together.
-//! - The server's words on lengths against what comes, and against the size where it is known. Neither a web page nor a
-//!   new start that is shorter takes the place of a partial file.
-//! - Every entry of an archive before it is written: [`Unsafe`] says what is refused, [`UnpackLimits`] how much.
+//! - An archive's checksum, or that of each file in it, as [`Known`] says. A partial file that came
+//!   in several connections resumes only where the server says that it is still the same version,
+//!   and is fetched anew where its parts do not fit together.
+//! - The server's words on lengths against what comes, and against the size where it is known.
+//!   Neither a web page nor a new start that is shorter takes the place of a partial file.
+//! - Every entry of an archive before it is written: [`Unsafe`] says what is refused,
+//!   [`UnpackLimits`] how much.
 
 mod error;
 mod fetch;
@@ -28,6 +30,7 @@ mod sums;
 mod tar;
 mod token;
 mod unpack;
+mod unpacker;
 mod zip;
 
 use std::collections::BTreeMap;
@@ -41,10 +44,12 @@ pub use hub::{Hub, Pin, PublishedFile, released_file, torch_checkpoints};
 pub use registry::{Archive, DataSet, Known, Registry, UnpackLimits};
 pub use sums::Sum;
 pub use token::Token;
+#[doc(hidden)]
+pub use unpack::unpack_archive;
 
 use error::write_failed;
 use place::{Place, move_folder, remove_folder};
-use unpack::Unpacker;
+use unpacker::Unpacker;
 
 /// How to fetch.
 #[derive(Debug, Clone, Default)]
@@ -78,7 +83,8 @@ pub struct Network {
     pub connect_timeout: Duration,
     /// The longest silence of the server; 60 s.
     pub read_timeout: Duration,
-    /// Whether the proxy counts that `ALL_PROXY`, `HTTPS_PROXY` or `HTTP_PROXY` names (save for `NO_PROXY`); true.
+    /// Whether the proxy counts that `ALL_PROXY`, `HTTPS_PROXY` or `HTTP_PROXY` names (save for
+    /// `NO_PROXY`); true.
     pub proxies: bool,
 }
 
@@ -100,7 +106,7 @@ pub enum Event<'a> {
         archive: &'a str,
         /// Bytes of the archive that are done.
         done: u64,
-        /// Its size, if anyone told.
+        /// Its size, if known.
         total: Option<u64>,
     },
     /// A line for people: a broken connection, a new start.
@@ -133,13 +139,14 @@ pub struct Downloaded {
     pub already_there: bool,
 }
 
-/// Fetches a data set into the folder `to`, which must not be there, or be empty; one that holds this data set is left
-/// as it is. What an earlier call left half done is gone on with. `tell` hears what happens.
+/// Fetches a data set into the folder `to`, which must not be there, or be empty; one that holds
+/// this data set is left as it is. What an earlier call left half done is gone on with. `tell`
+/// loads what happens.
 ///
 /// # Errors
-/// The folder holds something else, or nothing can be moved to its place; a server cannot be reached, or sends what is
-/// not the data set; an archive is unsafe or damaged; the disk is full. The folder `to` is then as it was, and what was
-/// fetched is kept where it can still be used.
+/// The folder holds something else, or nothing can be moved to its place; a server cannot be
+/// reached, or sends what is not the data set; an archive is unsafe or damaged; the disk is full.
+/// The folder `to` is then as it was, and what was fetched is kept where it can still be used.
 pub fn download(set: &DataSet, to: &Path, options: &DownloadOptions, tell: Tell) -> Result<Downloaded, DownloadError> {
     let to = std::path::absolute(to).map_err(FileError::of("find", to))?;
     if let Some(there) = mark::find(set, &to)? {
@@ -184,14 +191,16 @@ pub fn download(set: &DataSet, to: &Path, options: &DownloadOptions, tell: Tell)
     Ok(Downloaded { folder: to, files, bytes, already_there: false })
 }
 
-/// Unpacks all archives into an empty folder; gives the files' paths in it and their sizes in bytes.
+/// Unpacks all archives into an empty folder; gives the files' paths in it and their sizes in
+/// bytes.
 fn unpack(set: &DataSet, paths: &[PathBuf], folder: &Path, tell: Tell) -> Result<BTreeMap<String, u64>, DownloadError> {
     let mut unpacker = Unpacker::new(folder, set.limits, &set.archives[0]);
     for (archive, path) in set.archives.iter().zip(paths) {
         let total = std::fs::metadata(path).map(|metadata| metadata.len()).ok();
         let read = |done| tell(Event::Progress { step: Step::Unpack, archive: &archive.name, done, total });
-        if let Err(error) = unpacker.unpack(archive, path, read) {
-            // An archive that is known by its checksum comes the same again; another may have been damaged on its way.
+        if let Err(error) = unpack::unpack(&mut unpacker, archive, path, read) {
+            // An archive that is known by its checksum comes the same again; another may have been
+            // damaged on its way.
             if error.blames_archive() && archive.known.sum().is_none() {
                 part::remove(path)?;
                 tell(Event::Note(&format!("{} is removed; the same command fetches it anew", path.display())));
@@ -202,5 +211,5 @@ fn unpack(set: &DataSet, paths: &[PathBuf], folder: &Path, tell: Tell) -> Result
     if let Some(rows) = &set.rows {
         rows.keep(folder)?;
     }
-    Ok(unpack::contents(folder)?)
+    Ok(unpacker::contents(folder)?)
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::DownloadError;
 use crate::registry::{Archive, DataSet};
-use crate::unpack::contents;
+use crate::unpacker::contents;
 use crate::{DownloadOptions, Downloaded};
 
 const MARK: &str = "earmark-download.toml";

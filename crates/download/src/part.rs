@@ -39,7 +39,8 @@ pub(super) struct Part {
 }
 
 impl Part {
-    /// The part of the file `name` in a folder, as `url` gives it. What a killed process wrote of a new start goes.
+    /// The part of the file `name` in a folder, as `url` gives it. What a killed process wrote of a
+    /// new start goes.
     pub(super) fn new(folder: &Path, name: &str, url: &str) -> Result<Self, DownloadError> {
         let part = Self { path: folder.join(format!("{name}.part")), url: url.to_owned() };
         remove(&part.new_path())?;
@@ -72,7 +73,8 @@ impl Part {
         Ok(Writer { part: self, file, path: self.path.clone(), length: self.length()?, rival: None })
     }
 
-    /// To write from the first byte on. A part that is there is not touched before what comes is longer.
+    /// To write from the first byte on. A part that is there is not touched before what comes is
+    /// longer.
     pub(super) fn restart(&self, version: Version) -> Result<Writer<'_>, DownloadError> {
         let have = self.length()?;
         let (path, rival) = match have {
@@ -138,7 +140,8 @@ impl Writer<'_> {
         self.file.write_all(bytes).map_err(write_failed(&self.path))?;
         self.length += bytes.len() as u64;
         if let Some((_, version)) = self.rival.take_if(|(have, _)| self.length > *have) {
-            // Killed in between, the old version beside the new bytes only leads to another new start.
+            // Killed in between, the old version beside the new bytes only leads to another new
+            // start.
             std::fs::rename(&self.path, &self.part.path).map_err(write_failed(&self.part.path))?;
             self.path.clone_from(&self.part.path);
             self.part.keep(&version)?;
@@ -154,7 +157,8 @@ impl Writer<'_> {
 
 impl Drop for Writer<'_> {
     fn drop(&mut self) {
-        // What came of a new start is worth less than the part; what cannot be removed now is removed by the next call.
+        // What came of a new start is worth less than the part; what cannot be removed now is
+        // removed by the next call.
         if !self.is_part() {
             let _ = std::fs::remove_file(&self.path);
         }

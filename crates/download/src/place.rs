@@ -29,8 +29,9 @@ impl Place {
         Ok(Self { work, lock, _held: held })
     }
 
-    /// Finds out whether a folder can be moved from here to `to`, which must not be there, or be an empty folder: by
-    /// moving an empty one. No folder takes the place of a mount point or a link, or moves to another file system.
+    /// Finds out whether a folder can be moved from here to `to`, which must not be there, or be an
+    /// empty folder: by moving an empty one. No folder takes the place of a mount point or a link,
+    /// or moves to another file system.
     pub(super) fn try_move(&self, to: &Path) -> Result<(), DownloadError> {
         let trial = self.work.join("trial");
         let failed = |source| DownloadError::NoWay { work: self.work.clone(), to: to.to_owned(), source };
@@ -68,7 +69,8 @@ fn not_held(error: TryLockError, lock: &Path, work: &Path) -> DownloadError {
     }
 }
 
-/// Moves a folder to a place where nothing is, or an empty folder: on Windows, even that is in the way.
+/// Moves a folder to a place where nothing is, or an empty folder: on Windows, even that is in the
+/// way.
 pub(super) fn move_folder(from: &Path, to: &Path) -> io::Result<()> {
     let _ = std::fs::remove_dir(to);
     std::fs::rename(from, to)
@@ -88,9 +90,9 @@ mod tests {
 
     #[test]
     fn a_lock_that_is_not_held_is_not_always_somebody_elses() {
-        let told = |error| not_held(error, Path::new("work/lock"), Path::new("work")).to_string();
-        assert_eq!(told(TryLockError::WouldBlock), "work: another download is at work here");
+        let printed = |error| not_held(error, Path::new("work/lock"), Path::new("work")).to_string();
+        assert_eq!(printed(TryLockError::WouldBlock), "work: another download is at work here");
         let error = io::Error::from(ErrorKind::Unsupported);
-        assert_eq!(told(TryLockError::Error(error)), "cannot lock work/lock: unsupported");
+        assert_eq!(printed(TryLockError::Error(error)), "cannot lock work/lock: unsupported");
     }
 }

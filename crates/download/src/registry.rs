@@ -59,11 +59,11 @@ pub struct DataSet {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct UnpackLimits {
-    /// Entries of all archives together, folders and what is passed over included; by default 200,000.
+    /// Entries of all archives together, folders and what is ignored included; by default 200,000.
     pub files: u64,
     /// Bytes of one file; by default 1 GiB.
     pub file_bytes: u64,
-    /// Bytes of all files together, and of an archive whose size nobody told; by default 64 GiB.
+    /// Bytes of all files together, and of an archive whose size is unknown; by default 64 GiB.
     pub total_bytes: u64,
 }
 
@@ -141,7 +141,8 @@ impl Registry {
         Self::parse(BUILT_IN, Path::new("registry.toml"), list)
     }
 
-    /// Data sets of one's own: a TOML file in the form of Earmark's own table. The lists of sums lie beside it.
+    /// Data sets of one's own: a TOML file in the form of Earmark's own table. The lists of sums
+    /// lie beside it.
     ///
     /// # Errors
     /// The file or a list of sums cannot be read, or says what cannot be.
@@ -244,8 +245,7 @@ impl RawSet {
 impl RawArchive {
     fn check(self, list: &impl Fn(&str) -> Result<String, String>) -> Result<Archive, String> {
         // The name becomes a file's, and the last part of an address where a mirror is used.
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-        if !self.name.bytes().all(plain) || self.name.starts_with('.') {
+        if !is_plain(&self.name) {
             return Err("its name must consist of letters, digits, dots, dashes and underscores".into());
         }
         if ![".zip", ".tar.gz", ".tgz"].iter().any(|ending| self.name.ends_with(ending)) {
@@ -257,6 +257,9 @@ impl RawArchive {
         let known = match (&self.md5, &self.sha256, &self.sums) {
             (Some(digits), None, None) => archive_sum("md5", digits)?,
             (None, Some(digits), None) => archive_sum("sha256", digits)?,
+            (None, None, Some(name)) if !is_plain(name) => {
+                return Err(format!("sums is {name:?}, must be the name of a file beside the registry"));
+            }
             (None, None, Some(name)) => self.file_sums(name, &list(name)?)?,
             _ => return Err("wants exactly one of md5, sha256 and sums".into()),
         };
@@ -279,6 +282,12 @@ impl RawArchive {
         }
         Ok(Known::Files { sums, also: self.also.clone() })
     }
+}
+
+/// Whether a name is that of a file, wherever it is put.
+fn is_plain(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    name.bytes().all(plain) && !name.starts_with('.')
 }
 
 fn archive_sum(key: &str, digits: &str) -> Result<Known, String> {

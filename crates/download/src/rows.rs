@@ -8,7 +8,8 @@ use crate::error::DownloadError;
 use crate::registry::Rows;
 
 impl Rows {
-    /// Leaves the rows that are meant in the table below `root`. They must be exactly those whose files are there.
+    /// Leaves the rows that are meant in the table below `root`. They must be exactly those whose
+    /// files are there.
     pub(super) fn keep(&self, root: &Path) -> Result<(), DownloadError> {
         let path = root.join(&self.table);
         let wrong = |reason: String| DownloadError::Table { table: self.table.clone().into(), reason };

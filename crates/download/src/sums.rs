@@ -12,14 +12,15 @@ use sha2::{Digest, Sha256};
 /// A checksum as publishers give it, in lower-case hexadecimal digits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Sum {
-    /// MD5, 32 digits. It tells damage, not malice.
+    /// MD5, 32 digits. It detects damage, not malice.
     Md5(String),
     /// SHA-256, 64 digits, or the first ones.
     Sha256(String),
 }
 
 impl Sum {
-    /// The checksum that has this number of digits; none if these are no digits, or too few or too many.
+    /// The checksum that has this number of digits; none if these are no digits, or too few or too
+    /// many.
     pub(super) fn parse(digits: &str) -> Option<Self> {
         let digits = digits.to_ascii_lowercase();
         if !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
@@ -46,7 +47,8 @@ impl Sum {
         digits
     }
 
-    /// Whether the other one is of the same kind and begins with these digits: some files are known by the first ones.
+    /// Whether the other one is of the same kind and begins with these digits: some files are known
+    /// by the first ones.
     pub(super) fn begins(&self, found: &Self) -> bool {
         self.kind() == found.kind() && found.digits().starts_with(self.digits())
     }
@@ -89,7 +91,8 @@ impl Hasher {
     }
 }
 
-/// The checksum of a file, of the same kind as `like`; `read` hears how many bytes were read so far.
+/// The checksum of a file, of the same kind as `like`; `read` loads how many bytes were read so
+/// far.
 pub(super) fn of_file(path: &Path, like: &Sum, mut read: impl FnMut(u64)) -> Result<Sum, FileError> {
     let failed = || FileError::of("read", path);
     let mut file = std::fs::File::open(path).map_err(failed())?;
@@ -107,8 +110,8 @@ pub(super) fn of_file(path: &Path, like: &Sum, mut read: impl FnMut(u64)) -> Res
     }
 }
 
-/// A list of checksums in the form of `md5sum` and `sha256sum`: digits, two spaces (or a space and a star), name.
-/// None at the first line that is not of that form, with its number counted from 1.
+/// A list of checksums in the form of `md5sum` and `sha256sum`: digits, two spaces (or a space and
+/// a star), name. None at the first line that is not of that form, with its number counted from 1.
 pub(super) fn parse_list(text: &str) -> Result<BTreeMap<String, Sum>, usize> {
     let mut list = BTreeMap::new();
     for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
@@ -138,9 +141,9 @@ mod tests {
             ["900150983cd24fb0d6963f7d28e17f72", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"]
         {
             let sum = Sum::parse(&digits.to_ascii_uppercase()).unwrap();
-            let mut heard = 0;
-            assert_eq!(of_file(&path, &sum, |read| heard = read).unwrap(), sum);
-            assert_eq!((sum.digits(), heard), (digits, 3));
+            let mut loaded = 0;
+            assert_eq!(of_file(&path, &sum, |read| loaded = read).unwrap(), sum);
+            assert_eq!((sum.digits(), loaded), (digits, 3));
         }
         assert_eq!(Sum::parse("900150983cd24fb0d6963f7d28e17f7g"), None);
         assert_eq!(Sum::parse("9001"), None);

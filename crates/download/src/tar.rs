@@ -10,9 +10,10 @@ use flate2::read::MultiGzDecoder;
 use tar::{Archive, EntryType};
 
 use crate::error::DownloadError;
-use crate::unpack::{Kind, Unpacker};
+use crate::unpacker::{EntryKind, Unpacker};
 
-/// Bytes that may stand between two files: headers, long names, padding. The reader holds long names in memory.
+/// Bytes that may stand between two files: headers, long names, padding. The reader holds long
+/// names in memory.
 const BETWEEN: u64 = 1 << 20;
 
 /// Hands every entry of a `.tar.gz` archive to `unpacker`.
@@ -27,15 +28,15 @@ pub(super) fn unpack(path: &Path, unpacker: &mut Unpacker, mut read: impl FnMut(
     for entry in archive.entries().map_err(|error| damaged(unpacker, error))? {
         let mut entry = entry.map_err(|error| damaged(unpacker, error))?;
         let kind = match entry.header().entry_type() {
-            EntryType::Regular | EntryType::Continuous => Kind::File,
-            EntryType::Directory => Kind::Folder,
-            EntryType::Link | EntryType::Symlink => Kind::Link,
+            EntryType::Regular | EntryType::Continuous => EntryKind::File,
+            EntryType::Directory => EntryKind::Folder,
+            EntryType::Link | EntryType::Symlink => EntryKind::Link,
             // Notes for all that follows, such as the commit that GitHub writes there.
-            EntryType::XGlobalHeader => Kind::Note,
-            _ => Kind::Special,
+            EntryType::XGlobalHeader => EntryKind::Note,
+            _ => EntryKind::Special,
         };
         let (name, size) = (entry.path_bytes().into_owned(), entry.size());
-        // What nobody wants is passed over by reading it: it counts like the rest.
+        // What nobody wants is ignored by reading it: it counts like the rest.
         allowance.set(size.min(unpacker.room()).saturating_add(BETWEEN));
         unpacker.entry(&name, kind, size, &mut entry)?;
         io::copy(&mut entry, &mut io::sink()).map_err(|error| damaged(unpacker, error))?;

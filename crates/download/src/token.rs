@@ -1,4 +1,4 @@
-//! What tells a hub who asks, for repositories that are not open to all.
+//! What reports a hub who asks, for repositories that are not open to all.
 
 use std::path::Path;
 

@@ -1,9 +1,11 @@
-//! Reading zip archives, of which nothing is believed: what the directory says is held against the bytes.
+//! Reading zip archives, of which nothing is believed: what the directory says is held against the
+//! bytes.
 //!
-//! The format is that of PKWARE's APPNOTE 6.3, of which data sets use little: stored and deflated files, and the 64-bit
-//! fields of large archives. It is read here, by its directory, because readers of the shelf keep the directory in a
-//! map, where the second of two entries with one name replaces the first unseen, and read it whole before anyone can
-//! say that it is too long. What differs from the directory is damage; encryption and other methods are refused.
+//! The format is that of PKWARE's APPNOTE 6.3, of which data sets use little: stored and deflated
+//! files, and the 64-bit fields of large archives. It is read here, by its directory, because
+//! readers of the shelf keep the directory in a map, where the second of two entries with one name
+//! replaces the first unseen, and read it whole before anyone can say that it is too long. What
+//! differs from the directory is damage; encryption and other methods are refused.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
@@ -13,7 +15,7 @@ use earmark_files::FileError;
 use flate2::{Crc, read::DeflateDecoder};
 
 use crate::error::DownloadError;
-use crate::unpack::{Kind, Unpacker};
+use crate::unpacker::{EntryKind, Unpacker};
 
 const END: u32 = 0x0605_4b50;
 const END64_PLACE: u32 = 0x0706_4b50;
@@ -26,7 +28,7 @@ const DIRECTORY: u64 = 64 << 20;
 /// What the directory says of an entry.
 struct Entry {
     name: Vec<u8>,
-    kind: Kind,
+    kind: EntryKind,
     encrypted: bool,
     method: u16,
     crc: u32,
@@ -190,16 +192,16 @@ fn extra_field(mut extra: &[u8], number: u16) -> Option<&[u8]> {
 }
 
 /// What an entry is: systems like Unix put a file's mode into the upper half of the attributes.
-fn kind(name: &[u8], made_by: u16, attributes: u32) -> Kind {
+fn kind(name: &[u8], made_by: u16, attributes: u32) -> EntryKind {
     let (system, mode) = (made_by >> 8, (attributes >> 16) & 0o170_000);
     match mode {
-        0o120_000 if matches!(system, 3 | 19) => Kind::Link,
+        0o120_000 if matches!(system, 3 | 19) => EntryKind::Link,
         0 | 0o040_000 | 0o100_000 => match name.ends_with(b"/") || mode == 0o040_000 {
-            true => Kind::Folder,
-            false => Kind::File,
+            true => EntryKind::Folder,
+            false => EntryKind::File,
         },
-        _ if matches!(system, 3 | 19) => Kind::Special,
-        _ => Kind::File,
+        _ if matches!(system, 3 | 19) => EntryKind::Special,
+        _ => EntryKind::File,
     }
 }
 
@@ -209,7 +211,8 @@ fn array<const N: usize>(bytes: &mut impl Read) -> io::Result<[u8; N]> {
     Ok(array)
 }
 
-/// Numbers in little-endian order at places of a record, which is long enough wherever this is used; else zero.
+/// Numbers in little-endian order at places of a record, which is long enough wherever this is
+/// used; else zero.
 struct Fields<T>(T);
 
 impl<T: AsRef<[u8]>> Fields<T> {

@@ -1,8 +1,9 @@
-//! Speed of front ends from samples in memory: a clip of 5 s, one thread, beside librosa and torchaudio; what the
-//! Fourier transforms alone take of it; and two threads.
+//! Speed of front ends from samples in memory: a clip of 5 s, one thread, beside librosa and
+//! torchaudio; what the Fourier transforms alone take of it; and two threads.
 //!
-//! `cargo bench -p earmark-features --bench front_ends -- [ROUNDS]`; the peers do the same in `benches/front_ends.py`
-//! where EARMARK_PYTHON (or `python3`) has them. All take turns, and the best of the rounds counts.
+//! `cargo bench -p earmark-features --bench front_ends -- [ROUNDS]`; the peers do the same in
+//! `benches/front_ends.py` where EARMARK_PYTHON (or `python3`) has them. All take turns, and the
+//! best of the rounds counts.
 #![allow(clippy::unwrap_used, reason = "a bench stops at the first fault")]
 
 use std::hint::black_box;
@@ -93,7 +94,8 @@ fn alone(extractor: &Extractor, samples: &[f32]) -> Duration {
     start.elapsed()
 }
 
-/// Two threads with two clips each: from the common start until both are done, for one clip of each.
+/// Two threads with two clips each: from the common start until both are done, for one clip of
+/// each.
 fn together(extractor: &Extractor, samples: &[f32]) -> Duration {
     const CLIPS: u32 = 2;
     let waiting = AtomicUsize::new(2);

@@ -1,6 +1,7 @@
 //! Pieces of a fixed length cut from features of any length.
 //!
-//! Features come frame by frame, `[frames, channels, bins]`; a crop is what a network takes, `[channels, bins, frames]`.
+//! Features come frame by frame, `[frames, channels, bins]`; a crop is what a network takes,
+//! `[channels, bins, frames]`.
 
 use serde::{Deserialize, Serialize};
 
@@ -26,12 +27,13 @@ pub struct CropSpec<'a> {
     pub frames: usize,
     /// What stands where the clip is shorter.
     pub padding: Padding,
-    /// The values of [`Padding::Zero`], and of an empty clip under any padding: one for all rows, or one per channel.
+    /// The values of [`Padding::Zero`], and of an empty clip under any padding: one for all rows,
+    /// or one per channel.
     pub pad: &'a [f32],
 }
 
-/// Cuts the crop that begins at frame `start`, one of [`windows`]; a later one counts as the last of them. A clip shorter
-/// than the crop lies in its middle.
+/// Cuts the crop that begins at frame `start`, one of [`windows`]; a later one counts as the last
+/// of them. A clip shorter than the crop lies in its middle.
 ///
 /// # Shape
 /// `out`: `[channels, bins, spec.frames]`, row-major.
@@ -46,9 +48,9 @@ pub fn fixed_crop(clip: FeatureView<'_>, spec: &CropSpec<'_>, start: usize, out:
     crop_at(clip, spec, place, out);
 }
 
-/// Where the windows of a prediction begin: every `hop` frames from 0 while a whole window fits, and one more that ends
-/// where the clip ends if frames are left over. A clip not longer than a window has the one window 0. A `hop` of 0
-/// counts as 1.
+/// Where the windows of a prediction begin: every `hop` frames from 0 while a whole window fits,
+/// and one more that ends where the clip ends if frames are left over. A clip not longer than a
+/// window has the one window 0. A `hop` of 0 counts as 1.
 pub fn windows(total_frames: usize, frames: usize, hop: usize) -> Vec<usize> {
     let last = total_frames.saturating_sub(frames);
     let mut starts: Vec<usize> = (0..=last).step_by(hop.max(1)).collect();
@@ -58,8 +60,8 @@ pub fn windows(total_frames: usize, frames: usize, hop: usize) -> Vec<usize> {
     starts
 }
 
-/// Fills `out` with the frames of a longer clip from `place` on, or with a shorter clip at the offset
-/// `place`.
+/// Fills `out` with the frames of a longer clip from `place` on, or with a shorter clip at the
+/// offset `place`.
 ///
 /// # Shape
 /// As of [`fixed_crop`].
@@ -75,8 +77,9 @@ pub fn crop_at(clip: FeatureView<'_>, spec: &CropSpec<'_>, place: usize, out: &m
     fill_up(clip, spec, place, out);
 }
 
-/// Fills `out` with the clip after a cyclic shift: it begins at its frame `first`, and what was before
-/// that follows its end. A shorter clip is at the offset `place`, which is 0 for a longer one.
+/// Fills `out` with the clip after a cyclic shift: it begins at its frame `first`, and what was
+/// before that follows its end. A shorter clip is at the offset `place`, which is 0 for a longer
+/// one.
 ///
 /// # Shape
 /// As of [`fixed_crop`].
@@ -106,9 +109,11 @@ fn fill_up(clip: FeatureView<'_>, spec: &CropSpec<'_>, place: usize, out: &mut [
     }
 }
 
-/// Copies the frames from `first` on, as many as are there, to the places from `at` on of a crop `[rows, length]`.
+/// Copies the frames from `first` on, as many as are there, to the places from `at` on of a crop
+/// `[rows, length]`.
 fn turn(clip: FeatureView<'_>, first: usize, at: usize, length: usize, out: &mut [f32]) {
-    /// Frames turned at once, and the values of them that need no memory of their own: both stay in the fastest cache.
+    /// Frames turned at once, and the values of them that need no memory of their own: both stay in
+    /// the fastest cache.
     const TILE: usize = 32;
     const VALUES: usize = TILE * 3 * 64;
     let (width, count) = (clip.width(), clip.frames().saturating_sub(first).min(length - at));

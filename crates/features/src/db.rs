@@ -49,14 +49,15 @@ fn of_all(decibels: &Decibels, powers: &[f32], out: &mut [f64]) {
     }
 }
 
-/// The natural logarithm of a positive, normal number, within 2e-14: without branches, so that a loop over bands becomes
-/// vector instructions (the C library's takes five times as long).
+/// The natural logarithm of a positive, normal number, within 2e-14: without branches, so that a
+/// loop over bands becomes vector instructions (the C library's takes five times as long).
 #[inline(always)]
 fn ln(x: f64) -> f64 {
     const ONE: u64 = 1.0f64.to_bits();
     const LOWEST: u64 = (SQRT_2 / 2.0).to_bits();
     const FRACTION: u64 = (1 << 52) - 1;
-    // x = 2^k m with m from sqrt(1/2) to sqrt(2); k by way of the double 2^52 + k + 1023, whose last bits are k + 1023.
+    // x = 2^k m with m from sqrt(1/2) to sqrt(2); k by way of the double 2^52 + k + 1023, whose
+    // last bits are k + 1023.
     let bits = x.to_bits().wrapping_add(ONE - LOWEST);
     let two_52 = (1u64 << 52) as f64;
     let k = f64::from_bits((bits >> 52) | two_52.to_bits()) - (two_52 + 1023.0);
@@ -70,7 +71,8 @@ fn ln(x: f64) -> f64 {
     k * LN_2 + s * (low + high * z4)
 }
 
-/// Power to decibels in place: `10 log10(max(amin, power) / ref)`, then nothing lower than `top_db` below the greatest.
+/// Power to decibels in place: `10 log10(max(amin, power) / ref)`, then nothing lower than `top_db`
+/// below the greatest.
 ///
 /// # Units
 /// In: power, 0 or more; out: dB relative to `reference`. `reference` and `amin` above 0.

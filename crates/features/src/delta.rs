@@ -9,19 +9,22 @@ use crate::settings::check;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DeltaFilter {
-    /// Savitzky and Golay's (1964) derivative of the least-squares line or parabola: librosa since 0.6.
+    /// Savitzky and Golay's (1964) derivative of the least-squares line or parabola: librosa since
+    /// 0.6.
     Savgol,
-    /// The plain filter of librosa 0.5: `(4..-4) / 60` for width 9, for delta-deltas applied twice, the result cut out
-    /// once; so its delta-deltas come `delta_width / 2` frames late.
+    /// The plain filter of librosa 0.5: `(4..-4) / 60` for width 9, for delta-deltas applied twice,
+    /// the result cut out once; so its delta-deltas come `delta_width / 2` frames late.
     Fir,
 }
 
-/// What stands beyond the clip's ends for a Savitzky-Golay delta: the modes of `scipy.signal.savgol_filter`.
+/// What stands beyond the clip's ends for a Savitzky-Golay delta: the modes of
+/// `scipy.signal.savgol_filter`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DeltaMode {
-    /// Nothing: near an end, the derivative of the first or last `delta_width` frames. A clip of fewer frames, which
-    /// librosa refuses, is taken as in `nearest`, so that short clips have features too.
+    /// Nothing: near an end, the derivative of the first or last `delta_width` frames. A clip of
+    /// fewer frames, which librosa refuses, is taken as in `nearest`, so that short clips have
+    /// features too.
     Interp,
     /// The first or last frame.
     Nearest,
@@ -59,7 +62,8 @@ impl Default for DeltaSettings {
 }
 
 impl DeltaSettings {
-    /// Whether the first frames depend on the last ones, so that no frame is final before the clip's end.
+    /// Whether the first frames depend on the last ones, so that no frame is final before the
+    /// clip's end.
     pub fn wraps(&self) -> bool {
         self.delta == DeltaFilter::Savgol && self.delta_mode == DeltaMode::Wrap
     }
@@ -83,7 +87,8 @@ impl DeltaSettings {
 /// # Errors
 /// A setting out of its range; an order other than 1 and 2.
 ///
-/// Source: `librosa.feature.delta` (0.11), `scipy.signal.savgol_filter`; for the FIR filter librosa 0.5.1.
+/// Source: `librosa.feature.delta` (0.11), `scipy.signal.savgol_filter`; for the FIR filter librosa
+/// 0.5.1.
 ///
 /// ```
 /// use earmark_features::{DeltaSettings, delta};
@@ -136,7 +141,8 @@ impl Deltas {
                 (half, [slope, offsets().map(|k| (k * k - mean) * scale).collect()])
             }
             DeltaFilter::Fir => {
-                // The filter with itself; it ends where the single one ends, `half` frames too early for its centre.
+                // The filter with itself; it ends where the single one ends, `half` frames too
+                // early for its centre.
                 let mut twice = vec![0.0; 2 * width - 1];
                 for (i, a) in slope.iter().enumerate() {
                     slope.iter().enumerate().for_each(|(j, b)| twice[i + j] += a * b);
@@ -174,7 +180,8 @@ impl Deltas {
         centre as isize - self.before as isize..(centre + self.after + 1) as isize
     }
 
-    /// The frame that stands at a position; none: zeros. `frames` may be those known so far, away from the last ones.
+    /// The frame that stands at a position; none: zeros. `frames` may be those known so far, away
+    /// from the last ones.
     pub(crate) fn source(&self, position: isize, frames: usize) -> Option<usize> {
         let last = frames as isize - 1;
         if (0..=last).contains(&position) {
@@ -195,14 +202,15 @@ impl Deltas {
         Some(at as usize)
     }
 
-    /// Weighs frames: `around` is `[frames around the centre, bins]`, slopes and curvatures are `[bins]`.
+    /// Weighs frames: `around` is `[frames around the centre, bins]`, slopes and curvatures are
+    /// `[bins]`.
     pub(crate) fn apply(&self, around: &[f32], slopes: &mut [f32], curvatures: &mut [f32]) {
-        weigh(&self.weights, around, slopes, curvatures);
+        apply_filters(&self.weights, around, slopes, curvatures);
     }
 }
 
 #[multiversion::multiversion(targets("x86_64+avx2"))]
-fn weigh(weights: &[Vec<f32>; 2], around: &[f32], slopes: &mut [f32], curvatures: &mut [f32]) {
+fn apply_filters(weights: &[Vec<f32>; 2], around: &[f32], slopes: &mut [f32], curvatures: &mut [f32]) {
     /// Bins at once: their sums stay in registers.
     const LANES: usize = 8;
     let bins = slopes.len();

@@ -1,22 +1,10 @@
 //! From samples to features, for many clips with one plan.
 
+use crate::FeatureError;
 use crate::delta::Deltas;
+use crate::front_end::FrontEnd;
 use crate::spectrogram::Spectrogram;
 use crate::summary::Summary;
-use crate::{FeatureError, FeatureStream, FrontEnd};
-
-/// Features of one clip.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Features {
-    /// The values, row-major `[frames, channels, bins]`: a frame's values side by side. dB, coefficients or samples.
-    pub data: Vec<f32>,
-    /// Channels: the features, their deltas, their delta-deltas.
-    pub channels: usize,
-    /// Bands or coefficients; 1 for the wave.
-    pub bins: usize,
-    /// Frames; samples for the wave.
-    pub frames: usize,
-}
 
 /// Makes features of clips: plan and filters are built once and shared by threads.
 ///
@@ -31,7 +19,7 @@ pub struct Features {
 pub struct Extractor {
     pub(crate) work: Work,
     /// Channels and bins, as [`FrontEnd::shape`].
-    shape: (usize, usize),
+    pub(crate) shape: (usize, usize),
 }
 
 /// What is done to the samples.
@@ -57,44 +45,15 @@ impl Extractor {
         };
         Ok(Extractor { work, shape: front_end.shape() })
     }
+}
 
-    /// Features of a whole clip.
+impl FrontEnd {
+    /// The extractor for these settings: plans the Fourier transform and builds the mel bank, so
+    /// make it once.
     ///
-    /// # Shape
-    /// `samples`: `[N]`, mono; out: `[frames, channels, bins]`, with centring `frames = 1 + N / hop_length`
-    /// (`1 + (N - 1) / hop_length` for an odd `n_fft`).
-    /// # Units
-    /// Samples at [`FrontEnd::sample_rate`], full scale = 1; log-mel in dB. Power above 3.4e38 counts as 3.4e38.
     /// # Errors
-    /// No samples, a sample that is NaN or infinite, or, without centring, less than one frame.
-    pub fn extract(&self, samples: &[f32]) -> Result<Features, FeatureError> {
-        let mut stream = self.stream();
-        stream.push(samples)?;
-        let frames = stream.finish()?;
-        let (channels, bins) = self.shape;
-        let mut data = Vec::with_capacity(frames * channels * bins);
-        while stream.append(&mut data) > 0 {}
-        Ok(Features { data, channels, bins, frames })
-    }
-
-    /// The features of one clip whose samples come piece by piece, bit for bit those of [`Extractor::extract`].
-    ///
-    /// ```
-    /// use earmark_features::FrontEnd;
-    /// let extractor = FrontEnd::logmel().extractor()?;
-    /// let mut stream = extractor.stream();
-    /// for _ in 0..50 {
-    ///     stream.push(&[0.1; 441])?;
-    /// }
-    /// assert_eq!(stream.finish()?, 101);
-    /// let (mut frames, mut some) = (Vec::new(), Vec::new());
-    /// while stream.take(&mut some) > 0 {
-    ///     frames.extend_from_slice(&some);
-    /// }
-    /// assert_eq!(frames, extractor.extract(&[0.1; 50 * 441])?.data);
-    /// # Ok::<(), earmark_features::FeatureError>(())
-    /// ```
-    pub fn stream(&self) -> FeatureStream<'_> {
-        FeatureStream::new(self)
+    /// As [`FrontEnd::validate`].
+    pub fn extractor(&self) -> Result<Extractor, FeatureError> {
+        Extractor::new(self)
     }
 }

@@ -1,9 +1,10 @@
-//! What a network hears: the kind of features and their settings, as a recipe and a bundle write them.
+//! What a network loads: the kind of features and their settings, as a recipe and a bundle write
+//! them.
 
 use serde::{Deserialize, Serialize};
 
 use crate::settings::{check, check_coefficients};
-use crate::{DeltaSettings, Extractor, FeatureError, MelSettings, summary};
+use crate::{DeltaSettings, FeatureError, MelSettings, summary};
 
 /// The kind of features and their settings. In TOML or JSON: a `kind` and the settings beside it.
 ///
@@ -42,9 +43,10 @@ pub enum FrontEnd {
         #[serde(flatten)]
         delta: DeltaSettings,
     },
-    /// The whole clip as one frame, with 64 bands and 20 coefficients `[1248, 1, 1]`: of each band of the log-mel
-    /// spectrogram and each cepstral coefficient how it is distributed and how it changes; of 16 groups of bands and each
-    /// coefficient how much it pulsates, in octaves; and how each two groups move together.
+    /// The whole clip as one frame, with 64 bands and 20 coefficients `[1248, 1, 1]`: of each band
+    /// of the log-mel spectrogram and each cepstral coefficient how it is distributed and how it
+    /// changes; of 16 groups of bands and each coefficient how much it pulsates, in octaves; and
+    /// how each two groups move together.
     Summary {
         /// Cepstral coefficients, from 0.
         n_mfcc: usize,
@@ -61,7 +63,8 @@ pub enum FrontEnd {
     },
 }
 
-/// The form in a file, where keys may be missing: MFCC has another default of `n_mels` than log-mel.
+/// The form in a file, where keys may be missing: MFCC has another default of `n_mels` than
+/// log-mel.
 #[derive(Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
 enum Written {
@@ -165,7 +168,7 @@ impl FrontEnd {
         FrontEnd::Wave { sr: wave_rate(), channels: 1 }
     }
 
-    /// Sample rate that [`Extractor::extract`] takes, Hz.
+    /// Sample rate that [`Extractor::extract`](crate::Extractor::extract) takes, Hz.
     pub fn sample_rate(&self) -> u32 {
         match self {
             FrontEnd::LogMel { mel, .. } | FrontEnd::Mfcc { mel, .. } | FrontEnd::Summary { mel, .. } => mel.sr,
@@ -200,7 +203,8 @@ impl FrontEnd {
         }
     }
 
-    /// Frames in a second of sound; samples in a second for the wave; 0 for the summary, which has one frame in all.
+    /// Frames in a second of sound; samples in a second for the wave; 0 for the summary, which has
+    /// one frame in all.
     pub fn frames_per_second(&self) -> f64 {
         match self {
             FrontEnd::LogMel { mel, .. } | FrontEnd::Mfcc { mel, .. } => f64::from(mel.sr) / mel.hop_length as f64,
@@ -233,13 +237,5 @@ impl FrontEnd {
                 check("channels", channels, *channels == 1, "1")
             }
         }
-    }
-
-    /// The extractor for these settings: plans the Fourier transform and builds the mel bank, so make it once.
-    ///
-    /// # Errors
-    /// As [`FrontEnd::validate`].
-    pub fn extractor(&self) -> Result<Extractor, FeatureError> {
-        Extractor::new(self)
     }
 }

@@ -1,7 +1,8 @@
 //! Samples to features: log-mel, MFCC, deltas, statistics, equal to librosa's.
 //!
-//! A [`FrontEnd`] is the setting, written in recipes and bundles; [`FrontEnd::extractor`] makes the [`Extractor`] that
-//! does the work, once for many clips and from many threads. Names and meaning of the settings are librosa's (0.11).
+//! A [`FrontEnd`] is the setting, written in recipes and bundles; [`FrontEnd::extractor`] makes the
+//! [`Extractor`] that does the work, once for many clips and from many threads. Names and meaning
+//! of the settings are librosa's (0.11).
 //!
 //! ```
 //! use earmark_features::FrontEnd;
@@ -17,6 +18,7 @@ mod crops;
 mod db;
 mod delta;
 mod extract;
+mod features;
 mod front_end;
 mod mel;
 mod mfcc;
@@ -38,15 +40,16 @@ mod windowing;
 pub use crops::{CropSpec, Padding, crop_at, fixed_crop, shifted_crop_at, windows};
 pub use db::power_to_db;
 pub use delta::{DeltaFilter, DeltaMode, DeltaSettings, delta};
-pub use extract::{Extractor, Features};
+pub use extract::Extractor;
+pub use features::Features;
 pub use front_end::FrontEnd;
 pub use mel::{hz_to_mel, mel_to_hz};
 pub use mfcc::dct_matrix;
 pub use npy::npy;
+pub use powers::melspectrogram;
 pub use scaling::{InputScaling, Scaling};
 pub use setting_fault::setting_fault;
 pub use settings::{MelSettings, Norm, PadMode, Reference, Window};
-pub use spectrogram::melspectrogram;
 pub use statistics::{
     MfccStatistics, Statistic, StatisticSet, StatisticsExtractor, StatisticsStream, mfcc_statistics,
     mfcc_statistics_names,

@@ -1,7 +1,7 @@
 //! The mel scale and the bank of triangular filters on it.
 //!
-//! Source: `librosa.filters.mel`, `hz_to_mel` and `mel_to_hz` (0.11); Slaney, Auditory Toolbox (1998), and HTK's formula
-//! after O'Shaughnessy (1987).
+//! Source: `librosa.filters.mel`, `hz_to_mel` and `mel_to_hz` (0.11); Slaney, Auditory Toolbox
+//! (1998), and HTK's formula after O'Shaughnessy (1987).
 
 use crate::{MelSettings, Norm};
 
@@ -43,7 +43,8 @@ pub fn mel_to_hz(mel: f64, htk: bool) -> f64 {
     }
 }
 
-/// One triangle: its weights from bin `first` on, each twice, in twos of bins filled up with a zero.
+/// One triangle: its weights from bin `first` on, each twice, in twos of bins filled up with a
+/// zero.
 struct Band {
     first: usize,
     weights: Vec<f64>,
@@ -55,7 +56,8 @@ pub(crate) struct MelBank {
 }
 
 impl MelBank {
-    /// The bank of valid settings. As in librosa, a band narrower than the distance of two bins may be all zero.
+    /// The bank of valid settings. As in librosa, a band narrower than the distance of two bins may
+    /// be all zero.
     pub(crate) fn new(settings: &MelSettings) -> Self {
         let bands = (0..settings.n_mels).map(|m| {
             let (first, weights) = triangle(settings, m);
@@ -66,15 +68,16 @@ impl MelBank {
         MelBank { bands: bands.collect() }
     }
 
-    /// Weighs the spectra of two frames into bands: `[bins + 1, 2]` to two times `[n_mels]`; the greatest of all bands.
+    /// Weighs the spectra of two frames into bands: `[bins + 1, 2]` to two times `[n_mels]`; the
+    /// greatest of all bands.
     pub(crate) fn apply(&self, spectra: &[[f64; 2]], mel: &mut [Vec<f32>; 2]) -> f32 {
         let [first, second] = mel;
-        weigh(&self.bands, spectra, first, second) as f32
+        apply_bands(&self.bands, spectra, first, second) as f32
     }
 }
 
 #[multiversion::multiversion(targets("x86_64+avx2"))]
-fn weigh(bands: &[Band], spectra: &[[f64; 2]], first: &mut [f32], second: &mut [f32]) -> f64 {
+fn apply_bands(bands: &[Band], spectra: &[[f64; 2]], first: &mut [f32], second: &mut [f32]) -> f64 {
     // Louder than 32 bits can say is said as the loudest they can.
     const LOUDEST: f64 = f32::MAX as f64;
     let mut greatest = 0.0;

@@ -24,11 +24,13 @@ pub fn dct_matrix(n_mfcc: usize, n_mels: usize) -> Vec<f64> {
 
 /// The product with [`dct_matrix`], with three eighths of its multiplications.
 ///
-/// A row of even number is symmetric, and its first half a row of a transform of half the size; one of odd number is
-/// antisymmetric. So odd rows see only the differences of mirrored bands, and even rows only the sums, again and again.
+/// A row of even number is symmetric, and its first half a row of a transform of half the size; one
+/// of odd number is antisymmetric. So odd rows see only the differences of mirrored bands, and even
+/// rows only the sums, again and again.
 pub(crate) struct Cepstrum {
     pub(crate) n_mfcc: usize,
-    /// Rows that see the differences of the whole, of the sums, of the sums' sums; then those that see the last sums.
+    /// Rows that see the differences of the whole, of the sums, of the sums' sums; then those that
+    /// see the last sums.
     parts: Vec<Part>,
 }
 
@@ -94,14 +96,14 @@ impl Part {
     fn apply(&self, bands: &[f64], out: &mut [f64]) {
         let mut rows = out.iter_mut().skip(self.first).step_by(self.step);
         for columns in self.columns.chunks_exact(LANES * self.bands) {
-            weigh(bands, columns).into_iter().zip(rows.by_ref()).for_each(|(sum, out)| *out = sum);
+            weighted_sums(bands, columns).into_iter().zip(rows.by_ref()).for_each(|(sum, out)| *out = sum);
         }
     }
 }
 
 /// `[bands]` times `[bands, LANES]`.
 #[multiversion::multiversion(targets("x86_64+avx2"))]
-fn weigh(bands: &[f64], columns: &[f64]) -> [f64; LANES] {
+fn weighted_sums(bands: &[f64], columns: &[f64]) -> [f64; LANES] {
     let mut sums = [0.0; LANES];
     for (band, weights) in bands.iter().zip(columns.chunks_exact(LANES)) {
         for (sum, weight) in sums.iter_mut().zip(weights) {

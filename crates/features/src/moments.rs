@@ -3,7 +3,8 @@
 /// A column that varies by less is taken for constant: the shape of rounding errors says nothing.
 const CONSTANT: f64 = 1e-5;
 
-/// Extremes and central moments of each column: Pébay's (2008) one-pass updates, as stable as two passes.
+/// Extremes and central moments of each column: Pébay's (2008) one-pass updates, as stable as two
+/// passes.
 pub(crate) struct Moments {
     rows: f64,
     columns: Vec<Column>,

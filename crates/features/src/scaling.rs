@@ -16,7 +16,8 @@ pub struct Scaling {
 }
 
 impl Scaling {
-    /// Mean and deviation of each channel over all values of all clips; a channel that never varies has deviation 1.
+    /// Mean and deviation of each channel over all values of all clips; a channel that never varies
+    /// has deviation 1.
     pub fn of<'a>(clips: impl Iterator<Item = FeatureView<'a>>) -> Self {
         /// Frames read at once.
         const BLOCK: usize = 256;
@@ -80,8 +81,8 @@ impl Scaling {
     }
 }
 
-/// How the features of a clip are scaled before a network: a setting of the bundle. In JSON: `null`, `"clip"`, or the
-/// object of a [`Scaling`].
+/// How the features of a clip are scaled before a network: a setting of the bundle. In JSON:
+/// `null`, `"clip"`, or the object of a [`Scaling`].
 ///
 /// ```
 /// use earmark_features::InputScaling;

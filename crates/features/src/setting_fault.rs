@@ -4,8 +4,8 @@
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-/// Why settings cannot be read: the first key, in alphabetical order, that cannot be read even alone
-/// (beside `kind`), its value and the reason; none if they can.
+/// Why settings cannot be read: the first key, in alphabetical order, that cannot be read even
+/// alone (beside `kind`), its value and the reason; none if they can.
 pub fn setting_fault<T: DeserializeOwned>(settings: &Map<String, Value>) -> Option<String> {
     let whole = serde_json::from_value::<T>(settings.clone().into()).err()?;
     for (key, value) in settings.iter().filter(|(key, _)| *key != "kind") {

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::FeatureError;
 
-/// Window function of the short-time Fourier transform, a sum of cosines, periodic as for spectra (scipy's
-/// `fftbins=True`).
+/// Window function of the short-time Fourier transform, a sum of cosines, periodic as for spectra
+/// (scipy's `fftbins=True`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Window {
@@ -26,7 +26,8 @@ pub enum Window {
 }
 
 impl Window {
-    /// The amplitudes of the cosines, from 0 on; their signs alternate. Source: `scipy.signal.windows`.
+    /// The amplitudes of the cosines, from 0 on; their signs alternate. Source:
+    /// `scipy.signal.windows`.
     pub(crate) fn cosines(self) -> &'static [f64] {
         match self {
             Window::Hann => &[0.5, 0.5],
@@ -79,10 +80,11 @@ pub enum Reference {
     Power(f32),
 }
 
-/// Settings of a mel spectrogram in decibels: those of `librosa.feature.melspectrogram` and `librosa.power_to_db`.
+/// Settings of a mel spectrogram in decibels: those of `librosa.feature.melspectrogram` and
+/// `librosa.power_to_db`.
 ///
-/// The default is that of the DCASE 2018 reference system: 22,050 Hz, frames of 80 ms every 10 ms, 64 Slaney bands up to
-/// 11,025 Hz, decibels to reference 1 with 80 dB of range.
+/// The default is that of the DCASE 2018 reference system: 22,050 Hz, frames of 80 ms every 10 ms,
+/// 64 Slaney bands up to 11,025 Hz, decibels to reference 1 with 80 dB of range.
 ///
 /// ```
 /// use earmark_features::MelSettings;
@@ -191,7 +193,8 @@ impl MelSettings {
         if samples == 0 || padded < self.n_fft { 0 } else { 1 + (padded - self.n_fft) / self.hop_length.max(1) }
     }
 
-    /// Whether no decibel is final before the clip's end, since it depends on the clip's greatest power.
+    /// Whether no decibel is final before the clip's end, since it depends on the clip's greatest
+    /// power.
     pub fn needs_greatest(&self) -> bool {
         self.top_db.is_some() || self.r#ref == Reference::Max
     }
@@ -224,8 +227,8 @@ impl MelSettings {
     }
 }
 
-/// An error unless the mel bands have as many coefficients. Its default is no setting that a person wrote, so the error says
-/// where the limit comes from.
+/// An error unless the mel bands have as many coefficients. Its default is no setting that a person
+/// wrote, so the error says where the limit comes from.
 pub(crate) fn check_coefficients(n_mfcc: usize, mel: &MelSettings) -> Result<(), FeatureError> {
     let allowed = format!("1 to n_mels, which is {}", mel.n_mels);
     check("n_mfcc", n_mfcc, (1..=mel.n_mels).contains(&n_mfcc), &allowed)
@@ -253,8 +256,8 @@ mod tests {
         let mel = MelSettings { n_mels: 40, ..MelSettings::default() };
         assert!(check_coefficients(1, &mel).is_ok() && check_coefficients(40, &mel).is_ok());
         for wrong in [0, 41] {
-            let told = check_coefficients(wrong, &mel).unwrap_err().to_string();
-            assert_eq!(told, format!("the front end's `n_mfcc` is {wrong}, allowed is 1 to n_mels, which is 40"));
+            let printed = check_coefficients(wrong, &mel).unwrap_err().to_string();
+            assert_eq!(printed, format!("the front end's `n_mfcc` is {wrong}, allowed is 1 to n_mels, which is 40"));
         }
     }
 }

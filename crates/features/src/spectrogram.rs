@@ -5,9 +5,28 @@ use std::sync::Mutex;
 use crate::db::Decibels;
 use crate::mel::MelBank;
 use crate::mfcc::Cepstrum;
-use crate::powers::{Powers, Space};
-use crate::stft::Stft;
-use crate::{FeatureError, Features, MelSettings};
+use crate::rows::Rows;
+use crate::settings::MelSettings;
+use crate::stft::{self, Stft};
+
+/// The memory that one clip takes, used again for the next.
+#[derive(Default)]
+pub(crate) struct ClipScratch {
+    pub(crate) stft: stft::Scratch,
+    /// The clip with what stands beyond its ends, as far as it is still needed.
+    pub(crate) padded: Vec<f32>,
+    /// The powers of two frames.
+    pub(crate) mel: [Vec<f32>; 2],
+    pub(crate) powers: Rows,
+}
+
+impl ClipScratch {
+    pub(crate) fn new(spectrogram: &Spectrogram) -> Self {
+        let n_mels = spectrogram.settings.n_mels;
+        let stft = spectrogram.stft.scratch();
+        ClipScratch { stft, padded: Vec::new(), mel: [vec![0.0; n_mels], vec![0.0; n_mels]], powers: Rows::new(n_mels) }
+    }
+}
 
 /// Plan, filters and cosines, built once and shared.
 pub(crate) struct Spectrogram {
@@ -16,7 +35,7 @@ pub(crate) struct Spectrogram {
     pub(crate) bank: MelBank,
     cepstrum: Option<Cepstrum>,
     /// Memory of clips that are done, for those to come: at most as many as there were at once.
-    spare: Mutex<Vec<Space>>,
+    spare: Mutex<Vec<ClipScratch>>,
 }
 
 impl Spectrogram {
@@ -42,19 +61,20 @@ impl Spectrogram {
     }
 
     /// Memory for a clip.
-    pub(crate) fn space(&self) -> Space {
+    pub(crate) fn scratch(&self) -> ClipScratch {
         let spare = self.spare.lock().ok().and_then(|mut spare| spare.pop());
-        spare.unwrap_or_else(|| Space::new(self))
+        spare.unwrap_or_else(|| ClipScratch::new(self))
     }
 
     /// Keeps a clip's memory for the next.
-    pub(crate) fn give_back(&self, space: Space) {
+    pub(crate) fn give_back(&self, space: ClipScratch) {
         if let Ok(mut spare) = self.spare.lock() {
             spare.push(space);
         }
     }
 
-    /// One frame's powers to decibels or to the coefficients of those: `[n_mels]` to `[bins]`. `bands` is scratch.
+    /// One frame's powers to decibels or to the coefficients of those: `[n_mels]` to `[bins]`.
+    /// `bands` is scratch.
     pub(crate) fn frame(&self, powers: &[f32], decibels: &Decibels, bands: &mut Vec<f64>, out: &mut [f64]) {
         match &self.cepstrum {
             None => decibels.of_all(powers, out),
@@ -65,32 +85,4 @@ impl Spectrogram {
             }
         }
     }
-}
-
-/// The mel spectrogram itself, without decibels.
-///
-/// # Shape
-/// `samples`: `[N]` at `settings.sr`, mono; out: `[frames, 1, n_mels]`.
-/// # Units
-/// Power (with `power = 2`; else magnitude to that exponent), for Slaney's norm per Hz; at most 3.4e38.
-/// # Errors
-/// A setting out of its range, no samples, a sample that is NaN or infinite, less than one frame without centring.
-///
-/// Source: `librosa.feature.melspectrogram` (0.11).
-///
-/// ```
-/// use earmark_features::{MelSettings, melspectrogram};
-/// let mel = melspectrogram(&[0.5; 22_050], &MelSettings::default())?;
-/// assert_eq!((mel.frames, mel.bins), (101, 64));
-/// assert!(mel.data.iter().all(|power| *power >= 0.0));
-/// # Ok::<(), earmark_features::FeatureError>(())
-/// ```
-pub fn melspectrogram(samples: &[f32], settings: &MelSettings) -> Result<Features, FeatureError> {
-    settings.validate()?;
-    let spectrogram = Spectrogram::new(settings, None);
-    let mut powers = Powers::new(&spectrogram);
-    powers.push(samples)?;
-    powers.finish()?;
-    let data = (0..powers.frames()).flat_map(|t| powers.frame(t)).copied().collect();
-    Ok(Features { data, channels: 1, bins: settings.n_mels, frames: powers.frames() })
 }

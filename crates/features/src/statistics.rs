@@ -1,4 +1,5 @@
-//! Hand-crafted statistics of a clip for level 2: how each cepstral coefficient is distributed over time.
+//! Hand-crafted statistics of a clip for level 2: how each cepstral coefficient is distributed over
+//! time.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,9 +12,10 @@ use crate::{FeatureError, MelSettings};
 
 /// One number that describes how a coefficient is distributed over the clip's frames.
 ///
-/// Variance, deviation, skewness and kurtosis are those of the population (`numpy.var`, `numpy.std`, `scipy.stats.skew`
-/// and `scipy.stats.kurtosis` as they come); a coefficient that varies by less than 1e-5 has skewness and kurtosis 0:
-/// librosa's 32-bit numbers do not say more, and of a constant one scipy says NaN.
+/// Variance, deviation, skewness and kurtosis are those of the population (`numpy.var`,
+/// `numpy.std`, `scipy.stats.skew` and `scipy.stats.kurtosis` as they come); a coefficient that
+/// varies by less than 1e-5 has skewness and kurtosis 0: librosa's 32-bit numbers do not say more,
+/// and of a constant one scipy says NaN.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Statistic {
@@ -162,7 +164,8 @@ impl MfccStatistics {
         check("set", format!("[{}]", names.join(", ")), once, "each statistic at most once, and at least one")
     }
 
-    /// What makes the statistics of clips: plans the Fourier transform and builds the mel bank, so make it once.
+    /// What makes the statistics of clips: plans the Fourier transform and builds the mel bank, so
+    /// make it once.
     ///
     /// # Errors
     /// As [`MfccStatistics::validate`].
@@ -183,8 +186,8 @@ impl StatisticsExtractor {
     /// The statistics of a whole clip.
     ///
     /// # Shape
-    /// `samples`: `[N]` at `mel.sr`, mono; out: `[statistics * n_mfcc]`: the first statistic of all coefficients, then
-    /// the second, ...; [`mfcc_statistics_names`] has their names.
+    /// `samples`: `[N]` at `mel.sr`, mono; out: `[statistics * n_mfcc]`: the first statistic of all
+    /// coefficients, then the second, ...; [`mfcc_statistics_names`] has their names.
     /// # Errors
     /// No samples, a sample that is NaN or infinite, or, without centring, less than one frame.
     ///
@@ -205,7 +208,8 @@ impl StatisticsExtractor {
     /// The statistics of one clip whose samples come piece by piece, bit for bit those of
     /// [`StatisticsExtractor::extract`].
     ///
-    /// With `top_db` it keeps 4 bytes a frame and band until the end, as [`crate::FeatureStream`] does.
+    /// With `top_db` it keeps 4 bytes a frame and band until the end, as [`crate::FeatureStream`]
+    /// does.
     pub fn stream(&self) -> StatisticsStream<'_> {
         let n_mfcc = self.spectrogram.bins();
         StatisticsStream {
@@ -243,7 +247,8 @@ impl StatisticsStream<'_> {
         Ok(())
     }
 
-    /// Says that no more samples will come; the statistics, as [`StatisticsExtractor::extract`] gives them.
+    /// Says that no more samples will come; the statistics, as [`StatisticsExtractor::extract`]
+    /// gives them.
     ///
     /// # Errors
     /// There was no sample, or, without centring, less than one frame.
@@ -266,7 +271,8 @@ impl StatisticsStream<'_> {
     }
 }
 
-/// The statistics of one clip: [`MfccStatistics::extractor`] and [`StatisticsExtractor::extract`] in one.
+/// The statistics of one clip: [`MfccStatistics::extractor`] and [`StatisticsExtractor::extract`]
+/// in one.
 ///
 /// # Errors
 /// A setting out of its range, no samples, a sample that is NaN or infinite.

@@ -10,9 +10,9 @@ use crate::{MelSettings, PadMode};
 
 /// A planned transform: shared by all threads, which bring their own [`Scratch`].
 ///
-/// Two frames go through one complex transform, as its real and its imaginary part: for 1,764 points that takes half the
-/// time of a transform for real numbers. In 64 bits: with 80 dB of range kept, one in 32 bits is 1e-3 dB off in the quiet
-/// bands of the golden chirp.
+/// Two frames go through one complex transform, as its real and its imaginary part: for 1,764
+/// points that takes half the time of a transform for real numbers. In 64 bits: with 80 dB of range
+/// kept, one in 32 bits is 1e-3 dB off in the quiet bands of the golden chirp.
 pub(crate) struct Stft {
     fft: Arc<dyn Fft<f64>>,
     /// Half the window: the two frames are taken apart by sums and differences.
@@ -45,12 +45,12 @@ impl Stft {
         }
     }
 
-    /// Magnitudes to the `power` of two frames of `n_fft` samples, `n_fft / 2 + 1` bins, then a zero: the
-    /// mel bank weighs bins by twos.
+    /// Magnitudes to the `power` of two frames of `n_fft` samples, `n_fft / 2 + 1` bins, then a
+    /// zero: the mel bank weighs bins by twos.
     pub(crate) fn spectra<'a>(&self, frames: [&[f32]; 2], scratch: &'a mut Scratch) -> &'a [[f64; 2]] {
-        together(frames, &self.window, &mut scratch.pair);
+        interleave(frames, &self.window, &mut scratch.pair);
         self.fft.process_with_scratch(&mut scratch.pair, &mut scratch.fft);
-        apart(&scratch.pair, &mut scratch.spectra);
+        deinterleave(&scratch.pair, &mut scratch.spectra);
         if self.power != 2.0 {
             let values = scratch.spectra.as_flattened_mut();
             values.iter_mut().for_each(|value| *value = value.powf(self.power / 2.0));
@@ -61,16 +61,17 @@ impl Stft {
 
 /// Two frames under the window, as real and imaginary part.
 #[multiversion::multiversion(targets("x86_64+avx2"))]
-fn together(frames: [&[f32]; 2], window: &[f64], pair: &mut [Complex<f64>]) {
+fn interleave(frames: [&[f32]; 2], window: &[f64], pair: &mut [Complex<f64>]) {
     let samples = frames[0].iter().zip(frames[1]).zip(window);
     for (out, ((first, second), weight)) in pair.iter_mut().zip(samples) {
         *out = Complex::new(f64::from(*first) * weight, f64::from(*second) * weight);
     }
 }
 
-/// The squared magnitudes of both frames' spectra from the transform of half of each, as real and imaginary part.
+/// The squared magnitudes of both frames' spectra from the transform of half of each, as real and
+/// imaginary part.
 #[multiversion::multiversion(targets("x86_64+avx2"))]
-fn apart(pair: &[Complex<f64>], spectra: &mut [[f64; 2]]) {
+fn deinterleave(pair: &[Complex<f64>], spectra: &mut [[f64; 2]]) {
     let half = pair.len() / 2;
     let (constant, bins) = spectra.split_at_mut(1);
     constant[0] = [4.0 * pair[0].re * pair[0].re, 4.0 * pair[0].im * pair[0].im];
@@ -82,7 +83,7 @@ fn apart(pair: &[Complex<f64>], spectra: &mut [[f64; 2]]) {
 }
 
 /// `count` samples from `start` on, which lie beyond the ends of `samples`.
-pub(crate) fn beyond(samples: &[f32], start: isize, count: usize, pad_mode: PadMode) -> Vec<f32> {
+pub(crate) fn context_frames(samples: &[f32], start: isize, count: usize, pad_mode: PadMode) -> Vec<f32> {
     let length = samples.len() as isize;
     let at = |index: isize| match pad_mode {
         PadMode::Constant => None,

@@ -1,11 +1,12 @@
 //! Features of a clip that comes piece by piece.
 
+use crate::FeatureError;
 use crate::db::Decibels;
 use crate::delta::Deltas;
-use crate::extract::Work;
+use crate::extract::{Extractor, Work};
+use crate::features::Features;
 use crate::powers::{Powers, check_finite};
 use crate::summary::SummaryStream;
-use crate::{Extractor, FeatureError};
 
 /// Frames that [`FeatureStream::take`] gives at most.
 const TAKEN: usize = 1024;
@@ -14,9 +15,10 @@ const FORGOTTEN: isize = 64;
 
 /// Makes the features of one clip while its samples come; see [`Extractor::stream`].
 ///
-/// With `top_db` no frame is final before the clip's end, and 4 bytes are kept for each frame and band: one hour of
-/// 64 bands takes 92 MB, of 128 bands 184 MB. Without it only the frames are kept that deltas still need. The wave goes
-/// straight through. A summary keeps all frames, and once more in 64 bits while it is made: one hour some 350 MB.
+/// With `top_db` no frame is final before the clip's end, and 4 bytes are kept for each frame and
+/// band: one hour of 64 bands takes 92 MB, of 128 bands 184 MB. Without it only the frames are kept
+/// that deltas still need. The wave goes straight through. A summary keeps all frames, and once
+/// more in 64 bits while it is made: one hour some 350 MB.
 pub struct FeatureStream<'a> {
     source: Source<'a>,
 }
@@ -64,7 +66,8 @@ impl<'a> FeatureStream<'a> {
         }
     }
 
-    /// Replaces `out` by the next frames that are final, and says how many they are; 0: none for now.
+    /// Replaces `out` by the next frames that are final, and says how many they are; 0: none for
+    /// now.
     ///
     /// # Shape
     /// `out`: `[n, channels, bins]`, `n` at most 1,024.
@@ -127,7 +130,8 @@ struct Frames<'a> {
     /// The number of all frames, once it is known.
     total: Option<usize>,
     taken: usize,
-    /// Frames around the one that is made, `[n, bins]`, from position `first` on (which may be before the clip).
+    /// Frames around the one that is made, `[n, bins]`, from position `first` on (which may be
+    /// before the clip).
     around: Vec<f32>,
     first: isize,
     bands: Vec<f64>,
@@ -183,7 +187,8 @@ impl<'a> Frames<'a> {
                 for (t, out) in (self.taken..).zip(out[before..].chunks_exact_mut(3 * bins)) {
                     self.with_deltas(deltas, t, &decibels, out);
                 }
-                // At the clip's end the next frame is judged around the same frames as the last one.
+                // At the clip's end the next frame is judged around the same frames as the last
+                // one.
                 let needed = deltas.around(deltas.centre((self.taken + n).saturating_sub(1), self.total)).start;
                 self.powers.free(usize::try_from(needed).unwrap_or(0), deltas.wraps());
             }
@@ -221,5 +226,49 @@ impl<'a> Frames<'a> {
             }
             None => self.frame.fill(0.0),
         }
+    }
+}
+
+impl Extractor {
+    /// Features of a whole clip.
+    ///
+    /// # Shape
+    /// `samples`: `[N]`, mono; out: `[frames, channels, bins]`, with centring `frames = 1 + N /
+    /// hop_length` (`1 + (N - 1) / hop_length` for an odd `n_fft`).
+    /// # Units
+    /// Samples at [`FrontEnd::sample_rate`], full scale = 1; log-mel in dB. Power above 3.4e38
+    /// counts as 3.4e38.
+    /// # Errors
+    /// No samples, a sample that is NaN or infinite, or, without centring, less than one frame.
+    pub fn extract(&self, samples: &[f32]) -> Result<Features, FeatureError> {
+        let mut stream = self.stream();
+        stream.push(samples)?;
+        let frames = stream.finish()?;
+        let (channels, bins) = self.shape;
+        let mut data = Vec::with_capacity(frames * channels * bins);
+        while stream.append(&mut data) > 0 {}
+        Ok(Features { data, channels, bins, frames })
+    }
+
+    /// The features of one clip whose samples come piece by piece, bit for bit those of
+    /// [`Extractor::extract`].
+    ///
+    /// ```
+    /// use earmark_features::FrontEnd;
+    /// let extractor = FrontEnd::logmel().extractor()?;
+    /// let mut stream = extractor.stream();
+    /// for _ in 0..50 {
+    ///     stream.push(&[0.1; 441])?;
+    /// }
+    /// assert_eq!(stream.finish()?, 101);
+    /// let (mut frames, mut some) = (Vec::new(), Vec::new());
+    /// while stream.take(&mut some) > 0 {
+    ///     frames.extend_from_slice(&some);
+    /// }
+    /// assert_eq!(frames, extractor.extract(&[0.1; 50 * 441])?.data);
+    /// # Ok::<(), earmark_features::FeatureError>(())
+    /// ```
+    pub fn stream(&self) -> FeatureStream<'_> {
+        FeatureStream::new(self)
     }
 }

@@ -1,4 +1,5 @@
-//! A whole clip as one frame: how loud each band and cepstral coefficient is, how it spreads, changes and pulsates.
+//! A whole clip as one frame: how loud each band and cepstral coefficient is, how it spreads,
+//! changes and pulsates.
 
 use std::f64::consts::TAU;
 
@@ -10,8 +11,9 @@ use crate::powers::Powers;
 use crate::spectrogram::Spectrogram;
 use crate::{FeatureError, MelSettings};
 
-/// What is said of how a row's values are distributed and change: mean, deviation, five quantiles; deviation and mean
-/// size of the step from a frame to the next; deviation of the step over [`LAG`] frames.
+/// What is said of how a row's values are distributed and change: mean, deviation, five quantiles;
+/// deviation and mean size of the step from a frame to the next; deviation of the step over [`LAG`]
+/// frames.
 const DESCRIPTIONS: usize = 10;
 const QUANTILES: [f64; 5] = [0.05, 0.25, 0.5, 0.75, 0.95];
 const LAG: usize = 8;
@@ -19,11 +21,14 @@ const LAG: usize = 8;
 const OCTAVES: usize = 8;
 /// Frames whose transform has one bin in the lowest octave.
 const PERIOD: usize = 1 << (OCTAVES + 1);
-/// Groups of neighbouring bands, at most: their means are rows of the modulation spectrum, and move together or not.
+/// Groups of neighbouring bands, at most: their means are rows of the modulation spectrum, and move
+/// together or not.
 const GROUPS: usize = 16;
-/// What is added to the energy of an octave, that of a row that stands still, before it becomes decibels.
+/// What is added to the energy of an octave, that of a row that stands still, before it becomes
+/// decibels.
 const STILL: f64 = 1e-3;
-/// What is added to the variance of a group's steps, so that one that stands still moves with no other.
+/// What is added to the variance of a group's steps, so that one that stands still moves with no
+/// other.
 const UNMOVED: f64 = 1e-6;
 
 /// How many bands are in a group.
@@ -48,8 +53,9 @@ impl Summary {
         Summary { bands: Spectrogram::new(mel, None), cepstrum: Cepstrum::new(n_mfcc, mel.n_mels) }
     }
 
-    /// The summary of a clip whose frames are all there: each description of all bands and coefficients, then each octave
-    /// of all groups of bands and coefficients, then how each two groups move together.
+    /// The summary of a clip whose frames are all there: each description of all bands and
+    /// coefficients, then each octave of all groups of bands and coefficients, then how each two
+    /// groups move together.
     fn of(&self, powers: &Powers) -> Vec<f32> {
         let rows = self.rows(powers);
         let described: Vec<[f64; DESCRIPTIONS]> = rows.iter().map(|row| describe(row)).collect();
@@ -143,7 +149,8 @@ fn quantile(sorted: &[f64], share: f64) -> f64 {
     value(below) + (at - at.floor()) * (value(above) - value(below))
 }
 
-/// The correlation of the steps from a frame to the next of each two rows, the first with all after it, and so on.
+/// The correlation of the steps from a frame to the next of each two rows, the first with all after
+/// it, and so on.
 fn correlations(rows: &[Vec<f64>]) -> Vec<f64> {
     let steps = |row: &Vec<f64>| {
         let steps: Vec<f64> = row.iter().skip(1).zip(row).map(|(later, earlier)| later - earlier).collect();
@@ -162,8 +169,8 @@ fn mean_of_rows(rows: &[Vec<f64>]) -> Vec<f64> {
     (0..frames).map(|t| mean(rows.iter().map(|row| row[t]))).collect()
 }
 
-/// The mean power density of each row's octaves, in dB: of its deviation from its mean, under a periodic Hann window,
-/// with zeros up to a multiple of [`PERIOD`] frames.
+/// The mean power density of each row's octaves, in dB: of its deviation from its mean, under a
+/// periodic Hann window, with zeros up to a multiple of [`PERIOD`] frames.
 fn modulations(rows: &[Vec<f64>]) -> Vec<[f64; OCTAVES]> {
     let frames = rows.first().map_or(0, Vec::len);
     let times = frames.div_ceil(PERIOD).max(1);

@@ -75,8 +75,8 @@ impl<'a> FeatureView<'a> {
     }
 }
 
-/// The same numbers in 32 bits. The library's own loop calls a function for every 8 values and hands them over by the
-/// stack, at a third of the speed where that lies across cache lines.
+/// The same numbers in 32 bits. The library's own loop calls a function for every 8 values and
+/// hands them over by the stack, at a third of the speed where that lies across cache lines.
 #[multiversion::multiversion(targets("x86_64+avx2"))]
 fn widen(halves: &[f16], out: &mut [f32]) {
     for (out, half) in out.iter_mut().zip(halves) {

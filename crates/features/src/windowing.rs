@@ -28,7 +28,8 @@ pub struct Windowing {
     pub hop: usize,
     /// What fills a clip that is shorter than a window.
     pub padding: Padding,
-    /// What [`Padding::Zero`] puts into the network's input: with scaling, 0 is each channel's mean.
+    /// What [`Padding::Zero`] puts into the network's input: with scaling, 0 is each channel's
+    /// mean.
     pub pad_value: f32,
     /// How windows become one prediction.
     pub average: WindowAggregation,

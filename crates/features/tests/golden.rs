@@ -93,8 +93,9 @@ fn thinned(features: &Features, bins: usize, frames: usize) -> (Vec<f32>, Vec<us
 
 /// The greatest difference, as a part of what is allowed.
 ///
-/// Allowed is, for mel powers, 1e-6 of the greatest; for log-mel and its deltas 2e-5 dB; for MFCC, whose 32-bit numbers
-/// are 6e-5 apart at 900, and what is made of them 1e-4. Statistics may be off by 1e-6 of their value, or of 1 if that is more.
+/// Allowed is, for mel powers, 1e-6 of the greatest; for log-mel and its deltas 2e-5 dB; for MFCC,
+/// whose 32-bit numbers are 6e-5 apart at 900, and what is made of them 1e-4. Statistics may be off
+/// by 1e-6 of their value, or of 1 if that is more.
 fn difference(kind: &str, ours: &[f32], expected: &[f32]) -> f64 {
     let greatest = |allowed: &dyn Fn(usize) -> f64| {
         let each = ours.iter().zip(expected).enumerate();
@@ -108,8 +109,9 @@ fn difference(kind: &str, ours: &[f32], expected: &[f32]) -> f64 {
         "logmel" => greatest(&|_| 2e-5),
         "mfcc" | "summary" => greatest(&|_| 1e-4),
         _ => {
-            // Max, min, var, skew, mean, std, kurtosis. An error of the coefficients shows in their shape the more, the
-            // less they vary: at a deviation under 1, skewness and kurtosis may be off by as much more.
+            // Max, min, var, skew, mean, std, kurtosis. An error of the coefficients shows in their
+            // shape the more, the less they vary: at a deviation under 1, skewness and kurtosis may
+            // be off by as much more.
             let n_mfcc = expected.len() / 7;
             greatest(&|at| {
                 let (statistic, deviation) = (at / n_mfcc, f64::from(expected[5 * n_mfcc + at % n_mfcc]));
@@ -198,8 +200,8 @@ fn real_sound_equals_librosa() {
         assert_eq!(clip.sample_rate, 44_100);
         clip.samples
     };
-    // The decoders of Vorbis differ in the last bit, which shows most in the fourth power of a rare value: 1e-4 dB, 5e-4
-    // for MFCC, 5e-5 for statistics.
+    // The decoders of Vorbis differ in the last bit, which shows most in the fourth power of a rare
+    // value: 1e-4 dB, 5e-4 for MFCC, 5e-5 for statistics.
     let loose = |kind: &str| if kind == "statistics" { 50.0 } else { 5.0 };
     let wrong = compare(&cases, &values, samples, loose);
     assert!(wrong.is_empty(), "{wrong:#?}");

@@ -1,11 +1,13 @@
 //! Files written whole or not at all, and their checksums.
 //!
-//! Earmark writes its files by [`write_atomic`]: beside their place, synced, renamed. A reader never sees half a file,
-//! and a full disk, a kill or a loss of power leaves what stood there before. Two things differ:
-//! - An entry of the cache is an [`AtomicFile`] that is not synced: its readers check every byte, and what a loss of power
-//!   has spoilt is made again.
-//! - A download grows under its own name over several calls, and is renamed when its checksum is right. What is unpacked
-//!   of it is written and synced file by file in a folder that nobody reads; that is renamed when it is whole.
+//! Earmark writes its files by [`write_atomic`]: beside their place, synced, renamed. A reader
+//! never sees half a file, and a full disk, a kill or a loss of power leaves what stood there
+//! before. Two things differ:
+//! - An entry of the cache is an [`AtomicFile`] that is not synced: its readers check every byte,
+//!   and what a loss of power has spoilt is made again.
+//! - A download grows under its own name over several calls, and is renamed when its checksum is
+//!   right. What is unpacked of it is written and synced file by file in a folder that nobody
+//!   reads; that is renamed when it is whole.
 
 mod library;
 mod lock;
@@ -41,7 +43,8 @@ pub struct FileError {
 }
 
 impl FileError {
-    /// What could not be done (a verb) to which file, for an error of the system: `map_err(FileError::of("read", path))`.
+    /// What could not be done (a verb) to which file, for an error of the system:
+    /// `map_err(FileError::of("read", path))`.
     pub fn of<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(std::io::Error) -> Self + 'a {
         move |source| Self { path: path.to_owned(), action, source }
     }
@@ -50,7 +53,8 @@ impl FileError {
 /// Writes `bytes` to `path` whole or not at all, and makes its folder where it is missing.
 ///
 /// # Errors
-/// The folder cannot be made, or the file cannot be written, synced or renamed (no right, full disk).
+/// The folder cannot be made, or the file cannot be written, synced or renamed (no right, full
+/// disk).
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     write_atomic_with(path, |file| file.write_all(bytes).map_err(FileError::of("write", path)))
 }
@@ -58,7 +62,8 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
 /// Like [`write_atomic`], of a file that `fill` writes piece by piece, anywhere in it.
 ///
 /// # Errors
-/// Those of [`write_atomic`], and of `fill`; then nothing is left at `path` that was not there before.
+/// Those of [`write_atomic`], and of `fill`; then nothing is left at `path` that was not there
+/// before.
 pub fn write_atomic_with<T, E: From<FileError>>(
     path: &Path,
     fill: impl FnOnce(&mut File) -> Result<T, E>,
@@ -78,11 +83,12 @@ pub struct AtomicFile {
 }
 
 impl AtomicFile {
-    /// An empty file beside `path`, to be written and read; makes the folder where it is missing. If `path` is a link, it
-    /// stays one, and the file that it names is meant.
+    /// An empty file beside `path`, to be written and read; makes the folder where it is missing.
+    /// If `path` is a link, it stays one, and the file that it names is meant.
     ///
     /// # Errors
-    /// The folder or the file cannot be made, or `path` is a folder, a device or anything else but a file.
+    /// The folder or the file cannot be made, or `path` is a folder, a device or anything else but
+    /// a file.
     pub fn create(path: &Path) -> Result<Self, FileError> {
         let named = path;
         let path = &place(named).map_err(FileError::of("write", named))?;
@@ -93,14 +99,16 @@ impl AtomicFile {
         create_folder(folder)?;
         let mut builder = tempfile::Builder::new();
         builder.prefix(TEMPORARY);
-        // Temporary files are private; this one has the rights that any new file has, as the umask says.
+        // Temporary files are private; this one has the rights that any new file has, as the umask
+        // says.
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
         let temporary = builder.tempfile_in(folder).map_err(FileError::of("write", path))?;
         Ok(AtomicFile { path: path.clone(), temporary })
     }
 
-    /// The file itself: the temporary name says nothing to a person, and errors of the wrapper end in it.
+    /// The file itself: the temporary name says nothing to a person, and errors of the wrapper end
+    /// in it.
     pub fn file(&mut self) -> &mut File {
         self.temporary.as_file_mut()
     }
@@ -110,8 +118,8 @@ impl AtomicFile {
         &self.path
     }
 
-    /// Waits until the disk has it all, so that no loss of power can leave a settled file of zeros. Only a file whose
-    /// readers notice that themselves can do without.
+    /// Waits until the disk has it all, so that no loss of power can leave a settled file of zeros.
+    /// Only a file whose readers notice that themselves can do without.
     ///
     /// # Errors
     /// The disk fails or is full.
@@ -144,8 +152,8 @@ fn place(path: &Path) -> std::io::Result<PathBuf> {
     }
 }
 
-/// Removes the temporary files in a folder (not below it) that nobody has written to for `age`: those of killed
-/// processes. What cannot be removed only takes room.
+/// Removes the temporary files in a folder (not below it) that nobody has written to for `age`:
+/// those of killed processes. What cannot be removed only takes room.
 pub fn sweep(folder: &Path, age: Duration) {
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         let written = || entry.metadata().and_then(|metadata| metadata.modified()).ok();
@@ -260,8 +268,8 @@ mod tests {
             let path = folder.path().join(umask);
             let mut shell = std::process::Command::new("sh");
             shell.args(["-c", &format!("umask {umask}; exec \"$0\" \"$@\"")]).arg(std::env::current_exe().unwrap());
-            let told = shell.args(["--exact", "tests::one_file", "--ignored"]).env(PLACE, &path).output().unwrap();
-            assert!(told.status.success(), "{told:?}");
+            let printed = shell.args(["--exact", "tests::one_file", "--ignored"]).env(PLACE, &path).output().unwrap();
+            assert!(printed.status.success(), "{printed:?}");
             let found = path.metadata().unwrap().permissions().mode() & 0o777;
             assert_eq!(found, rights, "{found:o} under umask {umask}");
         }
@@ -302,7 +310,7 @@ mod tests {
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
         assert!(path.exists());
         let error = old.commit().unwrap_err();
-        assert!(error.to_string().contains("old"), "whose file was taken away is told so: {error}");
+        assert!(error.to_string().contains("old"), "whose file was taken away is reported so: {error}");
     }
 
     #[test]

@@ -4,8 +4,8 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
-/// Opens the file to be locked, by [`File::try_lock`]; makes it where it is missing. It is never written to, and what
-/// somebody put in its place is not followed.
+/// Opens the file to be locked, by [`File::try_lock`]; makes it where it is missing. It is never
+/// written to, and what somebody put in its place is not followed.
 ///
 /// # Errors
 /// The file cannot be made or opened, or there is a link or a folder in its place.

@@ -47,7 +47,8 @@ pub fn sweep_unlocked(folder: &Path, idle: Duration) {
         }
         let written = entry.metadata().and_then(|metadata| metadata.modified()).ok();
         let Some(unwritten) = written.and_then(|written| written.elapsed().ok()) else { continue };
-        // A young file is not even locked here: its writer, who does not wait, would go without its lock.
+        // A young file is not even locked here: its writer, who does not wait, would go without its
+        // lock.
         if unwritten < idle {
             continue;
         }

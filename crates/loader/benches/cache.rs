@@ -1,9 +1,11 @@
-//! From sound files to features on disk: ESC-10's 400 clips of 5 s, as Ogg and as WAV, by two threads; seconds of the
-//! best of five rounds. The peer is librosa in two processes, in the same rounds: its time with the processes up and
-//! warm, and that of the whole script, from its start on.
+//! From sound files to features on disk: ESC-10's 400 clips of 5 s, as Ogg and as WAV, by two
+//! threads; seconds of the best of five rounds. The peer is librosa in two processes, in the same
+//! rounds: its time with the processes up and warm, and that of the whole script, from its start
+//! on.
 //!
-//! `EARMARK_ESC10=FOLDER cargo bench -p earmark-datasets --bench cache`; EARMARK_PYTHON (or `python3`) must have librosa.
-//! What is written goes to TMPDIR. `/dev/shm` there leaves the disk, and what others do on it, out of the measurement.
+//! `EARMARK_ESC10=FOLDER cargo bench -p earmark-datasets --bench cache`; EARMARK_PYTHON (or
+//! `python3`) must have librosa. What is written goes to TMPDIR. `/dev/shm` there leaves the disk,
+//! and what others do on it, out of the measurement.
 #![allow(clippy::unwrap_used, reason = "a bench stops at the first fault")]
 
 use std::io::Write;
@@ -41,7 +43,8 @@ fn main() {
         "", "ours", "librosa", "ratio", "script", "ratio", "ours, 16 bits", "from disk", "all front ends"
     );
     for (kind, paths) in [("Ogg", &ogg), ("WAV", &wav)] {
-        // Ours, the peer, its whole script, ours in 16 bits, from the cache, and every front end of the paper.
+        // Ours, the peer, its whole script, ours in 16 bits, from the cache, and every front end of
+        // the paper.
         let mut best = [f64::NAN; 6];
         for _ in 0..ROUNDS {
             let place = tempfile::tempdir().unwrap();
@@ -57,7 +60,8 @@ fn main() {
         let [ours, librosa, script, half, again, all] = best;
         let (ratio, with_start) = (librosa / ours, script / ours);
         println!(
-            "{kind:<4} {ours:>5.2} {librosa:>8.2} {ratio:>6.2} {script:>7.2} {with_start:>6.2} {half:>14.2} {again:>9.2} {all:>15.2}"
+            "{kind:<4} {ours:>5.2} {librosa:>8.2} {ratio:>6.2} {script:>7.2} {with_start:>6.2} {half:>14.2} \
+             {again:>9.2} {all:>15.2}"
         );
     }
 }
@@ -74,7 +78,8 @@ fn build(cache: &Path, paths: &[PathBuf], request: &FeatureRequest<'_>, half: bo
     seconds
 }
 
-/// Seconds that librosa takes, with its processes up and warm, and those of the whole script; NaN where it is missing.
+/// Seconds that librosa takes, with its processes up and warm, and those of the whole script; NaN
+/// where it is missing.
 fn peer(out: &Path, paths: &[PathBuf]) -> (f64, f64) {
     let python = std::env::var("EARMARK_PYTHON").unwrap_or_else(|_| "python3".to_owned());
     std::fs::create_dir_all(out).unwrap();

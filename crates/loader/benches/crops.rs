@@ -1,5 +1,5 @@
-//! Training batches out of a warm cache: crops per second, with mixup and scaling, by two threads that share the batches
-//! of an epoch; best of five rounds of 4,096 crops.
+//! Training batches out of a warm cache: crops per second, with mixup and scaling, by two threads
+//! that share the batches of an epoch; best of five rounds of 4,096 crops.
 //!
 //! `EARMARK_ESC10=FOLDER cargo bench -p earmark-datasets --bench crops`
 #![allow(clippy::unwrap_used, reason = "a bench stops at the first fault")]
@@ -79,8 +79,8 @@ fn main() {
 fn examples<'a>(names: &'a [String], report: &'a LoadReport) -> Vec<Example<'a>> {
     let clips = names.iter().zip(&report.clips).enumerate();
     clips
-        .map(|(clip, (name, heard))| {
-            let features = heard.as_ref().unwrap().features[0].view();
+        .map(|(clip, (name, loaded))| {
+            let features = loaded.as_ref().unwrap().features[0].view();
             Example { name, features, label: Some(clip % 41), verified: true }
         })
         .collect()

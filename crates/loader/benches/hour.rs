@@ -1,5 +1,5 @@
-//! Time and memory of long clips: 15, 30 and 60 minutes of WAV at 44,100 Hz to features on disk, each front end alone and
-//! all at once, by one thread in a process of its own; best of two rounds.
+//! Time and memory of long clips: 15, 30 and 60 minutes of WAV at 44,100 Hz to features on disk,
+//! each front end alone and all at once, by one thread in a process of its own; best of two rounds.
 //!
 //! `cargo bench -p earmark-datasets --bench hour`
 #![allow(clippy::unwrap_used, reason = "a bench stops at the first fault")]
@@ -18,8 +18,8 @@ const ROUNDS: usize = 2;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
-    if let Some(at) = arguments.iter().position(|argument| argument == "--hear") {
-        return hear(Path::new(&arguments[at + 1]), &arguments[at + 2]);
+    if let Some(at) = arguments.iter().position(|argument| argument == "--load") {
+        return load(Path::new(&arguments[at + 1]), &arguments[at + 2]);
     }
     let place = tempfile::tempdir().unwrap();
     for minutes in MINUTES {
@@ -34,20 +34,20 @@ fn main() {
         for _ in 0..ROUNDS {
             for (best, minutes) in best.iter_mut().zip(MINUTES) {
                 let path = place.path().join(format!("{minutes}.wav"));
-                let output = Command::new(std::env::current_exe().unwrap()).arg("--hear").arg(path).arg(kind).output();
-                let told = String::from_utf8(output.unwrap().stdout).unwrap();
-                let (seconds, megabytes) = told.trim().split_once(' ').unwrap();
+                let output = Command::new(std::env::current_exe().unwrap()).arg("--load").arg(path).arg(kind).output();
+                let printed = String::from_utf8(output.unwrap().stdout).unwrap();
+                let (seconds, megabytes) = printed.trim().split_once(' ').unwrap();
                 *best = (best.0.min(seconds.parse().unwrap()), best.1.min(megabytes.parse().unwrap()));
             }
         }
-        let told = best.map(|(seconds, megabytes)| format!("{seconds:.1} s, {megabytes:.0} MB"));
+        let printed = best.map(|(seconds, megabytes)| format!("{seconds:.1} s, {megabytes:.0} MB"));
         let (first, second) = (best[1].0 / best[0].0, best[2].0 / best[1].0);
-        println!("{kind:<12} {:>15} {:>15} {:>15} {first:>12.2} {second:>12.2}", told[0], told[1], told[2]);
+        println!("{kind:<12} {:>15} {:>15} {:>15} {first:>12.2} {second:>12.2}", printed[0], printed[1], printed[2]);
     }
 }
 
-/// Hears a file with an empty cache, and prints seconds and megabytes.
-fn hear(path: &Path, kind: &str) {
+/// Loads a file with an empty cache, and prints seconds and megabytes.
+fn load(path: &Path, kind: &str) {
     rayon::ThreadPoolBuilder::new().num_threads(1).build_global().unwrap();
     let place = tempfile::tempdir().unwrap();
     let (logmel, mfcc, wave, statistics) =

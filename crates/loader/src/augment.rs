@@ -1,4 +1,5 @@
-//! What is changed at random in the crops to learn from, so that a network meets each clip in many forms.
+//! What is changed at random in the crops to train on, so that a network meets each clip in many
+//! forms.
 
 use std::ops::Range;
 
@@ -14,20 +15,20 @@ use crate::crops::{random_crop, shifted_crop};
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Augmentation {
-    /// The crops of a batch are `1 / (1 + j)` to `1 + j` times as long as the windows of a prediction,
-    /// log-uniform; `j` is this value.
+    /// The crops of a batch are `1 / (1 + j)` to `1 + j` times as long as the windows of a
+    /// prediction, log-uniform; `j` is this value.
     pub crop_length_jitter: f32,
-    /// The clip begins at a random place, and what stood before comes after its end (a cyclic shift), so that an event
-    /// at the edge of a clip is met in the middle of crops too.
+    /// The clip begins at a random place, and what stood before comes after its end (a cyclic
+    /// shift), so that an event at the edge of a clip is met in the middle of crops too.
     pub shift: bool,
-    /// A crop is made of `1 / (1 + s)` to `1 + s` times as many frames, log-uniform, and resized to its
-    /// length by linear interpolation; `s` is this value. The time resolution of features changes
-    /// with it, the pitch does not; a wave is played slower or faster. As the "random resize crop" of
-    /// Niizumi et al. 2021.
+    /// A crop is made of `1 / (1 + s)` to `1 + s` times as many frames, log-uniform, and resized to
+    /// its length by linear interpolation; `s` is this value. The time resolution of features
+    /// changes with it, the pitch does not; a wave is played slower or faster. As the "random
+    /// resize crop" of Niizumi et al. 2021.
     pub time_stretch: f32,
-    /// The bands are spread by `1 / (1 + w)` to `1 + w` about their middle and moved by up to half of
-    /// `w` of half their number, by linear interpolation; `w` is this value. The outermost bands are
-    /// repeated beyond the edges.
+    /// The bands are spread by `1 / (1 + w)` to `1 + w` about their middle and moved by up to half
+    /// of `w` of half their number, by linear interpolation; `w` is this value. The outermost bands
+    /// are repeated beyond the edges.
     pub freq_warp: f32,
     /// Bands that are masked (SpecAugment, Park et al. 2019).
     pub freq_masks: SpecAugmentMasks,
@@ -41,7 +42,8 @@ pub struct Augmentation {
 pub struct SpecAugmentMasks {
     /// How many; they may overlap.
     pub count: usize,
-    /// Width at most, as a share of the crop's bands or frames: from 0 to 1. Each width down to nothing is as likely.
+    /// Width at most, as a share of the crop's bands or frames: from 0 to 1. Each width down to
+    /// nothing is as likely.
     pub width: f32,
 }
 
@@ -100,8 +102,8 @@ impl SpecAugmentMasks {
     }
 }
 
-/// Brings a crop `[channels, bins, from]` to `frames` frames, its bands taken from `bands`; linear both ways. Channel `n` is
-/// the n-th derivative by time and grows with the speed as such.
+/// Brings a crop `[channels, bins, from]` to `frames` frames, its bands taken from `bands`; linear
+/// both ways. Channel `n` is the n-th derivative by time and grows with the speed as such.
 fn resize(source: &[f32], [bins, from]: [usize; 2], bands: &[f32], frames: usize, out: &mut [f32]) {
     let step = if frames > 1 { (from - 1) as f32 / (frames - 1) as f32 } else { 0.0 };
     let speed = from as f32 / frames as f32;
@@ -124,7 +126,8 @@ fn resize(source: &[f32], [bins, from]: [usize; 2], bands: &[f32], frames: usize
     }
 }
 
-/// Fills the bands (`side` 1) or frames (`side` 2) of a range in all channels with the padding's values.
+/// Fills the bands (`side` 1) or frames (`side` 2) of a range in all channels with the padding's
+/// values.
 fn mask_range(out: &mut [f32], [channels, bins, frames]: [usize; 3], side: usize, range: Range<usize>, pad: &[f32]) {
     for (channel, out) in out.chunks_exact_mut(bins * frames).enumerate() {
         let value = pad.get(channel * pad.len() / channels).copied().unwrap_or_default();

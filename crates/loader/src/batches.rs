@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::augment::Augmentation;
 use crate::mixup::Mixup;
 
-/// A clip to learn from or to predict.
+/// A clip to train on or to predict.
 #[derive(Debug, Clone, Copy)]
 pub struct Example<'a> {
     /// Its name in the data set.
@@ -31,8 +31,8 @@ pub enum Sampling {
     /// Every clip once.
     #[default]
     Shuffled,
-    /// Every class equally often, in as many crops as there are clips: clips of rare classes several times, and of
-    /// frequent ones not all.
+    /// Every class equally often, in as many crops as there are clips: clips of rare classes
+    /// several times, and of frequent ones not all.
     Balanced,
 }
 
@@ -51,8 +51,8 @@ pub struct BatchSettings<'a> {
     pub mixup: Mixup,
     /// The share of a label that is dealt out to all classes alike.
     pub label_smoothing: f32,
-    /// What the soft label of a clip is multiplied by if nobody verified its label, and so its part of the loss; with 0
-    /// such clips are left out.
+    /// What the soft label of a clip is multiplied by if nobody verified its label, and so its part
+    /// of the loss; with 0 such clips are omitted.
     pub unverified_weight: f32,
     /// How many times an epoch meets each clip.
     pub sampling: Sampling,
@@ -66,7 +66,8 @@ pub struct BatchSettings<'a> {
     pub parallel: bool,
 }
 
-/// Makes the batches of a job. All that is random in them comes from seed, keys, epoch and the clips' names.
+/// Makes the batches of a job. All that is random in them comes from seed, keys, epoch and the
+/// clips' names.
 #[derive(Debug)]
 pub struct Batches<'a> {
     examples: &'a [Example<'a>],
@@ -108,8 +109,8 @@ impl<'a> Batches<'a> {
         Batches { examples, settings, inputs: examples.par_iter().map(input).collect() }
     }
 
-    /// The clips of each batch of an epoch; a last batch of one clip joins the one before it, since batch norm learns
-    /// nothing from a single clip.
+    /// The clips of each batch of an epoch; a last batch of one clip joins the one before it, since
+    /// batch norm learns nothing from a single clip.
     pub fn epoch(&self, epoch: usize) -> Vec<Vec<usize>> {
         let order = self.order(&mut self.stream("order", epoch, 0));
         let mut batches: Vec<Vec<usize>> =
@@ -150,8 +151,9 @@ impl<'a> Batches<'a> {
         order
     }
 
-    /// The batch `index` of an epoch, of the clips that [`Batches::epoch`] gave it: a pure function of seed, keys, epoch,
-    /// index and clips, so that neither the number of threads nor the order of the work changes it.
+    /// The batch `index` of an epoch, of the clips that [`Batches::epoch`] gave it: a pure function
+    /// of seed, keys, epoch, index and clips, so that neither the number of threads nor the order
+    /// of the work changes it.
     pub fn batch(&self, epoch: usize, index: usize, members: &[usize]) -> Batch {
         let mut batch = Batch::default();
         self.fill(epoch, index, members, &mut batch);
@@ -187,7 +189,8 @@ impl<'a> Batches<'a> {
         }
     }
 
-    /// The labels as `[members, classes]`: a clip's weight at its class, but for what is dealt out to all classes.
+    /// The labels as `[members, classes]`: a clip's weight at its class, but for what is dealt out
+    /// to all classes.
     fn labels(&self, members: &[usize]) -> Vec<f32> {
         let BatchSettings { classes, label_smoothing, unverified_weight, .. } = self.settings;
         let mut labels = vec![0.0; members.len() * classes];

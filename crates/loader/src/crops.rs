@@ -4,8 +4,8 @@ use earmark_features::{CropSpec, FeatureView, crop_at, shifted_crop_at};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
-/// Cuts a crop at a random place: of a longer clip any piece is as likely as any other; a shorter clip lies in its crop
-/// at any offset. One number is drawn, however long the clip is.
+/// Cuts a crop at a random place: of a longer clip any piece is as likely as any other; a shorter
+/// clip lies in its crop at any offset. One number is drawn, however long the clip is.
 ///
 /// # Shape
 /// `out`: `[channels, bins, spec.frames]`, row-major.
@@ -17,8 +17,8 @@ pub fn random_crop(clip: FeatureView<'_>, spec: &CropSpec<'_>, rng: &mut ChaCha8
     crop_at(clip, spec, place, out);
 }
 
-/// As [`random_crop`], of the clip after a cyclic shift: it begins at a random one of its frames, and what stood before
-/// that comes after its end. Two numbers are drawn.
+/// As [`random_crop`], of the clip after a cyclic shift: it begins at a random one of its frames,
+/// and what stood before that comes after its end. Two numbers are drawn.
 ///
 /// # Shape
 /// As of [`random_crop`].

@@ -25,11 +25,11 @@ fn a_cache_gives_the_bits_of_the_front_ends() {
     let cache = place.cache(false);
     for made in [5 * 4, 0] {
         let report = cache.load(&place.clips(), &request, || {}).unwrap();
-        assert_eq!((report.made, report.found, report.mended.len()), (made, 20 - made, 0), "all is made once");
+        assert_eq!((report.made, report.found, report.repaired.len()), (made, 20 - made, 0), "all is made once");
         assert_eq!((report.bytes, cache.bytes()), (place.bytes(), place.bytes()), "what it costs");
         for (clip, (path, _)) in report.clips.iter().zip(place.clips()) {
-            let heard = clip.as_ref().unwrap();
-            for (front_end, features) in front_ends.iter().zip(&heard.features) {
+            let loaded = clip.as_ref().unwrap();
+            for (front_end, features) in front_ends.iter().zip(&loaded.features) {
                 let expected = extracted(path, front_end);
                 assert_eq!((features.channels(), features.bins()), front_end.shape());
                 assert_eq!(features.frames(), expected.frames);
@@ -37,7 +37,7 @@ fn a_cache_gives_the_bits_of_the_front_ends() {
             }
             let sound = resample(&decode(path, &request.limits).unwrap(), statistics.mel.sr).unwrap();
             let expected = statistics.extractor().unwrap().extract(&sound.samples).unwrap();
-            assert!(same(&heard.statistics, &expected));
+            assert!(same(&loaded.statistics, &expected));
         }
     }
     let (path, sha256) = place.clips()[0];
@@ -76,15 +76,15 @@ fn entries_are_those_of_the_content() {
     write_wav(&twin, &clip).unwrap();
     let logmel = FrontEnd::logmel();
     let request = FeatureRequest { front_ends: vec![&logmel], ..FeatureRequest::default() };
-    let hear = |sha256: &str| place.cache(false).load(&[(&twin, sha256)], &request, || {});
+    let load = |sha256: &str| place.cache(false).load(&[(&twin, sha256)], &request, || {});
     let first = place.clips()[0].1.to_owned();
     assert_eq!(place.cache(false).load(&place.clips(), &request, || {}).unwrap().made, 2);
-    assert_eq!(hear(&first).unwrap().made, 0, "the same bytes under another name");
+    assert_eq!(load(&first).unwrap().made, 0, "the same bytes under another name");
     write_wav(&twin, &Clip { samples: vec![0.5; 3_000], ..clip }).unwrap();
     let sha256 = earmark_files::sha256_file(&twin).unwrap();
-    assert_eq!(hear(&sha256).unwrap().made, 1, "other bytes under the same name");
+    assert_eq!(load(&sha256).unwrap().made, 1, "other bytes under the same name");
     let before = place.files();
-    let changed = hear(&"0".repeat(64)).unwrap_err();
+    let changed = load(&"0".repeat(64)).unwrap_err();
     assert!(matches!(&changed, LoadError::Changed { path } if *path == twin) && !changed.is_of_the_clip(), "{changed}");
     assert_eq!(before, place.files(), "nothing is kept under a wrong sum");
 }
@@ -94,8 +94,8 @@ fn damaged_entries_are_made_again_and_listed() {
     let place = Place::with_clips(2);
     let front_ends = [FrontEnd::logmel(), FrontEnd::wave()];
     let request = FeatureRequest { front_ends: front_ends.iter().collect(), ..FeatureRequest::default() };
-    let hear = || place.cache(false).load(&place.clips(), &request, || {}).unwrap();
-    let good = hear();
+    let load = || place.cache(false).load(&place.clips(), &request, || {}).unwrap();
+    let good = load();
     let paths: Vec<PathBuf> = place.files().into_keys().collect();
     let (whole, other) = (std::fs::read(&paths[0]).unwrap(), std::fs::read(&paths[1]).unwrap());
     let with = |at: usize, bytes: &[u8]| {
@@ -128,11 +128,11 @@ fn damaged_entries_are_made_again_and_listed() {
         // Another file in its place: the one before is still mapped.
         std::fs::remove_file(&paths[0]).unwrap();
         std::fs::write(&paths[0], &bytes).unwrap();
-        let report = hear();
-        assert_eq!(report.mended, [(paths[0].clone(), fault.clone())]);
+        let report = load();
+        assert_eq!(report.repaired, [(paths[0].clone(), fault.clone())]);
         assert_eq!((report.made, std::fs::read(&paths[0]).unwrap() == whole), (1, true), "{fault}");
         assert!(same_features(&report, &good), "{fault}");
-        assert_eq!(hear().made, 0, "{fault}");
+        assert_eq!(load().made, 0, "{fault}");
     }
 }
 
@@ -311,12 +311,12 @@ fn a_long_clip_gives_the_same_bits_in_several_ways_through_it() {
         ..FeatureRequest::default()
     };
     let report = place.cache(false).load(&place.clips(), &request, || {}).unwrap();
-    let heard = report.clips[0].as_ref().unwrap();
-    for (front_end, features) in request.front_ends.iter().zip(&heard.features) {
+    let loaded = report.clips[0].as_ref().unwrap();
+    for (front_end, features) in request.front_ends.iter().zip(&loaded.features) {
         assert!(same(&values(features.view()), &extracted(&path, front_end).data), "{front_end:?}");
     }
     let sound = decode(&path, &request.limits).unwrap();
-    assert!(same(&heard.statistics, &statistics.extractor().unwrap().extract(&sound.samples).unwrap()));
+    assert!(same(&loaded.statistics, &statistics.extractor().unwrap().extract(&sound.samples).unwrap()));
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! One cache and several processes: two that build it at once, killed ones, and ones with little disk or few files.
+//! One cache and several processes: two that build it at once, killed ones, and ones with little
+//! disk or few files.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
@@ -16,7 +17,7 @@ use place::{Place, extracted, front_ends, same, statistics, values};
 /// Names the folder of a [`Place`] to the process that [`child`] is.
 const FOLDER: &str = "EARMARK_TEST_CACHE";
 
-/// Hears all clips of a folder with all front ends. The other tests run it as a process of its own.
+/// Loads all clips of a folder with all front ends. The other tests run it as a process of its own.
 #[test]
 #[ignore = "the other tests run it"]
 fn child() {
@@ -48,12 +49,12 @@ fn process(place: &Place, limit: &str) -> Child {
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
-fn told(output: &Output) -> String {
+fn printed(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
 
-/// Hears the clips here, and checks every bit.
-fn hear(place: &Place) -> LoadReport {
+/// Loads the clips here, and checks every bit.
+fn load(place: &Place) -> LoadReport {
     let (front_ends, statistics) = (front_ends(), statistics());
     let request = FeatureRequest {
         front_ends: front_ends.iter().collect(),
@@ -80,10 +81,10 @@ fn two_processes_build_one_cache() {
     let both = [process(&place, ""), process(&place, "")];
     for child in both {
         let output = child.wait_with_output().unwrap();
-        assert!(output.status.success() && told(&output).contains("24 clips"), "{}", told(&output));
+        assert!(output.status.success() && printed(&output).contains("24 clips"), "{}", printed(&output));
     }
-    let report = hear(&place);
-    assert_eq!((report.made, report.mended.len(), place.files().len()), (0, 0, 24 * 4));
+    let report = load(&place);
+    assert_eq!((report.made, report.repaired.len(), place.files().len()), (0, 0, 24 * 4));
     assert_eq!(report.bytes, place.bytes());
 }
 
@@ -99,8 +100,8 @@ fn a_killed_process_leaves_a_good_cache() {
         }
         child.kill().unwrap();
         child.wait().unwrap();
-        let report = hear(&place);
-        assert!(report.mended.is_empty(), "an entry is whole or not there: {:?}", report.mended);
+        let report = load(&place);
+        assert!(report.repaired.is_empty(), "an entry is whole or not there: {:?}", report.repaired);
         missing += report.made;
         let left = temporary(&place);
         assert_eq!(place.files().len(), 24 * 4 + left.len());
@@ -141,22 +142,23 @@ fn what_a_living_process_writes_is_not_swept() {
         swept_under += usize::from(!old.is_empty());
     }
     let output = child.wait_with_output().unwrap();
-    assert!(output.status.success() && told(&output).contains("24 clips"), "{}", told(&output));
+    assert!(output.status.success() && printed(&output).contains("24 clips"), "{}", printed(&output));
     assert!(swept_under > 0, "no file was swept while it was written");
-    assert_eq!((temporary(&place).len(), hear(&place).made), (0, 0));
+    assert_eq!((temporary(&place).len(), load(&place).made), (0, 0));
 }
 
 #[test]
 fn a_full_disk_is_told_and_leaves_nothing_half() {
     let place = Place::with_clips(8);
-    // A limit on the size of files stands in for it: the wave's entries are larger, and some are half written then.
+    // A limit on the size of files stands in for it: the wave's entries are larger, and some are
+    // half written then.
     let output = process(&place, "ulimit -f 64;").wait_with_output().unwrap();
-    let told = told(&output);
-    assert!(!output.status.success() && told.contains("cannot write") && told.contains("cache"), "{told}");
-    assert!(told.contains("File too large"), "{told}");
+    let printed = printed(&output);
+    assert!(!output.status.success() && printed.contains("cannot write") && printed.contains("cache"), "{printed}");
+    assert!(printed.contains("File too large"), "{printed}");
     assert_eq!(temporary(&place), Vec::<std::path::PathBuf>::new());
-    let report = hear(&place);
-    assert!(report.mended.is_empty() && report.made > 0);
+    let report = load(&place);
+    assert!(report.repaired.is_empty() && report.made > 0);
 }
 
 #[test]
@@ -169,7 +171,7 @@ fn more_clips_than_files_may_be_open() {
     for made in [4_400, 0] {
         let output = process(&place, "ulimit -n 40;").wait_with_output().unwrap();
         let expected = format!("1100 clips, {} samples, {made} made", 1_100 * 600);
-        assert!(output.status.success() && told(&output).contains(&expected), "{}", told(&output));
+        assert!(output.status.success() && printed(&output).contains(&expected), "{}", printed(&output));
     }
 }
 
@@ -178,14 +180,14 @@ fn a_cache_that_may_only_be_read_is_read() {
     use std::os::unix::fs::PermissionsExt;
     let place = Place::with_clips(2);
     let (logmel, wave) = (FrontEnd::logmel(), FrontEnd::wave());
-    let hear = |front_end| {
+    let load = |front_end| {
         place.cache(false).load(
             &place.clips(),
             &FeatureRequest { front_ends: vec![front_end], ..FeatureRequest::default() },
             || {},
         )
     };
-    assert_eq!(hear(&logmel).unwrap().made, 2);
+    assert_eq!(load(&logmel).unwrap().made, 2);
     let folders = || {
         let below = std::fs::read_dir(place.folder().join("cache")).unwrap().map(|folder| folder.unwrap().path());
         below.chain([place.folder().join("cache")]).collect::<Vec<_>>()
@@ -195,8 +197,8 @@ fn a_cache_that_may_only_be_read_is_read() {
     };
     allow(0o555);
     let mine = std::fs::write(place.folder().join("cache/probe"), b"").is_ok();
-    assert_eq!(hear(&logmel).unwrap().made, 0);
-    let denied = hear(&wave);
+    assert_eq!(load(&logmel).unwrap().made, 0);
+    let denied = load(&wave);
     allow(0o755);
     if mine {
         return eprintln!("the superuser may write anywhere: skipped");

@@ -4,26 +4,13 @@
 
 #[path = "../../../fuzz/checks/cache.rs"]
 mod cache;
-
-use std::path::{Path, PathBuf};
-
-/// Of how many seeds a check says that they are good; and how many there are.
-fn good(target: &str, check: impl Fn(&[u8]) -> bool) -> (usize, usize) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(target);
-    let seeds = std::fs::read_dir(folder).unwrap().map(|seed| seed.unwrap().path());
-    // What the fuzzer found on this machine has no extension.
-    let seeds: Vec<PathBuf> = seeds.filter(|path| path.extension().is_some()).collect();
-    let good = seeds.iter().filter(|path| {
-        eprintln!("{}", path.display());
-        check(&std::fs::read(path).unwrap())
-    });
-    (good.count(), seeds.len())
-}
+#[path = "../../../fuzz/checks/seeds.rs"]
+mod seeds;
 
 #[test]
 fn every_seed_is_an_entry_or_is_noticed() {
     let folder = tempfile::tempdir().unwrap();
     let place = cache::Place::new(folder.path());
-    let (good, all) = good("cache", |bytes| place.check(bytes));
+    let (good, all) = seeds::good("cache", |bytes| place.check(bytes));
     assert!(good >= 6, "only {good} of {all} seeds are entries");
 }

@@ -75,7 +75,8 @@ fn the_same_seed_gives_the_same_crop() {
 
 #[test]
 fn paddings_fill_as_numpy_does() {
-    // np.pad(np.arange(frames), (before, after), mode) with wrap and reflect; the clip lies in the crop's middle.
+    // np.pad(np.arange(frames), (before, after), mode) with wrap and reflect; the clip lies in the
+    // crop's middle.
     let cases: [(usize, Padding, &[u8]); 9] = [
         (3, Padding::Repeat, &[1, 2, 0, 1, 2, 0, 1, 2]),
         (3, Padding::Reflect, &[2, 1, 0, 1, 2, 1, 0, 1]),

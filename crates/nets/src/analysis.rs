@@ -16,7 +16,7 @@ pub enum ShapeError {
         given: String,
     },
     /// Nothing to tell apart.
-    #[error("a network tells at least 2 classes apart, not {classes}")]
+    #[error("a network distinguishes at least 2 classes, not {classes}")]
     Classes {
         /// How many there are.
         classes: usize,
@@ -104,7 +104,8 @@ impl Node {
             init,
         };
         use Role::{Learned, Statistic};
-        // How many values go in and out of a layer at one place; torch counts all outputs, whatever the groups.
+        // How many values go in and out of a layer at one place; torch counts all outputs, whatever
+        // the groups.
         let init = |fan_in: f64, fan_out: f64| match self.initialization {
             Initialization::Glorot => Init::Uniform((6.0 / (fan_in + fan_out)).sqrt()),
             Initialization::He if matches!(self.op, Op::Conv2d { .. }) => Init::Normal((2.0 / fan_out).sqrt()),
@@ -227,16 +228,16 @@ impl Graph {
         self.nodes().iter().flat_map(Node::parameters).collect()
     }
 
-    /// The number of learned values: what papers and torchvision call the parameters. Like the FLOPs the greatest number
-    /// there is, where there would be more.
+    /// The number of learned values: what papers and torchvision call the parameters. Like the
+    /// FLOPs the greatest number there is, where there would be more.
     pub fn parameter_count(&self) -> usize {
         let parameters = self.parameters();
         let learned = parameters.iter().filter(|parameter| parameter.role == Role::Learned);
         learned.map(Parameter::len).fold(0, usize::saturating_add)
     }
 
-    /// FLOPs of one forward pass, counted as fvcore and the papers do: one for a multiplication with its addition, in
-    /// convolutions and linear layers; the rest is below 1 %.
+    /// FLOPs of one forward pass, counted as fvcore and the papers do: one for a multiplication
+    /// with its addition, in convolutions and linear layers; the rest is below 1 %.
     ///
     /// # Errors
     /// As [`Graph::shapes`].

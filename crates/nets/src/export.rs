@@ -16,8 +16,8 @@ pub enum ExportError {
     TooLarge(#[from] TooLarge),
 }
 
-/// A network as ONNX bytes: input `x` `[batch, channels, bins, frames]` (batch and frames free, bins too where the network
-/// takes any number of them), output `logits` `[batch, classes]`.
+/// A network as ONNX bytes: input `x` `[batch, channels, bins, frames]` (batch and frames free,
+/// bins too where the network takes any number of them), output `logits` `[batch, classes]`.
 ///
 /// # Errors
 /// Weights that are not this network's, or 2 GiB and more of them.
@@ -65,7 +65,8 @@ pub fn check_size(graph: &Graph) -> Result<(), ExportError> {
     Ok(check_length(bytes.fold(0, u128::saturating_add))?)
 }
 
-/// The ONNX operators of one node: one, and constants where ONNX takes as inputs what is fixed here.
+/// The ONNX operators of one node: one, and constants where ONNX takes as inputs what is fixed
+/// here.
 fn operators(node: &Node, mut inputs: Vec<String>, output: String) -> Vec<NodeProto> {
     let pair = |name: &str, [height, width]: [usize; 2]| AttributeProto::ints(name, vec![height as i64, width as i64]);
     let window = |window: Window| {

@@ -12,7 +12,8 @@ pub struct Window {
     pub stride: [usize; 2],
     /// What is added on each side: zeros in a convolution, values that never win in a maximum.
     pub padding: [usize; 2],
-    /// Whether a last window counts that begins inside and ends outside (torch's `ceil_mode`, for pools).
+    /// Whether a last window counts that begins inside and ends outside (torch's `ceil_mode`, for
+    /// pools).
     pub ceil: bool,
 }
 
@@ -41,8 +42,8 @@ impl Window {
     }
 }
 
-/// What a node computes. Arrays are `[batch, channels, height, width]` (height: bins, width: frames) until [`Op::Flatten`]
-/// makes them `[batch, channels]`.
+/// What a node computes. Arrays are `[batch, channels, height, width]` (height: bins, width:
+/// frames) until [`Op::Flatten`] makes them `[batch, channels]`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Op {
     /// The network's input.
@@ -130,14 +131,16 @@ pub enum Op {
 
 /// Batch norm's epsilon, that of torch and torchvision.
 pub const BATCH_NORM_EPS: f64 = 1e-5;
-/// The share of the new batch in batch norm's running statistics, that of torch, torchvision and timm.
+/// The share of the new batch in batch norm's running statistics, that of torch, torchvision and
+/// timm.
 pub const BATCH_NORM_MOMENTUM: f64 = 0.1;
 
-/// How a network's convolutions and linear layers start before training: as those who made the network have it, and
-/// others since.
+/// How a network's convolutions and linear layers start before training: as those who made the
+/// network have it, and others since.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Initialization {
-    /// Convolutions normal, by the values going out (He et al. 2015), the rest as torch: torchvision, timm's ResNet.
+    /// Convolutions normal, by the values going out (He et al. 2015), the rest as torch:
+    /// torchvision, timm's ResNet.
     He,
     /// Uniform, by the values coming in: torch's own.
     Torch,
@@ -158,7 +161,8 @@ pub struct Node {
     pub initialization: Initialization,
 }
 
-/// A network as data: nodes in the order of computation; the first is the input, the last gives the logits.
+/// A network as data: nodes in the order of computation; the first is the input, the last gives the
+/// logits.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Graph {
     nodes: Vec<Node>,
@@ -170,7 +174,8 @@ impl Graph {
         &self.nodes
     }
 
-    /// For each node, the last node that reads it (itself where nobody does): after that its output can be freed.
+    /// For each node, the last node that reads it (itself where nobody does): after that its output
+    /// can be freed.
     pub fn last_uses(&self) -> Vec<NodeId> {
         let mut last: Vec<NodeId> = (0..self.nodes.len()).collect();
         for (id, node) in self.nodes.iter().enumerate() {
@@ -202,13 +207,15 @@ impl Graph {
         }
     }
 
-    /// The last node with parameters: a [`Op::Linear`] or a convolution with a bias, which gives each class its logit.
+    /// The last node with parameters: a [`Op::Linear`] or a convolution with a bias, which gives
+    /// each class its logit.
     pub fn head(&self) -> Option<&Node> {
         self.nodes.iter().rfind(|node| matches!(node.op, Op::Linear { .. } | Op::Conv2d { .. }))
     }
 }
 
-/// Builds a [`Graph`] node by node; keeps track of channels, so that a layer names only what is new in it.
+/// Builds a [`Graph`] node by node; keeps track of channels, so that a layer names only what is new
+/// in it.
 #[derive(Debug)]
 pub struct Builder {
     nodes: Vec<Node>,
@@ -217,7 +224,8 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// A graph with only its input, which is node 0; its layers will start as [`Initialization::He`].
+    /// A graph with only its input, which is node 0; its layers will start as
+    /// [`Initialization::He`].
     pub fn new(channels: usize) -> Self {
         Self::initialized(channels, Initialization::He)
     }
@@ -262,7 +270,8 @@ impl Builder {
         self.push(path, op, &[x], outputs)
     }
 
-    /// A convolution of a square, without bias, that keeps the size at stride 1 (padding is half the kernel).
+    /// A convolution of a square, without bias, that keeps the size at stride 1 (padding is half
+    /// the kernel).
     pub fn conv2d(
         &mut self,
         path: &str,

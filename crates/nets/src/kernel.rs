@@ -1,17 +1,18 @@
-//! Kernel machines: what a clip is follows from how near it is to each clip that was learned from.
+//! Kernel machines: what a clip is follows from how near it is to each training clip.
 
 use crate::Weights;
 use crate::graph::{Builder, Graph};
 
 /// The name of the architecture in a recipe.
 pub const KERNEL: &str = "kernel";
-/// The parameter that holds the clips learned from, `[centres, features]`.
+/// The parameter that holds the training clips, `[centres, features]`.
 pub const CENTRES: &str = "kernel.centres";
 
 /// A kernel machine: `exp(-|x - centre|^2)` for each centre, and a linear layer on them.
 ///
 /// # Shape
-/// Input: `[batch, features, 1, 1]`, scaled so that the distances say how near is near; output: `[batch, classes]`.
+/// Input: `[batch, features, 1, 1]`, scaled so that the distances say how near is near; output:
+/// `[batch, classes]`.
 ///
 /// ```
 /// let graph = earmark_nets::kernel::graph(1_248, 320, 10);

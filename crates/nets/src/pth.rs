@@ -1,9 +1,10 @@
 //! PyTorch's own files, `.pth` and `.pt`: the arrays in them.
 //!
-//! They are pickles, programs for Python that may call anything. The reader runs none: it knows the few calls that make
-//! tensors, and keeps of any other only its name. A file whose values come from another call than those below is refused.
-//! Two things that PyTorch refuses by default (`weights_only`) are read: a file with a call whose result is thrown away,
-//! which the reader does not tell of, and a network saved whole, whose class is only a name here.
+//! They are pickles, programs for Python that may call anything. The reader runs none: it knows the
+//! few calls that make tensors, and keeps of any other only its name. A file whose values come from
+//! another call than those below is refused. Two things that PyTorch refuses by default
+//! (`weights_only`) are read: a file with a call whose result is thrown away, which the reader does
+//! not tell of, and a network saved whole, whose class is only a name here.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -13,8 +14,8 @@ use pytorch_reader::{DType, PickleValue, PytorchError, PytorchReader};
 use crate::weights::{Array, Weights, WeightsError, brain_floats, halves, is_no_weight, singles};
 
 const TENSOR: &str = "torch.Tensor";
-/// What else stands in files of weights; of no use here, and harmless. An `int` is one of more than 64 bits, and by
-/// `encode` bytes are written.
+/// What else stands in files of weights; of no use here, and harmless. An `int` is one of more than
+/// 64 bits, and by `encode` bytes are written.
 const HARMLESS: [&str; 9] = [
     "_codecs.encode",
     "argparse.Namespace",
@@ -34,7 +35,8 @@ const MOST_BYTES_PER_BYTE: u64 = 8;
 /// Reads the weights in a file.
 ///
 /// # Errors
-/// Damaged bytes, calls that are none of a file of weights, other types of values, values that are not finite.
+/// Damaged bytes, calls that are none of a file of weights, other types of values, values that are
+/// not finite.
 pub fn read(path: &Path) -> Result<Weights, WeightsError> {
     let all = PytorchReader::read_pickle_data(path, None).map_err(|error| unreadable(&error))?;
     if let Some(call) = foreign(&all) {

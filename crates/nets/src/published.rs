@@ -7,7 +7,8 @@ use std::fmt;
 pub struct Pretrained {
     /// Where they lie.
     pub source: Source,
-    /// What the network has learned from, in small letters: `imagenet` or `audioset`. A recipe asks for them by it.
+    /// What the network was trained on, in small letters: `imagenet` or `audioset`. A recipe asks
+    /// for them by it.
     pub data: &'static str,
     /// Their licence, an SPDX identifier in small letters.
     pub licence: &'static str,
@@ -27,7 +28,8 @@ pub struct Pin {
 /// Where published weights lie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// `model.safetensors` of a repository on the Hugging Face hub, such as `timm/resnet50.tv_in1k`.
+    /// `model.safetensors` of a repository on the Hugging Face hub, such as
+    /// `timm/resnet50.tv_in1k`.
     Hub(&'static str),
     /// A file of PyTorch.
     Release {
@@ -39,7 +41,7 @@ pub enum Source {
 }
 
 impl Pretrained {
-    /// Channels of what the network has learned from: 3 of a picture, 1 of a sound.
+    /// Channels of what the network was trained on: 3 of a picture, 1 of a sound.
     pub fn channels(&self) -> usize {
         if self.data == AUDIOSET { 1 } else { 3 }
     }
@@ -54,7 +56,7 @@ impl fmt::Display for Source {
     }
 }
 
-/// Networks that have learned from pictures.
+/// Networks trained on pictures.
 pub(crate) const IMAGENET: &str = "imagenet";
-/// Networks that have learned from sound.
+/// Networks trained on sound.
 pub(crate) const AUDIOSET: &str = "audioset";

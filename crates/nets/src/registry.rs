@@ -44,7 +44,7 @@ impl Variant {
         Self { input: Input::Wave, ..Self::new(name, family, build) }
     }
 
-    /// With weights on the Hugging Face hub that have learned from ImageNet.
+    /// With weights on the Hugging Face hub trained on ImageNet.
     pub(crate) const fn hub(self, repository: &'static str, licence: &'static str) -> Self {
         self.published(Source::Hub(repository), IMAGENET, licence)
     }
@@ -92,7 +92,8 @@ impl Variant {
         (self.build)(channels, classes)
     }
 
-    /// The network's graph for an input `[batch, channels, bins, frames]`, of which batch and frames stay free.
+    /// The network's graph for an input `[batch, channels, bins, frames]`, of which batch and
+    /// frames stay free.
     ///
     /// # Errors
     /// An input that is not what the network takes or is too small for it; fewer than two classes.
@@ -123,8 +124,8 @@ impl Variant {
         if self.input == Input::Wave { 1 } else { 3 }
     }
 
-    /// The shape of a batch of its usual input, for frames of 10 ms: `[batch, 3, 64, frames]`, or `[batch, 1, 1, samples]`
-    /// at 44,100 Hz.
+    /// The shape of a batch of its usual input, for frames of 10 ms: `[batch, 3, 64, frames]`, or
+    /// `[batch, 1, 1, samples]` at 44,100 Hz.
     pub fn example(&self, batch: usize, frames: usize) -> [usize; 4] {
         match self.input {
             Input::Features => [batch, 3, 64, frames],
@@ -161,7 +162,7 @@ pub fn variants() -> impl Iterator<Item = &'static Variant> {
 /// The network of a name.
 ///
 /// # Errors
-/// No network has this name; the nearest ones are told.
+/// No network has this name; the nearest ones are reported.
 pub fn find(name: &str) -> Result<&'static Variant, UnknownVariant> {
     if let Some(variant) = variants().find(|variant| variant.name == name) {
         return Ok(variant);
@@ -174,7 +175,8 @@ pub fn find(name: &str) -> Result<&'static Variant, UnknownVariant> {
     Err(UnknownVariant { name: name.to_owned(), nearest: names })
 }
 
-/// Levenshtein's distance: insertions, deletions and changes of a letter that lead from one word to the other.
+/// Levenshtein's distance: insertions, deletions and changes of a letter that lead from one word to
+/// the other.
 fn edit_distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();
@@ -194,8 +196,9 @@ mod tests {
     use super::*;
     use std::collections::BTreeSet;
 
-    /// Parameters with 1000 classes, as torchvision's documentation (resnet*, resnext50) and timm's results tables
-    /// (resnext101_32x4d) state them; `golden/nets` holds the same from the libraries themselves.
+    /// Parameters with 1000 classes, as torchvision's documentation (resnet*, resnext50) and timm's
+    /// results tables (resnext101_32x4d) state them; `golden/nets` holds the same from the
+    /// libraries themselves.
     #[test]
     fn parameter_counts_are_the_reference_ones() {
         let expected = [
@@ -275,7 +278,8 @@ mod tests {
         }
     }
 
-    /// He et al. 2015, table 1 (3.8e9 for the stride in the first 1x1; 4.09e9 with torchvision's), Xie et al., table 1.
+    /// He et al. 2015, table 1 (3.8e9 for the stride in the first 1x1; 4.09e9 with torchvision's),
+    /// Xie et al., table 1.
     #[test]
     fn flops_are_those_of_the_papers() {
         for (name, billions) in [("resnet18", 1.81), ("resnet50", 4.09), ("resnext50_32x4d", 4.23)] {
@@ -306,24 +310,24 @@ mod tests {
 
     #[test]
     fn wrong_inputs_are_told() {
-        let told = |name: &str, input: [usize; 4], classes| {
+        let printed = |name: &str, input: [usize; 4], classes| {
             let error = find(name).unwrap().fit(input, classes).map(|graph| graph.classes()).unwrap_err().to_string();
             println!("{error}");
             error
         };
         assert_eq!(
-            told("resnet18", [2, 1, 1, 66_150], 5),
+            printed("resnet18", [2, 1, 1, 66_150], 5),
             "resnet18 takes log-mel or MFCC features, not a wave (1 x 1)"
         );
         assert_eq!(
-            told("wave_resnet50", [2, 3, 64, 150], 5),
+            printed("wave_resnet50", [2, 3, 64, 150], 5),
             "wave_resnet50 takes the wave of one channel, not features of 64 bins"
         );
-        assert!(told("wave_resnet50", [2, 3, 1, 66_150], 5).ends_with("not a wave (3 x 1)"));
-        assert_eq!(told("cnn14", [2, 3, 128, 150], 5), "cnn14 takes features of 64 bins, not features of 128 bins");
-        assert!(told("cnn14", [2, 3, 64, 20], 5).contains("too small: conv_block5.pool would get 1x4"));
+        assert!(printed("wave_resnet50", [2, 3, 1, 66_150], 5).ends_with("not a wave (3 x 1)"));
+        assert_eq!(printed("cnn14", [2, 3, 128, 150], 5), "cnn14 takes features of 64 bins, not features of 128 bins");
+        assert!(printed("cnn14", [2, 3, 64, 20], 5).contains("too small: conv_block5.pool would get 1x4"));
         for classes in [0, 1] {
-            assert!(told("dpn_nano", [2, 3, 64, 150], classes).contains("at least 2 classes"));
+            assert!(printed("dpn_nano", [2, 3, 64, 150], classes).contains("at least 2 classes"));
         }
         for variant in variants() {
             variant.fit(variant.example(1, 150), 2).unwrap();

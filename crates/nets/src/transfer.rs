@@ -1,4 +1,5 @@
-//! From the weights of one network to those that another one starts with: what was learned from pictures, for sound.
+//! From the weights of one network to those that another one starts with: what was fitted on
+//! pictures, for sound.
 
 use std::collections::BTreeSet;
 
@@ -7,13 +8,15 @@ use crate::weights::{Array, Weights, WeightsError};
 
 /// The weights that `graph` starts with: `given` ones, but for its head, which is as in `fresh`.
 ///
-/// What is given for the head, of any number of classes, is passed over. `front` is what the names begin with that stand
-/// before the network's body: where nothing is given for them, the given weights are a body's, and these are as in
-/// `fresh` too. The stem is the body's first convolution; where it takes one channel and was given for more, its filters
-/// are summed over them, as timm does: a picture of one channel is a picture whose channels are equal.
+/// What is given for the head, of any number of classes, is ignored. `front` is what the names
+/// begin with that stand before the network's body: where nothing is given for them, the given
+/// weights are a body's, and these are as in `fresh` too. The stem is the body's first convolution;
+/// where it takes one channel and was given for more, its filters are summed over them, as timm
+/// does: a picture of one channel is a picture whose channels are equal.
 ///
 /// # Errors
-/// All given arrays that are missing, too many, or of another shape than the network's, listed at once.
+/// All given arrays that are missing, too many, or of another shape than the network's, listed at
+/// once.
 pub fn transfer(graph: &Graph, given: Weights, fresh: Weights, front: Option<&str>) -> Result<Weights, WeightsError> {
     let begins = |name: &str| front.is_some_and(|front| name.starts_with(front));
     let front_is_given = given.0.keys().any(|name| begins(name));
@@ -39,7 +42,8 @@ pub fn transfer(graph: &Graph, given: Weights, fresh: Weights, front: Option<&st
     Ok(weights)
 }
 
-/// Filters `[outputs, inputs, height, width]` summed over their inputs, `[outputs, 1, height, width]`.
+/// Filters `[outputs, inputs, height, width]` summed over their inputs, `[outputs, 1, height,
+/// width]`.
 fn summed(filters: &Array) -> Array {
     let (outputs, area): (usize, usize) = (filters.shape[0], filters.shape[2..].iter().product());
     let mut data = Vec::with_capacity(outputs * area);

@@ -1,8 +1,6 @@
 //! Named arrays: what a network has learned, as safetensors.
 
 use std::collections::BTreeMap;
-use std::io::Read;
-use std::path::Path;
 
 use earmark_files::FileError;
 use half::{bf16, f16};
@@ -88,8 +86,8 @@ pub struct Weights(pub BTreeMap<String, Array>);
 /// What all names begin with that `DataParallel` or `DistributedDataParallel` has saved.
 const WRAPPER: &str = "module.";
 
-/// What networks of PyTorch keep beside what they have learned: counters of batches, and the constants of PANNs' front
-/// end, which is no part of a network here.
+/// What networks of PyTorch keep beside what they have learned: counters of batches, and the
+/// constants of PANNs' front end, which is no part of a network here.
 pub(crate) fn is_no_weight(name: &str) -> bool {
     let panns = ["spectrogram_extractor.", "logmel_extractor."];
     let name = name.strip_prefix(WRAPPER).unwrap_or(name);
@@ -97,27 +95,9 @@ pub(crate) fn is_no_weight(name: &str) -> bool {
 }
 
 impl Weights {
-    /// Reads a file of weights: safetensors, or in builds with the feature `pth` one that PyTorch wrote. What it is is
-    /// seen from its bytes, not from its name.
-    ///
-    /// # Errors
-    /// As [`Weights::from_safetensors`]; a file that cannot be read; a pickle that asks for code to be run.
-    pub fn read(path: &Path) -> Result<Self, WeightsError> {
-        let mut head = Vec::new();
-        let file = std::fs::File::open(path).map_err(FileError::of("read", path))?;
-        file.take(9).read_to_end(&mut head).map_err(FileError::of("read", path))?;
-        // The length of the header, eight bytes, and the header, which is JSON.
-        if head.get(8) == Some(&b'{') {
-            return Self::from_safetensors(&earmark_files::read(path)?);
-        }
-        #[cfg(feature = "pth")]
-        return crate::pth::read(path);
-        #[cfg(not(feature = "pth"))]
-        Err(WeightsError::Unreadable("this build of earmark reads safetensors alone".to_owned()))
-    }
-
-    /// Reads a safetensors file's bytes; `f16` and `bf16` become `f32`. Torch's counters of batches and the constants of
-    /// PANNs' front end are left out, and the `module.` that stands before all names where several GPUs have trained.
+    /// Reads a safetensors file's bytes; `f16` and `bf16` become `f32`. Torch's counters of batches
+    /// and the constants of PANNs' front end are omitted, and the `module.` that stands before all
+    /// names where several GPUs have trained.
     ///
     /// # Errors
     /// Damaged bytes, other types of values, values that are not finite.
@@ -140,7 +120,8 @@ impl Weights {
         Ok(Self::unwrapped(arrays))
     }
 
-    /// Arrays of a file, without what PyTorch puts before all names where several GPUs have trained.
+    /// Arrays of a file, without what PyTorch puts before all names where several GPUs have
+    /// trained.
     pub(crate) fn unwrapped(arrays: BTreeMap<String, Array>) -> Self {
         if !arrays.keys().all(|name| name.starts_with(WRAPPER)) {
             return Self(arrays);
@@ -168,7 +149,8 @@ impl Weights {
         serialize(views, None).map_err(damaged)
     }
 
-    /// Checks that these are the weights of `graph`: every parameter, of the right shape, and nothing else.
+    /// Checks that these are the weights of `graph`: every parameter, of the right shape, and
+    /// nothing else.
     ///
     /// # Errors
     /// All that is missing, too many or misshaped, listed at once.

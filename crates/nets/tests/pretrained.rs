@@ -1,4 +1,5 @@
-//! Files of weights by timm and PyTorch, and what a network takes of them. `golden/weights/make.py` made the files.
+//! Files of weights by timm and PyTorch, and what a network takes of them. `golden/weights/make.py`
+//! made the files.
 #![cfg(feature = "pth")]
 #![allow(clippy::unwrap_used, reason = "a test stops at the first fault")]
 
@@ -38,7 +39,7 @@ fn files_that_ask_for_code_are_refused() {
         [("call_top.pth", "posix.system"), ("call_beside.pth", "posix.system"), ("call_old.pth", "eval")]
     {
         let error = Weights::read(&golden(name)).unwrap_err();
-        assert!(matches!(&error, WeightsError::Code(told) if told.contains(call)), "{name}: {error}");
+        assert!(matches!(&error, WeightsError::Code(printed) if printed.contains(call)), "{name}: {error}");
     }
     // What they would make, had they been run.
     assert!(!PathBuf::from("called").exists());
@@ -52,7 +53,8 @@ fn nothing_of_a_file_is_run_where_it_is_read() {
     let folder = tempfile::tempdir().unwrap();
     let (path, called) = (folder.path().join("weights"), folder.path().join("called"));
     let old = std::fs::read(golden("thin_legacy.pth")).unwrap();
-    // `os.system("touch called")`, whose result is dropped at once, or kept in the memo and dropped.
+    // `os.system("touch called")`, whose result is dropped at once, or kept in the memo and
+    // dropped.
     let start = old.windows(13).position(|bytes| bytes == b"\x80\x02ccollection").unwrap() + 2;
     let command = format!("touch {}", called.display());
     let mut call = b"cposix\nsystem\nX".to_vec();
@@ -86,7 +88,8 @@ fn damaged_files_are_errors() {
         for at in (0..whole.len()).step_by(whole.len() / 199) {
             let mut bytes = whole.clone();
             bytes[at] ^= 0x55;
-            // A changed value may be a value; what matters is that nothing panics, and that all values are numbers.
+            // A changed value may be a value; what matters is that nothing panics, and that all
+            // values are numbers.
             assert!(read(&bytes).map_or(true, |weights| weights.is_finite()), "{name}, byte {at}");
         }
     }
@@ -192,7 +195,7 @@ fn weights_of_another_architecture_are_listed() {
     {
         assert!(error.contains(part), "{error}");
     }
-    // Names that are passed over in no file: only those of PyTorch's counters and PANNs' front end are.
+    // Names that are ignored in no file: only those of PyTorch's counters and PANNs' front end are.
     let graph = find("resnet_nano").unwrap().graph(3, 10);
     let mut given = nano();
     given.0.insert("head.weight".to_owned(), Array { shape: vec![1], data: vec![1.0] });

@@ -1,4 +1,5 @@
-//! The parts of ONNX that Earmark writes: messages of its protobuf format ([`proto`]) and whole files.
+//! The parts of ONNX that Earmark writes: messages of its protobuf format ([`proto`]) and whole
+//! files.
 
 pub mod proto;
 
@@ -14,7 +15,8 @@ pub struct TooLarge {
     pub bytes: u128,
 }
 
-/// A graph as the bytes of a whole ONNX file, with the operator sets (domain, version) that it uses.
+/// A graph as the bytes of a whole ONNX file, with the operator sets (domain, version) that it
+/// uses.
 ///
 /// # Errors
 /// 2 GiB and more.

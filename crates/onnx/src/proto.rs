@@ -1,8 +1,9 @@
-//! The messages of `onnx.proto` that Earmark writes, by hand: names and tags are those of ONNX's own file, fields that
-//! we never write are left out (a reader skips what it does not know). Written here once, so that no protobuf compiler
-//! is needed to build.
+//! The messages of `onnx.proto` that Earmark writes, by hand: names and tags are those of ONNX's
+//! own file, fields that we never write are omitted (a reader skips what it does not know). Written
+//! here once, so that no protobuf compiler is needed to build.
 
-/// The opset of domain `ai.onnx` that our networks are written in: every operator we use has kept its meaning since.
+/// The opset of domain `ai.onnx` that our networks are written in: every operator we use has kept
+/// its meaning since.
 pub const OPSET: i64 = 17;
 /// The opset of domain `ai.onnx.ml`, which holds the tree ensembles.
 pub const ML_OPSET: i64 = 3;

@@ -26,7 +26,8 @@ impl BasePredictions {
         Ok(Features::new(kinds, &learners, self.statistics.as_ref())?)
     }
 
-    /// The columns of level 2 without those of a learner, or without the statistics; none if no other is left.
+    /// The columns of level 2 without those of a learner, or without the statistics; none if no
+    /// other is left.
     pub fn features_without(&self, kinds: &[FeatureKind], source: &str) -> Result<Option<Features>> {
         let others = self.learners.iter().filter(|(name, _)| name != source);
         let others: Vec<(&str, &Table)> = others.map(|(name, table)| (name.as_str(), table)).collect();
@@ -42,8 +43,8 @@ impl BasePredictions {
     }
 }
 
-/// The predictions for the training clips, each by networks that were not trained on it, and for the
-/// test clips.
+/// The predictions for the training clips, each by networks that were not trained on it, and for
+/// the test clips.
 pub fn gather(
     run: &Run,
     recipe: &Recipe,
@@ -75,7 +76,8 @@ pub fn names(clips: &[ClipRow], wanted: impl Fn(&ClipRow) -> bool) -> Vec<String
     clips.iter().filter(|clip| wanted(clip)).map(|clip| clip.fname.clone()).collect()
 }
 
-/// A learner's probabilities of the training clips, each by the network of its fold, and of the test clips.
+/// A learner's probabilities of the training clips, each by the network of its fold, and of the
+/// test clips.
 fn of_learner(
     run: &Run,
     recipe: &Recipe,
@@ -94,8 +96,8 @@ fn of_learner(
     Ok((out_of_fold, arithmetic(&on_test.iter().collect::<Vec<_>>())?))
 }
 
-/// A learner's probabilities as far as its jobs are done, of one set, `oof` or `test`: of the folds that are, or of the
-/// test clips once all networks that predict them are; none if there are none.
+/// A learner's probabilities as far as its jobs are done, of one set, `oof` or `test`: of the folds
+/// that are, or of the test clips once all networks that predict them are; none if there are none.
 pub fn so_far(
     run: &Run,
     recipe: &Recipe,

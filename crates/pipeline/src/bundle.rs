@@ -86,8 +86,10 @@ fn card(recipe: &Recipe, labels: &[String], results: &Results, sources: &Weights
          settings of features, resampling and windows; `docs/bundle.md` of Earmark's repository specifies it for other \
          programs. `SHA256SUMS` has the checksums of all files.\n\n\
          ## Labels\n\n{labels}\n## Learners\n\n{learners}\n\
-         ## Scores\n\nOut of fold: each training clip is scored by models that were not trained on it. {networks}\n\n```\n{scores}```\n\n\
-         ## Limits\n\nIt knows its labels and nothing else: any sound gets one of them. The rights in the sounds that it \
+         ## Scores\n\nOut of fold: each training clip is scored by models that were not trained on it. \
+         {networks}\n\n```\n{scores}```\n\n\
+         ## Limits\n\nIt knows its labels and nothing else: any sound gets one of them. The rights in the sounds that \
+         it \
          was trained on, and in the weights that it started from, decide what it may be used for.\n"
     )
 }

@@ -14,7 +14,8 @@ use earmark_stacking::StackError;
 use earmark_tagging::TaggingError;
 use earmark_training::TrainingError;
 
-/// What can go wrong in a run. The message names the file, key or option, the reason, and what to do.
+/// What can go wrong in a run. The message names the file, key or option, the reason, and what to
+/// do.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PipelineError {

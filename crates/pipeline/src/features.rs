@@ -67,7 +67,7 @@ impl<'a> FeatureLoader<'a> {
         let report = self.cache.load(&files, &self.request, || observer.event(&Event::StageAdvanced(Stage::Features)));
         observer.event(&Event::StageFinished(Stage::Features));
         let report = report?;
-        for (path, fault) in &report.mended {
+        for (path, fault) in &report.repaired {
             warn(observer, Warning::CacheEntry { path: path.clone(), reason: fault.to_string() });
         }
         let policy = self.recipe.data.on_decode_error;

@@ -62,8 +62,8 @@ impl Cost {
     }
 }
 
-/// The clips that a split trains on, or those that it predicts, by their indices: training clips, then
-/// test clips.
+/// The clips that a split trains on, or those that it predicts, by their indices: training clips,
+/// then test clips.
 pub(crate) fn clips_of(
     recipe: &Recipe,
     manifest: &Manifest,

@@ -1,5 +1,5 @@
-//! From sounds and a recipe to a tagger: what `earmark train`, `stack`, `evaluate` and `predict` do, as
-//! functions.
+//! From sounds and a recipe to a tagger: what `earmark train`, `stack`, `evaluate` and `predict`
+//! do, as functions.
 //!
 //! ```no_run
 //! use earmark_pipeline::{CancelToken, Silent, TrainOptions, train};
@@ -12,11 +12,12 @@
 //! # Ok::<(), earmark_pipeline::PipelineError>(())
 //! ```
 //!
-//! The result is a run's folder; `bundle/` in it is what `earmark-tagging` tags with. A run that was
-//! stopped, by a [`CancelToken`] or by a kill, is resumed by the same call, and on a CPU it ends with the
-//! same bits. Progress comes as [`Event`]s to an [`Observer`]; log records go to `tracing`, with a span
-//! `job` for each job. Nothing here prints, reads the command line, handles signals or ends the process.
-//! Only the number of threads that libtorch computes with is set for the whole process.
+//! The result is a run's folder; `bundle/` in it is what `earmark-tagging` tags with. A run that
+//! was stopped, by a [`CancelToken`] or by a kill, is resumed by the same call, and on a CPU it
+//! ends with the same bits. Progress comes as [`Event`]s to an [`Observer`]; log records go to
+//! `tracing`, with a span `job` for each job. Nothing here prints, reads the command line, handles
+//! signals or ends the process. Only the number of threads that libtorch computes with is set for
+//! the whole process.
 
 mod base_predictions;
 mod begin;

@@ -1,5 +1,5 @@
-//! What a run will take: the jobs, and for each learner a few measured batches, as many jobs at once
-//! as there will be, on some of the clips. Its files are in a temporary folder.
+//! What a run will take: the jobs, and for each learner a few measured batches, as many jobs at
+//! once as there will be, on some of the clips. Its files are in a temporary folder.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -95,8 +95,8 @@ pub struct LearnerPlan {
     pub seconds_to_begin: f64,
     /// Windows of a clip, on average.
     pub windows: f64,
-    /// On a CPU the most that the process ever had, jobs of this learner on all workers; on a GPU that of those on one GPU,
-    /// counted from the network.
+    /// On a CPU the most that the process ever had, jobs of this learner on all workers; on a GPU
+    /// that of those on one GPU, counted from the network.
     pub memory_bytes: Option<u64>,
 }
 
@@ -108,8 +108,8 @@ struct Sample<'a> {
     folder: tempfile::TempDir,
 }
 
-/// Measures what [`train`](crate::train) with these options will take. Nothing is written into the run's
-/// folder.
+/// Measures what [`train`](crate::train) with these options will take. Nothing is written into the
+/// run's folder.
 ///
 /// # Errors
 /// As [`train`](crate::train) before its jobs; none of the measured clips can be used.
@@ -123,7 +123,8 @@ pub fn plan(options: &TrainOptions, observer: &dyn Observer) -> Result<Plan> {
     let feature_bytes = (sample.loader.bytes() as f64 * all / sample.entries.len() as f64) as u64;
     let (devices, threads) = options.workers(jobs.len());
     set_threads(threads);
-    // The peak memory so far is that of the last one measured if each needs more than those before it.
+    // The peak memory so far is that of the last one measured if each needs more than those before
+    // it.
     learners.sort_by_key(|learner| {
         Cost::new(&recipe, learner, batch_size(learner, &manifest), 0).map_or(0, |cost| cost.train)
     });
@@ -171,7 +172,8 @@ fn planned(
     let epochs = job.learner.passes();
     let seconds = of_learner.filter(|_| !done).map_or(0.0, |measured| {
         let share = clips as f64 / measured.batch_size as f64;
-        // A kernel's one batch are all clips, and most of its time goes into the inverse of their table.
+        // A kernel's one batch are all clips, and most of its time goes into the inverse of their
+        // table.
         let batches = if job.learner.is_kernel() { share.powi(3) } else { share };
         // One window of each clip, where the best epoch is looked for.
         let judged = if *checkpoint == CheckpointPolicy::Best { predicted as f64 } else { 0.0 };
@@ -184,8 +186,8 @@ fn planned(
 }
 
 impl<'a> Sample<'a> {
-    /// Extracts the features of some clips, evenly taken from those that every learner is trained on
-    /// and those that are predicted; also returns the seconds that all clips would take.
+    /// Extracts the features of some clips, evenly taken from those that every learner is trained
+    /// on and those that are predicted; also returns the seconds that all clips would take.
     fn new(recipe: &'a Recipe, manifest: &Manifest, learners: &[&'a LearnerSettings]) -> Result<(Self, f64)> {
         let start = Instant::now();
         let all = manifest.train.len() + manifest.test.len();
@@ -269,8 +271,8 @@ impl<'a> Sample<'a> {
         Ok(example.collect())
     }
 
-    /// Runs a job of two short epochs: the first one warms up, the second one is measured. A tiny learning rate
-    /// keeps the loss finite, whatever the settings.
+    /// Runs a job of two short epochs: the first one warms up, the second one is measured. A tiny
+    /// learning rate keeps the loss finite, whatever the settings.
     fn round(
         &self,
         recipe: &Recipe,
@@ -334,7 +336,8 @@ struct Round {
 }
 
 impl Round {
-    /// From the times at which each batch of two epochs was done, and each clip of so many windows predicted.
+    /// From the times at which each batch of two epochs was done, and each clip of so many windows
+    /// predicted.
     fn of(learned: &[f64], predicted: &[f64], windows: &[usize]) -> Self {
         let between = |from: f64, to: f64, count: usize| (to - from).max(0.0) / count.max(1) as f64;
         let [first, .., last] = learned else { return Self::default() };
@@ -352,7 +355,8 @@ impl Round {
     }
 }
 
-/// Clips of one step of a learner: a kernel's are all of them, of which as many are measured as take some seconds.
+/// Clips of one step of a learner: a kernel's are all of them, of which as many are measured as
+/// take some seconds.
 fn batch_size(learner: &LearnerSettings, manifest: &Manifest) -> usize {
     if learner.is_kernel() { counting(learner, manifest).clamp(2, 2_000) } else { learner.batch_size }
 }

@@ -67,7 +67,8 @@ pub(crate) fn kaggle_label(label: &str) -> String {
     label.replace(' ', "_")
 }
 
-/// Kaggle's form: each clip with its three best labels, or all if there are fewer; of equals the first.
+/// Kaggle's form: each clip with its three best labels, or all if there are fewer; of equals the
+/// first.
 fn submission(table: &Table) -> Result<Vec<u8>> {
     let labels: Vec<String> = table.columns().iter().map(|label| kaggle_label(label)).collect();
     for (i, label) in labels.iter().enumerate() {

@@ -56,7 +56,8 @@ pub(crate) struct Places<'a> {
 /// What learners start with, by their names; those that start with random weights are not in it.
 pub type WeightsSources = BTreeMap<String, WeightsSource>;
 
-/// Finds the weights that learners start with, fetches what is not there, and checks that they fit the networks.
+/// Finds the weights that learners start with, fetches what is not there, and checks that they fit
+/// the networks.
 ///
 /// # Errors
 /// A file that is not there or cannot be fetched; weights of another network.
@@ -120,9 +121,13 @@ fn fetch(published: &Pretrained, learner: &LearnerSettings, places: &Places<'_>)
     let fetched = match source {
         Source::Hub(repository) => {
             let hub = Hub::at(places.hub)?;
-            hub.file(repository, WEIGHTS, pin, &network, &mut |event| places.observer.event(&Event::Download(event))).with_context(|| {
-                format!("cannot get {WEIGHTS} of {repository}; name another hub by --hub or HF_ENDPOINT, or a file in the recipe")
-            })
+            hub.file(repository, WEIGHTS, pin, &network, &mut |event| places.observer.event(&Event::Download(event)))
+                .with_context(|| {
+                    format!(
+                        "cannot get {WEIGHTS} of {repository}; name another hub by --hub or HF_ENDPOINT, or a file in \
+                    the recipe"
+                    )
+                })
         }
         Source::Release { url, sha256 } => {
             let sum = Sum::Sha256((*sha256).to_owned());
@@ -152,7 +157,8 @@ pub(crate) fn check(folder: &Path, sources: &WeightsSources) -> Result<()> {
         ensure!(
             now == then.sha256,
             OtherWeights,
-            "learner {learner}: the weights of {} are not those that the run began with: their SHA-256 is {now}, and was {} \
+            "learner {learner}: the weights of {} are not those that the run began with: their SHA-256 is {now}, and \
+             was {} \
              (in {}); {remedy}, or choose another --out",
             then.source,
             then.sha256,

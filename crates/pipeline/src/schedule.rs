@@ -31,8 +31,8 @@ pub(crate) fn check_together(devices: &[String]) -> Result<()> {
     }
 }
 
-/// The device of each worker: as many workers as are `wanted` but no more than jobs, dealt out to the devices in turn. By
-/// default one for each thread of the CPU, or one for each GPU.
+/// The device of each worker: as many workers as are `wanted` but no more than jobs, dealt out to
+/// the devices in turn. By default one for each thread of the CPU, or one for each GPU.
 pub(crate) fn workers(devices: &[String], wanted: Option<usize>, threads: usize, jobs: usize) -> Vec<&str> {
     let usual = if devices.iter().any(|device| device == CPU) { threads } else { devices.len() };
     let count = wanted.unwrap_or(usual).clamp(1, jobs.max(1));

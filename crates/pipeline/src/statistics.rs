@@ -12,8 +12,8 @@ use crate::run::{ClipRow, Run};
 const TABLE: &str = "statistics.csv";
 const RECORD: &str = "statistics.json";
 
-/// What the statistics were computed from, as SHA-256 checksums, and their own. The name of a clip can
-/// be that of another sound in another run.
+/// What the statistics were computed from, as SHA-256 checksums, and their own. The name of a clip
+/// can be that of another sound in another run.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct StatisticsRecord {
     /// Of the table.

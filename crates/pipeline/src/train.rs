@@ -38,13 +38,14 @@ pub struct Trained {
 /// stopped or killed is resumed; what is done already is not done again.
 ///
 /// # Errors
-/// [`PipelineError`]; [`PipelineError::Cancelled`] if `cancel` was cancelled while jobs ran. Whatever
-/// the error, the run's folder can be continued by the same call.
+/// [`PipelineError`]; [`PipelineError::Cancelled`] if `cancel` was cancelled while jobs ran.
+/// Whatever the error, the run's folder can be continued by the same call.
 pub fn train(options: &TrainOptions, observer: &dyn Observer, cancel: &CancelToken) -> Result<Trained> {
     let prepared = Prepared::new(options, observer)?;
     let Prepared { recipe, mut manifest, mut splits, verifier } = prepared;
     let of_data = || options.data.display().to_string();
-    // Every process that has a shard selects alike: by the data as listed, not as they can be decoded.
+    // Every process that has a shard selects alike: by the data as listed, not as they can be
+    // decoded.
     let mut jobs = selected_jobs(options, &recipe, &manifest, &splits)?;
     Run::check_place(&options.out)?;
     let places = Places { recipe: options.recipe_folder(), hub: &options.hub, observer };
@@ -186,8 +187,8 @@ fn split(manifest: &Manifest, recipe: &Recipe) -> Result<Splits> {
 /// Whether the labels, and how much they count, are enough for level 2 and for kernels, before
 /// anything is decoded or trained. What holds of every recipe, [`violations`] has said: each class
 /// is in two folds at least, so [`check_folds`] passes where all clips count and no fold is held
-/// out inside. It refuses more only for what a recipe adds: `unverified_weight = 0`, `temperature_scaling`,
-/// `early_stopping_rounds`.
+/// out inside. It refuses more only for what a recipe adds: `unverified_weight = 0`,
+/// `temperature_scaling`, `early_stopping_rounds`.
 fn check_labels(recipe: &Recipe, manifest: &Manifest, splits: &Splits) -> Result<()> {
     let truth: Vec<usize> = manifest.train.iter().filter_map(|item| item.label).collect();
     let verified: Vec<bool> = manifest.train.iter().map(|item| item.verified).collect();

@@ -24,11 +24,12 @@ impl Run {
     }
 }
 
-/// What the stack of a finished run predicts for its training clips, out of fold: by models that were
-/// not trained on them.
+/// What the stack of a finished run predicts for its training clips, out of fold: by models that
+/// were not trained on them.
 pub(crate) struct Verifier {
     folder: PathBuf,
-    /// The most probable labels by the SHA-256 of files: several where copies of one are judged apart.
+    /// The most probable labels by the SHA-256 of files: several where copies of one are judged
+    /// apart.
     predicted: HashMap<String, Vec<String>>,
     /// SHA-256 of the table.
     table: String,
@@ -68,8 +69,8 @@ impl Verifier {
         read().with_context(|| format!("--verified-by {}", folder.display()))
     }
 
-    /// Counts as verified each unverified clip to learn from whose label is the most probable one; of copies, to all. `sums`
-    /// are the SHA-256 of the clips' files, those to learn from first.
+    /// Counts as verified each unverified clip to train on whose label is the most probable one; of
+    /// copies, to all. `sums` are the SHA-256 of the clips' files, those to train on first.
     ///
     /// # Errors
     /// The run knows none of these clips.

@@ -1,5 +1,5 @@
-//! The sections on one system's answers: what it confuses, which classes it knows, whether its probabilities mean what
-//! they say, and where it is most wrong.
+//! The sections on one system's answers: what it confuses, which classes it knows, whether its
+//! probabilities mean what they say, and where it is most wrong.
 
 use std::cmp::Reverse;
 
@@ -55,7 +55,7 @@ fn confusions(page: &mut Page, material: &Material, leader: &Model) {
         ]
     };
     let rows: Vec<_> = pairs.iter().take(CONFUSIONS).map(row).collect();
-    page.table("What is confused most.", &["true class", "answered", "clips", "of"], &rows);
+    page.table("What is confused most.", &["true class", "predicted", "clips", "of"], &rows);
 }
 
 fn classes(page: &mut Page, material: &Material, leader: &Model) {
@@ -128,7 +128,8 @@ fn hardest_clips(page: &mut Page, material: &Material, leader: &Model, sounds: &
     if silent > 0 {
         let of = hard.len();
         page.note(&format!(
-            "The sound of {silent} of these {of} clips was not found where the run had it (or is damaged, or another by \
+            "The sound of {silent} of these {of} clips was not found where the run had it (or is damaged, or another \
+             by \
              now), so they have no player. “earmark report RUN --data FOLDER” looks elsewhere."
         ));
     }

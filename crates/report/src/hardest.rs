@@ -14,7 +14,7 @@ const MOST: usize = 12;
 /// Where the true label has no probability at all, the loss is counted from here.
 const LEAST: f32 = 1e-7;
 
-/// A clip, and what was answered.
+/// A clip, and what was predicted.
 pub struct Hard {
     pub name: String,
     pub fold: Option<usize>,
@@ -57,7 +57,7 @@ pub fn hardest(material: &Material, judged: &Evaluation, sounds: &Sounds) -> Vec
         .collect()
 }
 
-/// Rows with their true class and the one that was answered, the least probable truth first.
+/// Rows with their true class and the one that was predicted, the least probable truth first.
 fn wrong(judged: &Evaluation) -> Vec<(usize, usize, usize)> {
     let rows = judged.truth.iter().zip(judged.table.rows()).enumerate();
     let mut wrong: Vec<_> = rows.map(|(i, (&truth, row))| (row[truth], i, truth, most_probable(row))).collect();

@@ -9,9 +9,10 @@ use flate2::write::ZlibEncoder;
 
 /// The widest picture; more frames than this share columns.
 const COLUMNS: usize = 640;
-/// Decibels below the loudest point that are still told from silence.
+/// Decibels below the loudest point that are still distinguished from silence.
 const RANGE: f32 = 80.0;
-/// From quiet to loud: the colours of matplotlib's magma at ninths of its length (Smith and van der Walt, CC0).
+/// From quiet to loud: the colours of matplotlib's magma at ninths of its length (Smith and van der
+/// Walt, CC0).
 const MAGMA: [[u8; 3]; 9] = [
     [0, 0, 4],
     [29, 17, 71],

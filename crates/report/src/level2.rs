@@ -20,7 +20,8 @@ pub fn all(page: &mut Page, material: &Material) {
     without(page, material);
 }
 
-/// What may be why the stack is not better than its best learner and the mean; none where it is, or where nothing is known.
+/// What may be why the stack is not better than its best learner and the mean; none where it is, or
+/// where nothing is known.
 pub fn why(material: &Material) -> Option<String> {
     let learns = matches!(material.recipe.stack.kind, Kind::Xgboost | Kind::Logistic);
     let fit = material.train_scores.as_ref().filter(|_| learns)?;
@@ -115,7 +116,7 @@ fn without(page: &mut Page, material: &Material) {
     let rows: Vec<_> = material.ablation.iter().map(row).collect();
     page.table(
         "The stack fitted without one of its sources, out of fold; in parentheses, the change.",
-        &["left out", "accuracy", "mAP@3", "macro AP"],
+        &["omitted", "accuracy", "mAP@3", "macro AP"],
         &rows,
     );
 }

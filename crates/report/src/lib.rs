@@ -1,5 +1,5 @@
-//! `RUN/report.html`: what a run has made of its data, in one file that needs nothing else; its plots
-//! as files in `RUN/report`.
+//! `RUN/report.html`: what a run has made of its data, in one file that needs nothing else; its
+//! plots as files in `RUN/report`.
 
 mod answers;
 mod error;

@@ -50,8 +50,8 @@ pub struct JobState {
 pub struct Importance {
     pub feature: String,
     pub learner: String,
-    /// Of trees, the mean over their splits by the feature; of logistic regression, the mean absolute
-    /// coefficient.
+    /// Of trees, the mean over their splits by the feature; of logistic regression, the mean
+    /// absolute coefficient.
     gain: f64,
     /// The number of those splits; none for logistic regression.
     weight: Option<f64>,

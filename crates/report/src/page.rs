@@ -157,9 +157,10 @@ impl Cell {
             Self::Number(text) => (true, html! { (text) }),
             Self::Best(text) => (true, html! { strong { (text) } }),
         };
+        let class = is_number.then_some("n");
         match is_head {
-            true => html! { th.n[is_number] scope="row" { (text) } },
-            false => html! { td.n[is_number] { (text) } },
+            true => html! { th class=[class] scope="row" { (text) } },
+            false => html! { td class=[class] { (text) } },
         }
     }
 }

@@ -137,10 +137,10 @@ pub fn confusion(labels: &[String], counts: &[Vec<usize>]) -> Svg {
     let (left, top) = (margin + 16.0, margin * up + 26.0);
     let side = cell * classes as f64;
     let right = if has_names { longest * across + 6.0 } else { 10.0 };
-    let label = "Confusion matrix: rows are true classes, columns what was answered. The table after it lists what \
+    let label = "Confusion matrix: rows are true classes, columns what was predicted. The table after it lists what \
                  is confused most.";
     let mut svg = Svg::new((left + side + right).max(320.0), top + side + 12.0, label);
-    svg.text("head", (left, 14.0), Anchor::Start, "answered");
+    svg.text("head", (left, 14.0), Anchor::Start, "predicted");
     svg.turned_text("head", (12.0, top + side / 2.0), Anchor::Middle, -90.0, "true class");
     for (i, name) in short.iter().enumerate().filter(|_| has_names) {
         let middle = cell * (i as f64 + 0.5);
@@ -152,7 +152,7 @@ pub fn confusion(labels: &[String], counts: &[Vec<usize>]) -> Svg {
         for (answer, &count) in row.iter().enumerate().filter(|(_, count)| **count > 0) {
             let at = (left + cell * answer as f64, top + cell * truth as f64);
             let share = count as f64 / clips as f64;
-            let tip = format!("{} heard as {}: {count} of {clips} clips", labels[truth], labels[answer]);
+            let tip = format!("{} predicted as {}: {count} of {clips} clips", labels[truth], labels[answer]);
             let class = if truth == answer { "cell" } else { "wrong" };
             svg.rect(class, at, (cell, cell), 0.1 + 0.9 * share, &tip);
             if cell >= 18.0 {

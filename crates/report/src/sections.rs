@@ -42,10 +42,11 @@ fn summary(page: &mut Page, material: &Material) {
         format!("There are {} to test with.", clips(test))
     };
     page.paragraph(&format!(
-        "{} {} from {} of {} classes in {} folds. {held_out} Unless it is said otherwise, numbers are out of fold: \
-         each training clip is judged by models that never saw it. Intervals are of 95 %, by the bootstrap over clips.",
+        "{} {} trained on {} of {} classes in {} folds. {held_out} Unless it is said otherwise, numbers are out of \
+         fold: each training clip is scored by models that were not trained on it. Intervals are of 95 %, by the \
+         bootstrap over clips.",
         count(material.recipe.learners.len(), "learner"),
-        if material.recipe.learners.len() == 1 { "learns" } else { "learn" },
+        if material.recipe.learners.len() == 1 { "is" } else { "are" },
         clips(train),
         material.labels.len(),
         material.folds,
@@ -199,8 +200,9 @@ fn curves(page: &mut Page, material: &Material) {
     );
     if material.recipe.learners.iter().any(LearnerSettings::is_kernel) {
         page.paragraph(
-            "A kernel learns at once and has no curve; its loss and accuracy in the table are those of each clip judged \
-             by all others that it learned from.",
+            "A kernel learns at once and has no curve; its loss and accuracy in the table are those of each clip \
+             judged \
+             by all others that it was fitted on.",
         );
     }
     for learner in material.recipe.learners.iter().filter(|learner| !learner.is_kernel()) {
@@ -210,8 +212,12 @@ fn curves(page: &mut Page, material: &Material) {
             page.note(&format!("{} has not begun.", learner.name));
             continue;
         }
-        let full =
-            if jobs.iter().any(|job| job.split == Split::Full) { "; full learns from all training clips" } else { "" };
+        let full = if jobs.iter().any(|job| job.split == Split::Full) {
+            "; full is trained on all training \
+                clips"
+        } else {
+            ""
+        };
         let caption = format!("{}: {} on {}. A line for each job{full}.", learner.name, learner.arch, learner.features);
         page.plot(&format!("curves-{}", learner.name), &plots::curves(&learner.name, &jobs), &caption);
     }
@@ -237,7 +243,7 @@ fn curves(page: &mut Page, material: &Material) {
     });
     let header = ["job", "state", "epochs", "last loss", "last accuracy", "time"];
     page.table(
-        "The jobs; loss and accuracy are those of the last epoch, on crops that it learned from.",
+        "The jobs; loss and accuracy are those of the last epoch, on crops that it was fitted on.",
         &header,
         &rows.collect::<Vec<_>>(),
     );

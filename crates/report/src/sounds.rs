@@ -14,7 +14,8 @@ use crate::image;
 
 /// The largest file that is put into the page as it is.
 const MOST_BYTES: u64 = 400_000;
-/// Of larger ones, and of those that browsers do not play, so much is in the page, at [`RATE`]: 441 kB.
+/// Of larger ones, and of those that browsers do not play, so much is in the page, at [`RATE`]: 441
+/// kB.
 const SECONDS: usize = 10;
 const RATE: u32 = 22_050;
 
@@ -36,7 +37,7 @@ pub struct Found {
     pub picture: Option<Vec<u8>>,
     /// Its sound as a data URI.
     pub sound: Option<String>,
-    /// Its length in seconds, where it could be start.
+    /// Its length in seconds, where it was decoded.
     pub seconds: Option<f64>,
     /// Whether [`Self::sound`] is only its beginning.
     pub cut: bool,
@@ -48,15 +49,19 @@ impl<'a> Sounds<'a> {
         let folders = run.sound_folders();
         let folder = folder.map(Path::to_owned).or(folders.sounds);
         let cache = folders.cache;
-        // To open a cache makes its folder.
+        // To open a cache makes its folder. One that cannot be opened costs spectrograms, not the
+        // report.
         let half = recipe.data.cache_precision.is_half();
-        let cache = cache.is_dir().then(|| FeatureCache::open(&cache, half)).transpose()?;
+        let cache = cache.is_dir().then(|| FeatureCache::open(&cache, half)).and_then(|opened| {
+            opened.inspect_err(|error| tracing::warn!("no spectrograms from the feature cache: {error}")).ok()
+        });
         let is_logmel = |front_end: &&FrontEnd| matches!(front_end, FrontEnd::LogMel { .. });
         let front_end = recipe.features.values().find(is_logmel).cloned().unwrap_or_default();
         Ok(Self { recipe, folder, files: OnceCell::new(), cache, extractor: front_end.extractor()?, front_end })
     }
 
-    /// Picture and sound of a clip, as far as it is there: the file of its name and SHA-256, or the cache's features.
+    /// Picture and sound of a clip, as far as it is there: the file of its name and SHA-256, or the
+    /// cache's features.
     pub fn find(&self, clip: &ClipRow) -> Found {
         let is_it = |path: &PathBuf| earmark_files::sha256_file(path).is_ok_and(|sum| sum == clip.sha256);
         let by_name = self.folder.iter().map(|folder| folder.join(&clip.fname)).find(is_it);

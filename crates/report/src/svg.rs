@@ -1,4 +1,5 @@
-//! Drawing: shapes with classes, which `plot.css` gives their colours, so that a plot suits light and dark.
+//! Drawing: shapes with classes, which `plot.css` gives their colours, so that a plot suits light
+//! and dark.
 
 use std::fmt::{Display, Write};
 
@@ -124,7 +125,8 @@ pub fn shortened(text: &str, most: usize) -> String {
     text.chars().take(most.saturating_sub(1)).chain(['…']).collect()
 }
 
-/// Text for HTML and SVG, in elements and in quoted attributes. Characters that XML forbids become U+FFFD.
+/// Text for HTML and SVG, in elements and in quoted attributes. Characters that XML forbids become
+/// U+FFFD.
 pub fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for letter in text.chars() {

@@ -1,5 +1,5 @@
-//! `stacking_golden CASE OUT` learns from a case of golden/stacking and writes, for its check.py, `booster.json`, its
-//! `booster.onnx`, and `python.onnx` from Python's booster.
+//! `stacking_golden CASE OUT` is trained on a case of golden/stacking and writes, for its check.py,
+//! `booster.json`, its `booster.onnx`, and `python.onnx` from Python's booster.
 
 use std::path::Path;
 

@@ -21,7 +21,8 @@ pub fn arithmetic(tables: &[&Table]) -> Result<Table> {
     average(tables, Mean::Arithmetic)
 }
 
-/// Geometric mean of the tables, each row then divided by its sum; probabilities are floored at 1e-12.
+/// Geometric mean of the tables, each row then divided by its sum; probabilities are floored at
+/// 1e-12.
 ///
 /// # Errors
 /// No table, or tables of other clips or columns.

@@ -13,15 +13,16 @@ pub struct Booster {
 }
 
 impl Booster {
-    /// Learns trees (`multi:softprob`, `tree_method` hist, also for two classes). The same input, settings and thread
-    /// count give the same trees.
+    /// Learns trees (`multi:softprob`, `tree_method` hist, also for two classes). The same input,
+    /// settings and thread count give the same trees.
     ///
     /// # Shape
     /// `labels` (the index of each row's class in `classes`) and `weights`: one a row.
     ///
     /// # Errors
-    /// A setting out of range, lengths that differ, fewer than two classes, a weight that is negative or not finite,
-    /// a class without a row of positive weight, or XGBoost is not there or refuses.
+    /// A setting out of range, lengths that differ, fewer than two classes, a weight that is
+    /// negative or not finite, a class without a row of positive weight, or XGBoost is not there or
+    /// refuses.
     pub fn fit(
         x: Matrix<'_>,
         labels: &[usize],
@@ -42,8 +43,9 @@ impl Booster {
         Self::load(json, threads)
     }
 
-    /// How many rounds, at most those of the settings, have the smallest loss on held-out rows; learning ends when
-    /// `early_stopping_rounds` of them were no better. As XGBoost's own `early_stopping_rounds` in Python.
+    /// How many rounds, at most those of the settings, have the smallest loss on held-out rows;
+    /// learning ends when `early_stopping_rounds` of them were no better. As XGBoost's own
+    /// `early_stopping_rounds` in Python.
     pub(crate) fn best_rounds(
         rows: &Rows,
         held_out: &Rows,
@@ -71,8 +73,8 @@ impl Booster {
     /// Reads a booster from XGBoost's JSON: our own, or one by `save_model` of XGBoost in Python.
     ///
     /// # Errors
-    /// The JSON is damaged, its objective is not `multi:softprob`, its trees have categories or several values a leaf,
-    /// or XGBoost is not there or refuses it.
+    /// The JSON is damaged, its objective is not `multi:softprob`, its trees have categories or
+    /// several values a leaf, or XGBoost is not there or refuses it.
     pub fn from_json(json: &[u8]) -> Result<Booster> {
         Self::load(json.to_vec(), 1)
     }
@@ -108,10 +110,10 @@ impl Booster {
     /// `x`: `[rows, features]`; the result: `[rows, classes]`, row-major.
     ///
     /// # Errors
-    /// Another number of columns than the trees learned from, or XGBoost refuses.
+    /// Another number of columns than the trees were fitted on, or XGBoost refuses.
     pub fn probabilities(&self, x: Matrix<'_>) -> Result<Vec<f32>> {
         if x.columns() != self.features {
-            let reason = format!("{} features for trees that learned from {}", x.columns(), self.features);
+            let reason = format!("{} features for trees fitted on {}", x.columns(), self.features);
             return Err(StackError::Table(reason));
         }
         if x.rows() == 0 {
@@ -128,7 +130,8 @@ impl Booster {
     /// The probability of each class as a table with the columns `classes`.
     ///
     /// # Errors
-    /// As of [`probabilities`](Self::probabilities), and another number of classes than the trees have.
+    /// As of [`probabilities`](Self::probabilities), and another number of classes than the trees
+    /// have.
     pub fn predict(&self, features: &Table, classes: &[String]) -> Result<Table> {
         if classes.len() != self.classes {
             let reason = format!("{} class names for trees of {} classes", classes.len(), self.classes);

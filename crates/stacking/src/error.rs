@@ -30,7 +30,7 @@ pub enum StackError {
         allowed: &'static str,
     },
     /// Trees cannot learn a class that none of their rows has.
-    #[error("no clip of class `{class}` is left to learn from{}", held_out(folds))]
+    #[error("no clip of class `{class}` is left to train on{}", held_out(folds))]
     ClassWithoutRows {
         /// The class.
         class: String,
@@ -47,7 +47,8 @@ pub enum StackError {
     },
     /// XGBoost's library is not there or is not the right one.
     #[error(
-        "cannot load the XGBoost library: {reason}\nfetch it by `cargo xtask setup`, or name one by the variable EARMARK_XGBOOST_LIB"
+        "cannot load the XGBoost library: {reason}\nfetch it by `cargo xtask setup`, or name one by the variable \
+         EARMARK_XGBOOST_LIB"
     )]
     Library {
         /// Each path that was tried and what the system said of it.

@@ -11,8 +11,8 @@ use crate::{Result, StackError, Table};
 pub enum FeatureKind {
     /// The learners' probabilities, a column for each learner and class: `learner/class`.
     Probabilities,
-    /// Their natural logarithms, of which a linear model makes products: `log learner/class`. Probabilities below 1e-12
-    /// count as 1e-12.
+    /// Their natural logarithms, of which a linear model makes products: `log learner/class`.
+    /// Probabilities below 1e-12 count as 1e-12.
     LogProbabilities,
     /// The statistics of the clip's MFCC.
     MfccStatistics,

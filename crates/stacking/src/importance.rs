@@ -6,8 +6,9 @@ use crate::{Booster, Logistic, Result};
 /// What a column is to a stack.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Importance {
-    /// Of trees: the mean gain of the splits by the column, 0 without any, as XGBoost's `get_score` counts it. Of
-    /// logistic regression: the mean over classes of the absolute coefficient, in units of the column's deviation.
+    /// Of trees: the mean gain of the splits by the column, 0 without any, as XGBoost's `get_score`
+    /// counts it. Of logistic regression: the mean over classes of the absolute coefficient, in
+    /// units of the column's deviation.
     pub gain: f64,
     /// Of trees: the number of splits by the column.
     pub weight: Option<f64>,
@@ -16,8 +17,8 @@ pub struct Importance {
 }
 
 impl Booster {
-    /// The importance of each feature, as `get_score` of XGBoost in Python gives it, which leaves out features without
-    /// any split.
+    /// The importance of each feature, as `get_score` of XGBoost in Python gives it, which leaves
+    /// out features without any split.
     ///
     /// # Errors
     /// None for a booster that was read: its JSON has been checked.

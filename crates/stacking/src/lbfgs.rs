@@ -1,4 +1,5 @@
-//! The smallest value of a convex function by L-BFGS (Nocedal and Wright, Numerical Optimization, algorithm 7.5).
+//! The smallest value of a convex function by L-BFGS (Nocedal and Wright, Numerical Optimization,
+//! algorithm 7.5).
 
 use std::collections::VecDeque;
 
@@ -13,8 +14,8 @@ struct Step {
     curvature: f64,
 }
 
-/// Goes down from `x` until no entry of the gradient is larger than `tolerance`. `function` writes its gradient and
-/// returns its value. None if that is not reached in so many steps.
+/// Goes down from `x` until no entry of the gradient is larger than `tolerance`. `function` writes
+/// its gradient and returns its value. None if that is not reached in so many steps.
 pub(crate) fn minimise(
     mut x: Vec<f64>,
     tolerance: f64,

@@ -1,4 +1,5 @@
-//! Multinomial logistic regression with an L2 penalty: the objective of scikit-learn's `LogisticRegression`.
+//! Multinomial logistic regression with an L2 penalty: the objective of scikit-learn's
+//! `LogisticRegression`.
 
 use serde::Serialize;
 
@@ -13,7 +14,7 @@ const STEPS: usize = 10_000;
 /// A linear model: softmax over classes of `intercept + coefficients * (x - mean) / deviation`.
 #[derive(Clone, Debug, Serialize)]
 pub struct Logistic {
-    /// Of each feature, over the rows that it learned from, by their weights.
+    /// Of each feature, over the rows that it was fitted on, by their weights.
     pub mean: Vec<f64>,
     /// Standard deviation of each feature over the same rows; 1 where a feature does not vary.
     pub deviation: Vec<f64>,
@@ -37,15 +38,17 @@ struct Problem<'a> {
 }
 
 impl Logistic {
-    /// Learns the coefficients for which `c * sum of weight * loss + sum of squared coefficients / 2` is smallest, by
-    /// L-BFGS; intercepts are free. Features are standardised first, by mean and deviation of these rows.
+    /// Learns the coefficients for which `c * sum of weight * loss + sum of squared coefficients /
+    /// 2` is smallest, by L-BFGS; intercepts are free. Features are standardised first, by mean and
+    /// deviation of these rows.
     ///
     /// # Shape
     /// `labels` (the index of each row's class in `classes`) and `weights`: one a row.
     ///
     /// # Errors
-    /// A setting out of range, lengths that differ, fewer than two classes, a weight that is negative or not finite,
-    /// a class without a row of positive weight, a feature that is missing, or no end in sight, as with a huge `c`.
+    /// A setting out of range, lengths that differ, fewer than two classes, a weight that is
+    /// negative or not finite, a class without a row of positive weight, a feature that is missing,
+    /// or no end in sight, as with a huge `c`.
     pub fn fit(
         x: Matrix<'_>,
         labels: &[usize],
@@ -84,7 +87,7 @@ impl Logistic {
     /// `x`: `[rows, features]`; the result: `[rows, classes]`, row-major.
     ///
     /// # Errors
-    /// Another number of columns or classes than it learned from.
+    /// Another number of columns or classes than it was fitted on.
     pub fn probabilities(&self, x: Matrix<'_>, classes: usize) -> Result<Vec<f32>> {
         let mut margins = self.margins(x, classes)?;
         margins.chunks_exact_mut(classes).for_each(|row| _ = softmax(row));
@@ -125,8 +128,8 @@ impl Logistic {
 }
 
 impl Problem<'_> {
-    /// The mean loss with its penalty; writes the gradient. `at` holds the coefficients, `[features, classes]`, then the
-    /// intercepts.
+    /// The mean loss with its penalty; writes the gradient. `at` holds the coefficients,
+    /// `[features, classes]`, then the intercepts.
     fn loss(&self, at: &[f64], gradient: &mut [f64]) -> f64 {
         let mut margins = vec![0.0; self.classes];
         let (coefficients, intercept) = at.split_at(self.features * self.classes);
@@ -194,7 +197,8 @@ fn moments(x: Matrix<'_>, weights: &[f64]) -> (Vec<f64>, Vec<f64>) {
         let deviation = variance.sqrt();
         if deviation > 1e-6 * mean.abs() { deviation } else { 1.0 }
     };
-    // As 32 bits have them: tagging computes in 32 bits, and a mean far from zero must be the same there.
+    // As 32 bits have them: tagging computes in 32 bits, and a mean far from zero must be the same
+    // there.
     let rounded = |value: f64| f64::from(value as f32);
     let deviations = variance.into_iter().zip(&mean).map(deviation).map(rounded).collect();
     (mean.iter().copied().map(rounded).collect(), deviations)

@@ -1,7 +1,7 @@
 //! Checked trees as XGBoost's JSON, written anew.
 //!
-//! XGBoost trusts what it reads: a wrong tree or parent number makes it write beyond its memory. So it never gets a
-//! file's own bytes, only this, made of nothing but the trees that were checked.
+//! XGBoost trusts what it reads: a wrong tree or parent number makes it write beyond its memory. So
+//! it never gets a file's own bytes, only this, made of nothing but the trees that were checked.
 
 use std::collections::HashMap;
 
@@ -110,8 +110,8 @@ fn arrays(id: usize, tree: &Tree, features: usize) -> Arrays {
         }),
         ..Arrays::default()
     };
-    // XGBoost takes the node after the left child for the right one, whatever the arrays say: the order of
-    // `Tree::nodes` makes it so.
+    // XGBoost takes the node after the left child for the right one, whatever the arrays say: the
+    // order of `Tree::nodes` makes it so.
     for (at, Node { kind, .. }) in tree.nodes.iter().enumerate() {
         let (left, right, feature, value, missing_left) = match *kind {
             NodeKind::Leaf { value } => (-1, -1, 0, value, false),

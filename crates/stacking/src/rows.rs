@@ -7,7 +7,7 @@ use crate::{Kind, Matrix, Result, StackError, StackSettings, Table};
 /// The training clips, one entry a row of `features` in each.
 #[derive(Clone, Copy, Debug)]
 pub struct TrainingRows<'a> {
-    /// What level 2 learns from.
+    /// What level 2 is trained on.
     pub features: &'a Table,
     /// The class of each, an index into `classes`.
     pub truth: &'a [usize],
@@ -66,11 +66,12 @@ impl Rows {
     }
 }
 
-/// Fails where level 2 could not learn from clips of these labels, folds and weights, one entry a clip in each: so that
-/// it is told before networks are trained.
+/// Fails where level 2 could not be fitted on clips of these labels, folds and weights, one entry a
+/// clip in each: so that it is reported before networks are trained.
 ///
 /// # Errors
-/// As [`crate::out_of_fold`] and [`crate::Stack::fit`] of rows with the same labels, folds and weights.
+/// As [`crate::out_of_fold`] and [`crate::Stack::fit`] of rows with the same labels, folds and
+/// weights.
 pub fn check_folds(
     truth: &[usize],
     folds: &[usize],
@@ -103,7 +104,7 @@ pub fn check_folds(
     Ok(())
 }
 
-/// Fails where nothing is left to learn from when each fold in turn is judged.
+/// Fails where nothing is left to train on when each fold in turn is judged.
 pub(crate) fn enough_folds(folds: usize) -> Result<()> {
     match folds {
         0 | 1 => Err(StackError::Table(format!("the stack needs at least two folds, not {folds}"))),
@@ -113,7 +114,7 @@ pub(crate) fn enough_folds(folds: usize) -> Result<()> {
 
 /// There are too few folds for a [`StackSettings::inner`] one.
 pub(crate) fn too_few_folds(setting: &str) -> StackError {
-    let reason = format!("`{setting}` needs at least three folds: to judge by, to set it by, to learn from");
+    let reason = format!("`{setting}` needs at least three folds: to judge by, to set it by, to train on");
     StackError::Table(reason)
 }
 
@@ -127,7 +128,7 @@ pub(crate) fn told_with(error: StackError, without: &[usize]) -> StackError {
     }
 }
 
-/// Fails where no model can be learned from such labels and weights.
+/// Fails where no model can be trained on such labels and weights.
 pub(crate) fn check_labels(rows: usize, labels: &[usize], weights: &[f32], classes: &[String]) -> Result<()> {
     let wrong = |reason: String| Err(StackError::Table(reason));
     if labels.len() != rows || weights.len() != rows {

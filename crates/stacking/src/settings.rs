@@ -21,7 +21,7 @@ pub enum Kind {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TestFrom {
-    /// One network a learner, which learned from all training clips.
+    /// One network a learner, which was trained on all training clips.
     #[default]
     Full,
     /// The mean over the learner's networks of the folds: nothing is trained beside them.
@@ -32,11 +32,11 @@ pub enum TestFrom {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct StackSettings {
-    /// What level 2 is: `xgboost`, `logistic`, `mean` or `geometric_mean`. What the other settings say of another kind
-    /// is passed over.
+    /// What level 2 is: `xgboost`, `logistic`, `mean` or `geometric_mean`. What the other settings
+    /// say of another kind is ignored.
     pub kind: Kind,
-    /// What it sees of a clip, one or several of `probabilities`, `log_probabilities`, `mfcc_statistics`. The means take
-    /// the learners' probabilities, whatever stands here.
+    /// What it sees of a clip, one or several of `probabilities`, `log_probabilities`,
+    /// `mfcc_statistics`. The means take the learners' probabilities, whatever stands here.
     pub features: Vec<FeatureKind>,
     /// Boosting rounds; each adds a tree for every class. From 1 to 100,000.
     pub rounds: u32,
@@ -54,23 +54,24 @@ pub struct StackSettings {
     pub lambda: f64,
     /// Which networks predict the test clips: `full`, or the mean of those of the `folds`.
     pub test_from: TestFrom,
-    /// Rounds without a smaller loss after which boosting stops; 0: it never does. The loss is that of each fold in turn
-    /// among those that are learned from, and the trees that are kept get the mean of the best numbers of rounds.
+    /// Rounds without a smaller loss after which boosting stops; 0: it never does. The loss is that
+    /// of each fold in turn among those that are trained on, and the trees that are kept get the
+    /// mean of the best numbers of rounds.
     pub early_stopping_rounds: u32,
     /// Inverse weight of the L2 penalty on the coefficients of logistic regression, from 1e-6 to
     /// 10,000; features are standardised. Beyond that, the regression of classes that can be
     /// separated comes to no end.
     pub c: f64,
-    /// Whether the margins of logistic regression are multiplied by the one number by which probabilities are best where
-    /// they are not learned from: the loss of each fold in turn among those that are learned from is smallest. The order
-    /// of the classes stays as it is.
+    /// Whether the margins of logistic regression are multiplied by the one number by which
+    /// probabilities are best where they are not fitted on: the loss of each fold in turn among
+    /// those that are trained on is smallest. The order of the classes stays as it is.
     pub temperature_scaling: bool,
     /// Weight of a clip whose label nobody verified, from 0 (not used) to 1 (like a verified one).
     pub unverified_weight: f32,
     /// Where the draws of `subsample` and `colsample_bytree` begin, up to 2^63 - 1.
     pub seed: u64,
-    /// Threads, up to 1024; 0 takes every core. The last bits of the trees can depend on it, and on some hundred clips
-    /// one thread is faster than two that wait for each other.
+    /// Threads, up to 1024; 0 takes every core. The last bits of the trees can depend on it, and on
+    /// some hundred clips one thread is faster than two that wait for each other.
     pub threads: usize,
 }
 
@@ -138,7 +139,7 @@ impl StackSettings {
         }
     }
 
-    /// The setting for which each fold is held out of those that are learned from, if there is one.
+    /// The setting for which each fold is held out of those that are trained on, if there is one.
     pub(crate) fn inner(&self) -> Option<&'static str> {
         match self.kind {
             Kind::Xgboost if self.early_stopping_rounds > 0 => Some("early_stopping_rounds"),
@@ -152,7 +153,8 @@ impl StackSettings {
         !self.features.is_empty() && !(0..self.features.len()).any(again)
     }
 
-    /// The kinds of columns that level 2 takes: those of the setting, or for a mean the probabilities alone.
+    /// The kinds of columns that level 2 takes: those of the setting, or for a mean the
+    /// probabilities alone.
     pub fn columns(&self) -> Vec<FeatureKind> {
         match self.kind {
             Kind::Xgboost | Kind::Logistic => self.features.clone(),

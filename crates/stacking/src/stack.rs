@@ -1,4 +1,4 @@
-//! The stack: learned, and judged by rows that it did not learn from.
+//! The stack: learned, and judged by rows that it was not fitted on.
 
 use rayon::prelude::*;
 
@@ -25,11 +25,12 @@ pub enum Stack {
 }
 
 impl Stack {
-    /// Learns from all rows: the stack of the bundle and of the test clips.
+    /// Fits on all rows: the stack of the bundle and of the test clips.
     ///
     /// # Errors
-    /// Lengths that differ, a setting out of range, a class without a row that counts, fewer than two folds where they
-    /// tell when to stop early, and all of [`Booster::fit`] and [`Logistic::fit`].
+    /// Lengths that differ, a setting out of range, a class without a row that counts, fewer than
+    /// two folds where they tell when to stop early, and all of [`Booster::fit`] and
+    /// [`Logistic::fit`].
     pub fn fit(rows: &TrainingRows<'_>, settings: &StackSettings) -> Result<Stack> {
         rows.check()?;
         fit(rows, &[], settings)
@@ -38,7 +39,7 @@ impl Stack {
     /// The probability of each class, as a table with the columns `classes`.
     ///
     /// # Errors
-    /// Another number of columns than it learned from, of classes, or XGBoost refuses.
+    /// Another number of columns than it was fitted on, of classes, or XGBoost refuses.
     pub fn predict(&self, features: &Table, classes: &[String]) -> Result<Table> {
         let values = match self {
             Stack::Xgboost(booster) => return booster.predict(features, classes),
@@ -73,11 +74,12 @@ impl Stack {
         })
     }
 
-    /// The stack as ONNX, for tagging: input `x`, `f32[N, learners * classes + statistics]` (the learners'
-    /// probabilities, then the statistics where `layout` uses them), output `probabilities`, `f32[N, classes]`.
+    /// The stack as ONNX, for tagging: input `x`, `f32[N, learners * classes + statistics]` (the
+    /// learners' probabilities, then the statistics where `layout` uses them), output
+    /// `probabilities`, `f32[N, classes]`.
     ///
     /// # Errors
-    /// A layout of other columns than it learned from.
+    /// A layout of other columns than it was fitted on.
     pub fn to_onnx(&self, layout: &Layout) -> Result<Vec<u8>> {
         match self {
             Stack::Xgboost(booster) => onnx::trees(booster.to_json(), layout),
@@ -88,13 +90,14 @@ impl Stack {
     }
 }
 
-/// Predicts each row by a stack that learned from the other folds' rows alone: number of rounds, scaling and all.
+/// Predicts each row by a stack fitted on the other folds' rows alone: number of rounds, scaling
+/// and all.
 ///
 /// The result has the rows of `features` in their order and the columns `classes`.
 ///
 /// # Errors
-/// Fewer than two folds (three where early stopping takes one more), a class that only one fold has, and all of
-/// [`Stack::fit`].
+/// Fewer than two folds (three where early stopping takes one more), a class that only one fold
+/// has, and all of [`Stack::fit`].
 pub fn out_of_fold(rows: &TrainingRows<'_>, settings: &StackSettings) -> Result<Table> {
     rows.check()?;
     let folds = rows.folds(&[]);
@@ -108,7 +111,7 @@ pub fn out_of_fold(rows: &TrainingRows<'_>, settings: &StackSettings) -> Result<
     Table::vstack(&parts.iter().collect::<Vec<_>>())?.reordered(rows.features.names())
 }
 
-/// Learns from the rows of all folds but those `without`.
+/// Fits on the rows of all folds but those `without`.
 fn fit(rows: &TrainingRows<'_>, without: &[usize], settings: &StackSettings) -> Result<Stack> {
     settings.validate()?;
     let learned = || {
@@ -130,8 +133,8 @@ fn fit(rows: &TrainingRows<'_>, without: &[usize], settings: &StackSettings) -> 
     learned().map_err(|error| told_with(error, without))
 }
 
-/// How many rounds the trees get that learn from all folds but those `without`: the mean of the best numbers when each of
-/// these folds is held out, so that no row outside them has a say.
+/// How many rounds the trees get that are trained on all folds but those `without`: the mean of the
+/// best numbers when each of these folds is held out, so that no row outside them has a say.
 fn rounds(rows: &TrainingRows<'_>, without: &[usize], settings: &StackSettings) -> Result<u32> {
     if settings.early_stopping_rounds == 0 {
         return Ok(settings.rounds);
@@ -142,8 +145,9 @@ fn rounds(rows: &TrainingRows<'_>, without: &[usize], settings: &StackSettings) 
     Ok(if best.is_empty() { settings.rounds } else { (best.iter().sum::<f64>() / best.len() as f64).round() as u32 })
 }
 
-/// What the margins are multiplied by of a logistic regression that learns from all folds but those `without`: of each of
-/// these folds, held out, the margins are those of a model of the others, and by this factor their loss is smallest.
+/// What the margins are multiplied by of a logistic regression that is trained on all folds but
+/// those `without`: of each of these folds, held out, the margins are those of a model of the
+/// others, and by this factor their loss is smallest.
 fn temperature(rows: &TrainingRows<'_>, without: &[usize], settings: &StackSettings) -> Result<f64> {
     if !settings.temperature_scaling {
         return Ok(1.0);
@@ -153,7 +157,8 @@ fn temperature(rows: &TrainingRows<'_>, without: &[usize], settings: &StackSetti
         let model = Logistic::fit(rest.x()?, &rest.labels, &rest.weights, rows.classes, settings)?;
         Ok((model.margins(held_out.x()?, classes)?, held_out.labels.clone(), held_out.weights.clone()))
     })?;
-    // Where all were right, the loss would fall for ever. Of n clips, that one more could have any label is not refuted.
+    // Where all were right, the loss would fall for ever. Of n clips, that one more could have any
+    // label is not refuted.
     let clips: f64 = margins.iter().flat_map(|(_, _, weights)| weights).map(|&weight| f64::from(weight)).sum();
     let doubt = 1.0 / (clips + 1.0);
     // Of the loss by the factor: it grows with the factor, and is 0 at the best one.
@@ -179,8 +184,8 @@ fn temperature(rows: &TrainingRows<'_>, without: &[usize], settings: &StackSetti
     Ok((low * high).sqrt())
 }
 
-/// `work` of each fold but those `without`: by all rows of the other ones and those of the fold. A fold of which no row
-/// counts is passed over.
+/// `work` of each fold but those `without`: by all rows of the other ones and those of the fold. A
+/// fold of which no row counts is ignored.
 fn inner<T: Send>(
     rows: &TrainingRows<'_>,
     without: &[usize],

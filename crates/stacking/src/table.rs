@@ -1,4 +1,5 @@
-//! A table of numbers, one row a clip: probabilities of a learner, or features of level 2. Kept as CSV.
+//! A table of numbers, one row a clip: probabilities of a learner, or features of level 2. Kept as
+//! CSV.
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -25,7 +26,8 @@ impl Table {
     /// `data`: `[names.len(), columns.len()]`, row-major.
     ///
     /// # Errors
-    /// No column, a wrong number of values, a name or column that comes twice, or a number that is not finite.
+    /// No column, a wrong number of values, a name or column that comes twice, or a number that is
+    /// not finite.
     pub fn new(names: Vec<String>, columns: Vec<String>, data: Vec<f32>) -> Result<Table> {
         if columns.is_empty() {
             return Err(StackError::Table("a table needs at least one column".to_owned()));
@@ -75,13 +77,15 @@ impl Table {
         self.data.chunks_exact(self.columns.len())
     }
 
-    /// The table as CSV: `fname`, then the columns. Reading it back gives the same numbers, bit for bit.
+    /// The table as CSV: `fname`, then the columns. Reading it back gives the same numbers, bit for
+    /// bit.
     pub fn to_csv(&self) -> Vec<u8> {
         let mut csv = String::new();
         let header = std::iter::once(NAME_COLUMN).chain(self.columns.iter().map(String::as_str));
         push_record(&mut csv, header.map(quoted));
         for (name, row) in self.names.iter().zip(self.rows()) {
-            // `{:?}` prints the shortest decimal that is this f32 and no other, with an exponent where it is small.
+            // `{:?}` prints the shortest decimal that is this f32 and no other, with an exponent
+            // where it is small.
             push_record(&mut csv, std::iter::once(quoted(name)).chain(row.iter().map(|value| format!("{value:?}"))));
         }
         csv.into_bytes()
@@ -90,12 +94,13 @@ impl Table {
     /// Reads what [`to_csv`](Self::to_csv) or pandas wrote: `fname` first, then columns of numbers.
     ///
     /// # Errors
-    /// The file cannot be read, is cut off, has no column `fname`, or a line has too few or too many fields, a
-    /// field that is no finite number, or a clip that came before; with the line.
+    /// The file cannot be read, is cut off, has no column `fname`, or a line has too few or too
+    /// many fields, a field that is no finite number, or a clip that came before; with the line.
     pub fn from_csv(path: &Path) -> Result<Table> {
         let text = earmark_files::read_to_string(path)?;
         let at = |line: u64, reason: String| StackError::Csv { path: path.to_owned(), line, reason };
-        // Whole files end with a line break; without this, `0.93` cut to `0.9` would pass for a number.
+        // Whole files end with a line break; without this, `0.93` cut to `0.9` would pass for a
+        // number.
         if !text.ends_with('\n') {
             return Err(at(
                 text.lines().count().max(1) as u64,
@@ -130,7 +135,7 @@ impl Table {
         Table::new(names, columns, data)
     }
 
-    /// The rows of the clips `names`, in their order; others are left out.
+    /// The rows of the clips `names`, in their order; others are omitted.
     ///
     /// # Errors
     /// A clip has no row (all such are listed) or is asked for twice.
@@ -141,7 +146,7 @@ impl Table {
         Table::new(names.to_vec(), self.columns.clone(), data)
     }
 
-    /// The columns `columns`, in their order; others are left out.
+    /// The columns `columns`, in their order; others are omitted.
     ///
     /// # Errors
     /// A column is not there (all such are listed) or is asked for twice.
@@ -152,7 +157,8 @@ impl Table {
         Table::new(self.names.clone(), columns.to_vec(), data)
     }
 
-    /// The same numbers under the columns `prefix/column`, so that tables of several learners go side by side.
+    /// The same numbers under the columns `prefix/column`, so that tables of several learners go
+    /// side by side.
     #[must_use]
     pub fn prefixed(&self, prefix: &str) -> Table {
         let columns = self.columns.iter().map(|column| format!("{prefix}/{column}")).collect();

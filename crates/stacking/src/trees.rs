@@ -1,4 +1,5 @@
-//! The trees of a booster, read from XGBoost's JSON and checked, so that a damaged file is an error and not a crash.
+//! The trees of a booster, read from XGBoost's JSON and checked, so that a damaged file is an error
+//! and not a crash.
 
 use std::collections::VecDeque;
 
@@ -38,7 +39,8 @@ pub(crate) enum NodeKind {
     Leaf {
         value: f32,
     },
-    /// To `left` if the feature is below the threshold, or if it is missing and `missing_left`; else to `right`.
+    /// To `left` if the feature is below the threshold, or if it is missing and `missing_left`;
+    /// else to `right`.
     Split {
         feature: usize,
         threshold: f32,
@@ -156,8 +158,8 @@ fn count(key: &str, value: &str) -> Result<usize, String> {
     count.ok_or_else(|| format!("is damaged: {key} is `{value}`"))
 }
 
-/// XGBoost 3.1 and newer write a margin for each class, `[2.5E-1,-1E0]`; older ones write one number for all. This
-/// objective has no link function, so they are margins as they stand.
+/// XGBoost 3.1 and newer write a margin for each class, `[2.5E-1,-1E0]`; older ones write one
+/// number for all. This objective has no link function, so they are margins as they stand.
 fn base_margins(text: &str, classes: usize) -> Result<Vec<f32>, String> {
     let inner = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
     let margins: Option<Vec<f32>> =

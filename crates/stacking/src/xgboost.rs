@@ -1,7 +1,8 @@
-//! The XGBoost C library, opened when it is first needed: nothing of it is linked, and no binding is generated.
+//! The XGBoost C library, opened when it is first needed: nothing of it is linked, and no binding
+//! is generated.
 //!
-//! The only module with unsafe code. Declarations follow `xgboost/c_api.h` of XGBoost 3.2; every function returns 0,
-//! or -1 with a message for the calling thread in `XGBGetLastError`.
+//! The only module with unsafe code. Declarations follow `xgboost/c_api.h` of XGBoost 3.2; every
+//! function returns 0, or -1 with a message for the calling thread in `XGBGetLastError`.
 #![expect(unsafe_code, reason = "calls of a C library")]
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
@@ -15,7 +16,8 @@ use crate::{Matrix, Result, StackError};
 /// Names another library file.
 const VARIABLE: &str = "EARMARK_XGBOOST_LIB";
 const LIBRARY: &str = "xgboost";
-/// The version, major and minor, whose parameters and JSON we know: this and newer ones of the same major.
+/// The version, major and minor, whose parameters and JSON we know: this and newer ones of the same
+/// major.
 const VERSION: (c_int, c_int) = (3, 1);
 
 type Handle = *mut c_void;
@@ -43,8 +45,9 @@ struct Api {
 
 impl Api {
     fn open(path: &Path) -> Result<Api, libloading::Error> {
-        // SAFETY: opening runs the library's initialisers; the user chose this file to be XGBoost. Each symbol's type
-        // is that of its declaration in c_api.h, which has been the same since XGBoost 2.0.
+        // SAFETY: opening runs the library's initialisers; the user chose this file to be XGBoost.
+        // Each symbol's type is that of its declaration in c_api.h, which has been the same since
+        // XGBoost 2.0.
         unsafe {
             let library = Library::new(path)?;
             Ok(Api {
@@ -143,7 +146,8 @@ impl DMatrix {
         let data = array_interface(x.data(), &[x.rows(), x.columns()])?;
         let config = text(action, format!(r#"{{"missing":NaN,"nthread":{threads}}}"#))?;
         let mut handle = std::ptr::null_mut();
-        // SAFETY: `data` describes a live slice of that many numbers, which XGBoost copies before it returns.
+        // SAFETY: `data` describes a live slice of that many numbers, which XGBoost copies before
+        // it returns.
         api.check(action, unsafe { (api.matrix_from_dense)(data.as_ptr(), config.as_ptr(), &mut handle) })?;
         Ok(DMatrix { api, handle })
     }
@@ -151,7 +155,8 @@ impl DMatrix {
     /// Sets one number a row: `label` or `weight`.
     pub fn set(&mut self, field: &'static CStr, values: &[f32]) -> Result<()> {
         let values = array_interface(values, &[values.len()])?;
-        // SAFETY: the handle is ours and alive; the described slice outlives the call, which copies it.
+        // SAFETY: the handle is ours and alive; the described slice outlives the call, which copies
+        // it.
         let code = unsafe { (self.api.matrix_set_info)(self.handle, field.as_ptr(), values.as_ptr()) };
         self.api.check("take labels or weights", code)
     }
@@ -170,17 +175,19 @@ pub(crate) struct Learner {
     handle: Handle,
 }
 
-// SAFETY: a learner is bound to no thread; XGBoost only asks that two threads do not use it at once, and the raw
-// handle keeps `Learner` from being `Sync`.
+// SAFETY: a learner is bound to no thread; XGBoost only asks that two threads do not use it at
+// once, and the raw handle keeps `Learner` from being `Sync`.
 unsafe impl Send for Learner {}
 
 impl Learner {
-    /// A learner that will learn from and be judged by `matrices`, or none for one that is loaded.
+    /// A learner that will be fitted on and be judged by `matrices`, or none for one that is
+    /// loaded.
     pub fn new(matrices: &[&DMatrix]) -> Result<Learner> {
         let api = api()?;
         let handles: Vec<Handle> = matrices.iter().map(|matrix| matrix.handle).collect();
         let mut handle = std::ptr::null_mut();
-        // SAFETY: `handles` holds as many live matrices as we say; XGBoost keeps its own references to them.
+        // SAFETY: `handles` holds as many live matrices as we say; XGBoost keeps its own references
+        // to them.
         let code = unsafe { (api.booster_create)(handles.as_ptr(), handles.len() as u64, &mut handle) };
         api.check("make a learner", code)?;
         Ok(Learner { api, handle })
@@ -207,23 +214,26 @@ impl Learner {
         let fault = |message: String| StackError::Xgboost { action, message };
         let round = c_int::try_from(round).map_err(|error| fault(error.to_string()))?;
         let name = c"rows";
-        let mut told = std::ptr::null();
-        // SAFETY: live handles, a string that is alive, and a valid place to write to; one of each, as said.
+        let mut evaluation = std::ptr::null();
+        // SAFETY: live handles, a string that is alive, and a valid place to write to; one of each,
+        // as said.
         let code = unsafe {
             let names = [name.as_ptr()];
-            (self.api.booster_eval)(self.handle, round, &matrix.handle, names.as_ptr(), 1, &mut told)
+            (self.api.booster_eval)(self.handle, round, &matrix.handle, names.as_ptr(), 1, &mut evaluation)
         };
         self.api.check(action, code)?;
-        // SAFETY: XGBoost returns a string of its own, valid until this thread's next call; it is copied here.
-        let told = unsafe { CStr::from_ptr(told) }.to_string_lossy().into_owned();
+        // SAFETY: XGBoost returns a string of its own, valid until this thread's next call; it is
+        // copied here.
+        let evaluation = unsafe { CStr::from_ptr(evaluation) }.to_string_lossy().into_owned();
         // "[7]\trows-mlogloss:0.31415"
-        let number = told.rsplit(':').next().and_then(|number| number.trim().parse().ok());
-        number.ok_or_else(|| fault(format!("it answered {told:?}")))
+        let number = evaluation.rsplit(':').next().and_then(|number| number.trim().parse().ok());
+        number.ok_or_else(|| fault(format!("it answered {evaluation:?}")))
     }
 
     /// The objective's outputs, row-major, with their shape.
     pub fn predict(&self, matrix: &DMatrix) -> Result<(Vec<u64>, Vec<f32>)> {
-        // All rounds ("iteration_end" 0), the outputs themselves ("type" 0), one axis for rows and one for classes.
+        // All rounds ("iteration_end" 0), the outputs themselves ("type" 0), one axis for rows and
+        // one for classes.
         let config = cr#"{"type":0,"training":false,"iteration_begin":0,"iteration_end":0,"strict_shape":true}"#;
         let (mut shape, mut dimensions, mut values) = (std::ptr::null(), 0, std::ptr::null());
         // SAFETY: live handles and three valid places to write to.
@@ -232,8 +242,8 @@ impl Learner {
             predict(self.handle, matrix.handle, config.as_ptr(), &mut shape, &mut dimensions, &mut values)
         };
         self.api.check("predict", code)?;
-        // SAFETY: XGBoost returns `dimensions` sizes and their product of values, valid until this thread's next call
-        // with this learner; they are copied here.
+        // SAFETY: XGBoost returns `dimensions` sizes and their product of values, valid until this
+        // thread's next call with this learner; they are copied here.
         Ok(unsafe {
             let shape = copied(shape, dimensions);
             let values = copied(values, shape.iter().product());
@@ -247,7 +257,8 @@ impl Learner {
         let code =
             unsafe { (self.api.booster_save)(self.handle, cr#"{"format":"json"}"#.as_ptr(), &mut length, &mut bytes) };
         self.api.check("write the trees", code)?;
-        // SAFETY: XGBoost returns `length` bytes, valid until this thread's next call; they are copied here.
+        // SAFETY: XGBoost returns `length` bytes, valid until this thread's next call; they are
+        // copied here.
         Ok(unsafe { copied(bytes.cast::<u8>(), length) })
     }
 

@@ -115,7 +115,7 @@ fn predicts_a_table_and_no_rows() {
     assert_eq!(booster.predict(&empty, &labels(3)).unwrap().data(), &[] as &[f32]);
     assert!(booster.predict(&table, &labels(2)).unwrap_err().to_string().contains("2 class names"));
     let error = booster.probabilities(Matrix::new(&[0.0; 4], 4).unwrap()).unwrap_err().to_string();
-    assert!(error.contains("4 features for trees that learned from 3"), "{error}");
+    assert!(error.contains("4 features for trees fitted on 3"), "{error}");
 }
 
 #[test]

@@ -57,7 +57,7 @@ fn scores(truth: &[usize], rows: &[Vec<f32>]) -> Scores {
     score(&labels(rows[0].len()), truth, &table(rows)).unwrap()
 }
 
-/// Gathers what differs by more than a tolerance, so that one run tells of every fault.
+/// Gathers what differs by more than a tolerance, so that one run reports every fault.
 #[derive(Default)]
 struct Faults(Vec<String>);
 
@@ -159,7 +159,8 @@ fn intervals_equal_those_of_scipy() {
     faults.none();
 }
 
-/// Both draw ten thousand times, each in its own way; a score of one clip more or less is within chance.
+/// Both draw ten thousand times, each in its own way; a score of one clip more or less is within
+/// chance.
 #[test]
 fn intervals_are_those_of_scipy_but_for_chance() {
     let mut faults = Faults::default();

@@ -1,4 +1,4 @@
-//! Out-of-fold predictions never come from a stack that learned from the row.
+//! Out-of-fold predictions never come from a stack fitted on the row.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 mod common;
@@ -91,7 +91,7 @@ fn learns_what_can_be_learned_and_nothing_from_shuffled_labels() {
         let accuracy = shuffled.accuracy(&shuffled.out_of_fold());
         assert!((0.15..0.35).contains(&accuracy), "{name}: chance is 0.25, not {accuracy}");
         if name == "xgboost" {
-            // Trees that learned from the rows themselves would have looked much better.
+            // Trees fitted on the rows themselves would have looked much better.
             let full = shuffled.with(Stack::fit).unwrap();
             let leaked = shuffled.accuracy(&full.predict(&shuffled.features, &labels(CLASSES)).unwrap());
             assert!(leaked > 0.6, "{leaked}");
@@ -99,7 +99,8 @@ fn learns_what_can_be_learned_and_nothing_from_shuffled_labels() {
     }
 }
 
-/// The judged rows decide nothing of what judges them: neither trees nor their number, neither coefficients nor scaling.
+/// The judged rows decide nothing of what judges them: neither trees nor their number, neither
+/// coefficients nor scaling.
 #[test]
 fn a_folds_own_labels_do_not_reach_its_predictions() {
     for (name, settings) in kinds() {
@@ -114,7 +115,7 @@ fn a_folds_own_labels_do_not_reach_its_predictions() {
         for &i in &judged {
             assert_eq!(before.row(i), after.row(i), "{name}: row {i} has seen its own label");
         }
-        assert_ne!(before, after, "{name}: the other folds learn from the changed labels");
+        assert_ne!(before, after, "{name}: the other folds are trained on the changed labels");
         // Nor do their features reach the others of their fold.
         let mut data = clips.features.data().to_vec();
         data[3 * COLUMNS] += 100.0;
@@ -127,7 +128,8 @@ fn a_folds_own_labels_do_not_reach_its_predictions() {
     }
 }
 
-/// Learners that know their own rows by heart, on sound that says nothing: level 2 must not believe them.
+/// Learners that know their own rows by heart, on sound that says nothing: level 2 must not believe
+/// them.
 #[test]
 fn two_levels_on_shuffled_labels_are_chance() {
     let clips = clips(400).shuffled();
@@ -185,7 +187,8 @@ impl Golden {
     }
 }
 
-/// scikit-learn's models, their margins multiplied by what SciPy finds to be best on the inner folds.
+/// scikit-learn's models, their margins multiplied by what SciPy finds to be best on the inner
+/// folds.
 #[test]
 fn is_calibrated_as_by_scipy() {
     let golden = Golden::read("calibrated");
@@ -198,7 +201,8 @@ fn is_calibrated_as_by_scipy() {
     }
 }
 
-/// Python's xgboost stopped early on each inner fold, the mean of its rounds, and the trees that follow from it.
+/// Python's xgboost stopped early on each inner fold, the mean of its rounds, and the trees that
+/// follow from it.
 #[test]
 fn stops_where_python_stops() {
     let golden = Golden::read("early_stopping");
@@ -265,14 +269,14 @@ fn says_which_class_a_fold_lacks() {
         let rows = TrainingRows { features, truth, folds, weights, classes: &labels(CLASSES) };
         let error = out_of_fold(&rows, settings).unwrap_err().to_string();
         if folds.len() == truth.len() {
-            // Without the features, it would have been told before.
+            // Without the features, it would have been reported before.
             let early = check_folds(truth, folds, weights, &labels(CLASSES), settings).unwrap_err();
             assert_eq!(early.to_string(), error);
         }
         error
     };
     let error = call(&clips.folds, &clips.settings);
-    assert_eq!(error, "no clip of class `class2` is left to learn from when fold 4 is held out");
+    assert_eq!(error, "no clip of class `class2` is left to train on when fold 4 is held out");
     assert!(call(&[1; 100], &clips.settings).contains("at least two folds, not 1"));
     assert!(call(&[1; 99], &clips.settings).contains("100 rows of features, 100 labels, 99 folds"));
     let stopping = StackSettings { early_stopping_rounds: 5, ..clips.settings.clone() };
@@ -280,10 +284,10 @@ fn says_which_class_a_fold_lacks() {
     assert!(call(&two, &stopping).contains("`early_stopping_rounds` needs at least three folds"));
     let calibrated = StackSettings { kind: Kind::Logistic, temperature_scaling: true, ..clips.settings.clone() };
     assert!(call(&two, &calibrated).contains("`temperature_scaling` needs at least three folds"));
-    // In two folds: one is judged, the other tells when to stop.
+    // In two folds: one is judged, the other decides when to stop.
     let thin: Vec<usize> = (0..100).map(|i| if clips.truth[i] == 2 { 3 + i % 2 } else { i % 5 }).collect();
     let error = call(&thin, &stopping);
-    assert_eq!(error, "no clip of class `class2` is left to learn from when the folds 3 and 4 are held out");
+    assert_eq!(error, "no clip of class `class2` is left to train on when the folds 3 and 4 are held out");
     assert_eq!(call(&thin, &calibrated), error);
 }
 

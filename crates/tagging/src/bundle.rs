@@ -8,16 +8,9 @@ use earmark_features::{FrontEnd, InputScaling, MfccStatistics};
 use earmark_files::FileError;
 use serde::{Deserialize, Serialize};
 
-use crate::{Resampler, TaggingError};
-
-/// The version of the bundle's form; one with another number is refused.
-pub(crate) const FORMAT: u32 = 1;
-pub(crate) const CONFIG: &str = "config.json";
-/// What makes probabilities of a network's logits.
-pub(crate) const ACTIVATION: &str = "softmax";
-/// The file with the SHA-256 of every other file, as `sha256sum --check` reads it. Written last: a
-/// folder without it is no bundle yet.
-pub const SUMS: &str = "SHA256SUMS";
+use crate::error::TaggingError;
+use crate::names::{ACTIVATION, CONFIG, FORMAT, SUMS};
+use crate::resampler::Resampler;
 
 /// `config.json`: how sound becomes tags. `docs/bundle.md` specifies it for other programs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -5,7 +5,8 @@ use std::ops::RangeInclusive;
 
 use earmark_features::{InputScaling, MelSettings};
 
-use crate::bundle::{ACTIVATION, Bundle, Learner};
+use crate::bundle::{Bundle, Learner};
+use crate::names::ACTIVATION;
 use crate::{BundleFault, Resampler};
 
 const LABELS: RangeInclusive<usize> = 1..=65_536;
@@ -117,7 +118,7 @@ fn names<'a>(what: &'static str, names: impl Iterator<Item = &'a String> + Clone
     once(what, &mut names.map(String::as_str).collect::<Vec<_>>())
 }
 
-/// An error that names what is there twice; sorts the names.
+/// An error that names what is duplicated; sorts the names.
 pub(crate) fn once(what: &'static str, names: &mut [&str]) -> Result<()> {
     names.sort_unstable();
     match names.windows(2).find(|pair| pair[0] == pair[1]) {

@@ -2,7 +2,7 @@
 
 use earmark_features::FeatureError;
 
-use crate::SUMS;
+use crate::names::SUMS;
 
 /// What is wrong with a bundle, or with the file of it that the error names.
 #[derive(Debug, thiserror::Error)]
@@ -15,7 +15,8 @@ pub enum BundleFault {
     #[error("it is no regular file inside the bundle's folder")]
     NotRegular,
     /// A file, or all files together, are larger than any bundle that Earmark writes.
-    #[error("it has {bytes} bytes{of_all}, and at most {most} are read", of_all = if *total { " of files" } else { "" })]
+    #[error("it has {bytes} bytes{of_all}, and at most {most} are read", of_all = if *total { " of \
+        files" } else { "" })]
     TooLarge {
         /// Its size, bytes.
         bytes: u64,
@@ -71,8 +72,8 @@ pub enum BundleFault {
         /// The most.
         most: usize,
     },
-    /// Something that must be there once is there twice.
-    #[error("the {what} {name:?} is there twice")]
+    /// Something that must be there once is duplicated.
+    #[error("the {what} {name:?} is duplicated")]
     Twice {
         /// `label`, `learner` or `file`.
         what: &'static str,

@@ -10,7 +10,8 @@ use earmark_files::FileError;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use crate::bundle::{Bundle, CONFIG, FORMAT, SUMS};
+use crate::bundle::Bundle;
+use crate::names::{CONFIG, FORMAT, SUMS};
 use crate::{BundleFault, TaggingError, check};
 
 const KIB: u64 = 1 << 10;

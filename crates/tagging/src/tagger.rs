@@ -7,9 +7,11 @@ use earmark_features::Windowing;
 use earmark_features::{Extractor, FeatureError, FeatureView, InputScaling, MelSettings, StatisticsExtractor};
 use serde::Serialize;
 
-use crate::bundle::{Bundle, CONFIG};
+use crate::bundle::Bundle;
+use crate::names::CONFIG;
+use crate::parallelism::Parallelism;
 use crate::sessions::{Pool, Sessions, Source};
-use crate::{BundleFault, Model, Parallelism, TaggingError, Warning, clip};
+use crate::{BundleFault, Model, TaggingError, Warning, clip};
 
 /// Windows that go through a network at once; more make no difference to speed, only to memory.
 const BATCH: usize = 16;

@@ -25,7 +25,9 @@ fn files_come_in_order_and_as_they_would_alone() {
     let one = open(folder.path()).unwrap();
     let alone: Vec<_> = paths.iter().map(|path| one.tag_file(path).ok()).collect();
     assert_eq!(alone.iter().filter(|tagged| tagged.is_none()).count(), 4);
-    for parallelism in [Parallelism::of(1, 20), Parallelism::of(4, 20), Parallelism { files: 2, threads_per_file: 2 }] {
+    for parallelism in
+        [Parallelism::split(1, 20), Parallelism::split(4, 20), Parallelism { files: 2, threads_per_file: 2 }]
+    {
         let tagger = Tagger::open(folder.path(), parallelism).unwrap();
         let mut tagged = Vec::new();
         let done = tagger.tag_files(&paths, |index, result| {
@@ -54,7 +56,7 @@ fn whoever_has_enough_ends_the_work() {
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), false);
     let paths = vec![folder.path().join("missing.wav"); 5_000];
-    let tagger = Tagger::open(folder.path(), Parallelism::of(3, paths.len())).unwrap();
+    let tagger = Tagger::open(folder.path(), Parallelism::split(3, paths.len())).unwrap();
     let mut given = 0;
     let done = tagger.tag_files(&paths, |index, result| {
         assert!(result.is_err());
@@ -67,7 +69,7 @@ fn whoever_has_enough_ends_the_work() {
 
 #[test]
 fn threads_go_to_files_first() {
-    let of = |threads, files| Parallelism::of(threads, files);
+    let of = |threads, files| Parallelism::split(threads, files);
     assert_eq!(of(4, 0), Parallelism { files: 1, threads_per_file: 4 });
     assert_eq!(of(4, 1), Parallelism { files: 1, threads_per_file: 4 });
     assert_eq!(of(4, 3), Parallelism { files: 3, threads_per_file: 1 });

@@ -166,7 +166,10 @@ fn a_form_of_another_version_is_named() {
             rewrite(folder, r#""format": 1"#, &format!(r#""format": {format}, "new_key": 3"#));
             rewrite(folder, &version, &format!(r#""earmark": "\u001b{earmark}""#));
         });
-        let newer = |fault: &BundleFault| matches!(fault, BundleFault::Newer { format: of, earmark: by } if of.to_string() == format && by == earmark);
+        let newer = |fault: &BundleFault| {
+            let BundleFault::Newer { format: of, earmark: by } = fault else { return false };
+            of.to_string() == format && by == earmark
+        };
         assert!(is(&error, "config.json", newer), "{error}");
         assert!(error.to_string().contains(&format!("update Earmark to at least version {earmark}")), "{error}");
     }

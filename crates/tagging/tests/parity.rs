@@ -1,5 +1,5 @@
-//! The same numbers from every interpreter: libtorch, which trains, and ONNX Runtime, which tags; and from level 2 of
-//! every kind and its ONNX.
+//! The same numbers from every interpreter: libtorch, which trains, and ONNX Runtime, which tags;
+//! and from level 2 of every kind and its ONNX.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 #[path = "../../training/tests/common/mod.rs"]

@@ -2,7 +2,7 @@
 //! the library does.
 //!
 //! `EARMARK_PYTHON`, else `python3`, must have NumPy and ONNX Runtime; `cargo xtask test` sees to
-//! that. Without them the test is left out, but never in continuous integration.
+//! that. Without them the test is omitted, but never in continuous integration.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod bundles;

@@ -1,8 +1,10 @@
-//! How far a device's logits and gradients are from the CPU's, network by network, in 32 bits and in bfloat16.
+//! How far a device's logits and gradients are from the CPU's, network by network, in 32 bits and
+//! in bfloat16.
 //!
-//! `cargo bench -p earmark-training --bench devices -- DEVICE [NAME...]`; without names all nano sizes. Differences are
-//! relative to the largest value of the array; that of the gradients is of all of them as one array. PyTorch lets cuDNN
-//! round inputs of convolutions to TF32, about 3 decimal digits; `NVIDIA_TF32_OVERRIDE=0` forbids it.
+//! `cargo bench -p earmark-training --bench devices -- DEVICE [NAME...]`; without names all nano
+//! sizes. Differences are relative to the largest value of the array; that of the gradients is of
+//! all of them as one array. PyTorch lets cuDNN round inputs of convolutions to TF32, about 3
+//! decimal digits; `NVIDIA_TF32_OVERRIDE=0` forbids it.
 #![allow(clippy::unwrap_used, reason = "a bench stops at the first fault")]
 
 #[path = "../tests/common/mod.rs"]

@@ -1,8 +1,9 @@
 //! How many crops a second each network trains on, cutting and mixing included.
 //!
-//! `cargo bench -p earmark-training --bench families -- [--device cuda:0] [--batch 128] [NAME...]`; without names all nano
-//! sizes. On a CPU the figure is that of the fastest step, with two threads; on a GPU, which is not waited for after each
-//! step, that of the second epoch. `families.py` beside this file measures the same networks in PyTorch.
+//! `cargo bench -p earmark-training --bench families -- [--device cuda:0] [--batch 128] [NAME...]`;
+//! without names all nano sizes. On a CPU the figure is that of the fastest step, with two threads;
+//! on a GPU, which is not waited for after each step, that of the second epoch. `families.py`
+//! beside this file measures the same networks in PyTorch.
 #![allow(clippy::unwrap_used, reason = "a bench stops at the first fault")]
 
 use std::ops::ControlFlow;

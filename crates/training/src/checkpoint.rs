@@ -1,7 +1,7 @@
 //! A job's state between two epochs, or between two batches where it was stopped, on disk.
 //!
-//! `checkpoint.json` names the file that holds the arrays, and its SHA-256; it is replaced last. So whenever a job is
-//! killed, the one that stands there is whole and belongs to its arrays.
+//! `checkpoint.json` names the file that holds the arrays, and its SHA-256; it is replaced last. So
+//! whenever a job is killed, the one that stands there is whole and belongs to its arrays.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -9,18 +9,9 @@ use std::path::{Path, PathBuf};
 use earmark_nets::{Array, Weights};
 use serde::{Deserialize, Serialize};
 
-use crate::{TrainingError, events};
-
-/// What one epoch has done.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Epoch {
-    pub epoch: usize,
-    pub learning_rate: f64,
-    pub loss: f64,
-    pub accuracy: f64,
-    pub held_out_accuracy: Option<f64>,
-    pub seconds: f64,
-}
+use crate::error::TrainingError;
+use crate::events;
+use crate::history::Epoch;
 
 /// What an epoch under way has done.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -85,7 +76,8 @@ pub(crate) fn save(folder: &Path, fingerprint: &str, state: &State) -> Result<()
     let sha256 = earmark_files::sha256(&bytes);
     let index = Index { fingerprint: fingerprint.to_owned(), file, sha256, history, part };
     let json = serde_json::to_vec_pretty(&index).map_err(|error| damaged(&folder.join(INDEX), &error))?;
-    // The index comes last: a history that is a row ahead is written again, one that lags behind would stay so.
+    // The index comes last: a history that is a row ahead is written again, one that lags behind
+    // would stay so.
     earmark_files::write_atomic(&folder.join("history.csv"), history_csv(&index.history).as_bytes())?;
     // The history has the same numbers: what TensorBoard cannot show costs no job.
     let _ = events::follow(folder, &index.history);

@@ -5,8 +5,8 @@ use std::sync::OnceLock;
 use earmark_nets::Window;
 use tch::{Device, Kind, Tensor};
 
-use crate::TrainingError;
-use crate::network::Arithmetic;
+use crate::arithmetic::Arithmetic;
+use crate::error::TrainingError;
 
 /// A convolution's shape, but for batch and height, which no fault depends on.
 #[derive(Clone, Copy, Debug)]
@@ -54,10 +54,9 @@ const ISA: &str = "ONEDNN_MAX_CPU_ISA";
 /// Its values that keep oneDNN from AMX and leave it bf16.
 const WITHOUT_AMX: [&str; 2] = ["AVX512_CORE_BF16", "AVX512_CORE_FP16"];
 
-/// Whether oneDNN has right kernels for bf16 on this processor. Those for AMX, of Intel's Xeons since
-/// 2023, read memory that is not set in strided convolutions of many shapes; `earmark` keeps oneDNN
-/// from AMX when it starts `earmark-train`, other programs can set the variable
-/// themselves.
+/// Whether oneDNN has right kernels for bf16 on this processor. Those for AMX, of Intel's Xeons
+/// since 2023, read memory that is not set in strided convolutions of many shapes; `earmark` keeps
+/// oneDNN from AMX when it starts `earmark-train`, other programs can set the variable themselves.
 fn has_safe_kernels() -> bool {
     static SAFE: OnceLock<bool> = OnceLock::new();
     *SAFE.get_or_init(|| !has_amx() || std::env::var(ISA).is_ok_and(|isa| WITHOUT_AMX.contains(&isa.as_str())))
@@ -67,8 +66,8 @@ fn has_safe_kernels() -> bool {
 #[allow(unsafe_code, unused_unsafe, reason = "a safe function since Rust 1.94")]
 fn has_amx() -> bool {
     const AMX_BF16: u32 = 1 << 22;
-    // SAFETY: the instruction is one of every processor of this kind; leaves above the highest are those of the
-    // highest.
+    // SAFETY: the instruction is one of every processor of this kind; leaves above the highest are
+    // those of the highest.
     std::arch::is_x86_feature_detected!("avx512bf16")
         && unsafe { std::arch::x86_64::__cpuid_count(7, 0) }.edx & AMX_BF16 != 0
 }

@@ -6,12 +6,13 @@ use std::sync::OnceLock;
 use libloading::Library;
 use tch::Device;
 
-use crate::TrainingError;
-use crate::network::Arithmetic;
+use crate::arithmetic::Arithmetic;
+use crate::error::TrainingError;
 use crate::settings::Precision;
 
-/// What training computes in. The automatic choice depends on the machine alone, never on a measurement, so
-/// that a resumed job computes as it did before; `docs/decisions/0001-engines.md` has the figures behind it.
+/// What training computes in. The automatic choice depends on the machine alone, never on a
+/// measurement, so that a resumed job computes as it did before; `docs/decisions/0001-engines.md`
+/// has the figures behind it.
 pub(crate) fn arithmetic(precision: Precision, device: Device) -> Arithmetic {
     match precision {
         Precision::Bf16 => Arithmetic::Bf16,
@@ -57,15 +58,18 @@ pub(crate) fn parse_device(name: &str) -> Result<Device, TrainingError> {
     Ok(Device::Cuda(index))
 }
 
-/// Whether libtorch drives GPUs, which the library `torch_cuda` does. It registers itself with libtorch when it is
-/// opened. That takes a second and a gigabyte of address space, so it is opened when a GPU is first named, and not linked:
-/// a linker drops a library of which it uses no symbol anyway.
+/// Whether libtorch drives GPUs, which the library `torch_cuda` does. It registers itself with
+/// libtorch when it is opened. That takes a second and a gigabyte of address space, so it is opened
+/// when a GPU is first named, and not linked: a linker drops a library of which it uses no symbol
+/// anyway.
 #[allow(unsafe_code, reason = "the linker's interface to a library")]
 fn has_cuda() -> bool {
     static CUDA: OnceLock<Option<Library>> = OnceLock::new();
-    // The system looks for this name where it found libtorch itself: in LD_LIBRARY_PATH and beside the program.
+    // The system looks for this name where it found libtorch itself: in LD_LIBRARY_PATH and beside
+    // the program.
     let name = format!("{DLL_PREFIX}torch_cuda{DLL_SUFFIX}");
-    // SAFETY: the library's initialisers run; it is part of the libtorch that this program runs on already.
+    // SAFETY: the library's initialisers run; it is part of the libtorch that this program runs on
+    // already.
     CUDA.get_or_init(|| unsafe { Library::new(name) }.ok()).is_some()
 }
 

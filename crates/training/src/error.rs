@@ -57,7 +57,8 @@ pub enum TrainingError {
         reason: &'static str,
     },
     /// The kernel matrix does not fit into memory.
-    #[error("{device} is out of memory: a kernel of {clips} clips needs {:.1} GB; run fewer jobs at once (--jobs), or use a network. libtorch: {reason}", *bytes as f64 / 1e9)]
+    #[error("{device} is out of memory: a kernel of {clips} clips needs {:.1} GB; run fewer jobs at once (--jobs), or \
+        use a network. libtorch: {reason}", *bytes as f64 / 1e9)]
     KernelMemory {
         /// The device.
         device: String,
@@ -83,7 +84,8 @@ pub enum TrainingError {
         most: usize,
     },
     /// A checkpoint that was changed or damaged after it was written.
-    #[error("{} is damaged: {reason}; remove the folder {} to train this job again", path.display(), path.parent().unwrap_or(path).display())]
+    #[error("{} is damaged: {reason}; remove the folder {} to train this job \
+        again", path.display(), path.parent().unwrap_or(path).display())]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -91,7 +93,8 @@ pub enum TrainingError {
         reason: String,
     },
     /// The folder holds a job of another recipe.
-    #[error("{} holds a checkpoint of other settings, labels or clips; use another --out, or remove this folder", folder.display())]
+    #[error("{} holds a checkpoint of other settings, labels or clips; use another --out, or remove this \
+        folder", folder.display())]
     OtherJob {
         /// The job's folder.
         folder: PathBuf,
@@ -107,7 +110,8 @@ pub enum TrainingError {
         source: WeightsError,
     },
     /// The file of weights to start with changed while the run was under way.
-    #[error("learner {learner}: pretrained: {} changed since the run was started; restore it, or start a new run", path.display())]
+    #[error("learner {learner}: pretrained: {} changed since the run was started; restore it, or start a new \
+        run", path.display())]
     OtherStart {
         /// The learner's name.
         learner: String,

@@ -1,9 +1,11 @@
-//! A job's history in TensorBoard's form: `events.out.tfevents.earmark`, which `tensorboard --logdir RUN/jobs` follows.
+//! A job's history in TensorBoard's form: `events.out.tfevents.earmark`, which `tensorboard
+//! --logdir RUN/jobs` follows.
 //!
-//! The file is a row of records (TensorFlow's `core/lib/io/record_writer.cc`), each an `Event` of `core/util/event.proto`
-//! with one epoch's numbers. It grows in its place and is never replaced, as TensorBoard keeps reading where it stopped.
-//! So a kill may leave half a record, or an epoch that the checkpoint does not know: what does not say what the history
-//! says is cut off, and written anew.
+//! The file is a row of records (TensorFlow's `core/lib/io/record_writer.cc`), each an `Event` of
+//! `core/util/event.proto` with one epoch's numbers. It grows in its place and is never replaced,
+//! as TensorBoard keeps reading where it stopped. So a kill may leave half a record, or an epoch
+//! that the checkpoint does not know: what does not say what the history says is cut off, and
+//! written anew.
 
 use std::fs::OpenOptions;
 use std::io::{Seek, SeekFrom, Write};
@@ -12,11 +14,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use earmark_files::FileError;
 
-use crate::checkpoint::Epoch;
+use crate::history::Epoch;
 
 const FILE: &str = "events.out.tfevents.earmark";
 
-/// The length, its checksum, the event's, and the wall time with its key, which is the event's first field.
+/// The length, its checksum, the event's, and the wall time with its key, which is the event's
+/// first field.
 const BEFORE_TIME: usize = 8 + 4 + 1;
 
 /// Brings the job's event file to where the history stands.
@@ -90,7 +93,8 @@ fn event(time: f64, step: u64, what: impl Fn(&mut Vec<u8>)) -> Vec<u8> {
     event
 }
 
-/// A field's number and the form of its value: 0 varint, 1 eight bytes, 2 length and bytes, 5 four bytes.
+/// A field's number and the form of its value: 0 varint, 1 eight bytes, 2 length and bytes, 5 four
+/// bytes.
 fn key(out: &mut Vec<u8>, field: u64, form: u64) {
     varint(out, field << 3 | form);
 }
@@ -115,7 +119,8 @@ fn record(data: &[u8]) -> Vec<u8> {
     [&length, &masked_crc(&length)[..], data, &masked_crc(data)].concat()
 }
 
-/// CRC-32C (Castagnoli, RFC 3720), turned and moved as TensorFlow does, so that a record within a record is no trap.
+/// CRC-32C (Castagnoli, RFC 3720), turned and moved as TensorFlow does, so that a record within a
+/// record is no trap.
 fn masked_crc(bytes: &[u8]) -> [u8; 4] {
     let crc = !bytes.iter().fold(!0_u32, |crc, &byte| {
         (0..8).fold(crc ^ u32::from(byte), |crc, _| (crc >> 1) ^ (0x82F6_3B78 & (crc & 1).wrapping_neg()))
@@ -127,7 +132,8 @@ fn masked_crc(bytes: &[u8]) -> [u8; 4] {
 mod tests {
     use super::*;
 
-    /// What TensorBoard's own writer makes of three epochs (`golden/events/make.py`), and its wall time.
+    /// What TensorBoard's own writer makes of three epochs (`golden/events/make.py`), and its wall
+    /// time.
     const GOLDEN: &[u8] = include_bytes!("../../../golden/events/three_epochs.tfevents");
     const TIME: f64 = 1_700_000_000.25;
 

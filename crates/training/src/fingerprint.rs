@@ -1,5 +1,5 @@
-//! What a job is known by: the hash of all that decides its outcome. Keys of settings that were renamed
-//! are hashed by their former names, so that a job that was trained before is known now.
+//! What a job is known by: the hash of all that decides its outcome. Keys of settings that were
+//! renamed are hashed by their former names, so that a job that was trained before is known now.
 
 use serde_json::{Map, Value};
 

@@ -1,34 +1,18 @@
-//! One learner on one split: trained, saved after each epoch and where it is stopped, and its predictions.
+//! A job: one learner on one split.
 
-use std::ops::ControlFlow;
 use std::path::Path;
-use std::time::Instant;
 
 use earmark_datasets::random;
-use earmark_features::Windowing;
-use earmark_features::{FrontEnd, InputScaling, Scaling};
+use earmark_features::{FrontEnd, InputScaling, Windowing};
 use earmark_files::sha256;
-use earmark_loader::{BatchSettings, Batches, Example, Mixup};
-use earmark_nets::{Graph, Weights};
-use tch::Device;
+use earmark_loader::{BatchSettings, Example, Mixup};
+use earmark_nets::Graph;
 
-use crate::TrainingError;
-use crate::checkpoint::{self, Epoch, Part, State};
-use crate::device::{arithmetic, parse_device};
+use crate::error::TrainingError;
 use crate::fingerprint::with_former_names;
-use crate::kernel;
-use crate::memory::{self, Demand};
-use crate::network::{Arithmetic, Network, initial_weights};
-use crate::optimizer::learning_rate;
-use crate::pass::{Pace, Pass};
-use crate::predictor::Predictor;
-use crate::settings::{CheckpointPolicy, LearnerSettings, Normalization};
+use crate::settings::LearnerSettings;
 use crate::split::Split;
 use crate::start::PretrainedWeights;
-use crate::trainer::Trainer;
-
-/// Clips that go through a kernel at once.
-const KERNEL_BATCH: usize = 256;
 
 /// One learner on one split.
 #[derive(Debug)]
@@ -41,7 +25,7 @@ pub struct Job<'a> {
     pub front_end: &'a FrontEnd,
     /// What it trains on and predicts.
     pub split: Split,
-    /// Clips to learn from; all have labels.
+    /// Clips to train on; all have labels.
     pub train: Vec<Example<'a>>,
     /// Clips to predict.
     pub predict: Vec<Example<'a>>,
@@ -55,169 +39,9 @@ pub struct Job<'a> {
     pub folder: &'a Path,
 }
 
-/// Where a job stands.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Progress {
-    /// Reported after each batch.
-    Learning(Learning),
-    /// Reported after each clip that is predicted in the end.
-    Predicting {
-        /// Clips done.
-        clips: usize,
-        /// All clips.
-        of: usize,
-    },
-}
-
-/// Where training stands.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Learning {
-    /// Counted from 1.
-    pub epoch: usize,
-    /// All epochs.
-    pub epochs: usize,
-    /// Batches done, of all epochs.
-    pub batches: usize,
-    /// Batches of all epochs.
-    pub all_batches: usize,
-    /// Mean loss of this epoch so far.
-    pub loss: f64,
-    /// Share of this epoch's crops so far whose largest output is their label (of a mixed crop, the heavier one).
-    pub accuracy: f64,
-    /// Crops per second in this epoch.
-    pub crops_per_second: f64,
-}
-
-/// Receives the progress of a job and returns whether it continues; where it does not, the job
-/// saves its state first.
-pub type Report<'a> = dyn FnMut(Progress) -> ControlFlow<()> + 'a;
-
-/// What a job has made.
-#[derive(Debug)]
-pub struct Outcome {
-    /// The learned weights.
-    pub weights: Weights,
-    /// The scaling that belongs before the network.
-    pub scaling: InputScaling,
-    /// Probabilities of the clips to predict, `[clips, classes]`, row-major.
-    pub probabilities: Vec<f32>,
-}
-
 impl Job<'_> {
-    /// Trains and predicts. Goes on from the folder's checkpoint if there is one, and leaves one there: who has stored
-    /// the outcome calls [`Job::clean`].
-    ///
-    /// # Errors
-    /// Settings out of range, a network that cannot take the features, a damaged or foreign
-    /// checkpoint, a loss that becomes NaN or infinite, a full disk, errors of libtorch (out of
-    /// memory among them); [`TrainingError::Stopped`] where `report` said so.
-    pub fn run(&self, report: &mut Report) -> Result<Outcome, TrainingError> {
-        self.attempt(report).map_err(|error| match error {
-            TrainingError::Torch(text) if self.learner.is_kernel() => self.kernel_failed(&text),
-            TrainingError::Torch(text) if memory::is_used_up(&text) => self.out_of_memory(&text),
-            error => error,
-        })
-    }
-
-    fn attempt(&self, report: &mut Report) -> Result<Outcome, TrainingError> {
-        let device = parse_device(self.device)?;
-        let graph = self.graph()?;
-        let scaling = self.scaling();
-        let fingerprint = self.fingerprint();
-        earmark_files::create_folder(self.folder)?;
-        let mut state = match checkpoint::load(self.folder, &fingerprint)? {
-            Some(state) => state,
-            None if self.learner.is_kernel() => State::default(),
-            None => State { weights: self.first_weights(&graph)?, ..State::default() },
-        };
-        if state.history.len() < self.learner.passes() {
-            match self.learner.is_kernel() {
-                true => self.fit(&mut state, &scaling, device, &fingerprint, report)?,
-                false => self.train(&graph, &mut state, &scaling, device, &fingerprint, report)?,
-            }
-        }
-        let weights = state.best.or(state.average).unwrap_or(state.weights);
-        let probabilities = self.probabilities(&graph, &weights, device, &scaling, report)?;
-        Ok(Outcome { weights, scaling, probabilities })
-    }
-
-    /// The probabilities of all clips to predict.
-    fn probabilities(
-        &self,
-        graph: &Graph,
-        weights: &Weights,
-        device: Device,
-        scaling: &InputScaling,
-        report: &mut Report,
-    ) -> Result<Vec<f32>, TrainingError> {
-        let predictor = self.predictor(Network::new(graph, weights, device, Arithmetic::F32)?, scaling);
-        let mut probabilities = Vec::with_capacity(self.predict.len() * self.labels.len());
-        // A kernel has one window a clip, and goes through all its centres for a batch of clips as fast as for one.
-        let at_once = if self.learner.is_kernel() { KERNEL_BATCH } else { 1 };
-        let mut clips = 0;
-        for examples in self.predict.chunks(at_once) {
-            match examples {
-                [example] => probabilities.extend(predictor.of_clip(example)?),
-                _ => probabilities.extend(predictor.of_whole_clips(examples)?),
-            }
-            clips += examples.len();
-            if report(Progress::Predicting { clips, of: self.predict.len() }).is_break() {
-                return Err(TrainingError::Stopped);
-            }
-        }
-        Ok(probabilities)
-    }
-
-    fn out_of_memory(&self, text: &str) -> TrainingError {
-        let batch_size = self.learner.batch_size;
-        let fits = self.demand().and_then(|demand| memory::batch_that_fits(text, batch_size, demand));
-        let reason = memory::said(text).to_owned();
-        TrainingError::OutOfMemory { device: self.device.to_owned(), batch_size, fits, reason }
-    }
-
-    /// Bytes that a step of training needs, counted from the graph: parameters, their gradients, the optimizer's state, and
-    /// the output of each node for each crop of a batch. An engine needs some more. None if the network cannot take the
-    /// features.
-    pub fn step_bytes(&self) -> Option<u64> {
-        let Demand { fixed, per_crop } = self.demand()?;
-        Some(fixed + per_crop * self.learner.batch_size as u64)
-    }
-
-    fn demand(&self) -> Option<Demand> {
-        if self.learner.is_kernel() {
-            let fixed = kernel::bytes(self.counting().count(), self.front_end.shape().0);
-            return Some(Demand { fixed, per_crop: 0 });
-        }
-        let graph = self.graph().ok()?;
-        let (channels, bins) = self.front_end.shape();
-        let longest = self.windowing().frames as f32 * (1.0 + self.learner.augmentation.crop_length_jitter);
-        let shapes = graph.shapes([1, channels, bins, longest.round() as usize]).ok()?;
-        let values: usize = shapes.iter().map(|shape| shape.iter().product::<usize>()).sum();
-        let bytes = match arithmetic(self.learner.precision, parse_device(self.device).ok()?) {
-            Arithmetic::Bf16 => 2,
-            Arithmetic::F32 => 4,
-            Arithmetic::F64 => 8,
-        };
-        // A parameter, its gradient, what the optimizer remembers of it, and its average.
-        let copies = 2 + self.learner.optimizer.memory().len() + usize::from(self.learner.ema_decay > 0.0);
-        Some(Demand { fixed: (copies * 4 * graph.parameter_count()) as u64, per_crop: bytes * values as u64 })
-    }
-
-    /// Removes the checkpoint, once the outcome is stored elsewhere.
-    pub fn clean(&self) {
-        checkpoint::remove(self.folder);
-    }
-
-    /// The weights before the first step.
-    fn first_weights(&self, graph: &Graph) -> Result<Weights, TrainingError> {
-        let drawn = initial_weights(graph, self.seed, &self.keys());
-        match self.start {
-            None => Ok(drawn),
-            Some(start) => start.weights(self.learner, graph, drawn),
-        }
-    }
-
-    /// What decides the outcome: settings, seed, split, clips and classes, and the weights to start with.
+    /// What decides the outcome: settings, seed, split, clips and classes, and the weights to start
+    /// with.
     pub fn fingerprint(&self) -> String {
         let named = |example: &Example| match example.verified {
             true => serde_json::json!([example.name, example.label]),
@@ -238,21 +62,8 @@ impl Job<'_> {
         sha256(all.to_string().as_bytes())
     }
 
-    fn keys(&self) -> [u64; 2] {
+    pub(crate) fn keys(&self) -> [u64; 2] {
         [random::key(&self.learner.name), random::key(&self.split.to_string())]
-    }
-
-    fn scaling(&self) -> InputScaling {
-        if self.learner.is_kernel() {
-            let clips: Vec<Example> = self.counting().copied().collect();
-            return InputScaling::Fixed(kernel::scaling(&clips, &self.learner.kernels()));
-        }
-        match &self.learner.normalization {
-            Normalization::None => InputScaling::None,
-            Normalization::Clip => InputScaling::Clip,
-            Normalization::Channel => InputScaling::Fixed(Scaling::of(self.counting().map(|example| example.features))),
-            Normalization::Fixed(scaling) => InputScaling::Fixed(scaling.clone()),
-        }
     }
 
     pub(crate) fn windowing(&self) -> Windowing {
@@ -260,7 +71,7 @@ impl Job<'_> {
     }
 
     /// The learner's graph, checked against the shape of the features.
-    fn graph(&self) -> Result<Graph, TrainingError> {
+    pub(crate) fn graph(&self) -> Result<Graph, TrainingError> {
         self.learner.validate()?;
         self.learner.check_input(self.front_end)?;
         let clips = self.counting().count();
@@ -270,46 +81,9 @@ impl Job<'_> {
         self.learner.graph(self.front_end, self.labels.len(), clips)
     }
 
-    /// The clips to learn from that count for something.
+    /// The clips to train on that count for something.
     pub(crate) fn counting(&self) -> impl Iterator<Item = &Example<'_>> {
         self.train.iter().filter(|clip| self.learner.is_used(clip.verified))
-    }
-
-    fn train(
-        &self,
-        graph: &Graph,
-        state: &mut State,
-        scaling: &InputScaling,
-        device: Device,
-        fingerprint: &str,
-        report: &mut Report,
-    ) -> Result<(), TrainingError> {
-        let arithmetic = arithmetic(self.learner.precision, device);
-        let mut trainer = Trainer::new(graph, self.learner, state, device, arithmetic)?;
-        let windowing = self.windowing();
-        let batches = Batches::new(&self.train, self.batch_settings(&windowing, scaling, device.is_cuda()));
-        let pace = Pace::of(device);
-        for epoch in state.history.len()..self.learner.epochs {
-            let start = Instant::now();
-            let before = state.part.seconds;
-            let order = batches.epoch(epoch);
-            let flow = Pass { job: self, batches: &batches, order: &order, pace }.run(&mut trainer, state, report)?;
-            trainer.save(state)?;
-            if !state.weights.is_finite() {
-                let last = state.part.batches.checked_sub(1).map_or(&[][..], |last| &order[last]);
-                return Err(TrainingError::DivergedWeights { epoch: epoch + 1, clips: self.names(last) });
-            }
-            state.part.seconds = before + start.elapsed().as_secs_f64();
-            if state.part.batches == order.len() {
-                self.end_epoch(graph, device, scaling, state)?;
-                trainer.reset_totals()?;
-            }
-            checkpoint::save(self.folder, fingerprint, state)?;
-            if flow.is_break() {
-                return Err(TrainingError::Stopped);
-            }
-        }
-        Ok(())
     }
 
     pub(crate) fn batch_settings<'a>(
@@ -336,53 +110,5 @@ impl Job<'_> {
 
     pub(crate) fn names(&self, members: &[usize]) -> Vec<String> {
         members.iter().map(|&member| self.train[member].name.to_owned()).collect()
-    }
-
-    /// Judges and records an epoch that is whole.
-    fn end_epoch(
-        &self,
-        graph: &Graph,
-        device: Device,
-        scaling: &InputScaling,
-        state: &mut State,
-    ) -> Result<(), TrainingError> {
-        let start = Instant::now();
-        let learned = state.average.as_ref().unwrap_or(&state.weights);
-        let held_out_accuracy = self.held_out_accuracy(graph, learned, device, scaling)?;
-        let best_before = state.history.iter().filter_map(|epoch| epoch.held_out_accuracy).fold(-1.0, f64::max);
-        if held_out_accuracy.is_some_and(|accuracy| accuracy > best_before) {
-            state.best = Some(learned.clone());
-        }
-        let Part { loss, correct, crops, seconds, .. } = std::mem::take(&mut state.part);
-        state.history.push(Epoch {
-            epoch: state.history.len() + 1,
-            learning_rate: learning_rate(self.learner, state.history.len()),
-            loss: loss / crops,
-            accuracy: correct / crops,
-            held_out_accuracy,
-            seconds: seconds + start.elapsed().as_secs_f64(),
-        });
-        Ok(())
-    }
-
-    /// Accuracy on the middle crop of each clip to predict, if the recipe chooses the best epoch and labels are known.
-    fn held_out_accuracy(
-        &self,
-        graph: &Graph,
-        weights: &Weights,
-        device: Device,
-        scaling: &InputScaling,
-    ) -> Result<Option<f64>, TrainingError> {
-        let labelled: Vec<&Example> = self.predict.iter().filter(|example| example.label.is_some()).collect();
-        if self.learner.checkpoint == CheckpointPolicy::Last || self.split == Split::Full || labelled.is_empty() {
-            return Ok(None);
-        }
-        let network = Network::new(graph, weights, device, arithmetic(self.learner.precision, device))?;
-        self.predictor(network, scaling).accuracy(&labelled).map(Some)
-    }
-
-    fn predictor<'a>(&'a self, network: Network<'a>, scaling: &'a InputScaling) -> Predictor<'a> {
-        let batch = self.learner.batch_size.max(1);
-        Predictor { network, windowing: self.windowing(), scaling, batch, classes: self.labels.len() }
     }
 }

@@ -1,4 +1,5 @@
-//! Kernel ridge regression on features of whole clips: learned at once, by solving a system of equations.
+//! Kernel ridge regression on features of whole clips: learned at once, by solving a system of
+//! equations.
 
 use std::ops::ControlFlow;
 use std::time::Instant;
@@ -6,45 +7,33 @@ use std::time::Instant;
 use earmark_features::{InputScaling, Scaling};
 use earmark_loader::Example;
 use earmark_nets::{Array, Weights, kernel};
-use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
 
-use crate::checkpoint::{self, Epoch, State};
+use crate::checkpoint::{self, State};
+use crate::error::TrainingError;
+use crate::history::Epoch;
+use crate::job::Job;
 use crate::memory;
 use crate::network::{array, nearness, values};
-use crate::{Job, Learning, Progress, Report, TrainingError};
+use crate::progress::{Learning, Progress, Report};
+use crate::settings::Kernels;
 
-/// Clips that one kernel machine learns from at most: their table of nearness, in 64 bits, is there three times.
+/// Clips that one kernel machine is trained on at most: their table of nearness, in 64 bits, is
+/// there three times.
 pub const MOST_CLIPS: usize = 30_000;
-
-/// How a kernel machine learns.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Kernels {
-    /// Weight of the penalty on what is learned; scikit-learn's `alpha`.
-    pub alpha: f64,
-    /// How fast nearness falls: two clips whose standardised features differ by a mean square of `d` are near by
-    /// `exp(-gamma * d)`; scikit-learn's `gamma`, times the number of features.
-    pub gamma: f64,
-}
-
-impl Default for Kernels {
-    fn default() -> Self {
-        Self { alpha: 0.03, gamma: 0.7 }
-    }
-}
 
 /// A kernel machine that has learned.
 #[derive(Debug)]
 struct Fitted {
     pub weights: Weights,
-    /// Mean cross-entropy of the clips, each judged as if it alone had been left out.
+    /// Mean cross-entropy of the clips, each judged as if it alone had been omitted.
     pub loss: f64,
     /// Their accuracy, so judged.
     pub accuracy: f64,
 }
 
-/// Mean and deviation of each feature over the clips, the deviations stretched so that `exp(-|x - y|^2)` is the kernel.
+/// Mean and deviation of each feature over the clips, the deviations stretched so that `exp(-|x -
+/// y|^2)` is the kernel.
 pub(crate) fn scaling(clips: &[Example], settings: &Kernels) -> Scaling {
     let Scaling { mean, deviation } = Scaling::of(clips.iter().map(|example| example.features));
     let stretch = (deviation.len() as f64 / settings.gamma).sqrt();
@@ -73,7 +62,8 @@ impl Job<'_> {
         }
     }
 
-    /// Learns at once, and records it as an epoch whose loss and accuracy are those of each clip left out.
+    /// Learns at once, and records it as an epoch whose loss and accuracy are those of each clip
+    /// omitted.
     pub(crate) fn fit(
         &self,
         state: &mut State,
@@ -114,14 +104,16 @@ impl Job<'_> {
     }
 }
 
-/// Learns from scaled rows, `[clips, features]`.
+/// Fits on scaled rows, `[clips, features]`.
 ///
-/// The outputs are the classes' shares plus what the kernel adds to them, times a factor that makes logits of them: that
-/// with the smallest cross-entropy, each row judged by the machine that all others would have made. That one follows
-/// from the inverse of the regularised kernel, so nothing is learned more than once.
+/// The outputs are the classes' shares plus what the kernel adds to them, times a factor that makes
+/// logits of them: that with the smallest cross-entropy, each row judged by the machine that all
+/// others would have made. That one follows from the inverse of the regularised kernel, so nothing
+/// is learned more than once.
 ///
 /// # Shape
-/// `rows`: row-major; `labels`: below `classes`; `counts`: how much each row counts, above 0. `go_on` is asked between the steps.
+/// `rows`: row-major; `labels`: below `classes`; `counts`: how much each row counts, above 0.
+/// `go_on` is asked between the steps.
 fn fit(
     rows: &[f32],
     labels: &[usize],
@@ -185,8 +177,8 @@ fn cross_entropy(outputs: &Tensor, factor: f64, truth: &Tensor, weights: &Tensor
     Ok((-likelihood).max(0.0))
 }
 
-/// The factor from 0.1 to 1000 with the smallest cross-entropy, which has one minimum: found by golden sections of its
-/// logarithm.
+/// The factor from 0.1 to 1000 with the smallest cross-entropy, which has one minimum: found by
+/// golden sections of its logarithm.
 fn best_factor(outputs: &Tensor, truth: &Tensor, weights: &Tensor) -> Result<f64, TrainingError> {
     let section = (5.0_f64.sqrt() - 1.0) / 2.0;
     let (mut low, mut high) = (0.1_f64.ln(), 1000.0_f64.ln());
@@ -205,7 +197,8 @@ fn best_factor(outputs: &Tensor, truth: &Tensor, weights: &Tensor) -> Result<f64
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::network::{Arithmetic, evaluate};
+    use crate::arithmetic::Arithmetic;
+    use crate::network::evaluate;
     use serde_json::Value;
 
     fn numbers(value: &Value) -> Vec<f64> {

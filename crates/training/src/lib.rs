@@ -1,17 +1,20 @@
 //! Graphs to trained weights and predicted probabilities, on libtorch.
 //!
-//! A [`Job`] trains one learner on one split and predicts the clips it has not seen. Every random number comes from the
-//! seed, the learner, the split, the epoch and the clip; after each epoch everything is on disk. So a job that was
-//! killed, or stopped at any batch, goes on and, on a CPU, ends with the same bits as one that was not.
+//! A [`Job`] trains one learner on one split and predicts the clips it has not seen. Every random
+//! number comes from the seed, the learner, the split, the epoch and the clip; after each epoch
+//! everything is on disk. So a job that was killed, or stopped at any batch, resumes and, on a CPU,
+//! ends with the same bits as one that was not.
 //!
 //! libtorch lives in this crate alone: nothing of it is in the public interface.
 
+mod arithmetic;
 mod checkpoint;
 mod convolution;
 mod device;
 mod error;
 mod events;
 mod fingerprint;
+mod history;
 mod job;
 mod kernel;
 mod memory;
@@ -19,21 +22,26 @@ mod network;
 mod optimizer;
 mod pass;
 mod predictor;
+mod progress;
+mod run;
 mod settings;
 mod split;
 mod start;
 mod trainer;
 
-/// The version of libtorch that this crate is built against; the bindings refuse to build against another.
+/// The version of libtorch that this crate is built against; the bindings refuse to build against
+/// another.
 pub const LIBTORCH: &str = "2.11.0";
 
+pub use arithmetic::Arithmetic;
 pub use device::check_device;
 pub use earmark_loader::Example;
 pub use error::TrainingError;
-pub use job::{Job, Learning, Outcome, Progress, Report};
-pub use kernel::{Kernels, MOST_CLIPS};
-pub use network::{Arithmetic, Gradients, evaluate, gradients, initial_weights, set_threads};
-pub use optimizer::Method;
-pub use settings::{CheckpointPolicy, LearnerSettings, Normalization, Precision, Prediction};
+pub use job::Job;
+pub use kernel::MOST_CLIPS;
+pub use network::{Gradients, evaluate, gradients, initial_weights, set_threads};
+pub use progress::{Learning, Progress, Report};
+pub use run::Outcome;
+pub use settings::{CheckpointPolicy, Kernels, LearnerSettings, Method, Normalization, Precision, Prediction};
 pub use split::{Split, UnknownSplit};
 pub use start::PretrainedWeights;

@@ -5,8 +5,8 @@
 pub(crate) struct Demand {
     /// Bytes that no batch changes: parameters, their gradients, the optimizer's state.
     pub fixed: u64,
-    /// Bytes of a crop: the output of every node, which the way back needs. Some are not kept, and the way back needs room
-    /// of its own, so this is about right.
+    /// Bytes of a crop: the output of every node, which the way back needs. Some are not kept, and
+    /// the way back needs room of its own, so this is about right.
     pub per_crop: u64,
 }
 
@@ -19,17 +19,19 @@ struct Refused {
     reserved: u64,
 }
 
-/// Whether this is libtorch's error of a GPU without memory left; its libraries have words of their own.
+/// Whether this is libtorch's error of a GPU without memory left; its libraries have words of their
+/// own.
 pub(crate) fn is_used_up(text: &str) -> bool {
     ["CUDA out of memory", "CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED"]
         .iter()
         .any(|words| text.contains(words))
 }
 
-/// The largest power of two below `batch_size` that would fit, as far as one can tell; none if not even 2 would.
+/// The largest power of two below `batch_size` that would fit, as far as one can tell; none if not
+/// even 2 would.
 ///
-/// At the failure the step had asked for `allocated + tried` bytes, but it may have been far from its end. So the
-/// network's own demand is asked too, and the lesser answer counts.
+/// At the failure the step had asked for `allocated + tried` bytes, but it may have been far from
+/// its end. So the network's own demand is asked too, and the lesser answer counts.
 pub(crate) fn batch_that_fits(text: &str, batch_size: usize, demand: Demand) -> Option<usize> {
     let most = match Refused::parse(text) {
         None => batch_size as u64 / 2,
@@ -81,18 +83,26 @@ mod tests {
     const GIB: f64 = (1u64 << 30) as f64;
 
     // From reports of PyTorch's users.
-    const H100: &str = "CUDA out of memory. Tried to allocate 1.25 GiB. GPU 1 has a total capacity of 93.02 GiB of which \
-        1.18 GiB is free. Process 2752205 has 91.82 GiB memory in use. Of the allocated memory 90.63 GiB is allocated by \
-        PyTorch, and 120.54 MiB is reserved by PyTorch but unallocated. If reserved but unallocated memory is large try \
+    const H100: &str = "CUDA out of memory. Tried to allocate 1.25 GiB. GPU 1 has a total capacity of 93.02 GiB of \
+        which \
+        1.18 GiB is free. Process 2752205 has 91.82 GiB memory in use. Of the allocated memory 90.63 GiB is allocated \
+        by \
+        PyTorch, and 120.54 MiB is reserved by PyTorch but unallocated. If reserved but unallocated memory is large \
+        try \
         setting PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True to avoid fragmentation.  See documentation for Memory \
         Management  (https://pytorch.org/docs/stable/notes/cuda.html#environment-variables)";
-    const GRAPHS: &str = "CUDA out of memory. Tried to allocate 22.00 MiB. GPU 0 has a total capacity of 23.65 GiB of which \
-        11.06 MiB is free. Including non-PyTorch memory, this process has 23.60 GiB memory in use. Of the allocated memory \
-        22.90 GiB is allocated by PyTorch, with 54.00 MiB allocated in private pools (e.g., CUDA Graphs), and 194.87 MiB is \
+    const GRAPHS: &str = "CUDA out of memory. Tried to allocate 22.00 MiB. GPU 0 has a total capacity of 23.65 GiB of \
+        which \
+        11.06 MiB is free. Including non-PyTorch memory, this process has 23.60 GiB memory in use. Of the allocated \
+        memory \
+        22.90 GiB is allocated by PyTorch, with 54.00 MiB allocated in private pools (e.g., CUDA Graphs), and 194.87 \
+        MiB is \
         reserved by PyTorch but unallocated. If reserved but unallocated memory is large try setting \
         PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True to avoid fragmentation.";
-    const FULL: &str = "CUDA out of memory. Tried to allocate 27.12 GiB. GPU 0 has a total capacity of 11.99 GiB of which 0 \
-        bytes is free. Including non-PyTorch memory, this process has 17179869181.38 GiB memory in use. Of the allocated \
+    const FULL: &str = "CUDA out of memory. Tried to allocate 27.12 GiB. GPU 0 has a total capacity of 11.99 GiB of \
+        which 0 \
+        bytes is free. Including non-PyTorch memory, this process has 17179869181.38 GiB memory in use. Of the \
+        allocated \
         memory 16.16 GiB is allocated by PyTorch, and 144.59 MiB is reserved by PyTorch but unallocated.";
 
     fn gib(value: f64) -> u64 {
@@ -120,7 +130,8 @@ mod tests {
         let fits = |text, batch_size, per_crop| {
             batch_that_fits(text, batch_size, Demand { fixed: gib(1.0), per_crop: gib(per_crop) })
         };
-        // The room is 91.93 GiB, and 91.88 were asked for: all but a whole batch, as far as the failure tells.
+        // The room is 91.93 GiB, and 91.88 were asked for: all but a whole batch, as far as the
+        // failure shows.
         assert_eq!(batch_that_fits(H100, 128, small), Some(64));
         assert_eq!(batch_that_fits(H100, 96, small), Some(64));
         // 16.3 GiB, and 43.28 were asked for.

@@ -1,4 +1,5 @@
-//! The libtorch interpreter of a graph: owns the parameters, their precision and their memory format.
+//! The libtorch interpreter of a graph: owns the parameters, their precision and their memory
+//! format.
 
 use std::collections::BTreeMap;
 
@@ -7,28 +8,10 @@ use earmark_nets::{Graph, Init, Node, Op, Parameter, Role, Weights};
 use rand_distr::{Distribution, Normal, Uniform};
 use tch::{Device, Kind, Tensor};
 
-use crate::TrainingError;
+use crate::arithmetic::Arithmetic;
 use crate::convolution::convolution;
 use crate::device::parse_device;
-
-/// What a network computes in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Arithmetic {
-    /// 32 bits, and 16 (bfloat16) in convolutions.
-    Bf16,
-    /// 32 bits.
-    F32,
-    /// 64 bits: for comparisons of gradients. In 32 bits, a deep network has values so near the corner of a ReLU that
-    /// rounding puts them on either side.
-    F64,
-}
-
-impl Arithmetic {
-    /// Of all but convolutions.
-    fn kind(self) -> Kind {
-        if self == Self::F64 { Kind::Double } else { Kind::Float }
-    }
-}
+use crate::error::TrainingError;
 
 /// A graph with its parameters on a device.
 pub(crate) struct Network<'a> {
@@ -89,8 +72,8 @@ impl<'a> Network<'a> {
             .map(Weights)
     }
 
-    /// Logits `[batch, classes]` of an input `[batch, channels, bins, frames]`; in training, batch norm takes the
-    /// batch's statistics and follows them.
+    /// Logits `[batch, classes]` of an input `[batch, channels, bins, frames]`; in training, batch
+    /// norm takes the batch's statistics and follows them.
     pub fn forward(&self, input: &Tensor, training: bool) -> Result<Tensor, TrainingError> {
         let kind = self.arithmetic.kind();
         let mut values: Vec<Option<Tensor>> = Vec::with_capacity(self.graph.nodes().len());
@@ -156,7 +139,8 @@ impl<'a> Network<'a> {
     }
 }
 
-/// `exp(-|x - centre|^2)` of each row of `x`, `[rows, features]`, and each of `centres`, `[centres, features]`.
+/// `exp(-|x - centre|^2)` of each row of `x`, `[rows, features]`, and each of `centres`, `[centres,
+/// features]`.
 pub(crate) fn nearness(x: &Tensor, centres: &Tensor) -> Result<Tensor, TrainingError> {
     let squares = |of: &Tensor| of.f_square()?.f_sum_dim_intlist([1i64].as_slice(), true, of.kind());
     // In place: of many clips it is a large table.
@@ -167,8 +151,8 @@ pub(crate) fn nearness(x: &Tensor, centres: &Tensor) -> Result<Tensor, TrainingE
     Ok(near.f_exp_()?)
 }
 
-/// Logits of a graph by libtorch, on a device (`cpu`, `cuda:0`): on the CPU in `f32`, the reference that tests hold the
-/// other interpreters against.
+/// Logits of a graph by libtorch, on a device (`cpu`, `cuda:0`): on the CPU in `f32`, the reference
+/// that tests hold the other interpreters against.
 ///
 /// # Shape
 /// `input`: `shape` = `[batch, channels, bins, frames]`, row-major; out: `[batch, classes]`.
@@ -203,7 +187,8 @@ pub struct Gradients {
 /// Loss and gradients of a batch by libtorch on a device: for tests, through the code that trains.
 ///
 /// # Shape
-/// `input`: `shape` = `[batch, channels, bins, frames]`, row-major; `targets`: `[batch, classes]`, rows that add up to 1.
+/// `input`: `shape` = `[batch, channels, bins, frames]`, row-major; `targets`: `[batch, classes]`,
+/// rows that add up to 1.
 ///
 /// # Errors
 /// As [`evaluate`], or targets of another shape.
@@ -242,7 +227,8 @@ pub fn set_threads(threads: usize) {
     tch::set_num_threads(threads.max(1) as i32);
 }
 
-/// Weights drawn anew as the graph says, each parameter from a stream of its own, named by `seed`, `keys` and its name.
+/// Weights drawn anew as the graph says, each parameter from a stream of its own, named by `seed`,
+/// `keys` and its name.
 pub fn initial_weights(graph: &Graph, seed: u64, keys: &[u64]) -> Weights {
     let draw = |parameter: Parameter| {
         let mut keys = keys.to_vec();
@@ -259,7 +245,8 @@ pub fn initial_weights(graph: &Graph, seed: u64, keys: &[u64]) -> Weights {
 }
 
 fn sample(distribution: Option<impl Distribution<f64>>, n: usize, rng: &mut impl rand::Rng) -> Vec<f32> {
-    // None cannot be: bounds and deviations of a layer are positive and finite. Zeros would be a valid network still.
+    // None cannot be: bounds and deviations of a layer are positive and finite. Zeros would be a
+    // valid network still.
     distribution.map_or(vec![0.0; n], |distribution| (0..n).map(|_| distribution.sample(rng) as f32).collect())
 }
 
@@ -275,8 +262,8 @@ pub(crate) fn array(tensor: &Tensor, shape: &[usize]) -> Result<earmark_nets::Ar
     Ok(earmark_nets::Array { shape: shape.to_vec(), data: values(&tensor.f_detach()?)? })
 }
 
-/// The same values with the channels next to each other in memory, which CPU and GPU kernels work on fastest; only
-/// arrays of four dimensions have such a form.
+/// The same values with the channels next to each other in memory, which CPU and GPU kernels work
+/// on fastest; only arrays of four dimensions have such a form.
 pub(crate) fn channels_last(tensor: &Tensor) -> Result<Tensor, TrainingError> {
     if tensor.dim() != 4 {
         return Ok(tensor.shallow_clone());

@@ -1,36 +1,14 @@
-//! Optimizers as torch has them, with their state in our hands, so that a job can be resumed to the bit.
+//! Optimizers as torch has them, with their state in our hands, so that a job can be resumed to the
+//! bit.
 
 use std::collections::BTreeMap;
 
 use earmark_nets::{Graph, Role, Weights};
-use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
-use crate::TrainingError;
+use crate::error::TrainingError;
 use crate::network::array;
-use crate::settings::LearnerSettings;
-
-/// How gradients become steps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Method {
-    /// Stochastic gradient descent with momentum: `torch.optim.SGD`.
-    #[default]
-    Sgd,
-    /// Adam with decoupled weight decay (Loshchilov & Hutter 2019): `torch.optim.AdamW` with its own second decay 0.999 and
-    /// epsilon 1e-8; `momentum` is its first decay.
-    AdamW,
-}
-
-impl Method {
-    /// What it remembers of each learned parameter.
-    pub(crate) fn memory(self) -> &'static [&'static str] {
-        match self {
-            Self::Sgd => &["velocity"],
-            Self::AdamW => &["mean", "square"],
-        }
-    }
-}
+use crate::settings::{LearnerSettings, Method};
 
 /// A method, and what it remembers of each learned parameter.
 pub(crate) struct Optimizer {
@@ -147,7 +125,8 @@ fn learned(graph: &Graph) -> impl Iterator<Item = earmark_nets::Parameter> {
     graph.parameters().into_iter().filter(|parameter| parameter.role == Role::Learned)
 }
 
-/// The learning rate of an epoch (counted from 0): a linear rise over the warm-up, then a cosine to zero.
+/// The learning rate of an epoch (counted from 0): a linear rise over the warm-up, then a cosine to
+/// zero.
 pub(crate) fn learning_rate(settings: &LearnerSettings, epoch: usize) -> f64 {
     let warmup = settings.warmup_epochs;
     if epoch < warmup {
@@ -162,7 +141,7 @@ mod tests {
     use super::*;
 
     /// A case of `golden/optimizers`: torch's own steps.
-    #[derive(Deserialize)]
+    #[derive(serde::Deserialize)]
     struct Case {
         optimizer: Method,
         momentum: f64,

@@ -9,9 +9,11 @@ use earmark_loader::{Batch, Batches};
 use tch::Device;
 
 use crate::checkpoint::{Part, State};
+use crate::error::TrainingError;
+use crate::job::Job;
 use crate::optimizer::learning_rate;
+use crate::progress::{Learning, Progress, Report};
 use crate::trainer::Trainer;
-use crate::{Job, Learning, Progress, Report, TrainingError};
 
 /// Steps between two reads of a GPU's loss: each read waits until the GPU has done all that it was
 /// asked for.
@@ -154,13 +156,15 @@ impl Steps<'_, '_> {
 mod tests {
     use super::*;
     use crate::Split;
-    use crate::network::{Arithmetic, initial_weights};
+    use crate::arithmetic::Arithmetic;
+    use crate::network::initial_weights;
     use crate::settings::LearnerSettings;
     use earmark_features::{Features, FrontEnd, InputScaling};
     use earmark_loader::Example;
 
     const LEARNER: &str = r#"{"name": "l", "arch": "resnet_nano", "features": "f", "crop_seconds": 0.2, "epochs": 1,
-        "batch_size": 4, "learning_rate": 0.05, "mixup": 3.0, "augmentation": {"crop_length_jitter": 0.5, "shift": true}}"#;
+        "batch_size": 4, "learning_rate": 0.05, "mixup": 3.0,
+        "augmentation": {"crop_length_jitter": 0.5, "shift": true}}"#;
     const PACES: [Pace; 4] = [
         Pace { steps_per_read: 1, prefetch: false },
         Pace { steps_per_read: 3, prefetch: false },
@@ -179,7 +183,7 @@ mod tests {
         (0..27).map(clip).collect()
     }
 
-    /// A pass that is stopped after batch `stop` and goes on; its end, and what it reported.
+    /// A pass that is stopped after batch `stop` and resumes; its end, and what it reported.
     fn pass(pace: Pace, clips: &[(String, Features)], stop: usize) -> Result<(State, Vec<Learning>), TrainingError> {
         let learner: LearnerSettings = serde_json::from_str(LEARNER).unwrap();
         let front_end = FrontEnd::logmel();

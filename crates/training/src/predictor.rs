@@ -5,7 +5,7 @@ use earmark_features::Windowing;
 use earmark_loader::Example;
 use tch::Tensor;
 
-use crate::TrainingError;
+use crate::error::TrainingError;
 use crate::network::{Network, values};
 
 /// A network with all that belongs before and behind it.

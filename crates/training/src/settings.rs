@@ -1,6 +1,8 @@
 //! The settings of a learner, as they stand in a recipe.
 
 mod checks;
+mod kernels;
+mod method;
 
 use earmark_features::{FrontEnd, Scaling};
 use earmark_features::{Padding, WindowAggregation, Windowing};
@@ -9,9 +11,10 @@ use earmark_nets::kernel::{self, KERNEL};
 use earmark_nets::{Graph, Variant};
 use serde::{Deserialize, Serialize};
 
-use crate::TrainingError;
-use crate::kernel::Kernels;
-use crate::optimizer::Method;
+use crate::error::TrainingError;
+
+pub use kernels::Kernels;
+pub use method::Method;
 
 /// One learner of level 1: a network, its features, and how it is trained.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -19,13 +22,14 @@ use crate::optimizer::Method;
 pub struct LearnerSettings {
     /// Its name; names files and columns.
     pub name: String,
-    /// The network, one of `earmark nets list`; or `kernel`, which learns from features of whole clips (`summary`), at once,
-    /// and takes of the settings below only `unverified_weight` and `kernel`.
+    /// The network, one of `earmark nets list`; or `kernel`, which is trained on features of whole
+    /// clips (`summary`), at once, and takes of the settings below only `unverified_weight` and
+    /// `kernel`.
     pub arch: String,
     /// The front end, one of the recipe's `[features.*]`.
     pub features: String,
-    /// The weights that the network starts with: `"imagenet"`, `"audioset"` for those that somebody has published, else
-    /// a file of them; none: random ones.
+    /// The weights that the network starts with: `"imagenet"`, `"audioset"` for those that somebody
+    /// has published, else a file of them; none: random ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pretrained: Option<String>,
     /// The commit of the hub's repository that published weights are taken from, 40 hexadecimal
@@ -41,8 +45,8 @@ pub struct LearnerSettings {
     /// What fills a clip that is shorter than a crop.
     #[serde(default)]
     pub padding: Padding,
-    /// What `padding = "zero"` puts into the network's input: without normalization 0 is 0 dB, as the authors have it,
-    /// with it the mean.
+    /// What `padding = "zero"` puts into the network's input: without normalization 0 is 0 dB, as
+    /// the authors have it, with it the mean.
     #[serde(default)]
     pub pad_value: f32,
     /// Scaling of the features before the network.
@@ -51,13 +55,14 @@ pub struct LearnerSettings {
     /// Mixup's weights come from Beta(mixup, mixup); 0 is no mixup.
     #[serde(default)]
     pub mixup: f32,
-    /// What is changed at random in the crops to learn from.
+    /// What is changed at random in the crops to train on.
     #[serde(default)]
     pub augmentation: Augmentation,
     /// The share of a label that is dealt out to all classes alike.
     #[serde(default)]
     pub label_smoothing: f32,
-    /// What the loss of a clip counts for if nobody verified its label: from 0 (it is left out) to 1.
+    /// What the loss of a clip counts for if nobody verified its label: from 0 (it is omitted) to
+    /// 1.
     #[serde(default = "defaults::unverified_weight")]
     pub unverified_weight: f32,
     /// Whether an epoch meets every clip once, or every class equally often.
@@ -84,10 +89,12 @@ pub struct LearnerSettings {
     /// Nesterov's form of the momentum.
     #[serde(default)]
     pub nesterov: bool,
-    /// L2 penalty on all learned values; of AdamW, decay of all learned values apart from their gradients.
+    /// L2 penalty on all learned values; of AdamW, decay of all learned values apart from their
+    /// gradients.
     #[serde(default = "defaults::weight_decay")]
     pub weight_decay: f64,
-    /// Decay of a moving average of the weights, a step at a time, which is then kept instead of the last weights; 0: none.
+    /// Decay of a moving average of the weights, a step at a time, which is then kept instead of
+    /// the last weights; 0: none.
     #[serde(default)]
     pub ema_decay: f64,
     /// Which epoch's weights are kept.
@@ -181,8 +188,9 @@ pub enum CheckpointPolicy {
     /// Those of the last epoch.
     #[default]
     Last,
-    /// Those of the epoch with the best accuracy on one crop of each held-out clip: the authors' rule. It flatters the
-    /// out-of-fold probabilities a little. A split without held-out labels keeps the last.
+    /// Those of the epoch with the best accuracy on one crop of each held-out clip: the authors'
+    /// rule. It flatters the out-of-fold probabilities a little. A split without held-out labels
+    /// keeps the last.
     Best,
 }
 
@@ -226,7 +234,7 @@ impl LearnerSettings {
         if self.is_kernel() { 1 } else { self.epochs }
     }
 
-    /// Whether it learns from a clip whose label is verified, or is not.
+    /// Whether it is trained on a clip whose label is verified, or is not.
     pub fn is_used(&self, verified: bool) -> bool {
         verified || self.unverified_weight > 0.0
     }
@@ -236,12 +244,12 @@ impl LearnerSettings {
         self.kernel.unwrap_or_default()
     }
 
-    /// The network for the front end's features and so many classes; that of a kernel machine has a centre for each of the
-    /// `clips` that it learns from.
+    /// The network for the front end's features and so many classes; that of a kernel machine has a
+    /// centre for each of the `clips` that it is trained on.
     ///
     /// # Errors
-    /// A name that no network has; features that it does not take, crops that are too short for it, fewer than two
-    /// classes.
+    /// A name that no network has; features that it does not take, crops that are too short for it,
+    /// fewer than two classes.
     pub fn graph(&self, front_end: &FrontEnd, classes: usize, clips: usize) -> Result<Graph, TrainingError> {
         let (channels, bins) = front_end.shape();
         if self.is_kernel() {

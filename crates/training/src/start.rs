@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use earmark_nets::{Graph, Weights, transfer};
 
-use crate::TrainingError;
+use crate::error::TrainingError;
 use crate::settings::LearnerSettings;
 
 /// A file of weights that a network starts with, and what is in it.
@@ -25,7 +25,8 @@ impl PretrainedWeights {
         self.weights(learner, graph, Weights::default()).map(|_| ())
     }
 
-    /// The weights that a learner's network begins with: the file's, and of `drawn` ones those that are new in it.
+    /// The weights that a learner's network begins with: the file's, and of `drawn` ones those that
+    /// are new in it.
     ///
     /// # Errors
     /// As [`PretrainedWeights::check`].

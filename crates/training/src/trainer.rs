@@ -5,9 +5,10 @@ use earmark_loader::Batch;
 use earmark_nets::{Graph, Weights};
 use tch::{Device, Kind, Tensor};
 
-use crate::TrainingError;
+use crate::arithmetic::Arithmetic;
 use crate::checkpoint::State;
-use crate::network::{Arithmetic, Network, array, cross_entropy};
+use crate::error::TrainingError;
+use crate::network::{Network, array, cross_entropy};
 use crate::optimizer::Optimizer;
 use crate::settings::LearnerSettings;
 
@@ -24,7 +25,7 @@ pub(crate) struct Trainer<'a> {
 }
 
 impl<'a> Trainer<'a> {
-    /// A network that goes on from a state.
+    /// A network that resumes from a state.
     pub fn new(
         graph: &'a Graph,
         learner: &LearnerSettings,
@@ -104,7 +105,8 @@ impl WeightEma {
         Ok(Self { decay, values: network.tensors().map(copy).collect::<Result<_, TrainingError>>()? })
     }
 
-    /// Follows the network after a step. The first steps count for more, so that the start is soon forgotten.
+    /// Follows the network after a step. The first steps count for more, so that the start is soon
+    /// forgotten.
     fn follow(&mut self, network: &Network, step: usize) -> Result<(), TrainingError> {
         let _guard = tch::no_grad_guard();
         let decay = self.decay.min((1 + step) as f64 / (10 + step) as f64);

@@ -21,7 +21,8 @@ const LEARNER: &str = "arch augmentation augmentation.crop_length_jitter augment
     ema_decay epochs features label_smoothing learning_rate mixup momentum name nesterov \
     normalization optimizer pad_value padding precision prediction prediction.average \
     prediction.hop_seconds sampling unverified_weight warmup_epochs weight_decay";
-const LOGMEL: &str = "amin center delta delta_mode delta_width deltas fmin hop_length htk kind n_fft n_mels norm pad_mode \
+const LOGMEL: &str = "amin center delta delta_mode delta_width deltas fmin hop_length htk kind n_fft n_mels norm \
+    pad_mode \
     power ref sr top_db window";
 const MFCC: &str = "amin center delta delta_mode delta_width deltas fmin hop_length htk kind n_fft n_mels n_mfcc norm \
     pad_mode power ref sr top_db window";

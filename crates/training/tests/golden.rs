@@ -1,5 +1,5 @@
-//! Networks against timm and torchvision: names, sizes, logits, gradients, running statistics. `golden/nets/make.py`
-//! made the values, in 64 bits, of weights and inputs by formula.
+//! Networks against timm and torchvision: names, sizes, logits, gradients, running statistics.
+//! `golden/nets/make.py` made the values, in 64 bits, of weights and inputs by formula.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod common;
@@ -189,8 +189,9 @@ fn summary(name: &str, values: &[f32]) -> [f64; 3] {
     [product(values).sqrt(), products[0], products[1]]
 }
 
-/// How far arrays are from those whose summaries are expected, in the order of their names: the largest difference of
-/// one, relative to its length, with its name. Arrays that should be 0 are compared to the longest one.
+/// How far arrays are from those whose summaries are expected, in the order of their names: the
+/// largest difference of one, relative to its length, with its name. Arrays that should be 0 are
+/// compared to the longest one.
 fn summary_difference(ours: &BTreeMap<&str, &Array>, expected: &Array) -> (f64, String) {
     assert_eq!(expected.shape, [ours.len(), 3], "one summary a parameter");
     let rows = || expected.data.chunks_exact(3).map(|row| [row[0], row[1], row[2]].map(f64::from));

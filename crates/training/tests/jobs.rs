@@ -11,7 +11,8 @@ use earmark_training::{Example, Job, LearnerSettings, Outcome, Progress, Split, 
 
 const LABELS: [&str; 3] = ["fast", "middle", "slow"];
 
-/// Clips whose class is the speed at which all bands swell and fade, with noise from a small generator.
+/// Clips whose class is the speed at which all bands swell and fade, with noise from a small
+/// generator.
 fn clips(count: usize) -> Vec<(String, Features, usize)> {
     let mut state = 1u32;
     let mut noise = move || {
@@ -38,7 +39,7 @@ fn learner(arch: &str, extra: &str) -> LearnerSettings {
     serde_json::from_str(&settings).unwrap()
 }
 
-/// What a job is told when it reports.
+/// What a job is reported when it reports.
 type Answer<'a> = &'a dyn Fn(Progress) -> ControlFlow<()>;
 
 const GO_ON: Answer = &|_| ControlFlow::Continue(());
@@ -122,8 +123,8 @@ fn a_stopped_job_goes_on_at_the_next_batch_with_the_same_bits() {
         let whole = tempfile::tempdir().unwrap();
         let unbroken = run(&settings, whole.path(), GO_ON).unwrap();
         let folder = tempfile::tempdir().unwrap();
-        // Eight batches of an epoch, of which the last joins a clip that would be left alone: 7. At the first batch, twice
-        // in one epoch, at the last batch of one, at the last of all.
+        // Eight batches of an epoch, of which the last joins a clip that would be left alone: 7. At
+        // the first batch, twice in one epoch, at the last batch of one, at the last of all.
         for stop_at in [1, 9, 12, 14, 28] {
             let last = Cell::new(0);
             let stop = |progress| {
@@ -214,7 +215,7 @@ fn clips_that_do_not_count_do_not_change_the_scaling() {
         let learner = LearnerSettings { epochs: 1, ..learner("resnet_nano", &extra) };
         outcome_of(&learner, &examples).scaling
     };
-    assert_eq!(scaling(0.0, 100.0), scaling(0.0, 1.0), "a clip of weight 0 is left out");
+    assert_eq!(scaling(0.0, 100.0), scaling(0.0, 1.0), "a clip of weight 0 is omitted");
     assert_ne!(scaling(0.5, 100.0), scaling(0.5, 1.0), "any other clip counts");
 }
 

@@ -1,4 +1,5 @@
-//! Every family learns from sound: its nano size, on four classes of the embedded data set, in seconds.
+//! Every family is trained on sound: its nano size, on four classes of the embedded data set, in
+//! seconds.
 #![allow(clippy::unwrap_used, reason = "a test stops at the first fault")]
 
 use std::ops::ControlFlow;
@@ -13,7 +14,8 @@ use earmark_nets::{Input, Variant, variants};
 use earmark_training::{Job, LearnerSettings, Split, set_threads};
 
 const CLASSES: [&str; 4] = ["Bark", "Clock_tick", "Flute", "Rain"];
-/// Of the clips to predict a quarter would be right by chance, and a tenth of the labels to learn from is wrong.
+/// Of the clips to predict a quarter would be right by chance, and a tenth of the labels to train
+/// on is wrong.
 const ENOUGH: f64 = 0.6;
 
 /// A clip of one of the four classes.
@@ -34,19 +36,19 @@ fn clips(items: &[ClipEntry], labels: &[String]) -> Vec<Clip> {
     items.iter().filter_map(clip).collect()
 }
 
-fn hear(cache: &FeatureCache, clips: &[Clip], front_end: &FrontEnd) -> Vec<CachedFeatures> {
+fn load(cache: &FeatureCache, clips: &[Clip], front_end: &FrontEnd) -> Vec<CachedFeatures> {
     let sounds: Vec<(&Path, &str)> = clips.iter().map(|clip| (clip.path.as_path(), clip.sha256.as_str())).collect();
     let request = FeatureRequest { front_ends: vec![front_end], ..FeatureRequest::default() };
-    let heard = cache.load(&sounds, &request, || {}).unwrap().clips;
-    heard.into_iter().map(|heard| heard.unwrap().features.remove(0)).collect()
+    let loaded = cache.load(&sounds, &request, || {}).unwrap().clips;
+    loaded.into_iter().map(|loaded| loaded.unwrap().features.remove(0)).collect()
 }
 
 fn examples<'a>(clips: &'a [Clip], features: &'a [CachedFeatures]) -> Vec<Example<'a>> {
     let pairs = clips.iter().zip(features);
     pairs
-        .map(|(clip, heard)| Example {
+        .map(|(clip, loaded)| Example {
             name: &clip.name,
-            features: heard.view(),
+            features: loaded.view(),
             label: Some(clip.label),
             verified: true,
         })
@@ -66,15 +68,15 @@ fn accuracy(variant: &Variant, cache: &FeatureCache, [train, predict]: &[Vec<Cli
         variant.name
     ))
     .unwrap();
-    let [heard_train, heard_predict] = [train, predict].map(|clips| hear(cache, clips, &front_end));
+    let [loaded_train, loaded_predict] = [train, predict].map(|clips| load(cache, clips, &front_end));
     let folder = tempfile::tempdir().unwrap();
     let job = Job {
         start: None,
         learner: &learner,
         front_end: &front_end,
         split: Split::Fold(0),
-        train: examples(train, &heard_train),
-        predict: examples(predict, &heard_predict),
+        train: examples(train, &loaded_train),
+        predict: examples(predict, &loaded_predict),
         labels: &CLASSES.map(str::to_owned),
         seed: 1,
         device: "cpu",

@@ -1,8 +1,8 @@
 //! Circles of modules: files of a crate that import each other.
 //!
-//! An import is a path `crate::...`, `super::...` or `self::...` in code that is not of tests. What a
-//! module re-exports (`pub use`) is imported from where it is defined. The root of a crate is no module
-//! here: it names all others.
+//! An import is a path `crate::...`, `super::...` or `self::...` in code that is not of tests. What
+//! a module re-exports (`pub use`) is imported from where it is defined. The root of a crate is no
+//! module here: it names all others.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -138,7 +138,8 @@ fn exports(code: &str) -> Vec<Vec<String>> {
     uses.filter_map(|rest| rest.split_once(';')).flat_map(|(tree, _)| expand(tree)).collect()
 }
 
-/// All paths of a module's code that begin with `crate`, `super` or `self`, and those of its imports.
+/// All paths of a module's code that begin with `crate`, `super` or `self`, and those of its
+/// imports.
 fn paths(code: &str) -> Vec<Vec<String>> {
     let mut paths = Vec::new();
     let mut rest = code;

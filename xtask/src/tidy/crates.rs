@@ -85,7 +85,8 @@ fn members(metadata: &Value) -> impl Iterator<Item = &Value> {
     list(&metadata["packages"]).filter(move |package| ids.contains(text(&package["id"])))
 }
 
-/// Each crate depends, its tests included, only on crates before it, and on no outside crate that is another's.
+/// Each crate depends, its tests included, only on crates before it, and on no outside crate that
+/// is another's.
 fn order(metadata: &Value) -> Vec<String> {
     let place = |name: &str| ORDER.iter().position(|&other| other == name);
     let mut breaches = Vec::new();

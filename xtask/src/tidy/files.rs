@@ -15,7 +15,7 @@ const TEXT: [&str; 8] = ["rs", "toml", "md", "py", "sh", "yml", "yaml", "run"];
 /// What git keeps; an unpacked archive without git has nothing to check here.
 pub fn tracked_files(root: &Path) -> Result<Vec<String>> {
     if !root.join(".git").exists() {
-        eprintln!("no git checkout: the rules for files are left out");
+        eprintln!("no git checkout: the rules for files are omitted");
         return Ok(vec![]);
     }
     let listing = output(Command::new("git").current_dir(root).args(["ls-files", "-z"]))?;

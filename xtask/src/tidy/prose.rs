@@ -7,8 +7,8 @@ const PROSE: usize = 100;
 /// Columns of a line of code, its texts included.
 const CODE: usize = 120;
 
-/// Words of a dialect that the project had, and the field's. They are looked for in comments, texts and
-/// documents, in any case.
+/// Words of a dialect that the project had, and the field's. They are looked for in comments, texts
+/// and documents, in any case.
 const WORDS: [(&str, &str); 20] = [
     ("hear", "decode, load"),
     ("hears", "decodes, loads"),
@@ -65,11 +65,13 @@ fn without_code(line: &str) -> String {
 
 fn source(path: &str, text: &str) -> Vec<String> {
     let kinds = kinds(text);
-    let (mut breaches, mut at) = (Vec::new(), 0);
+    let (mut breaches, mut at, mut in_example) = (Vec::new(), 0, false);
     for (number, line) in (1..).zip(text.split('\n')) {
         let of_line = &kinds[at..at + line.len()];
-        let is_comment = line.trim_start().starts_with("//");
-        let most = if is_comment { PROSE } else { CODE };
+        let comment = line.trim_start().strip_prefix("//").map(|text| text.trim_start_matches(['/', '!', ' ']));
+        in_example = comment.is_some_and(|text| in_example ^ text.starts_with("```"));
+        let is_prose = comment.is_some_and(|text| !in_example && !text.starts_with('|'));
+        let most = if is_prose { PROSE } else { CODE };
         if line.chars().count() > most && !line.contains("://") {
             breaches.push(format!("{path}:{number}: more than {most} columns"));
         }

@@ -9,7 +9,7 @@ pub struct Anatomy {
     /// Where the sound starts.
     pub header_end: usize,
     /// Makes checksums right again, so that a changed field is believed.
-    pub mend: fn(&mut [u8]),
+    pub repair: fn(&mut [u8]),
 }
 
 /// A number in the header.
@@ -40,7 +40,7 @@ pub enum Kind {
 
 impl Anatomy {
     pub fn new(bytes: Vec<u8>) -> Self {
-        Anatomy { bytes, cuts: Vec::new(), fields: Vec::new(), header_end: 0, mend: |_| {} }
+        Anatomy { bytes, cuts: Vec::new(), fields: Vec::new(), header_end: 0, repair: |_| {} }
     }
 
     pub fn cut(&mut self, name: impl Into<String>, at: usize) {

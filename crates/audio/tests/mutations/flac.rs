@@ -45,7 +45,7 @@ pub fn flac(bytes: Vec<u8>) -> Anatomy {
         }
     }
     file.cut("end", file.bytes.len() - 1);
-    file.mend = mend;
+    file.repair = repair;
     file
 }
 
@@ -93,8 +93,9 @@ fn head_length(frame: &[u8]) -> usize {
     4 + number + size + rate
 }
 
-/// Makes the checksums of all frames right. A frame with a changed head is found by what else stands in it.
-fn mend(bytes: &mut [u8]) {
+/// Makes the checksums of all frames right. A frame with a changed head is found by what else
+/// stands in it.
+fn repair(bytes: &mut [u8]) {
     let mut starts = Vec::new();
     for at in 42..bytes.len().saturating_sub(16) {
         if bytes[at] == 0xff && bytes[at + 1] & 0xfe == 0xf8 && bytes[at + 3] & 1 == 0 && bytes[at + 4] < 4 {

@@ -1,6 +1,7 @@
-//! Files broken in every way that their formats have: cut at each boundary, with false lengths, counts, channels, rates and
-//! depths, with garbage for sound, with samples that are no numbers. Each must give finite samples or an error in words,
-//! at its own rate and at two others, within a second and 256 MB.
+//! Files broken in every way that their formats have: cut at each boundary, with false lengths,
+//! counts, channels, rates and depths, with garbage for sound, with samples that are no numbers.
+//! Each must give finite samples or an error in words, at its own rate and at two others, within a
+//! second and 256 MB.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
@@ -75,19 +76,19 @@ fn broken_files_give_errors_or_finite_samples() {
         let mut decoded = 0;
         for mutant in &mutants {
             std::fs::write(&path, &mutant.bytes).unwrap();
-            let heard = hear(&path);
+            let loaded = load(&path);
             // Some file systems wait for the disk where a file is cut to nothing and written again.
             std::fs::remove_file(&path).unwrap();
             let what = format!("{name}, {}", mutant.name);
             let faults = [
-                heard.fault.clone(),
-                (heard.seconds > SLOWEST).then(|| format!("took {:?}", heard.seconds)),
-                (heard.bytes > LARGEST).then(|| format!("took {} MB", heard.bytes >> 20)),
+                loaded.fault.clone(),
+                (loaded.seconds > SLOWEST).then(|| format!("took {:?}", loaded.seconds)),
+                (loaded.bytes > LARGEST).then(|| format!("took {} MB", loaded.bytes >> 20)),
             ];
             wrong.extend(faults.into_iter().flatten().map(|fault| format!("{what}: {fault}")));
-            decoded += usize::from(heard.decoded);
-            slowest = slowest.max((heard.seconds, what.clone()));
-            largest = largest.max((heard.bytes, what));
+            decoded += usize::from(loaded.decoded);
+            slowest = slowest.max((loaded.seconds, what.clone()));
+            largest = largest.max((loaded.bytes, what));
         }
         println!("{name:20} {:4} mutants, of which {decoded:4} could be decoded", mutants.len());
         total += mutants.len();
@@ -115,10 +116,10 @@ fn mutants(file: &Anatomy) -> Vec<Mutant> {
         for value in field.values(old) {
             let mut bytes = file.bytes.clone();
             field.set(&mut bytes, value);
-            let mut mended = bytes.clone();
-            (file.mend)(&mut mended);
+            let mut repaired = bytes.clone();
+            (file.repair)(&mut repaired);
             add(format!("{} {value:#x}", field.name), bytes);
-            add(format!("{} {value:#x}, checksums right", field.name), mended);
+            add(format!("{} {value:#x}, checksums right", field.name), repaired);
         }
     }
     let (head, rest) = file.bytes.split_at(file.header_end);
@@ -139,7 +140,7 @@ fn mutants(file: &Anatomy) -> Vec<Mutant> {
 }
 
 /// What came of a file.
-struct Heard {
+struct Loaded {
     fault: Option<String>,
     decoded: bool,
     /// Of the longest step: decoding, or resampling to one rate.
@@ -167,7 +168,7 @@ fn resampled(clip: &Clip, sample_rate: u32) -> Result<Clip, String> {
     }
 }
 
-fn hear(path: &Path) -> Heard {
+fn load(path: &Path) -> Loaded {
     let before = MEMORY.current_usage();
     MEMORY.reset_peak_usage();
     let mut seconds = Duration::ZERO;
@@ -192,5 +193,5 @@ fn hear(path: &Path) -> Heard {
             (!error.to_string().contains(&path.display().to_string())).then(|| format!("no name: {error}"))
         }
     };
-    Heard { fault, decoded, seconds, bytes }
+    Loaded { fault, decoded, seconds, bytes }
 }

@@ -1,4 +1,5 @@
-//! MP3: perhaps an ID3 tag, then frames, of which the first may hold counts. Source: ISO/IEC 11172-3; LAME's tag.
+//! MP3: perhaps an ID3 tag, then frames, of which the first may hold counts. Source: ISO/IEC
+//! 11172-3; LAME's tag.
 
 use crate::anatomy::{Anatomy, Kind};
 

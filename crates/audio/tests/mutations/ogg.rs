@@ -1,4 +1,5 @@
-//! Ogg Vorbis: pages with checksums, three headers, then sound. Source: RFC 3533, the Vorbis I specification.
+//! Ogg Vorbis: pages with checksums, three headers, then sound. Source: RFC 3533, the Vorbis I
+//! specification.
 
 use crate::anatomy::{Anatomy, Kind};
 
@@ -44,7 +45,7 @@ pub fn ogg(bytes: Vec<u8>) -> Anatomy {
     }
     file.header_end = pages.iter().map(|page| page.start).find(|start| *start > setup).unwrap();
     file.cut("end", file.bytes.len() - 1);
-    file.mend = mend;
+    file.repair = repair;
     file
 }
 
@@ -72,7 +73,7 @@ fn find(bytes: &[u8], mark: &[u8]) -> usize {
     bytes.windows(mark.len()).position(|window| window == mark).unwrap() + mark.len()
 }
 
-fn mend(bytes: &mut [u8]) {
+fn repair(bytes: &mut [u8]) {
     for page in pages(bytes) {
         bytes[page.start + 22..page.start + 26].fill(0);
         let sum = crc32(&bytes[page.start..page.end]).to_le_bytes();

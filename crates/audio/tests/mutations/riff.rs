@@ -71,7 +71,8 @@ pub fn aiff(bytes: Vec<u8>) -> Anatomy {
                 file.big("channels", inside, 2, Kind::Channels);
                 file.big("frames", inside + 2, 4, Kind::Length);
                 file.big("depth", inside + 6, 2, Kind::Depth);
-                // The rate is an 80-bit float: sign, exponent, mantissa. 2^31 has the exponent 0x401E.
+                // The rate is an 80-bit float: sign, exponent, mantissa. 2^31 has the exponent
+                // 0x401E.
                 file.big("rate, exponent", inside + 8, 2, Kind::Code);
                 file.bits("rate, exponent's end", 8 * inside + 72, 4, Kind::Code);
                 file.bits("rate, exponent's middle", 8 * inside + 76, 4, Kind::Code);

@@ -44,7 +44,8 @@ pub struct Download {
     /// Which: fsdkaggle2018, esc50, esc10, urbansound8k, or one of the registry
     #[arg(required_unless_present = "list")]
     pub name: Option<String>,
-    /// The folder to write; partial downloads are in DIR.download, and the same command resumes them
+    /// The folder to write; partial downloads are in DIR.download, and the same command resumes
+    /// them
     #[arg(long, value_name = "DIR", required_unless_present = "list")]
     pub to: Option<PathBuf>,
     /// Print what can be downloaded, and on what terms
@@ -76,7 +77,8 @@ pub struct Check {
     #[command(flatten)]
     pub reading: Reading,
     /// Folds that training would draw (the recipe's `[data] folds`), if the data set gives none
-    #[arg(long, value_name = "N", default_value_t = DEFAULT_FOLDS, value_parser = RangedU64ValueParser::<usize>::new().range(2..=100))]
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_FOLDS)]
+    #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(2..=100))]
     pub folds: usize,
     /// What a sound file may be
     #[command(flatten)]
@@ -95,7 +97,8 @@ pub struct Reading {
     /// A regular expression whose first group is the fold in a file's name
     #[arg(long, value_name = "REGEX")]
     pub folds_from: Option<String>,
-    /// A regular expression whose first group is the recording, or whatever else must stay in one fold, in a file's name
+    /// A regular expression whose first group is the recording, or whatever else must stay in one
+    /// fold, in a file's name
     #[arg(long, value_name = "REGEX")]
     pub groups_from: Option<String>,
     /// The table's column of file names

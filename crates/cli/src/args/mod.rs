@@ -49,11 +49,11 @@ pub enum Command {
     Stack(Stack),
     /// Print the scores of a run, or of a submission
     Evaluate(Evaluate),
-    /// Write RUN/report.html, one page with all results of a run as far as it has come, and its plots
-    /// in RUN/report
+    /// Write RUN/report.html, one page with all results of a run as far as it has come, and its
+    /// plots in RUN/report
     Report(Report),
-    /// Write the predictions of a run for its test clips: three labels each in Kaggle's form, or all
-    /// probabilities
+    /// Write the predictions of a run for its test clips: three labels each in Kaggle's form, or
+    /// all probabilities
     Predict(Predict),
     /// Tag sounds with a trained bundle
     Tag(Tag),

@@ -30,7 +30,8 @@ pub struct Features {
     /// Which features
     #[arg(long)]
     pub kind: FeatureKind,
-    /// A setting of the front end under librosa's name, such as `n_mels=128`; can be given several times
+    /// A setting of the front end under librosa's name, such as `n_mels=128`; can be given several
+    /// times
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
     /// The NumPy file to write, 32-bit floats
@@ -48,10 +49,12 @@ pub struct LimitOptions {
     #[arg(long, value_name = "S", env = "EARMARK_MAX_SECONDS", default_value_t = Limits::default().max_seconds)]
     pub max_seconds: f64,
     /// Lowest sample rate, in Hz
-    #[arg(long, value_name = "HZ", env = "EARMARK_MIN_SAMPLE_RATE", default_value_t = Limits::default().min_sample_rate)]
+    #[arg(long, value_name = "HZ", env = "EARMARK_MIN_SAMPLE_RATE")]
+    #[arg(default_value_t = Limits::default().min_sample_rate)]
     pub min_sample_rate: u32,
     /// Highest sample rate, in Hz
-    #[arg(long, value_name = "HZ", env = "EARMARK_MAX_SAMPLE_RATE", default_value_t = Limits::default().max_sample_rate)]
+    #[arg(long, value_name = "HZ", env = "EARMARK_MAX_SAMPLE_RATE")]
+    #[arg(default_value_t = Limits::default().max_sample_rate)]
     pub max_sample_rate: u32,
     /// Most channels
     #[arg(long, value_name = "N", env = "EARMARK_MAX_CHANNELS", default_value_t = Limits::default().max_channels)]
@@ -77,21 +80,24 @@ impl LimitOptions {
 pub enum Nets {
     /// Name, family, input, parameters, FLOPs and published weights of every network
     ///
-    /// A recipe's `arch` can also be `kernel`, kernel ridge regression on the summary of a clip: which is not a network and not listed.
+    /// A recipe's `arch` can also be `kernel`, kernel ridge regression on the summary of a clip:
+    /// which is not a network and not listed.
     List {
         /// One JSON value on stdout
         #[arg(long)]
         json: bool,
     },
-    /// Write a network as ONNX: input `x` `[batch, channels, bins, frames]`, output `logits` `[batch, classes]`
+    /// Write a network as ONNX: input `x` `[batch, channels, bins, frames]`, output `logits`
+    /// `[batch, classes]`
     ///
-    /// Channels are those of the weights; without weights 3, and 1 for the networks on the wave, which take
-    /// `[batch, 1, 1, samples]`. Batch and frames are free, bins too but for `cnn14`, which takes 64.
+    /// Channels are those of the weights; without weights 3, and 1 for the networks on the wave,
+    /// which take `[batch, 1, 1, samples]`. Batch and frames are free, bins too but for `cnn14`,
+    /// which takes 64.
     Export {
         /// The network's name
         arch: String,
-        /// Its weights, a file of safetensors or of PyTorch with timm's or torchvision's names; without it, fresh random
-        /// ones
+        /// Its weights, a file of safetensors or of PyTorch with timm's or torchvision's names;
+        /// without it, fresh random ones
         #[arg(long, value_name = "W.safetensors")]
         weights: Option<PathBuf>,
         /// Number of classes; by default those of the weights, or 1000

@@ -41,11 +41,12 @@ pub struct Train {
     /// The run's folder; the same command resumes a run that was stopped
     #[arg(long, value_name = "RUN")]
     pub out: PathBuf,
-    /// Where features are cached, for runs on the same sounds to share; by default in the run's folder
+    /// Where features are cached, for runs on the same sounds to share; by default in the run's
+    /// folder
     #[arg(long, value_name = "DIR", env = "EARMARK_FEATURE_CACHE")]
     pub cache: Option<PathBuf>,
-    /// Treat an unverified clip as verified if the stack of this finished run predicts the same label
-    /// out of fold
+    /// Treat an unverified clip as verified if the stack of this finished run predicts the same
+    /// label out of fold
     #[arg(long, value_name = "RUN")]
     pub verified_by: Option<PathBuf>,
     /// The hub that published weights are downloaded from (`pretrained = "imagenet"` in a recipe)
@@ -57,12 +58,12 @@ pub struct Train {
     /// Train this job alone, and do not stack
     #[arg(long, value_name = "LEARNER/SPLIT")]
     pub job: Option<String>,
-    /// Train the I-th of N parts of the jobs, of about the same cost, and do not stack; `earmark stack
-    /// RUN` does when all parts are done
+    /// Train the I-th of N parts of the jobs, of about the same cost, and do not stack; `earmark
+    /// stack RUN` does when all parts are done
     #[arg(long, value_name = "I/N", conflicts_with = "job", value_parser = shard)]
     pub shard: Option<(usize, usize)>,
-    /// Print the jobs and what each will take, from a short measurement; write nothing into the run's
-    /// folder
+    /// Print the jobs and what each will take, from a short measurement; write nothing into the
+    /// run's folder
     #[arg(long)]
     pub plan: bool,
     /// Jobs at once; by default one per core on a CPU, one on each GPU
@@ -98,8 +99,8 @@ pub struct Evaluate {
     /// Each finished job by itself, also of a run that is not finished
     #[arg(long, conflicts_with = "submission")]
     pub jobs: bool,
-    /// Score this CSV file instead of a run: `fname,label` with up to three labels, or `fname` and a
-    /// column of probabilities per class
+    /// Score this CSV file instead of a run: `fname,label` with up to three labels, or `fname` and
+    /// a column of probabilities per class
     #[arg(long, value_name = "S.csv", requires = "truth")]
     pub submission: Option<PathBuf>,
     /// The true labels: a CSV file with the columns fname, label and, optionally, usage (Public,

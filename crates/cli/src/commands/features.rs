@@ -1,5 +1,5 @@
-//! `earmark features`: one file's features as a NumPy file. The wave takes no more memory for a longer
-//! file; other features take 4 bytes for each frame and band until the clip's end
+//! `earmark features`: one file's features as a NumPy file. The wave takes no more memory for a
+//! longer file; other features take 4 bytes for each frame and band until the clip's end
 //! ([`FeatureStream`]).
 
 use std::fs::File;
@@ -76,7 +76,8 @@ fn not_onto_itself(options: &Features) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Front-end settings from `key=value`, the value as in JSON; a word that is none stands for itself.
+/// Front-end settings from `key=value`, the value as in JSON; a word that is none stands for
+/// itself.
 fn set<T: DeserializeOwned>(kind: Option<&str>, pairs: &[String]) -> anyhow::Result<T> {
     let mut map: Map<String, Value> = kind.map(|kind| ("kind".to_owned(), kind.into())).into_iter().collect();
     for pair in pairs {

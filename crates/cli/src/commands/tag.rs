@@ -22,7 +22,7 @@ struct Answer {
 pub fn run(options: &Tag) -> anyhow::Result<()> {
     let limits = options.limits.limits()?;
     let (paths, folders) = files(&options.paths);
-    let mut tagger = Tagger::open(&options.model, Parallelism::of(options.threads, paths.len()))?;
+    let mut tagger = Tagger::open(&options.model, Parallelism::split(options.threads, paths.len()))?;
     tagger.limits = limits;
     let mut printer = Printer::begin(options)?;
     let mut failed = 0;

@@ -1,4 +1,5 @@
-//! What the tests of the binary share: a folder to work in, the binary run there, a small data set and recipe.
+//! What the tests of the binary share: a folder to work in, the binary run there, a small data set
+//! and recipe.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
 use std::collections::BTreeMap;
@@ -10,7 +11,8 @@ use std::time::{Duration, Instant};
 
 /// The arguments that make the data set of most tests: 12 classes, five clips to train on of each.
 pub const SYNTH: &str = "synth --out data --seed 3 --train-clips 60 --test-clips 12";
-/// The arguments that train on it. The numbers of jobs and threads are said, as results may depend on threads.
+/// The arguments that train on it. The numbers of jobs and threads are said, as results may depend
+/// on threads.
 pub const TRAIN: &str = "train --recipe recipe.toml --data data --out run --jobs 2 --threads 2";
 
 /// A recipe of two small learners, `a` and `b`, that is trained within seconds.
@@ -154,7 +156,8 @@ impl Place {
         self.command_of(Path::new(env!("CARGO_BIN_EXE_earmark")), words)
     }
 
-    /// A binary in this folder, without the variables that change what it does, and without cargo's own.
+    /// A binary in this folder, without the variables that change what it does, and without cargo's
+    /// own.
     pub fn command_of(&self, binary: &Path, words: &str) -> Command {
         let mut command = Command::new(binary);
         command.current_dir(&self.0).args(words.split_whitespace()).stdin(Stdio::null());
@@ -268,7 +271,8 @@ impl Drop for Running {
     }
 }
 
-/// Whether a file of a run tells of times and places, and so differs between runs that are equal otherwise.
+/// Whether a file of a run reports times and places, and so differs between runs that are equal
+/// otherwise.
 pub fn tells_of_the_moment(file: &str) -> bool {
     let parts = ["history.csv", "events.out.tfevents.", "data.json", "report.html", "log.jsonl"];
     parts.iter().any(|part| file.contains(part))
@@ -282,7 +286,8 @@ pub fn csv(text: &str) -> (Vec<String>, Vec<Vec<String>>) {
     (header, reader.records().map(|record| owned(&record.unwrap())).collect())
 }
 
-/// A table of probabilities: its columns, and each clip's row by name. A clip that stands twice is a fault.
+/// A table of probabilities: its columns, and each clip's row by name. A clip that stands twice is
+/// a fault.
 pub fn probabilities(text: &str) -> (Vec<String>, BTreeMap<String, Vec<f64>>) {
     let (header, rows) = csv(text);
     assert_eq!(header[0], "fname");
@@ -309,7 +314,8 @@ pub fn tags_are_those_of_level2(place: &Place, binary: &Path) {
         for tag in tags {
             let column = labels.iter().position(|label| tag["label"] == **label).unwrap();
             let (tagged, expected) = (tag["score"].as_f64().unwrap(), table[name][column]);
-            assert!((tagged - expected).abs() < 1e-5, "{name}, {}: {tagged} instead of {expected}", tag["label"]);
+            // Temperature scaling multiplies what libtorch and ONNX Runtime round differently.
+            assert!((tagged - expected).abs() < 2e-5, "{name}, {}: {tagged} instead of {expected}", tag["label"]);
             largest = largest.max((tagged - expected).abs());
         }
     }
@@ -345,7 +351,7 @@ pub fn wav(form: u16, bits: u16, data: &[u8]) -> Vec<u8> {
     wav
 }
 
-/// What the variable names; without it the test is left out, but never in continuous integration.
+/// What the variable names; without it the test is omitted, but never in continuous integration.
 pub fn from_environment(variable: &str) -> Option<PathBuf> {
     let path = std::env::var_os(variable).filter(|path| !path.is_empty());
     if path.is_none() {
@@ -356,7 +362,7 @@ pub fn from_environment(variable: &str) -> Option<PathBuf> {
 }
 
 /// A Python that has these modules: that of EARMARK_PYTHON, else `python3`. Without one the test is
-/// left out, but never in continuous integration.
+/// omitted, but never in continuous integration.
 pub fn python(modules: &str) -> Option<PathBuf> {
     let python = std::env::var_os("EARMARK_PYTHON").filter(|name| !name.is_empty()).unwrap_or("python3".into());
     let imported = Command::new(&python).args(["-c", &format!("import {modules}")]).output();

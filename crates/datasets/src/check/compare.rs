@@ -41,7 +41,8 @@ fn two_folds(manifest: &Manifest, files: Vec<String>, message: String) -> Proble
     Problem::error(Kind::TwoFolds, files, format!("{message}, so scores would be too high"))
 }
 
-/// The same sound in several places, by file or by samples. Silence is the same everywhere and no news.
+/// The same sound in several places, by file or by samples. Silence is the same everywhere and no
+/// news.
 pub(super) fn same_sounds(manifest: &Manifest, clips: &[Option<DecodedClip>]) -> Vec<Problem> {
     let mut same: BTreeMap<SoundId, Vec<(usize, &ClipEntry)>> = BTreeMap::new();
     let items = manifest.train.iter().chain(&manifest.test).zip(clips).enumerate();
@@ -53,7 +54,8 @@ pub(super) fn same_sounds(manifest: &Manifest, clips: &[Option<DecodedClip>]) ->
     same.into_values().filter(|clips| clips.len() > 1).flat_map(|clips| same_sound(manifest, &clips)).collect()
 }
 
-/// One sound in several places: the worst that follows from it, and labels that contradict each other in any case.
+/// One sound in several places: the worst that follows from it, and labels that contradict each
+/// other in any case.
 fn same_sound(manifest: &Manifest, clips: &[(usize, &ClipEntry)]) -> Vec<Problem> {
     let files: Vec<String> = clips.iter().map(|(_, item)| shown(&item.path)).collect();
     let mut sums = clips.iter().map(|(_, item)| earmark_files::sha256_file(&item.path).ok());

@@ -59,7 +59,7 @@ impl Default for CheckSettings {
 pub struct Report {
     /// The folder or file that was checked.
     pub data: String,
-    /// Clips to learn from.
+    /// Clips to train on.
     pub train: usize,
     /// Clips to predict.
     pub test: usize,
@@ -69,7 +69,8 @@ pub struct Report {
     pub classes: Vec<Class>,
     /// Training clips in each fold that the data set gives; empty if it gives none.
     pub folds: Vec<usize>,
-    /// How many groups the training clips form, such as recordings they were cut from; none if none has a group.
+    /// How many groups the training clips form, such as recordings they were cut from; none if none
+    /// has a group.
     pub groups: Option<usize>,
     /// Lengths of the clips that could be decoded; none if none could.
     pub lengths: Option<Lengths>,
@@ -90,7 +91,7 @@ pub struct Report {
 pub struct Class {
     /// Its name.
     pub label: String,
-    /// Clips to learn from.
+    /// Clips to train on.
     pub train: usize,
     /// Clips to predict whose label is known.
     pub test: usize,
@@ -115,8 +116,8 @@ pub struct Lengths {
 /// with their length. `tick` is called with how many clips are done, of how many.
 ///
 /// # Errors
-/// The data set cannot be read at all: nothing is there, no layout is recognised, a table is damaged or lacks a column.
-/// All else that is wrong stands in the report.
+/// The data set cannot be read at all: nothing is there, no layout is recognised, a table is
+/// damaged or lacks a column. All else that is wrong stands in the report.
 pub fn check(
     path: &Path,
     options: &OpenOptions,

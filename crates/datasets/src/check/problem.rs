@@ -27,7 +27,7 @@ pub enum Kind {
     /// One recording, or the same sound, lies in two given folds: an error, unless
     /// [`crate::Manifest::groups_span_folds`].
     TwoFolds,
-    /// The same sound is learned from and predicted (an error), or one recording is (a warning).
+    /// The same sound is trained on and predicted (an error), or one recording is (a warning).
     TrainAndTest,
     /// The same sound stands in the data set twice, and no rule is broken by it.
     Duplicate,

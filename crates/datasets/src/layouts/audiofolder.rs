@@ -1,9 +1,10 @@
-//! Hugging Face's `audiofolder`: split folders `train/`, `validation/`, `test/`, and labels from `metadata.csv` or
-//! `metadata.jsonl`, or from class folders.
+//! Hugging Face's `audiofolder`: split folders `train/`, `validation/`, `test/`, and labels from
+//! `metadata.csv` or `metadata.jsonl`, or from class folders.
 //!
-//! Clips for validation are clips to learn from here, as folds take the place of one fixed choice.
-//! Source: `datasets/packaged_modules/folder_based_builder` and `datasets/data_files.py` of the library `datasets`. Of
-//! its patterns for split names, only whole folder names are taken: a class "train horn" is no split.
+//! Clips for validation are clips to train on here, as folds take the place of one fixed choice.
+//! Source: `datasets/packaged_modules/folder_based_builder` and `datasets/data_files.py` of the
+//! library `datasets`. Of its patterns for split names, only whole folder names are taken: a class
+//! "train horn" is no split.
 
 use std::path::{Path, PathBuf};
 
@@ -40,8 +41,9 @@ fn split_folders(base: &Path) -> Result<Vec<PathBuf>, DatasetError> {
     Ok(listing(base)?.into_iter().filter(is_split).collect())
 }
 
-/// The data set of metadata files beside or above the audio, if there is one. File names in it are relative to its
-/// folder; a folder with a split's name on the way to a file says which split it belongs to.
+/// The data set of metadata files beside or above the audio, if there is one. File names in it are
+/// relative to its folder; a folder with a split's name on the way to a file says which split it
+/// belongs to.
 pub(super) fn with_metadata(root: &Path, options: &OpenOptions) -> Result<Option<Rows>, DatasetError> {
     let mut folders = Vec::new();
     for base in bases(root) {
@@ -76,8 +78,8 @@ pub(super) fn with_metadata(root: &Path, options: &OpenOptions) -> Result<Option
     Ok((!files.is_empty()).then_some(read))
 }
 
-/// The data set of split folders with a folder per class in each, if this is one: the folder of training clips holds
-/// classes and no clips, and no clips stand in a folder that is no split.
+/// The data set of split folders with a folder per class in each, if this is one: the folder of
+/// training clips holds classes and no clips, and no clips stand in a folder that is no split.
 pub(super) fn with_class_folders(root: &Path) -> Result<Option<Rows>, DatasetError> {
     for base in bases(root) {
         let splits = split_folders(&base)?;

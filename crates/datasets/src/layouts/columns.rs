@@ -16,7 +16,7 @@ const VERIFIED: [&str; 2] = ["manually_verified", "verified"];
 /// What a table is read for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Purpose {
-    /// Clips to learn from: there must be labels.
+    /// Clips to train on: there must be labels.
     Train,
     /// Clips to predict: labels may be there.
     Test,
@@ -48,7 +48,8 @@ struct Columns {
 impl Columns {
     fn find(table: &Table, purpose: Purpose, options: &OpenOptions) -> Result<Self, DatasetError> {
         let asked = &options.columns;
-        // A column that the caller names must be in the training table; a test table may lack all but the names.
+        // A column that the caller names must be in the training table; a test table may lack all
+        // but the names.
         let find = |asked: &Option<String>, synonyms: &[&str]| match asked {
             _ if purpose == Purpose::Names => Ok(None),
             Some(name) if purpose == Purpose::Train => table.column(&[name]).map(Some),
@@ -100,8 +101,8 @@ pub(super) fn name_column(table: &Table, options: &OpenOptions) -> Result<usize,
     }
 }
 
-/// The rows of a table; `audio` says where the file of a row lies, from its fields and its name. A column that is there
-/// must have a value in every row.
+/// The rows of a table; `audio` says where the file of a row lies, from its fields and its name. A
+/// column that is there must have a value in every row.
 pub(super) fn rows(
     table: &Table,
     purpose: Purpose,

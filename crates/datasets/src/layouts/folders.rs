@@ -68,8 +68,8 @@ fn row(path: PathBuf, label: &str) -> Row {
     }
 }
 
-/// Where two clips have the same file name, as in `dog/1.wav` and `cat/1.wav`, every clip is named by its path below
-/// `root`.
+/// Where two clips have the same file name, as in `dog/1.wav` and `cat/1.wav`, every clip is named
+/// by its path below `root`.
 pub(super) fn name_by_path_too<'a>(root: &Path, rows: impl Iterator<Item = &'a mut Row>) {
     let rows: Vec<&mut Row> = rows.collect();
     let names: BTreeSet<&String> = rows.iter().map(|row| &row.name).collect();
@@ -81,9 +81,9 @@ pub(super) fn name_by_path_too<'a>(root: &Path, rows: impl Iterator<Item = &'a m
     }
 }
 
-/// ESC-10 in folders, such as `001 - Dog bark/1-100032-A.ogg`: the names give fold and recording, and whoever drew other
-/// folds would test on recordings learned from. Where most names are such, others are clips without a fold, an error that
-/// names them.
+/// ESC-10 in folders, such as `001 - Dog bark/1-100032-A.ogg`: the names give fold and recording,
+/// and whoever drew other folds would test on recordings trained on. Where most names are such,
+/// others are clips without a fold, an error that names them.
 fn folds_of_esc10(rows: &mut [Row]) {
     let numbered = |row: &Row| row.path.parent().is_some_and(|folder| number_and_name(&file_name(folder)).is_some());
     let parts: Vec<_> = rows.iter().map(|row| fold_and_recording(&row.name).filter(|_| numbered(row))).collect();
@@ -123,7 +123,8 @@ pub(super) fn file_name(path: &Path) -> String {
     path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
-/// What a folder holds, sorted by name: systems list in orders of their own. Hidden entries are not listed.
+/// What a folder holds, sorted by name: systems list in orders of their own. Hidden entries are not
+/// listed.
 pub(crate) fn listing(folder: &Path) -> Result<Vec<PathBuf>, DatasetError> {
     let failed = |source| FileError { path: folder.to_owned(), action: "list the folder", source };
     let mut paths = Vec::new();

@@ -66,7 +66,8 @@ fn train_table(
     Ok(Rows { train: listed.rows, excluded: listed.excluded, ..Rows::default() })
 }
 
-/// FSDKaggle2018: `fname,label,manually_verified[,freesound_id]` and `fname[,label,usage,freesound_id]`.
+/// FSDKaggle2018: `fname,label,manually_verified[,freesound_id]` and
+/// `fname[,label,usage,freesound_id]`.
 fn fsdkaggle(root: &Path, train: &Path, options: &OpenOptions) -> Result<Rows, DatasetError> {
     let audio = |kind: &str| {
         let zenodo = root.join(format!("FSDKaggle2018.audio_{kind}"));
@@ -100,7 +101,8 @@ fn esc(path: &Path, audio: &Path, options: &OpenOptions) -> Result<Rows, Dataset
     train_table(&table, options, &|_, name| audio.join(name))
 }
 
-/// UrbanSound8K: `slice_file_name,fsID,start,end,salience,fold,classID,class`, the audio in a folder per fold.
+/// UrbanSound8K: `slice_file_name,fsID,start,end,salience,fold,classID,class`, the audio in a
+/// folder per fold.
 fn urbansound8k(path: &Path, audio: &Path, options: &OpenOptions) -> Result<Rows, DatasetError> {
     let table = Table::read(path)?;
     for name in ["slice_file_name", "fsID", "class"] {

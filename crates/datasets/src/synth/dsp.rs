@@ -1,7 +1,7 @@
 //! What sounds are made of: noise, modes, filters, envelopes, rooms.
 //!
-//! All in f64, with `libm` for sines and powers: a system's own differ in the last bit, and the data set must have the
-//! same bytes on every machine.
+//! All in f64, with `libm` for sines and powers: a system's own differ in the last bit, and the
+//! data set must have the same bytes on every machine.
 
 use std::f64::consts::TAU;
 use std::ops::Range;
@@ -78,7 +78,8 @@ pub(super) fn add(sound: &mut [f64], start: usize, part: &[f64], gain: f64) {
     }
 }
 
-/// A struck body's mode: a sine of `frequency` Hz that falls by 60 dB in `decay` seconds, and ends there.
+/// A struck body's mode: a sine of `frequency` Hz that falls by 60 dB in `decay` seconds, and ends
+/// there.
 pub(super) fn mode(frequency: f64, decay: f64, gain: f64) -> Vec<f64> {
     let radius = libm::exp(-6.908 / (decay * RATE));
     let angle = TAU * frequency / RATE;
@@ -110,7 +111,8 @@ pub(super) fn fall(sound: &mut [f64], decay: f64) {
     }
 }
 
-/// Lets a sound begin within `attack` seconds and end within `release` seconds, along half a cosine.
+/// Lets a sound begin within `attack` seconds and end within `release` seconds, along half a
+/// cosine.
 pub(super) fn fade(sound: &mut [f64], attack: f64, release: f64) {
     let slope = |i: usize, length: usize| 0.5 - 0.5 * libm::cos(TAU / 2.0 * i as f64 / length as f64);
     let attack = samples(attack).min(sound.len());
@@ -123,7 +125,8 @@ pub(super) fn fade(sound: &mut [f64], attack: f64, release: f64) {
     }
 }
 
-/// Harmonics of a pitch that moves: `pitch` gives Hz at a time in seconds, `gains` the strength of each harmonic.
+/// Harmonics of a pitch that moves: `pitch` gives Hz at a time in seconds, `gains` the strength of
+/// each harmonic.
 pub(super) fn harmonics(n: usize, gains: &[f64], mut pitch: impl FnMut(f64) -> f64) -> Vec<f64> {
     let mut phase = 0.0;
     let mut sound = Vec::with_capacity(n);
@@ -151,7 +154,8 @@ pub(super) fn peak(sound: &[f64]) -> f64 {
     sound.iter().fold(0.0, |largest: f64, value| largest.max(value.abs()))
 }
 
-/// A room: four combs with falling echoes beside each other, `wet` of the whole (after Schroeder 1962).
+/// A room: four combs with falling echoes beside each other, `wet` of the whole (after Schroeder
+/// 1962).
 pub(super) fn room(rng: &mut ChaCha8Rng, sound: &mut [f64], decay: f64, wet: f64) {
     let dry = sound.to_vec();
     for base in [0.0297, 0.0371, 0.0411, 0.0437] {

@@ -1,7 +1,8 @@
 //! The embedded data set: sounds made by code, in FSDKaggle2018's layout.
 //!
-//! It lets the whole road be tried without a download. It is hard on purpose: a tenth of the labels that nobody checked
-//! are wrong, noise stands up to 0 dB of the sound, and what tells classes apart lies in time more than in spectrum.
+//! It lets the whole road be tried without a download. It is hard on purpose: a tenth of the labels
+//! that nobody checked are wrong, noise stands up to 0 dB of the sound, and what distinguishes
+//! classes lies in time more than in spectrum.
 
 mod dsp;
 mod sources;
@@ -49,8 +50,8 @@ pub struct SynthReport {
     pub test_clips: usize,
     /// Training clips whose label counts as checked; these are all right.
     pub verified: usize,
-    /// Names of the training clips whose label is wrong: a tenth of those that are not verified. Nothing in the data
-    /// set tells them apart.
+    /// Names of the training clips whose label is wrong: a tenth of those that are not verified.
+    /// Nothing in the data set distinguishes them.
     pub wrong: Vec<String>,
     /// Length of all clips together, seconds.
     pub seconds: f64,
@@ -69,11 +70,12 @@ const FEWEST: usize = 5;
 /// First line of the README, by which a folder is known to hold an embedded data set.
 const TITLE: &str = "# Earmark's embedded data set";
 
-/// Writes the data set: `train.csv`, `test.csv`, `audio_train/`, `audio_test/` and a `README.md`. An embedded data set
-/// that stands in the folder already is replaced.
+/// Writes the data set: `train.csv`, `test.csv`, `audio_train/`, `audio_test/` and a `README.md`.
+/// An embedded data set that stands in the folder already is replaced.
 ///
 /// # Errors
-/// Fewer than five training clips per class; the folder holds something else; a file cannot be written.
+/// Fewer than five training clips per class; the folder holds something else; a file cannot be
+/// written.
 pub fn write(out: &Path, options: &SynthOptions) -> Result<SynthReport, DatasetError> {
     let SynthOptions { seed, train_clips, test_clips } = *options;
     if train_clips < FEWEST * CLASSES.len() {
@@ -108,7 +110,8 @@ pub fn write(out: &Path, options: &SynthOptions) -> Result<SynthReport, DatasetE
     })
 }
 
-/// `n` clips of all classes in turn, sorted by name. `first` is the number of the first among all clips.
+/// `n` clips of all classes in turn, sorted by name. `first` is the number of the first among all
+/// clips.
 fn tasks(seed: u64, part: &str, first: usize, n: usize) -> Vec<Task> {
     let task = |i: usize| Task {
         // An odd factor makes each number another name, and mixes the classes.
@@ -128,7 +131,8 @@ struct Labels {
 }
 
 impl Labels {
-    /// Two in five clips are verified; of the others, which are a multiple of ten, one tenth gets another class's label.
+    /// Two in five clips are verified; of the others, which are a multiple of ten, one tenth gets
+    /// another class's label.
     fn draw(seed: u64, tasks: &[Task]) -> Self {
         let mut rng = stream(seed, &[key("synth"), key("labels")]);
         let unverified = ((tasks.len() as f64 * 0.06).round() as usize).max(1) * 10;
@@ -238,7 +242,8 @@ fn readme(options: &SynthOptions, labels: &Labels) -> String {
     format!(
         "{TITLE}
 
-Sounds made by code from seed {seed}, in the layout of FSDKaggle2018: {train_clips} training and {test_clips} test clips,
+Sounds made by code from seed {seed}, in the layout of FSDKaggle2018:
+{train_clips} training and {test_clips} test clips,
 mono WAV of 16 bit and 44,100 Hz, 0.3 to 8 s. No recording is in it; use it as you like.
 
 {} classes: {classes}.

@@ -1,7 +1,8 @@
 //! One function per class: a physical sketch of what makes the sound.
 //!
-//! Each takes a random stream and a length in samples, and gives a dry sound of that length. Pitches, resonances and
-//! loudness overlap between the classes on purpose: what tells them apart is how the sound moves in time.
+//! Each takes a random stream and a length in samples, and gives a dry sound of that length.
+//! Pitches, resonances and loudness overlap between the classes on purpose: what distinguishes them
+//! is how the sound moves in time.
 
 use std::f64::consts::TAU;
 
@@ -92,7 +93,8 @@ fn applause(rng: &mut ChaCha8Rng, n: usize) -> Vec<f64> {
     sound
 }
 
-/// Barks: a rough voice whose pitch jumps up and falls, through the formants of a mouth that opens and shuts.
+/// Barks: a rough voice whose pitch jumps up and falls, through the formants of a mouth that opens
+/// and shuts.
 fn bark(rng: &mut ChaCha8Rng, n: usize) -> Vec<f64> {
     let mut sound = vec![0.0; n];
     let pitch = about(rng, 170.0..620.0);

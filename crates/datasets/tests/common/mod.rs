@@ -7,7 +7,8 @@ use std::path::Path;
 
 use earmark_datasets::ClipEntry;
 
-/// A folder with these files: tables hold their text, others what is given (no reader decodes audio).
+/// A folder with these files: tables hold their text, others what is given (no reader decodes
+/// audio).
 pub fn tree(files: &[(&str, &str)]) -> tempfile::TempDir {
     let root = tempfile::tempdir().unwrap();
     for (name, text) in files {

@@ -28,7 +28,7 @@ fn lengths_that_lie() {
     let size = format!("size = {}", archive.len());
     let whole = archive.len();
     type Case<'a> = (&'a str, &'a str, fn(Answer, usize) -> Answer, Result<usize, &'a str>);
-    // What the server does to its first answer; requests needed, or what is told.
+    // What the server does to its first answer; requests needed, or what is reported.
     let cases: [Case; 8] = [
         ("too long, size unknown", "", |answer, whole| answer.length(Some(whole + 500)), Ok(2)),
         (

@@ -27,7 +27,7 @@ fn a_broken_connection_goes_on_where_it_broke() {
     assert!(requests[1..].iter().all(|request| request.headers["if-range"] == "\"one\""));
     assert!(requests[0].headers["user-agent"].starts_with("earmark/"));
     assert!(requests[0].headers["accept-encoding"] == "identity");
-    assert_eq!(trial.notes.len(), 3, "each break is told: {:?}", trial.notes);
+    assert_eq!(trial.notes.len(), 3, "each break is reported: {:?}", trial.notes);
     assert!(trial.fetched.is_sorted(), "progress never goes back");
     assert_eq!(trial.fetched.last(), Some(&(archive.len() as u64)));
 }
@@ -61,7 +61,8 @@ fn progress_gives_new_patience() {
         2 => Answer::good(request, &bytes).cut(40_000),
         _ => Answer::status("502 Bad Gateway"),
     });
-    // Two attempts in three fail, and the third brings only a part: with three attempts it gets there all the same.
+    // Two attempts in three fail, and the third brings only a part: with three attempts it gets
+    // there all the same.
     succeeds(&mut Trial::of_zip(&server.url(), &archive, ""), &clip);
     assert_eq!(server.requests().len(), 3 * archive.len().div_ceil(40_000));
 }
@@ -71,7 +72,7 @@ fn parts_of_two_versions_are_fetched_anew() {
     let (clip, archive) = data();
     let old = noise(archive.len());
     let (bytes, first) = (archive.clone(), old.clone());
-    // No tag tells the versions apart; only the checksum can.
+    // No tag reports the versions apart; only the checksum can.
     let server = Server::new(move |n, request| match n {
         0 => Answer::good(request, &first).cut(100_000),
         _ => Answer::good(request, &bytes),
@@ -113,7 +114,7 @@ fn servers_that_cannot_go_on() {
         ),
         ("does not say which part", |bytes| Answer::whole(&bytes[100_000..]).says("206 Partial Content"), 3),
         (
-            "goes on in another version",
+            "resumes in another version",
             |bytes| {
                 let range = format!("Content-Range: bytes 100000-{}/{}", bytes.len() - 1, bytes.len());
                 Answer::whole(&bytes[100_000..]).says("206 Partial Content").header(&range).header("ETag: \"two\"")
@@ -121,7 +122,7 @@ fn servers_that_cannot_go_on() {
             3,
         ),
         (
-            "goes on in a version of another day",
+            "resumes in a version of another day",
             |bytes| {
                 let range = format!("Content-Range: bytes 100000-{}/{}", bytes.len() - 1, bytes.len());
                 let day = "Last-Modified: Tue, 02 Jan 2024 00:00:00 GMT";

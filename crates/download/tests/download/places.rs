@@ -31,7 +31,8 @@ fn a_whole_data_set_is_left_as_it_is() {
     for word in ["CC0 1.0", "publicdomain", "nobody", &md5(&archive), "\"clips/a.wav\" = 5"] {
         assert!(mark.contains(word), "no {word} in {mark}");
     }
-    // Files of one's own do not stand in for those that are gone, nor one file's bytes for another's.
+    // Files of one's own do not stand in for those that are gone, nor one file's bytes for
+    // another's.
     fs::write(trial.to().join("labels.csv"), "").unwrap();
     let error = trial.run().unwrap_err().to_string();
     assert!(error.contains("of the 2 files (9 bytes) of Mine, only 1 (5 bytes) are left"), "{error}");
@@ -166,7 +167,7 @@ fn a_lock_is_neither_followed_nor_emptied() {
     assert_eq!(server.requests().len(), 0);
 }
 
-/// No folder can take the place of a link: that is told before anything is fetched.
+/// No folder can take the place of a link: that is reported before anything is fetched.
 #[cfg(unix)]
 #[test]
 fn a_link_to_an_empty_folder() {

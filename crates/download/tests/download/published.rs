@@ -1,4 +1,5 @@
-//! Single files: of a hub on loopback that does as the Hugging Face hub does, or does not, and at an address.
+//! Single files: of a hub on loopback that does as the Hugging Face hub does, or does not, and at
+//! an address.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

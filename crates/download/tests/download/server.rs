@@ -1,4 +1,4 @@
-//! A server on loopback that does what a test tells it, good or bad.
+//! A server on loopback that does what a test reports it, good or bad.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
 use std::collections::BTreeMap;
@@ -110,7 +110,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Answers each request by `answer`, which also hears how many came before.
+    /// Answers each request by `answer`, which also loads how many came before.
     pub fn new(answer: impl Fn(usize, &Request) -> Answer + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let server = Self {

@@ -15,7 +15,7 @@ pub struct Trial {
     registry: Registry,
     pub options: DownloadOptions,
     pub notes: Vec<String>,
-    /// Bytes done, as they were told, of fetching.
+    /// Bytes done, as they were printed, of fetching.
     pub fetched: Vec<u64>,
 }
 
@@ -51,7 +51,8 @@ impl Trial {
         Self { folder, registry, options, notes: Vec::new(), fetched: Vec::new() }
     }
 
-    /// A data set of one zip archive at `url`, known by its MD5; `more` are further keys of the archive.
+    /// A data set of one zip archive at `url`, known by its MD5; `more` are further keys of the
+    /// archive.
     pub fn of_zip(url: &str, bytes: &[u8], more: &str) -> Self {
         let md5 = md5(bytes);
         Self::new(&format!("[[mine.archives]]\nname = \"a.zip\"\nurl = \"{url}/a.zip\"\nmd5 = \"{md5}\"\n{more}"))

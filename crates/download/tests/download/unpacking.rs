@@ -1,4 +1,5 @@
-//! Archives that reach out of their folder, lie, burst, or are broken; and good ones of other writers.
+//! Archives that reach out of their folder, lie, burst, or are broken; and good ones of other
+//! writers.
 
 use earmark_download::DownloadError;
 
@@ -168,7 +169,8 @@ fn leading_folders_are_taken_off() {
     set("a.tar.gz", &packed, "strip = 1").succeeds(&[("a/b.wav", b"s")]);
 }
 
-/// An archive whose files are listed: `table.csv`, two clips of class one, one of class two, and what nobody listed.
+/// An archive whose files are listed: `table.csv`, two clips of class one, one of class two, and
+/// what nobody listed.
 fn listed() -> (Vec<u8>, String) {
     let files: [(&str, &[u8]); 6] = [
         ("x-1/table.csv", b"filename,ten\n1-a.wav,True\n\"1-b.wav\",True\n2-c.wav,False\n"),

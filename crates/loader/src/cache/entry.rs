@@ -192,7 +192,8 @@ fn number(bytes: &[u8; HEADER], at: usize) -> u32 {
 /// The features in the bytes of a cache file, everything checked.
 ///
 /// # Errors
-/// Any byte that is not as it was written; values that do not begin at a multiple of 4 bytes in memory.
+/// Any byte that is not as it was written; values that do not begin at a multiple of 4 bytes in
+/// memory.
 #[doc(hidden)]
 pub fn read_entry(bytes: &[u8]) -> Result<FeatureView<'_>, EntryFault> {
     let header = Header::parse(bytes, bytes.len() as u64)?;

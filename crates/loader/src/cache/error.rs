@@ -44,8 +44,8 @@ pub enum LoadError {
 }
 
 impl LoadError {
-    /// Whether the clip is at fault, so that a data set can go on without it; else it is the disk or a setting, and
-    /// other clips will fail too.
+    /// Whether the clip is at fault, so that a data set can go on without it; else it is the disk
+    /// or a setting, and other clips will fail too.
     pub fn is_of_the_clip(&self) -> bool {
         match self {
             LoadError::Audio(error) => !matches!(error, AudioError::Io { .. }),

@@ -22,7 +22,8 @@ pub struct ClipFeatures {
     pub features: Vec<CachedFeatures>,
     /// The MFCC statistics; empty if they were not requested.
     pub statistics: Vec<f32>,
-    /// By what the same sound in another file is known; none of silence, or if nothing was requested.
+    /// By what the same sound in another file is known; none of silence, or if nothing was
+    /// requested.
     pub sound: Option<SoundId>,
 }
 
@@ -36,7 +37,7 @@ pub struct LoadReport {
     /// Entries that were there.
     pub found: usize,
     /// Entries that were there and damaged, and were made again.
-    pub mended: Vec<(PathBuf, EntryFault)>,
+    pub repaired: Vec<(PathBuf, EntryFault)>,
     /// Bytes on disk of all entries of these clips.
     pub bytes: u64,
 }
@@ -45,20 +46,22 @@ pub struct LoadReport {
 struct Entries {
     entries: Vec<CachedFeatures>,
     made: usize,
-    mended: Vec<(PathBuf, EntryFault)>,
+    repaired: Vec<(PathBuf, EntryFault)>,
 }
 
 impl FeatureCache {
-    /// What is requested of the clips, given as sound file and its SHA-256: from the cache, or decoded, computed and put there.
-    /// Clips are spread over rayon's threads; `tick` is called after each.
+    /// What is requested of the clips, given as sound file and its SHA-256: from the cache, or
+    /// decoded, computed and put there. Clips are spread over rayon's threads; `tick` is called
+    /// after each.
     ///
-    /// In memory lie, for each thread, a block of samples, resamplers, and what front ends must keep until a clip's end: 4
-    /// bytes per frame and band of those with a `top_db`, the reference `max` or deltas that wrap. Where that is more than
-    /// 32 MB for all of them, the clip is decoded once for each.
+    /// In memory lie, for each thread, a block of samples, resamplers, and what front ends must
+    /// keep until a clip's end: 4 bytes per frame and band of those with a `top_db`, the reference
+    /// `max` or deltas that wrap. Where that is more than 32 MB for all of them, the clip is
+    /// decoded once for each.
     ///
     /// # Errors
-    /// The disk fails, a front end cannot be, or a file has changed since its SHA-256 was taken. What is wrong with a clip
-    /// stands in its place in the answer.
+    /// The disk fails, a front end cannot be, or a file has changed since its SHA-256 was taken.
+    /// What is wrong with a clip stands in its place in the answer.
     pub fn load(
         &self,
         clips: &[(&Path, &str)],
@@ -66,7 +69,7 @@ impl FeatureCache {
         tick: impl Fn() + Sync,
     ) -> Result<LoadReport, LoadError> {
         let parts = Part::all(request).map_err(LoadError::Settings)?;
-        let heard = clips.par_iter().map_init(Idle::default, |idle, &(path, sha256)| {
+        let loaded = clips.par_iter().map_init(Idle::default, |idle, &(path, sha256)| {
             let entries = self.entries(&parts, Sound::File { path, sha256 }, &request.limits, idle);
             tick();
             match entries {
@@ -74,16 +77,16 @@ impl FeatureCache {
                 entries => Ok(entries),
             }
         });
-        let heard: Vec<Result<Entries, LoadError>> = heard.collect::<Result<_, _>>()?;
+        let loaded: Vec<Result<Entries, LoadError>> = loaded.collect::<Result<_, _>>()?;
         let mut report =
-            LoadReport { clips: Vec::with_capacity(clips.len()), made: 0, found: 0, mended: Vec::new(), bytes: 0 };
+            LoadReport { clips: Vec::with_capacity(clips.len()), made: 0, found: 0, repaired: Vec::new(), bytes: 0 };
         let mut lengths = BTreeMap::new();
-        for entries in heard {
-            report.clips.push(entries.map(|Entries { entries, made, mended }| {
+        for entries in loaded {
+            report.clips.push(entries.map(|Entries { entries, made, repaired }| {
                 lengths.extend(entries.iter().map(|entry| (entry.header.key, entry.bytes_on_disk())));
                 report.made += made;
                 report.found += entries.len() - made;
-                report.mended.extend(mended);
+                report.repaired.extend(repaired);
                 ClipFeatures::new(entries, request)
             }));
         }
@@ -91,7 +94,7 @@ impl FeatureCache {
         Ok(report)
     }
 
-    /// What stands for a clip that cannot be heard: half a second of nothing.
+    /// What stands for a clip that cannot be decoded: half a second of nothing.
     ///
     /// # Errors
     /// The disk fails, or a front end cannot be.
@@ -112,7 +115,7 @@ impl FeatureCache {
         idle: &mut Idle,
     ) -> Result<Entries, LoadError> {
         let keys: Vec<String> = parts.iter().map(|part| part.key(self.precision, sound.name())).collect();
-        let (mut entries, mut mended) = (Vec::with_capacity(parts.len()), Vec::new());
+        let (mut entries, mut repaired) = (Vec::with_capacity(parts.len()), Vec::new());
         for key in &keys {
             entries.push(match self.load_entry(key) {
                 Ok(found) => {
@@ -121,7 +124,7 @@ impl FeatureCache {
                 }
                 Err(Loss::File(error)) => return Err(error.into()),
                 Err(Loss::Fault(fault)) => {
-                    mended.push((self.path(key), fault));
+                    repaired.push((self.path(key), fault));
                     None
                 }
             });
@@ -130,14 +133,14 @@ impl FeatureCache {
         for (part, writer, extent) in self.make(parts, &keys, &missing, sound, limits, idle)? {
             entries[part] = Some(self.keep(writer.finish(parts[part].shape(), &keys[part], extent)?, &keys[part])?);
         }
-        Ok(Entries { entries: entries.into_iter().flatten().collect(), made: missing.len(), mended })
+        Ok(Entries { entries: entries.into_iter().flatten().collect(), made: missing.len(), repaired })
     }
 
     /// Gives an entry its name, unless another process has made the same one meanwhile: then that
     /// is taken, and this is dropped. A damaged file that has the name is removed; nobody can have
     /// mapped it.
     fn keep(&self, written: Written, key: &str) -> Result<CachedFeatures, LoadError> {
-        /// Who always finds the name taken and nothing there goes on with a file that has no name.
+        /// Who always finds the name taken and nothing there resumes with a file that has no name.
         const TRIES: usize = 100;
         let (path, Written { file, open, header }) = (self.path(key), written);
         let mut unnamed = Some(file);
@@ -160,8 +163,8 @@ impl FeatureCache {
         Ok(CachedFeatures::map(open, header, &self.budget).map_err(FileError::of("read", &path))?)
     }
 
-    /// Writes the missing parts. None of them has its name yet: all could be made, or none is there, and the file is still
-    /// the one that the keys were made of.
+    /// Writes the missing parts. None of them has its name yet: all could be made, or none is
+    /// there, and the file is still the one that the keys were made of.
     fn make(
         &self,
         parts: &[Part<'_>],

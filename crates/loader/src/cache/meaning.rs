@@ -88,8 +88,10 @@ mod tests {
         let same = found.as_flattened().iter().zip(PINS.as_flattened()).all(near);
         assert!(
             same && MEANING == PINNED,
-            "Features of the same bytes and settings {}, MEANING is {MEANING} and was pinned at {PINNED}. Where they have \
-             changed, raise MEANING by one, so that no cache gives the old ones; then set PINNED to it and PINS to:\n{found:.4?}",
+            "Features of the same bytes and settings {}, MEANING is {MEANING} and was pinned at {PINNED}. Where they \
+             have \
+             changed, raise MEANING by one, so that no cache gives the old ones; then set PINNED to it and PINS \
+             to:\n{found:.4?}",
             if same { "are as before" } else { "have changed" }
         );
     }

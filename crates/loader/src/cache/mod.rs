@@ -1,10 +1,11 @@
 //! Features on disk, made once per clip and setting, and mapped into memory.
 //!
-//! An entry is a file: the features of one clip by one front end in one precision. Its name is the SHA-256 of all that
-//! decides its bytes: the SHA-256 of the sound file, the front end's settings, the precision, the version of the form
-//! and that of the code which computes. So a changed clip or setting is another entry, two clips with the same bytes
-//! share one, and nothing ever becomes outdated; what is no longer asked for only takes room, and the folder can be
-//! removed at any time.
+//! An entry is a file: the features of one clip by one front end in one precision. Its name is the
+//! SHA-256 of all that decides its bytes: the SHA-256 of the sound file, the front end's settings,
+//! the precision, the version of the form and that of the code which computes. So a changed clip or
+//! setting is another entry, two clips with the same bytes share one, and nothing ever becomes
+//! outdated; what is no longer asked for only takes room, and the folder can be removed at any
+//! time.
 //!
 //! Several processes may use one folder at once. An entry is written beside its place and renamed
 //! when it is whole; if two make the same one, the first is kept and the other dropped, so that no
@@ -74,9 +75,9 @@ enum Loss {
 }
 
 impl FeatureCache {
-    /// The cache in a folder, which is made where it is missing. With `half`, features are kept in 16 bits: half the room,
-    /// 11 significant bits (of decibels, some hundredths; of samples, a noise 70 dB under their own loudness), nothing
-    /// beyond 65,504. Statistics always have 32.
+    /// The cache in a folder, which is made where it is missing. With `half`, features are kept in
+    /// 16 bits: half the room, 11 significant bits (of decibels, some hundredths; of samples, a
+    /// noise 70 dB under their own loudness), nothing beyond 65,504. Statistics always have 32.
     ///
     /// # Errors
     /// The folder cannot be made; the machine keeps numbers big end first.
@@ -143,7 +144,8 @@ impl FeatureCache {
         if header.key != *key.as_bytes() {
             return Err(Loss::Fault(EntryFault::OtherKey));
         }
-        // Read, not mapped: what is only checked needs no memory, and a file that is cut meanwhile is no harm.
+        // Read, not mapped: what is only checked needs no memory, and a file that is cut meanwhile
+        // is no harm.
         if checksum(&mut file).map_err(failed)? != header.checksum {
             return Err(Loss::Fault(EntryFault::Values));
         }

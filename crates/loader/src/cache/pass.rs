@@ -16,11 +16,11 @@ use super::writer::EntryWriter;
 /// Bytes that the unfinished features of one clip may take, all together.
 const KEPT: f64 = (32 << 20) as f64;
 
-/// Half a second: what stands for a clip that cannot be heard.
+/// Half a second: what stands for a clip that cannot be decoded.
 const SILENCE: usize = 22_050;
 const SILENCE_RATE: u32 = 44_100;
 
-/// A sound to hear.
+/// A sound to load.
 #[derive(Clone, Copy)]
 pub(super) enum Sound<'a> {
     File { path: &'a Path, sha256: &'a str },
@@ -33,10 +33,12 @@ enum Source {
     Silence { left: usize },
 }
 
-/// Samples of all chunks of the resamplers that are kept: some hundred of ordinary rates, or one of the worst.
+/// Samples of all chunks of the resamplers that are kept: some hundred of ordinary rates, or one of
+/// the worst.
 const IDLE: usize = 1 << 20;
 
-/// Resamplers that have done their work and can do it again: to plan one takes as long as some seconds of sound.
+/// Resamplers that have done their work and can do it again: to plan one takes as long as some
+/// seconds of sound.
 #[derive(Default)]
 pub(super) struct Idle(BTreeMap<(u32, u32), StreamResampler>);
 
@@ -76,7 +78,8 @@ struct Sink<'a> {
 pub(super) struct Passed {
     /// Parts whose values are all written, and of what sound.
     pub made: Vec<(usize, EntryWriter, Extent)>,
-    /// Parts of a long clip that would have kept too much in memory beside others: to be made in a way of their own.
+    /// Parts of a long clip that would have kept too much in memory beside others: to be made in a
+    /// way of their own.
     pub waiting: Vec<usize>,
 }
 
@@ -226,7 +229,7 @@ impl Sound<'_> {
         }
     }
 
-    /// What limits say of a sound that was heard before.
+    /// What limits say of a sound that was decoded before.
     pub(super) fn check(self, limits: &Limits, extent: Extent) -> Result<(), LoadError> {
         let Sound::File { path, .. } = self else { return Ok(()) };
         let Extent { sample_rate, samples, channels, .. } = extent;

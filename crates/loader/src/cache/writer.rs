@@ -21,7 +21,8 @@ pub(super) struct Written {
     pub header: Header,
 }
 
-/// Writes the values of an entry as they come; without [`EntryWriter::finish`] nothing is left of it.
+/// Writes the values of an entry as they come; without [`EntryWriter::finish`] nothing is left of
+/// it.
 pub(super) struct EntryWriter {
     file: AtomicFile,
     precision: Precision,
@@ -56,7 +57,8 @@ impl EntryWriter {
         match self.precision {
             Precision::Single => self.block.extend_from_slice(bytemuck::cast_slice(values)),
             Precision::Half => {
-                // The nearest half, ties to even; a value beyond the largest is the largest, not infinite.
+                // The nearest half, ties to even; a value beyond the largest is the largest, not
+                // infinite.
                 let largest = f16::MAX.to_f32();
                 self.singles.clear();
                 self.singles.extend(values.iter().map(|value| value.clamp(-largest, largest)));

@@ -1,7 +1,9 @@
-//! CNN14 of PANNs (Kong et al. 2019, arXiv 1912.10211): a plain stack of 3x3 convolutions on log-mel of 64 bands.
+//! CNN14 of PANNs (Kong et al. 2019, arXiv 1912.10211): a plain stack of 3x3 convolutions on
+//! log-mel of 64 bands.
 //!
-//! Names are those of the authors' weights. Their dropout is left out: it needs random numbers inside the network, and
-//! mixup does its work. Their own front end is `recipes/cnn14.toml`'s: 32,000 Hz, 1024 samples every 320, 50 to 14,000 Hz.
+//! Names are those of the authors' weights. Their dropout is omitted: it needs random numbers
+//! inside the network, and mixup does its work. Their own front end is `recipes/cnn14.toml`'s:
+//! 32,000 Hz, 1024 samples every 320, 50 to 14,000 Hz.
 
 use crate::graph::{Builder, Graph, Initialization, NodeId, Op, Window};
 use crate::published::{AUDIOSET, Source};

@@ -1,5 +1,6 @@
-//! DPN, dual path networks (Chen et al. 2017, arXiv 1707.01629): the first channels of a block's output are added to,
-//! as in ResNet, the others grow, as in DenseNet. Names and numbers are timm's.
+//! DPN, dual path networks (Chen et al. 2017, arXiv 1707.01629): the first channels of a block's
+//! output are added to, as in ResNet, the others grow, as in DenseNet. Names and numbers are
+//! timm's.
 
 use crate::graph::{Builder, Graph, Initialization, NodeId, Window};
 use crate::registry::Variant;
@@ -12,8 +13,8 @@ const EPS: f64 = 1e-3;
 pub struct Config {
     /// Channels of the first convolution.
     pub stem: usize,
-    /// Whether the first convolution is 3x3 and a stage's residual path as wide as a basic block's; else 7x7, and four
-    /// times as wide.
+    /// Whether the first convolution is 3x3 and a stage's residual path as wide as a basic block's;
+    /// else 7x7, and four times as wide.
     pub small: bool,
     /// Whether the two paths leave a block by convolutions of their own.
     pub apart: bool,
@@ -93,8 +94,9 @@ pub fn network(config: &Config, inputs: usize, classes: usize) -> Graph {
     g.finish()
 }
 
-/// One block: `x` or its projection in two parts, the first added to a branch's first channels, the second kept beside
-/// what the branch has more. `projection` is the stride of a stage's first block.
+/// One block: `x` or its projection in two parts, the first added to a branch's first channels, the
+/// second kept beside what the branch has more. `projection` is the stride of a stage's first
+/// block.
 fn dual_path(
     g: &mut Builder,
     config: &Config,

@@ -1,9 +1,9 @@
 //! ResNet (He et al. 2015, arXiv 1512.03385) and ResNeXt (Xie et al. 2016, arXiv 1611.05431).
 //!
-//! Layers and parameter names are those of torchvision's `resnet.py`, which timm shares: the stride of a bottleneck sits
-//! in its 3x3 convolution ("ResNet v1.5"). Every batch norm's scale starts at one, as torchvision has it; timm's zero
-//! for the last one of a branch slows short training down. The `nano` sizes are ours: made for features of 64 bins and
-//! for training on a CPU.
+//! Layers and parameter names are those of torchvision's `resnet.py`, which timm shares: the stride
+//! of a bottleneck sits in its 3x3 convolution ("ResNet v1.5"). Every batch norm's scale starts at
+//! one, as torchvision has it; timm's zero for the last one of a branch slows short training down.
+//! The `nano` sizes are ours: made for features of 64 bins and for training on a CPU.
 
 use crate::graph::{Builder, Graph, NodeId, Window};
 use crate::registry::Variant;
@@ -30,14 +30,16 @@ pub struct Stem {
     pub max_pool: bool,
 }
 
-/// Squeeze and excitation: each channel of a branch is weighed by a small network that sees the means of all channels.
+/// Squeeze and excitation: each channel of a branch is weighed by a small network that sees the
+/// means of all channels.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Se {
     /// None.
     None,
     /// As timm's `seresnet`: a sixteenth of the channels in between, rounded to a multiple of 8.
     Timm,
-    /// As the older networks that timm calls `legacy_se...`: other names, and a maximum without padding in the stem.
+    /// As the older networks that timm calls `legacy_se...`: other names, and a maximum without
+    /// padding in the stem.
     Legacy,
 }
 
@@ -58,7 +60,8 @@ pub struct Config {
     pub stem: Stem,
     /// Squeeze and excitation.
     pub se: Se,
-    /// Whether a bottleneck's stride sits in its first 1x1 convolution, as in the paper, and not in the 3x3.
+    /// Whether a bottleneck's stride sits in its first 1x1 convolution, as in the paper, and not in
+    /// the 3x3.
     pub stride_first: bool,
 }
 

@@ -1,7 +1,8 @@
-//! SE-ResNet and SE-ResNeXt: ResNet and ResNeXt with squeeze and excitation (Hu et al. 2017, arXiv 1709.01507).
+//! SE-ResNet and SE-ResNeXt: ResNet and ResNeXt with squeeze and excitation (Hu et al. 2017, arXiv
+//! 1709.01507).
 //!
-//! Names and numbers are timm's. Its older networks, ported from Caffe, are here under its names for them, `legacy_...`:
-//! the paper's authors used `legacy_seresnext50_32x4d`.
+//! Names and numbers are timm's. Its older networks, ported from Caffe, are here under its names
+//! for them, `legacy_...`: the paper's authors used `legacy_seresnext50_32x4d`.
 
 use super::resnet::{Config, RESNET50, RESNEXT_NANO, RESNEXT50_32X4D, RESNEXT101_32X4D, Se, network};
 use crate::published::{IMAGENET, Source};
@@ -10,7 +11,8 @@ use crate::registry::Variant;
 const SE_RESNET: &str = "se_resnet";
 const SE_RESNEXT: &str = "se_resnext";
 const APACHE: &str = "apache-2.0";
-// timm 1.0.31 has the older ones as releases alone, with the first digits of their SHA-256 in their names.
+// timm 1.0.31 has the older ones as releases alone, with the first digits of their SHA-256 in their
+// names.
 const SERESNET50: Source = Source::Release {
     url: "https://github.com/rwightman/pytorch-image-models/releases/download/v0.1-cadene/se_resnet50-ce0d4300.pth",
     sha256: "ce0d4300",

@@ -1,7 +1,7 @@
 //! Xception (Chollet 2016, arXiv 1610.02357): residual blocks of depthwise separable convolutions.
 //!
-//! `legacy_xception` is the paper's network as timm has it (its name there: an `xception` of before), which the authors
-//! of the audio tagger used. Its first convolutions have no padding.
+//! `legacy_xception` is the paper's network as timm has it (its name there: an `xception` of
+//! before), which the authors of the audio tagger used. Its first convolutions have no padding.
 
 use crate::graph::{Builder, Graph, NodeId, Window};
 use crate::published::{IMAGENET, Source};
@@ -12,7 +12,8 @@ use crate::registry::Variant;
 pub struct Config {
     /// Channels of the first two convolutions.
     pub stem: [usize; 2],
-    /// Channels of the three blocks that halve the size; the blocks in the middle keep those of the last.
+    /// Channels of the three blocks that halve the size; the blocks in the middle keep those of the
+    /// last.
     pub entry: [usize; 3],
     /// Blocks in the middle.
     pub middle: usize,

@@ -1,5 +1,5 @@
-//! Aligned Xception (Chen et al. 2018, arXiv 1802.02611, after Qi et al. 2017): strided separable convolutions where
-//! Xception has maxima. Names and numbers are timm's.
+//! Aligned Xception (Chen et al. 2018, arXiv 1802.02611, after Qi et al. 2017): strided separable
+//! convolutions where Xception has maxima. Names and numbers are timm's.
 
 use crate::graph::{Builder, Graph, Initialization, NodeId};
 use crate::registry::Variant;
@@ -40,7 +40,8 @@ fn norm_act(g: &mut Builder, path: &str, x: NodeId, outputs: usize, stride: usiz
     g.relu(&format!("{path}.act"), y)
 }
 
-/// Three separable convolutions, each after a ReLU, the last one strided; added to the input or its projection.
+/// Three separable convolutions, each after a ReLU, the last one strided; added to the input or its
+/// projection.
 fn residual(g: &mut Builder, path: &str, x: NodeId, outputs: [usize; 3], stride: usize) -> NodeId {
     let mut y = x;
     for (index, channels) in outputs.into_iter().enumerate() {
@@ -57,7 +58,8 @@ fn residual(g: &mut Builder, path: &str, x: NodeId, outputs: [usize; 3], stride:
     g.add(&format!("{path}.add"), y, shortcut)
 }
 
-/// A 3x3 convolution of each channel by itself, then one of all channels at each place, each with its batch norm.
+/// A 3x3 convolution of each channel by itself, then one of all channels at each place, each with
+/// its batch norm.
 fn separable(g: &mut Builder, path: &str, x: NodeId, outputs: usize, stride: usize, relu: bool) -> NodeId {
     let at = |name: &str| format!("{path}.{name}");
     let y = g.conv2d(&at("conv_dw"), x, g.channels(x), 3, stride, g.channels(x));

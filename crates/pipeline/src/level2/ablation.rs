@@ -10,8 +10,8 @@ use crate::begin::into_bytes;
 use crate::error::{Context, Result};
 use crate::names::ALL_LEARNERS;
 
-/// The importance of each column to the stack that was fitted on all training clips; none for a mean. Logistic
-/// regression has no splits to count, so that `weight` and `cover` are empty.
+/// The importance of each column to the stack that was fitted on all training clips; none for a
+/// mean. Logistic regression has no splits to count, so that `weight` and `cover` are empty.
 pub(super) fn importance(stack: &Stack, features: &Features) -> Result<Option<Vec<u8>>> {
     let Some(importance) = stack.importance()? else { return Ok(None) };
     let mut csv = csv::Writer::from_writer(Vec::new());
@@ -23,7 +23,8 @@ pub(super) fn importance(stack: &Stack, features: &Features) -> Result<Option<Ve
     into_bytes(csv).map(Some)
 }
 
-/// The scores, out of fold, of the stack ([`ALL_LEARNERS`]), and of one fitted without each learner and without the statistics.
+/// The scores, out of fold, of the stack ([`ALL_LEARNERS`]), and of one fitted without each learner
+/// and without the statistics.
 pub(super) fn ablation(
     base: &BasePredictions,
     rows: &TrainingRows<'_>,

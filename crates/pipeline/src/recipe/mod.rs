@@ -47,7 +47,7 @@ pub struct Recipe {
     pub stack: StackSettings,
 }
 
-/// How the data are split, and what becomes of clips that cannot be heard.
+/// How the data are split, and what becomes of clips that cannot be decoded.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DataSettings {
@@ -55,10 +55,11 @@ pub struct DataSettings {
     pub folds: usize,
     /// A regular expression whose first group is the fold in a file's name.
     pub folds_from: Option<String>,
-    /// A regular expression whose first group is the recording, or whatever else must stay in one fold, in a file's name.
+    /// A regular expression whose first group is the recording, or whatever else must stay in one
+    /// fold, in a file's name.
     pub groups_from: Option<String>,
-    /// Empty and damaged clips: `fail`, `skip`, or `silence` (silence in their place). A file that cannot be read at all
-    /// ends the run.
+    /// Empty and damaged clips: `fail`, `skip`, or `silence` (silence in their place). A file that
+    /// cannot be read at all ends the run.
     pub on_decode_error: OnDecodeError,
     /// Precision of the features in the cache: `f16` takes half the room.
     pub cache_precision: CachePrecision,
@@ -73,7 +74,8 @@ pub enum CachePrecision {
     /// 32 bits: as they were computed.
     #[default]
     F32,
-    /// 16 bits, 11 of them significant: some hundredths of a decibel in log-mel, up to 0.25 in an MFCC near 900.
+    /// 16 bits, 11 of them significant: some hundredths of a decibel in log-mel, up to 0.25 in an
+    /// MFCC near 900.
     F16,
 }
 
@@ -138,7 +140,8 @@ impl Recipe {
         front_end.ok_or_else(|| PipelineError::Recipe(format!("the recipe has no learner {learner}")))
     }
 
-    /// The splits that each learner is trained on: the folds, and `full` where it predicts the test clips.
+    /// The splits that each learner is trained on: the folds, and `full` where it predicts the test
+    /// clips.
     pub fn splits(&self, folds: usize) -> Vec<Split> {
         let full = (self.stack.test_from == TestFrom::Full).then_some(Split::Full);
         (0..folds).map(Split::Fold).chain(full).collect()
@@ -322,7 +325,8 @@ mod tests {
         }
         assert!(found.len() > 60, "{found:?}");
         let unsaid: Vec<_> = found.iter().filter(|key| !docs.contains(&format!("`{key}`"))).collect();
-        // `count` and `width` stand in the example of a mask, `hop_seconds` and `average` in that of a prediction.
+        // `count` and `width` stand in the example of a mask, `hop_seconds` and `average` in that
+        // of a prediction.
         assert_eq!(unsaid, ["average", "count", "hop_seconds", "width"]);
     }
 }

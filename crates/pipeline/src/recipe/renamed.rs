@@ -21,8 +21,8 @@ const KEYS: [(&str, &str, &str); 8] = [
 /// Former values of `on_decode_error`, and their names.
 const VALUES: [(&str, &str); 2] = [("error", "fail"), ("zeros", "silence")];
 
-/// The text of a recipe by the names of now, and a warning for each key that had another one. A text
-/// that has none, or is not TOML, stays as it is, and so do the lines that errors name.
+/// The text of a recipe by the names of now, and a warning for each key that had another one. A
+/// text that has none, or is not TOML, stays as it is, and so do the lines that errors name.
 pub(super) fn with_new_names(text: &str) -> (Cow<'_, str>, Vec<Warning>) {
     let Ok(mut recipe) = text.parse::<Table>() else { return (text.into(), Vec::new()) };
     let mut warnings = Vec::new();
@@ -76,7 +76,7 @@ mod tests {
             [[learners]]
             weight_average = 0.9
             kernel = { ridge = 0.1 }
-            augmentation = { length = 0.5, stretch = 0.3, warp = 0.2, frequency_masks = { count = 1, width = 0.1 } }
+            augmentation = { length = 0.5, stretch = 0.3, warp = 0.2, frequency_masks = { count = 1 } }
             [[learners]]
             weight_average = 0.8
         "#;
@@ -86,7 +86,7 @@ mod tests {
             [[learners]]
             ema_decay = 0.9
             kernel = { alpha = 0.1 }
-            augmentation = { crop_length_jitter = 0.5, time_stretch = 0.3, freq_warp = 0.2, freq_masks = { count = 1, width = 0.1 } }
+            augmentation = { crop_length_jitter = 0.5, time_stretch = 0.3, freq_warp = 0.2, freq_masks = { count = 1 } }
             [[learners]]
             ema_decay = 0.8
         "#;

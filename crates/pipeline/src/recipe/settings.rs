@@ -5,7 +5,8 @@ use serde_json::Value;
 
 use crate::PipelineError;
 
-/// The key of a front end or of the statistics that cannot be read, if the fault of a recipe is one.
+/// The key of a front end or of the statistics that cannot be read, if the fault of a recipe is
+/// one.
 pub(super) fn front_end_fault(text: &str) -> Option<PipelineError> {
     let recipe: Value = toml::from_str(text).ok()?;
     let of_features = recipe["features"].as_object().into_iter().flatten().find_map(|(name, front_end)| {

@@ -86,8 +86,8 @@ impl Run {
         Ok(record)
     }
 
-    /// What a job of now is known by later. Taken before it begins: the run's files may change until
-    /// it ends.
+    /// What a job of now is known by later. Taken before it begins: the run's files may change
+    /// until it ends.
     pub(crate) fn identify_job(&self, learner: &str, fingerprint: String) -> Result<JobIdentity> {
         Ok(JobIdentity { provenance: self.provenance_of_job(learner)?, fingerprint })
     }
@@ -120,7 +120,8 @@ impl Run {
     /// Stores why a job failed, for the report; or that it did not, this time.
     pub(crate) fn store_failure(&self, learner: &str, split: Split, reason: Option<&str>) {
         let path = self.job(learner, split).join(FAILURE);
-        // The error reports the reason in any case, and where the disk is the reason, it cannot be stored.
+        // The error reports the reason in any case, and where the disk is the reason, it cannot be
+        // stored.
         let _ = match reason {
             Some(reason) => earmark_files::write_atomic(&path, reason.as_bytes()).is_ok(),
             None => std::fs::remove_file(&path).is_ok(),

@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 pub mod format;
+mod identity;
 mod jobs;
 mod level2;
 mod provenance;
@@ -23,7 +24,7 @@ pub use level2::TrainScores;
 pub use sounds::SoundFolders;
 
 use crate::error::{Context, PipelineError, Result, ensure};
-use provenance::Identity;
+use identity::Identity;
 
 pub(crate) const RECIPE: &str = "recipe.toml";
 pub(crate) const LABELS: &str = "labels.txt";

@@ -1,29 +1,20 @@
-//! What a part of a run was made from, as SHA-256 checksums, so that parts of two runs are not taken for one.
+//! What a part of a run was made from, as SHA-256 checksums, so that parts of two runs are not
+//! taken for one.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::error::{Context, PipelineError, Result};
 
+use super::identity::Identity;
 use super::{CLIPS, ClipRow, LABELS, RECIPE, Run};
-
-/// What all parts of a run have in common, read once: its files do not change while a process works on it, but for
-/// learners that another one adds.
-#[derive(Debug)]
-pub struct Identity {
-    /// The text, not what is read of it: settings that a later version adds make no other run of an old one.
-    recipe: Value,
-    labels: String,
-    splits: String,
-    verified: String,
-}
 
 /// What a job or level 2 was made from.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub struct Provenance {
     /// Of `labels.txt`.
     labels: String,
-    /// Of the clips in `splits.csv`: names, sets, folds, files, and the labels to learn from.
+    /// Of the clips in `splits.csv`: names, sets, folds, files, and the labels to train on.
     splits: String,
     /// Which labels are verified, by `splits.csv`. Older runs have none, nor the next.
     #[serde(default)]
@@ -31,7 +22,8 @@ pub struct Provenance {
     /// Of `[data]` in `recipe.toml`.
     #[serde(default)]
     data: Option<String>,
-    /// Of what else `recipe.toml` says of it: for a job the learner, its front end and the seed, for level 2 all.
+    /// Of what else `recipe.toml` says of it: for a job the learner, its front end and the seed,
+    /// for level 2 all.
     #[serde(rename = "learner")]
     settings: String,
 }
@@ -94,7 +86,8 @@ impl Run {
         })
     }
 
-    /// The files of this run that differ from those that a part of it was made from, as words; none if none does.
+    /// The files of this run that differ from those that a part of it was made from, as words; none
+    /// if none does.
     pub(super) fn others(&self, of_part: &Provenance, of_run: &Provenance) -> Option<String> {
         let same = |then: &Option<String>, now: &Option<String>| then.is_none() || then == now;
         let is_same = [

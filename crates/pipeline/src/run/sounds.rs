@@ -20,8 +20,8 @@ pub struct SoundFolders {
 }
 
 impl Run {
-    /// Stores where the sounds and features are. Paths are made absolute but keep their links, whose
-    /// targets may change.
+    /// Stores where the sounds and features are. Paths are made absolute but keep their links,
+    /// whose targets may change.
     pub(crate) fn store_sound_folders(&self, sounds: &Path, cache: &Path) -> Result<()> {
         let absolute = |path: &Path| {
             let path = if path == Path::new("") { Path::new(".") } else { path };

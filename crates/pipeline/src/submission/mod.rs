@@ -74,9 +74,9 @@ pub struct LabelIntervals {
     pub accuracy: Interval,
 }
 
-/// Scores a submission on all clips of the truth, and by their usage: `fname,label` with up to three
-/// labels, or `fname` and a column of probabilities for each class. The truth has the columns `fname`,
-/// `label` and, optionally, `usage` (Public, Private or Ignored).
+/// Scores a submission on all clips of the truth, and by their usage: `fname,label` with up to
+/// three labels, or `fname` and a column of probabilities for each class. The truth has the columns
+/// `fname`, `label` and, optionally, `usage` (Public, Private or Ignored).
 ///
 /// # Errors
 /// [`PipelineError::Submission`] with file and line.
@@ -211,8 +211,8 @@ fn scores(clips: &[usize], truth: &Truth, answers: &Answers, resampling: &Resamp
     }
 }
 
-/// A warning for each label that no clip has, with the first line that has it. A submission that has
-/// such labels is scored: a few clips need not have every class.
+/// A warning for each label that no clip has, with the first line that has it. A submission that
+/// has such labels is scored: a few clips need not have every class.
 fn unknown_labels(submission: &Sheet, truth: &Truth, unknown: &BTreeSet<String>) -> Vec<String> {
     let has = |fields: &[String], label: &String| fields[1].split_whitespace().any(|other| other == label);
     let warning = |label: &String| {

@@ -1,8 +1,9 @@
-//! How far a score might be off, as the clips are but a sample: percentile intervals of the bootstrap over clips
-//! (Efron and Tibshirani 1993, "An Introduction to the Bootstrap", chapter 13), as `scipy.stats.bootstrap` with
-//! `method="percentile"` has them.
+//! How far a score might be off, as the clips are but a sample: percentile intervals of the
+//! bootstrap over clips (Efron and Tibshirani 1993, "An Introduction to the Bootstrap", chapter
+//! 13), as `scipy.stats.bootstrap` with `method="percentile"` has them.
 //!
-//! They tell of the clips that happened to be there, not of the seed that the training happened to have.
+//! They tell of the clips that happened to be there, not of the seed that the training happened to
+//! have.
 
 use serde::{Deserialize, Serialize};
 
@@ -28,7 +29,8 @@ impl Default for Resampling {
     }
 }
 
-/// Where a score lies, with the certainty asked for. Not-a-number (`null` in JSON) where there is no clip.
+/// Where a score lies, with the certainty asked for. Not-a-number (`null` in JSON) where there is
+/// no clip.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Interval {
     /// The lower end.
@@ -77,7 +79,7 @@ pub struct Differences {
 /// `truth`: one column of `probabilities` a row.
 ///
 /// # Panics
-/// When `truth` does not fit the table. [`score`](crate::score) tells that as an error.
+/// When `truth` does not fit the table. [`score`](crate::score) reports that as an error.
 pub fn bootstrap(truth: &[usize], probabilities: &Table, resampling: &Resampling) -> Intervals {
     assert_eq!(truth.len(), probabilities.names().len(), "one true label a clip");
     let values = per_clip(truth, probabilities);
@@ -123,8 +125,8 @@ pub fn bootstrap_mean(values: &[f64], resampling: &Resampling) -> Interval {
 /// Resamples that are judged together: a processor adds as many numbers at once.
 const LANES: usize = 8;
 
-/// The intervals of `N` scores, which `scores` tells of as many resamples as there are lanes, from the number of times
-/// that each clip was drawn.
+/// The intervals of `N` scores, which `scores` reports as many resamples as there are lanes, from
+/// the number of times that each clip was drawn.
 fn intervals<const N: usize>(
     clips: usize,
     resampling: &Resampling,
@@ -149,8 +151,8 @@ fn intervals<const N: usize>(
     })
 }
 
-/// The clips of one resample. Their generator is splitmix64 (Steele, Lea, Flood 2014), begun anew for each resample; a
-/// clip is more probable than another by less than one part in 2^32 / `clips`.
+/// The clips of one resample. Their generator is splitmix64 (Steele, Lea, Flood 2014), begun anew
+/// for each resample; a clip is more probable than another by less than one part in 2^32 / `clips`.
 fn draws(clips: usize, seed: u64, resample: u64) -> impl Iterator<Item = usize> {
     const GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;
     let mix = |state: u64| {
@@ -176,8 +178,8 @@ fn means(values: &[f64], counts: &[[u32; LANES]]) -> [f64; LANES] {
     sums.map(|sum| sum / values.len() as f64)
 }
 
-/// The value below which a share of the sorted values lies, between two of them in proportion: numpy's default, method 7
-/// of Hyndman and Fan 1996. Not-a-number for no values.
+/// The value below which a share of the sorted values lies, between two of them in proportion:
+/// numpy's default, method 7 of Hyndman and Fan 1996. Not-a-number for no values.
 fn percentile(sorted: &[f64], share: f64) -> f64 {
     let Some(last) = sorted.len().checked_sub(1) else { return f64::NAN };
     let place = share.clamp(0.0, 1.0) * last as f64;

@@ -21,16 +21,19 @@ pub struct ReliabilityBin {
     pub accuracy: f64,
 }
 
-/// The clips by their highest probability, in bins of equal width over 0..=1: what a reliability diagram shows.
+/// The clips by their highest probability, in bins of equal width over 0..=1: what a reliability
+/// diagram shows.
 ///
-/// As in Guo et al. 2017 a bin has its upper edge and not its lower one; the first has 0 besides. What rounding
-/// has put beyond 1 is in the last.
+/// As in Guo et al. 2017 a bin has its upper edge and not its lower one; the first has 0 besides.
+/// What rounding has put beyond 1 is in the last.
 ///
 /// # Shape
-/// `truth`: one class a row of `probabilities`. The result has `bins` entries (one for `bins` 0), from low to high.
+/// `truth`: one class a row of `probabilities`. The result has `bins` entries (one for `bins` 0),
+/// from low to high.
 ///
 /// # Panics
-/// When `truth` has another length than the table. [`score`](crate::score) tells that as an error.
+/// When `truth` has another length than the table. [`score`](crate::score) reports that as an
+/// error.
 pub fn reliability(truth: &[usize], probabilities: &Table, bins: usize) -> Vec<ReliabilityBin> {
     assert_eq!(truth.len(), probabilities.names().len(), "one true label a clip");
     let bins = bins.max(1);

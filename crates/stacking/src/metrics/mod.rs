@@ -14,11 +14,12 @@ pub use bootstrap::{
 };
 pub use calibration::{CALIBRATION_BINS, ReliabilityBin, reliability};
 
-/// Scores of one table of probabilities. Not-a-number stands for "no clip to judge by", and is `null` in JSON.
+/// Scores of one table of probabilities. Not-a-number stands for "no clip to judge by", and is
+/// `null` in JSON.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Scores {
-    /// Mean average precision at 3, the challenge's measure: 1/rank of the true label if it is among the first
-    /// three, else 0; mean over the clips.
+    /// Mean average precision at 3, the challenge's measure: 1/rank of the true label if it is
+    /// among the first three, else 0; mean over the clips.
     #[serde(rename = "map_at_3", deserialize_with = "null_is_nan")]
     pub map3: f64,
     /// Share of the clips whose most probable label is the true one.
@@ -32,9 +33,9 @@ pub struct Scores {
     /// Mean of the classes' areas under the ROC curve, over the classes that have one.
     #[serde(deserialize_with = "null_is_nan")]
     pub macro_roc_auc: f64,
-    /// Expected calibration error of the most probable label, in [`CALIBRATION_BINS`] bins (Guo et al. 2017,
-    /// "On Calibration of Modern Neural Networks"): the bins' distances between mean probability and accuracy, weighed
-    /// by their clips.
+    /// Expected calibration error of the most probable label, in [`CALIBRATION_BINS`] bins (Guo et
+    /// al. 2017, "On Calibration of Modern Neural Networks"): the bins' distances between mean
+    /// probability and accuracy, weighed by their clips.
     #[serde(deserialize_with = "null_is_nan")]
     pub expected_calibration_error: f64,
 }
@@ -46,13 +47,13 @@ pub struct ClassScore {
     pub label: String,
     /// How many clips are truly of the class.
     pub clips: usize,
-    /// Area under the steps of precision over recall, as scikit-learn's `average_precision_score` counts it.
-    /// Not-a-number for a class without clips.
+    /// Area under the steps of precision over recall, as scikit-learn's `average_precision_score`
+    /// counts it. Not-a-number for a class without clips.
     #[serde(deserialize_with = "null_is_nan")]
     pub average_precision: f64,
-    /// Area under the ROC curve, as scikit-learn's `roc_auc_score` counts it: how often a clip of the class has a
-    /// higher probability than a clip of another, equal ones counted half. Not-a-number for a class without clips, or
-    /// with all of them.
+    /// Area under the ROC curve, as scikit-learn's `roc_auc_score` counts it: how often a clip of
+    /// the class has a higher probability than a clip of another, equal ones counted half.
+    /// Not-a-number for a class without clips, or with all of them.
     #[serde(deserialize_with = "null_is_nan")]
     pub roc_auc: f64,
 }
@@ -62,10 +63,12 @@ pub struct ClassScore {
 /// Of equal probabilities the label of lower index ranks first.
 ///
 /// # Shape
-/// `truth`: one index into `labels` a row of `probabilities`; its columns are `labels`, in this order.
+/// `truth`: one index into `labels` a row of `probabilities`; its columns are `labels`, in this
+/// order.
 ///
 /// # Errors
-/// Another number of true labels than rows, an index beyond the labels, or other columns than the labels.
+/// Another number of true labels than rows, an index beyond the labels, or other columns than the
+/// labels.
 pub fn score(labels: &[String], truth: &[usize], probabilities: &Table) -> Result<Scores> {
     if probabilities.columns() != labels {
         let reason = format!("the columns {:?} are not the labels {labels:?}", probabilities.columns());
@@ -101,11 +104,11 @@ pub fn score(labels: &[String], truth: &[usize], probabilities: &Table) -> Resul
 /// How many clips of each class were taken for which: `[true class][most probable class]`.
 ///
 /// # Shape
-/// `truth`: one index below `classes` a row of `probabilities`, which has `classes` columns. The result is
-/// `[classes, classes]`.
+/// `truth`: one index below `classes` a row of `probabilities`, which has `classes` columns. The
+/// result is `[classes, classes]`.
 ///
 /// # Panics
-/// Like a slice, when `truth` or a row does not fit. [`score`] tells such a fault as an error.
+/// Like a slice, when `truth` or a row does not fit. [`score`] reports such a fault as an error.
 pub fn confusion(classes: usize, truth: &[usize], probabilities: &Table) -> Vec<Vec<usize>> {
     let mut matrix = vec![vec![0; classes]; classes];
     for (&class, row) in truth.iter().zip(probabilities.rows()) {

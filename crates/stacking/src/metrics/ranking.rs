@@ -2,7 +2,8 @@
 
 use crate::Table;
 
-/// The clips by the probability of one class, from high to low. Clips of equal probability cross a threshold together.
+/// The clips by the probability of one class, from high to low. Clips of equal probability cross a
+/// threshold together.
 pub(super) struct Ranking {
     steps: Vec<Step>,
     /// Clips of other classes that rank below all of this class.
@@ -36,8 +37,9 @@ impl Ranking {
         Self { steps, rest: above.len() }
     }
 
-    /// Sum over the thresholds, from high to low, of precision there times the recall it adds; once for each of `N`
-    /// ways to count clips more than once or not at all. Not-a-number where no clip of the class is counted.
+    /// Sum over the thresholds, from high to low, of precision there times the recall it adds; once
+    /// for each of `N` ways to count clips more than once or not at all. Not-a-number where no clip
+    /// of the class is counted.
     ///
     /// # Shape
     /// `counts`: one row a clip.
@@ -56,8 +58,8 @@ impl Ranking {
         std::array::from_fn(|way| area[way] / f64::from(found[way]))
     }
 
-    /// The share of pairs, a clip of the class and one of another, in which the first has the higher probability; equal
-    /// ones count half.
+    /// The share of pairs, a clip of the class and one of another, in which the first has the
+    /// higher probability; equal ones count half.
     pub(super) fn roc_auc(&self) -> f64 {
         let (mut found, mut pairs, mut others) = (0.0, 0.0, 0.0);
         for step in &self.steps {

@@ -18,18 +18,20 @@ const PROBABILITIES: &str = "probabilities";
 
 /// A booster (XGBoost's JSON) as ONNX: one `TreeEnsembleClassifier` of `ai.onnx.ml` 3.
 ///
-/// Input `x`, `f32[N, features]`, not-a-number where one is missing; outputs `label`, `i64[N]`, and `probabilities`,
-/// `f32[N, classes]`. Thresholds and leaves are the same `f32` as in the JSON, compared as XGBoost compares them.
+/// Input `x`, `f32[N, features]`, not-a-number where one is missing; outputs `label`, `i64[N]`, and
+/// `probabilities`, `f32[N, classes]`. Thresholds and leaves are the same `f32` as in the JSON,
+/// compared as XGBoost compares them.
 ///
 /// # Errors
-/// The JSON is damaged or no `multi:softprob` booster, or has other numbers of features and classes than said.
+/// The JSON is damaged or no `multi:softprob` booster, or has other numbers of features and classes
+/// than said.
 pub fn to_onnx(booster_json: &[u8], features: usize, classes: usize) -> Result<Vec<u8>> {
     let trees = read(booster_json, features, classes)?;
     Graph { nodes: vec![trees::classifier(&trees, "x")], weights: Vec::new() }.file(features, classes, true)
 }
 
-/// Trees over the columns of `layout`, told of the inputs themselves: another program's logarithm may differ in its last
-/// digit, and thresholds are values that clips have.
+/// Trees over the columns of `layout`, given the inputs themselves: another program's logarithm may
+/// differ in its last digit, and thresholds are values that clips have.
 pub(crate) fn trees(booster_json: &[u8], layout: &Layout) -> Result<Vec<u8>> {
     let mut trees = read(booster_json, layout.columns(), layout.classes)?;
     for node in trees.trees.iter_mut().flat_map(|tree| &mut tree.nodes) {
@@ -56,12 +58,12 @@ fn first_not_below(threshold: f32) -> f32 {
     f32::from_bits(low)
 }
 
-/// Logistic regression over the columns of `layout`. The mean is subtracted before anything is multiplied: 32 bits would
-/// lose what little a column with a large mean varies.
+/// Logistic regression over the columns of `layout`. The mean is subtracted before anything is
+/// multiplied: 32 bits would lose what little a column with a large mean varies.
 pub(crate) fn logistic(logistic: &Logistic, layout: &Layout) -> Result<Vec<u8>> {
     let (columns, classes) = (logistic.mean.len(), logistic.intercept.len());
     if (columns, classes) != (layout.columns(), layout.classes) {
-        let reason = format!("{} columns for a model that learned from {columns}", layout.columns());
+        let reason = format!("{} columns for a model fitted on {columns}", layout.columns());
         return Err(StackError::Table(reason));
     }
     let mut graph = Graph::preparing(layout);
@@ -115,7 +117,8 @@ fn weights(name: &str, shape: &[usize], values: &[f64]) -> TensorProto {
 }
 
 impl Layout {
-    /// How many numbers tagging gives: the learners' probabilities, then the statistics if there are any.
+    /// How many numbers tagging gives: the learners' probabilities, then the statistics if there
+    /// are any.
     fn inputs(&self) -> usize {
         self.learners * self.classes + self.statistics
     }

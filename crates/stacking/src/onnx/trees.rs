@@ -21,7 +21,8 @@ pub fn classifier(trees: &Trees, x: &str) -> NodeProto {
     }
 }
 
-/// The operator's parallel arrays: `nodes_*` have one entry a node of any tree, `class_*` one a leaf.
+/// The operator's parallel arrays: `nodes_*` have one entry a node of any tree, `class_*` one a
+/// leaf.
 #[derive(Default)]
 struct Arrays {
     nodes_treeids: Vec<i64>,
@@ -39,8 +40,9 @@ struct Arrays {
 }
 
 impl Arrays {
-    /// The margins before any tree go first, each as a tree that is a leaf alone: with two classes, ONNX Runtime 1.32
-    /// takes the attribute `base_values` for that of a binary classifier and answers wrongly.
+    /// The margins before any tree go first, each as a tree that is a leaf alone: with two classes,
+    /// ONNX Runtime 1.32 takes the attribute `base_values` for that of a binary classifier and
+    /// answers wrongly.
     fn of(trees: &Trees) -> Arrays {
         let base = trees.base.iter().enumerate();
         let base =

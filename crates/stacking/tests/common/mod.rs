@@ -13,7 +13,7 @@ pub struct Case {
     pub classes: usize,
     pub features: usize,
     pub settings: StackSettings,
-    /// Whether our settings can say all that Python's training was told.
+    /// Whether our settings can say all that Python's training was given.
     pub fit: bool,
     x: Vec<Vec<Option<f32>>>,
     pub labels: Vec<usize>,

@@ -64,7 +64,7 @@ pub fn clip(seconds: f64, sample_rate: u32) -> Clip {
 
 /// Opens a bundle for one file at a time.
 pub fn open(folder: &Path) -> Result<Tagger, TaggingError> {
-    Tagger::open(folder, Parallelism::of(1, 1))
+    Tagger::open(folder, Parallelism::split(1, 1))
 }
 
 /// The error of an attempt to open a bundle after `damage` was done to it.
@@ -76,7 +76,7 @@ pub fn refused(damage: impl FnOnce(&Path)) -> TaggingError {
     open(folder.path()).map(|_| ()).unwrap_err()
 }
 
-/// Replaces a file, with its checksum made anew: what somebody else could have written.
+/// Replaces a file, with its checksum made again: what somebody else could have written.
 pub fn replace(folder: &Path, name: &str, bytes: &[u8]) {
     let path = folder.join(name);
     let [old, new] = [&std::fs::read(&path).unwrap()[..], bytes].map(earmark_files::sha256);

@@ -4,8 +4,8 @@ use earmark_features::{FrontEnd, Scaling};
 use earmark_loader::{Augmentation, SpecAugmentMasks};
 
 use super::{LearnerSettings, Normalization};
-use crate::TrainingError;
-use crate::kernel::Kernels;
+use crate::error::TrainingError;
+use crate::settings::Kernels;
 
 impl LearnerSettings {
     /// Checks every value's range.

@@ -1,5 +1,5 @@
-//! Numbers by formula, the same bits as in `golden/nets/formula.py`, where each is explained; for the tests of this
-//! crate and of `tagging`.
+//! Numbers by formula, the same bits as in `golden/nets/formula.py`, where each is explained; for
+//! the tests of this crate and of `tagging`.
 #![allow(dead_code, reason = "not every test uses all of them")]
 
 use earmark_nets::{Array, Graph, Variant, Weights};
@@ -35,8 +35,8 @@ pub fn weights(graph: &Graph) -> Weights {
     Weights(arrays.map(array).collect())
 }
 
-/// An input `[batch, channels, bins, frames]` whose rows differ: noise, and a level of its own for each square of 16, or
-/// 8192 samples of a wave.
+/// An input `[batch, channels, bins, frames]` whose rows differ: noise, and a level of its own for
+/// each square of 16, or 8192 samples of a wave.
 pub fn input([batch, channels, bins, frames]: [usize; 4]) -> Vec<f32> {
     let side = if bins == 1 { 8192 } else { 16 };
     let (rows, columns) = (bins.div_ceil(16), frames.div_ceil(side));
@@ -62,8 +62,8 @@ pub fn fewest_frames(variant: &Variant) -> usize {
     }
 }
 
-/// The largest difference of two arrays, relative to the largest value of the second; infinite where lengths differ or
-/// a value is not a number.
+/// The largest difference of two arrays, relative to the largest value of the second; infinite
+/// where lengths differ or a value is not a number.
 pub fn difference(ours: &[f32], expected: &[f32]) -> f32 {
     let finite = ours.iter().chain(expected).all(|value| value.is_finite());
     if !finite || ours.len() != expected.len() || expected.is_empty() {

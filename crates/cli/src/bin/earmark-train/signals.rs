@@ -1,5 +1,5 @@
-//! SIGTERM and Ctrl-C while jobs run: the first one lets each job stop at its next batch, a second one
-//! ends the process at once.
+//! SIGTERM and Ctrl-C while jobs run: the first one lets each job stop at its next batch, a second
+//! one ends the process at once.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -29,8 +29,9 @@ impl Signals {
     /// The jobs begin; to be called once.
     pub fn catch(&self) -> anyhow::Result<()> {
         for signal in [SIGTERM, SIGINT] {
-            // In the order in which they act: only the second signal finds what the first one has set. The process
-            // exits with a code and not by the signal, which does nothing to a container's first process.
+            // In the order in which they act: only the second signal finds what the first one has
+            // set. The process exits with a code and not by the signal, which does nothing to a
+            // container's first process.
             let registered = flag::register_conditional_shutdown(signal, code(signal), Arc::clone(&self.at_once))
                 .and_then(|_| flag::register(signal, Arc::clone(&self.at_once)))
                 .and_then(|_| flag::register(signal, self.cancel.flag()))
@@ -45,8 +46,8 @@ impl Signals {
         self.at_once.store(true, Ordering::SeqCst);
     }
 
-    /// The signal that stopped the jobs: its name, and the exit code of a process that it ended, 143 or
-    /// 130 as shells report it.
+    /// The signal that stopped the jobs: its name, and the exit code of a process that it ended,
+    /// 143 or 130 as shells report it.
     pub fn came(&self) -> Option<(&'static str, u8)> {
         match self.came.load(Ordering::SeqCst) as i32 {
             0 => None,

@@ -1,0 +1,14 @@
+//! The committed seeds of the fuzz target `trees`, under the same conditions.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
+#[path = "../../../fuzz/checks/seeds.rs"]
+mod seeds;
+#[path = "../../../fuzz/checks/trees.rs"]
+mod trees;
+
+#[test]
+fn every_seed_is_trees_or_says_why_not() {
+    let (good, all) = seeds::good("trees", trees::check);
+    assert!(good == 3 && all == 8, "{good} of {all} seeds are trees");
+}

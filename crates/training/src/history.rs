@@ -1,0 +1,14 @@
+//! What a job has done, epoch by epoch.
+
+use serde::{Deserialize, Serialize};
+
+/// What one epoch has done.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Epoch {
+    pub epoch: usize,
+    pub learning_rate: f64,
+    pub loss: f64,
+    pub accuracy: f64,
+    pub held_out_accuracy: Option<f64>,
+    pub seconds: f64,
+}

@@ -1,0 +1,32 @@
+//! What must hold for any bytes that are the description of a bundle.
+
+use std::path::Path;
+
+use earmark_tagging::{Bundle, SUMS};
+
+/// The other files: their contents are ONNX Runtime's to read.
+const FILES: [&str; 2] = ["learner-a.onnx", "stack.onnx"];
+
+/// Puts the bytes into `folder` as `config.json` of a bundle whose checksums are right, and reads
+/// it: labels and networks whose files are there, or an error. Says whether it is a bundle.
+pub fn check(folder: &Path, bytes: &[u8]) -> bool {
+    let mut sums = String::new();
+    let others = FILES.iter().map(|name| (*name, &b"model"[..]));
+    for (name, content) in others.chain([("config.json", bytes)]) {
+        std::fs::write(folder.join(name), content).unwrap();
+        sums += &format!("{}  {name}\n", earmark_files::sha256(content));
+    }
+    std::fs::write(folder.join(SUMS), sums).unwrap();
+    match Bundle::read(folder) {
+        Ok((bundle, files)) => {
+            assert!(bundle.labels.len() >= 2 && !bundle.learners.is_empty());
+            let networks = bundle.learners.iter().flat_map(|learner| &learner.networks);
+            assert!(networks.map(|network| &network.file).chain(&bundle.stack).all(|file| files.contains_key(file)));
+            true
+        }
+        Err(error) => {
+            assert!(!error.to_string().is_empty());
+            false
+        }
+    }
+}
