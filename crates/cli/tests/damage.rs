@@ -8,7 +8,7 @@ mod common;
 use std::process::Command;
 use std::sync::OnceLock;
 
-use common::{Place, RECIPE, Ran, TRAIN};
+use common::{Place, RECIPE, Ran, Running, TRAIN};
 
 /// A finished run for all tests; none of them changes it.
 fn shared() -> &'static Place {
@@ -236,16 +236,12 @@ fn tables_that_were_damaged_later() {
 #[test]
 fn a_damaged_checkpoint() {
     let place = place("damage-checkpoint", &["data"]);
-    place.write("recipe.toml", RECIPE.replace("epochs = 2", "epochs = 400"));
+    // The job does not end before it is killed.
+    place.write("recipe.toml", RECIPE.replace("epochs = 2", "epochs = 100000"));
     let words = format!("{TRAIN} --job a/fold0");
-    let mut child = place.command(&words).spawn().unwrap();
-    let index = place.path("run/jobs/a/fold0/checkpoint.json");
-    while !index.exists() {
-        assert!(child.try_wait().unwrap().is_none(), "the job ended before it could be killed");
-        std::thread::sleep(std::time::Duration::from_millis(1));
-    }
-    child.kill().unwrap();
-    child.wait().unwrap();
+    let mut running = Running::start(&place, &words);
+    running.wait_until(|| place.epochs("a/fold0") > 0);
+    drop(running);
     let index = place.json("run/jobs/a/fold0/checkpoint.json");
     for file in ["checkpoint.json", index["file"].as_str().unwrap()] {
         let path = format!("run/jobs/a/fold0/{file}");

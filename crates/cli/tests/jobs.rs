@@ -1,14 +1,12 @@
-//! Jobs of one run in several processes, and what stops them: signals, a loss that is no number,
-//! another process.
+//! What stops the jobs of a run - signals, a loss that is no number, options with faults - and plans.
+//! The tests of `earmark-pipeline` have kills, and processes that share a run.
 #![cfg(feature = "train")]
 #![allow(clippy::unwrap_used, reason = "a test stops at the first fault")]
 
 mod common;
 
-use std::io::Read;
-use std::process::{Child, ExitStatus, Stdio};
-use std::time::{Duration, Instant};
-
+#[cfg(unix)]
+use common::Running;
 use common::{Place, RECIPE, Ran, TRAIN, csv};
 
 /// One worker with one thread, as each of the two of [`TRAIN`] is.
@@ -16,78 +14,8 @@ fn alone(more: &str) -> String {
     format!("{} {more}", TRAIN.replace("--jobs 2 --threads 2", "--jobs 1 --threads 1"))
 }
 
-/// A recipe of many small batches: time for signals between them.
-fn slow() -> String {
-    RECIPE.replace("epochs = 2", "epochs = 8").replace("batch_size = 16", "batch_size = 2")
-}
-
-/// Starts a command whose words on stderr are read when it has ended.
-fn start(place: &Place, words: &str) -> Child {
-    place.command(words).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
-}
-
-fn end(mut child: Child) -> (ExitStatus, String) {
-    let mut printed = String::new();
-    child.stderr.take().unwrap().read_to_string(&mut printed).unwrap();
-    (child.wait().unwrap(), printed)
-}
-
-/// Waits until a process has come so far; false if it has ended before.
-fn comes(child: &mut Child, moment: impl Fn() -> bool) -> bool {
-    let start = Instant::now();
-    while !moment() {
-        if child.try_wait().unwrap().is_some() {
-            return false;
-        }
-        assert!(start.elapsed() < Duration::from_secs(300), "the moment does not come");
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    true
-}
-
-/// Every file of the run but those that tell of times and places.
-fn files(place: &Place) -> std::collections::BTreeMap<String, Vec<u8>> {
-    let mut files = place.tree("run");
-    files.retain(|name, _| !common::tells_of_the_moment(name));
-    files
-}
-
-#[track_caller]
-fn assert_same(one: &Place, other: &Place) {
-    let (one, other) = (files(one), files(other));
-    assert!(one.keys().eq(other.keys()), "{:?} instead of {:?}", one.keys(), other.keys());
-    assert!(one.keys().any(|name| name.ends_with("predictions.csv")) && one.contains_key("bundle/SHA256SUMS"));
-    let differ: Vec<_> = one.iter().filter(|(name, bytes)| other[*name] != **bytes).map(|(name, _)| name).collect();
-    assert!(differ.is_empty(), "these files differ: {differ:?}");
-}
-
 #[test]
-fn shards_at_once_and_then_the_stack_are_a_whole_run() {
-    let whole = Place::with_run("jobs-whole");
-    let parts = Place::with_data("jobs-shards");
-    let shards = ["3/3", "1/3", "2/3"].map(|shard| start(&parts, &alone(&format!("--shard {shard} --verbose"))));
-    let mut jobs = Vec::new();
-    for shard in shards {
-        let (status, printed) = end(shard);
-        assert!(status.success(), "{printed}");
-        let done: Vec<String> =
-            printed.lines().filter_map(|line| Some(line.split_once(" done in ")?.0.to_owned())).collect();
-        assert!(printed.contains(&format!("{0} of {0} done, 0 running, 0 left", done.len())), "{printed}");
-        assert!(done.len() == 2, "six jobs of about the same cost: {printed}");
-        jobs.extend(done);
-    }
-    jobs.sort();
-    assert_eq!(jobs, ["a/fold0", "a/fold1", "a/full", "b/fold0", "b/fold1", "b/full"]);
-    assert!(!parts.path("run/results.json").exists(), "a shard does not stack");
-    parts.run("stack run").done();
-    assert_same(&parts, &whole);
-    // Each finds all done, and leaves all as it is.
-    parts.run(&alone("--shard 2/3")).done();
-    assert_same(&parts, &whole);
-}
-
-#[test]
-fn faults_of_shards_and_devices_are_told() {
+fn shards_and_devices_with_faults() {
     let place = Place::with_data("jobs-faults");
     for (more, reason) in [
         ("--shard 4/3", "1/3 to 3/3"),
@@ -103,111 +31,27 @@ fn faults_of_shards_and_devices_are_told() {
     place.run(&alone("--device cpu,cuda:0")).failed(&["do not go together"]);
     place.run(&alone("--device cuda:98,cuda:99")).failed(&["device \"cuda:98\"", "GPU"]);
     place.run(&alone("--device cuda:00")).failed(&["device \"cuda:00\"", "expected cpu, or cuda:0"]);
-    place.run(&alone("--job a/full")).done();
-    place.run("stack run").failed(&["a/fold0 is not done", "earmark train"]);
 }
 
 #[cfg(unix)]
 #[test]
-fn a_job_is_one_process_s() {
-    let place = Place::with_data("jobs-locked");
-    place.write("recipe.toml", slow());
-    let mut first = start(&place, &alone("--job a/fold0"));
-    assert!(comes(&mut first, || place.path("run/jobs/a/fold0/checkpoint.json").exists()));
-    send(&first, "-STOP");
-    let printed = "another process trains a/fold0; when it is done, `earmark stack run` finishes the run";
-    place.run(&alone("--job a/fold0")).failed(&["a/fold0 is being trained by another process", printed]);
-    // A whole run does all other jobs first, and does not stack.
-    let ran = place.run(&alone("--verbose")).failed(&[printed]);
-    assert_eq!(ran.stderr.matches(" done in ").count(), 5, "{ran}");
-    assert!(!place.path("run/results.json").exists());
-    // A killed process holds nothing.
-    first.kill().unwrap();
-    end(first);
-    let ran = place.run(&alone("--verbose")).done();
-    assert_eq!(ran.stderr.matches(" done in ").count(), 1, "{ran}");
-    assert!(!place.path("run/jobs/a/fold0/lock").exists());
-}
-
-#[test]
-fn two_processes_share_the_jobs_of_a_run() {
-    let whole = Place::with_run("jobs-alone");
-    let place = Place::with_data("jobs-both");
-    let both = [0, 1].map(|_| start(&place, &alone("--verbose")));
-    let ended = both.map(end);
-    // Who comes last stacks; who comes first may find that the other still trains its last job.
-    assert!(ended.iter().any(|(status, _)| status.success()), "{ended:?}");
-    for (status, printed) in &ended {
-        assert!(status.success() || printed.contains("another process trains"), "{printed}");
-    }
-    let done: usize = ended.iter().map(|(_, printed)| printed.matches(" done in ").count()).sum();
-    assert_eq!(done, 6, "no job twice: {ended:?}");
-    assert_same(&place, &whole);
-}
-
-#[cfg(unix)]
-fn send(child: &Child, signal: &str) {
-    let sent = std::process::Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
-    assert!(sent.success());
-}
-
-#[cfg(unix)]
-#[test]
-fn a_signal_ends_a_run_at_the_next_batch_and_it_goes_on_there() {
-    let whole = Place::with_data("jobs-unbroken");
-    whole.write("recipe.toml", slow());
-    whole.run(TRAIN).done();
-    let place = Place::with_data("jobs-stopped");
-    place.write("recipe.toml", slow());
-    let mut within = 0;
-    for (signal, code, job) in
-        [("-TERM", 143, "a/fold0"), ("-INT", 130, "a/full"), ("-TERM", 143, "b/fold0"), ("-TERM", 143, "b/full")]
-    {
-        let checkpoint = place.path(&format!("run/jobs/{job}/checkpoint.json"));
-        let saved = || std::fs::read(&checkpoint).unwrap_or_default();
-        let before = saved();
-        let mut child = start(&place, TRAIN);
-        assert!(comes(&mut child, || saved() != before), "the run ended before {job} went on");
-        send(&child, signal);
-        let (status, printed) = end(child);
-        assert_eq!(status.code(), Some(code), "{printed}");
-        let name = if code == 130 { "Ctrl-C" } else { "SIGTERM" };
-        assert!(
-            printed.contains(&format!("stopped by {name}: "))
-                && printed.contains(
-                    "of 6 jobs are \
-            done"
-                ),
-            "{printed}"
-        );
-        assert!(printed.contains("the same command resumes from there") && !printed.contains("error"), "{printed}");
+fn a_signal_ends_a_run_with_its_state_saved_and_the_same_command_resumes_it() {
+    let place = Place::with_data("jobs-signals");
+    // No job of it ends before the signal comes.
+    place.write("recipe.toml", RECIPE.replace("epochs = 2", "epochs = 100000"));
+    let mut epochs = 0;
+    for (signal, code, name) in [("-TERM", 143, "SIGTERM"), ("-INT", 130, "Ctrl-C")] {
+        let mut running = Running::start(&place, TRAIN);
+        running.wait_until(|| place.epochs("a/fold0") > epochs);
+        running.send(signal);
+        let ran = running.end();
+        assert_eq!(ran.code, Some(code), "{ran}");
+        assert!(ran.stderr.contains(&format!("stopped by {name}: 0 of 6 jobs are done")), "{ran}");
+        assert!(!ran.stderr.contains("error"), "{ran}");
         assert!(!place.tree("run").keys().any(|name| name.contains(".earmark-")), "no half-written file is left");
-        let index: serde_json::Value = serde_json::from_slice(&saved()).unwrap();
-        within += usize::from(index["part"]["batches"].as_u64().unwrap() > 0);
+        let before = std::mem::replace(&mut epochs, place.epochs("a/fold0"));
+        assert!(epochs > before, "{epochs} epochs, {before} before");
     }
-    assert!(within > 0, "no signal came within an epoch");
-    place.run(TRAIN).done();
-    assert_same(&place, &whole);
-}
-
-#[cfg(unix)]
-#[test]
-fn a_second_signal_ends_a_run_at_once() {
-    let place = Place::with_data("jobs-impatient");
-    // A batch of seconds.
-    place.write(
-        "recipe.toml",
-        RECIPE.replace("resnet_nano", "resnet50").replace("batch_size = 16", "batch_size = 64").replace("0.5", "6.0"),
-    );
-    let mut child = start(&place, &alone("--job a/full"));
-    assert!(comes(&mut child, || place.path("run/jobs/a/full/lock").exists()));
-    let id = child.id();
-    let both = format!("kill -TERM {id}; sleep 0.2; kill -TERM {id}");
-    assert!(std::process::Command::new("sh").args(["-c", &both]).status().unwrap().success());
-    let (status, printed) = end(child);
-    assert_eq!(status.code(), Some(143), "{printed}");
-    assert!(!printed.contains("stopped by"), "it did not wait for its batch: {printed}");
-    assert!(!place.path("run/jobs/a/full/checkpoint.json").exists());
 }
 
 #[test]

@@ -7,7 +7,7 @@ mod common;
 mod server;
 
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use common::{Place, RECIPE, Ran, SYNTH, TRAIN};
 use earmark_nets::{Array, Weights, find};
@@ -67,53 +67,16 @@ fn training_starts_with_a_file_s_weights() {
 }
 
 #[test]
-fn a_killed_run_goes_on_with_the_same_weights_only() {
-    let whole = place("pretrained-whole", "");
-    whole.run(TRAIN).done();
-
-    let broken = place("pretrained-broken", "");
-    broken.write("recipe.toml", broken.text("recipe.toml").replace("epochs = 2", "epochs = 6"));
-    let mut child = broken.command(TRAIN).stdout(Stdio::null()).spawn().unwrap();
-    while !broken.path("run/jobs/a/fold0/checkpoint.json").exists() {
-        assert!(child.try_wait().unwrap().is_none(), "it ended before it could be killed");
-        std::thread::sleep(std::time::Duration::from_millis(1));
-    }
-    child.kill().unwrap();
-    child.wait().unwrap();
-    // Other weights, of the same network: the run does not mix them.
-    let mut other = Weights::read(&golden("resnet_nano.pth")).unwrap();
-    other.0.get_mut("conv1.weight").unwrap().data[0] += 1.0;
-    broken.write("recipes/weights/nano.pth", other.to_safetensors().unwrap());
-    broken.run(TRAIN).failed(&[
-        "learner a",
-        "recipes/weights/nano.pth",
-        "SHA-256",
-        "the run began with",
-        "run/pretrained.json",
-    ]);
-    broken.write("recipes/weights/nano.pth", std::fs::read(golden("resnet_nano.pth")).unwrap());
-    broken.run(TRAIN).done();
-
-    let unbroken = place("pretrained-unbroken", "");
-    unbroken.write("recipe.toml", broken.text("recipe.toml"));
-    unbroken.run(TRAIN).done();
-    for split in ["fold0", "fold1", "full"] {
-        for file in ["weights.safetensors", "predictions.csv", "job.json"] {
-            let file = format!("run/jobs/a/{split}/{file}");
-            assert!(broken.read(&file) == unbroken.read(&file), "{file}");
-        }
-    }
-
-    // What the network starts with is part of what a job is.
-    let scratch = place("pretrained-scratch", "");
+fn what_a_network_starts_with_is_a_part_of_its_job() {
+    let (pretrained, scratch) = (place("pretrained-whole", ""), place("pretrained-scratch", ""));
     scratch.write("recipe.toml", recipe(""));
-    scratch.run(TRAIN).done();
-    let loss = |place: &Place| common::csv(&place.text("run/jobs/a/fold0/history.csv")).1[0][2].clone();
-    assert_ne!(loss(&whole), loss(&scratch));
-    assert_ne!(
-        whole.json("run/jobs/a/fold0/job.json")["fingerprint"],
-        scratch.json("run/jobs/a/fold0/job.json")["fingerprint"]
-    );
+    let of_job = |place: &Place| {
+        place.run(&format!("{TRAIN} --job a/fold0")).done();
+        let loss = common::csv(&place.text("run/jobs/a/fold0/history.csv")).1[0][2].clone();
+        (loss, place.json("run/jobs/a/fold0/job.json")["fingerprint"].clone())
+    };
+    let (with, without) = (of_job(&pretrained), of_job(&scratch));
+    assert!(with.0 != without.0 && with.1 != without.1, "{with:?} {without:?}");
     assert!(!scratch.path("run/pretrained.json").exists());
 }
 

@@ -164,28 +164,6 @@ features = "summary"
 }
 
 #[test]
-fn a_learner_that_another_process_takes_back_is_not_lost_silently() {
-    let place = Place::with_run("stored-taken");
-    let before = place.read("run/recipe.toml");
-    let start = RECIPE.find("[[learners]]").unwrap();
-    let end = RECIPE.find("[[learners]]\nname = \"b\"").unwrap();
-    let added = RECIPE[start..end].replace("name = \"a\"", "name = \"c\"").replace("epochs = 2", "epochs = 40");
-    place.write("recipe.toml", format!("{RECIPE}{added}"));
-    let mut command = place.command(TRAIN);
-    let mut child = command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::piped()).spawn().unwrap();
-    while !place.path("run/jobs/c/fold0/checkpoint.json").exists() {
-        assert!(child.try_wait().unwrap().is_none(), "the job ended before its recipe could be taken back");
-        std::thread::sleep(std::time::Duration::from_millis(1));
-    }
-    place.write("run/recipe.toml", before);
-    let ended = child.wait_with_output().unwrap();
-    let said = String::from_utf8(ended.stderr).unwrap();
-    assert!(ended.status.code() == Some(1) && said.contains("another process has removed c"), "{said}");
-    place.run(TRAIN).done();
-    assert!(place.path("run/oof/c.csv").exists());
-}
-
-#[test]
 fn a_recipe_in_the_folder_is_no_run() {
     let place = stored("stored-recipe");
     place.remove("run");

@@ -127,12 +127,17 @@ impl AtomicFile {
         self.temporary.as_file().sync_all().map_err(FileError::of("write", &self.path))
     }
 
-    /// Gives it its name, in place of a file that had it before.
+    /// Gives it its name, in place of a file that had it before. Tests stop a process at the records
+    /// of `tracing` before and after the renaming: all that a run stores goes through here.
     ///
     /// # Errors
     /// It cannot be renamed.
     pub fn commit(self) -> Result<(), FileError> {
-        self.temporary.persist(&self.path).map(drop).map_err(|error| FileError::of("write", &self.path)(error.error))
+        let Self { path, temporary } = self;
+        tracing::trace!(file = %path.display(), "renaming");
+        temporary.persist(&path).map_err(|error| FileError::of("write", &path)(error.error))?;
+        tracing::debug!(file = %path.display(), "written");
+        Ok(())
     }
 }
 

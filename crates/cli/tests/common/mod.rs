@@ -4,8 +4,10 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 /// The arguments that make the data set of most tests: 12 classes, five clips to train on of each.
 pub const SYNTH: &str = "synth --out data --seed 3 --train-clips 60 --test-clips 12";
@@ -141,6 +143,14 @@ impl Place {
         }
     }
 
+    /// The epochs that a job has done, as its checkpoint says.
+    pub fn epochs(&self, job: &str) -> usize {
+        let Ok(text) = fs::read(self.path(&format!("run/jobs/{job}/checkpoint.json"))) else { return 0 };
+        // A checkpoint is never half-written.
+        let checkpoint: serde_json::Value = serde_json::from_slice(&text).unwrap();
+        checkpoint["history"].as_array().unwrap().len()
+    }
+
     /// The tested binary in this folder, its arguments given in one string.
     pub fn command(&self, words: &str) -> Command {
         self.command_of(Path::new(env!("CARGO_BIN_EXE_earmark")), words)
@@ -210,6 +220,54 @@ impl std::fmt::Display for Ran {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { words, code, stdout, stderr } = self;
         write!(f, "earmark {words}\nexit code {code:?}\n--- stdout\n{stdout}\n--- stderr\n{stderr}")
+    }
+}
+
+/// A command that runs; it is killed, on Unix by SIGKILL, when this is dropped.
+pub struct Running {
+    words: String,
+    child: Child,
+}
+
+impl Running {
+    pub fn start(place: &Place, words: &str) -> Self {
+        let mut command = place.command(words);
+        let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        Self { words: words.to_owned(), child }
+    }
+
+    /// Waits until it has come so far. It must not end before.
+    #[track_caller]
+    pub fn wait_until(&mut self, moment: impl Fn() -> bool) {
+        let start = Instant::now();
+        while !moment() {
+            assert!(self.child.try_wait().unwrap().is_none(), "{} has ended", self.words);
+            assert!(start.elapsed() < Duration::from_secs(300), "{} does not come so far", self.words);
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Sends a signal: an option of `kill`.
+    #[cfg(unix)]
+    pub fn send(&self, signal: &str) {
+        let sent = Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+    }
+
+    /// Waits until it ends.
+    pub fn end(mut self) -> Ran {
+        let mut stderr = String::new();
+        self.child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+        assert!(!stderr.contains("panicked"), "{stderr}");
+        let code = self.child.wait().unwrap().code();
+        Ran { words: self.words.clone(), code, stdout: String::new(), stderr }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 

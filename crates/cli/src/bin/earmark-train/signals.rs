@@ -60,3 +60,51 @@ impl Signals {
 fn code(signal: i32) -> i32 {
     128 + signal
 }
+
+#[cfg(all(test, unix))]
+#[allow(clippy::unwrap_used, reason = "a test stops at the first fault")]
+mod tests {
+    use std::process::Command;
+
+    use signal_hook::low_level::raise;
+
+    use super::*;
+
+    #[test]
+    #[ignore = "another test starts it as a process of its own"]
+    fn two_signals_come() {
+        let signals = Signals::default();
+        signals.catch().unwrap();
+        assert!(!signals.cancel_token().is_cancelled() && signals.came().is_none());
+        raise(SIGTERM).unwrap();
+        assert!(signals.cancel_token().is_cancelled());
+        assert_eq!(signals.came(), Some(("SIGTERM", 143)));
+        raise(SIGINT).unwrap();
+    }
+
+    #[test]
+    #[ignore = "another test starts it as a process of its own"]
+    fn one_signal_comes_after_the_jobs() {
+        let signals = Signals::default();
+        signals.catch().unwrap();
+        signals.release();
+        raise(SIGTERM).unwrap();
+    }
+
+    /// The code that a test of this module ends its process with; 0 or 101 if no signal does.
+    fn exit_code(test: &str) -> Option<i32> {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", &format!("signals::tests::{test}"), "--ignored"]);
+        command.output().unwrap().status.code()
+    }
+
+    #[test]
+    fn the_second_signal_ends_the_process_at_once() {
+        assert_eq!(exit_code("two_signals_come"), Some(130));
+    }
+
+    #[test]
+    fn a_signal_after_the_jobs_ends_the_process_at_once() {
+        assert_eq!(exit_code("one_signal_comes_after_the_jobs"), Some(143));
+    }
+}
