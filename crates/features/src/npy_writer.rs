@@ -8,7 +8,8 @@ use crate::stream::FeatureStream;
 /// Bytes before the data of a file with up to three axes.
 const HEADER: u64 = 128;
 
-/// Writes features, `[rows, frames]`, into a `.npy` file whose number of frames is known at the end.
+/// Writes features, `[rows, frames]`, into a `.npy` file whose number of frames is known at the
+/// end.
 ///
 /// Features of one row are written as they come. Others have a row for each bin, whose place in the
 /// file depends on the number of frames, and are written by [`NpyWriter::finish`].

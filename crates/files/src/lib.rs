@@ -127,8 +127,8 @@ impl AtomicFile {
         self.temporary.as_file().sync_all().map_err(FileError::of("write", &self.path))
     }
 
-    /// Gives it its name, in place of a file that had it before. Tests stop a process at the records
-    /// of `tracing` before and after the renaming: all that a run stores goes through here.
+    /// Gives it its name, in place of a file that had it before. Tests stop a process at the
+    /// records of `tracing` before and after the renaming: all that a run stores goes through here.
     ///
     /// # Errors
     /// It cannot be renamed.

@@ -8,8 +8,8 @@ use std::sync::OnceLock;
 use earmark_datasets::synth::{self, SynthOptions};
 use earmark_pipeline::{CancelToken, Silent, TrainOptions, train};
 
-/// Two small networks. Each of their splits `fold0` and `fold1` has two batches an epoch, `full` has
-/// four.
+/// Two small networks. Each of their splits `fold0` and `fold1` has two batches an epoch, `full`
+/// has four.
 pub const RECIPE: &str = r#"seed = 7
 
 [data]
@@ -87,8 +87,8 @@ impl Workspace {
         fs::write(path, bytes).unwrap();
     }
 
-    /// What to train, with so many jobs at once of one thread each: results depend on the threads of
-    /// a job.
+    /// What to train, with so many jobs at once of one thread each: results depend on the threads
+    /// of a job.
     pub fn options(&self, jobs: usize) -> TrainOptions {
         let options = TrainOptions::new(self.path("recipe.toml"), root().join("data"), self.run());
         TrainOptions { cache: Some(root().join("cache")), jobs: Some(jobs), threads: Some(jobs), ..options }
