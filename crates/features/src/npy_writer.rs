@@ -100,7 +100,7 @@ mod tests {
             }
             let frames = stream.finish().unwrap();
             writer.finish(&mut stream, frames, &shape).unwrap();
-            let rows = whole.view().rows();
+            let rows = whole.rows();
             assert!(file.into_inner() == npy(&shape, &rows), "{front_end:?}");
         }
     }

@@ -10,11 +10,11 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::args::{FeatureKind, Features};
-use crate::place;
+use crate::output;
 
 /// Computes the features.
 pub fn run(options: &Features) -> anyhow::Result<()> {
-    place::check("--out", &options.out)?;
+    output::check_place("--out", &options.out)?;
     let front_end: FrontEnd = match options.kind {
         FeatureKind::Wave => set(Some("wave"), &options.set)?,
         FeatureKind::Logmel => set(Some("logmel"), &options.set)?,

@@ -26,7 +26,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use earmark_audio::Limits;
 use rayon::prelude::*;
-use serde::Serialize;
 
 use crate::error::DatasetError;
 use crate::manifest::{ClipEntry, Manifest, read};

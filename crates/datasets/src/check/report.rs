@@ -21,7 +21,8 @@ pub struct Report {
     pub train: usize,
     /// Clips to predict.
     pub test: usize,
-    /// Clips that its tables name and that are neither ([`Manifest::excluded`](crate::Manifest::excluded)).
+    /// Clips that its tables name and that are neither
+    /// ([`Manifest::excluded`](crate::Manifest::excluded)).
     pub excluded: usize,
     /// The classes, sorted by name.
     pub classes: Vec<Class>,
