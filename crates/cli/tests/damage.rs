@@ -6,15 +6,8 @@
 mod common;
 
 use std::process::Command;
-use std::sync::OnceLock;
 
-use common::{Place, RECIPE, Ran, Running, TRAIN};
-
-/// A finished run for all tests; none of them changes it.
-fn shared() -> &'static Place {
-    static PLACE: OnceLock<Place> = OnceLock::new();
-    PLACE.get_or_init(|| Place::with_run("damage"))
-}
+use common::{Place, RECIPE, Ran, Running, TRAIN, shared};
 
 /// A place with copies of the shared run's folders, to be spoilt.
 fn place(name: &str, folders: &[&str]) -> Place {

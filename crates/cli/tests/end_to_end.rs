@@ -6,15 +6,8 @@
 mod common;
 
 use std::collections::BTreeSet;
-use std::sync::OnceLock;
 
-use common::{Place, clips, csv, probabilities};
-
-/// One finished run for all tests; none of them changes it.
-fn shared() -> &'static Place {
-    static PLACE: OnceLock<Place> = OnceLock::new();
-    PLACE.get_or_init(|| Place::with_run("road"))
-}
+use common::{Place, clips, csv, probabilities, shared};
 
 const SYSTEMS: [&str; 5] = ["a", "b", "arithmetic mean", "geometric mean", "stack"];
 

@@ -1,5 +1,6 @@
 //! Bad input: each fault is reported with file, line or key and the reason; exit code 1, nothing
-//! half-written, no panic. `damage.rs` has what happens to files that Earmark itself has written.
+//! half-written, no panic. `damage.rs` has what happens to files that Earmark itself has written, the
+//! tests of `earmark-pipeline` have recipes and tables with faults.
 #![cfg(feature = "train")]
 #![allow(clippy::unwrap_used, reason = "a test stops at the first fault")]
 
@@ -14,15 +15,6 @@ fn place(name: &str) -> Place {
     place
 }
 
-/// Puts the data set and the recipe back.
-fn restore(place: &Place) {
-    for folder in ["data", "run"] {
-        place.remove(folder);
-    }
-    place.copy("good", "data");
-    place.write("recipe.toml", RECIPE);
-}
-
 /// The run must have failed for these reasons, and left no file but features of good clips.
 #[track_caller]
 fn fails(place: &Place, words: &str, reasons: &[&str]) {
@@ -32,86 +24,9 @@ fn fails(place: &Place, words: &str, reasons: &[&str]) {
     assert!(left.is_empty() && ran.stdout.is_empty(), "left behind: {:?}\n{ran}", left.keys());
 }
 
-/// Replaces a text that must be there.
-fn edit(place: &Place, file: &str, from: &str, to: &str) {
-    let text = place.text(file);
-    assert!(text.contains(from), "{file} has no {from}");
-    place.write(file, text.replacen(from, to, 1));
-}
-
 /// The name of the training or test clip in line `line` of its table (the first is line 2).
 fn name(place: &Place, set: &str, line: usize) -> String {
     csv(&place.text(&format!("good/{set}.csv"))).1[line - 2][0].clone()
-}
-
-#[test]
-fn tables_with_faults() {
-    let place = place("faults-tables");
-    let [first, second, third, test] =
-        [("train", 2), ("train", 3), ("train", 4), ("test", 2)].map(|(set, line)| name(&place, set, line));
-    let row = csv(&place.text("good/test.csv")).1[0].join(",");
-    let train = |name: &str| format!("data/audio_train/{name}");
-    type Case<'a> = (&'a str, Box<dyn Fn() + 'a>, Vec<&'a str>);
-    let missing = [train(&first), train(&third), format!("data/audio_test/{test}")];
-    let cases: [Case; 9] = [
-        (
-            "missing files are listed at once",
-            Box::new(|| missing.iter().for_each(|path| place.remove(path))),
-            ["3 audio files are missing"].into_iter().chain(missing.iter().map(String::as_str)).collect(),
-        ),
-        (
-            "a label that no training clip has",
-            Box::new(|| edit(&place, "data/test.csv", &row, &format!("{test},Yodel,Public"))),
-            vec!["data/test.csv, line 2", "\"Yodel\" is unknown"],
-        ),
-        (
-            "a name that stands twice",
-            Box::new(|| edit(&place, "data/train.csv", &second, &first)),
-            vec!["data/train.csv, line 3", "data/train.csv, line 2", &first, "used before"],
-        ),
-        (
-            "a test clip that is a training clip",
-            Box::new(|| edit(&place, "data/test.csv", &test, &first)),
-            vec!["data/test.csv, line 2", "data/train.csv, line 2", "used before"],
-        ),
-        (
-            "a class with fewer clips than folds",
-            Box::new(|| edit(&place, "recipe.toml", "folds = 2", "folds = 50")),
-            vec!["data: class \"", "but there are 50 folds: set `[data] folds` to at most"],
-        ),
-        (
-            "a label that only one clip has",
-            Box::new(|| {
-                let row = csv(&place.text("good/train.csv")).1[0].join(",");
-                edit(&place, "data/train.csv", &row, &format!("{first},Yodel,1"));
-            }),
-            vec!["data: class \"Yodel\" has 1 clip but there are 2 folds"],
-        ),
-        (
-            "no column of labels",
-            Box::new(|| edit(&place, "data/train.csv", "label", "lable")),
-            vec!["data/train.csv, line 1", "no column label", "lable"],
-        ),
-        (
-            "a value that is none",
-            Box::new(|| {
-                let row = csv(&place.text("good/train.csv")).1[0].clone();
-                edit(&place, "data/train.csv", &row.join(","), &format!("{},{},maybe", row[0], row[1]));
-            }),
-            vec!["data/train.csv, line 2", "manually_verified is \"maybe\""],
-        ),
-        (
-            "an empty table",
-            Box::new(|| place.write("data/train.csv", "fname,label,manually_verified\n")),
-            vec!["no training clips"],
-        ),
-    ];
-    for (what, spoil, reasons) in cases {
-        eprintln!("{what}");
-        restore(&place);
-        spoil();
-        fails(&place, TRAIN, &reasons);
-    }
 }
 
 #[test]
@@ -213,7 +128,7 @@ fn test_clip(place: &Place) -> String {
 fn folds_are_drawn_of_the_clips_that_are_left() {
     let place = place("faults-left");
     place.write("recipe.toml", RECIPE.replace("[data]", "[data]\ndamaged = \"skip\""));
-    let job = TRAIN.replace("--jobs 2 --threads 2", "--threads 2 --job a/fold0");
+    let job = TRAIN.replace("--jobs 2 --threads 2", "--threads 2 --job a/fold0 --cache cache");
     place.run(&job).done();
     let drawn = clips(&place, "run", "train");
     let (label, _) = drawn.values().next().unwrap().clone();
@@ -274,50 +189,6 @@ fn folds_are_drawn_of_the_clips_that_are_left() {
     }
     place.remove("run");
     place.run(&job).failed(&["of 60 training clips are left", &label]);
-}
-
-#[test]
-fn recipes_with_faults() {
-    let place = place("faults-recipe");
-    let edits = [
-        ("seed = 7", "sede = 7", "unknown field `sede`"),
-        ("folds = 2", "folds = 1", "data.folds = 1 is out of range"),
-        ("folds = 2", "fold = 2", "unknown field `fold`"),
-        ("folds = 2", "groups_from = \"(\"", "data.groups_from"),
-        ("folds = 2", "folds_from = \"[\"", "data.folds_from"),
-        ("folds = 2", "damaged = \"ignore\"", "unknown variant `ignore`"),
-        ("epochs = 2", "epochs = 0", "learner a: `epochs` = 0 is out of range"),
-        ("epochs = 2", "epochs = -1", "epochs = -1"),
-        ("epochs = 2", "epochs = \"two\"", "epochs = \"two\""),
-        ("mixup = 3.0", "mixup = -3.0", "learner a: `mixup` = -3 is out of range"),
-        ("mixup = 3.0", "mixup = nan", "learner a: `mixup` = NaN is out of range"),
-        ("batch_size = 16", "batch_size = 1", "`batch_size` = 1 is out of range"),
-        ("learning_rate = 0.02", "learning_rate = inf", "`learning_rate` = inf is out of range"),
-        ("crop_seconds = 0.5", "crop_seconds = 0", "`crop_seconds` = 0 is out of range"),
-        ("hop_seconds = 1.0", "hop = 1.0", "unknown field `hop`"),
-        ("name = \"b\"", "name = \"a\"", "two learners are named \"a\""),
-        ("name = \"b\"", "name = \"../b\"", "`name` = \"../b\""),
-        ("arch = \"resnet_nano\"", "arch = \"resnet_nana\"", "resnet_nano"),
-        ("features = \"logmel\"", "features = \"mel\"", "features = \"mel\""),
-        ("kind = \"logmel\"", "kind = \"logmel\"\nhop_length = 0", "hop_length"),
-        ("kind = \"logmel\"", "kind = \"logmel\"\nfmin = 20000.0", "fmin"),
-        ("kind = \"logmel\"", "kind = \"loudness\"", "loudness"),
-        ("rounds = 5", "rounds = 0", "rounds"),
-        ("rounds = 5", "max_depth = 99", "max_depth"),
-        ("[stack]", "[stack", "line 31"),
-        ("seed = 7", "seed = 7\nseed = 8", "duplicate key"),
-    ];
-    for (from, to, reason) in edits {
-        assert!(RECIPE.contains(from), "{from}");
-        place.write("recipe.toml", RECIPE.replacen(from, to, 1));
-        fails(&place, TRAIN, &["recipe.toml", reason]);
-    }
-    place.write("recipe.toml", RECIPE.replacen("folds = 2", "groups_from = '^rec'", 1));
-    fails(&place, TRAIN, &["data/train.csv, line 2", "gives no group: `^rec`"]);
-    place.write("recipe.toml", [0xff, 0xfe, 0x00]);
-    fails(&place, TRAIN, &["cannot read recipe.toml", "UTF-8"]);
-    place.remove("recipe.toml");
-    fails(&place, TRAIN, &["cannot read recipe.toml: No such file"]);
 }
 
 #[test]

@@ -117,43 +117,15 @@ fn unverified_clips_can_be_left_out() {
     }
 }
 
-/// Of two learners with features of their own, the one job of a shard needs one.
+/// Of two learners with features of their own, a job computes those of its learner.
 #[test]
-fn a_shard_hears_what_its_jobs_need() {
-    let place = Place::with_data("kernel-shard");
+fn a_job_computes_the_features_that_it_needs() {
+    let place = Place::with_data("kernel-features");
     place.write("recipe.toml", recipe(""));
-    for shard in 1..=6 {
-        place.run(&format!("{TRAIN} --shard {shard}/6 --cache cache{shard}")).done();
-        assert_eq!(place.tree(&format!("cache{shard}")).len(), 2 * (60 + 12), "statistics and one front end");
+    for (part, cache) in [("--shard 1/6", "of-shard"), ("--job a/full", "of-a"), ("--job k/full", "of-k")] {
+        place.run(&format!("{TRAIN} {part} --cache {cache}")).done();
+        assert_eq!(place.tree(cache).len(), 2 * (60 + 12), "{part}: statistics and one front end");
     }
-    place.run("stack run").done();
-}
-
-#[test]
-fn what_does_not_fit_is_told() {
-    let place = Place::new("kernel-faults");
-    place.run(SYNTH).done();
-    let network = |from: &str, to: &str| recipe("").replacen(from, to, 1);
-    let cases = [
-        (recipe("epochs = 3"), "learner k: remove `epochs`: it does not apply to arch = \"kernel\""),
-        (recipe("mixup = 3.0"), "learner k: remove `mixup`"),
-        (recipe("checkpoint = \"best\""), "learner k: remove `checkpoint`"),
-        (recipe("crop_seconds = nan"), "learner k: remove `crop_seconds`"),
-        (recipe("").replace("\"kernel\"", "\"Kernel\""), "Kernel"),
-        (recipe("kernel = { alpha = 0.0 }"), "learner k: `kernel.alpha` = 0 is out of range"),
-        (recipe("kernel = { rigde = 0.1 }"), "rigde"),
-        (recipe("pretrained = \"imagenet\""), "learner k: remove `pretrained`"),
-        (recipe("").replace("features = \"summary\"", "features = \"logmel\""), "kernel needs features of whole clips"),
-        (
-            network("features = \"logmel\"", "features = \"summary\""),
-            "learner a: resnet_nano cannot use features of kind",
-        ),
-        (network("epochs = 2\n", ""), "learner a: `epochs` = 0 is out of range (1 to 100000)"),
-        (network("epochs = 2\n", "epochs = 2\nkernel = {}\n"), "learner a: remove `kernel`: it applies only to arch"),
-    ];
-    for (text, reason) in cases {
-        place.write("recipe.toml", text);
-        place.run(TRAIN).failed(&["recipe.toml", reason]);
-        assert!(!place.path("run").exists(), "{reason}");
-    }
+    place.run(&format!("{TRAIN} --cache of-k")).done();
+    assert_eq!(place.tree("of-k").len(), 3 * (60 + 12), "statistics and both front ends");
 }

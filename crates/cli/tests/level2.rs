@@ -6,18 +6,11 @@
 mod common;
 
 use std::path::Path;
-use std::sync::OnceLock;
 
-use common::{Place, RECIPE, TRAIN, clips, csv, probabilities, tags_are_those_of_level2};
+use common::{Place, RECIPE, TRAIN, clips, csv, probabilities, shared, tags_are_those_of_level2};
 use earmark_files::sha256;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_earmark");
-
-/// One finished run for all tests; none of them changes it.
-fn shared() -> &'static Place {
-    static PLACE: OnceLock<Place> = OnceLock::new();
-    PLACE.get_or_init(|| Place::with_run("level2"))
-}
 
 /// A place with a copy of the shared run, without its cache.
 fn place(name: &str) -> Place {
@@ -34,8 +27,8 @@ fn place(name: &str) -> Place {
 /// together.
 #[test]
 fn networks_of_the_folds_predict_and_tag_together() {
-    let place = Place::new("level2-folds");
-    place.copy_from(shared(), "data");
+    let place = Place::with_data("level2-folds");
+    place.copy_from(shared(), "run/cache");
     place.write("recipe.toml", RECIPE.replace("[stack]", "[stack]\ntest_from = \"folds\""));
     place.run(TRAIN).done();
     assert!(!place.path("run/jobs/a/full").exists());
@@ -105,7 +98,7 @@ fn rows_of_two_runs() {
     let other = Place::new("level2-other");
     other.copy_from(shared(), "data");
     let place = place("level2-mixed");
-    let job = format!("{TRAIN} --job a/fold0");
+    let job = format!("{TRAIN} --job a/fold0 --cache cache");
     let swap = |from: &Place| {
         place.remove("run/jobs/a/fold0");
         for (name, bytes) in from.tree("run/jobs/a/fold0") {
@@ -415,7 +408,7 @@ fn shuffled_labels_give_chance_though_every_clip_has_a_copy() {
     let accuracy = |recipe: &str| {
         place.write("recipe.toml", recipe);
         place.remove("run");
-        let results = place.run(&format!("{TRAIN} --json")).done().json();
+        let results = place.run(&format!("{TRAIN} --cache cache --json")).done().json();
         let of = |system: &serde_json::Value| system["out_of_fold"]["accuracy"].as_f64().unwrap();
         results["systems"].as_array().unwrap().iter().map(of).collect::<Vec<_>>()
     };

@@ -9,7 +9,7 @@ mod server;
 use std::path::Path;
 use std::process::Command;
 
-use common::{Place, RECIPE, Ran, SYNTH, TRAIN};
+use common::{Place, RECIPE, Ran, TRAIN};
 use earmark_nets::{Array, Weights, find};
 use server::{Answer, Server};
 
@@ -27,8 +27,7 @@ fn recipe(settings: &str) -> String {
 
 /// A data set, timm's weights of `resnet_nano`, and a recipe that names them from its own folder.
 fn place(name: &str, settings: &str) -> Place {
-    let place = Place::new(name);
-    place.run(SYNTH).done();
+    let place = Place::with_data(name);
     place.write("recipes/weights/nano.pth", std::fs::read(golden("resnet_nano.pth")).unwrap());
     place.write("recipe.toml", recipe(&format!("pretrained = \"recipes/weights/nano.pth\"\n{settings}")));
     place

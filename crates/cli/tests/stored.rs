@@ -37,8 +37,7 @@ fn trained(place: &Place) -> BTreeMap<String, SystemTime> {
 }
 
 fn stored(name: &str) -> Place {
-    let place = Place::new(name);
-    place.run(common::SYNTH).done();
+    let place = Place::with_data(name);
     restore(&place, Path::new(STORED), "");
     place
 }

@@ -9,15 +9,8 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::OnceLock;
 
-use common::{Place, Ran, TRAIN, csv, from_environment, tags_are_those_of_level2};
-
-/// One finished run for all tests; none of them changes it.
-fn shared() -> &'static Place {
-    static PLACE: OnceLock<Place> = OnceLock::new();
-    PLACE.get_or_init(|| Place::with_run("tag"))
-}
+use common::{Place, Ran, TRAIN, csv, from_environment, shared, tags_are_those_of_level2};
 
 const TAG: &str = "tag --model run/bundle";
 const BINARY: &str = env!("CARGO_BIN_EXE_earmark");
@@ -81,8 +74,10 @@ fn csv_and_text_say_the_same_as_json() {
 #[test]
 fn a_path_with_comma_and_quote_survives_csv() {
     let name = "a,\"b\".wav";
-    shared().write(&format!("odd/{name}"), shared().read(&test_clips()[0]));
-    let (_, rows) = csv(&shared().run(&format!("{TAG} --csv odd")).done().stdout);
+    let place = Place::new("tag-odd");
+    place.write(&format!("odd/{name}"), shared().read(&test_clips()[0]));
+    let tag = format!("tag --csv odd --model {}", shared().path("run/bundle").display());
+    let (_, rows) = csv(&place.run(&tag).done().stdout);
     assert_eq!(rows.len(), 3);
     assert_eq!(rows[0][0], format!("odd/{name}"));
 }

@@ -7,6 +7,7 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 /// The arguments that make the data set of most tests: 12 classes, five clips to train on of each.
@@ -66,16 +67,22 @@ impl Place {
 
     /// A folder with the data set `data` and the recipe `recipe.toml`.
     pub fn with_data(name: &str) -> Self {
+        static DATA: OnceLock<Place> = OnceLock::new();
+        let data = DATA.get_or_init(|| {
+            let place = Self::new(concat!(env!("CARGO_CRATE_NAME"), "-data"));
+            place.run(SYNTH).done();
+            place
+        });
         let place = Self::new(name);
-        place.run(SYNTH).done();
+        place.copy_from(data, "data");
         place.write("recipe.toml", RECIPE);
         place
     }
 
-    /// A folder with a finished run, `run`, besides.
+    /// A folder with a finished run, `run`, besides: a copy of the [`shared`] one.
     pub fn with_run(name: &str) -> Self {
         let place = Self::with_data(name);
-        place.run(TRAIN).done();
+        place.copy_from(shared(), "run");
         place
     }
 
@@ -173,6 +180,17 @@ impl Place {
     pub fn run(&self, words: &str) -> Ran {
         Ran::of(self.command(words), words)
     }
+}
+
+/// A folder with a data set and a finished run of it, trained once for all tests of a file. No test
+/// changes it.
+pub fn shared() -> &'static Place {
+    static SHARED: OnceLock<Place> = OnceLock::new();
+    SHARED.get_or_init(|| {
+        let place = Place::with_data(concat!(env!("CARGO_CRATE_NAME"), "-shared"));
+        place.run(TRAIN).done();
+        place
+    })
 }
 
 /// What a command did.

@@ -18,7 +18,7 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
-use crate::workspace::Workspace;
+use crate::common::Workspace;
 
 /// Names the workspace to the child; without it, the test that is the child does nothing.
 const WORKSPACE: &str = "EARMARK_TEST_WORKSPACE";

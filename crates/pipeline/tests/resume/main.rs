@@ -3,19 +3,20 @@
 #![allow(clippy::unwrap_used, reason = "a test stops at the first fault")]
 
 mod child;
+#[path = "../common/mod.rs"]
+mod common;
 mod sharing;
-mod workspace;
 
 use std::fs;
 use std::path::Path;
 
 use child::Child;
+use common::{RECIPE, Workspace};
 use earmark_pipeline::{
     CancelToken, Event, JobSelection, PipelineError, PredictOptions, Progress, Silent, TrainOptions, evaluate, predict,
     stack, train,
 };
 use earmark_tagging::{Bundle, TaggingError};
-use workspace::{RECIPE, Workspace};
 
 /// The process that other tests start and kill.
 #[test]

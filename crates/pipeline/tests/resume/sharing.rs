@@ -11,7 +11,7 @@ use earmark_pipeline::{
 };
 
 use crate::child::Child;
-use crate::workspace::{JOBS, RECIPE, Workspace};
+use crate::common::{JOBS, RECIPE, Workspace};
 
 /// Trains, and returns how each job ended.
 fn train_jobs(options: &TrainOptions) -> (Result<Trained>, BTreeMap<String, JobOutcome>) {

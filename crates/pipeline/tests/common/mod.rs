@@ -1,4 +1,5 @@
-//! A folder to train in, the data set of all tests, and a finished run to compare with.
+//! What the tests of runs share: folders to train in, a data set, and a finished run.
+#![allow(dead_code, reason = "each test file uses its own part")]
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -57,11 +58,19 @@ impl Workspace {
         Self::empty(name)
     }
 
-    /// The folder of this name; a run that earlier tests have left there is removed.
+    /// An empty folder with the recipe.
     fn empty(name: &str) -> Self {
         let workspace = Self::at(root().join(name));
-        let _ = fs::remove_dir_all(&workspace.0);
         workspace.write("recipe.toml", RECIPE);
+        workspace
+    }
+
+    /// A folder with the recipe and a data set of its own, `data`.
+    pub fn with_data(name: &str) -> Self {
+        let (workspace, data) = (Self::empty(name), data());
+        for (name, bytes) in files(&data) {
+            workspace.write(&format!("data/{name}"), bytes);
+        }
         workspace
     }
 
@@ -90,7 +99,9 @@ impl Workspace {
     /// What to train, with so many jobs at once of one thread each: results depend on the threads
     /// of a job.
     pub fn options(&self, jobs: usize) -> TrainOptions {
-        let options = TrainOptions::new(self.path("recipe.toml"), root().join("data"), self.run());
+        let own = self.path("data");
+        let data = if own.exists() { own } else { root().join("data") };
+        let options = TrainOptions::new(self.path("recipe.toml"), data, self.run());
         TrainOptions { cache: Some(root().join("cache")), jobs: Some(jobs), threads: Some(jobs), ..options }
     }
 
@@ -113,32 +124,43 @@ impl Workspace {
     }
 }
 
-/// The folder of all workspaces of these tests, below cargo's target folder.
+/// The folder of all workspaces of a test file, below cargo's target folder.
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).join("pipeline-resume")
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join(concat!("pipeline-", env!("CARGO_CRATE_NAME")))
+}
+
+/// The data set of all tests: 12 classes, 60 clips to train on and 12 to test on. What earlier tests
+/// have left in the folder of all workspaces is removed.
+fn data() -> PathBuf {
+    static DATA: OnceLock<PathBuf> = OnceLock::new();
+    let write = || {
+        let _ = fs::remove_dir_all(root());
+        let data = root().join("data");
+        synth::write(&data, &SynthOptions { seed: 3, train_clips: 60, test_clips: 12 }).unwrap();
+        data
+    };
+    DATA.get_or_init(write).clone()
 }
 
 /// A run that nothing has interrupted. No test changes it.
 fn finished() -> &'static Workspace {
     static FINISHED: OnceLock<Workspace> = OnceLock::new();
     FINISHED.get_or_init(|| {
-        let _ = fs::remove_dir_all(root());
-        let clips = SynthOptions { seed: 3, train_clips: 60, test_clips: 12 };
-        synth::write(&root().join("data"), &clips).unwrap();
+        data();
         let workspace = Workspace::empty("finished");
         workspace.finish();
         workspace
     })
 }
 
-/// The files of a run by their paths in it, without those that hold times and, in the run's own
-/// folder, the temporary files of killed processes, which are removed after a day.
-fn files(run: &Path) -> BTreeMap<String, Vec<u8>> {
+/// The files of a folder by their paths in it, without those of a run that hold times and, in the
+/// run's own folder, the temporary files of killed processes, which are removed after a day.
+fn files(root: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut files = BTreeMap::new();
-    let mut folders = vec![run.to_owned()];
+    let mut folders = vec![root.to_owned()];
     while let Some(folder) = folders.pop() {
         for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
-            let name = path.strip_prefix(run).unwrap().to_str().unwrap().replace('\\', "/");
+            let name = path.strip_prefix(root).unwrap().to_str().unwrap().replace('\\', "/");
             if path.is_dir() {
                 folders.push(path);
             } else if !name.starts_with(".earmark-") && !has_times(&name) {
