@@ -129,8 +129,8 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join(concat!("pipeline-", env!("CARGO_CRATE_NAME")))
 }
 
-/// The data set of all tests: 12 classes, 60 clips to train on and 12 to test on. What earlier tests
-/// have left in the folder of all workspaces is removed.
+/// The data set of all tests: 12 classes, 60 clips to train on and 12 to test on. What earlier
+/// tests have left in the folder of all workspaces is removed.
 fn data() -> PathBuf {
     static DATA: OnceLock<PathBuf> = OnceLock::new();
     let write = || {
