@@ -10,7 +10,10 @@ use earmark_training::{Arithmetic, evaluate, gradients};
 use libtest_mimic::{Arguments, Trial};
 
 const CLASSES: usize = 7;
-const RULES: [(&str, fn(&Variant)); 4] = [
+/// What must hold for a network.
+type Check = fn(&Variant);
+
+const RULES: [(&str, Check); 4] = [
     ("a_row_of_a_batch_is_that_row_alone", a_row_of_a_batch_is_that_row_alone),
     ("the_number_of_frames_is_free", the_number_of_frames_is_free),
     (
@@ -21,7 +24,7 @@ const RULES: [(&str, fn(&Variant)); 4] = [
 ];
 
 fn main() {
-    let trial = |(rule, check): (&str, fn(&Variant)), variant: &'static Variant| {
+    let trial = |(rule, check): (&str, Check), variant: &'static Variant| {
         Trial::test(format!("{rule}::{}", variant.name), move || {
             check(variant);
             Ok(())
