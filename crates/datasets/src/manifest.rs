@@ -95,7 +95,7 @@ pub(crate) struct Reading {
 /// - one folder of clips per class. Folders without clips are ignored. ESC-10's folders and names,
 ///   such as `001 - Dog bark/1-100032-A.ogg`, give fold and group.
 ///
-/// A file is read as CSV, its columns found by their names ([`Columns`]).
+/// A file is read as CSV, its columns found by their names ([`Columns`](crate::Columns)).
 ///
 /// # Errors
 /// The layout is not recognised; a table is damaged, lacks a column or has an empty or impossible

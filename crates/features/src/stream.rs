@@ -236,8 +236,8 @@ impl Extractor {
     /// `samples`: `[N]`, mono; out: `[frames, channels, bins]`, with centring `frames = 1 + N /
     /// hop_length` (`1 + (N - 1) / hop_length` for an odd `n_fft`).
     /// # Units
-    /// Samples at [`FrontEnd::sample_rate`], full scale = 1; log-mel in dB. Power above 3.4e38
-    /// counts as 3.4e38.
+    /// Samples at [`FrontEnd::sample_rate`](crate::FrontEnd::sample_rate), full scale = 1; log-mel
+    /// in dB. Power above 3.4e38 counts as 3.4e38.
     /// # Errors
     /// No samples, a sample that is NaN or infinite, or, without centring, less than one frame.
     pub fn extract(&self, samples: &[f32]) -> Result<Features, FeatureError> {

@@ -42,7 +42,7 @@ pub fn write(folder: &Path, sounds: Option<&Path>) -> Result<PathBuf, ReportErro
 /// Writes the report of a run with these results, and returns the path of its page.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn write_results(run: &Run, results: &Results, sounds: Option<&Path>) -> Result<PathBuf, ReportError> {
     let material = Material::of(run, results)?;
     let sounds = Sounds::open(run, &material.recipe, sounds)?;
