@@ -26,7 +26,7 @@ pub fn test(root: &Path) -> Result<()> {
         cargo(root, "build --release -p earmark --no-default-features --locked --target-dir").arg(tag_only.as_os_str()),
     )?;
     let binary = tag_only.join("release").join(format!("earmark{}", std::env::consts::EXE_SUFFIX));
-    let mut tests = cargo(root, "test --release --workspace --locked");
+    let mut tests = cargo(root, "test --release --workspace --no-fail-fast --locked");
     tests.env("EARMARK_TAG_ONLY_BIN", binary);
     match golden::for_tests(root) {
         Ok(python) => {

@@ -6,7 +6,6 @@ pub mod commands;
 pub mod launch;
 pub mod logging;
 pub mod output;
-pub mod place;
 
 use std::process::ExitCode;
 

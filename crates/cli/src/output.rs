@@ -2,6 +2,7 @@
 //! failure. What goes to stderr: all else.
 
 use std::io::{ErrorKind, Write};
+use std::path::Path;
 
 use anyhow::Context;
 use earmark_audio::AudioError;
@@ -68,6 +69,16 @@ pub fn error(text: &str) {
 
 fn to_stderr(line: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{line}");
+}
+
+/// Checks that what an option names can be written ([`earmark_files::missing_folder`]).
+///
+/// # Errors
+/// Names the option and the missing folder.
+pub fn check_place(option: &str, path: &Path) -> anyhow::Result<()> {
+    let Some(folder) = earmark_files::missing_folder(path) else { return Ok(()) };
+    let folder = folder.display();
+    anyhow::bail!("{option} {}: the folder {folder} does not exist; create it first", path.display())
 }
 
 /// An error and its causes in one line, without repeating a cause that another one contains, and

@@ -1,6 +1,6 @@
 //! Bad input: each fault is reported with file, line or key and the reason; exit code 1, nothing
-//! half-written, no panic. `damage.rs` has what happens to files that Earmark itself has written, the
-//! tests of `earmark-pipeline` have recipes and tables with faults.
+//! half-written, no panic. `damage.rs` has what happens to files that Earmark itself has written,
+//! the tests of `earmark-pipeline` have recipes and tables with faults.
 #![cfg(feature = "train")]
 #![allow(clippy::unwrap_used, reason = "a test stops at the first fault")]
 

@@ -1,4 +1,5 @@
-//! What stops the jobs of a run - signals, a loss that is no number, options with faults - and plans.
+//! What stops the jobs of a run (signals, a loss that is no number, options with faults), and
+//! plans.
 //! The tests of `earmark-pipeline` have kills, and processes that share a run.
 #![cfg(feature = "train")]
 #![allow(clippy::unwrap_used, reason = "a test stops at the first fault")]

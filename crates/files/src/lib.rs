@@ -11,6 +11,7 @@
 
 mod library;
 mod lock;
+mod place;
 mod shared;
 
 use std::fs::File;
@@ -22,6 +23,7 @@ use sha2::{Digest, Sha256};
 
 pub use library::library_places;
 pub use lock::open_lock;
+pub use place::missing_folder;
 pub use shared::sweep_unlocked;
 
 /// Who has not written to a temporary file for so long has left it behind.
@@ -127,8 +129,8 @@ impl AtomicFile {
         self.temporary.as_file().sync_all().map_err(FileError::of("write", &self.path))
     }
 
-    /// Gives it its name, in place of a file that had it before. Tests stop a process at the records
-    /// of `tracing` before and after the renaming: all that a run stores goes through here.
+    /// Gives it its name, in place of a file that had it before. Tests stop a process at the
+    /// records of `tracing` before and after the renaming: all that a run stores goes through here.
     ///
     /// # Errors
     /// It cannot be renamed.

@@ -1,5 +1,5 @@
-//! Tables and recipes with faults: training fails before it writes anything, and the error names the
-//! file, the line or the key, and the reason.
+//! Tables and recipes with faults: training fails before it writes anything, and the error names
+//! the file, the line or the key, and the reason.
 #![allow(clippy::unwrap_used, reason = "a test stops at the first fault")]
 
 mod common;

@@ -4,6 +4,7 @@
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use earmark_datasets::synth::{self, SynthOptions};
 use earmark_datasets::{ClipEntry, OpenOptions, open};
@@ -12,6 +13,7 @@ use earmark_files::sha256_file;
 use earmark_loader::{CachedFeatures, Example, FeatureCache, FeatureRequest};
 use earmark_nets::{Input, Variant, variants};
 use earmark_training::{Job, LearnerSettings, Split, set_threads};
+use libtest_mimic::{Arguments, Trial};
 
 const CLASSES: [&str; 4] = ["Bark", "Clock_tick", "Flute", "Rain"];
 /// Of the clips to predict a quarter would be right by chance, and a tenth of the labels to train
@@ -88,9 +90,7 @@ fn accuracy(variant: &Variant, cache: &FeatureCache, [train, predict]: &[Vec<Cli
     right as f64 / predict.len() as f64
 }
 
-#[test]
-fn every_family_learns_sounds_in_its_nano_size() {
-    set_threads(1);
+fn main() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     synth::write(&data, &SynthOptions { seed: 1, train_clips: 240, test_clips: 120 }).unwrap();
@@ -98,14 +98,20 @@ fn every_family_learns_sounds_in_its_nano_size() {
     let clips = [&manifest.train, &manifest.test].map(|items| clips(items, &manifest.labels));
     assert!(clips[0].len() >= 70 && clips[1].len() >= 35, "{} and {} clips", clips[0].len(), clips[1].len());
     let cache = FeatureCache::open(&folder.path().join("cache"), false).unwrap();
-    let mut failed = Vec::new();
-    for variant in variants().filter(|variant| variant.name.ends_with("_nano")) {
-        let start = std::time::Instant::now();
-        let accuracy = accuracy(variant, &cache, &clips);
-        println!("{}: {accuracy:.2} in {:.1} s", variant.name, start.elapsed().as_secs_f64());
-        if accuracy < ENOUGH {
-            failed.push((variant.name, accuracy));
-        }
-    }
-    assert!(failed.is_empty(), "of the clips to predict these networks know too few: {failed:?}");
+    let shared = Arc::new((cache, clips));
+    let nano = variants().filter(|variant| variant.name.ends_with("_nano"));
+    let trials = nano.map(|variant| {
+        let shared = Arc::clone(&shared);
+        Trial::test(format!("{}_learns_sounds", variant.name), move || {
+            set_threads(1);
+            let accuracy = accuracy(variant, &shared.0, &shared.1);
+            println!("{}: {accuracy:.2}", variant.name);
+            assert!(accuracy >= ENOUGH, "of the clips to predict {} knows {accuracy:.2}", variant.name);
+            Ok(())
+        })
+    });
+    let conclusion = libtest_mimic::run(&Arguments::from_args(), trials.collect());
+    // `exit` drops nothing: the folder goes before.
+    drop(folder);
+    conclusion.exit();
 }

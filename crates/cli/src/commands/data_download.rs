@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::download_bar::{Bar, bytes};
 use crate::args::Download;
-use crate::{output, place};
+use crate::output;
 
 /// Runs the command.
 pub fn run(options: &Download) -> anyhow::Result<()> {
@@ -17,7 +17,7 @@ pub fn run(options: &Download) -> anyhow::Result<()> {
     let (Some(name), Some(to)) = (&options.name, &options.to) else {
         return list(&registry, options.json);
     };
-    place::check("--to", to)?;
+    output::check_place("--to", to)?;
     let set = match registry.get(name) {
         // A name that is not known is wrong usage, as if clap knew the names.
         Err(error @ DownloadError::UnknownSet { .. }) => {

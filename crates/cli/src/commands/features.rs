@@ -1,27 +1,20 @@
 //! `earmark features`: one file's features as a NumPy file. The wave takes no more memory for a
 //! longer file; other features take 4 bytes for each frame and band until the clip's end
-//! ([`FeatureStream`]).
-
-use std::fs::File;
-use std::io::{Seek, SeekFrom, Write};
-use std::path::Path;
+//! ([`FeatureStream`](earmark_features::FeatureStream)).
 
 use anyhow::Context;
 use earmark_audio::{AudioStream, StreamResampler};
-use earmark_features::{FeatureStream, FrontEnd, MfccStatistics, npy, setting_fault};
+use earmark_features::{FrontEnd, MfccStatistics, NpyWriter, npy, setting_fault};
 use earmark_files::{FileError, write_atomic, write_atomic_with};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::args::{FeatureKind, Features};
-use crate::place;
-
-/// Bytes before the data of a NumPy file of ours.
-const HEADER: u64 = 128;
+use crate::output;
 
 /// Computes the features.
 pub fn run(options: &Features) -> anyhow::Result<()> {
-    place::check("--out", &options.out)?;
+    output::check_place("--out", &options.out)?;
     let front_end: FrontEnd = match options.kind {
         FeatureKind::Wave => set(Some("wave"), &options.set)?,
         FeatureKind::Logmel => set(Some("logmel"), &options.set)?,
@@ -34,27 +27,20 @@ pub fn run(options: &Features) -> anyhow::Result<()> {
     let (channels, bins) = front_end.shape();
     let named = || options.file.display().to_string();
     write_atomic_with(&options.out, |file| {
-        let mut npy = Npy { file, path: &options.out, rows: channels * bins, frames: 0 };
+        let written = || FileError::of("write", &options.out);
+        let mut npy = NpyWriter::new(file, channels * bins);
         let mut stream = extractor.stream();
-        let mut block = Vec::new();
         decode(options, front_end.sample_rate(), |samples| {
             stream.push(samples).with_context(named)?;
-            // The wave is written as it comes; other features have a row for each bin, whose offset
-            // depends on the number of frames.
-            if npy.rows == 1 { npy.write_along(&mut stream, &mut block) } else { Ok(()) }
+            Ok(npy.write_ready(&mut stream).map_err(written())?)
         })?;
         let frames = stream.finish().with_context(named)?;
-        if npy.rows == 1 {
-            npy.write_along(&mut stream, &mut block)?;
-        } else {
-            npy.write_rows(&mut stream, &mut block, frames)?;
-        }
         let shape = match front_end {
             FrontEnd::Wave { .. } => vec![channels, frames],
             FrontEnd::Summary { .. } => vec![channels],
             FrontEnd::LogMel { .. } | FrontEnd::Mfcc { .. } => vec![channels, bins, frames],
         };
-        npy.write_header(&shape)
+        Ok(npy.finish(&mut stream, frames, &shape).map_err(written())?)
     })
 }
 
@@ -106,60 +92,4 @@ fn decode(options: &Features, rate: u32, mut each: impl FnMut(&[f32]) -> anyhow:
     resampled.clear();
     resampler.finish(&mut resampled).with_context(named)?;
     each(&resampled)
-}
-
-/// A NumPy file that is being written.
-struct Npy<'a> {
-    file: &'a mut File,
-    path: &'a Path,
-    rows: usize,
-    frames: usize,
-}
-
-impl Npy<'_> {
-    /// Appends the frames that are ready, of features of one row.
-    fn write_along(&mut self, stream: &mut FeatureStream, block: &mut Vec<f32>) -> anyhow::Result<()> {
-        loop {
-            let frames = stream.take(block);
-            if frames == 0 {
-                return Ok(());
-            }
-            self.write_at(self.frames, block)?;
-            self.frames += frames;
-        }
-    }
-
-    /// Writes all `frames`, each block of them as a piece of every row.
-    fn write_rows(&mut self, stream: &mut FeatureStream, block: &mut Vec<f32>, frames: usize) -> anyhow::Result<()> {
-        let mut piece = Vec::new();
-        loop {
-            let taken = stream.take(block);
-            if taken == 0 {
-                return Ok(());
-            }
-            for row in 0..self.rows {
-                piece.clear();
-                piece.extend(block.iter().skip(row).step_by(self.rows));
-                self.write_at(row * frames + self.frames, &piece)?;
-            }
-            self.frames += taken;
-        }
-    }
-
-    fn write_at(&mut self, index: usize, values: &[f32]) -> anyhow::Result<()> {
-        let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-        self.write_bytes(HEADER + 4 * index as u64, &bytes)
-    }
-
-    fn write_header(&mut self, shape: &[usize]) -> anyhow::Result<()> {
-        self.write_bytes(0, &npy(shape, &[]))
-    }
-
-    fn write_bytes(&mut self, position: u64, bytes: &[u8]) -> anyhow::Result<()> {
-        let mut write = || -> std::io::Result<()> {
-            self.file.seek(SeekFrom::Start(position))?;
-            self.file.write_all(bytes)
-        };
-        Ok(write().map_err(FileError::of("write", self.path))?)
-    }
 }

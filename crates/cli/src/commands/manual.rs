@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Context;
 use clap_complete::Shell;
 
-use crate::{args, output, place};
+use crate::{args, output};
 
 /// Prints the completions of a shell.
 pub fn completions(shell: Shell) -> anyhow::Result<()> {
@@ -16,7 +16,7 @@ pub fn completions(shell: Shell) -> anyhow::Result<()> {
 
 /// Writes a manual page for each command.
 pub fn pages(folder: &Path) -> anyhow::Result<()> {
-    place::check("FOLDER", &folder.join("earmark.1"))?;
+    output::check_place("FOLDER", &folder.join("earmark.1"))?;
     earmark_files::create_folder(folder)?;
     clap_mangen::generate_to(args::command(), folder)
         .with_context(|| format!("cannot write manual pages to {}", folder.display()))

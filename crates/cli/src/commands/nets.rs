@@ -9,7 +9,7 @@ use serde_json::json;
 use earmark_tables::text_table;
 
 use crate::args::Nets;
-use crate::{output, place};
+use crate::output;
 
 /// Frames of 10 ms that FLOPs are stated for: crops of 1.5 s.
 const FRAMES: usize = 150;
@@ -73,7 +73,7 @@ fn export(
     classes: Option<usize>,
     out: &Path,
 ) -> anyhow::Result<()> {
-    place::check("--out", out)?;
+    output::check_place("--out", out)?;
     let variant = find(arch)?;
     if let Some(classes @ 0..=1) = classes {
         anyhow::bail!("--classes {classes} is out of range (at least 2)");

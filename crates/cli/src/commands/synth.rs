@@ -3,11 +3,11 @@
 use earmark_datasets::synth::{SynthOptions, write};
 
 use crate::args::Synth;
-use crate::{output, place};
+use crate::output;
 
 /// Runs the command.
 pub fn run(options: &Synth) -> anyhow::Result<()> {
-    place::check("--out", &options.out)?;
+    output::check_place("--out", &options.out)?;
     let default = SynthOptions::default();
     let settings = SynthOptions {
         seed: options.seed,

@@ -17,6 +17,7 @@
 mod compare;
 mod files;
 mod problem;
+mod report;
 mod sound;
 
 use std::collections::BTreeMap;
@@ -25,7 +26,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use earmark_audio::Limits;
 use rayon::prelude::*;
-use serde::Serialize;
 
 use crate::error::DatasetError;
 use crate::manifest::{ClipEntry, Manifest, read};
@@ -38,6 +38,7 @@ use sound::{DecodedClip, decode};
 pub use crate::violation::Severity;
 pub use files::{Ignored, ignored};
 pub use problem::{Kind, Problem};
+pub use report::{Class, Lengths, Report};
 
 /// By what a data set is judged, beside its own tables.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,64 +53,6 @@ impl Default for CheckSettings {
     fn default() -> Self {
         Self { limits: Limits::default(), folds: DEFAULT_FOLDS }
     }
-}
-
-/// What a data set holds, and what is wrong with it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Report {
-    /// The folder or file that was checked.
-    pub data: String,
-    /// Clips to train on.
-    pub train: usize,
-    /// Clips to predict.
-    pub test: usize,
-    /// Clips that its tables name and that are neither ([`Manifest::excluded`]).
-    pub excluded: usize,
-    /// The classes, sorted by name.
-    pub classes: Vec<Class>,
-    /// Training clips in each fold that the data set gives; empty if it gives none.
-    pub folds: Vec<usize>,
-    /// How many groups the training clips form, such as recordings they were cut from; none if none
-    /// has a group.
-    pub groups: Option<usize>,
-    /// Lengths of the clips that could be decoded; none if none could.
-    pub lengths: Option<Lengths>,
-    /// Clips by sample rate, Hz.
-    pub sample_rates: BTreeMap<u32, usize>,
-    /// Clips by number of channels.
-    pub channels: BTreeMap<usize, usize>,
-    /// How many problems must be fixed.
-    pub errors: usize,
-    /// How many problems are worth a look.
-    pub warnings: usize,
-    /// All of them, errors first.
-    pub problems: Vec<Problem>,
-}
-
-/// A class and its clips.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Class {
-    /// Its name.
-    pub label: String,
-    /// Clips to train on.
-    pub train: usize,
-    /// Clips to predict whose label is known.
-    pub test: usize,
-    /// Length of all of them that could be decoded, seconds.
-    pub seconds: f64,
-}
-
-/// Lengths of clips, seconds.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Lengths {
-    /// Of all clips together.
-    pub total: f64,
-    /// Of the shortest one.
-    pub shortest: f64,
-    /// Half of the clips are no longer than this one.
-    pub median: f64,
-    /// Of the longest one.
-    pub longest: f64,
 }
 
 /// Checks a data set. Clips are decoded in parallel, block by block, so that memory does not grow

@@ -9,8 +9,8 @@ use std::sync::OnceLock;
 use earmark_datasets::synth::{self, SynthOptions};
 use earmark_pipeline::{CancelToken, Silent, TrainOptions, train};
 
-/// Two small networks. Each of their splits `fold0` and `fold1` has two batches an epoch, `full` has
-/// four.
+/// Two small networks. Each of their splits `fold0` and `fold1` has two batches an epoch, `full`
+/// has four.
 pub const RECIPE: &str = r#"seed = 7
 
 [data]
@@ -96,8 +96,8 @@ impl Workspace {
         fs::write(path, bytes).unwrap();
     }
 
-    /// What to train, with so many jobs at once of one thread each: results depend on the threads of
-    /// a job.
+    /// What to train, with so many jobs at once of one thread each: results depend on the threads
+    /// of a job.
     pub fn options(&self, jobs: usize) -> TrainOptions {
         let own = self.path("data");
         let data = if own.exists() { own } else { root().join("data") };
@@ -129,8 +129,8 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join(concat!("pipeline-", env!("CARGO_CRATE_NAME")))
 }
 
-/// The data set of all tests: 12 classes, 60 clips to train on and 12 to test on. What earlier tests
-/// have left in the folder of all workspaces is removed.
+/// The data set of all tests: 12 classes, 60 clips to train on and 12 to test on. What earlier
+/// tests have left in the folder of all workspaces is removed.
 fn data() -> PathBuf {
     static DATA: OnceLock<PathBuf> = OnceLock::new();
     let write = || {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use earmark_cli::commands::download_bar::Bar as DownloadBar;
 use earmark_cli::{logging, output};
 use earmark_pipeline::text::duration;
-use earmark_pipeline::{Event, JobId, JobOutcome, LOG, Observer, Stage, ThroughputEstimator};
+use earmark_pipeline::{Event, JobId, JobOutcome, JobsProgress, LOG, Observer, Stage};
 use earmark_training::{Learning, Progress as JobProgress};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -153,10 +153,9 @@ impl Display {
 
     fn start_jobs(&self, costs: &[f64], workers: usize) {
         let bar = self.bar("jobs", costs.len(), "{prefix:>28} {bar:24} {msg}");
-        let estimator = ThroughputEstimator::new(costs.iter().copied(), workers);
-        let total = Total { bar, estimator, jobs: costs.len(), done: 0, failed: 0, running: BTreeMap::new() };
-        total.bar.set_message(total.to_string());
-        self.state().total = Some(total);
+        let jobs = JobsProgress::new(costs, workers);
+        bar.set_message(jobs.to_string());
+        self.state().total = Some(Total { bar, jobs });
     }
 
     fn start_job(&self, job: JobId<'_>) {
@@ -194,7 +193,8 @@ impl Display {
         let is_news = matches!(outcome, JobOutcome::Failed | JobOutcome::Elsewhere);
         if is_news || self.lines && outcome != JobOutcome::DoneBefore {
             let last = bar.and_then(|bar| bar.last).map_or(String::new(), |now| format!(": {}", text(&now)));
-            let total = state.total.as_ref().filter(|_| self.lines).map_or(String::new(), |total| format!("; {total}"));
+            let total =
+                state.total.as_ref().filter(|_| self.lines).map_or(String::new(), |total| format!("; {}", total.jobs));
             self.line(&mut state, &format!("{} {ended}{last}{total}", job.name));
         }
     }
@@ -214,61 +214,29 @@ impl State {
         if let Some(total) = &self.total {
             let jobs =
                 self.jobs.values().filter_map(|job| Some(format!("{} {}", job.bar.prefix(), text(job.last.as_ref()?))));
-            return Some(std::iter::once(format!("jobs: {total}")).chain(jobs).collect::<Vec<_>>().join("; "));
+            return Some(std::iter::once(format!("jobs: {}", total.jobs)).chain(jobs).collect::<Vec<_>>().join("; "));
         }
         let (stage, bar) = self.stage.as_ref()?;
         Some(format!("{}: {} of {}", name(*stage), bar.position(), bar.length().unwrap_or(0)))
     }
 }
 
-/// All jobs: done, running and left, and the time to the end.
+/// All jobs.
 struct Total {
     bar: ProgressBar,
-    estimator: ThroughputEstimator,
-    jobs: usize,
-    done: usize,
-    failed: usize,
-    /// When each running job was last updated.
-    running: BTreeMap<usize, Instant>,
+    jobs: JobsProgress,
 }
 
 impl Total {
-    /// This cost of a job is left.
     fn update(&mut self, job: usize, left: f64) {
-        match self.running.insert(job, Instant::now()) {
-            Some(last) => self.estimator.work(job, left, last.elapsed().as_secs_f64()),
-            None => self.estimator.resume(job, left),
-        }
-        self.bar.set_message(self.to_string());
+        self.jobs.update(job, left);
+        self.bar.set_message(self.jobs.to_string());
     }
 
     fn finish(&mut self, job: usize, outcome: JobOutcome) {
-        self.running.remove(&job);
-        match outcome {
-            JobOutcome::Done | JobOutcome::DoneBefore => self.done += 1,
-            JobOutcome::Failed => self.failed += 1,
-            // It may still be tried, or is not to be.
-            JobOutcome::Cancelled | JobOutcome::Elsewhere => return,
-        }
-        self.estimator.end(job);
-        self.bar.inc(1);
-        self.bar.set_message(self.to_string());
-    }
-}
-
-impl std::fmt::Display for Total {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { jobs, done, failed, .. } = self;
-        write!(f, "{done} of {jobs} done, ")?;
-        if *failed > 0 {
-            write!(f, "{failed} failed, ")?;
-        }
-        let running = self.running.len();
-        write!(f, "{running} running, {} left", jobs.saturating_sub(done + failed + running))?;
-        match self.estimator.seconds_left() {
-            Some(seconds) => write!(f, ", {} to the end", duration(seconds)),
-            None => Ok(()),
-        }
+        self.jobs.finish(job, outcome);
+        self.bar.set_position(self.jobs.ended() as u64);
+        self.bar.set_message(self.jobs.to_string());
     }
 }
 

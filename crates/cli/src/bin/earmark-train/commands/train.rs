@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use earmark_cli::args::Train;
-use earmark_cli::{output, place};
+use earmark_cli::output;
 use earmark_pipeline::{JobSelection, PipelineError, Shard, TrainOptions, plan, train};
 
 use super::{finish, print};
@@ -12,8 +12,8 @@ use crate::signals::Signals;
 
 /// Trains, or prints the plan. The exit code is 143 or 130 if SIGTERM or Ctrl-C stopped it.
 pub fn run(arguments: &Train) -> anyhow::Result<ExitCode> {
-    place::check("--out", &arguments.out)?;
-    arguments.cache.as_deref().map_or(Ok(()), |cache| place::check("--cache", cache))?;
+    output::check_place("--out", &arguments.out)?;
+    arguments.cache.as_deref().map_or(Ok(()), |cache| output::check_place("--cache", cache))?;
     let options = options(arguments)?;
     let signals = Signals::default();
     let progress = Progress::new(!arguments.no_progress, &signals);

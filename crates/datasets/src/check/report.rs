@@ -1,0 +1,157 @@
+//! What a check found, as data and for people.
+
+use std::collections::BTreeMap;
+use std::fmt::{self, Write as _};
+
+use earmark_tables::text_table;
+use serde::Serialize;
+
+use super::problem::Problem;
+use crate::violation::Severity;
+
+/// How many problems of a kind, and how many files of a problem, are shown to people.
+const SHOWN: usize = 20;
+
+/// What a data set holds, and what is wrong with it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Report {
+    /// The folder or file that was checked.
+    pub data: String,
+    /// Clips to train on.
+    pub train: usize,
+    /// Clips to predict.
+    pub test: usize,
+    /// Clips that its tables name and that are neither
+    /// ([`Manifest::excluded`](crate::Manifest::excluded)).
+    pub excluded: usize,
+    /// The classes, sorted by name.
+    pub classes: Vec<Class>,
+    /// Training clips in each fold that the data set gives; empty if it gives none.
+    pub folds: Vec<usize>,
+    /// How many groups the training clips form, such as recordings they were cut from; none if none
+    /// has a group.
+    pub groups: Option<usize>,
+    /// Lengths of the clips that could be decoded; none if none could.
+    pub lengths: Option<Lengths>,
+    /// Clips by sample rate, Hz.
+    pub sample_rates: BTreeMap<u32, usize>,
+    /// Clips by number of channels.
+    pub channels: BTreeMap<usize, usize>,
+    /// How many problems must be fixed.
+    pub errors: usize,
+    /// How many problems are worth a look.
+    pub warnings: usize,
+    /// All of them, errors first.
+    pub problems: Vec<Problem>,
+}
+
+/// A class and its clips.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Class {
+    /// Its name.
+    pub label: String,
+    /// Clips to train on.
+    pub train: usize,
+    /// Clips to predict whose label is known.
+    pub test: usize,
+    /// Length of all of them that could be decoded, seconds.
+    pub seconds: f64,
+}
+
+/// Lengths of clips, seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Lengths {
+    /// Of all clips together.
+    pub total: f64,
+    /// Of the shortest one.
+    pub shortest: f64,
+    /// Half of the clips are no longer than this one.
+    pub median: f64,
+    /// Of the longest one.
+    pub longest: f64,
+}
+
+/// The report for people, of several lines.
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&text(self))
+    }
+}
+
+fn text(report: &Report) -> String {
+    let mut text = format!(
+        "{}: {}, {}, {} classes\n\n",
+        report.data,
+        counted(report.train, "training clip"),
+        counted(report.test, "test clip"),
+        report.classes.len()
+    );
+    let mut rows = vec![["class", "train", "test", "seconds"].map(str::to_owned).to_vec()];
+    rows.extend(report.classes.iter().map(|class| {
+        vec![class.label.clone(), class.train.to_string(), class.test.to_string(), format!("{:.1}", class.seconds)]
+    }));
+    text += &text_table(&rows);
+    text.push('\n');
+    if let Some(lengths) = &report.lengths {
+        let lengths = [lengths.shortest, lengths.median, lengths.longest, lengths.total].map(|of| format!("{of:.2}"));
+        let [shortest, median, longest, total] = lengths;
+        let _ = writeln!(text, "seconds   shortest {shortest}, median {median}, longest {longest}, all {total}");
+    }
+    let list = |counts: Vec<String>| if counts.is_empty() { "none".to_owned() } else { counts.join(", ") };
+    let clips = |(value, n): (String, &usize)| format!("{value}: {}", counted(*n, "clip"));
+    let rates = report.sample_rates.iter().map(|(rate, n)| clips((format!("{rate} Hz"), n))).collect();
+    let channels = report.channels.iter().map(|(channels, n)| clips((channels.to_string(), n))).collect();
+    let _ = writeln!(text, "rates     {}", list(rates));
+    let _ = writeln!(text, "channels  {}", list(channels));
+    let folds = list(report.folds.iter().map(usize::to_string).collect());
+    let _ = writeln!(text, "excluded  {}", counted(report.excluded, "clip"));
+    let _ = writeln!(text, "folds     {folds}");
+    let _ = writeln!(text, "groups    {}", report.groups.map_or_else(|| "none".to_owned(), |n| n.to_string()));
+    text + &problems(report)
+}
+
+/// The problems, kind by kind.
+fn problems(report: &Report) -> String {
+    let mut kinds: BTreeMap<_, Vec<&Problem>> = BTreeMap::new();
+    for problem in &report.problems {
+        kinds.entry((problem.severity, problem.kind)).or_default().push(problem);
+    }
+    let mut text = String::new();
+    for ((severity, _), problems) in kinds {
+        let severity = match severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        };
+        text.push('\n');
+        for problem in problems.iter().take(SHOWN) {
+            let _ = writeln!(text, "{severity}: {}", described(problem));
+        }
+        if problems.len() > SHOWN {
+            let _ = writeln!(text, "  and {} more of this kind; --json lists them all", problems.len() - SHOWN);
+        }
+    }
+    let _ = writeln!(text, "\n{}, {}", counted(report.errors, "error"), counted(report.warnings, "warning"));
+    text
+}
+
+/// The message, with the files where it does not name them itself.
+fn described(problem: &Problem) -> String {
+    match problem.files.as_slice() {
+        [file] if !problem.message.contains(file.as_str()) => format!("{file}: {}", problem.message),
+        [] | [_] => problem.message.clone(),
+        files => {
+            let mut text = problem.message.clone();
+            for file in files.iter().take(SHOWN) {
+                let _ = write!(text, "\n  {file}");
+            }
+            if files.len() > SHOWN {
+                let _ = write!(text, "\n  and {} more", files.len() - SHOWN);
+            }
+            text
+        }
+    }
+}
+
+fn counted(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}

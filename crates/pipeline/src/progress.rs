@@ -1,0 +1,78 @@
+//! Where the jobs of a run stand, for what shows their progress.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Instant;
+
+use crate::events::JobOutcome;
+use crate::schedule::ThroughputEstimator;
+use crate::text::duration;
+
+/// How many jobs are done, running and left, and the time to the end. An
+/// [`Observer`](crate::Observer) keeps it by its events; it is displayed in one line.
+///
+/// ```
+/// use earmark_pipeline::{JobOutcome, JobsProgress};
+///
+/// let mut jobs = JobsProgress::new(&[1e9, 1e9], 1);
+/// jobs.update(0, 5e8);
+/// jobs.finish(0, JobOutcome::Failed);
+/// assert_eq!(jobs.to_string(), "0 of 2 done, 1 failed, 0 running, 1 left");
+/// ```
+#[derive(Debug)]
+pub struct JobsProgress {
+    estimator: ThroughputEstimator,
+    jobs: usize,
+    done: usize,
+    failed: usize,
+    /// When each running job was last updated.
+    running: BTreeMap<usize, Instant>,
+}
+
+impl JobsProgress {
+    /// Of jobs of these costs ([`Event::JobsStarted`](crate::Event::JobsStarted)), so many at once.
+    pub fn new(costs: &[f64], workers: usize) -> Self {
+        let estimator = ThroughputEstimator::new(costs.iter().copied(), workers);
+        Self { estimator, jobs: costs.len(), done: 0, failed: 0, running: BTreeMap::new() }
+    }
+
+    /// This cost of a job is left ([`Event::JobAdvanced`](crate::Event::JobAdvanced)).
+    pub fn update(&mut self, job: usize, left: f64) {
+        match self.running.insert(job, Instant::now()) {
+            Some(last) => self.estimator.work(job, left, last.elapsed().as_secs_f64()),
+            None => self.estimator.resume(job, left),
+        }
+    }
+
+    /// A job has ended ([`Event::JobFinished`](crate::Event::JobFinished)).
+    pub fn finish(&mut self, job: usize, outcome: JobOutcome) {
+        self.running.remove(&job);
+        match outcome {
+            JobOutcome::Done | JobOutcome::DoneBefore => self.done += 1,
+            JobOutcome::Failed => self.failed += 1,
+            // It may still be tried, or is not to be.
+            JobOutcome::Cancelled | JobOutcome::Elsewhere => return,
+        }
+        self.estimator.end(job);
+    }
+
+    /// Jobs that are done or have failed.
+    pub fn ended(&self) -> usize {
+        self.done + self.failed
+    }
+}
+
+impl fmt::Display for JobsProgress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {} done, ", self.done, self.jobs)?;
+        if self.failed > 0 {
+            write!(f, "{} failed, ", self.failed)?;
+        }
+        let running = self.running.len();
+        write!(f, "{running} running, {} left", self.jobs.saturating_sub(self.ended() + running))?;
+        match self.estimator.seconds_left() {
+            Some(seconds) => write!(f, ", {} to the end", duration(seconds)),
+            None => Ok(()),
+        }
+    }
+}
