@@ -7,7 +7,7 @@ mod common;
 
 use std::process::Command;
 
-use common::{Place, RECIPE, Ran, Running, TRAIN, shared};
+use common::{Place, RECIPE, Ran, Running, TRAIN, TRAIN_ALONE, shared};
 
 /// A place with copies of the shared run's folders, to be spoilt.
 fn place(name: &str, folders: &[&str]) -> Place {
@@ -231,7 +231,7 @@ fn a_damaged_checkpoint() {
     let place = place("damage-checkpoint", &["data"]);
     // The job does not end before it is killed.
     place.write("recipe.toml", RECIPE.replace("epochs = 2", "epochs = 100000"));
-    let words = format!("{TRAIN} --job a/fold0");
+    let words = format!("{TRAIN_ALONE} --job a/fold0");
     let mut running = Running::start(&place, &words);
     running.wait_until(|| place.epochs("a/fold0") > 0);
     drop(running);

@@ -278,7 +278,7 @@ fn runs_share_a_cache_whose_damage_is_mended() {
     place.write("recipe.toml", common::RECIPE);
     let whole = place.tree("run/cache");
     // One thread, as each of two jobs at once had: sums in another order are other bits.
-    let job = common::TRAIN.replace("--jobs 2 --threads 2", "--threads 1 --job a/fold1");
+    let job = format!("{} --job a/fold1", common::TRAIN_ALONE);
     let (name, mut bytes) = whole.iter().next().map(|(name, bytes)| (name.clone(), bytes.clone())).unwrap();
     bytes[200] ^= 1;
     place.write(&format!("run/cache/{name}"), &bytes);
@@ -309,7 +309,7 @@ fn one_job_is_one_job() {
     for (name, bytes) in shared().tree("data") {
         place.write(&format!("data/{name}"), bytes);
     }
-    place.run(&format!("{} --job b/fold1", common::TRAIN)).done();
+    place.run(&format!("{} --job b/fold1", common::TRAIN_ALONE)).done();
     let jobs: Vec<String> = place.tree("run/jobs").into_keys().collect();
     assert!(jobs.iter().all(|name| name.starts_with("b/fold1/")) && jobs.len() == 5, "{jobs:?}");
     assert!(!place.path("run/bundle").exists());

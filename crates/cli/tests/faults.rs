@@ -6,7 +6,7 @@
 
 mod common;
 
-use common::{Place, RECIPE, Ran, TRAIN, clips, csv, float_wav, probabilities, wav};
+use common::{Place, RECIPE, Ran, TRAIN, TRAIN_ALONE, clips, csv, float_wav, probabilities, wav};
 
 /// A whole data set, and a copy of it that a test may spoil.
 fn place(name: &str) -> Place {
@@ -47,7 +47,7 @@ fn copies_with_two_labels_are_a_warning() {
     let rows = csv(&place.text("data/train.csv")).1;
     let other = rows.iter().find(|row| row[1] != rows[0][1]).unwrap();
     place.write(&format!("data/audio_train/{}", other[0]), place.read(&format!("data/audio_train/{}", rows[0][0])));
-    let ran = place.run(&format!("{TRAIN} --job a/fold0")).done();
+    let ran = place.run(&format!("{TRAIN_ALONE} --job a/fold0")).done();
     assert!(ran.stderr.contains("warning: 1 training clip is a copy of a clip with another label"), "{ran}");
 }
 
@@ -128,7 +128,7 @@ fn test_clip(place: &Place) -> String {
 fn folds_are_drawn_of_the_clips_that_are_left() {
     let place = place("faults-left");
     place.write("recipe.toml", RECIPE.replace("[data]", "[data]\ndamaged = \"skip\""));
-    let job = TRAIN.replace("--jobs 2 --threads 2", "--threads 2 --job a/fold0 --cache cache");
+    let job = format!("{TRAIN_ALONE} --job a/fold0 --cache cache");
     place.run(&job).done();
     let drawn = clips(&place, "run", "train");
     let (label, _) = drawn.values().next().unwrap().clone();

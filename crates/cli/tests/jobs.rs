@@ -8,12 +8,7 @@ mod common;
 
 #[cfg(unix)]
 use common::Running;
-use common::{Place, RECIPE, Ran, TRAIN, csv};
-
-/// One worker with one thread, as each of the two of [`TRAIN`] is.
-fn alone(more: &str) -> String {
-    format!("{} {more}", TRAIN.replace("--jobs 2 --threads 2", "--jobs 1 --threads 1"))
-}
+use common::{Place, RECIPE, Ran, TRAIN, TRAIN_ALONE, csv};
 
 #[test]
 fn shards_and_devices_with_faults() {
@@ -24,14 +19,14 @@ fn shards_and_devices_with_faults() {
         ("--shard 2", "write I/N"),
         ("--shard 1/2 --job a/full", "cannot be used with"),
     ] {
-        let ran = place.run(&alone(more));
+        let ran = place.run(&format!("{TRAIN_ALONE} {more}"));
         assert!(ran.code == Some(2) && ran.stderr.contains(reason), "{ran}");
     }
-    place.run(&alone("--device cpu,cpu")).failed(&["cpu is named twice", "--jobs N"]);
-    place.run(&alone("--device cuda:7,cuda:7")).failed(&["cuda:7 is named twice"]);
-    place.run(&alone("--device cpu,cuda:0")).failed(&["do not go together"]);
-    place.run(&alone("--device cuda:98,cuda:99")).failed(&["device \"cuda:98\"", "GPU"]);
-    place.run(&alone("--device cuda:00")).failed(&["device \"cuda:00\"", "expected cpu, or cuda:0"]);
+    place.run(&format!("{TRAIN_ALONE} --device cpu,cpu")).failed(&["cpu is named twice", "--jobs N"]);
+    place.run(&format!("{TRAIN_ALONE} --device cuda:7,cuda:7")).failed(&["cuda:7 is named twice"]);
+    place.run(&format!("{TRAIN_ALONE} --device cpu,cuda:0")).failed(&["do not go together"]);
+    place.run(&format!("{TRAIN_ALONE} --device cuda:98,cuda:99")).failed(&["device \"cuda:98\"", "GPU"]);
+    place.run(&format!("{TRAIN_ALONE} --device cuda:00")).failed(&["device \"cuda:00\"", "expected cpu, or cuda:0"]);
 }
 
 #[cfg(unix)]
@@ -106,9 +101,9 @@ fn a_plan_tells_what_jobs_will_take_and_writes_nothing() {
     assert!(cfg!(not(target_os = "linux")) || memory.is_some_and(|bytes| bytes > 10_000_000), "{plan}");
 
     // What a shard will do is what it does; what is done takes nothing.
-    let shard = place.run(&alone("--shard 2/3 --plan --json")).done().json();
+    let shard = place.run(&format!("{TRAIN_ALONE} --shard 2/3 --plan --json")).done().json();
     let planned: Vec<String> = shard["jobs"].as_array().unwrap().iter().map(job_name).collect();
-    place.run(&alone("--shard 2/3")).done();
+    place.run(&format!("{TRAIN_ALONE} --shard 2/3")).done();
     let plan = place.run(&format!("{TRAIN} --plan --json")).done().json();
     let done: Vec<String> =
         plan["jobs"].as_array().unwrap().iter().filter(|job| job["done"] == true).map(job_name).collect();

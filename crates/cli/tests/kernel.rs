@@ -7,7 +7,7 @@ mod common;
 
 use std::path::Path;
 
-use common::{Place, RECIPE, SYNTH, TRAIN, csv, tags_are_those_of_level2};
+use common::{Place, RECIPE, SYNTH, TRAIN, TRAIN_ALONE, csv, tags_are_those_of_level2};
 use earmark_nets::Weights;
 
 /// [`RECIPE`] with the kernel `k` in the place of the network `b`, and the lines of its own.
@@ -101,12 +101,12 @@ fn parameters(place: &Place, centres: usize) -> usize {
 fn unverified_clips_can_be_left_out() {
     let place = Place::with_data("kernel-verified");
     place.write("recipe.toml", recipe("unverified_weight = 0.0\nkernel = { alpha = 0.1, gamma = 1.0 }"));
-    place.run(&format!("{TRAIN} --job k/full")).done();
+    place.run(&format!("{TRAIN_ALONE} --job k/full")).done();
     let verified = csv(&place.text("data/train.csv")).1.iter().filter(|row| row[2] == "1").count();
     let weights = Weights::from_safetensors(&place.read("run/jobs/k/full/weights.safetensors")).unwrap();
     assert_eq!(earmark_nets::kernel::centres(&weights), Some(verified));
     assert!(verified > 10 && verified < 60, "{verified}");
-    let plan = place.run(&format!("{TRAIN} --job k/full --plan --json")).done().json();
+    let plan = place.run(&format!("{TRAIN_ALONE} --job k/full --plan --json")).done().json();
     assert_eq!(plan["jobs"][0]["clips"], verified, "{plan}");
     // Where nothing is verified, nothing is left.
     let none: Vec<String> = place.text("data/train.csv").lines().map(|line| line.replace(",1", ",0")).collect();
@@ -123,7 +123,7 @@ fn a_job_computes_the_features_that_it_needs() {
     let place = Place::with_data("kernel-features");
     place.write("recipe.toml", recipe(""));
     for (part, cache) in [("--shard 1/6", "of-shard"), ("--job a/full", "of-a"), ("--job k/full", "of-k")] {
-        place.run(&format!("{TRAIN} {part} --cache {cache}")).done();
+        place.run(&format!("{TRAIN_ALONE} {part} --cache {cache}")).done();
         assert_eq!(place.tree(cache).len(), 2 * (60 + 12), "{part}: statistics and one front end");
     }
     place.run(&format!("{TRAIN} --cache of-k")).done();

@@ -7,7 +7,7 @@ mod common;
 
 use std::path::Path;
 
-use common::{Place, RECIPE, TRAIN, clips, csv, probabilities, shared, tags_are_those_of_level2};
+use common::{Place, RECIPE, TRAIN, TRAIN_ALONE, clips, csv, probabilities, shared, tags_are_those_of_level2};
 use earmark_files::sha256;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_earmark");
@@ -98,7 +98,7 @@ fn rows_of_two_runs() {
     let other = Place::new("level2-other");
     other.copy_from(shared(), "data");
     let place = place("level2-mixed");
-    let job = format!("{TRAIN} --job a/fold0 --cache cache");
+    let job = format!("{TRAIN_ALONE} --job a/fold0 --cache cache");
     let swap = |from: &Place| {
         place.remove("run/jobs/a/fold0");
         for (name, bytes) in from.tree("run/jobs/a/fold0") {
@@ -314,7 +314,10 @@ fn another_run_verifies_labels() {
     place.copy_from(shared(), "data");
     let again = TRAIN.replace("--out run", "--out again");
     place.write("recipe.toml", RECIPE);
-    let printed = place.run(&format!("{again} --verified-by run --job a/full")).done().stderr;
+    let printed = place
+        .run(&format!("{} --verified-by run --job a/full", TRAIN_ALONE.replace("--out run", "--out again")))
+        .done()
+        .stderr;
     let (classes, said) = probabilities(&place.text("run/level2/oof.csv"));
     let verified = |run: &str| -> Vec<(String, String, bool)> {
         let rows = csv(&place.text(&format!("{run}/splits.csv"))).1.into_iter().filter(|row| row[1] == "train");

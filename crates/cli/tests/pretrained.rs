@@ -9,7 +9,7 @@ mod server;
 use std::path::Path;
 use std::process::Command;
 
-use common::{Place, RECIPE, Ran, TRAIN};
+use common::{Place, RECIPE, Ran, TRAIN, TRAIN_ALONE};
 use earmark_nets::{Array, Weights, find};
 use server::{Answer, Server};
 
@@ -70,7 +70,7 @@ fn what_a_network_starts_with_is_a_part_of_its_job() {
     let (pretrained, scratch) = (place("pretrained-whole", ""), place("pretrained-scratch", ""));
     scratch.write("recipe.toml", recipe(""));
     let of_job = |place: &Place| {
-        place.run(&format!("{TRAIN} --job a/fold0")).done();
+        place.run(&format!("{TRAIN_ALONE} --job a/fold0")).done();
         let loss = common::csv(&place.text("run/jobs/a/fold0/history.csv")).1[0][2].clone();
         (loss, place.json("run/jobs/a/fold0/job.json")["fingerprint"].clone())
     };
@@ -178,7 +178,7 @@ fn published_weights_come_from_a_hub() {
             _ => Answer::status("404 Not Found"),
         })
     };
-    let words = format!("{TRAIN} --job a/fold0 --hub {}/", hub.url());
+    let words = format!("{TRAIN_ALONE} --job a/fold0 --hub {}/", hub.url());
     let ran = Ran::of(command(&place, &words), &words).done();
     for printed in [
         "weights of timm/resnet18.tv_in1k (trained on imagenet), licence: bsd-3-clause\n",
@@ -226,7 +226,7 @@ fn pins_that_cannot_hold_are_refused() {
         "recipe.toml",
         recipe(&format!("pretrained = \"recipes/weights/nano.pth\"\npretrained_sha256 = \"{sha256}\"")),
     );
-    place.run(&format!("{TRAIN} --job a/fold0")).done();
+    place.run(&format!("{TRAIN_ALONE} --job a/fold0")).done();
 }
 
 #[test]

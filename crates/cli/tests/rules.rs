@@ -5,7 +5,7 @@
 
 mod common;
 
-use common::{Place, RECIPE, Ran, TRAIN, float_wav};
+use common::{Place, RECIPE, Ran, TRAIN_ALONE, float_wav};
 
 /// Three clips of each of two classes, in a table and in class folders.
 fn two_classes(name: &str) -> Place {
@@ -26,7 +26,7 @@ fn two_classes(name: &str) -> Place {
 
 /// A training of one job on a folder.
 fn train(data: &str) -> String {
-    TRAIN.replace("--data data", &format!("--data {data}")).replace("--jobs 2 --threads 2", "--threads 1 --job a/fold0")
+    format!("{} --job a/fold0", TRAIN_ALONE.replace("--data data", &format!("--data {data}")))
 }
 
 #[test]
