@@ -364,7 +364,8 @@ fn a_sound_beyond_the_limits_is_not_tagged() {
 fn networks_are_listed_and_exported() {
     let listed = shared().run("nets list --json").done().json();
     let table = shared().run("nets list").done().stdout;
-    // The smallest network of each family. The tests of `earmark-tagging` export and run all of them.
+    // The smallest network of each family. The tests of `earmark-tagging` export and run all of
+    // them.
     let mut smallest: BTreeMap<&str, (u64, &str)> = BTreeMap::new();
     for network in listed.as_array().unwrap() {
         let name = network["name"].as_str().unwrap();

@@ -16,8 +16,8 @@ pub const SYNTH: &str = "synth --out data --seed 3 --train-clips 60 --test-clips
 /// on threads.
 pub const TRAIN: &str = "train --recipe recipe.toml --data data --out run --jobs 2 --threads 2";
 
-/// The arguments that train some of its jobs, one after the other with one thread, as each of the two
-/// jobs at once of [`TRAIN`] has.
+/// The arguments that train some of its jobs, one after the other with one thread, as each of the
+/// two jobs at once of [`TRAIN`] has.
 pub const TRAIN_ALONE: &str = "train --recipe recipe.toml --data data --out run --jobs 1 --threads 1";
 
 /// A recipe of two small learners, `a` and `b`, that is trained within seconds.
@@ -173,7 +173,8 @@ impl Place {
         let mut command = Command::new(binary);
         command.current_dir(&self.0).args(words.split_whitespace()).stdin(Stdio::null());
         command.env_remove("LIBTORCH").env_remove("LD_LIBRARY_PATH");
-        // Tests run beside each other: threads that spin where they wait would take the others' time.
+        // Tests run beside each other: threads that spin where they wait would take the others'
+        // time.
         command.env("OMP_WAIT_POLICY", "passive");
         for (variable, _) in std::env::vars_os() {
             if variable.to_string_lossy().starts_with("EARMARK_") {
