@@ -87,11 +87,11 @@ def registries():
 
 def bundles():
     mel = {
-        "kind": "logmel", "sr": 8000, "n_fft": 256, "win_length": 256, "hop_length": 80, "n_mels": 20,
+        "kind": "logmel", "sr": 8000, "n_fft": 256, "hop_length": 80, "n_mels": 20,
         "fmin": 0.0, "fmax": 3600.0,
     }
     windows = {"frames": 50, "hop": 20, "padding": "zero", "pad_value": 0.0, "average": "probabilities"}
-    network = {"file": "learner-a.onnx", "scaling": "none"}
+    network = {"file": "learner-a.onnx", "scaling": None}
     learner = {"name": "a", "arch": "resnet_nano", "features": mel, "windows": windows, "networks": [network]}
     resampler = {"kind": "fft_windowed_sinc", "window": "blackmanharris_squared", "taps": 1024, "cutoff": CUTOFF}
     config = {

@@ -313,6 +313,6 @@ fn many_classes_importances_and_learners_left_out() {
         for tip in ["a: 60.00 %", "mfcc_statistics: 10.00 %"] {
             assert!(tips.iter().any(|other| other == tip), "{tip}");
         }
-        assert!(tips.iter().any(|tip| tip.ends_with("loaded as class 91 with a name of some length: 1 of 2 clips")));
+        assert!(tips.iter().any(|tip| tip.ends_with("predicted as class 91 with a name of some length: 1 of 2 clips")));
     });
 }
