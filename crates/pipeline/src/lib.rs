@@ -1,7 +1,7 @@
 //! From sounds and a recipe to a tagger: what `earmark train`, `stack`, `evaluate` and `predict`
 //! do, as functions.
 //!
-//! ```no_run
+//! ```no_run,standalone_crate
 //! use earmark_pipeline::{CancelToken, Silent, TrainOptions, train};
 //!
 //! let options = TrainOptions::new("recipes/fast.toml", "sounds", "runs/mine");

@@ -10,15 +10,6 @@ use crate::text::duration;
 
 /// How many jobs are done, running and left, and the time to the end. An
 /// [`Observer`](crate::Observer) keeps it by its events; it is displayed in one line.
-///
-/// ```
-/// use earmark_pipeline::{JobOutcome, JobsProgress};
-///
-/// let mut jobs = JobsProgress::new(&[1e9, 1e9], 1);
-/// jobs.update(0, 5e8);
-/// jobs.finish(0, JobOutcome::Failed);
-/// assert_eq!(jobs.to_string(), "0 of 2 done, 1 failed, 0 running, 1 left");
-/// ```
 #[derive(Debug)]
 pub struct JobsProgress {
     estimator: ThroughputEstimator,
@@ -74,5 +65,21 @@ impl fmt::Display for JobsProgress {
             Some(seconds) => write!(f, ", {} to the end", duration(seconds)),
             None => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn jobs_are_counted() {
+        let mut jobs = JobsProgress::new(&[1e9, 1e9, 1e9], 1);
+        jobs.update(0, 5e8);
+        assert_eq!(jobs.to_string(), "0 of 3 done, 1 running, 2 left");
+        jobs.finish(0, JobOutcome::Failed);
+        jobs.finish(1, JobOutcome::DoneBefore);
+        jobs.finish(2, JobOutcome::Cancelled);
+        assert_eq!((jobs.to_string().as_str(), jobs.ended()), ("1 of 3 done, 1 failed, 0 running, 1 left", 2));
     }
 }
