@@ -197,10 +197,21 @@ fn make_links(folder: &Path, plan: &Plan) -> Result<()> {
     make_folder(&links)?;
     for library in &plan.libraries {
         if let Some(name) = library.link() {
-            std::os::unix::fs::symlink(Path::new("../..").join(library.file()), links.join(name))?;
+            link(&Path::new("../..").join(library.file()), &links.join(name))?;
         }
     }
-    Ok(std::os::unix::fs::symlink("links/lib", folder.join("lib"))?)
+    link(Path::new("links/lib"), &folder.join("lib"))
+}
+
+/// Makes `path` a symbolic link to `target`.
+#[cfg(unix)]
+fn link(target: &Path, path: &Path) -> Result<()> {
+    std::os::unix::fs::symlink(target, path).with_context(|| format!("cannot link {}", path.display()))
+}
+
+#[cfg(not(unix))]
+fn link(_: &Path, path: &Path) -> Result<()> {
+    bail!("cannot link {}: set-up knows Linux alone; docs/setup.md names the variables", path.display())
 }
 
 /// Removes a file, a link or a whole folder; one that is not there is fine.

@@ -13,7 +13,7 @@ const ISA: &str = "ONEDNN_MAX_CPU_ISA";
 /// place of this process, and signals reach it.
 ///
 /// # Errors
-/// There is none, or it cannot be started.
+/// The executable is missing or cannot be started.
 pub fn earmark_train() -> anyhow::Result<ExitCode> {
     let path = path()?;
     anyhow::ensure!(

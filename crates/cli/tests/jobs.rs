@@ -56,8 +56,7 @@ fn a_learner_that_diverges_stops_its_own_jobs() {
     let (a, b) = RECIPE.split_at(RECIPE.find("name = \"b\"").unwrap());
     let wild = b.replace("0.02", "100.0\nweight_decay = 0.9\nmomentum = 0.99").replace("epochs = 2", "epochs = 60");
     place.write("recipe.toml", format!("{a}{wild}"));
-    let ran: Ran =
-        place.run(&format!("{TRAIN} --verbose")).failed(&["job b/fold0: the ", "try a lower `learning_rate`"]);
+    let ran: Ran = place.run(TRAIN).failed(&["job b/fold0: the ", "try a lower `learning_rate`"]);
     for split in ["fold0", "fold1", "full"] {
         assert!(place.path(&format!("run/jobs/a/{split}/job.json")).exists(), "{ran}");
         let fault = ran.stderr.lines().find(|line| line.starts_with(&format!("error: job b/{split}: "))).unwrap();
@@ -76,6 +75,21 @@ fn a_learner_that_diverges_stops_its_own_jobs() {
     assert!(report.contains("b/fold0 failed after ") && report.contains("<td>failed</td>"), "{report}");
     place.run("evaluate run --jobs").done();
     assert!(place.path("run/jobs/b/fold0/failure.txt").exists());
+}
+
+#[test]
+fn the_log_has_the_end_of_each_job_once() {
+    let place = Place::with_data("jobs-log");
+    let ran = place.run(&format!("{TRAIN} --log-format json")).done();
+    for text in [ran.stderr, place.text("run/log.jsonl")] {
+        let records: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let of_job = |record: &&serde_json::Value| record["span"]["name"] == "job";
+        let ends = records.iter().filter(of_job).filter(|record| record["fields"]["message"] == "the job has ended");
+        let mut jobs: Vec<String> = ends.map(|record| job_name(&record["span"])).collect();
+        jobs.sort();
+        assert_eq!(jobs, ["a/fold0", "a/fold1", "a/full", "b/fold0", "b/fold1", "b/full"]);
+        assert!(!text.contains(" done in "), "{text}");
+    }
 }
 
 #[test]

@@ -157,7 +157,7 @@ impl Registry {
     /// The data set of that name.
     ///
     /// # Errors
-    /// There is none of that name; the error lists those that there are.
+    /// No data set has this name; the error lists the names.
     pub fn get(&self, name: &str) -> Result<&DataSet, DownloadError> {
         let unknown =
             || DownloadError::UnknownSet { name: name.to_owned(), known: self.sets.keys().cloned().collect() };

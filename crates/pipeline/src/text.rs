@@ -2,7 +2,7 @@
 
 use earmark_stacking::Interval;
 
-/// A score, or a dash where there is none.
+/// A score, or a dash for `None`.
 pub fn score(value: f64) -> String {
     if value.is_nan() { "-".to_owned() } else { format!("{value:.4}") }
 }

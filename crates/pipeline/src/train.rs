@@ -165,11 +165,14 @@ fn warn_of_data(options: &TrainOptions, recipe: &Recipe, manifest: &Manifest, ob
         warnings.extend(ignored.unreadable.iter().map(|error| format!("{error}; what it holds is ignored")));
         let what = match ignored.files {
             0 => None,
-            1 => Some("audio file that belongs to no class folder and appears"),
-            _ => Some("audio files that belong to no class folder and appear"),
+            1 => Some("audio file that is"),
+            _ => Some("audio files that are"),
         };
         warnings.extend(what.map(|what| {
-            format!("ignoring {} {what} in no CSV; `earmark data check {data}` lists them", ignored.files)
+            format!(
+                "ignoring {} {what} in no class folder and in no CSV; `earmark data check {data}` lists them",
+                ignored.files
+            )
         }));
     }
     let more = warnings.len().saturating_sub(WARNINGS);

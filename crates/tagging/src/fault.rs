@@ -8,6 +8,9 @@ use crate::names::SUMS;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BundleFault {
+    /// There is no folder, nor anything else, of this name.
+    #[error("it does not exist")]
+    Missing,
     /// The folder is no finished bundle.
     #[error("it has no {SUMS}; a bundle is the folder RUN/bundle of a finished run")]
     Unfinished,
@@ -15,8 +18,7 @@ pub enum BundleFault {
     #[error("it is no regular file inside the bundle's folder")]
     NotRegular,
     /// A file, or all files together, are larger than any bundle that Earmark writes.
-    #[error("it has {bytes} bytes{of_all}, and at most {most} are read", of_all = if *total { " of \
-        files" } else { "" })]
+    #[error("it has {bytes} bytes{of_all}, and at most {most} are read", of_all = total_of(*total))]
     TooLarge {
         /// Its size, bytes.
         bytes: u64,
@@ -106,4 +108,8 @@ pub enum BundleFault {
         /// Which setting, and what is allowed.
         source: FeatureError,
     },
+}
+
+fn total_of(total: bool) -> &'static str {
+    if total { " of files" } else { "" }
 }

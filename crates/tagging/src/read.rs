@@ -41,12 +41,16 @@ impl Bundle {
     /// A file that is missing or has changed since it was written, a form of another version, or
     /// anything beyond the bounds.
     pub fn read(folder: &Path) -> Result<(Self, BTreeMap<String, Vec<u8>>), TaggingError> {
-        let sums = folder.join(SUMS);
         let missing = |error: &std::io::Error| error.kind() == ErrorKind::NotFound;
+        let root = folder.canonicalize();
+        if root.as_ref().is_err_and(missing) {
+            return Err(TaggingError::bundle(folder, BundleFault::Missing));
+        }
+        let root = root.map_err(FileError::of("read", folder))?;
+        let sums = folder.join(SUMS);
         if std::fs::symlink_metadata(&sums).as_ref().is_err_and(missing) {
             return Err(TaggingError::bundle(folder, BundleFault::Unfinished));
         }
-        let root = folder.canonicalize().map_err(FileError::of("read", folder))?;
         let text = Listed::new(&root, &sums, MOST_SUMS)?.read()?;
         let listed = listing(&text).map_err(|fault| TaggingError::bundle(&sums, fault))?;
         let mut files = Vec::with_capacity(listed.len());

@@ -130,6 +130,8 @@ fn a_missing_file_is_named() {
     }
     let error = refused(|folder| std::fs::remove_file(folder.join(SUMS)).unwrap());
     assert!(is(&error, "", |fault| matches!(fault, BundleFault::Unfinished)), "{error}");
+    let error = refused(|folder| std::fs::remove_dir_all(folder).unwrap());
+    assert!(is(&error, "", |fault| matches!(fault, BundleFault::Missing)), "{error}");
 }
 
 #[test]

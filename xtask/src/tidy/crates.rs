@@ -93,7 +93,8 @@ fn order(metadata: &Value) -> Vec<String> {
     for package in members(metadata) {
         let name = text(&package["name"]);
         if name != "xtask" && place(name).is_none() {
-            breaches.push(format!("{name} has no place in the order of the crates (ORDER in xtask/src/tidy.rs)"));
+            breaches
+                .push(format!("{name} has no place in the order of the crates (ORDER in xtask/src/tidy/crates.rs)"));
         }
         for dependency in list(&package["dependencies"]).map(|dependency| text(&dependency["name"])) {
             if place(dependency).is_some() && place(name) <= place(dependency) {

@@ -62,8 +62,7 @@ fn not_onto_itself(options: &Features) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Front-end settings from `key=value`, the value as in JSON; a word that is none stands for
-/// itself.
+/// Front-end settings from `key=value`. A value that is not JSON is a string.
 fn set<T: DeserializeOwned>(kind: Option<&str>, pairs: &[String]) -> anyhow::Result<T> {
     let mut map: Map<String, Value> = kind.map(|kind| ("kind".to_owned(), kind.into())).into_iter().collect();
     for pair in pairs {

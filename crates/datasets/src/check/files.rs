@@ -20,7 +20,7 @@ const OTHER: [&str; 17] = [
 /// What lies below a data set's folder and is not used.
 #[derive(Debug)]
 pub struct Ignored {
-    /// Audio files that belong to no class folder and appear in no table.
+    /// Audio files in no class folder and in no table.
     pub files: usize,
     /// Why folders cannot be listed, so that nobody knows what they hold.
     pub unreadable: Vec<DatasetError>,
@@ -66,8 +66,7 @@ pub(super) fn ignored_files(read: &Reading, path: &Path, options: &OpenOptions) 
     };
     let files = |n: usize| if n == 1 { "1 audio file".to_owned() } else { format!("{n} audio files") };
     let not_listed = not_listed.into_iter().map(|(folder, sounds): (String, Vec<String>)| {
-        let message =
-            format!("{} in {folder} that belong to no class folder and appear in no table", files(sounds.len()));
+        let message = format!("{} in {folder}, in no class folder and in no table", files(sounds.len()));
         Problem::warning(Kind::NotListed, sounds, message)
     });
     let other = other.into_iter().map(|(folder, sounds): (String, Vec<String>)| {

@@ -11,39 +11,7 @@ use earmark_pipeline::{CancelToken, Silent, TrainOptions, train};
 
 /// Two small networks. Each of their splits `fold0` and `fold1` has two batches an epoch, `full`
 /// has four.
-pub const RECIPE: &str = r#"seed = 7
-
-[data]
-folds = 2
-
-[features.logmel]
-kind = "logmel"
-
-[[learners]]
-name = "a"
-arch = "resnet_nano"
-features = "logmel"
-crop_seconds = 0.5
-mixup = 3.0
-epochs = 2
-batch_size = 16
-learning_rate = 0.02
-prediction = { hop_seconds = 1.0 }
-
-[[learners]]
-name = "b"
-arch = "resnext_nano"
-features = "logmel"
-crop_seconds = 0.5
-normalization = "channel"
-epochs = 2
-batch_size = 16
-learning_rate = 0.02
-prediction = { hop_seconds = 1.0 }
-
-[stack]
-rounds = 5
-"#;
+pub const RECIPE: &str = include_str!("recipe.toml");
 
 /// The jobs of the recipe.
 pub const JOBS: [&str; 6] = ["a/fold0", "a/fold1", "a/full", "b/fold0", "b/fold1", "b/full"];

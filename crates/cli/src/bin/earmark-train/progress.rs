@@ -105,12 +105,13 @@ impl Observer for Progress<'_> {
             }
             Event::RunStarted(folder) => {
                 if let Err(error) = logging::also_to(&folder.join(LOG)) {
-                    output::warning(&format!("{} cannot be written: {error}", folder.join(LOG).display()));
+                    let log = folder.join(LOG);
+                    display.bars.suspend(|| output::warning(&format!("{} cannot be written: {error}", log.display())));
                 }
             }
             Event::JobsStarted { costs, workers } => {
                 if let Err(error) = self.signals.catch() {
-                    output::warning(&output::message(&error));
+                    display.bars.suspend(|| output::warning(&output::message(&error)));
                 }
                 display.start_jobs(costs, *workers);
             }
@@ -190,6 +191,10 @@ impl Display {
             JobOutcome::Cancelled => "stopped".to_owned(),
             JobOutcome::Elsewhere => "is being trained by another process".to_owned(),
         };
+        // The log has the end of each job already.
+        if logging::is_on_stderr() {
+            return;
+        }
         let is_news = matches!(outcome, JobOutcome::Failed | JobOutcome::Elsewhere);
         if is_news || self.lines && outcome != JobOutcome::DoneBefore {
             let last = bar.and_then(|bar| bar.last).map_or(String::new(), |now| format!(": {}", text(&now)));
