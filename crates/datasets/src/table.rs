@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use earmark_tables::{CsvFile, StringRecord};
 use serde_json::{Map, Value};
 
 use crate::error::{DatasetError, Location};
@@ -23,30 +24,14 @@ impl Table {
     /// it, or a quotation mark has no partner, so that rows would be taken for a part of a field.
     pub fn read(path: &Path) -> Result<Self, DatasetError> {
         let text = earmark_files::read_to_string(path)?;
-        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.as_bytes());
-        let place = |line| Location { path: path.to_owned(), line };
-        let damaged = |error: csv::Error| DatasetError::Table {
-            place: place(error.position().map(csv::Position::line)),
-            reason: reason(&error),
-        };
-        if let Some(line) = lonely_quote(text) {
-            let reason = "a field starts with a quotation mark and does not end with one, before a comma or the \
-                line's end \
-                          (in a quoted field a quotation mark is written twice)";
-            return Err(DatasetError::Table { place: place(Some(line)), reason: reason.to_owned() });
-        }
-        let header: Vec<String> = reader.headers().map_err(damaged)?.iter().map(str::to_owned).collect();
-        if header.iter().all(String::is_empty) {
-            return Err(DatasetError::Table { place: place(Some(1)), reason: "no header".to_owned() });
-        }
-        let mut rows = Vec::new();
-        for record in reader.records() {
-            let record = record.map_err(damaged)?;
-            let line = record.position().map_or(0, csv::Position::line);
-            rows.push((line, record.iter().map(str::to_owned).collect()));
-        }
-        Ok(Self { path: path.to_owned(), header, rows })
+        let file = CsvFile::parse(&text).map_err(|error| DatasetError::Table {
+            place: Location { path: path.to_owned(), line: Some(error.line) },
+            reason: error.fault.to_string(),
+        })?;
+        let owned = |record: &StringRecord| record.iter().map(str::to_owned).collect();
+        let CsvFile { header, rows } = file.trimmed();
+        let rows = rows.iter().map(|(line, row)| (*line, owned(row))).collect();
+        Ok(Self { path: path.to_owned(), header: owned(&header), rows })
     }
 
     /// Reads a file of one JSON object a line; their keys are the columns. What a line lacks is
@@ -139,56 +124,5 @@ fn field(value: Option<&Value>) -> String {
         None | Some(Value::Null) => String::new(),
         Some(Value::String(text)) => text.trim().to_owned(),
         Some(other) => other.to_string(),
-    }
-}
-
-/// The line of the first field that starts with a quotation mark and is not closed by one. The
-/// reader of CSV takes such a field as far as the next mark, over any number of rows.
-fn lonely_quote(text: &str) -> Option<u64> {
-    #[derive(Clone, Copy, PartialEq)]
-    enum State {
-        FieldStarts,
-        Plain,
-        Quoted,
-        /// A mark in a quoted field: its end, or the first of two.
-        Closing,
-    }
-    let (mut state, mut line, mut opened) = (State::FieldStarts, 1, 1);
-    for byte in text.bytes() {
-        state = match (state, byte) {
-            (State::FieldStarts, b'"') => {
-                opened = line;
-                State::Quoted
-            }
-            (State::Quoted, b'"') => State::Closing,
-            (State::Closing, b'"') | (State::Quoted, _) => State::Quoted,
-            (_, b',' | b'\n' | b'\r') => State::FieldStarts,
-            (State::Closing, _) => return Some(opened),
-            _ => State::Plain,
-        };
-        line += u64::from(byte == b'\n');
-    }
-    (state == State::Quoted).then_some(opened)
-}
-
-fn reason(error: &csv::Error) -> String {
-    match error.kind() {
-        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
-            format!("the row has {len} fields, the header {expected_len}")
-        }
-        _ => error.to_string(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_quotation_mark_without_partner_is_found() {
-        let whole = ["", "a,b\n1,2", "a,\"b, c\"\r\n\"1 \"\"x\"\"\",2\n", "a,5\" pipe\n", "a,\"two\nlines\"\nb,\"\"\n"];
-        assert!(whole.iter().all(|text| lonely_quote(text).is_none()));
-        let torn = [("a,b\n1,\"x\n2,y\n", 2), ("a,\"x\nb,\"y\n", 1), ("a\n\"x\" y\n", 2), ("a\r\n\"", 2)];
-        assert_eq!(torn.map(|(text, _)| lonely_quote(text)), torn.map(|(_, line)| Some(line)));
     }
 }

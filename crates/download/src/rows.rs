@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use earmark_files::{FileError, write_atomic};
+use earmark_tables::CsvFile;
 
 use crate::error::DownloadError;
 use crate::registry::Rows;
@@ -13,19 +14,15 @@ impl Rows {
     pub(super) fn keep(&self, root: &Path) -> Result<(), DownloadError> {
         let path = root.join(&self.table);
         let wrong = |reason: String| DownloadError::Table { table: self.table.clone().into(), reason };
-        let damaged = |error: csv::Error| wrong(error.to_string());
-        let mut table = csv::Reader::from_path(&path).map_err(damaged)?;
-        let header = table.headers().map_err(damaged)?.clone();
-        let place = |column: &str| {
-            let found = header.iter().position(|name| name == column);
-            found.ok_or_else(|| wrong(format!("no column {column}")))
-        };
+        let text = earmark_files::read_to_string(&path)?;
+        let table = CsvFile::parse(&text).map_err(|error| wrong(error.to_string()))?;
+        let place = |column: &str| table.column(column).ok_or_else(|| wrong(format!("no column {column}")));
         let (column, file) = (place(&self.column)?, place(&self.file)?);
 
+        let written = |error: csv::Error| wrong(error.to_string());
         let mut kept = csv::Writer::from_writer(Vec::new());
-        kept.write_record(&header).map_err(damaged)?;
-        for row in table.records() {
-            let row = row.map_err(damaged)?;
+        kept.write_record(&table.header).map_err(written)?;
+        for (_, row) in &table.rows {
             let meant = row[column] == self.value;
             if meant != root.join(&self.folder).join(&row[file]).is_file() {
                 let (column, value) = (&self.column, &row[column]);
@@ -35,7 +32,7 @@ impl Rows {
                 )));
             }
             if meant {
-                kept.write_record(&row).map_err(damaged)?;
+                kept.write_record(row).map_err(written)?;
             }
         }
         let failed = |error: csv::IntoInnerError<_>| FileError {

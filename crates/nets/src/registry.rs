@@ -170,25 +170,9 @@ pub fn find(name: &str) -> Result<&'static Variant, UnknownVariant> {
     let mut names: Vec<&'static str> = variants().map(|variant| variant.name).collect();
     // Who leaves out a name's end, such as `_32x4d`, means none of the names that are as short.
     let asked = name.to_lowercase();
-    names.sort_by_key(|candidate| (!candidate.starts_with(&asked), edit_distance(&asked, candidate)));
+    names.sort_by_key(|candidate| (!candidate.starts_with(&asked), strsim::levenshtein(&asked, candidate)));
     names.truncate(3);
     Err(UnknownVariant { name: name.to_owned(), nearest: names })
-}
-
-/// Levenshtein's distance: insertions, deletions and changes of a letter that lead from one word to
-/// the other.
-fn edit_distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, a) in a.chars().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, b) in b.iter().enumerate() {
-            let change = diagonal + usize::from(a != *b);
-            diagonal = row[j + 1];
-            row[j + 1] = change.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[b.len()]
 }
 
 #[cfg(test)]

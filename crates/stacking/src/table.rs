@@ -4,6 +4,8 @@
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
+use earmark_tables::{CsvFile, StringRecord};
+
 use crate::{Result, StackError};
 
 /// The column that names the clip, as in FSDKaggle2018's files.
@@ -107,31 +109,22 @@ impl Table {
                 "the file is damaged: its last line is cut off".to_owned(),
             ));
         }
-        let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
-        let (mut columns, mut names, mut data) = (None::<Vec<String>>, Vec::new(), Vec::new());
+        let file = CsvFile::parse(&text).map_err(|error| at(error.line, error.fault.to_string()))?;
+        let columns = header(&file.header).map_err(|reason| at(1, reason))?;
+        let mut names = Vec::with_capacity(file.rows.len());
+        let mut data = Vec::with_capacity(file.rows.len() * columns.len());
         let mut lines = HashMap::new();
-        for record in reader.records() {
-            let record = record.map_err(|error| at(line_of(error.position()), error.to_string()))?;
-            let line = line_of(record.position());
-            let (name, fields) = (record.get(0).unwrap_or_default(), record.iter().skip(1));
-            let Some(columns) = &columns else {
-                columns = Some(header(name, fields).map_err(|reason| at(line, reason))?);
-                continue;
-            };
-            if record.len() != columns.len() + 1 {
-                let reason = format!("{} fields where the header has {}", record.len(), columns.len() + 1);
-                return Err(at(line, reason));
-            }
-            for (column, field) in columns.iter().zip(fields) {
+        for (line, row) in &file.rows {
+            let name = &row[0];
+            for (column, field) in columns.iter().zip(row.iter().skip(1)) {
                 let value = field.parse::<f32>().ok().filter(|value| value.is_finite());
-                data.push(value.ok_or_else(|| at(line, format!("`{field}` in column `{column}` is not a number")))?);
+                data.push(value.ok_or_else(|| at(*line, format!("`{field}` in column `{column}` is not a number")))?);
             }
-            if let Some(before) = lines.insert(name.to_owned(), line) {
-                return Err(at(line, format!("the clip `{name}` was on line {before} already")));
+            if let Some(before) = lines.insert(name, line) {
+                return Err(at(*line, format!("the clip `{name}` was on line {before} already")));
             }
             names.push(name.to_owned());
         }
-        let columns = columns.ok_or_else(|| at(1, format!("no column `{NAME_COLUMN}`")))?;
         Table::new(names, columns, data)
     }
 
@@ -232,20 +225,17 @@ fn positions(all: &[String], wanted: &[String]) -> Result<Vec<usize>, String> {
     Err(listed.join(", ") + &others)
 }
 
-fn header<'a>(first: &str, columns: impl Iterator<Item = &'a str>) -> Result<Vec<String>, String> {
-    if first.trim_start_matches('\u{feff}') != NAME_COLUMN {
+fn header(names: &StringRecord) -> Result<Vec<String>, String> {
+    let first = &names[0];
+    if first != NAME_COLUMN {
         return Err(format!("no column `{NAME_COLUMN}`: the first is `{first}`"));
     }
-    let columns: Vec<String> = columns.map(str::to_owned).collect();
+    let columns: Vec<String> = names.iter().skip(1).map(str::to_owned).collect();
     match first_duplicate(&columns) {
         Some(column) => Err(format!("the column `{column}` comes twice")),
         None if columns.is_empty() => Err(format!("no column but `{NAME_COLUMN}`")),
         None => Ok(columns),
     }
-}
-
-fn line_of(position: Option<&csv::Position>) -> u64 {
-    position.map_or(1, csv::Position::line)
 }
 
 fn push_record(csv: &mut String, fields: impl Iterator<Item = String>) {

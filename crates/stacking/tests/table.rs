@@ -28,7 +28,7 @@ fn csv_keeps_every_bit() {
 fn damaged_files_are_named_with_line_and_reason() {
     let cases = [
         ("", "line 1: the file is damaged"),
-        ("\n", "line 1: no column `fname`"),
+        ("\n", "line 1: no header"),
         ("name,x\na,1\n", "line 1: no column `fname`: the first is `name`"),
         ("fname\na\n", "line 1: no column but `fname`"),
         ("fname,x,x\na,1,2\n", "line 1: the column `x` comes twice"),
@@ -36,8 +36,8 @@ fn damaged_files_are_named_with_line_and_reason() {
         ("fname,x\na,NaN\n", "line 2: `NaN` in column `x` is not a number"),
         ("fname,x\na,1e99\n", "line 2: `1e99` in column `x` is not a number"),
         ("fname,x\na,1\nb,2\na,3\n", "line 4: the clip `a` was on line 2 already"),
-        ("fname,x,y\na,1\n", "line 2: 2 fields where the header has 3"),
-        ("fname,x\na,1,2\n", "line 2: 3 fields where the header has 2"),
+        ("fname,x,y\na,1\n", "line 2: the row has 2 fields, the header 3"),
+        ("fname,x\na,1,2\n", "line 2: the row has 3 fields, the header 2"),
         ("fname,x\na,1\nb,0.9", "line 3: the file is damaged: its last line is cut off"),
     ];
     let folder = tempfile::tempdir().unwrap();

@@ -13,6 +13,7 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use earmark_files::FileError;
+use prost::Message;
 
 use crate::history::Epoch;
 
@@ -53,79 +54,70 @@ fn continuation(old: &[u8], history: &[Epoch], now: f64) -> (usize, Vec<u8>) {
     (kept, (done..=history.len()).flat_map(|i| nth(history, i, now)).collect())
 }
 
-/// The record at a place of the file: first the form's version, then the epochs.
+/// The record at a place of the file: first the version of the format, then the epochs.
 fn nth(history: &[Epoch], i: usize, time: f64) -> Vec<u8> {
     record(&match i.checked_sub(1) {
-        None => event(time, 0, |event| bytes_field(event, 3, b"brain.Event:2")),
+        None => Event { wall_time: time, file_version: Some("brain.Event:2".to_owned()), ..Event::default() },
         Some(i) => of_epoch(time, &history[i]),
     })
 }
 
 /// An epoch's numbers as scalars under the names of `history.csv`.
-fn of_epoch(time: f64, epoch: &Epoch) -> Vec<u8> {
+fn of_epoch(time: f64, epoch: &Epoch) -> Event {
     let scalars = [
         ("loss", Some(epoch.loss)),
         ("accuracy", Some(epoch.accuracy)),
         ("learning_rate", Some(epoch.learning_rate)),
         ("held_out_accuracy", epoch.held_out_accuracy),
     ];
-    let mut summary = Vec::new();
-    for (tag, value) in scalars.into_iter().filter_map(|(tag, value)| Some((tag, value?))) {
-        let mut scalar = Vec::new();
-        bytes_field(&mut scalar, 1, tag.as_bytes());
-        key(&mut scalar, 2, 5);
-        scalar.extend((value as f32).to_le_bytes());
-        bytes_field(&mut summary, 1, &scalar);
-    }
-    event(time, epoch.epoch as u64, |event| bytes_field(event, 5, &summary))
+    let scalar = |(tag, value): (&str, Option<f64>)| {
+        Some(Scalar { tag: tag.to_owned(), simple_value: Some(value? as f32) })
+    };
+    let summary = Summary { value: scalars.into_iter().filter_map(scalar).collect() };
+    Event { wall_time: time, step: epoch.epoch as i64, summary: Some(summary), ..Event::default() }
 }
 
-/// An `Event`: wall time, step (which Protocol Buffers leave out where it is 0), and what it says.
-fn event(time: f64, step: u64, what: impl Fn(&mut Vec<u8>)) -> Vec<u8> {
-    let mut event = Vec::new();
-    key(&mut event, 1, 1);
-    event.extend(time.to_le_bytes());
-    if step > 0 {
-        key(&mut event, 2, 0);
-        varint(&mut event, step);
-    }
-    what(&mut event);
-    event
+/// `Event` of `core/util/event.proto`, the fields that are written. The last two are a `oneof`.
+#[derive(Clone, PartialEq, prost::Message)]
+struct Event {
+    /// Seconds since 1970.
+    #[prost(double, tag = "1")]
+    wall_time: f64,
+    #[prost(int64, tag = "2")]
+    step: i64,
+    #[prost(string, optional, tag = "3")]
+    file_version: Option<String>,
+    #[prost(message, optional, tag = "5")]
+    summary: Option<Summary>,
 }
 
-/// A field's number and the form of its value: 0 varint, 1 eight bytes, 2 length and bytes, 5 four
-/// bytes.
-fn key(out: &mut Vec<u8>, field: u64, form: u64) {
-    varint(out, field << 3 | form);
+/// `Summary` of `core/framework/summary.proto`.
+#[derive(Clone, PartialEq, prost::Message)]
+struct Summary {
+    #[prost(message, repeated, tag = "1")]
+    value: Vec<Scalar>,
 }
 
-fn bytes_field(out: &mut Vec<u8>, field: u64, bytes: &[u8]) {
-    key(out, field, 2);
-    varint(out, bytes.len() as u64);
-    out.extend(bytes);
+/// `Summary.Value`, of whose `oneof` the scalar is written, 0 too.
+#[derive(Clone, PartialEq, prost::Message)]
+struct Scalar {
+    #[prost(string, tag = "1")]
+    tag: String,
+    #[prost(float, optional, tag = "2")]
+    simple_value: Option<f32>,
 }
 
-fn varint(out: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
-}
-
-/// Length, its checksum, the data, their checksum.
-fn record(data: &[u8]) -> Vec<u8> {
+/// Length, its checksum, the event, its checksum.
+fn record(event: &Event) -> Vec<u8> {
+    let data = event.encode_to_vec();
     let length = (data.len() as u64).to_le_bytes();
-    [&length, &masked_crc(&length)[..], data, &masked_crc(data)].concat()
+    [&length, &masked_crc(&length)[..], &data, &masked_crc(&data)].concat()
 }
 
-/// CRC-32C (Castagnoli, RFC 3720), turned and moved as TensorFlow does, so that a record within a
-/// record is no trap.
+/// CRC-32C, rotated and moved as TensorFlow does, so that the checksum of a record within a record
+/// is none of its own.
 fn masked_crc(bytes: &[u8]) -> [u8; 4] {
-    let crc = !bytes.iter().fold(!0_u32, |crc, &byte| {
-        (0..8).fold(crc ^ u32::from(byte), |crc, _| (crc >> 1) ^ (0x82F6_3B78 & (crc & 1).wrapping_neg()))
-    });
-    crc.rotate_right(15).wrapping_add(0xA282_EAD8).to_le_bytes()
+    crc32c::crc32c(bytes).rotate_right(15).wrapping_add(0xA282_EAD8).to_le_bytes()
 }
 
 #[cfg(test)]

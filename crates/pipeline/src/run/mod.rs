@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use earmark_files::FileError;
+use earmark_tables::CsvFile;
 use earmark_training::Split;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -23,7 +24,7 @@ pub use jobs::JobRecord;
 pub use level2::TrainScores;
 pub use sounds::SoundFolders;
 
-use crate::error::{Context, PipelineError, Result, ensure};
+use crate::error::{PipelineError, Result, ensure};
 use identity::Identity;
 
 pub(crate) const RECIPE: &str = "recipe.toml";
@@ -186,16 +187,7 @@ impl Run {
     /// # Errors
     /// The file cannot be read, or is cut off.
     pub fn clips(&self) -> Result<Vec<ClipRow>> {
-        let path = self.path(CLIPS);
-        let bytes = earmark_files::read(&path)?;
-        let damaged = || format!("{} is damaged", path.display());
-        let rows: Vec<ClipRow> = csv::Reader::from_reader(bytes.as_slice())
-            .into_deserialize()
-            .collect::<std::result::Result<_, _>>()
-            .with_context(damaged)?;
-        // A checksum that was cut short is still a text.
-        ensure!(bytes.ends_with(b"\n"), Damaged, "{}: line {} is cut off", damaged(), rows.len() + 1);
-        Ok(rows)
+        rows(&self.path(CLIPS))
     }
 
     /// The folder of a job.
@@ -263,10 +255,17 @@ fn has_no_locks(error: &std::io::Error) -> bool {
 /// # Errors
 /// The file cannot be read, or a row does not parse.
 pub fn rows_if_any<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>> {
-    if !path.exists() {
-        return Ok(Vec::new());
+    if path.exists() { rows(path) } else { Ok(Vec::new()) }
+}
+
+/// The rows of a CSV file.
+fn rows<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>> {
+    let text = earmark_files::read_to_string(path)?;
+    let damaged = |reason: String| PipelineError::Damaged(format!("{} is damaged: {reason}", path.display()));
+    // What was cut off inside of the last value may still parse.
+    if !text.ends_with('\n') {
+        return Err(damaged(format!("line {} is cut off", text.lines().count().max(1))));
     }
-    let bytes = earmark_files::read(path)?;
-    let rows = csv::Reader::from_reader(bytes.as_slice()).into_deserialize();
-    rows.collect::<std::result::Result<_, _>>().with_context(|| path.display().to_string())
+    let rows = CsvFile::parse(&text).and_then(|file| file.deserialize());
+    rows.map_err(|error| damaged(error.to_string()))
 }

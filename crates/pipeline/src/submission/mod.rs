@@ -7,7 +7,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use earmark_stacking::{Interval, Resampling, Table, bootstrap_mean};
-use earmark_tables::text_table;
+use earmark_tables::{StringRecord, text_table};
 use serde::Serialize;
 
 use crate::error::{PipelineError, Result};
@@ -84,7 +84,7 @@ pub fn evaluate_submission(submission: &Path, truth: &Path) -> Result<Submission
     let truth = Truth::read(truth)?;
     let submission = Sheet::read(submission)?;
     let answers = answers(&submission, &truth)?;
-    let answers = if submission.header == ["fname", "label"] {
+    let answers = if submission.file.header == vec!["fname", "label"] {
         labels(&submission, &answers)?
     } else {
         probabilities(&submission, &answers, &truth)?
@@ -93,10 +93,10 @@ pub fn evaluate_submission(submission: &Path, truth: &Path) -> Result<Submission
 }
 
 /// The row of each clip of the truth, in its order.
-fn answers<'a>(submission: &'a Sheet, truth: &Truth) -> Result<Vec<&'a (u64, Vec<String>)>> {
-    let known: HashSet<&String> = truth.names.iter().collect();
+fn answers<'a>(submission: &'a Sheet, truth: &Truth) -> Result<Vec<&'a (u64, StringRecord)>> {
+    let known: HashSet<&str> = truth.names.iter().map(String::as_str).collect();
     let (mut faults, mut rows) = (Vec::new(), HashMap::new());
-    for row in &submission.rows {
+    for row in &submission.file.rows {
         let (line, name) = (row.0, &row.1[0]);
         if let Some((before, _)) = rows.insert(name, row) {
             faults.push(submission.at(line, &format!("the clip `{name}` was on line {before} already")));
@@ -104,12 +104,12 @@ fn answers<'a>(submission: &'a Sheet, truth: &Truth) -> Result<Vec<&'a (u64, Vec
             faults.push(submission.at(line, &format!("the clip `{name}` is not in {}", truth.path.display())));
         }
     }
-    for (name, line) in truth.names.iter().zip(&truth.lines).filter(|(name, _)| !rows.contains_key(name)) {
+    for (name, line) in truth.names.iter().zip(&truth.lines).filter(|(name, _)| !rows.contains_key(name.as_str())) {
         let place = format!("{}, line {line}", truth.path.display());
         faults.push(format!("{} has no row of the clip `{name}` ({place})", submission.path.display()));
     }
     none(faults)?;
-    Ok(truth.names.iter().filter_map(|name| rows.get(name).copied()).collect())
+    Ok(truth.names.iter().filter_map(|name| rows.get(name.as_str()).copied()).collect())
 }
 
 /// What a submission says of each clip of the truth.
@@ -120,7 +120,7 @@ enum Answers {
     Probabilities(Vec<usize>, Table),
 }
 
-fn labels(submission: &Sheet, rows: &[&(u64, Vec<String>)]) -> Result<Answers> {
+fn labels(submission: &Sheet, rows: &[&(u64, StringRecord)]) -> Result<Answers> {
     let (mut faults, mut answers) = (Vec::new(), Vec::new());
     for (line, fields) in rows {
         let labels: Vec<String> = fields[1].split_whitespace().map(str::to_owned).collect();
@@ -134,8 +134,8 @@ fn labels(submission: &Sheet, rows: &[&(u64, Vec<String>)]) -> Result<Answers> {
     Ok(Answers::Labels(answers))
 }
 
-fn probabilities(submission: &Sheet, rows: &[&(u64, Vec<String>)], truth: &Truth) -> Result<Answers> {
-    let columns: Vec<String> = submission.header.iter().skip(1).map(|label| kaggle_label(label)).collect();
+fn probabilities(submission: &Sheet, rows: &[&(u64, StringRecord)], truth: &Truth) -> Result<Answers> {
+    let columns: Vec<String> = submission.file.header.iter().skip(1).map(|label| kaggle_label(label)).collect();
     let (mut faults, mut classes, mut data) = (Vec::new(), Vec::new(), Vec::new());
     for ((line, label), name) in truth.lines.iter().zip(&truth.labels).zip(&truth.names) {
         match columns.iter().position(|column| column == label) {
@@ -214,9 +214,9 @@ fn scores(clips: &[usize], truth: &Truth, answers: &Answers, resampling: &Resamp
 /// A warning for each label that no clip has, with the first line that has it. A submission that
 /// has such labels is scored: a few clips need not have every class.
 fn unknown_labels(submission: &Sheet, truth: &Truth, unknown: &BTreeSet<String>) -> Vec<String> {
-    let has = |fields: &[String], label: &String| fields[1].split_whitespace().any(|other| other == label);
+    let has = |fields: &StringRecord, label: &String| fields[1].split_whitespace().any(|other| other == label);
     let warning = |label: &String| {
-        let first = submission.rows.iter().find(|(_, fields)| has(fields, label));
+        let first = submission.file.rows.iter().find(|(_, fields)| has(fields, label));
         let reason = format!("no clip of {} has the label `{label}`: it counts as wrong", truth.path.display());
         submission.at(first.map_or(1, |(line, _)| *line), &reason)
     };

@@ -3,59 +3,34 @@
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
+use earmark_tables::CsvFile;
+
 use crate::error::{PipelineError, Result, ensure};
 use crate::predict::kaggle_label;
 
-/// A CSV file with a header. Spaces around a value are not part of it.
+/// A CSV file whose first column is `fname`. Spaces around a value are not part of it.
 pub(super) struct Sheet {
     pub(super) path: PathBuf,
-    pub(super) header: Vec<String>,
-    /// Each row with its line.
-    pub(super) rows: Vec<(u64, Vec<String>)>,
+    pub(super) file: CsvFile,
 }
 
 impl Sheet {
     pub(super) fn read(path: &Path) -> Result<Self> {
         let text = earmark_files::read_to_string(path)?;
-        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-        let mut sheet = Self { path: path.to_owned(), header: Vec::new(), rows: Vec::new() };
-        let mut options = csv::ReaderBuilder::new();
-        options.trim(csv::Trim::All).has_headers(false).flexible(true);
-        for record in options.from_reader(text.as_bytes()).records() {
-            let record = record?;
-            let line = record.position().map_or(1, |position| line_of(text, position));
-            let fields: Vec<String> = record.iter().map(str::to_owned).collect();
-            if fields.iter().any(|field| field.contains('\n')) {
-                return Err(PipelineError::Submission(sheet.at(line, "a quotation mark is not closed")));
-            } else if sheet.header.is_empty() {
-                sheet.header = fields;
-            } else if fields.len() != sheet.header.len() {
-                let reason = format!("{} fields where the header has {}", fields.len(), sheet.header.len());
-                return Err(PipelineError::Submission(sheet.at(line, &reason)));
-            } else {
-                sheet.rows.push((line, fields));
-            }
-        }
-        let has_names = sheet.header.first().is_some_and(|name| name == "fname");
-        ensure!(has_names, Submission, "{}", sheet.at(1, "the first column must be `fname`"));
+        let file = CsvFile::parse(&text)
+            .map_err(|error| PipelineError::Submission(at(path, error.line, &error.fault.to_string())))?;
+        let sheet = Self { path: path.to_owned(), file: file.trimmed() };
+        ensure!(&sheet.file.header[0] == "fname", Submission, "{}", sheet.at(1, "the first column must be `fname`"));
         Ok(sheet)
     }
 
     pub(super) fn at(&self, line: u64, reason: &str) -> String {
-        format!("{}, line {line}: {reason}", self.path.display())
-    }
-
-    pub(super) fn column(&self, name: &str) -> Option<usize> {
-        self.header.iter().position(|column| column == name)
+        at(&self.path, line, reason)
     }
 }
 
-/// The line of a record. The position that the reader gives may be before the line's end and empty
-/// lines that it skipped.
-fn line_of(text: &str, position: &csv::Position) -> u64 {
-    let rest = text.as_bytes().get(position.byte() as usize..).unwrap_or_default();
-    let skipped = rest.iter().take_while(|byte| [b'\r', b'\n'].contains(byte)).filter(|&&byte| byte == b'\n');
-    position.line() + skipped.count() as u64
+fn at(path: &Path, line: u64, reason: &str) -> String {
+    format!("{}, line {line}: {reason}", path.display())
 }
 
 /// The clips to score by, in the order of their file.
@@ -72,27 +47,27 @@ pub(super) struct Truth {
 impl Truth {
     pub(super) fn read(path: &Path) -> Result<Self> {
         let sheet = Sheet::read(path)?;
-        let Some(label) = sheet.column("label") else {
-            let reason = format!("no column `label`: it has {}", sheet.header.join(", "));
+        let Some(label) = sheet.file.column("label") else {
+            let reason = format!("no column `label`: it has {}", sheet.file.header.iter().collect::<Vec<_>>().join(", "));
             return Err(PipelineError::Submission(sheet.at(1, &reason)));
         };
-        let usage = sheet.column("usage");
+        let usage = sheet.file.column("usage");
         let (path, ignored) = (path.to_owned(), HashSet::new());
         let (names, labels, usages, lines) = Default::default();
         let mut truth = Self { path, names, labels, usages, lines, ignored };
         let (mut faults, mut seen) = (Vec::new(), HashMap::new());
-        for (line, fields) in &sheet.rows {
-            let usage = usage.map(|usage| fields[usage].clone());
-            if let Some(before) = seen.insert(&fields[0], line) {
-                faults.push(sheet.at(*line, &format!("the clip `{}` was on line {before} already", fields[0])));
+        for (line, fields) in &sheet.file.rows {
+            let usage = usage.map(|usage| fields[usage].to_owned());
+            if let Some(before) = seen.insert(fields[0].to_owned(), line) {
+                faults.push(sheet.at(*line, &format!("the clip `{}` was on line {before} already", &fields[0])));
             } else if usage.as_deref() == Some("Ignored") {
-                truth.ignored.insert(fields[0].clone());
+                truth.ignored.insert(fields[0].to_owned());
             } else if usage.as_deref().is_some_and(|usage| !["Public", "Private"].contains(&usage)) {
                 faults.push(sheet.at(*line, "`usage` must be Public, Private or Ignored"));
             } else if fields[label].is_empty() {
-                faults.push(sheet.at(*line, &format!("the clip `{}` has no label", fields[0])));
+                faults.push(sheet.at(*line, &format!("the clip `{}` has no label", &fields[0])));
             } else {
-                truth.names.push(fields[0].clone());
+                truth.names.push(fields[0].to_owned());
                 truth.labels.push(kaggle_label(&fields[label]));
                 truth.usages.push(usage);
                 truth.lines.push(*line);
