@@ -70,9 +70,8 @@ fn of_epoch(time: f64, epoch: &Epoch) -> Event {
         ("learning_rate", Some(epoch.learning_rate)),
         ("held_out_accuracy", epoch.held_out_accuracy),
     ];
-    let scalar = |(tag, value): (&str, Option<f64>)| {
-        Some(Scalar { tag: tag.to_owned(), simple_value: Some(value? as f32) })
-    };
+    let scalar =
+        |(tag, value): (&str, Option<f64>)| Some(Scalar { tag: tag.to_owned(), simple_value: Some(value? as f32) });
     let summary = Summary { value: scalars.into_iter().filter_map(scalar).collect() };
     Event { wall_time: time, step: epoch.epoch as i64, summary: Some(summary), ..Event::default() }
 }

@@ -48,7 +48,8 @@ impl Truth {
     pub(super) fn read(path: &Path) -> Result<Self> {
         let sheet = Sheet::read(path)?;
         let Some(label) = sheet.file.column("label") else {
-            let reason = format!("no column `label`: it has {}", sheet.file.header.iter().collect::<Vec<_>>().join(", "));
+            let reason =
+                format!("no column `label`: it has {}", sheet.file.header.iter().collect::<Vec<_>>().join(", "));
             return Err(PipelineError::Submission(sheet.at(1, &reason)));
         };
         let usage = sheet.file.column("usage");
