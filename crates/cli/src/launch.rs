@@ -1,6 +1,5 @@
 //! Starts the executable that trains, as cargo starts its subcommands.
 
-use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
 use anyhow::Context;
@@ -15,7 +14,8 @@ const ISA: &str = "ONEDNN_MAX_CPU_ISA";
 /// # Errors
 /// The executable is missing or cannot be started.
 pub fn earmark_train() -> anyhow::Result<ExitCode> {
-    let path = path()?;
+    let program = std::env::current_exe().context("cannot find this program's own path")?;
+    let path = program.with_file_name(format!("{NAME}{}", std::env::consts::EXE_SUFFIX));
     anyhow::ensure!(
         path.exists(),
         "this command needs {}, which is not installed: this install of Earmark only tags; \
@@ -29,11 +29,6 @@ pub fn earmark_train() -> anyhow::Result<ExitCode> {
         command.env(ISA, "AVX512_CORE_FP16");
     }
     start(command).with_context(|| format!("cannot start {}", path.display()))
-}
-
-fn path() -> anyhow::Result<PathBuf> {
-    let program = std::env::current_exe().context("cannot find this program's own path")?;
-    Ok(program.with_file_name(format!("{NAME}{}", std::env::consts::EXE_SUFFIX)))
 }
 
 #[cfg(unix)]

@@ -17,13 +17,14 @@ pub fn main(run: impl FnOnce(Arguments) -> anyhow::Result<ExitCode>) -> ExitCode
     quiet_decoders();
     let arguments = args::parse();
     logging::start(arguments.verbose, arguments.log_format);
-    match run(arguments) {
-        Ok(code) => code,
+    let done = run(arguments);
+    match (&done, done.as_ref().err().and_then(|error| error.downcast_ref())) {
+        (Ok(code), _) => *code,
         // The reader of a pipe has seen enough.
-        Err(error) if error.is::<output::ClosedStdout>() => ExitCode::SUCCESS,
-        Err(error) => {
-            output::error(&output::message(&error));
-            ExitCode::FAILURE
+        (_, Some(output::Exit::ClosedStdout)) => ExitCode::SUCCESS,
+        (Err(error), wrong_usage) => {
+            output::error(&output::message(error));
+            if wrong_usage.is_some() { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }
 }

@@ -5,21 +5,12 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use clap::ValueEnum;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-/// The form of log records on stderr.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub enum LogFormat {
-    /// For people
-    #[default]
-    Text,
-    /// One JSON value a line, for programs; all messages become records
-    Json,
-}
+use crate::args::LogFormat;
 
 /// How stderr is used.
 static MODE: OnceLock<(u8, LogFormat)> = OnceLock::new();

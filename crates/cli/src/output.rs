@@ -10,29 +10,28 @@ use earmark_tagging::TaggingError;
 
 use crate::logging;
 
-/// The reader of stdout went away. Any other pipe or socket that breaks is a failure.
-#[derive(Debug)]
-pub struct ClosedStdout;
-
-impl std::fmt::Display for ClosedStdout {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("nobody reads standard output")
-    }
+/// What ends a command with an exit code of its own.
+#[derive(Debug, thiserror::Error)]
+pub enum Exit {
+    /// The reader of stdout went away. Any other pipe or socket that breaks is a failure.
+    #[error("nobody reads standard output")]
+    ClosedStdout,
+    /// The value of an argument that the command does not take.
+    #[error("{0}")]
+    WrongUsage(String),
 }
-
-impl std::error::Error for ClosedStdout {}
 
 /// Writes text to stdout.
 ///
 /// # Errors
-/// [`ClosedStdout`], or a full disk where stdout is a file.
+/// [`Exit::ClosedStdout`], or a full disk where stdout is a file.
 pub fn print(text: &str) -> anyhow::Result<()> {
     print_to(&mut std::io::stdout().lock(), text)
 }
 
 fn print_to(stdout: &mut impl Write, text: &str) -> anyhow::Result<()> {
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Err(ClosedStdout.into()),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Err(Exit::ClosedStdout.into()),
         written => written.context("cannot write to standard output"),
     }
 }
@@ -45,26 +44,17 @@ pub fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
 /// Writes a line to stderr, or to the log where stderr has JSON records. A closed stderr is
 /// ignored.
 pub fn line(line: &str) {
-    match logging::is_json() {
-        true => tracing::info!("{line}"),
-        false => to_stderr(line),
-    }
+    if logging::is_json() { tracing::info!("{line}") } else { to_stderr(line) }
 }
 
 /// Writes a warning, likewise.
 pub fn warning(text: &str) {
-    match logging::is_json() {
-        true => tracing::warn!("{text}"),
-        false => to_stderr(&format!("warning: {text}")),
-    }
+    if logging::is_json() { tracing::warn!("{text}") } else { to_stderr(&format!("warning: {text}")) }
 }
 
 /// Writes an error, likewise.
 pub fn error(text: &str) {
-    match logging::is_json() {
-        true => tracing::error!("{text}"),
-        false => to_stderr(&format!("error: {text}")),
-    }
+    if logging::is_json() { tracing::error!("{text}") } else { to_stderr(&format!("error: {text}")) }
 }
 
 fn to_stderr(line: &str) {
@@ -84,14 +74,7 @@ pub fn check_place(option: &str, path: &Path) -> anyhow::Result<()> {
 /// An error and its causes in one line, without repeating a cause that another one contains, and
 /// the option that moves the limit which a sound exceeds.
 pub fn message(error: &anyhow::Error) -> String {
-    let mut message = String::new();
-    for cause in error.chain().map(|cause| cause.to_string().trim_end().to_owned()) {
-        if message.is_empty() {
-            message = cause;
-        } else if !message.contains(&cause) {
-            message = format!("{message}: {cause}");
-        }
-    }
+    let message = earmark_files::with_causes(error.as_ref());
     let Some(AudioError::Limit { key, .. }) = error.chain().find_map(audio_error) else { return message };
     let verb = if key.starts_with("min_") { "lower" } else { "raise" };
     format!("{message}; {verb} --{}", key.replace('_', "-"))
@@ -130,10 +113,10 @@ mod tests {
     #[test]
     fn only_a_closed_stdout_is_one() {
         let closed = print_to(&mut Broken(ErrorKind::BrokenPipe), "x").unwrap_err().context("the table");
-        assert!(closed.is::<ClosedStdout>());
-        assert!(!print_to(&mut Broken(ErrorKind::StorageFull), "x").unwrap_err().is::<ClosedStdout>());
+        assert!(closed.is::<Exit>());
+        assert!(!print_to(&mut Broken(ErrorKind::StorageFull), "x").unwrap_err().is::<Exit>());
         let socket = anyhow::Error::from(std::io::Error::from(ErrorKind::BrokenPipe)).context("cannot fetch x");
-        assert!(!socket.is::<ClosedStdout>());
+        assert!(!socket.is::<Exit>());
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::http::{Fault, agent, fault, number, passing, refusal, retry, text, ve
 use crate::part::{Part, Writer};
 use crate::sums::{Sum, of_file};
 use crate::token::Token;
-use crate::{Event, Network, Step, Tell};
+use crate::{Event, Network, OnEvent, Step};
 
 /// The longest wait between two attempts.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
@@ -38,15 +38,20 @@ pub(super) struct Wanted<'a> {
 }
 
 /// Brings a file into `folder`, unless it is there, and checks its checksum.
-pub(super) fn fetch(wanted: &Wanted, folder: &Path, network: &Network, tell: Tell) -> Result<PathBuf, DownloadError> {
+pub(super) fn fetch(
+    wanted: &Wanted,
+    folder: &Path,
+    network: &Network,
+    on_event: OnEvent,
+) -> Result<PathBuf, DownloadError> {
     let whole = folder.join(wanted.file);
-    if wanted.is_there(&whole, tell)? {
+    if wanted.is_there(&whole, on_event)? {
         return Ok(whole);
     }
     if whole.is_file() {
         // It may be another program's, and is better than none: it stays until the new one takes
         // its place.
-        tell(Event::Note(&format!("{}: not the published file; it is fetched anew", whole.display())));
+        on_event(Event::Note(&format!("{}: not the published file; it is fetched anew", whole.display())));
     }
     let part = Part::new(folder, wanted.file, &wanted.url)?;
     let agent = agent(&wanted.url, network);
@@ -54,12 +59,12 @@ pub(super) fn fetch(wanted: &Wanted, folder: &Path, network: &Network, tell: Tel
     let mut fetch = Fetch { wanted, network, limit, agent, part: &part, one_go: false, anew: false };
     let mut again = false;
     loop {
-        fetch.complete(tell)?;
-        match wanted.check(part.path(), tell) {
+        fetch.complete(on_event)?;
+        match wanted.check(part.path(), on_event) {
             Ok(()) => break,
             // The halves of a file that changed on the server do not fit.
             Err(DownloadError::WrongSum { .. }) if !fetch.one_go && !again => {
-                tell(Event::Note(&format!("{}: its parts do not fit together; it is fetched anew", wanted.name)));
+                on_event(Event::Note(&format!("{}: its parts do not fit together; it is fetched anew", wanted.name)));
                 part.remove()?;
                 again = true;
             }
@@ -75,19 +80,19 @@ pub(super) fn fetch(wanted: &Wanted, folder: &Path, network: &Network, tell: Tel
 
 impl Wanted<'_> {
     /// Whether the file is there and has the published checksum.
-    pub(super) fn is_there(&self, path: &Path, tell: Tell) -> Result<bool, DownloadError> {
-        match path.is_file().then(|| self.check(path, tell)) {
+    pub(super) fn is_there(&self, path: &Path, on_event: OnEvent) -> Result<bool, DownloadError> {
+        match path.is_file().then(|| self.check(path, on_event)) {
             None | Some(Err(DownloadError::WrongSum { .. })) => Ok(false),
             Some(checked) => checked.map(|()| true),
         }
     }
 
     /// Holds a file against the published checksum.
-    fn check(&self, path: &Path, tell: Tell) -> Result<(), DownloadError> {
+    fn check(&self, path: &Path, on_event: OnEvent) -> Result<(), DownloadError> {
         let Some(expected) = self.sum else { return Ok(()) };
         let size = std::fs::metadata(path).map_err(FileError::of("read", path))?.len();
         let progress = |done| {
-            tell(Event::Progress { step: Step::Check, archive: self.name, done, total: Some(size) });
+            on_event(Event::Progress { step: Step::Check, archive: self.name, done, total: Some(size) });
         };
         let found = of_file(path, expected, progress)?;
         match expected.begins(&found) {
@@ -127,11 +132,11 @@ struct Fetch<'a> {
 
 impl Fetch<'_> {
     /// Makes attempts until the file is whole, or until there was no progress too often.
-    fn complete(&mut self, tell: Tell) -> Result<(), DownloadError> {
+    fn complete(&mut self, on_event: OnEvent) -> Result<(), DownloadError> {
         let network = self.network;
         let (mut attempts, mut farthest) = (0, self.part.length()?);
         loop {
-            let (reason, after) = match self.attempt(tell) {
+            let (reason, after) = match self.attempt(on_event) {
                 Ok(()) => return Ok(()),
                 Err(Fault::Final(error)) => return Err(error),
                 Err(Fault::Passing { reason, after }) => (reason, after),
@@ -147,13 +152,13 @@ impl Fetch<'_> {
             }
             let wait = network.pause(attempts, after);
             let from = if have > 0 { format!(", from byte {have} on") } else { String::new() };
-            tell(Event::Note(&format!("{}: {}{from}", self.wanted.name, retry(&reason, wait, attempts, network))));
+            on_event(Event::Note(&format!("{}: {}{from}", self.wanted.name, retry(&reason, wait, attempts, network))));
             std::thread::sleep(wait);
         }
     }
 
     /// One request, and whatever comes of it.
-    fn attempt(&mut self, tell: Tell) -> Result<(), Fault> {
+    fn attempt(&mut self, on_event: OnEvent) -> Result<(), Fault> {
         let mut have = self.part.length()?;
         match self.wanted.size {
             Some(size) if have > 0 && have == size => return Ok(()),
@@ -179,13 +184,13 @@ impl Fetch<'_> {
             _ => part.append()?,
         };
         if start < have {
-            tell(Event::Note(&format!(
+            on_event(Event::Note(&format!(
                 "{}: the server cannot continue at byte {have} and starts again; the bytes fetched so far are kept \
                  until there are more",
                 self.wanted.name
             )));
         }
-        let received = self.receive(response.body_mut(), &mut writer, total, tell);
+        let received = self.receive(response.body_mut(), &mut writer, total, on_event);
         if start > 0 {
             self.one_go = false;
         } else if writer.is_part() {
@@ -277,12 +282,18 @@ impl Fetch<'_> {
     }
 
     /// Writes the body to the file.
-    fn receive(&self, body: &mut Body, writer: &mut Writer, total: Option<u64>, tell: Tell) -> Result<(), Fault> {
+    fn receive(
+        &self,
+        body: &mut Body,
+        writer: &mut Writer,
+        total: Option<u64>,
+        on_event: OnEvent,
+    ) -> Result<(), Fault> {
         let mut reader = body.as_reader();
         let mut block = vec![0; 1 << 16];
         let broken = loop {
             let done = writer.length();
-            tell(Event::Progress { step: Step::Fetch, archive: self.wanted.name, done, total });
+            on_event(Event::Progress { step: Step::Fetch, archive: self.wanted.name, done, total });
             let n = match reader.read(&mut block) {
                 Ok(0) => break None,
                 Ok(n) => n,

@@ -19,7 +19,7 @@ use crate::fetch::{Wanted, fetch};
 use crate::http::{Fault, agent_following, fault, refusal, retry, text};
 use crate::sums::Sum;
 use crate::token::Token;
-use crate::{Event, Network, Tell};
+use crate::{Event, Network, OnEvent};
 
 /// More bytes than any file of weights has.
 const LIMIT: u64 = 64 << 30;
@@ -107,23 +107,23 @@ impl Hub {
         file: &str,
         pin: Pin,
         network: &Network,
-        tell: Tell,
+        on_event: OnEvent,
     ) -> Result<PublishedFile, DownloadError> {
         let name = format!("models--{}", repository.replace('/', "--"));
         let folder = self.cache.join(&name);
         let url = format!("{}/{repository}/resolve/{}/{file}", self.address, pin.revision.unwrap_or("main"));
-        if let Some(there) = cached(&folder, file, pin, tell)? {
+        if let Some(there) = cached(&folder, file, pin, on_event)? {
             return Ok(there);
         }
         if self.offline {
             return Err(DownloadError::Refused { url, reason: "HF_HUB_OFFLINE is set".to_owned() });
         }
-        let entry = ask(&url, self.token(), network, tell)?;
+        let entry = ask(&url, self.token(), network, on_event)?;
         pin.check(&url, &entry)?;
         let blobs = folder.join("blobs");
         create_folder(&blobs)?;
         let sha256 = entry.sha256.digits();
-        let _held = lock(&self.cache.join(".locks").join(&name).join(format!("{sha256}.lock")), tell)?;
+        let _held = lock(&self.cache.join(".locks").join(&name).join(format!("{sha256}.lock")), on_event)?;
         let wanted = Wanted {
             name: repository,
             file: sha256,
@@ -133,7 +133,7 @@ impl Hub {
             limit: LIMIT,
             token: self.token(),
         };
-        let blob = fetch(&wanted, &blobs, network, tell)?;
+        let blob = fetch(&wanted, &blobs, network, on_event)?;
         let path = folder.join("snapshots").join(&entry.commit).join(file);
         link(&blob, &path)?;
         if pin.revision.is_none() {
@@ -168,17 +168,17 @@ pub fn released_file(
     sum: &Sum,
     folder: &Path,
     network: &Network,
-    tell: Tell,
+    on_event: OnEvent,
 ) -> Result<PublishedFile, DownloadError> {
     let file = url.split(['?', '#']).next().unwrap_or(url).rsplit('/').next().unwrap_or(url);
     let wanted =
         Wanted { name: file, file, url: url.to_owned(), size: None, sum: Some(sum), limit: LIMIT, token: None };
     let path = folder.join(file);
     // A cache that is there may be one that nobody can write to.
-    if !wanted.is_there(&path, tell)? {
+    if !wanted.is_there(&path, on_event)? {
         create_folder(folder)?;
-        let _held = lock(&folder.join(format!("{file}.lock")), tell)?;
-        fetch(&wanted, folder, network, tell)?;
+        let _held = lock(&folder.join(format!("{file}.lock")), on_event)?;
+        fetch(&wanted, folder, network, on_event)?;
     }
     let sha256 = earmark_files::sha256_file(&path)?;
     Ok(PublishedFile { path, sha256, revision: None })
@@ -209,11 +209,11 @@ fn caches() -> Result<PathBuf, DownloadError> {
 
 /// The file that an earlier call, or another program, has brought: of the pinned commit, or of the
 /// main branch as it was then where its bytes, or nothing, are pinned.
-fn cached(folder: &Path, file: &str, pin: Pin, tell: Tell) -> Result<Option<PublishedFile>, DownloadError> {
+fn cached(folder: &Path, file: &str, pin: Pin, on_event: OnEvent) -> Result<Option<PublishedFile>, DownloadError> {
     let main = std::fs::read_to_string(folder.join("refs/main")).ok().map(|commit| commit.trim().to_owned());
     let main = main.filter(|_| pin.revision.is_none() || pin.sha256.is_some());
     for commit in pin.revision.map(str::to_owned).into_iter().chain(main) {
-        let found = snapshot(folder, commit, file, tell)?;
+        let found = snapshot(folder, commit, file, on_event)?;
         if let Some(found) = found.filter(|found| pin.sha256.is_none_or(|sha256| found.sha256 == sha256)) {
             return Ok(Some(found));
         }
@@ -222,20 +222,25 @@ fn cached(folder: &Path, file: &str, pin: Pin, tell: Tell) -> Result<Option<Publ
 }
 
 /// The file of a commit. One that is not what its blob's name says is none.
-fn snapshot(folder: &Path, commit: String, file: &str, tell: Tell) -> Result<Option<PublishedFile>, DownloadError> {
+fn snapshot(
+    folder: &Path,
+    commit: String,
+    file: &str,
+    on_event: OnEvent,
+) -> Result<Option<PublishedFile>, DownloadError> {
     let path = folder.join("snapshots").join(&commit).join(file);
     let Ok(blob) = std::fs::canonicalize(&path) else { return Ok(None) };
     let sha256 = earmark_files::sha256_file(&blob)?;
     let named = blob.file_name().and_then(|name| Sum::parse(name.to_str()?));
     if named.is_some_and(|named| matches!(named, Sum::Sha256(_)) && named.digits() != sha256) {
-        tell(Event::Note(&format!("{}: damaged; it is fetched again", path.display())));
+        on_event(Event::Note(&format!("{}: damaged; it is fetched again", path.display())));
         return Ok(None);
     }
     Ok(Some(PublishedFile { path, sha256, revision: Some(commit) }))
 }
 
 /// Asks the hub what it has at an address, again if the answer may become another.
-fn ask(url: &str, token: Option<&Token>, network: &Network, tell: Tell) -> Result<Entry, DownloadError> {
+fn ask(url: &str, token: Option<&Token>, network: &Network, on_event: OnEvent) -> Result<Entry, DownloadError> {
     let mut attempts = 0;
     loop {
         let (reason, after) = match ask_once(url, token, network) {
@@ -248,7 +253,7 @@ fn ask(url: &str, token: Option<&Token>, network: &Network, tell: Tell) -> Resul
             return Err(DownloadError::Broken { url: url.to_owned(), reason, attempts, have: 0 });
         }
         let wait = network.pause(attempts, after);
-        tell(Event::Note(&format!("{url}: {}", retry(&reason, wait, attempts, network))));
+        on_event(Event::Note(&format!("{url}: {}", retry(&reason, wait, attempts, network))));
         std::thread::sleep(wait);
     }
 }
@@ -297,13 +302,13 @@ fn entry(url: &str, status: StatusCode, headers: &HeaderMap) -> Result<Entry, Fa
 }
 
 /// Holds a lock, waiting for whoever has it: another process may fetch the same file.
-fn lock(path: &Path, tell: Tell) -> Result<File, DownloadError> {
+fn lock(path: &Path, on_event: OnEvent) -> Result<File, DownloadError> {
     create_folder(path.parent().unwrap_or(path))?;
     let file = open_lock(path).map_err(write_failed(path))?;
     match file.try_lock() {
         Ok(()) => return Ok(file),
         Err(TryLockError::WouldBlock) => {
-            tell(Event::Note(&format!("{}: waiting for another download of this file", path.display())));
+            on_event(Event::Note(&format!("{}: waiting for another download of this file", path.display())));
         }
         Err(TryLockError::Error(source)) => return Err(FileError::of("lock", path)(source).into()),
     }

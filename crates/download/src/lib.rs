@@ -34,6 +34,7 @@ mod unpacker;
 mod zip;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -124,7 +125,18 @@ pub enum Step {
     Unpack,
 }
 
-type Tell<'a> = &'a mut dyn FnMut(Event);
+/// What is being done, a verb.
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Fetch => "downloading",
+            Self::Check => "checking",
+            Self::Unpack => "unpacking",
+        })
+    }
+}
+
+type OnEvent<'a> = &'a mut dyn FnMut(Event);
 
 /// What lies in the folder now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -140,14 +152,19 @@ pub struct Downloaded {
 }
 
 /// Fetches a data set into the folder `to`, which must not be there, or be empty; one that holds
-/// this data set is left as it is. What an earlier call left half done is gone on with. `tell`
-/// loads what happens.
+/// this data set is left as it is. An earlier call that was stopped is resumed. `on_event`
+/// is called as the download advances.
 ///
 /// # Errors
 /// The folder holds something else, or nothing can be moved to its place; a server cannot be
 /// reached, or sends what is not the data set; an archive is unsafe or damaged; the disk is full.
 /// The folder `to` is then as it was, and what was fetched is kept where it can still be used.
-pub fn download(set: &DataSet, to: &Path, options: &DownloadOptions, tell: Tell) -> Result<Downloaded, DownloadError> {
+pub fn download(
+    set: &DataSet,
+    to: &Path,
+    options: &DownloadOptions,
+    on_event: OnEvent,
+) -> Result<Downloaded, DownloadError> {
     let to = std::path::absolute(to).map_err(FileError::of("find", to))?;
     if let Some(there) = mark::find(set, &to)? {
         return Ok(there);
@@ -173,12 +190,12 @@ pub fn download(set: &DataSet, to: &Path, options: &DownloadOptions, tell: Tell)
             limit: set.limits.total_bytes,
             token: None,
         };
-        paths.push(fetch::fetch(&wanted, &place.work, &options.network, tell)?);
+        paths.push(fetch::fetch(&wanted, &place.work, &options.network, on_event)?);
     }
     let unpacked = place.work.join("unpacking");
     remove_folder(&unpacked)?;
     create_folder(&unpacked)?;
-    let made = unpack(set, &paths, &unpacked, tell);
+    let made = unpack(set, &paths, &unpacked, on_event);
     if made.is_err() {
         // Its size may be what fills the disk.
         remove_folder(&unpacked)?;
@@ -193,17 +210,22 @@ pub fn download(set: &DataSet, to: &Path, options: &DownloadOptions, tell: Tell)
 
 /// Unpacks all archives into an empty folder; gives the files' paths in it and their sizes in
 /// bytes.
-fn unpack(set: &DataSet, paths: &[PathBuf], folder: &Path, tell: Tell) -> Result<BTreeMap<String, u64>, DownloadError> {
+fn unpack(
+    set: &DataSet,
+    paths: &[PathBuf],
+    folder: &Path,
+    on_event: OnEvent,
+) -> Result<BTreeMap<String, u64>, DownloadError> {
     let mut unpacker = Unpacker::new(folder, set.limits, &set.archives[0]);
     for (archive, path) in set.archives.iter().zip(paths) {
         let total = std::fs::metadata(path).map(|metadata| metadata.len()).ok();
-        let read = |done| tell(Event::Progress { step: Step::Unpack, archive: &archive.name, done, total });
+        let read = |done| on_event(Event::Progress { step: Step::Unpack, archive: &archive.name, done, total });
         if let Err(error) = unpack::unpack(&mut unpacker, archive, path, read) {
             // An archive that is known by its checksum comes the same again; another may have been
             // damaged on its way.
             if error.blames_archive() && archive.known.sum().is_none() {
                 part::remove(path)?;
-                tell(Event::Note(&format!("{} is removed; the same command fetches it anew", path.display())));
+                on_event(Event::Note(&format!("{} is removed; the same command fetches it anew", path.display())));
             }
             return Err(error);
         }

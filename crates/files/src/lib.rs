@@ -52,6 +52,18 @@ impl FileError {
     }
 }
 
+/// An error and its causes in one line, without repeating a cause that another one contains.
+pub fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut line = error.to_string().trim_end().to_owned();
+    for cause in std::iter::successors(error.source(), |cause| cause.source()) {
+        let text = cause.to_string();
+        if !line.contains(text.trim_end()) {
+            line = format!("{line}: {}", text.trim_end());
+        }
+    }
+    line
+}
+
 /// Writes `bytes` to `path` whole or not at all, and makes its folder where it is missing.
 ///
 /// # Errors

@@ -15,7 +15,7 @@ pub enum ShapeError {
         /// What was given, in words.
         given: String,
     },
-    /// Nothing to tell apart.
+    /// Fewer than two classes.
     #[error("a network distinguishes at least 2 classes, not {classes}")]
     Classes {
         /// How many there are.

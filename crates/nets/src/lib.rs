@@ -24,5 +24,5 @@ pub use export::{ExportError, check_size, to_onnx};
 pub use graph::{BATCH_NORM_EPS, BATCH_NORM_MOMENTUM, Builder, Graph, Initialization, Node, NodeId, Op, Window};
 pub use published::{Pin, Pretrained, Source};
 pub use registry::{Input, UnknownVariant, Variant, find, variants};
-pub use transfer::transfer;
+pub use transfer::{USUAL_CLASSES, USUAL_FRAMES, transfer};
 pub use weights::{Array, Weights, WeightsError};

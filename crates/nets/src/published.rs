@@ -35,7 +35,7 @@ pub enum Source {
     Release {
         /// Its address.
         url: &'static str,
-        /// The SHA-256 of its bytes; where the publishers tell only the first digits, those.
+        /// The SHA-256 of its bytes; where the publishers give only the first digits, those.
         sha256: &'static str,
     },
 }

@@ -3,8 +3,15 @@
 
 use std::collections::BTreeSet;
 
+use crate::analysis::ShapeError;
 use crate::graph::{Graph, Op};
+use crate::registry::Variant;
 use crate::weights::{Array, Weights, WeightsError};
+
+/// The number of classes of published weights: ImageNet's.
+pub const USUAL_CLASSES: usize = 1000;
+/// Frames of 10 ms of a crop of 1.5 s.
+pub const USUAL_FRAMES: usize = 150;
 
 /// The weights that `graph` starts with: `given` ones, but for its head, which is as in `fresh`.
 ///
@@ -40,6 +47,24 @@ pub fn transfer(graph: &Graph, given: Weights, fresh: Weights, front: Option<&st
     let ours = fresh.0.into_iter().filter(|(name, _)| head.contains(name) || is_new(name));
     weights.0.extend(ours);
     Ok(weights)
+}
+
+impl Variant {
+    /// The graph that `weights` are of: with the channels of their first convolution, and the
+    /// classes of their last layer if `classes` does not say otherwise.
+    ///
+    /// # Errors
+    /// Channels that the network does not take; fewer than two classes.
+    pub fn graph_of(&self, weights: &Weights, classes: Option<usize>) -> Result<Graph, ShapeError> {
+        let usual = self.graph(self.channels(), USUAL_CLASSES);
+        let shape = |name: &String| weights.0.get(name).map(|array| &array.shape[..]);
+        let head = usual.head().and_then(|head| head.parameters().into_iter().next());
+        let of_head = head.and_then(|weight| shape(&weight.name)?.first().copied());
+        let stem = usual.parameters().into_iter().find(|parameter| parameter.shape.len() == 4);
+        let of_stem = stem.and_then(|weight| shape(&weight.name)?.get(1).copied());
+        let [_, channels, bins, frames] = self.example(1, USUAL_FRAMES);
+        self.fit([1, of_stem.unwrap_or(channels), bins, frames], classes.or(of_head).unwrap_or(USUAL_CLASSES))
+    }
 }
 
 /// Filters `[outputs, inputs, height, width]` summed over their inputs, `[outputs, 1, height,

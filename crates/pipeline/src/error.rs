@@ -199,16 +199,7 @@ impl PipelineError {
 
     /// The error and its causes in one line.
     pub fn line(&self) -> String {
-        let mut line = self.to_string();
-        let mut cause = std::error::Error::source(self);
-        while let Some(error) = cause {
-            let text = error.to_string();
-            if !line.contains(text.trim_end()) {
-                line = format!("{line}: {}", text.trim_end());
-            }
-            cause = error.source();
-        }
-        line
+        earmark_files::with_causes(self)
     }
 }
 

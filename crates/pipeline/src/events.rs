@@ -82,6 +82,19 @@ pub enum JobOutcome {
     Elsewhere,
 }
 
+/// What became of the job, a predicate.
+impl fmt::Display for JobOutcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Done => "is done",
+            Self::DoneBefore => "was done before",
+            Self::Failed => "failed",
+            Self::Cancelled => "stopped",
+            Self::Elsewhere => "is being trained by another process",
+        })
+    }
+}
+
 /// What is done before the jobs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
@@ -91,6 +104,17 @@ pub enum Stage {
     Features,
     /// [`plan`](crate::plan) measures each learner.
     Measurements,
+}
+
+/// What is counted.
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Checksums => "files",
+            Self::Features => "features",
+            Self::Measurements => "measured",
+        })
+    }
 }
 
 /// Something that the user should know, and that stops nothing.

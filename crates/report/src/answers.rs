@@ -28,7 +28,7 @@ fn confusions(page: &mut Page, material: &Material, leader: &Model) {
     let Evaluation { truth, table, .. } = &leader.out_of_fold;
     let counts = confusion(material.labels.len(), truth, table);
     let caption =
-        format!("Answers of {}. Shades tell the share of the true class; the diagonal is right.", said(leader));
+        format!("Answers of {}. The shade is the share of the true class; the diagonal is correct.", said(leader));
     let many =
         if material.labels.len() > plots::MOST_NAMES { " Names stand in the tips and in the table below." } else { "" };
     page.plot("confusion", &plots::confusion(&material.labels, &counts), &(caption + many));

@@ -129,7 +129,7 @@ fn verdict(by: &Differences) -> String {
     } else if high < 0.0 {
         "In accuracy the stack is worse beyond what the choice of clips explains."
     } else {
-        "Accuracy's interval has 0 in it: these clips do not tell the two apart by it."
+        "The interval of accuracy includes 0: on these clips the difference is not significant."
     };
     format!(
         "{} percentage points of accuracy (interval {} to {}), {:+.3} of mAP@3 ({:+.3} to {:+.3}). {meaning}",

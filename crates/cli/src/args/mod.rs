@@ -5,14 +5,12 @@ mod sound;
 mod train;
 
 use clap::builder::RangedU64ValueParser;
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 pub use data::{Check, Data, Download, Reading, Synth};
 pub use sound::{FeatureKind, Features, LimitOptions, Nets, Tag};
 pub use train::{Evaluate, Predict, Report, Stack, Train};
-
-use crate::logging::LogFormat;
 
 /// Earmark, a general-purpose audio tagger: train on your sounds and labels by one command, tag any
 /// sound.
@@ -28,6 +26,16 @@ pub struct Arguments {
     /// The form of log records on stderr
     #[arg(long, global = true, value_name = "FORMAT", default_value = "text", env = "EARMARK_LOG_FORMAT")]
     pub log_format: LogFormat,
+}
+
+/// The form of log records on stderr.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum LogFormat {
+    /// For people
+    #[default]
+    Text,
+    /// One JSON value a line, for programs; all messages become records
+    Json,
 }
 
 /// The commands.

@@ -1,6 +1,5 @@
 //! `earmark data download`: a data set from the network, its terms, and what to do next.
 
-use clap::error::ErrorKind;
 use earmark_download::{DataSet, DownloadError, DownloadOptions, Network, Registry, download};
 use serde_json::json;
 
@@ -18,13 +17,11 @@ pub fn run(options: &Download) -> anyhow::Result<()> {
         return list(&registry, options.json);
     };
     output::check_place("--to", to)?;
-    let set = match registry.get(name) {
-        // A name that is not known is wrong usage, as if clap knew the names.
-        Err(error @ DownloadError::UnknownSet { .. }) => {
-            clap::Error::raw(ErrorKind::InvalidValue, format!("{error}\n")).exit()
-        }
-        set => set?,
-    };
+    // A name that is not known is wrong usage, as if clap knew the names.
+    let set = registry.get(name).map_err(|error| match error {
+        DownloadError::UnknownSet { .. } => output::Exit::WrongUsage(error.to_string()).into(),
+        error => anyhow::Error::from(error),
+    })?;
     output::line(&format!("{}: {}\nlicence: {}", set.title, set.about, set.licence));
     let settings = DownloadOptions {
         mirror: options.mirror.clone(),
@@ -41,17 +38,9 @@ pub fn run(options: &Download) -> anyhow::Result<()> {
     output::line(&format!("licence: {}\n         {}\ncredit:  {}", set.licence, set.licence_url, set.credit));
     output::line(&format!("next:    {}", next(set, &to.display().to_string())));
     if options.json {
-        output::print_json(&json!({
-            "name": set.name,
-            "title": set.title,
-            "folder": done.folder,
-            "licence": set.licence,
-            "licence_url": set.licence_url,
-            "credit": set.credit,
-            "files": done.files,
-            "bytes": done.bytes,
-            "already_there": done.already_there,
-        }))?;
+        output::print_json(&json!({"name": set.name, "title": set.title, "folder": done.folder,
+            "licence": set.licence, "licence_url": set.licence_url, "credit": set.credit,
+            "files": done.files, "bytes": done.bytes, "already_there": done.already_there}))?;
     }
     Ok(())
 }
@@ -60,10 +49,9 @@ pub fn run(options: &Download) -> anyhow::Result<()> {
 fn list(registry: &Registry, as_json: bool) -> anyhow::Result<()> {
     if as_json {
         let sets = registry.sets().map(|set| {
-            json!({
-                "name": set.name, "title": set.title, "about": set.about, "home": set.home,
-                "licence": set.licence, "licence_url": set.licence_url, "credit": set.credit,
-            })
+            let DataSet { name, title, about, home, licence, licence_url, credit, .. } = set;
+            json!({"name": name, "title": title, "about": about, "home": home, "licence": licence,
+                "licence_url": licence_url, "credit": credit})
         });
         return output::print_json(&sets.collect::<Vec<_>>());
     }

@@ -41,14 +41,9 @@ impl Bar {
 
     fn begin(&mut self, step: Step, archive: &str, done: u64, total: Option<u64>) {
         self.now = Some((step, archive.to_owned()));
-        let verb = match step {
-            Step::Fetch => "downloading",
-            Step::Check => "checking",
-            Step::Unpack => "unpacking",
-        };
         if self.bar.is_hidden() {
             let size = total.map_or(String::new(), |total| format!(", {}", bytes(total)));
-            return output::line(&format!("{verb} {archive}{size}"));
+            return output::line(&format!("{step} {archive}{size}"));
         }
         let template = match total {
             Some(_) => "{prefix} {bar:24} {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec} {eta} left",
@@ -56,7 +51,7 @@ impl Bar {
         };
         let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
         self.bar.set_style(style.progress_chars("━╸ "));
-        self.bar.set_prefix(format!("{verb} {archive}"));
+        self.bar.set_prefix(format!("{step} {archive}"));
         match total {
             Some(total) => self.bar.set_length(total),
             None => self.bar.unset_length(),

@@ -3,18 +3,13 @@
 use std::path::Path;
 
 use anyhow::Context;
-use earmark_nets::{Graph, Input, Variant, Weights, check_size, find, to_onnx, variants};
-use serde_json::json;
-
+use earmark_nets::{Graph, Input, USUAL_CLASSES, USUAL_FRAMES, Variant, Weights, check_size, find, to_onnx, variants};
 use earmark_tables::text_table;
+use serde_json::json;
 
 use crate::args::Nets;
 use crate::output;
 
-/// Frames of 10 ms that FLOPs are stated for: crops of 1.5 s.
-const FRAMES: usize = 150;
-/// The number of classes that sizes are stated for, as in the papers: ImageNet's.
-const CLASSES: usize = 1000;
 /// Draws the weights of a network that is exported without any; only `earmark-train` can.
 pub type RandomWeights = Option<fn(&Graph) -> Weights>;
 
@@ -31,8 +26,8 @@ fn list(as_json: bool) -> anyhow::Result<()> {
     let mut rows = vec![header.map(str::to_owned).to_vec()];
     let mut values = Vec::new();
     for variant in variants() {
-        let input = variant.example(1, FRAMES);
-        let graph = variant.graph(variant.channels(), CLASSES);
+        let input = variant.example(1, USUAL_FRAMES);
+        let graph = variant.graph(variant.channels(), USUAL_CLASSES);
         let (parameters, flops) = (graph.parameter_count(), graph.flops(input)?);
         let Variant { name, family, .. } = variant;
         let kind = if variant.input == Input::Wave { "wave" } else { "features" };
@@ -49,7 +44,7 @@ fn list(as_json: bool) -> anyhow::Result<()> {
             licence.unwrap_or("-").to_owned(),
         ]);
         let [_, channels, bins, frames] = input;
-        values.push(json!({"name": name, "family": family, "input": kind, "classes": CLASSES,
+        values.push(json!({"name": name, "family": family, "input": kind, "classes": USUAL_CLASSES,
             "parameters": parameters, "flops": flops, "flops_input": [channels, bins, frames],
             "pretrained": source, "pretrained_on": start.map(|start| start.data), "licence": licence}));
     }
@@ -75,21 +70,13 @@ fn export(
 ) -> anyhow::Result<()> {
     output::check_place("--out", out)?;
     let variant = find(arch)?;
-    if let Some(classes @ 0..=1) = classes {
-        anyhow::bail!("--classes {classes} is out of range (at least 2)");
-    }
-    let loaded = weights.map(|path| Weights::read(path).with_context(|| path.display().to_string()));
-    let loaded = loaded.transpose()?;
+    let loaded = weights.map(|path| Weights::read(path).with_context(|| path.display().to_string())).transpose()?;
     let named = || weights.map_or(arch.to_owned(), |path| path.display().to_string());
-    let classes = match (classes, loaded.as_ref().and_then(|weights| head(variant, weights))) {
-        (None, Some((name, classes @ 0..=1))) => {
-            anyhow::bail!("{}: {name} has {classes} outputs; a classifier needs at least 2", named())
-        }
-        (asked, head) => asked.or(head.map(|(_, classes)| classes)).unwrap_or(CLASSES),
+    let fitted = match &loaded {
+        Some(weights) => variant.graph_of(weights, classes),
+        None => variant.fit(variant.example(1, USUAL_FRAMES), classes.unwrap_or(USUAL_CLASSES)),
     };
-    let channels = loaded.as_ref().and_then(|weights| stem_channels(variant, weights)).unwrap_or(variant.channels());
-    let [_, _, bins, frames] = variant.example(1, FRAMES);
-    let graph = variant.fit([1, channels, bins, frames], classes).with_context(named)?;
+    let graph = fitted.with_context(named)?;
     check_size(&graph).with_context(named)?;
     let weights_of = match (loaded, random) {
         (Some(weights), _) => weights,
@@ -101,19 +88,4 @@ fn export(
     earmark_files::sweep(folder, earmark_files::ABANDONED);
     earmark_files::write_atomic(out, &bytes)?;
     Ok(())
-}
-
-/// The name of the weights' last layer, and the number of classes that it has.
-fn head(variant: &Variant, weights: &Weights) -> Option<(String, usize)> {
-    let graph = variant.graph(variant.channels(), CLASSES);
-    let name = graph.head()?.parameters().into_iter().next()?.name;
-    let classes = *weights.0.get(&name)?.shape.first()?;
-    Some((name, classes))
-}
-
-/// The number of channels that the weights' first convolution takes.
-fn stem_channels(variant: &Variant, weights: &Weights) -> Option<usize> {
-    let parameters = variant.graph(variant.channels(), CLASSES).parameters();
-    let first = parameters.iter().find(|parameter| parameter.shape.len() == 4)?;
-    weights.0.get(&first.name)?.shape.get(1).copied()
 }

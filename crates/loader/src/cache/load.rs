@@ -226,7 +226,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let cache = FeatureCache::open(folder.path(), false).unwrap();
         let key = "a".repeat(64);
-        // Two processes would write the same values; these tell whose file it is.
+        // Two processes would write the same values; different ones show whose file is kept.
         let [first, second, third] = [1.0, 2.0, 3.0].map(|value| written(&cache, &key, &[value; 3]));
         let first = cache.keep(first, &key).unwrap();
         assert_eq!(values(&cache.keep(second, &key).unwrap()), [1.0; 3]);

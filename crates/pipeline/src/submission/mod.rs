@@ -135,7 +135,7 @@ fn labels(submission: &Sheet, rows: &[&(u64, StringRecord)]) -> Result<Answers> 
 }
 
 fn probabilities(submission: &Sheet, rows: &[&(u64, StringRecord)], truth: &Truth) -> Result<Answers> {
-    let columns: Vec<String> = submission.file.header.iter().skip(1).map(|label| kaggle_label(label)).collect();
+    let columns: Vec<String> = submission.file.header.iter().skip(1).map(kaggle_label).collect();
     let (mut faults, mut classes, mut data) = (Vec::new(), Vec::new(), Vec::new());
     for ((line, label), name) in truth.lines.iter().zip(&truth.labels).zip(&truth.names) {
         match columns.iter().position(|column| column == label) {

@@ -42,7 +42,8 @@ struct State {
     stage: Option<(Stage, ProgressBar)>,
     download: Option<DownloadBar>,
     jobs: BTreeMap<usize, JobBar>,
-    total: Option<Total>,
+    /// All jobs.
+    total: Option<(ProgressBar, JobsProgress)>,
     last_line: Option<Instant>,
 }
 
@@ -120,8 +121,8 @@ impl Observer for Progress<'_> {
             Event::JobFinished { job, outcome, seconds } => display.finish_job(*job, *outcome, *seconds),
             Event::JobsFinished => {
                 self.signals.release();
-                if let Some(total) = display.state().total.take() {
-                    total.bar.finish_and_clear();
+                if let Some((bar, _)) = display.state().total.take() {
+                    bar.finish_and_clear();
                 }
             }
             _ => {}
@@ -148,15 +149,15 @@ impl Display {
     }
 
     fn start_stage(&self, stage: Stage, steps: usize) {
-        let bar = self.bar(name(stage), steps, "{prefix:>28} {bar:24} {pos}/{len}  {msg} {eta} left");
+        let bar = self.bar(&stage.to_string(), steps, "{prefix:>28} {bar:24} {pos}/{len}  {msg} {eta} left");
         self.state().stage = Some((stage, bar));
     }
 
     fn start_jobs(&self, costs: &[f64], workers: usize) {
         let bar = self.bar("jobs", costs.len(), "{prefix:>28} {bar:24} {msg}");
-        let jobs = JobsProgress::new(costs, workers);
-        bar.set_message(jobs.to_string());
-        self.state().total = Some(Total { bar, jobs });
+        let mut state = self.state();
+        state.total = Some((bar, JobsProgress::new(costs, workers)));
+        state.update_total(|_| {});
     }
 
     fn start_job(&self, job: JobId<'_>) {
@@ -170,9 +171,7 @@ impl Display {
         if let Some(bar) = state.jobs.get_mut(&job.index) {
             bar.update(progress);
         }
-        if let Some(total) = &mut state.total {
-            total.update(job.index, left);
-        }
+        state.update_total(|jobs| jobs.update(job.index, left));
     }
 
     fn finish_job(&self, job: JobId<'_>, outcome: JobOutcome, seconds: f64) {
@@ -181,16 +180,7 @@ impl Display {
         if let Some(bar) = &bar {
             bar.bar.finish_and_clear();
         }
-        if let Some(total) = &mut state.total {
-            total.finish(job.index, outcome);
-        }
-        let ended = match outcome {
-            JobOutcome::Done => format!("done in {}", duration(seconds)),
-            JobOutcome::DoneBefore => "was done before".to_owned(),
-            JobOutcome::Failed => "failed".to_owned(),
-            JobOutcome::Cancelled => "stopped".to_owned(),
-            JobOutcome::Elsewhere => "is being trained by another process".to_owned(),
-        };
+        state.update_total(|jobs| jobs.finish(job.index, outcome));
         // The log has the end of each job already.
         if logging::is_on_stderr() {
             return;
@@ -198,50 +188,32 @@ impl Display {
         let is_news = matches!(outcome, JobOutcome::Failed | JobOutcome::Elsewhere);
         if is_news || self.lines && outcome != JobOutcome::DoneBefore {
             let last = bar.and_then(|bar| bar.last).map_or(String::new(), |now| format!(": {}", text(&now)));
-            let total =
-                state.total.as_ref().filter(|_| self.lines).map_or(String::new(), |total| format!("; {}", total.jobs));
-            self.line(&mut state, &format!("{} {ended}{last}{total}", job.name));
+            let total = state.total.as_ref().filter(|_| self.lines);
+            let total = total.map_or(String::new(), |(_, jobs)| format!("; {jobs}"));
+            let time = if outcome == JobOutcome::Done { format!(" in {}", duration(seconds)) } else { String::new() };
+            self.line(&mut state, &format!("{} {outcome}{time}{last}{total}", job.name));
         }
-    }
-}
-
-fn name(stage: Stage) -> &'static str {
-    match stage {
-        Stage::Checksums => "files",
-        Stage::Features => "features",
-        Stage::Measurements => "measured",
     }
 }
 
 impl State {
+    fn update_total(&mut self, change: impl FnOnce(&mut JobsProgress)) {
+        if let Some((bar, jobs)) = &mut self.total {
+            change(jobs);
+            bar.set_position(jobs.ended() as u64);
+            bar.set_message(jobs.to_string());
+        }
+    }
+
     /// Where the run stands, in one line; none before it has begun.
     fn line(&self) -> Option<String> {
-        if let Some(total) = &self.total {
+        if let Some((_, total)) = &self.total {
             let jobs =
                 self.jobs.values().filter_map(|job| Some(format!("{} {}", job.bar.prefix(), text(job.last.as_ref()?))));
-            return Some(std::iter::once(format!("jobs: {}", total.jobs)).chain(jobs).collect::<Vec<_>>().join("; "));
+            return Some(std::iter::once(format!("jobs: {total}")).chain(jobs).collect::<Vec<_>>().join("; "));
         }
         let (stage, bar) = self.stage.as_ref()?;
-        Some(format!("{}: {} of {}", name(*stage), bar.position(), bar.length().unwrap_or(0)))
-    }
-}
-
-/// All jobs.
-struct Total {
-    bar: ProgressBar,
-    jobs: JobsProgress,
-}
-
-impl Total {
-    fn update(&mut self, job: usize, left: f64) {
-        self.jobs.update(job, left);
-        self.bar.set_message(self.jobs.to_string());
-    }
-
-    fn finish(&mut self, job: usize, outcome: JobOutcome) {
-        self.jobs.finish(job, outcome);
-        self.bar.set_position(self.jobs.ended() as u64);
-        self.bar.set_message(self.jobs.to_string());
+        Some(format!("{}: {} of {}", stage, bar.position(), bar.length().unwrap_or(0)))
     }
 }
 
