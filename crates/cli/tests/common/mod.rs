@@ -7,7 +7,7 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 /// The arguments that make the data set of most tests: 12 classes, five clips to train on of each.
@@ -171,17 +171,20 @@ pub fn shared() -> &'static Place {
 /// What a command did.
 pub struct Ran {
     pub words: String,
+    /// The folder where it ran.
+    folder: PathBuf,
     pub code: Option<i32>,
     pub stdout: String,
     pub stderr: String,
 }
 
 impl Ran {
-    /// Runs a command to its end. None may panic, whatever it is given.
+    /// Runs a command to its end. It must not panic.
     pub fn of(mut command: Command, words: &str) -> Self {
+        let folder = command.get_current_dir().unwrap().to_owned();
         let output = command.output().unwrap_or_else(|error| panic!("{words}: {error}"));
         let [stdout, stderr] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
-        let ran = Self { words: words.to_owned(), code: output.status.code(), stdout, stderr };
+        let ran = Self { words: words.to_owned(), folder, code: output.status.code(), stdout, stderr };
         assert!(!ran.stderr.contains("panicked"), "{ran}");
         ran
     }
@@ -193,15 +196,60 @@ impl Ran {
         self
     }
 
-    /// It must have failed, and said all of `reasons` on stderr.
+    /// It must have done its work, with the warnings of the snapshot.
     #[track_caller]
-    pub fn failed(self, reasons: &[&str]) -> Self {
+    pub fn warned(self) -> Self {
+        let ran = self.done();
+        ran.assert_snapshot();
+        ran
+    }
+
+    /// It must have failed, with the errors and warnings of the snapshot.
+    #[track_caller]
+    pub fn failed(self) -> Self {
+        let ran = self.failed_naming(&[]);
+        ran.assert_snapshot();
+        ran
+    }
+
+    /// It must have failed, with an error that differs between machines or runs but has all of
+    /// `names`.
+    #[track_caller]
+    pub fn failed_naming(self, names: &[&str]) -> Self {
         assert_eq!(self.code, Some(1), "{self}");
         assert!(self.stderr.contains("error: "), "{self}");
-        for reason in reasons {
-            assert!(self.stderr.contains(reason), "not said: {reason}\n{self}");
+        for name in names {
+            assert!(self.stderr.contains(name), "not named: {name}\n{self}");
         }
         self
+    }
+
+    /// Compares the warnings and errors with the snapshot: of a place and its n-th call. To accept
+    /// what differs, run the tests with `INSTA_UPDATE=always`.
+    #[track_caller]
+    fn assert_snapshot(&self) {
+        static CALLS: Mutex<BTreeMap<PathBuf, usize>> = Mutex::new(BTreeMap::new());
+        let place = self.folder.file_name().unwrap().to_str().unwrap();
+        assert!(!place.ends_with("-shared"), "the order of the calls of several tests is not defined");
+        let call = {
+            let mut calls = CALLS.lock().unwrap();
+            let call = calls.entry(self.folder.clone()).or_default();
+            *call += 1;
+            *call
+        };
+        let start = ["error: ", "warning: "].iter().filter_map(|word| self.stderr.find(word)).min();
+        let text = &self.stderr[start.unwrap_or_else(|| panic!("neither error nor warning: {self}"))..];
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap();
+        let known = [(&self.folder, ""), (&PathBuf::from(env!("CARGO_TARGET_TMPDIR")), "[tmp]/"), (&root, "[root]/")];
+        let portable = |text: &str| {
+            known.iter().fold(text.to_owned(), |text, (path, name)| text.replace(&format!("{}/", path.display()), name))
+        };
+        let mut settings = insta::Settings::clone_current();
+        settings.set_prepend_module_to_snapshot(false);
+        settings.set_snapshot_path("../snapshots");
+        settings.set_omit_expression(true);
+        settings.set_description(format!("earmark {}", portable(&self.words)));
+        settings.bind(|| insta::assert_snapshot!(format!("{place}-{call:02}"), portable(text)));
     }
 
     pub fn json(&self) -> serde_json::Value {
@@ -211,7 +259,7 @@ impl Ran {
 
 impl std::fmt::Display for Ran {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { words, code, stdout, stderr } = self;
+        let Self { words, code, stdout, stderr, .. } = self;
         write!(f, "earmark {words}\nexit code {code:?}\n--- stdout\n{stdout}\n--- stderr\n{stderr}")
     }
 }
@@ -219,6 +267,7 @@ impl std::fmt::Display for Ran {
 /// A command that runs; it is killed, on Unix by SIGKILL, when this is dropped.
 pub struct Running {
     words: String,
+    folder: PathBuf,
     child: Child,
 }
 
@@ -226,7 +275,7 @@ impl Running {
     pub fn start(place: &Place, words: &str) -> Self {
         let mut command = place.command(words);
         let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-        Self { words: words.to_owned(), child }
+        Self { words: words.to_owned(), folder: place.0.clone(), child }
     }
 
     /// Waits until it has come so far. It must not end before.
@@ -253,7 +302,7 @@ impl Running {
         self.child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
         assert!(!stderr.contains("panicked"), "{stderr}");
         let code = self.child.wait().unwrap().code();
-        Ran { words: self.words.clone(), code, stdout: String::new(), stderr }
+        Ran { words: self.words.clone(), folder: self.folder.clone(), code, stdout: String::new(), stderr }
     }
 }
 
