@@ -47,7 +47,7 @@ pub(super) fn ablation(
         let stacked = stacked.with_context(|| format!("the stack without {source}"))?;
         Ok(Some(score(rows.classes, rows.truth, &stacked)?))
     };
-    // Sequential if one fit uses all threads.
+    // Sequential if each fit is multi-threaded itself.
     let scores: Vec<Option<Scores>> = match settings.threads {
         1 => sources.par_iter().map(judged).collect::<Result<_>>()?,
         _ => sources.iter().map(judged).collect::<Result<_>>()?,
