@@ -8,7 +8,7 @@ pub const STACK: &str = "stack";
 pub const ARITHMETIC: &str = "arithmetic mean";
 /// The geometric mean of all learners' probabilities.
 pub const GEOMETRIC: &str = "geometric mean";
-/// The row of `level2/ablation.csv` that leaves out no learner.
+/// The row of `level2/ablation.csv` that omits no learner.
 pub const ALL_LEARNERS: &str = "-";
 
 /// Names that a learner cannot have, and what each one stands for.
