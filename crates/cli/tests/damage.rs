@@ -1,5 +1,4 @@
-//! Places that cannot be written to, full disks, and files of runs and bundles that were damaged
-//! later.
+//! Folders that cannot be written to, full disks, and damaged files of runs and bundles.
 #![cfg(feature = "train")]
 #![allow(clippy::unwrap_used, reason = "a test stops at the first fault")]
 
@@ -9,7 +8,7 @@ use std::process::Command;
 
 use common::{Place, RECIPE, Ran, Running, TRAIN, TRAIN_ALONE, shared};
 
-/// A place with copies of the shared run's folders, to be spoilt.
+/// A place with copies of the shared run's folders, to be damaged.
 fn place(name: &str, folders: &[&str]) -> Place {
     let place = Place::new(name);
     place.write("recipe.toml", RECIPE);
@@ -21,7 +20,7 @@ fn place(name: &str, folders: &[&str]) -> Place {
     place
 }
 
-/// Changes one bit in the middle of a file.
+/// Changes one bit of a file.
 fn flip(place: &Place, file: &str, at: usize, bit: u8) {
     let mut bytes = place.read(file);
     bytes[at] ^= bit;
@@ -58,7 +57,7 @@ fn a_folder_without_the_right_to_write() {
     std::fs::create_dir(place.path("closed")).unwrap();
     std::fs::set_permissions(place.path("closed"), std::fs::Permissions::from_mode(0o555)).unwrap();
     if std::fs::write(place.path("closed/probe"), "").is_ok() {
-        // The system's superuser may write anywhere.
+        // The superuser can write anywhere.
         place.remove("closed/probe");
         return;
     }
@@ -69,7 +68,7 @@ fn a_folder_without_the_right_to_write() {
     place.run("synth --out closed").failed(&["closed", "denied"]);
 }
 
-/// A limit on the size of files stands in for a full disk: writing fails in the middle of a file.
+/// A limit on the file size simulates a full disk: writing fails in the middle of a file.
 #[cfg(unix)]
 fn limited(place: &Place, words: &str, kilobytes: u32) -> Ran {
     let shell = format!("trap '' XFSZ; ulimit -f {}; exec \"$0\" \"$@\"", kilobytes * 2);
@@ -104,7 +103,7 @@ fn a_full_disk_stops_a_run_that_can_go_on_later() {
         let same = common::tells_of_the_moment(&name) || place.read(&format!("run/{name}")) == bytes;
         assert!(same, "{name} differs from that of a run that met no full disk");
     }
-    // The bundle is replaced file by file: what a full disk leaves of it is either whole or none.
+    // The bundle is replaced file by file. A full disk leaves either a whole bundle or none.
     limited(&place, "stack run", 600).failed(&["cannot write run/", "File too large"]);
     let tagged = place.run("tag data/audio_test --model run/bundle");
     assert!(tagged.code == Some(0) || tagged.stderr.contains("not a usable bundle"), "{tagged}");
@@ -132,7 +131,8 @@ fn a_flipped_bit_in_any_file_of_a_bundle() {
         for at in [0, whole.len() / 2, whole.len() - 1] {
             flip(&place, &path, at, 1);
             let ran = place.run(tag).failed(&["run/bundle/"]);
-            // A changed list of sums accuses the file whose sum it is.
+            // A change in the list of checksums is reported as damage of the file with that
+            // checksum.
             assert!(file == "SHA256SUMS" || ran.stderr.contains(file) && ran.stderr.contains("damaged"), "{ran}");
             assert_eq!(ran.stdout, "");
             place.write(&path, whole);
@@ -211,7 +211,7 @@ fn tables_that_were_damaged_later() {
     ] {
         let path = format!("run/{file}");
         let whole = place.text(&path);
-        // In the middle of a line, never at its end.
+        // In the middle of a line, not at its end.
         let cut = whole.len() / 2 - usize::from(whole.as_bytes()[whole.len() / 2 - 1] == b'\n');
         place.write(&path, &whole[..cut]);
         place.run(words).failed(&reasons);
@@ -219,7 +219,7 @@ fn tables_that_were_damaged_later() {
     }
     assert!(!place.path("s.csv").exists());
     place.run("evaluate run").done();
-    // Tables of before there were marks have but their form.
+    // Without a manifest, only the format of a table is checked, as in older runs.
     place.remove("run/level2/manifest.json");
     let whole = place.text("run/oof/a.csv");
     place.write("run/oof/a.csv", &whole[..whole.len() - 9]);
@@ -229,7 +229,7 @@ fn tables_that_were_damaged_later() {
 #[test]
 fn a_damaged_checkpoint() {
     let place = place("damage-checkpoint", &["data"]);
-    // The job does not end before it is killed.
+    // The job must not end before it is killed.
     place.write("recipe.toml", RECIPE.replace("epochs = 2", "epochs = 100000"));
     let words = format!("{TRAIN_ALONE} --job a/fold0");
     let mut running = Running::start(&place, &words);
@@ -256,7 +256,7 @@ fn a_run_of_another_recipe_or_other_data() {
     let without_last = &table[..table.trim_end().rfind('\n').unwrap() + 1];
     place.write("data/train.csv", without_last);
     place.run(TRAIN).failed(&["the data differ", " is gone"]);
-    // A clip that was exchanged under its old name.
+    // A clip that was replaced by another one of the same name.
     place.write("data/train.csv", &table);
     let clip =
         |line: usize| format!("data/audio_train/{}", table.lines().nth(line).unwrap().split(',').next().unwrap());
