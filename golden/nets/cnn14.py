@@ -37,7 +37,7 @@ class Cnn14(nn.Module):
                     nn.init.zeros_(module.bias)
 
     def forward(self, x):
-        """From `[batch, channels, mels, frames]`, like Earmark's features, to `[batch, classes]`."""
+        """`[batch, channels, mels, frames]`, like Earmark's features, to `[batch, classes]`."""
         x = x.transpose(2, 3)
         x = self.bn0(x.transpose(1, 3)).transpose(1, 3)
         for index in range(1, 6):
