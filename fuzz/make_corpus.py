@@ -1,8 +1,9 @@
-"""The seeds of the targets `decode` (very short files of every format, and some that are broken on purpose), `manifest`
-(tables and folders of every layout) and `weights` (a few numbers in every form that PyTorch and safetensors have).
+"""Writes the seeds of the targets `decode` (very short files of every format, and some that are
+broken on purpose), `manifest` (tables and folders of every layout) and `weights` (a few numbers in
+every format that PyTorch and safetensors have).
 
 Run: python fuzz/make_corpus.py
-The seeds of `cache` are made by examples/cache_seeds.rs.
+The seeds of `cache` are written by examples/cache_seeds.rs.
 """
 
 import io
@@ -29,7 +30,7 @@ def sndfile(form, subtype, seconds, channels, rate=RATE, endian="FILE"):
     out = io.BytesIO()
     soundfile.write(out, tones(seconds, channels, rate), rate, subtype=subtype, format=form, endian=endian)
     data = out.getvalue()
-    # Files of floats say when they were made.
+    # Files of floats contain their creation time.
     peak = data.find(b"PEAK") + 12
     return data if peak < 12 else data[:peak] + bytes(4) + data[peak + 4 :]
 
@@ -51,7 +52,7 @@ def ffmpeg(container, codec, seconds, channels, rate, **options):
 
 
 def numbered(ogg, serial):
-    """The Ogg stream under a number of our own: libsndfile draws one."""
+    """Sets a fixed serial number of the Ogg stream: libsndfile draws a random one."""
     pages = []
     for page in ogg.split(b"OggS")[1:]:
         page = b"OggS" + page[:10] + struct.pack("<I", serial) + page[14:18] + bytes(4) + page[22:]
@@ -65,7 +66,7 @@ def numbered(ogg, serial):
 
 
 def sound():
-    """Files that hold sound, with their names."""
+    """Yields valid sound files with their names."""
     yield "u8.wav", sndfile("WAV", "PCM_U8", 0.02, 1)
     yield "s16_stereo.wav", sndfile("WAV", "PCM_16", 0.02, 2)
     yield "s24.wav", sndfile("WAV", "PCM_24", 0.02, 1)
@@ -102,7 +103,7 @@ def sound():
 
 
 def broken(wav, flac, fragments):
-    """Files with one thing wrong, which chance would take long to find."""
+    """Yields files with one fault each, which random changes would rarely produce."""
     at = lambda data, place, value: data[:place] + value + data[place + len(value) :]
     data = wav.index(b"data") + 4
     yield "streamed_zero.wav", at(at(wav, 4, bytes(4)), data, bytes(4))
@@ -130,7 +131,7 @@ def broken(wav, flac, fragments):
     yield "endless_run_inside.m4a", endless[:movie] + struct.pack(">I4s", 0, b"mdat") + endless[movie:]
 
 
-# The layouts and options by their number in checks/manifest.rs.
+# The numbers of the layouts and options in checks/manifest.rs.
 TABLE, KAGGLE, ZENODO, ESC, URBAN, CSV, JSONL, SPLITS, FOLDERS = range(9)
 FOLD_IN_NAME, GROUP_IN_NAME, NAME, LABEL, FOLD, GROUP, VERIFIED, ESC10 = (1 << bit for bit in range(8))
 
@@ -151,7 +152,7 @@ ESC10_TREE = "001 - Dog bark/1-30226-A.ogg\n001 - Dog bark/2-30227-A.ogg\n002 - 
 
 
 def data_sets():
-    """Layout, options, tables; with their names."""
+    """Yields names, layouts, options and tables."""
     yield "plain.csv", TABLE, 0, "fname,label\na.wav,dog\nb.wav,rain\nc.wav,dog\nd.wav,rain\n"
     yield "folds.csv", TABLE, 0, GROUPS
     yield "quotes.csv", TABLE, 0, '\ufefffile,class,verified\r\n"a, b.wav","do""g",true\r\n"c\nd.wav", rain ,False\r\n'
@@ -182,7 +183,7 @@ def data_sets():
 
 
 class Call:
-    """Asks for a call when it is read."""
+    """Requests a call when it is unpickled."""
 
     def __reduce__(self):
         return (print, ("called",))

@@ -1,6 +1,6 @@
-"""The seeds of the targets `archives`, `registry`, `bundles` and `trees`.
+"""Writes the seeds of the targets `archives`, `registry`, `bundles` and `trees`.
 
-Run: python fuzz/make_reader_seeds.py, with XGBoost of golden/requirements.txt
+Run: python fuzz/make_reader_seeds.py, with the XGBoost of golden/requirements.txt
 """
 
 import gzip
@@ -109,7 +109,7 @@ def bundles():
 
 
 def trees():
-    """Features, classes, XGBoost's JSON; with their names."""
+    """Yields names, numbers of features and classes, and XGBoost's JSON."""
     random = np.random.default_rng(0)
     x = random.normal(size=(60, 4)).astype("f4")
     x[::7, 1] = np.nan

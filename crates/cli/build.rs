@@ -1,4 +1,4 @@
-//! The executable that trains finds libtorch beside itself.
+//! Lets the executable that trains find libtorch next to itself.
 
 include!("../files/rpath.rs");
 

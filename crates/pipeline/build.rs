@@ -1,4 +1,4 @@
-//! The tests' binaries find libtorch beside themselves.
+//! Lets the test binaries find libtorch next to themselves.
 
 include!("../files/rpath.rs");
 

@@ -1,15 +1,15 @@
-//! What must hold for any bytes that are unpacked as an archive.
+//! Invariants for arbitrary bytes that are unpacked as an archive.
 
 use std::fs;
 use std::path::Path;
 
 use earmark_download::{DownloadError, UnpackLimits, unpack_archive};
 
-/// What an archive may hold here.
+/// Limits of the unpacked files.
 const LIMITS: UnpackLimits = UnpackLimits { files: 64, file_bytes: 1 << 20, total_bytes: 4 << 20 };
 
-/// Unpacks the bytes, the first of which says whether they are a ZIP or a tar: files within the
-/// limits and within the folder, or an error. Says whether they were unpacked.
+/// Unpacks the bytes; the first one selects ZIP or tar. Either all files are within the limits and
+/// the folder, or there is an error. Returns whether the bytes were unpacked.
 pub fn check(bytes: &[u8]) -> bool {
     let [kind, bytes @ ..] = bytes else { return false };
     let in_memory = Some(Path::new("/dev/shm").to_owned()).filter(|folder| folder.is_dir());
@@ -25,7 +25,7 @@ pub fn check(bytes: &[u8]) -> bool {
     assert!(size(&folder) <= LIMITS.total_bytes);
     match unpacked {
         Ok(()) => true,
-        // Bytes that can be read are never a failure of the disk.
+        // Readable bytes must not cause a disk error.
         Err(DownloadError::File(error)) => panic!("{error}"),
         Err(error) => {
             assert!(!error.to_string().is_empty());
@@ -34,7 +34,8 @@ pub fn check(bytes: &[u8]) -> bool {
     }
 }
 
-/// Bytes of the files below a folder, which are files or folders and nothing else.
+/// The total size of the files below a folder. Fails on anything that is neither a file nor a
+/// folder.
 fn size(folder: &Path) -> u64 {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let size_of = |path: &Path| {

@@ -1,14 +1,15 @@
-//! What must hold for any bytes that are the description of a bundle.
+//! Invariants for arbitrary bytes as the description of a bundle.
 
 use std::path::Path;
 
 use earmark_tagging::{Bundle, SUMS};
 
-/// The other files: their contents are ONNX Runtime's to read.
+/// The other files; only ONNX Runtime reads their contents.
 const FILES: [&str; 2] = ["learner-a.onnx", "stack.onnx"];
 
-/// Puts the bytes into `folder` as `config.json` of a bundle whose checksums are right, and reads
-/// it: labels and networks whose files are there, or an error. Says whether it is a bundle.
+/// Writes the bytes to `folder` as `config.json` of a bundle with correct checksums, and reads it:
+/// the result has labels and networks whose files exist, or is an error. Returns whether it is a
+/// bundle.
 pub fn check(folder: &Path, bytes: &[u8]) -> bool {
     let mut sums = String::new();
     let others = FILES.iter().map(|name| (*name, &b"model"[..]));

@@ -1,4 +1,4 @@
-//! What must hold for any bytes that lie in the place of an entry of the feature cache.
+//! Invariants for arbitrary bytes as an entry of the feature cache.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,10 +7,10 @@ use earmark_audio::{Clip, write_wav};
 use earmark_features::{FeatureView, FrontEnd};
 use earmark_loader::{FeatureCache, FeatureRequest, read_entry};
 
-/// Bytes before the values.
+/// Size of the header before the values.
 const HEADER: usize = 192;
 
-/// A cache with one entry, in whose place other bytes are put.
+/// A cache with one entry, which is replaced by other bytes.
 pub struct Place {
     cache: FeatureCache,
     front_end: FrontEnd,
@@ -20,7 +20,7 @@ pub struct Place {
 }
 
 impl Place {
-    /// Makes the cache in a folder that is there.
+    /// Creates the cache in an existing folder.
     pub fn new(folder: &Path) -> Self {
         let sound = folder.join("clip.wav");
         write_wav(&sound, &Clip { samples: vec![0.25, -0.5, 0.75, 0.0, 1.0], sample_rate: 44_100 }).unwrap();
@@ -36,9 +36,9 @@ impl Place {
         Place { cache, front_end, sha256, entry, key }
     }
 
-    /// Reads the bytes as they are; then with the entry's key and right checksums, which no chance
-    /// would find; then with one bit of that flipped, which must be noticed. Says whether the
-    /// second was an entry.
+    /// Reads the bytes unchanged; then with the key of the entry and correct checksums, which
+    /// random changes would not produce; then with one flipped bit, which must be detected. Returns
+    /// whether the second read found an entry.
     pub fn check(&self, bytes: &[u8]) -> bool {
         self.reads(bytes);
         let mut repaired = bytes.to_vec();
@@ -59,7 +59,7 @@ impl Place {
         is_entry
     }
 
-    /// Whether the bytes are an entry: in memory, and in the entry's place on disk.
+    /// Whether the bytes are an entry, both in memory and on disk.
     fn reads(&self, bytes: &[u8]) -> bool {
         let mut words = vec![0_u64; bytes.len() / 8 + 2];
         let buffer: &mut [u8] = bytemuck::cast_slice_mut(&mut words);
@@ -71,7 +71,7 @@ impl Place {
             holds(view, bytes);
         }
         fs::write(&self.entry, bytes).unwrap();
-        // A damaged entry is none; an error would be the disk's.
+        // A damaged entry counts as missing; an error would mean a disk error.
         let found = self.cache.get(&self.sha256, &self.front_end).unwrap();
         assert_eq!(found.is_some(), view.is_some() && bytes[32..96] == self.key);
         if let Some(found) = &found {
@@ -82,7 +82,7 @@ impl Place {
     }
 }
 
-/// The view is of exactly the values that stand in the bytes.
+/// Checks that the view has exactly the values in the bytes.
 fn holds(view: &FeatureView<'_>, bytes: &[u8]) {
     let size = usize::from(bytes[12]) / 8;
     let values = &bytes[HEADER..];

@@ -1,4 +1,4 @@
-//! What must hold for any bytes that are read as a sound file.
+//! Invariants for arbitrary bytes that are decoded as a sound file.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -6,19 +6,19 @@ use std::path::Path;
 
 use earmark_audio::{AudioError, AudioStream, Clip, Limits, StreamResampler, decode};
 
-/// Samples that a block of a stream has at most.
+/// The maximum number of samples in a block of a stream.
 const BLOCK: usize = 81_920;
 
-/// Samples of all chunks of the resamplers that are kept: to plan each anew would make everything a
-/// hundred times slower.
+/// The maximum total chunk size of the cached resamplers: planning each one again would make
+/// everything a hundred times slower.
 const KEPT: usize = 1 << 17;
 
 thread_local! {
     static RESAMPLERS: RefCell<BTreeMap<(u32, u32), StreamResampler>> = const { RefCell::new(BTreeMap::new()) };
 }
 
-/// Decodes the bytes as they are, and once more with their checksums set right: nothing that chance
-/// changes in Ogg or FLAC gets past those. Says whether they are sound.
+/// Decodes the bytes unchanged, and again with corrected checksums, without which random changes in
+/// Ogg or FLAC would never get past the checksum tests. Returns whether they can be decoded.
 pub fn check(path: &Path, bytes: &[u8]) -> bool {
     let mut repaired = bytes.to_vec();
     if bytes.starts_with(b"OggS") {
@@ -32,8 +32,8 @@ pub fn check(path: &Path, bytes: &[u8]) -> bool {
     decodes(path, bytes)
 }
 
-/// Puts the bytes at `path` and decodes them: finite samples within the limits, which come to other
-/// rates, or an error that names the file.
+/// Writes the bytes to `path` and decodes them: the result is finite samples within the limits,
+/// which can be resampled, or an error that names the file.
 fn decodes(path: &Path, bytes: &[u8]) -> bool {
     std::fs::write(path, bytes).unwrap();
     let limits = Limits { max_seconds: 60.0, ..Limits::default() };
@@ -47,8 +47,8 @@ fn decodes(path: &Path, bytes: &[u8]) -> bool {
             [22_050, 44_100].iter().for_each(|rate| resamples(&clip, *rate));
             true
         }
-        // Bytes that can be read are never a failure of the disk, which would end the work on all
-        // other clips too.
+        // Readable bytes must not cause a disk error, which would also stop the work on all other
+        // clips.
         Err(error @ AudioError::Io { .. }) => panic!("{error}"),
         Err(error) => {
             assert!(error.to_string().contains(&path.display().to_string()), "{error}");
@@ -57,7 +57,7 @@ fn decodes(path: &Path, bytes: &[u8]) -> bool {
     }
 }
 
-/// Brings a clip to another rate, which is refused only to samples that no transform can take.
+/// Resamples a clip. This may only fail for samples that no transform can process.
 fn resamples(clip: &Clip, sample_rate: u32) {
     let rates = (clip.sample_rate, sample_rate);
     let kept = RESAMPLERS.with_borrow_mut(|kept| kept.remove(&rates));
@@ -80,7 +80,7 @@ fn resamples(clip: &Clip, sample_rate: u32) {
     });
 }
 
-/// All blocks of a file that is known to be sound.
+/// Decodes all blocks of a file that is known to be valid.
 fn streamed(path: &Path, limits: &Limits) -> Vec<f32> {
     let mut stream = AudioStream::open(path, limits).unwrap();
     let (mut samples, mut block) = (Vec::new(), Vec::new());
@@ -91,7 +91,7 @@ fn streamed(path: &Path, limits: &Limits) -> Vec<f32> {
     samples
 }
 
-/// Sets the checksum of every page right. Source: RFC 3533, 6.
+/// Corrects the checksum of every page. Source: RFC 3533, 6.
 pub fn repair_ogg(bytes: &mut [u8]) {
     let mut rest = bytes;
     while rest.starts_with(b"OggS") && rest.len() >= 27 {
@@ -105,8 +105,8 @@ pub fn repair_ogg(bytes: &mut [u8]) {
     }
 }
 
-/// Leaves the checksum of the samples out, and sets that of every frame right, taking each sync
-/// code as the start of one. Source: RFC 9639, 8.2, 9.1, 9.3.
+/// Removes the checksum of the samples and corrects that of every frame, taking each sync code as
+/// the start of a frame. Source: RFC 9639, 8.2, 9.1, 9.3.
 pub fn repair_flac(bytes: &mut [u8]) {
     const STREAM_INFO: usize = 42;
     if bytes.len() < STREAM_INFO {
@@ -124,7 +124,7 @@ pub fn repair_flac(bytes: &mut [u8]) {
     }
 }
 
-/// The remainder of `bytes`, first bit first, by a polynomial of `bits` bits.
+/// The CRC of `bytes`, most significant bit first, for a polynomial of `bits` bits.
 fn crc(bytes: &[u8], bits: u32, polynomial: u32) -> u32 {
     let top = 1 << (bits - 1);
     let step = |rest: u32, _| if rest & top != 0 { rest << 1 ^ polynomial } else { rest << 1 };

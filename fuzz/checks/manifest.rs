@@ -1,4 +1,4 @@
-//! What must hold for any data set, whatever its tables say and its folders are called.
+//! Invariants for any data set, with arbitrary tables and names of folders.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use earmark_datasets::{ClipEntry, Columns, DatasetError, Manifest, OpenOptions, Splits, open};
 use regex::Regex;
 
-/// The tables of each layout. The first is opened itself, all others as a folder.
+/// The tables of each layout. The first layout is opened as a file, all others as a folder.
 const LAYOUTS: [&[&str]; 8] = [
     &["table.csv"],
     &["train.csv", "test.csv", "sample_submission.csv"],
@@ -24,15 +24,15 @@ const LAYOUTS: [&[&str]; 8] = [
     &["data/train/metadata.jsonl", "data/test/metadata.csv"],
 ];
 
-/// Stands between the tables of one layout.
+/// Separates the tables of a layout.
 const NEXT: u8 = 0x1E;
 
-/// More clips than this are not made.
+/// The maximum number of clips that are created.
 const MOST: usize = 64;
 
-/// Reads the bytes as a data set: the first says which layout, the second which options, then come
-/// the tables one after the other; or, after the last layout, the paths of clips, one a line. Says
-/// whether that is a data set.
+/// Reads the bytes as a data set. The first byte selects the layout, the second the options; then
+/// follow the tables or, for the last layout, the paths of clips, one per line. Returns whether the
+/// result is a data set.
 pub fn check(bytes: &[u8]) -> bool {
     let [layout, options, bytes @ ..] = bytes else { return false };
     let in_memory = Some(PathBuf::from("/dev/shm")).filter(|folder| folder.is_dir());
@@ -73,7 +73,7 @@ pub fn check(bytes: &[u8]) -> bool {
     }
 }
 
-/// Writes a file, if its path leads below the root and can be a path at all.
+/// Writes a file if its path is valid and leads below the root.
 fn make(root: &Path, path: &Path, content: &[u8]) {
     let below = path.strip_prefix(root).map(|path| path.components().all(|part| matches!(part, Component::Normal(_))));
     if below == Ok(true)
@@ -105,7 +105,7 @@ fn options_of(bits: u8) -> OpenOptions {
     }
 }
 
-/// Labels sorted and used, names unique, indices in their range, files there.
+/// Checks that labels are sorted and used, names unique, indices in range, and that files exist.
 fn consistent(manifest: &Manifest) {
     let Manifest { labels, train, test, .. } = manifest;
     assert!(labels.len() >= 2 && labels.is_sorted_by(|a, b| a < b), "{labels:?}");
@@ -119,7 +119,7 @@ fn consistent(manifest: &Manifest) {
     assert!(all.iter().all(|item| !item.name.is_empty() && item.path.is_file()), "{all:?}");
 }
 
-/// Folds, given or drawn, hold every clip once and no group twice.
+/// Checks that folds, given or drawn, contain every clip once and do not split groups.
 fn splits(manifest: &Manifest) {
     if let Ok(splits) = Splits::given(manifest) {
         valid(manifest, &splits);

@@ -1,11 +1,11 @@
-//! What must hold for any bytes that are read as a table of data sets to download.
+//! Invariants for arbitrary bytes that are read as a registry of data sets.
 
 use std::path::{Component, Path};
 
 use earmark_download::{DownloadError, Registry};
 
-/// Puts the bytes at `path` and reads them: archives whose names are names and no paths, or an
-/// error. Says whether they are a registry.
+/// Writes the bytes to `path` and reads them: the names of archives are plain names without a path,
+/// or there is an error. Returns whether they are a registry.
 pub fn check(path: &Path, bytes: &[u8]) -> bool {
     std::fs::write(path, bytes).unwrap();
     match Registry::read(path) {
@@ -16,7 +16,7 @@ pub fn check(path: &Path, bytes: &[u8]) -> bool {
             }
             true
         }
-        // Bytes that are text can be read.
+        // Valid text can always be read.
         Err(DownloadError::File(error)) if std::str::from_utf8(bytes).is_ok() => panic!("{error}"),
         Err(_) => false,
     }

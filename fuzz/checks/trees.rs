@@ -1,6 +1,6 @@
-//! What must hold for any bytes that are read as XGBoost's trees.
+//! Invariants for arbitrary bytes that are read as XGBoost's trees.
 
-/// Makes ONNX of the bytes, the first two of which say for how many features and classes. Says
+/// Converts the bytes to ONNX; the first two give the numbers of features and classes. Returns
 /// whether they are trees.
 pub fn check(bytes: &[u8]) -> bool {
     let [features, classes, json @ ..] = bytes else { return false };

@@ -1,11 +1,11 @@
-//! What must hold for any bytes that are read as a file of weights.
+//! Invariants for arbitrary bytes that are read as a file of weights.
 
 use std::path::Path;
 
 use earmark_nets::{Weights, WeightsError};
 
-/// Puts the bytes at `path` and reads them: finite values that fill their shapes, which safetensors
-/// keeps, or an error. Says whether they are weights.
+/// Writes the bytes to `path` and reads them: finite values that match their shapes and survive a
+/// round trip through safetensors, or an error. Returns whether they are weights.
 pub fn check(path: &Path, bytes: &[u8]) -> bool {
     std::fs::write(path, bytes).unwrap();
     match Weights::read(path) {
@@ -16,7 +16,7 @@ pub fn check(path: &Path, bytes: &[u8]) -> bool {
             assert!(Weights::from_safetensors(&written).unwrap() == weights);
             true
         }
-        // Bytes that can be read are never a failure of the disk.
+        // Readable bytes must not cause a disk error.
         Err(WeightsError::File(error)) => panic!("{error}"),
         Err(_) => false,
     }

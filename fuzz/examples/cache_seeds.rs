@@ -1,4 +1,4 @@
-//! The seeds of the target `cache`, by the cache's own writer.
+//! Generates the seeds of the target `cache` with the cache's own writer.
 //!
 //! Run in `fuzz/`: `cargo run --release --example cache_seeds`
 
@@ -43,7 +43,7 @@ fn main() -> Result<()> {
         let request = FeatureRequest { statistics: Some(&statistics), ..FeatureRequest::default() };
         let entry = made("statistics", request)?;
         fs::write(seeds.join("statistics.f32"), &entry)?;
-        // What a killed machine, and a program of tomorrow, may leave.
+        // What a crashed machine, or a later version, may leave.
         fs::write(seeds.join("cut.f32"), &entry[..entry.len() - 3])?;
         fs::write(seeds.join("header.f32"), &entry[..192])?;
         fs::write(seeds.join("newer.f32"), [&entry[..8], &[9], &entry[9..]].concat())?;
@@ -53,7 +53,7 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// The only thing in a folder.
+/// The only entry of a folder.
 fn only(folder: &Path) -> Result<PathBuf> {
     Ok(fs::read_dir(folder)?.next().ok_or("an empty folder")??.path())
 }

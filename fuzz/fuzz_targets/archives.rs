@@ -1,4 +1,4 @@
-//! Any bytes as an archive.
+//! Arbitrary bytes as an archive.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! Any bytes as the description of a bundle.
+//! Arbitrary bytes as the description of a bundle.
 
 #![no_main]
 

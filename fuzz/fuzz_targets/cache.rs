@@ -1,4 +1,4 @@
-//! Any bytes in the place of an entry of the feature cache.
+//! Arbitrary bytes as an entry of the feature cache.
 
 #![no_main]
 
@@ -7,8 +7,8 @@ mod checks;
 
 use std::sync::LazyLock;
 
-/// A folder for each process: two may run at a time. One that libFuzzer ends cannot remove its own,
-/// of some kilobytes.
+/// A folder for each process, because several may run at once. A process that libFuzzer kills
+/// leaves its folder of a few kilobytes.
 static PLACE: LazyLock<checks::Place> = LazyLock::new(|| {
     let folder = std::path::PathBuf::from(format!("/dev/shm/earmark-fuzz-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();

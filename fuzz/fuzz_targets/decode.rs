@@ -1,4 +1,4 @@
-//! Any bytes as a sound file.
+//! Arbitrary bytes as a sound file.
 
 #![no_main]
 
@@ -11,13 +11,13 @@ use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
 
-/// A file in memory without a name, so that nothing is left of it, under the name that Linux gives
-/// to an open file.
+/// An unnamed file in memory, which leaves nothing behind. It is opened by the path that Linux
+/// gives to an open file.
 static FILE: LazyLock<std::fs::File> = LazyLock::new(|| tempfile::tempfile_in("/dev/shm").unwrap());
 
 fuzz_target!(
-    // The decoder catches panics of the library below it; libFuzzer's hook would end the process
-    // before.
+    // The decoder catches panics of the library that it uses; libFuzzer's hook would end the
+    // process first.
     init: std::panic::set_hook(Box::new(|panic| eprintln!("{panic}"))),
     |bytes: &[u8]| {
         checks::check(Path::new(&format!("/proc/self/fd/{}", FILE.as_raw_fd())), bytes);

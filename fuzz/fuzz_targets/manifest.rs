@@ -1,4 +1,4 @@
-//! Any bytes as the tables and folders of a data set.
+//! Arbitrary bytes as the tables and folders of a data set.
 
 #![no_main]
 

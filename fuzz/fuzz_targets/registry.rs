@@ -1,4 +1,4 @@
-//! Any bytes as a table of data sets to download.
+//! Arbitrary bytes as a registry of data sets.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! Any bytes as XGBoost's trees.
+//! Arbitrary bytes as XGBoost's trees.
 
 #![no_main]
 

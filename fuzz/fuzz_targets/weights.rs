@@ -1,4 +1,4 @@
-//! Any bytes as a file of weights.
+//! Arbitrary bytes as a file of weights.
 
 #![no_main]
 
@@ -9,8 +9,8 @@ use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::sync::LazyLock;
 
-/// A file in memory without a name, so that nothing is left of it, under the name that Linux gives
-/// to an open file.
+/// An unnamed file in memory, which leaves nothing behind. It is opened by the path that Linux
+/// gives to an open file.
 static FILE: LazyLock<std::fs::File> = LazyLock::new(|| tempfile::tempfile_in("/dev/shm").unwrap());
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {

@@ -1,6 +1,6 @@
-"""Archives as other writers make them, of the same files: Python's zipfile and tarfile, each in several ways.
+"""Archives by other writers: the same files in Python's zipfile and tarfile, each in several ways.
 
-Writes *.zip and *.tar.gz, files.md5 (the files in them) and versions.json beside itself:
+Writes *.zip and *.tar.gz, files.md5 (the files in them) and versions.json to its own folder:
 `python golden/archives/make.py`
 """
 
@@ -25,7 +25,7 @@ FILES = {
 
 
 class Stream(io.RawIOBase):
-    """A file that cannot be sought in: sizes then stand behind the data."""
+    """A file without seeking, so that sizes are written after the data."""
 
     def __init__(self, path):
         self.file = open(path, "wb")
@@ -73,7 +73,7 @@ def main():
     make_zip(HERE / "deflated.zip", zipfile.ZIP_DEFLATED, comment=b"33c8ce9eb2cf0b1c2f8bcf322eb349b6be34dbb6")
     with Stream(HERE / "streamed.zip") as stream:
         make_zip(stream, zipfile.ZIP_DEFLATED)
-    # With limits this low, every entry and the archive's end take the 64-bit form.
+    # With limits this low, every entry and the end of the archive have the 64-bit format.
     limits = zipfile.ZIP64_LIMIT, zipfile.ZIP_FILECOUNT_LIMIT
     zipfile.ZIP64_LIMIT, zipfile.ZIP_FILECOUNT_LIMIT = 0, 0
     make_zip(HERE / "zip64.zip", zipfile.ZIP_DEFLATED, zip64=True)

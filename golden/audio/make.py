@@ -2,9 +2,10 @@
 
 Run: python golden/audio/make.py
 
-Each `NAME.EXT` has a `NAME.EXT.npy` beside it: the mean of its channels, 32-bit floats. Where EARMARK_ESC10 names the
-folder of ESC-10, `esc10.csv` gets what can be measured of some of its clips: of each half second the mean, the root of
-the mean square, and the mean under signs drawn anew for every sample, which no shift of the sound leaves as it is.
+Each `NAME.EXT` has a `NAME.EXT.npy` next to it: the mean of its channels as 32-bit floats. If
+EARMARK_ESC10 is the folder of ESC-10, `esc10.csv` gets measurements of some of its clips: for each
+half second the mean, the root mean square, and the mean with a random sign for every sample, which
+changes if the sound is shifted.
 """
 
 import json
@@ -20,7 +21,7 @@ HERE = Path(__file__).parent
 
 
 def signal(rate, seconds, channels):
-    """Tones and a chirp, other ones in each channel; full scale is not reached."""
+    """Tones and a chirp, different in each channel, below full scale."""
     t = np.arange(round(rate * seconds)) / rate
     rows = []
     for c in range(channels):
@@ -121,7 +122,7 @@ def measure(folder):
 
 
 def resample():
-    """Tones through soxr's high quality: 1024 samples from the middle of half a second."""
+    """Tones resampled with soxr's high quality: 1024 samples from the middle of half a second."""
     rows, samples = ["from,to,hz,start"], []
     for old, new in [(44100, 22050), (48000, 44100), (44100, 16000), (16000, 44100), (8000, 22050)]:
         nyquist = min(old, new) / 2
@@ -158,7 +159,7 @@ def main():
         path = HERE / name
         write_av(str(path), codec, rate, seconds, channels)
         np.save(path.with_name(name + ".npy"), read_av(str(path)).mean(axis=1).astype("<f4"))
-    # A WAV file whose writer could not go back to fill in its lengths.
+    # A WAV file whose writer could not seek back to fill in the lengths.
     stereo = (HERE / "s16_stereo.wav").read_bytes()
     for name, length in [("streamed_ffmpeg.wav", 0xFFFFFFFF), ("streamed_zero.wav", 0)]:
         length = length.to_bytes(4, "little")

@@ -1,6 +1,7 @@
-"""Tags WAV files with a bundle of Earmark, by NumPy and ONNX Runtime alone: docs/bundle.md as code.
+"""Tags WAV files with a bundle of Earmark, using only NumPy and ONNX Runtime: docs/bundle.md as
+code.
 
-python reference.py BUNDLE SOUND.wav...    prints a line for each file and class: probability and label
+python reference.py BUNDLE SOUND.wav...    prints probability and label for each file and class
 """
 
 import json

@@ -1,10 +1,11 @@
-"""A run's event files in the eyes of TensorBoard.
+"""Reads a run's event files with TensorBoard.
 
     python golden/events/check.py EARMARK
 
-Trains a tiny recipe with the binary EARMARK, kills it when a job has done some epochs, leaves half a record in that job's
-file as a loss of power would, and lets the run go on. TensorBoard's EventAccumulator must read of every job what
-history.csv says: each epoch once, four scalars (32-bit floats). Versions: golden/requirements.txt.
+Trains a tiny recipe with the binary EARMARK, kills it when a job has finished some epochs, appends
+half a record to the event file of that job as a power failure might, and resumes the run.
+TensorBoard's EventAccumulator must read the same for every job as history.csv has: each epoch once,
+with four scalars (32-bit floats). Versions: golden/requirements.txt.
 """
 
 import csv

@@ -1,6 +1,6 @@
-"""Three epochs of a job as TensorBoard's own record writer and messages put them.
+"""Three epochs of a job, written with TensorBoard's own record writer and messages.
 
-Writes three_epochs.tfevents and versions.json beside itself: `python golden/events/make.py`
+Writes three_epochs.tfevents and versions.json to its own folder: `python golden/events/make.py`
 """
 
 import importlib.metadata

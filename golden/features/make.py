@@ -2,9 +2,9 @@
 
 Run: EARMARK_ESC10=... python golden/features/make.py
 
-librosa is given 64-bit samples, so that these values are exact to the last digit shown. `versions.json` also says how far
-librosa's own result from 32-bit samples is from them. Of ESC-10, if the variable names its folder, features of a few clips
-are kept at some bands and frames, nothing of the sound.
+librosa gets 64-bit samples, so that these values are exact to the last digit shown. `versions.json`
+also has the differences of librosa's results from 32-bit samples. If EARMARK_ESC10 is the folder of
+ESC-10, the features of a few clips are stored at some bands and frames, but no sound.
 """
 
 import ast
@@ -28,7 +28,7 @@ RATE = 22050
 
 
 def sounds():
-    """16-bit samples, so that they are the same numbers everywhere; 0.3 s at 22,050 Hz."""
+    """16-bit samples, so that they are the same everywhere; 0.3 s at 22,050 Hz."""
     n = 6615
     t = np.arange(n) / RATE
     rng = np.random.default_rng(2018)
@@ -111,7 +111,7 @@ def mfcc(y, settings, n_mfcc=64):
 
 
 def delta_of_librosa_05():
-    """`librosa.feature.delta` of librosa 0.5.1, out of its sources."""
+    """`librosa.feature.delta` of librosa 0.5.1, extracted from its source."""
     with tempfile.TemporaryDirectory() as folder:
         options = ["--quiet", "--no-deps", "--no-binary", ":all:", "--dest", folder]
         subprocess.run([sys.executable, "-m", "pip", "download", *options, "librosa==0.5.1"], check=True)
@@ -120,7 +120,7 @@ def delta_of_librosa_05():
     function = next(node for node in ast.parse(source).body if getattr(node, "name", "") == "delta")
     function.decorator_list = []  # a cache on disk
     names = {"np": np, "scipy": scipy, "ParameterError": ValueError}
-    # NumPy no longer takes a list of slices.
+    # NumPy no longer accepts a list of slices as an index.
     exec(ast.unparse(function).replace("delta_x[idx]", "delta_x[tuple(idx)]"), names)
     return names["delta"]
 
@@ -129,7 +129,7 @@ DELTA_05 = delta_of_librosa_05()
 
 
 def stacked(features, settings={}):
-    """librosa refuses fewer frames than the width unless the mode is another; Earmark takes `nearest` there."""
+    """Mode `nearest` for fewer frames than the width, as in Earmark; librosa rejects `interp`."""
     width, mode = settings.get("delta_width", 9), settings.get("delta_mode", "interp")
     if settings.get("delta") == "fir":
         return np.stack([features] + [DELTA_05(features, width=width, order=o) for o in (1, 2)])
@@ -139,7 +139,7 @@ def stacked(features, settings={}):
 
 
 def statistics(m):
-    """Shapes of what varies by less than 1e-5 are rounding, and 0."""
+    """Skewness and kurtosis are 0 for what varies by less than 1e-5, where they are rounding."""
     varies = np.ptp(m, axis=1) >= 1e-5
     with warnings.catch_warnings(action="ignore"):
         skew, kurtosis = scipy.stats.skew(m, axis=1), scipy.stats.kurtosis(m, axis=1)
@@ -148,7 +148,7 @@ def statistics(m):
 
 
 def summary(y, settings, n_mfcc=20):
-    """What the front end `summary` is, in NumPy's words."""
+    """The front end `summary` in NumPy."""
     bands = log_mel(y, settings)
     coefficients = librosa.feature.mfcc(S=bands, n_mfcc=n_mfcc)
     rows = np.concatenate([bands, coefficients])
@@ -175,7 +175,7 @@ def summary(y, settings, n_mfcc=20):
 
 
 class Golden:
-    """Cases and their values, one after the other."""
+    """The cases and the concatenation of their values."""
 
     def __init__(self):
         self.cases, self.values, self.size, self.gaps = [], [], 0, {}
@@ -229,7 +229,7 @@ def made(golden, samples):
 
 
 def heard(golden, folder):
-    """Real sound, at every fourth band and every 25th frame."""
+    """Features of real sounds, at every fourth band and every 25th frame."""
     settings = {"sr": 44100, "n_fft": 3528, "hop_length": 441}
     for clip in CLIPS:
         y, rate = soundfile.read(folder / clip)

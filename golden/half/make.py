@@ -1,7 +1,7 @@
-"""Numbers of 32 bits and what numpy rounds them to in 16 (IEEE 754 half precision, the nearest, ties to even).
+"""32-bit floats, and their NumPy conversion to 16 bits (IEEE 754 half precision, to nearest even).
 
-Writes values.csv beside itself, both as hexadecimal bits: `python golden/half/make.py`. Values beyond the largest half
-are clipped to it first, as the feature cache does.
+Writes values.csv to its own folder, both as hexadecimal bits: `python golden/half/make.py`. Values
+beyond the largest half are clipped to it first, as the feature cache does.
 """
 
 import json

@@ -1,9 +1,10 @@
-"""Kernel ridge regression by scikit-learn, and how each row is judged by the others.
+"""Kernel ridge regression by scikit-learn, with leave-one-out predictions.
 
 Run: python golden/kernel/make.py
 
-The rows have mean 0 and deviation 1. Each row's judgement comes from a `KernelRidge` that was fitted without it; the
-factor that makes logits of the outputs is the one of the smallest cross-entropy of these, found by scipy.
+The rows have mean 0 and standard deviation 1. The leave-one-out prediction of a row comes from a
+`KernelRidge` that was fitted without it. The factor that turns outputs into logits minimizes the
+cross-entropy of these predictions, and is found by scipy.
 """
 
 import json
@@ -28,7 +29,7 @@ def case(seed, clips, features, classes, settings, counted):
     new = np.float32(centres[rng.integers(0, classes, 7)] + rng.normal(size=(7, features))).astype(np.float64)
     counts = rng.choice([1.0, 0.5], clips) if counted else np.ones(clips)
     truth = np.eye(classes)[labels]
-    # The shares are of all rows, whichever is left out.
+    # The class shares are those of all rows, even when one is held out.
     shares = (truth * counts[:, None]).sum(0) / counts.sum()
 
     def outputs(of, to):

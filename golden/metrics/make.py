@@ -1,7 +1,9 @@
-"""Scores of random probabilities by scikit-learn, torchmetrics, scipy, and plain transcripts of published code.
+"""Scores of random probabilities by scikit-learn, torchmetrics, scipy, and plain transcripts of
+published code.
 
 Run: python golden/metrics/make.py
-With EARMARK_FSDKAGGLE2018, the folder of FSDKaggle2018's tables, also the scores of two submissions to that challenge.
+If EARMARK_FSDKAGGLE2018 is the folder with FSDKaggle2018's tables, it also scores two submissions
+to that challenge.
 """
 
 import csv
@@ -25,7 +27,7 @@ ALL = (1 << 64) - 1
 
 
 def apk(actual, predicted, k):
-    """ml_metrics/average_precision.py of github.com/benhamner/Metrics, which Kaggle points to."""
+    """ml_metrics/average_precision.py of github.com/benhamner/Metrics, which Kaggle refers to."""
     if len(predicted) > k:
         predicted = predicted[:k]
     score, hits = 0.0, 0.0
@@ -37,7 +39,7 @@ def apk(actual, predicted, k):
 
 
 def by_rank(p):
-    """The classes of each clip, most probable first; of equals the lower index."""
+    """The classes of each clip, the most probable ones first; ties go to the lower index."""
     return np.argsort(-p, axis=1, kind="stable")
 
 
@@ -46,7 +48,10 @@ def precisions_at_3(truth, p):
 
 
 def ece(truth, p):
-    """ECELoss of github.com/gpleiss/temperature_scaling, by an author of Guo et al. 2017; returns its bins too."""
+    """ECELoss of github.com/gpleiss/temperature_scaling, by an author of Guo et al. 2017.
+
+    Also returns the bins.
+    """
     confidences, predictions = p.max(1), p.argmax(1)
     accuracies = predictions == truth
     total, bins = 0.0, []
@@ -61,7 +66,8 @@ def ece(truth, p):
 
 
 def torchmetrics_ece(truth, p):
-    """None where a probability is on an edge: torchmetrics has the lower edge in a bin, the paper the upper one."""
+    """None if a probability is on an edge: torchmetrics puts it into the upper bin, the paper into
+    the lower one."""
     if np.isin(p.max(1), EDGES).any():
         return None
     p, truth = torch.from_numpy(p), torch.tensor(truth)
@@ -75,7 +81,7 @@ def mix(z):
 
 
 class Draws(np.random.Generator):
-    """Draws the clips that Earmark draws, so that scipy's intervals can be compared to the last digit."""
+    """Draws the same clips as Earmark, so that scipy's intervals are the same to the last digit."""
 
     def __init__(self, seed):
         super().__init__(np.random.PCG64(0))
@@ -116,8 +122,8 @@ def probabilities(rng, truth, clips, classes, sure, decimals, spread):
 
 
 def case(name, seed, clips, classes, decimals=None, empty=(), sure=1, spread=1, resamples=100, level=0.95):
-    """`decimals` rounds, which makes ties; the classes in `empty` have no clip; `sure` lifts the true class.
-    Without `spread` all classes are alike.
+    """A case with random probabilities. `decimals` rounds them, which causes ties; the classes in
+    `empty` have no clips; `sure` raises the true class. Without `spread` all classes are alike.
     """
     rng = np.random.default_rng(seed)
     truth = rng.choice([c for c in range(classes) if c not in empty], clips)
@@ -155,7 +161,7 @@ def case(name, seed, clips, classes, decimals=None, empty=(), sure=1, spread=1, 
         "torchmetrics_calibration_error": torchmetrics_ece(truth, p),
         "reliability": bins,
         "resampling": resampling,
-        # scipy refuses a single clip.
+        # scipy rejects a single clip.
         "intervals": None if clips < 2 else {
             key: interval(clips, value, resampling, Draws(resampling["seed"])) for key, value in statistics.items()
         },
@@ -163,7 +169,7 @@ def case(name, seed, clips, classes, decimals=None, empty=(), sure=1, spread=1, 
             key: {"value": value(everyone), "interval": interval(clips, value, resampling, Draws(resampling["seed"]))}
             for key, value in differences.items()
         },
-        # With scipy's own draws and ten thousand of them: equal but for chance.
+        # With ten thousand of scipy's own draws: equal except for chance.
         "free_intervals": None if clips < 2 else {
             key: interval(clips, statistics[key], {"resamples": 10_000, "level": level}, np.random.default_rng(9))
             for key in ("map_at_3", "accuracy")
@@ -188,7 +194,8 @@ assert [c["accuracy"] for c in cases if c["name"].startswith("all_")][:2] == [1,
 
 
 def submissions(truth_csv):
-    """Scores of answers by rule to the challenge's real labels; crates/cli/tests/submission.rs writes the same answers."""
+    """Scores of generated answers for the challenge's real labels. crates/cli/tests/submission.rs
+    generates the same answers."""
     clips = list(csv.DictReader(open(truth_csv, newline="")))
     labels = sorted({clip["label"] for clip in clips})
     truth = np.array([labels.index(clip["label"]) for clip in clips])

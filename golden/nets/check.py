@@ -1,7 +1,7 @@
-"""Checks the ONNX files that Earmark writes of all its networks: by the ONNX checker, and by ONNX Runtime against the
-references' own random weights.
+"""Checks the ONNX files that Earmark writes for all its networks: with the ONNX checker, and with
+ONNX Runtime against the reference networks with random weights.
 
-Run: python golden/nets/check.py [EARMARK] [NAME...]    (the program, `earmark` if none is named; all networks)
+Run: python golden/nets/check.py [EARMARK] [NAME...]    (default: `earmark`, all networks)
 """
 
 import subprocess
@@ -21,12 +21,12 @@ from formula import network_input
 TOLERANCE = 1e-3
 CLASSES = 1000
 earmark = sys.argv[1] if len(sys.argv) > 1 else "earmark"
-# CNN14's weights as its authors have them are for one channel.
+# The published weights of CNN14 are for one channel.
 CASES = [(name, networks.input_channels(name)) for name in sys.argv[2:] or networks.NAMES] + [("cnn14", 1)]
 
 
 def randomize(model):
-    """Batch norm's scales and statistics are drawn too, or every branch would be 0."""
+    """Also randomizes the scales and statistics of batch norm, or else every branch would be 0."""
     for module in model.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             for values, low, high in [

@@ -1,5 +1,5 @@
-"""CNN14 (Kong et al. 2020, arXiv 1912.10211), our own transcript with the parameter names of the authors' checkpoints:
-from the log-mel features on, without dropout, up to the logits."""
+"""CNN14 (Kong et al. 2020, arXiv 1912.10211), our own transcript with the parameter names of the
+authors' checkpoints: from the log-mel features to the logits, without dropout."""
 
 import torch
 from torch import nn
@@ -29,7 +29,7 @@ class Cnn14(nn.Module):
             self.add_module(f"conv_block{index}", ConvBlock(inputs, outputs))
         self.fc1 = nn.Linear(widths[-1], widths[-1])
         self.fc_audioset = nn.Linear(widths[-1], classes)
-        # The authors' start.
+        # The authors' initialization.
         for module in self.modules():
             if isinstance(module, (nn.Conv2d, nn.Linear)):
                 nn.init.xavier_uniform_(module.weight)
@@ -37,7 +37,7 @@ class Cnn14(nn.Module):
                     nn.init.zeros_(module.bias)
 
     def forward(self, x):
-        """`x`: `[batch, channels, mels, frames]`, as Earmark's features lie; out: `[batch, classes]`."""
+        """`[batch, channels, mels, frames]`, like Earmark's features, to `[batch, classes]`."""
         x = x.transpose(2, 3)
         x = self.bn0(x.transpose(1, 3)).transpose(1, 3)
         for index in range(1, 6):

@@ -1,4 +1,4 @@
-"""What networks have before any weight is put in: parameters, FLOPs, and how parameters start."""
+"""Properties of networks before training: parameters, FLOPs, and the initialization."""
 
 import hashlib
 
@@ -9,7 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import networks
 
-# One network for each way to start.
+# One network for each kind of initialization.
 STARTS_BY_TORCHVISION = ["resnet18", "resnext50_32x4d"]
 STARTS = ["seresnext50_32x4d", "legacy_seresnet50", "legacy_xception", "xception41", "dpn68", "cnn14"]
 
@@ -29,13 +29,14 @@ def parameters(model):
 
 
 def flops(model, shape):
-    """Multiplications with their additions in convolutions and linear layers, as papers count, by two counters. What
-    fvcore counts for batch norm and pools is left out: there it counts two for a value, where here one is two."""
+    """Multiply-adds in convolutions and linear layers, as papers count them, by two counters.
+    fvcore's counts for batch norm and pooling are excluded: it counts two per value there,
+    although a multiply-add counts as one here."""
     x = torch.zeros(shape)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         model.eval()(x)
     operators = fvcore.nn.FlopCountAnalysis(model, x).by_operator()
-    # Torch counts a multiplication and its addition as two.
+    # Torch counts a multiply-add as two.
     return {"torch": counter.get_total_flops() // 2, "fvcore": int(operators["conv"] + operators["linear"])}
 
 
@@ -58,7 +59,7 @@ def all_counts():
 
 
 class Starts(TorchDispatchMode):
-    """Notes how arrays are filled, by their addresses."""
+    """Records how arrays are filled, by their addresses."""
 
     KINDS = {"normal_": "normal", "uniform_": "uniform", "fill_": "constant", "zero_": "constant"}
 
@@ -75,7 +76,8 @@ class Starts(TorchDispatchMode):
 
 
 def starts(make):
-    """How each parameter of a network starts: normal (mean, deviation), uniform (bounds) or constant (value)."""
+    """The initialization of each parameter: normal (mean, standard deviation), uniform (bounds) or
+    constant (value)."""
     with Starts() as starts:
         model = make()
     return {name: starts.of[parameter.data_ptr()] for name, parameter in model.named_parameters()}

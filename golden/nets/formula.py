@@ -1,5 +1,5 @@
-"""Numbers by formula, the same bits in Python and in Rust (`crates/training/tests/common/mod.rs`): no file has to hold
-the weights and inputs of the networks that are compared."""
+"""Numbers by formula, the same bits in Python and in Rust (`crates/training/tests/common/mod.rs`),
+so that no file needs to store the weights and inputs of the compared networks."""
 
 import math
 
@@ -7,7 +7,7 @@ import numpy as np
 
 
 def uniform(name, shape):
-    """Uniform in [-1, 1): splitmix64 from a state that FNV-1a makes of the name; the upper 24 bits as f32."""
+    """Uniform in [-1, 1): the upper 24 bits of splitmix64, seeded with FNV-1a of the name."""
     with np.errstate(over="ignore"):
         state = np.uint64(0xCBF29CE484222325)
         for byte in name.encode():
@@ -20,7 +20,7 @@ def uniform(name, shape):
 
 
 def weight(name, shape):
-    """A parameter by name and shape: nothing is 0, and no layer makes its values much larger or smaller."""
+    """A parameter by name and shape: no value is 0, and no layer scales its input much."""
     values = uniform(name, shape)
     if len(shape) > 1:
         return values * np.float32(math.sqrt(3 / math.prod(shape[1:])))
@@ -29,7 +29,8 @@ def weight(name, shape):
 
 
 def network_input(shape):
-    """An input whose rows differ: noise, and a level of its own for each square of 16 by 16, or 8192 samples of a wave."""
+    """An input with different rows: noise, and a separate level for each square of 16 by 16, or for
+    each 8192 samples of a wave."""
     batch, channels, height, width = shape
     side = 8192 if height == 1 else 16
     squares = (batch, channels, -(-height // 16), -(-width // side))
@@ -38,7 +39,7 @@ def network_input(shape):
 
 
 def summary(name, values):
-    """An array's length and its products with two arrays by formula: `[3]`."""
+    """The length of an array and its dot products with two arrays by formula: `[3]`."""
     flat = values.ravel()
     products = [np.dot(flat, uniform(f"{name} {product}", flat.shape)) for product in (0, 1)]
     return np.array([np.linalg.norm(flat), *products], np.float32)

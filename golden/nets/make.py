@@ -1,12 +1,15 @@
-"""Networks by timm and torchvision (`networks.py`): parameters, FLOPs, logits, gradients, batch norm's statistics.
+"""Networks by timm and torchvision (`networks.py`): parameters, FLOPs, logits, gradients, and the
+statistics of batch norm.
 
 Run: python golden/nets/make.py [CASE...]    (everything if no case is named)
 
-`counts.json`   of every network: its parameters by each library that has it, its FLOPs by two counters
-`starts.json`   how the libraries start a network's parameters before training
-`cases.json`    networks with weights by formula (`formula.py`): ours by name, thin ones by their configuration
-`values/<case>.safetensors`   what timm's classes make of them, computed in 64 bits: logits, and a step of training: the
-                loss, and summaries of gradients and running statistics, one row a parameter in the order of their names
+`counts.json`   for every network: its parameters by each library that has it, FLOPs by two counters
+`starts.json`   how the libraries initialize a network's parameters
+`cases.json`    networks with weights by formula (`formula.py`): ours by name, thin ones by their
+                configuration
+`values/<case>.safetensors`   results of timm's classes, computed in 64 bits: logits, and a training
+                step: the loss, and summaries of gradients and running statistics, one row per
+                parameter in the order of their names
 """
 
 import copy
@@ -44,13 +47,13 @@ def all_cases():
 
 
 def build(case):
-    """The network of a case with the weights by formula."""
+    """The network of a case with weights by formula."""
     model = networks.build(case.get("network", case["name"]), case["channels"], CLASSES)
     for name, value in model.state_dict().items():
         if value.ndim:
             value.copy_(torch.from_numpy(weight(name, tuple(value.shape))))
     if case["name"] == "thin_basic":
-        # One case has its weights in a file, as torch's users keep them: half the size, with counters of batches.
+        # One case has its weights in a file in torch's usual format: 16 bits, with batch counters.
         case["weights"] = "thin_basic_weights.safetensors"
         model.bfloat16()
         safetensors.torch.save_file(model.state_dict(), HERE / case["weights"])
@@ -58,8 +61,8 @@ def build(case):
 
 
 def input_shapes(case):
-    """Five rows, but for large networks only of the smallest size, for the sake of the tests' time. The first row of
-    five is the input of one row, so that the values are those of both batches."""
+    """Five rows, but for large networks only of the smallest size, to keep the tests fast. The
+    first of the five rows is the input of one row, so the values apply to both batches."""
     sizes = networks.input_sizes(case["name"])
     return [[5 if case["name"] in SMALL or size == sizes[0] else 1, case["channels"], *size] for size in sizes]
 
@@ -76,7 +79,7 @@ def logits(model, shapes):
 
 
 def step(model, shape, precision=torch.float64, noise=0.0):
-    """What one step of training computes: the loss, the gradients, and the running statistics that follow."""
+    """The results of one training step: loss, gradients, and updated running statistics."""
     model = copy.deepcopy(model).to(precision).train()
     with torch.no_grad():
         for parameter in model.parameters():
@@ -90,8 +93,8 @@ def step(model, shape, precision=torch.float64, noise=0.0):
 
 
 def stable_step(model, shape):
-    """A step on a batch of this length or a little more, so that no value is so near the corner of a ReLU that rounding
-    to 32 bits puts it on the other side: its gradient would be another, by timm as by anybody."""
+    """A step on a batch of this length or slightly more, chosen so that no value is close to the
+    kink of a ReLU: rounding to 32 bits could move it to the other side and change its gradient."""
 
     def difference(other):
         norm = np.linalg.norm
@@ -101,7 +104,7 @@ def stable_step(model, shape):
         shape = [*shape[:-1], length]
         values = step(model, shape)
         torch.manual_seed(2018)
-        # Rounding is another on another machine; this noise is several times as large.
+        # Rounding depends on the machine; this noise is several times as large.
         others = (step(model, shape, torch.float32), *(step(model, shape, noise=1e-6) for _ in range(4)))
         differences = [difference(other) for other in others]
         if max(differences) < 1e-4:
@@ -110,7 +113,7 @@ def stable_step(model, shape):
 
 
 def training(case, model):
-    """A step of training. Those of small networks are compared in 32 bits too; large ones have too many corners."""
+    """A training step. Only small networks are compared in 32 bits; large ones have many kinks."""
     case["step"] = [ROWS, case["channels"], *((1, 6001) if networks.is_wave(case["name"]) else (64, 96))]
     if case["name"] in SMALL:
         case["step"], values, case["difference of 32 bits"] = stable_step(model, case["step"])
@@ -125,7 +128,7 @@ def summaries(arrays):
 
 
 def make(case):
-    """Computes a case's values and writes them; out: the case with the shapes it was computed on."""
+    """Computes and writes a case's values; returns the case with the shapes that were used."""
     print(case["name"], flush=True)
     model = build(case)
     arrays = {} if case["name"].endswith("_one_channel") else training(case, model)
@@ -137,7 +140,7 @@ def make(case):
 
 
 def write(name, table, depth):
-    """JSON, with line breaks in the upper levels only."""
+    """JSON with line breaks only in the upper levels."""
 
     def text(value, depth):
         if depth == 0 or not isinstance(value, (dict, list)):

@@ -1,5 +1,5 @@
-"""Every network of Earmark's registry, made by the reference libraries; their sizes stand here a second time, so that an
-error in ours is seen."""
+"""Every network of Earmark's registry, built with the reference libraries. Their sizes are repeated
+here, to detect errors in ours."""
 
 from functools import partial
 
@@ -46,7 +46,7 @@ RESNETS = {
     },
 }
 RESNETS["seresnext_nano"] = {**RESNETS["resnext_nano"], "squeeze_excite": True}
-# Variations of a ResNet that no network of the registry has, with few numbers.
+# Variants of a ResNet that are not in the registry, with few parameters.
 THIN_STEM = {"channels": 6, "kernel": 7, "stride": 2, "max_pool": True}
 THIN = {
     "thin_basic": {
@@ -86,7 +86,7 @@ NAMES = [*BY_TIMM, *WAVE_BODIES, "cnn14", *NANO]
 
 
 def resnet(config, channels, classes, network=ResNet):
-    """timm's class with our stem: its own is 64 wide or three convolutions deep, so the first one is put in by hand."""
+    """timm's class with our stem instead of timm's (64 wide or three convolutions deep)."""
     stem = config["stem"]
     model = network(
         {"Basic": BasicBlock, "Bottleneck": Bottleneck}[config["block"]],
@@ -108,7 +108,7 @@ def resnet(config, channels, classes, network=ResNet):
 
 
 class XceptionNano(nn.Module):
-    """`legacy_xception` with fewer and thinner blocks, of the same parts."""
+    """`legacy_xception` with fewer and thinner blocks of the same parts."""
 
     def __init__(self, channels, classes):
         super().__init__()
@@ -154,7 +154,8 @@ def build(name, channels=3, classes=10):
         return Cnn14(channels, classes)
     if name == "cnn14_nano":
         return Cnn14(channels, classes, widths=(8, 16, 32, 64, 96, 160))
-    # timm's own classes start the last batch norm of a branch at 0, torchvision's at 1, as ours.
+    # timm's own classes initialize the last batch norm of a branch to 0, torchvision's and ours
+    # to 1.
     resnets = {"zero_init_last": False} if "resne" in name and not name.startswith("legacy_") else {}
     return timm.create_model(name, pretrained=False, in_chans=channels, num_classes=classes, drop_rate=0.0, **resnets)
 
@@ -176,7 +177,7 @@ def input_channels(name):
 
 
 def input_sizes(name):
-    """Height and width of the inputs that a network is compared on."""
+    """The heights and widths of the inputs for which a network is compared."""
     if is_wave(name):
         return [(1, 66150), (1, 30011)]
     return [(64, 150), (64, 301)] if is_cnn14(name) else [(64, 150), (128, 301), (224, 224)]

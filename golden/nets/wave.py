@@ -1,5 +1,5 @@
-"""The wave networks of the authors of the paper, our own transcript: a front end of three scales makes a picture of the
-sound, which timm's ResNet or ResNeXt looks at."""
+"""The wave networks of the paper's authors, our own transcript: a front end with three scales turns
+the sound into a picture for timm's ResNet or ResNeXt."""
 
 import torch
 from timm.models.resnet import ResNet
@@ -12,7 +12,7 @@ class Branch(nn.Module):
 
     def __init__(self, rows, kernel, stride, pool):
         super().__init__()
-        # So many zeros that the length becomes `samples // stride`.
+        # As many zeros as needed for a length of `samples // stride`.
         self.padding = (kernel // 2, kernel // 2 - (stride - 1))
         self.conv1 = nn.Conv2d(1, rows, (1, kernel), (1, stride), bias=False)
         self.bn1 = nn.BatchNorm2d(rows)
@@ -45,7 +45,7 @@ class Front(nn.Module):
 
 
 class WaveResNet(ResNet):
-    """timm's ResNet of one input channel behind the front end; its parameters keep their names."""
+    """timm's ResNet with one input channel after the front end; its parameters keep their names."""
 
     def __init__(self, *arguments, in_chans=1, rows=32, **settings):
         assert in_chans == 1, "sound has one channel"

@@ -1,7 +1,8 @@
-"""Steps of torch's optimizers along given gradients.
+"""Steps of torch's optimizers with given gradients.
 
-Writes steps.json beside itself: `python golden/optimizers/make.py`. Each case: its settings, learning rates and gradients of
-all steps, the parameter before them and after each.
+Writes steps.json to its own folder: `python golden/optimizers/make.py`. Each case has its settings,
+the learning rates and gradients of all steps, and the parameter before the first and after each
+step.
 """
 
 import json

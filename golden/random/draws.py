@@ -1,10 +1,10 @@
-"""What Earmark draws from its random streams: shuffles, integers, floats, and the Beta, normal and uniform
-distributions, from a second implementation of the algorithms that `rand` 0.10 and `rand_distr` 0.6 name:
-Fisher and Yates with several indices from one number (Brackett-Rozinsky, Lemire 2024), Canon's method for
-integers, Cheng's BB and BC (1978) for Beta, the ziggurat of Marsaglia and Tsang (2000) for the normal
-distribution. Plain Python, no library.
+"""What Earmark draws from its random streams: shuffles, integers, floats, and the Beta, normal and
+uniform distributions, by a second implementation of the algorithms of `rand` 0.10 and `rand_distr`
+0.6: Fisher and Yates with several indices from one number (Brackett-Rozinsky, Lemire 2024), Canon's
+method for integers, Cheng's BB and BC (1978) for Beta, and the ziggurat of Marsaglia and Tsang
+(2000) for the normal distribution. Plain Python without libraries.
 
-make.py writes draws.csv of it.
+make.py writes the results to draws.csv.
 """
 
 import math
@@ -16,7 +16,7 @@ SEEDS = [(0, []), (7, [1, 2]), (ALL, [ALL])]
 
 
 class Stream:
-    """The words of a stream, and numbers made of them."""
+    """The words of a stream, and numbers derived from them."""
 
     def __init__(self, seed, keys):
         self.words = chacha8_words(state_of(seed, keys))
@@ -29,7 +29,7 @@ class Stream:
         return low | next(self.words) << 32
 
     def below(self, bound, bits=64):
-        """A number in 0..bound, by Canon's method: a second number at most, to lessen the bias."""
+        """A number in 0..bound by Canon's method: at most one more number reduces the bias."""
         draw = self.u64 if bits == 64 else self.u32
         product = draw() * bound
         high, low = product >> bits, product & ((1 << bits) - 1)
@@ -43,7 +43,7 @@ class Stream:
         for i in range(n if n > 1 else 0):
             bound = i + 1
             if left == 0:
-                # As many factors (i + 1), (i + 2), ... as 32 bits take, from one number.
+                # As many factors (i + 1), (i + 2), ... as fit into 32 bits, from one number.
                 product = bound
                 while product * (bound + left + 1) < 1 << 32:
                     left += 1
@@ -66,7 +66,7 @@ class Stream:
         return ((self.u64() >> 12) + 0.5) / (1 << 52)
 
     def beta(self, alpha):
-        """Beta(alpha, alpha), where Cheng's a and b are one."""
+        """Beta(alpha, alpha), where Cheng's a and b are equal."""
         total = 2 * alpha
         odds = lambda u, scale: scale * math.log(u / (1 - u))
         if alpha > 1:
@@ -79,7 +79,7 @@ class Stream:
                 z, r = u * u * other, gamma * v - math.log(4)
                 s = alpha + r - w
                 if s + 1 + math.log(5) >= 5 * z or s >= math.log(z) or not r + total * math.log(total / (alpha + w)) < math.log(z):
-                    # Of two equal parameters, `rand_distr` takes the second first.
+                    # Of two equal parameters, `rand_distr` uses the second one first.
                     return alpha / (alpha + w)
         scale = 1 / alpha
         k1 = (1 / 72 + alpha / 24) / (alpha * scale - 14 / 18)
@@ -124,7 +124,7 @@ def density(x):
 
 
 def edges():
-    """The right edges of 256 layers of one area, the lowest with the tail."""
+    """The right edges of 256 layers of equal area; the lowest layer includes the tail."""
     x = [AREA / density(TAIL), TAIL]
     for _ in range(254):
         x.append(math.sqrt(-2 * math.log(AREA / x[-1] + density(x[-1]))))
@@ -138,7 +138,7 @@ MIXED = 9
 
 
 def rows(seed, keys):
-    """Kind, parameter and values; each row is drawn from the stream's begin."""
+    """Yields kind, parameter and values; each row is drawn from the beginning of the stream."""
     stream = lambda: Stream(seed, keys)
     for n in [0, 1, 2, 5, 13, 14, 41, 300]:
         yield "shuffle", n, stream().shuffled(n)
@@ -156,7 +156,7 @@ def rows(seed, keys):
     one = stream()
     yield "normal", 0.25, [0.25 * one.normal() for _ in range(600)]
     one = stream()
-    # An inclusive range is wider by one step of the mantissa, so that its end can be reached.
+    # An inclusive range is one step of the mantissa wider, so that its end can be reached.
     yield "uniform", 0.125, [(one.u64() >> 12) / (1 << 52) * (0.25 / (1 - 2.0**-52)) - 0.125 for _ in range(6)]
     for alpha in [0.25, 1.0, 3.0]:
         one = stream()
@@ -164,10 +164,10 @@ def rows(seed, keys):
         weights = [one.beta(alpha) for _ in range(MIXED)]
         yield "mixup", alpha, [item for pair in zip(partners, weights) for item in pair]
     one = stream()
-    # A crop of 100 of 1,000 frames: where it begins.
+    # The start of a crop of 100 out of 1,000 frames.
     yield "crop", 100, [one.below(901) for _ in range(6)]
     one = stream()
-    # As above after a cyclic shift: a second number is drawn, and says nothing.
+    # The same after a cyclic shift: a second number is drawn and ignored.
     yield "shifted", 100, [(one.below(1000), one.below(1))[0] for _ in range(6)]
 
 

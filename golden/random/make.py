@@ -1,7 +1,8 @@
-"""First numbers of Earmark's random streams, from a second implementation: splitmix64 over seed and keys, then the
-ChaCha key stream of 8 rounds (D. J. Bernstein 2008). Plain Python, no library.
+"""The first numbers of Earmark's random streams, by a second implementation: splitmix64 over seed
+and keys, then the ChaCha key stream with 8 rounds (D. J. Bernstein 2008). Plain Python without
+libraries.
 
-Writes streams.csv, and by draws.py what is made of such numbers, beside itself: `python golden/random/make.py`
+Writes streams.csv, and with draws.py draws.csv, to its own folder: `python golden/random/make.py`
 """
 
 import itertools
@@ -20,7 +21,7 @@ def splitmix(state):
 
 
 def chacha8_words(key):
-    """The key stream as 32-bit numbers without end."""
+    """The infinite key stream as 32-bit numbers."""
     for block in itertools.count():
         yield from chacha8(key, block)
 
@@ -46,7 +47,7 @@ def chacha8(key, block):
 
 
 def state_of(seed, keys):
-    """The key that seed and keys give."""
+    """The ChaCha key for a seed and keys."""
     state = splitmix(seed)
     for key in keys:
         state = splitmix(state ^ key)
@@ -59,7 +60,7 @@ def state_of(seed, keys):
 
 
 def stream(seed, keys):
-    """The first numbers of 64 bits."""
+    """The first 64-bit numbers."""
     words = chacha8(state_of(seed, keys), 0)
     return [low | high << 32 for low, high in zip(words[::2], words[1::2])]
 

@@ -1,4 +1,4 @@
-"""Checks that `resample.py` does what torchaudio does; prints the largest difference.
+"""Checks that `resample.py` computes the same as torchaudio, and prints the largest difference.
 
     python make.py      with numpy, soxr 1.1.0, torch 2.11.0 and torchaudio 2.11.0
 """

@@ -1,9 +1,9 @@
-"""Resamples WAV files as other programs do: soxr HQ, and torchaudio's `resample` with its defaults.
+"""Resamples WAV files like other programs: soxr HQ, and torchaudio's `resample` with its defaults.
 
     python resample.py FOLDER OUT RATE      every FOLDER/*.wav (mono, 32-bit floats) to OUT/soxr and OUT/torchaudio
 
-Needs numpy and soxr. torchaudio's method is written out below, so that nobody needs PyTorch for it;
-`make.py` holds it to torchaudio itself.
+Needs numpy and soxr. torchaudio's method is implemented below, so that PyTorch is not needed;
+`make.py` compares it with torchaudio.
 """
 
 import math
@@ -16,7 +16,7 @@ import soxr
 
 
 def torchaudio_resample(x, sr, rate, width=6, rolloff=0.99):
-    """torchaudio.functional.resample 2.11: a sinc under a Hann window, cut at `width` zeros."""
+    """torchaudio.functional.resample 2.11: a sinc with a Hann window, cut off at `width` zeros."""
     gcd = math.gcd(sr, rate)
     orig, new = sr // gcd, rate // gcd
     base = min(orig, new) * rolloff
@@ -30,7 +30,7 @@ def torchaudio_resample(x, sr, rate, width=6, rolloff=0.99):
 
 
 def read(path):
-    """Samples and rate of a mono WAV file of 32-bit floats with a header of 44 bytes."""
+    """The samples and rate of a mono WAV file of 32-bit floats with a header of 44 bytes."""
     data = path.read_bytes()
     assert data[:4] == b"RIFF" and struct.unpack("<HH", data[20:24]) == (3, 1), path
     return np.frombuffer(data[44:], "<f4"), struct.unpack("<I", data[24:28])[0]

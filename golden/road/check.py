@@ -1,10 +1,12 @@
-"""A whole run in the eyes of Python: xgboost opens level 2's booster, ONNX Runtime and onnx open the bundle.
+"""Reads a whole run with Python: the booster of level 2 with xgboost, the bundle with ONNX Runtime
+and onnx.
 
     python golden/road/check.py EARMARK
 
-Makes a small synthetic data set, trains a tiny recipe with the binary EARMARK, and checks that xgboost predicts
-`level2/test.csv` from `level2/test_features.csv` by `level2/booster.json` within 1e-5, that `stack.onnx` does too, and
-that every ONNX file of the bundle passes onnx.checker. Versions: golden/requirements.txt.
+Creates a small synthetic data set, trains a tiny recipe with the binary EARMARK, and checks that
+xgboost predicts `level2/test.csv` from `level2/test_features.csv` with `level2/booster.json` within
+1e-5, that `stack.onnx` does too, and that every ONNX file of the bundle passes onnx.checker.
+Versions: golden/requirements.txt.
 """
 
 import csv

@@ -1,4 +1,4 @@
-"""Checks what Earmark writes by the programs that read it: its booster by Python's xgboost, its ONNX by ONNX Runtime.
+"""Checks Earmark's files with other programs: its booster with xgboost, its ONNX with ONNX Runtime.
 
 Run: python golden/stacking/check.py
 """

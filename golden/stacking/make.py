@@ -1,9 +1,10 @@
-"""Boosters of Python's xgboost and logistic regression of scikit-learn, with the rows they learned from and their
-predictions; the calibration of the latter by SciPy.
+"""Boosters by Python's xgboost and logistic regression by scikit-learn, with the rows they were
+fitted on and their predictions; temperature scaling of the latter by SciPy.
 
 Run: python golden/stacking/make.py
-Each case of a booster is a folder: booster.json as `save_model` writes it, case.json with the rest. Missing numbers are
-null. early_stopping.json, logistic.json and calibrated.json hold the others.
+Each case of a booster is a folder with booster.json as `save_model` writes it, and case.json with
+the rest. Missing numbers are null. The other cases are in early_stopping.json, logistic.json and
+calibrated.json.
 """
 
 import json
@@ -26,11 +27,11 @@ def rows_of(array):
 
 
 def case(name, seed, rows, features, classes, settings, missing=0.0, weighted=False, base_score=None):
-    """`settings` are the keys of Earmark's own; `base_score` is one that Earmark's fit does not have."""
+    """`settings` has Earmark's own keys; `base_score` is one that Earmark's fit does not have."""
     rng = np.random.default_rng(seed)
     labels = np.concatenate([np.arange(classes), rng.integers(0, classes, rows - classes)])
     x = rng.normal(size=(rows, features)) + 0.8 * np.arange(features) * (labels[:, None] % 3 - 1)
-    # Rounding makes values that equal a threshold, where `<` and `<=` differ.
+    # Rounding produces values equal to a threshold, where `<` and `<=` differ.
     x = x.round(1).astype(np.float32)
     x[rng.random(x.shape) < missing] = np.nan
     weights = rng.choice([0.5, 1.0], rows).astype(np.float32) if weighted else np.ones(rows, np.float32)
@@ -52,14 +53,14 @@ def case(name, seed, rows, features, classes, settings, missing=0.0, weighted=Fa
         "labels": labels.tolist(),
         "weights": weights.tolist(),
         "probabilities": rows_of(booster.predict(xgb.DMatrix(x))),
-        # Features without a split are not in them.
+        # Features without a split are missing here.
         "scores": {kind: booster.get_score(importance_type=kind) for kind in ("gain", "weight", "cover")},
     }
     (folder / "case.json").write_text(json.dumps(content) + "\n")
 
 
 case("missing", 1, 150, 6, 4, {"rounds": 6, "max_depth": 3, "seed": 0}, missing=0.15)
-# A heavy child weight leaves some trees a root alone.
+# A high minimum child weight leaves some trees with only a root.
 case(
     "two_classes",
     2,
@@ -89,8 +90,8 @@ def clips(rng, rows, features, classes, noise):
 
 
 def early_stopping(seed, rows, features, classes, stop, settings):
-    """Level 2 as Earmark stacks: for each fold, trees of the others, with the mean of the rounds that are best when each
-    of these is held out in turn."""
+    """Level 2 as Earmark fits it: for each fold, trees of the other folds, with the mean of the
+    best numbers of rounds when each of the other folds is held out in turn."""
     rng = np.random.default_rng(seed)
     labels, x = clips(rng, rows, features, classes, 1.5)
     folds = rng.integers(0, 4, rows)
@@ -132,7 +133,7 @@ def logistic(seed, rows, features, classes, c, weighted):
     x[:, -2] = x[:, -2] * 0.01 + 400  # varies little, far from zero
     weights = rng.choice([0.0, 0.3, 1.0], rows).astype(np.float32) if weighted else np.ones(rows, np.float32)
     scaler = StandardScaler().fit(x.astype(np.float64), sample_weight=weights)
-    # Of two classes scikit-learn keeps one vector of coefficients, whose penalty is twice that of the same two.
+    # For two classes scikit-learn has one coefficient vector, with twice the penalty of two.
     inverse = c if classes > 2 else 2 * c
     model = LogisticRegression(C=inverse, tol=1e-12, max_iter=100_000)
     scaled = scaler.transform(x.astype(np.float64))
@@ -149,8 +150,9 @@ def logistic(seed, rows, features, classes, c, weighted):
 
 
 def calibrated(seed, rows, features, classes, c):
-    """Level 2 as Earmark stacks with `calibrate`: for each fold, a model of the others, with its margins multiplied by
-    the number for which the loss is smallest when each of these is held out in turn; labels are smoothed by 1 / (n + 1)."""
+    """Level 2 as Earmark fits it with `temperature_scaling`: for each fold, a model of the other
+    folds, with its margins multiplied by the factor that minimizes the loss when each of these is
+    held out in turn. Labels are smoothed by 1 / (n + 1)."""
     rng = np.random.default_rng(seed)
     labels, x = clips(rng, rows, features, classes, 1.0)
     folds = rng.integers(0, 4, rows)

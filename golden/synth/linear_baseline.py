@@ -1,12 +1,13 @@
-"""How far a linear model comes on a data set in FSDKaggle2018's layout, such as the embedded one.
+"""The scores of a linear model on a data set in FSDKaggle2018's layout, such as the embedded one.
 
-Multinomial logistic regression on MFCC statistics: maximum, minimum, variance and skewness over time of 64 coefficients
-of 128 bands at 22,050 Hz, standardised. Prints accuracy and mAP@3 on the test clips for several strengths of
-regularisation; the one that cross-validation on the training clips picks is marked.
+Multinomial logistic regression on MFCC statistics: maximum, minimum, variance and skewness over
+time of 64 coefficients of 128 bands at 22,050 Hz, standardized. Prints accuracy and mAP@3 on the
+test clips for several regularization strengths, and marks the one that cross-validation on the
+training clips selects.
 
     python golden/synth/linear_baseline.py DATA
 
-Made with librosa 0.11.0, scikit-learn 1.9.1.
+Versions used: librosa 0.11.0, scikit-learn 1.9.1.
 """
 
 import csv

@@ -1,17 +1,19 @@
-"""Files of weights as PyTorch and timm write them, and some that ask for code to be run.
+"""Files of weights as PyTorch and timm write them, and some that request code to be run.
 
 Run: python golden/weights/make.py
 
-`thin.safetensors`   what the files `thin*` hold, in 32 bits
-`thin.pth`           the names and arrays at the top, as timm's releases have them
-`thin_legacy.pth`    the same in PyTorch's form before 1.6, in which torchvision's older files and PANNs' are (it numbers
-                     arrays by their place in memory, so its bytes are others each time)
-`thin_panns.pth`     under the key `model`, with the constants of PANNs' front end, in the older form too
-`thin_checkpoint.pth` under the key `state_dict` with an optimizer's state and arguments beside it, as timm's training has it
-`resnet_nano.pth`    a whole network with 10 classes, in 16 bits
-`one_channel.safetensors`   what timm makes of its first convolution for one channel
-`endless.pth`        a value that is announced a thousand million times
-`published.json`     where timm's weights of the families lie, and their licences
+`thin.safetensors`   the contents of the files `thin*`, in 32 bits
+`thin.pth`           the names and arrays at the top level, as in timm's releases
+`thin_legacy.pth`    the same in PyTorch's format before 1.6, as in torchvision's older files and
+                     PANNs' (it numbers arrays by their addresses, so its bytes vary)
+`thin_panns.pth`     under the key `model`, with the constants of PANNs' front end, also in the
+                     older format
+`thin_checkpoint.pth` under the key `state_dict`, with an optimizer's state and arguments, as saved
+                     by timm's training
+`resnet_nano.pth`    a complete network with 10 classes, in 16 bits
+`one_channel.safetensors`   timm's conversion of its first convolution to one channel
+`endless.pth`        a value that is declared a billion times
+`published.json`     the locations of timm's weights of the families, and their licenses
 `call_*.pth`         calls of `os.system` and `eval` in three places
 """
 
@@ -32,7 +34,7 @@ HERE = Path(__file__).parent
 
 
 def resnet(channels, classes):
-    """timm's class; `conv1` is put in by hand, as in our own `resnet_nano`."""
+    """timm's class with `conv1` replaced as in our own `resnet_nano`."""
     model = ResNet(BasicBlock, [1, 1, 1, 1], num_classes=classes, channels=channels, stem_type="deep", stem_width=channels[0] // 2)
     model.conv1 = torch.nn.Conv2d(3, channels[0], 3, 2, 1, bias=False)
     for buffer in (buffer for buffer in model.buffers() if buffer.ndim):
@@ -45,7 +47,7 @@ def save(name, value, old=False):
 
 
 def published():
-    """By timm's names of weights, `resnet18.tv_in1k` and so on."""
+    """Selects timm's names of weights: `resnet18.tv_in1k` and so on."""
     families = r"((legacy_)?(se|wide_)?resne(x?)t[0-9_xd]+|(legacy_)?xception\d*|dpn\w+)[.](\w+_)?in1k"
     names = [name for name in timm.list_pretrained() if re.fullmatch(families, name) and "_ft_" not in name]
     configs = {name: timm.get_pretrained_cfg(name) for name in names}
@@ -53,7 +55,7 @@ def published():
 
 
 class Call:
-    """Asks for a call when it is read."""
+    """Requests a call when it is unpickled."""
 
     def __init__(self, call, text):
         self.call = (call, (text,))
@@ -75,7 +77,7 @@ def main():
     beside = {"optimizer": optimizer.state_dict(), "args": argparse.Namespace(lr=0.1), "metric": np.float64(0.5), "epoch": 3}
     save("thin_checkpoint.pth", {"state_dict": state, **beside})
 
-    # Of few different values, for git's sake.
+    # With few different values, to keep the repository small.
     nano = resnet([16, 32, 64, 128], 10)
     with torch.no_grad():
         for parameter in nano.parameters():

@@ -1,4 +1,4 @@
-//! `cargo xtask dcase2018`: the paper's system on its data, from download to submission.
+//! `cargo xtask dcase2018`: the paper's system on its data, from the download to the submission.
 
 use std::fs;
 use std::path::Path;
@@ -9,18 +9,18 @@ use anyhow::{Context, Result, bail};
 use crate::setup::setup;
 use crate::steps::{Steps, cargo, target_folder};
 
-/// What is asked for; the rest goes to `earmark train`.
+/// The options of this command; it passes all others to `earmark train`.
 #[derive(Debug, PartialEq)]
 struct Options {
     recipe: String,
-    /// None: the data set is fetched.
+    /// `None`: download the data set.
     data: Option<String>,
     out: String,
     rest: Vec<String>,
 }
 
 const DATA: &str = "data/fsdkaggle2018";
-/// The scored test clips' labels, as the data set has them.
+/// The labels of the scored test clips, as named in the data set.
 const TRUTH: [&str; 2] =
     ["FSDKaggle2018.meta/test_post_competition_scoring_clips.csv", "test_post_competition_scoring_clips.csv"];
 

@@ -1,4 +1,4 @@
-//! `cargo xtask golden`: golden values, made by the reference libraries in Python.
+//! `cargo xtask golden`: golden values from the Python reference libraries.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use crate::steps::{Steps, cargo, output, run, target_folder};
 
 const REQUIREMENTS: &str = "golden/requirements.txt";
 
-/// Runs every `golden/*/make.py`, which writes its values beside itself.
+/// Runs every `golden/*/make.py`, which writes its values next to itself.
 pub fn make(root: &Path) -> Result<()> {
     let python = environment(root)?;
     let mut steps = Steps::new(root);
@@ -23,8 +23,8 @@ pub fn make(root: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Runs every `golden/*/check.py` with the path of the earmark binary: comparisons whose weights
-/// are too large to keep.
+/// Runs every `golden/*/check.py` with the path of the earmark binary, for comparisons with weights
+/// that are too large to commit.
 pub fn check(root: &Path) -> Result<()> {
     let python = environment(root)?;
     setup(root, false)?;
@@ -38,7 +38,8 @@ pub fn check(root: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The scripts of that name, one an area, as paths from the root.
+/// The paths of all scripts of this name, relative to the root; there is one per folder of
+/// `golden/`.
 fn scripts(root: &Path, name: &str) -> Result<Vec<PathBuf>> {
     let mut scripts = Vec::new();
     for entry in fs::read_dir(root.join("golden")).context("cannot read golden/")? {
@@ -60,8 +61,8 @@ fn environment(root: &Path) -> Result<PathBuf> {
     virtual_environment("golden", &requirements)
 }
 
-/// The interpreter for what the tests run in Python: it has NumPy, ONNX Runtime and soxr, in the
-/// pinned versions.
+/// The interpreter for the tests that use Python, with NumPy, ONNX Runtime and soxr in the pinned
+/// versions.
 pub fn for_tests(root: &Path) -> Result<PathBuf> {
     let requirements = fs::read_to_string(root.join(REQUIREMENTS)).context(REQUIREMENTS)?;
     let needed = |line: &&str| ["numpy==", "onnxruntime==", "soxr=="].iter().any(|name| line.starts_with(name));
@@ -71,8 +72,8 @@ pub fn for_tests(root: &Path) -> Result<PathBuf> {
     )
 }
 
-/// A virtual environment in the cache folder, made again where it does not have just these
-/// requirements.
+/// The interpreter of a virtual environment in the cache folder, which is created again if its
+/// requirements have changed.
 fn virtual_environment(name: &str, requirements: &str) -> Result<PathBuf> {
     let folder = cache_folder()?.join(name);
     let python = folder.join("bin/python");

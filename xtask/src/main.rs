@@ -1,4 +1,4 @@
-//! The chores of the project: `cargo xtask COMMAND`.
+//! The project's development tasks: `cargo xtask COMMAND`.
 
 mod challenge;
 mod deny;
@@ -68,7 +68,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// The checkout: the folder above this crate's.
+/// The root of the checkout: the parent folder of this crate.
 fn root() -> PathBuf {
     let here = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
     Path::new(&here).parent().map(Path::to_owned).unwrap_or_default()

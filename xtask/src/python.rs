@@ -1,15 +1,16 @@
-//! The Python that fetches and unpacks; any from 3.9 on, with pip, will do.
+//! The Python that downloads and unpacks: any version from 3.9 on, with pip.
 
 use std::ffi::OsString;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-/// An interpreter that was tried and found fit.
+/// A suitable interpreter.
 pub struct Python(OsString);
 
 impl Python {
-    /// The first that works of `EARMARK_PYTHON` (alone, if it is set), `python3` and `python`.
+    /// The first suitable one of `EARMARK_PYTHON` (only this, if it is set), `python3` and
+    /// `python`.
     pub fn find() -> Result<Self> {
         let chosen = std::env::var_os("EARMARK_PYTHON").filter(|value| !value.is_empty());
         let names = match &chosen {
@@ -31,7 +32,7 @@ impl Python {
         Command::new(&self.0)
     }
 
-    /// Runs a script with arguments and gives what it printed; its stderr is shown.
+    /// Runs a script with arguments and returns its stdout; its stderr is shown.
     pub fn run(&self, script: &str, arguments: &[&str]) -> Result<String> {
         let output = self
             .command()
@@ -48,7 +49,7 @@ impl Python {
     }
 }
 
-/// Why an interpreter cannot serve, if it cannot.
+/// The reason why an interpreter is not suitable; `None` if it is.
 fn unfit(name: &OsString) -> Option<String> {
     let says = |arguments: &[&str]| Command::new(name).args(arguments).output();
     match says(&["-c", "import sys; sys.exit(sys.version_info < (3, 9))"]) {

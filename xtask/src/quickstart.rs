@@ -1,4 +1,4 @@
-//! `cargo xtask quickstart`: the whole road on the embedded data set.
+//! `cargo xtask quickstart`: the whole pipeline on the embedded data set.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -44,7 +44,7 @@ pub fn quickstart(root: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The first clip that no learner saw.
+/// The first clip that is not in the training set.
 fn first_test_clip(root: &Path) -> Result<PathBuf> {
     let folder = Path::new(DATA).join("audio_test");
     let listing = fs::read_dir(root.join(&folder)).with_context(|| format!("cannot read {}", folder.display()))?;
@@ -53,7 +53,7 @@ fn first_test_clip(root: &Path) -> Result<PathBuf> {
     Ok(folder.join(first.with_context(|| format!("no WAV file in {}", folder.display()))?))
 }
 
-/// The path from the checkout's root, where it lies within.
+/// The path relative to the root of the checkout, if it is in there.
 fn shortened<'a>(path: &'a Path, root: &Path) -> &'a Path {
     path.strip_prefix(root).unwrap_or(path)
 }

@@ -1,8 +1,8 @@
 //! `cargo xtask setup`: the native libraries, unpacked into `.native/` for this checkout.
 //!
-//! Wheels are fetched into the user's cache folder and checked there; what Earmark needs of them
-//! lies in `.native/` side by side as in site-packages, because the libraries find each other by
-//! relative paths.
+//! Wheels are downloaded into the user's cache folder and verified there. The files that Earmark
+//! needs are unpacked into `.native/` next to each other, as in site-packages, because the
+//! libraries find each other by relative paths.
 
 use std::fs::{self, File};
 use std::io::ErrorKind;
@@ -15,13 +15,14 @@ use crate::python::Python;
 use crate::steps::link;
 use crate::wheels::{LIBRARIES, Library, WHEELS, Wheel};
 
-/// Says which wheels were unpacked; written last, so that a folder with it is whole.
+/// The file that lists the unpacked wheels. It is written last, so a folder that has it is
+/// complete.
 const STAMP: &str = "earmark-stamp.txt";
 
-/// What one set-up brings.
+/// The libraries that a setup installs.
 struct Plan {
     cuda: bool,
-    /// Column of the digests, and the machine's name in wheels.
+    /// The column of the digests, and the name of the machine in wheels.
     machine: (usize, &'static str),
     libraries: Vec<Library>,
 }
@@ -35,13 +36,13 @@ impl Plan {
         wheel.sha256[self.machine.0]
     }
 
-    /// The stamp's line for a wheel.
+    /// The line of the stamp for a wheel.
     fn line(&self, wheel: &Wheel, cuda: bool) -> String {
         let kind = if cuda { "cuda" } else { "cpu" };
         format!("{} {} {} {kind}", wheel.name, wheel.version, self.sha256(wheel))
     }
 
-    /// Whether all of it lies in `native` already. A CUDA install serves the CPU too.
+    /// Whether `native` already has everything. A CUDA install also works on the CPU.
     fn is_done(&self, native: &Path) -> bool {
         let stamp = fs::read_to_string(native.join(STAMP)).unwrap_or_default();
         let stamped = |wheel: &Wheel, cuda| stamp.lines().any(|line| line == self.line(wheel, cuda));
@@ -50,7 +51,7 @@ impl Plan {
     }
 }
 
-/// Brings whatever is missing; returns at once where nothing is.
+/// Installs what is missing; returns immediately if nothing is.
 pub fn setup(root: &Path, cuda: bool) -> Result<()> {
     let native = root.join(".native");
     let libraries: Vec<_> = LIBRARIES.into_iter().filter(|&library| !given_by_user(library, &native)).collect();
@@ -87,14 +88,14 @@ pub fn cache_folder() -> Result<PathBuf> {
     std::path::absolute(&folder).with_context(|| format!("no path: {}", folder.display()))
 }
 
-/// Whether a variable names a library outside of `.native/` (`.cargo/config.toml` sets those
-/// inside).
+/// Whether the user has set a variable to a library outside of `.native/` (`.cargo/config.toml`
+/// sets those inside).
 fn given_by_user(library: Library, native: &Path) -> bool {
     std::env::var_os(library.variable())
         .is_some_and(|value| !value.is_empty() && !Path::new(&value).starts_with(native))
 }
 
-/// Which of the pinned wheels fit this machine.
+/// The column of the digests, and the name of this machine in wheels.
 fn machine() -> Result<(usize, &'static str)> {
     match (std::env::consts::OS, std::env::consts::ARCH) {
         ("linux", "x86_64") => Ok((0, "x86_64")),
@@ -110,7 +111,7 @@ fn variable_line(library: Library) -> String {
     format!("  {} to {}", library.variable(), library.meaning())
 }
 
-/// The reason why set-up failed, and how the libraries can be had without Python or without a
+/// The reason why the setup failed, and how to provide the libraries without Python or without a
 /// network.
 fn with_other_ways(reason: &anyhow::Error, plan: &Plan, wheels_folder: &Path) -> anyhow::Error {
     let files: Vec<_> = plan
@@ -132,7 +133,7 @@ fn with_other_ways(reason: &anyhow::Error, plan: &Plan, wheels_folder: &Path) ->
     )
 }
 
-/// Holds a lock until the file is dropped; waits while another process has it.
+/// Locks a file until it is dropped; waits while another process has locked it.
 fn lock(path: &Path) -> Result<File> {
     let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
     if file.try_lock().is_err() {
@@ -146,7 +147,7 @@ fn make_folder(path: &Path) -> Result<()> {
     fs::create_dir_all(path).with_context(|| format!("cannot make the folder {}", path.display()))
 }
 
-/// The checked wheels' paths, in the plan's order.
+/// The paths of the verified wheels, in the order of the plan.
 fn fetch(python: &Python, plan: &Plan, wheels_folder: &Path) -> Result<Vec<String>> {
     let wheels: Vec<_> = plan
         .wheels()
@@ -163,7 +164,7 @@ fn fetch(python: &Python, plan: &Plan, wheels_folder: &Path) -> Result<Vec<Strin
     Ok(paths.into_iter().flatten().collect())
 }
 
-/// Unpacks beside the place, then moves each folder in; the stamp comes last.
+/// Unpacks into a temporary folder, then moves each folder to its place, and writes the stamp last.
 fn unpack(python: &Python, plan: &Plan, paths: &[String], native: &Path) -> Result<()> {
     eprintln!("unpacking {} wheels", paths.len());
     let fresh = native.join("unpacking");
@@ -187,12 +188,12 @@ fn unpack(python: &Python, plan: &Plan, paths: &[String], native: &Path) -> Resu
     fs::write(native.join(STAMP), lines.concat()).context("cannot write the stamp")
 }
 
-/// Makes `lib/`, where code finds the libraries under names without a version.
+/// Creates `lib/`, where code finds the libraries under names without a version.
 ///
-/// `lib` is itself a link, to a folder one level deeper: the dynamic loader takes a library's
-/// `$ORIGIN` from the path it was opened by, and libxgboost looks for its libgomp in
-/// `$ORIGIN/../../xgboost_cpu.libs`. Through `links/lib/..` that leads back to `.native/`, as it
-/// does from the library's own folder.
+/// `lib` is itself a link, to a folder one level deeper: the dynamic loader derives a library's
+/// `$ORIGIN` from the path by which it was opened, and libxgboost looks for its libgomp in
+/// `$ORIGIN/../../xgboost_cpu.libs`. Through `links/lib/..` that path leads back to `.native/`, as
+/// it does from the library's own folder.
 fn make_links(folder: &Path, plan: &Plan) -> Result<()> {
     let links = folder.join("links/lib");
     make_folder(&links)?;

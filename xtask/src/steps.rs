@@ -1,4 +1,4 @@
-//! Commands run one after the other, each with its name and its time.
+//! Runs commands one after the other, with their names and times.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
-/// What was run so far.
+/// The steps so far.
 pub struct Steps {
     root: PathBuf,
     done: Vec<(String, f64)>,
@@ -17,7 +17,7 @@ impl Steps {
         Self { root: root.to_owned(), done: Vec::new() }
     }
 
-    /// Does one step; an error carries the step's name.
+    /// Runs one step; an error includes the step's name.
     pub fn step(&mut self, name: &str, work: impl FnOnce() -> Result<()>) -> Result<()> {
         eprintln!("== {name}");
         let start = Instant::now();
@@ -26,7 +26,7 @@ impl Steps {
         Ok(())
     }
 
-    /// Runs a command in the checkout's root as a step named like the command.
+    /// Runs a command in the root of the checkout, as a step with the command as its name.
     pub fn run(&mut self, command: &mut Command) -> Result<()> {
         let mut name = shown(command);
         for (variable, value) in command.get_envs() {
@@ -38,7 +38,7 @@ impl Steps {
         self.step(&name, || run(command))
     }
 
-    /// A line per step with its seconds.
+    /// One line per step, with its duration in seconds.
     pub fn summary(&self) -> String {
         let lines: Vec<_> = self.done.iter().map(|(name, seconds)| format!("{seconds:8.1} s  {name}")).collect();
         let total: f64 = self.done.iter().map(|(_, seconds)| seconds).sum();
@@ -46,7 +46,7 @@ impl Steps {
     }
 }
 
-/// Runs a command to its end; its output is shown as it comes.
+/// Runs a command to its end without capturing its output.
 pub fn run(command: &mut Command) -> Result<()> {
     let status = command.status().with_context(|| format!("cannot run {}", command.get_program().display()))?;
     if !status.success() {
@@ -55,7 +55,7 @@ pub fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// What a command prints.
+/// The stdout of a command.
 pub fn output(command: &mut Command) -> Result<String> {
     let output = command.output().with_context(|| format!("cannot run {}", command.get_program().display()))?;
     if !output.status.success() {
@@ -64,7 +64,7 @@ pub fn output(command: &mut Command) -> Result<String> {
     String::from_utf8(output.stdout).with_context(|| format!("{} printed what is no text", shown(command)))
 }
 
-/// The command as one would type it.
+/// The command as one would type it, without the folder of the program.
 fn shown(command: &Command) -> String {
     let program = Path::new(command.get_program());
     let program = program.file_name().unwrap_or(program.as_os_str());
@@ -72,20 +72,20 @@ fn shown(command: &Command) -> String {
     words.map(|word| word.display().to_string()).collect::<Vec<_>>().join(" ")
 }
 
-/// `cargo`, the one that runs this, with arguments given in one string.
+/// The running `cargo`, with arguments given as one string.
 pub fn cargo(root: &Path, arguments: &str) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root).args(arguments.split_whitespace());
     command
 }
 
-/// What `cargo metadata` says of the workspace, as JSON.
+/// The output of `cargo metadata` for the workspace.
 pub fn metadata(root: &Path) -> Result<serde_json::Value> {
     let text = output(&mut cargo(root, "metadata --format-version 1 --locked"))?;
     serde_json::from_str(&text).context("cargo metadata printed no JSON")
 }
 
-/// Where cargo builds.
+/// The target folder of cargo.
 pub fn target_folder(root: &Path) -> Result<PathBuf> {
     let metadata = metadata(root)?;
     Ok(metadata["target_directory"].as_str().context("cargo metadata names no target folder")?.into())

@@ -1,4 +1,4 @@
-//! `cargo xtask test`: every check, in order, up to the first that fails.
+//! `cargo xtask test`: runs all checks in order and stops at the first failure.
 
 use std::path::Path;
 
@@ -19,7 +19,7 @@ pub fn test(root: &Path) -> Result<()> {
     steps.run(&mut cargo(root, "clippy --release -p earmark --no-default-features --locked -- -D warnings"))?;
     steps.run(cargo(root, "doc --release --workspace --no-deps --locked").env("RUSTDOCFLAGS", "-D warnings"))?;
 
-    // The tag-only binary gets a folder of its own: in the common one it would displace the whole
+    // The tag-only binary gets its own target folder: in the common one it would replace the full
     // binary.
     let tag_only = target_folder(root)?.join("tag-only");
     steps.run(
@@ -32,7 +32,7 @@ pub fn test(root: &Path) -> Result<()> {
         Ok(python) => {
             tests.env("EARMARK_PYTHON", python);
         }
-        // Under CI the test that needs it fails; elsewhere it is omitted, and says so.
+        // In CI the test that needs Python fails; elsewhere it is skipped with a message.
         Err(error) => eprintln!("no Python with NumPy, ONNX Runtime and soxr for the tests: {error:#}"),
     }
     steps.run(&mut tests)?;

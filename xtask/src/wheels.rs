@@ -1,6 +1,6 @@
-//! The native libraries, and the wheels that hold them: pinned versions and digests.
+//! The native libraries, and the wheels that contain them: pinned versions and digests.
 
-/// A library that Earmark loads, and how somebody can give it from elsewhere.
+/// A native library that Earmark loads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Library {
     Torch,
@@ -11,7 +11,7 @@ pub enum Library {
 pub const LIBRARIES: [Library; 3] = [Library::Torch, Library::XgBoost, Library::OnnxRuntime];
 
 impl Library {
-    /// The variable that names another copy; a set one wins.
+    /// The variable that selects another copy; it has precedence.
     pub fn variable(self) -> &'static str {
         match self {
             Self::Torch => "LIBTORCH",
@@ -20,7 +20,7 @@ impl Library {
         }
     }
 
-    /// What that variable holds.
+    /// The meaning of that variable.
     pub fn meaning(self) -> &'static str {
         match self {
             Self::Torch => "the folder of libtorch 2.11.0, with lib/ and include/ in it",
@@ -29,7 +29,7 @@ impl Library {
         }
     }
 
-    /// The file, in `.native/`, without which the library is not there.
+    /// The file in `.native/` whose existence shows that the library is installed.
     pub fn file(self) -> &'static str {
         match self {
             Self::Torch => "torch/lib/libtorch_cpu.so",
@@ -38,7 +38,7 @@ impl Library {
         }
     }
 
-    /// The name in `.native/lib/` by which it is loaded at run time; libtorch is linked instead.
+    /// The name in `.native/lib/` from which it is loaded at run time; libtorch is linked instead.
     pub fn link(self) -> Option<&'static str> {
         match self {
             Self::Torch => None,
@@ -48,22 +48,22 @@ impl Library {
     }
 }
 
-/// One wheel. The versions of NVIDIA's are those that the metadata of torch 2.11.0 asks for,
-/// `cuda-toolkit` 13.0.2's parts included.
+/// A wheel. The versions of NVIDIA's wheels are those in the metadata of torch 2.11.0, including
+/// the parts of `cuda-toolkit` 13.0.2.
 pub struct Wheel {
     pub library: Library,
     pub name: &'static str,
     pub version: &'static str,
-    /// SHA-256 of the file for x86-64 and of that for AArch64.
+    /// SHA-256 of the files for x86-64 and for AArch64.
     pub sha256: [&'static str; 2],
-    /// What a CPU install takes, as shell patterns; nothing where only CUDA needs the wheel.
+    /// The files for a CPU install, as shell patterns; empty if only CUDA needs the wheel.
     pub cpu: &'static [&'static str],
-    /// What a CUDA install takes.
+    /// The files for a CUDA install.
     pub cuda: &'static [&'static str],
 }
 
 impl Wheel {
-    /// The patterns of the files that this install takes.
+    /// The patterns of the files for this kind of install.
     pub fn keep(&self, cuda: bool) -> &'static [&'static str] {
         if cuda { self.cuda } else { self.cpu }
     }

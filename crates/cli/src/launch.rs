@@ -5,11 +5,11 @@ use std::process::{Command, ExitCode};
 use anyhow::Context;
 
 const NAME: &str = "earmark-train";
-/// What keeps oneDNN, under libtorch, from some of a processor's instructions.
+/// Limits the instruction set that oneDNN, which libtorch uses, may use.
 const ISA: &str = "ONEDNN_MAX_CPU_ISA";
 
-/// Runs `earmark-train` beside this executable with this process's arguments. On Unix it takes the
-/// place of this process, and signals reach it.
+/// Runs the `earmark-train` next to this executable with the arguments of this process. On Unix it
+/// replaces this process, so that signals reach it.
 ///
 /// # Errors
 /// The executable is missing or cannot be started.

@@ -1,5 +1,5 @@
-//! The command line of Earmark: arguments and words. What the executables `earmark` and
-//! `earmark-train` share.
+//! The command line of Earmark: arguments and output. The executables `earmark` and `earmark-train`
+//! share it.
 
 pub mod args;
 pub mod commands;
@@ -11,8 +11,8 @@ use std::process::ExitCode;
 
 use args::Arguments;
 
-/// Reads the command line, runs a command, and reports its error. The exit code is 0 if it is done,
-/// 1 if it failed and 2 for wrong usage, or what `run` says.
+/// Parses the command line, runs a command, and reports its error. The exit code is 0 for success,
+/// 1 for a failure, 2 for wrong usage, or the one that `run` returns.
 pub fn main(run: impl FnOnce(Arguments) -> anyhow::Result<ExitCode>) -> ExitCode {
     quiet_decoders();
     let arguments = args::parse();
@@ -20,7 +20,7 @@ pub fn main(run: impl FnOnce(Arguments) -> anyhow::Result<ExitCode>) -> ExitCode
     let done = run(arguments);
     match (&done, done.as_ref().err().and_then(|error| error.downcast_ref())) {
         (Ok(code), _) => *code,
-        // The reader of a pipe has seen enough.
+        // The reader of the pipe has closed it.
         (_, Some(output::Exit::ClosedStdout)) => ExitCode::SUCCESS,
         (Err(error), wrong_usage) => {
             output::error(&output::message(error));
@@ -29,8 +29,8 @@ pub fn main(run: impl FnOnce(Arguments) -> anyhow::Result<ExitCode>) -> ExitCode
     }
 }
 
-/// Some broken files make the decoding library panic. `earmark-audio` catches that and returns an
-/// error of the file; the panic's own message would only puzzle people.
+/// Some broken files make the decoding library panic. `earmark-audio` catches the panic and returns
+/// an error for the file; the panic's own message would only confuse users.
 fn quiet_decoders() {
     let usual = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {

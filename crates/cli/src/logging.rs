@@ -1,4 +1,4 @@
-//! The log: records of `tracing` on stderr, if asked for, and as JSON lines in a run's folder.
+//! Logging: `tracing` records on stderr, if requested, and as JSON lines in a run's folder.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -12,20 +12,20 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::args::LogFormat;
 
-/// How stderr is used.
+/// The verbosity and format on stderr.
 static MODE: OnceLock<(u8, LogFormat)> = OnceLock::new();
 
-/// Whether all that goes to stderr is JSON.
+/// Whether everything on stderr is JSON.
 pub fn is_json() -> bool {
     MODE.get().is_some_and(|(_, format)| *format == LogFormat::Json)
 }
 
-/// Whether log records go to stderr.
+/// Whether log records are written to stderr.
 pub fn is_on_stderr() -> bool {
     MODE.get().is_some_and(|(verbose, format)| *verbose > 0 || *format == LogFormat::Json)
 }
 
-/// Starts logging, once: at level INFO with `-v` or JSON, DEBUG with `-vv`, of Earmark's own
+/// Starts logging, once: at level INFO with `-v` or JSON, DEBUG with `-vv`, only from Earmark's own
 /// crates.
 pub fn start(verbose: u8, format: LogFormat) {
     if MODE.set((verbose, format)).is_err() {
@@ -47,23 +47,23 @@ pub fn start(verbose: u8, format: LogFormat) {
         .init();
 }
 
-/// Where the run's records go.
+/// The destination of the run's log.
 enum Sink {
-    /// Records of before the run's folder was known.
+    /// Buffers records until the run's folder is known.
     Memory(Vec<u8>),
     File(File),
-    /// It could not be opened.
+    /// The file could not be opened.
     Nowhere,
 }
 
 static SINK: Mutex<Sink> = Mutex::new(Sink::Memory(Vec::new()));
-/// Records that are kept until the run's folder is known.
+/// The size of the buffer.
 const KEPT_BYTES: usize = 1 << 20;
 
-/// Appends the log to a file from now on, with the records so far.
+/// Appends the buffered and all later records to a file.
 ///
 /// # Errors
-/// The file cannot be opened or written to; then nothing is logged to a file.
+/// The file cannot be opened or written to. In that case, nothing is logged to a file.
 pub fn also_to(path: &Path) -> std::io::Result<()> {
     let mut sink = SINK.lock().unwrap_or_else(PoisonError::into_inner);
     let Sink::Memory(records) = std::mem::replace(&mut *sink, Sink::Nowhere) else { return Ok(()) };
@@ -73,7 +73,7 @@ pub fn also_to(path: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Writes whole records: each is one call.
+/// A writer that gets one whole record per call.
 struct RunLog;
 
 impl Write for RunLog {

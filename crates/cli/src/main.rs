@@ -1,5 +1,5 @@
-//! The executable `earmark`. It needs neither libtorch nor XGBoost, so that it starts at once;
-//! commands that need them are those of `earmark-train` beside it.
+//! The executable `earmark`. It needs neither libtorch nor XGBoost, so it starts quickly. For
+//! commands that need them, it runs `earmark-train` from the same folder.
 
 use std::process::ExitCode;
 

@@ -1,5 +1,5 @@
-//! What goes to stdout: results alone. A reader who closes the pipe has seen enough, and that is no
-//! failure. What goes to stderr: all else.
+//! Output: stdout gets only results, stderr everything else. It is not a failure if the reader of a
+//! pipe closes it early.
 
 use std::io::{ErrorKind, Write};
 use std::path::Path;
@@ -10,13 +10,13 @@ use earmark_tagging::TaggingError;
 
 use crate::logging;
 
-/// What ends a command with an exit code of its own.
+/// An error that has its own exit code.
 #[derive(Debug, thiserror::Error)]
 pub enum Exit {
-    /// The reader of stdout went away. Any other pipe or socket that breaks is a failure.
+    /// The reader of stdout closed it. Any other broken pipe or socket is a failure.
     #[error("nobody reads standard output")]
     ClosedStdout,
-    /// The value of an argument that the command does not take.
+    /// A command does not accept the value of an argument.
     #[error("{0}")]
     WrongUsage(String),
 }
@@ -24,7 +24,7 @@ pub enum Exit {
 /// Writes text to stdout.
 ///
 /// # Errors
-/// [`Exit::ClosedStdout`], or a full disk where stdout is a file.
+/// [`Exit::ClosedStdout`], or a full disk if stdout is a file.
 pub fn print(text: &str) -> anyhow::Result<()> {
     print_to(&mut std::io::stdout().lock(), text)
 }
@@ -36,23 +36,22 @@ fn print_to(stdout: &mut impl Write, text: &str) -> anyhow::Result<()> {
     }
 }
 
-/// Writes one JSON value and a line's end to stdout.
+/// Writes one JSON value and a newline to stdout.
 pub fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
     print(&(serde_json::to_string_pretty(value)? + "\n"))
 }
 
-/// Writes a line to stderr, or to the log where stderr has JSON records. A closed stderr is
-/// ignored.
+/// Writes a line to stderr, or to the log if stderr has JSON records. A closed stderr is ignored.
 pub fn line(line: &str) {
     if logging::is_json() { tracing::info!("{line}") } else { to_stderr(line) }
 }
 
-/// Writes a warning, likewise.
+/// Writes a warning like [`line`].
 pub fn warning(text: &str) {
     if logging::is_json() { tracing::warn!("{text}") } else { to_stderr(&format!("warning: {text}")) }
 }
 
-/// Writes an error, likewise.
+/// Writes an error like [`line`].
 pub fn error(text: &str) {
     if logging::is_json() { tracing::error!("{text}") } else { to_stderr(&format!("error: {text}")) }
 }
@@ -61,18 +60,18 @@ fn to_stderr(line: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{line}");
 }
 
-/// Checks that what an option names can be written ([`earmark_files::missing_folder`]).
+/// Checks that the path of an option can be written ([`earmark_files::missing_folder`]).
 ///
 /// # Errors
-/// Names the option and the missing folder.
+/// The folder is missing; the error names it and the option.
 pub fn check_place(option: &str, path: &Path) -> anyhow::Result<()> {
     let Some(folder) = earmark_files::missing_folder(path) else { return Ok(()) };
     let folder = folder.display();
     anyhow::bail!("{option} {}: the folder {folder} does not exist; create it first", path.display())
 }
 
-/// An error and its causes in one line, without repeating a cause that another one contains, and
-/// the option that moves the limit which a sound exceeds.
+/// An error and its causes in one line, without causes that the previous message already contains.
+/// If a sound exceeds a limit, the message names the option that changes it.
 pub fn message(error: &anyhow::Error) -> String {
     let message = earmark_files::with_causes(error.as_ref());
     let Some(AudioError::Limit { key, .. }) = error.chain().find_map(audio_error) else { return message };
@@ -80,7 +79,7 @@ pub fn message(error: &anyhow::Error) -> String {
     format!("{message}; {verb} --{}", key.replace('_', "-"))
 }
 
-/// The error of a sound file that an error is, or stands for.
+/// The audio error that an error is or wraps.
 fn audio_error<'a>(cause: &'a (dyn std::error::Error + 'static)) -> Option<&'a AudioError> {
     match cause.downcast_ref::<TaggingError>() {
         Some(TaggingError::Audio(error)) => Some(error),
@@ -98,7 +97,7 @@ mod tests {
         assert_eq!(message(&error), "job x: cannot write a: disk full");
     }
 
-    /// A place where nothing can be written.
+    /// A writer that always fails.
     struct Broken(ErrorKind);
 
     impl Write for Broken {

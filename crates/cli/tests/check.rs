@@ -1,12 +1,12 @@
-//! `earmark data check`: what it prints for people and scripts, and its exit code. It is in the
-//! tag-only binary, too.
+//! `earmark data check`: its output for people and for scripts, and its exit code. The tag-only
+//! binary has it, too.
 #![allow(clippy::unwrap_used, reason = "a test stops at the first fault")]
 
 mod common;
 
 use common::{Place, float_wav};
 
-/// A clip of noise that no two seeds share.
+/// A clip of noise that is different for every seed.
 fn clip(seed: u64, samples: u64) -> Vec<u8> {
     let hash = |n: u64| (n + seed * 1_000_003).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
     float_wav(&(0..samples).map(|n| hash(n) as f32 / (1 << 24) as f32 - 0.5).collect::<Vec<_>>())

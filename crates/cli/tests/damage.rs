@@ -1,5 +1,4 @@
-//! Places that cannot be written to, full disks, and files of runs and bundles that were damaged
-//! later.
+//! Folders that cannot be written to, full disks, and damaged files of runs and bundles.
 #![cfg(feature = "train")]
 #![allow(clippy::unwrap_used, reason = "a test stops at the first fault")]
 
@@ -9,7 +8,7 @@ use std::process::Command;
 
 use common::{Place, RECIPE, Ran, Running, TRAIN, TRAIN_ALONE, shared};
 
-/// A place with copies of the shared run's folders, to be spoilt.
+/// A place with copies of the shared run's folders, to be damaged.
 fn place(name: &str, folders: &[&str]) -> Place {
     let place = Place::new(name);
     place.write("recipe.toml", RECIPE);
@@ -21,7 +20,7 @@ fn place(name: &str, folders: &[&str]) -> Place {
     place
 }
 
-/// Changes one bit in the middle of a file.
+/// Changes one bit of a file.
 fn flip(place: &Place, file: &str, at: usize, bit: u8) {
     let mut bytes = place.read(file);
     bytes[at] ^= bit;
@@ -58,7 +57,7 @@ fn a_folder_without_the_right_to_write() {
     std::fs::create_dir(place.path("closed")).unwrap();
     std::fs::set_permissions(place.path("closed"), std::fs::Permissions::from_mode(0o555)).unwrap();
     if std::fs::write(place.path("closed/probe"), "").is_ok() {
-        // The system's superuser may write anywhere.
+        // The superuser can write anywhere.
         place.remove("closed/probe");
         return;
     }
@@ -67,7 +66,7 @@ fn a_folder_without_the_right_to_write() {
     place.run("synth --out closed").failed();
 }
 
-/// A limit on the size of files stands in for a full disk: writing fails in the middle of a file.
+/// A limit on the file size simulates a full disk: writing fails in the middle of a file.
 #[cfg(unix)]
 fn limited(place: &Place, words: &str, kilobytes: u32) -> Ran {
     let shell = format!("trap '' XFSZ; ulimit -f {}; exec \"$0\" \"$@\"", kilobytes * 2);
@@ -201,7 +200,7 @@ fn tables_that_were_damaged_later() {
     ] {
         let path = format!("run/{file}");
         let whole = place.text(&path);
-        // In the middle of a line, never at its end.
+        // In the middle of a line, not at its end.
         let cut = whole.len() / 2 - usize::from(whole.as_bytes()[whole.len() / 2 - 1] == b'\n');
         place.write(&path, &whole[..cut]);
         place.run(words).failed();
@@ -209,7 +208,7 @@ fn tables_that_were_damaged_later() {
     }
     assert!(!place.path("s.csv").exists());
     place.run("evaluate run").done();
-    // Tables of before there were marks have but their form.
+    // Without a manifest, only the format of a table is checked, as in older runs.
     place.remove("run/level2/manifest.json");
     let whole = place.text("run/oof/a.csv");
     place.write("run/oof/a.csv", &whole[..whole.len() - 9]);
@@ -219,7 +218,7 @@ fn tables_that_were_damaged_later() {
 #[test]
 fn a_damaged_checkpoint() {
     let place = place("damage-checkpoint", &["data"]);
-    // The job does not end before it is killed.
+    // The job must not end before it is killed.
     place.write("recipe.toml", RECIPE.replace("epochs = 2", "epochs = 100000"));
     let words = format!("{TRAIN_ALONE} --job a/fold0");
     let mut running = Running::start(&place, &words);

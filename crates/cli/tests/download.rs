@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use common::{Place, Ran};
 use server::{Answer, Server};
 
-/// A registry of one data set, whose archive is one that Python made.
+/// A registry with one data set, whose archive was created by Python.
 fn place(name: &str) -> (Place, Vec<u8>) {
     let place = Place::new(name);
     let golden = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../golden/archives");
@@ -34,7 +34,7 @@ fn place(name: &str) -> (Place, Vec<u8>) {
     (place, std::fs::read(golden.join("stored.zip")).unwrap())
 }
 
-/// The command, without the proxies of whoever runs the test.
+/// The command, without the proxy settings of the environment.
 fn command(place: &Place, words: &str) -> Command {
     let mut command = place.command(words);
     for name in ["all_proxy", "https_proxy", "http_proxy", "no_proxy"] {
@@ -115,7 +115,7 @@ fn wrong_usage_and_wrong_servers() {
     assert_eq!(run(&place, "data download esc50").code, Some(2));
     run(&place, "data download mine --to d --registry none.toml").failed();
 
-    // The built-in data sets are checked against a mirror too.
+    // The built-in data sets are verified even if they come from a mirror.
     let server = Server::new(|_, request| match request.path.as_str() {
         "/UrbanSound8K.tar.gz" => Answer::whole(b"<html>sign in</html>"),
         "/FSDKaggle2018.meta.zip" => Answer::whole(b"<html>sign in</html>"),
@@ -147,7 +147,7 @@ fn the_list_tells_the_terms() {
     assert_eq!((&json[0]["name"], json.as_array().unwrap().len()), (&"mine".into(), 1));
 }
 
-/// A limit on the size of files stands in for a full disk.
+/// A limit on the file size simulates a full disk.
 #[cfg(unix)]
 #[test]
 fn a_full_disk_loses_nothing() {
@@ -168,7 +168,7 @@ fn a_full_disk_loses_nothing() {
     };
     limited(4).failed();
     assert_eq!(place.read("data/mine.download/mine.zip.part").len(), 4096);
-    // Now there is room for the archive's rest, which alone is asked for.
+    // Now there is room for the rest of the archive, and only the rest is requested.
     limited(16).done();
     assert_eq!(server.requests()[1].start(), 4096);
 }

@@ -1,5 +1,5 @@
-//! The whole road through the binary: synth, train, stack, evaluate, predict. `tag.rs` has what
-//! follows.
+//! The whole pipeline through the binary: synth, train, stack, evaluate, predict. The next steps
+//! are in `tag.rs`.
 #![cfg(feature = "train")]
 #![allow(clippy::unwrap_used, reason = "a test stops at the first fault")]
 
@@ -66,7 +66,7 @@ fn a_run_has_every_file_and_no_other() {
     expected.extend(plots.map(|plot| format!("report/{plot}.svg")));
     let (cache, mut found): (BTreeSet<String>, BTreeSet<String>) =
         shared().tree("run").into_keys().partition(|name| name.starts_with("cache/"));
-    // As many as there are wrong answers.
+    // There is one file per wrong prediction.
     found.retain(|name| !name.starts_with("report/hardest-"));
     assert_eq!(found, expected);
     assert_eq!(cache.len(), 2 * (60 + 12), "features and statistics of each clip");
@@ -97,7 +97,7 @@ fn results_have_every_system() {
             for key in ["map_at_3", "accuracy", "macro_average_precision"] {
                 let [low, high] = ["low", "high"].map(|end| scores["intervals"][key][end].as_f64().unwrap());
                 let value = scores[key].as_f64().unwrap();
-                // A resample that lacks a class moves the macro mean away from that of all clips.
+                // A resample without a class shifts the macro mean away from that of all clips.
                 assert!(low <= high && (key.starts_with("macro") || (low..=high).contains(&value)), "{key}: {scores}");
             }
             for key in ["macro_roc_auc", "expected_calibration_error"] {
@@ -109,7 +109,7 @@ fn results_have_every_system() {
     }
 }
 
-/// The accuracy that stands in the results is that of the tables that anybody can read.
+/// The accuracy in the results is that of the tables that the run stores.
 #[test]
 fn results_are_those_of_the_tables() {
     let results = shared().json("run/results.json");
@@ -139,7 +139,7 @@ fn every_job_is_judged_by_itself() {
     assert!(names.iter().all(|name| table.lines().any(|line| line.starts_with(name))), "{table}");
     let number = |job: &serde_json::Value, key: &str| job[key].as_f64().unwrap();
     assert!(jobs.iter().all(|job| number(job, "epochs") == 2.0 && number(job, "crops_per_second") > 0.0));
-    // Both folds together are the out-of-fold table, and `full` is the test clips.
+    // Both folds together make the out-of-fold table, and `full` predicts the test clips.
     let systems = shared().json("run/results.json");
     let right = |job: &serde_json::Value| number(job, "accuracy") * number(job, "clips");
     let stated = systems["systems"][0]["out_of_fold"]["accuracy"].as_f64().unwrap();
@@ -147,7 +147,7 @@ fn every_job_is_judged_by_itself() {
     assert_eq!(jobs[2]["clips"], 12);
     assert_eq!(jobs[2]["map_at_3"], systems["systems"][0]["test"]["map_at_3"]);
 
-    // A run of which one job is done; the labels of its test clips are not known.
+    // A run with one finished job; the labels of its test clips are unknown.
     let place = Place::new("road-jobs");
     let splits = shared().text("run/splits.csv");
     let unknown: Vec<String> = splits
@@ -231,7 +231,7 @@ fn evaluate_prints_the_results() {
 fn stack_once_more_gives_the_same() {
     let place = Place::new("road-stack");
     for (name, bytes) in shared().tree("run") {
-        // What level 2 makes is made again from what level 1 left.
+        // Without the files of level 2: they are computed again from those of level 1.
         if !["level2/", "bundle/", "oof/", "test/", "results"].iter().any(|part| name.starts_with(part)) {
             place.write(&format!("run/{name}"), bytes);
         }
@@ -277,12 +277,13 @@ fn runs_share_a_cache_whose_damage_is_mended() {
     }
     place.write("recipe.toml", common::RECIPE);
     let whole = place.tree("run/cache");
-    // One thread, as each of two jobs at once had: sums in another order are other bits.
+    // One thread, like each of the two concurrent jobs before: another order of summation changes
+    // bits.
     let job = format!("{} --job a/fold1", common::TRAIN_ALONE);
     let (name, mut bytes) = whole.iter().next().map(|(name, bytes)| (name.clone(), bytes.clone())).unwrap();
     bytes[200] ^= 1;
     place.write(&format!("run/cache/{name}"), &bytes);
-    // Beside the place of the first run.
+    // In another folder than the first run.
     let ran = place.run(&job.replace("--out run", "--out other --cache run/cache")).done();
     for said in [&format!("run/cache/{name} was computed again"), "in run/cache (1 computed, 143 from the cache)"] {
         assert!(ran.stderr.contains(said), "not said: {said}\n{ran}");
@@ -290,7 +291,7 @@ fn runs_share_a_cache_whose_damage_is_mended() {
     assert!(place.tree("run/cache") == whole && !place.path("other/cache").exists());
     let weights = "jobs/a/fold1/weights.safetensors";
     assert!(place.read(&format!("other/{weights}")) == shared().read(&format!("run/{weights}")));
-    // Half the room, and hardly another result.
+    // Half the space, and hardly any change of the results.
     place.write("recipe.toml", common::RECIPE.replace("[data]", "[data]\ncache_precision = \"f16\""));
     place.run(&job.replace("--out run", "--out half")).done();
     let bytes = |folder: &str| place.tree(folder).values().map(Vec::len).sum::<usize>() as f64;
@@ -371,7 +372,7 @@ fn predict_writes_any_systems_probabilities() {
     }
     place.run("predict run --probabilities p.csv --system b").done();
     assert_eq!(place.text("p.csv"), place.text("run/test/b.csv"));
-    // Both at once, and the one is judged like the other.
+    // Both at once, and both get the same scores.
     place.run("predict run --out s.csv --probabilities p.csv").done();
     assert_eq!(place.text("p.csv"), place.text("run/level2/test.csv"));
     let truth = shared().path("data/test.csv").display().to_string();
@@ -396,8 +397,8 @@ fn predict_writes_any_systems_probabilities() {
     place.run("predict run --out x.csv --system c").failed();
     assert_eq!(place.run("predict run").code, Some(2), "there is nothing to write");
 
-    // Two classes whose names have spaces, in a run without anything else. The tables are of no
-    // stack that was marked.
+    // Two classes with spaces in their names, in a run that has nothing else. Its level 2 has no
+    // manifest, so that the tables are not verified.
     place.remove("run/level2/manifest.json");
     for name in ["test/a", "test/b", "level2/test"] {
         place.write(&format!("run/{name}.csv"), "fname,Dog bark,Rain\nx.wav,0.4,0.6\ny.wav,0.5,0.5\n");

@@ -1,6 +1,6 @@
 //! Bad input: each fault is reported with file, line or key and the reason; exit code 1, nothing
-//! half-written, no panic. `damage.rs` has what happens to files that Earmark itself has written,
-//! the tests of `earmark-pipeline` have recipes and tables with faults.
+//! half-written, no panic. Damage of files that Earmark itself has written is tested in
+//! `damage.rs`, invalid recipes and tables in the tests of `earmark-pipeline`.
 #![cfg(feature = "train")]
 #![allow(clippy::unwrap_used, reason = "a test stops at the first fault")]
 
@@ -8,7 +8,7 @@ mod common;
 
 use common::{Place, RECIPE, Ran, TRAIN, TRAIN_ALONE, clips, csv, float_wav, probabilities, wav};
 
-/// A whole data set, and a copy of it that a test may spoil.
+/// A data set that a test may damage, and an intact copy of it, `good`.
 fn place(name: &str) -> Place {
     let place = Place::with_data(name);
     place.copy("data", "good");
@@ -35,7 +35,7 @@ fn a_folder_with_other_files_is_no_place_for_a_run() {
     place.write("holiday/photos.txt", "sea");
     place.run(&TRAIN.replace("--out run", "--out holiday")).failed();
     assert_eq!(place.tree("holiday").len(), 1);
-    // What is left of a run that ended before it began is no hindrance.
+    // The leftovers of a run that ended before it began are ignored.
     place.write("run/cache/.earmark-left", "");
     place.write("run/lock", "");
     place.run(TRAIN).done();
@@ -95,7 +95,7 @@ fn the_recipe_may_say_that_damaged_clips_are_skipped_or_silent() {
     let place = place("faults-policy");
     let (one, two) = (name(&place, "train", 5), name(&place, "test", 3));
     let paths = [format!("data/audio_train/{one}"), format!("data/audio_test/{two}")];
-    // Of two forms: copies of each other would be reported as such.
+    // Two different formats, because copies would cause another warning.
     place.write(&paths[0], wav(1, 16, &[]));
     place.write(&paths[1], wav(3, 32, &[]));
     for (policy, outcome, train, test) in [("skip", "skipped", 59, 11), ("silence", "replaced by silence", 60, 12)] {
@@ -133,14 +133,14 @@ fn folds_are_drawn_of_the_clips_that_are_left() {
         let label = label.clone();
         move |(_, (own, of)): &(&String, &(String, String))| *own == label && of == fold
     };
-    // Drawn folds keep a copy with its clip; folds of the data cannot, which is warned of, as is a
-    // copy among the test clips and an audio file that no table names.
+    // Drawn folds keep copies together. Folds of the data set cannot, which causes a warning, as
+    // does a copy among the test clips, or an audio file that no table lists.
     place.write("data/audio_train/more/own.wav", b"");
     let of_fold = |fold: &str| drawn.iter().rfind(|(_, (_, of))| of == fold).unwrap().0;
     let (one, other) = (of_fold("0"), of_fold("1"));
     let copies = [format!("data/audio_train/{other}"), format!("data/audio_test/{}", test_clip(&place))];
     let before = copies.each_ref().map(|copy| place.read(copy));
-    // One as the same file, one as the same sound in another form.
+    // One copy of the file, and one of the sound in another format.
     let original = place.read(&format!("data/audio_train/{one}"));
     let samples = original[44..].chunks(2).map(|pair| f32::from(i16::from_le_bytes([pair[0], pair[1]])) / 32_768.0);
     place.write(&copies[0], float_wav(&samples.collect::<Vec<_>>()));
@@ -163,7 +163,7 @@ fn folds_are_drawn_of_the_clips_that_are_left() {
     for (copy, bytes) in copies.iter().zip(before) {
         place.write(copy, bytes);
     }
-    // All that one fold had of a class cannot be decoded; the other's two or three are left.
+    // No clip of a class in one fold can be decoded; the two or three in the other fold are left.
     for (clip, _) in drawn.iter().filter(of_label("1")) {
         place.write(&format!("data/audio_train/{clip}"), wav(1, 16, &[]));
     }
@@ -174,7 +174,7 @@ fn folds_are_drawn_of_the_clips_that_are_left() {
     for fold in ["0", "1"] {
         assert!(left.iter().any(|clip| of_label(fold)(&clip)), "{label} in fold {fold}: {left:?}");
     }
-    // One clip is too few for two folds.
+    // One clip is not enough for two folds.
     for (clip, _) in left.iter().filter(of_label("1")) {
         place.write(&format!("data/audio_train/{clip}"), wav(1, 16, &[]));
     }
@@ -225,7 +225,7 @@ fn arguments_with_faults() {
     assert!(ran.code == Some(2) && ran.stderr.contains("1000000 is not in 0..="), "{ran}");
     let ran = place.run(&TRAIN.replace("--jobs 2", "--jobs 1000000"));
     assert!(ran.code == Some(2) && ran.stderr.contains("1000000 is not in 0..="), "{ran}");
-    // A mistyped folder is refused, not made.
+    // A mistyped folder is an error and is not created.
     for words in [
         TRAIN.replace("--out run", "--out ../no-such-folder/run"),
         TRAIN.replace("--jobs", "--cache ../no-such-folder/cache --jobs"),
@@ -246,7 +246,7 @@ fn arguments_with_faults() {
     assert!(["x.csv", "x.onnx", "s"].iter().all(|name| !place.path(name).exists()));
 }
 
-/// `earmark nets list | head -1` has done its work; a full disk has not.
+/// `earmark nets list | head -1` succeeds; a full disk is a failure.
 #[cfg(target_os = "linux")]
 #[test]
 fn only_a_closed_stdout_is_no_failure() {

@@ -5,8 +5,8 @@
 use std::path::Path;
 use std::process::Command;
 
-/// Whoever can create such a folder on another machine would have code loaded. (The texts of
-/// libtorch's assertions name its headers, which are opened by nobody.)
+/// Otherwise, anybody who can create such a folder on another machine could inject code. (The
+/// messages of libtorch's assertions contain paths of its headers, but nothing opens these.)
 #[test]
 fn the_binary_names_no_folder_of_libraries_in_the_checkout() {
     let libtorch = option_env!("LIBTORCH").unwrap_or(".native/torch");
@@ -21,7 +21,7 @@ fn the_binary_names_no_folder_of_libraries_in_the_checkout() {
     }
 }
 
-/// The folder `lib` goes with the binary.
+/// The binary needs its folder `lib` next to it.
 #[test]
 fn the_binary_runs_where_it_is_copied_with_its_folder_of_libraries() {
     let built = Path::new(env!("CARGO_BIN_EXE_earmark"));

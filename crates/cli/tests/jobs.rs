@@ -1,6 +1,5 @@
-//! What stops the jobs of a run (signals, a loss that is no number, options with faults), and
-//! plans.
-//! The tests of `earmark-pipeline` have kills, and processes that share a run.
+//! Plans, and what stops the jobs of a run: signals, a loss that is not finite, invalid options.
+//! Killed processes, and processes that share a run, are tested in `earmark-pipeline`.
 #![cfg(feature = "train")]
 #![allow(clippy::unwrap_used, reason = "a test stops at the first fault")]
 
@@ -33,7 +32,7 @@ fn shards_and_devices_with_faults() {
 #[test]
 fn a_signal_ends_a_run_with_its_state_saved_and_the_same_command_resumes_it() {
     let place = Place::with_data("jobs-signals");
-    // No job of it ends before the signal comes.
+    // No job may end before the signal arrives.
     place.write("recipe.toml", RECIPE.replace("epochs = 2", "epochs = 100000"));
     let mut epochs = 0;
     for (signal, code, name) in [("-TERM", 143, "SIGTERM"), ("-INT", 130, "Ctrl-C")] {
@@ -105,7 +104,7 @@ fn a_plan_tells_what_jobs_will_take_and_writes_nothing() {
     let clips = |job: usize| (jobs[job]["clips"].as_u64().unwrap(), jobs[job]["predicted"].as_u64().unwrap());
     assert_eq!(clips(0).0 + clips(0).1, 60);
     assert_eq!(clips(2), (60, 12));
-    // Two workers: no job waits for one that has none.
+    // With two workers, no job waits while a worker is idle.
     let all: f64 = jobs.iter().map(|job| job["seconds"].as_f64().unwrap()).sum();
     let seconds = plan["seconds"].as_f64().unwrap();
     assert!(seconds >= all / 2.0 && seconds < all, "{plan}");
@@ -114,7 +113,7 @@ fn a_plan_tells_what_jobs_will_take_and_writes_nothing() {
     let memory = plan["memory_bytes"].as_u64();
     assert!(cfg!(not(target_os = "linux")) || memory.is_some_and(|bytes| bytes > 10_000_000), "{plan}");
 
-    // What a shard will do is what it does; what is done takes nothing.
+    // A shard trains the jobs that its plan lists. Finished jobs take no time.
     let shard = place.run(&format!("{TRAIN_ALONE} --shard 2/3 --plan --json")).done().json();
     let planned: Vec<String> = shard["jobs"].as_array().unwrap().iter().map(job_name).collect();
     place.run(&format!("{TRAIN_ALONE} --shard 2/3")).done();
@@ -139,7 +138,7 @@ fn a_plan_measures_on_clips_that_count() {
     let verified = |row: usize| if row % 6 == 1 { "1" } else { "0" };
     let rows = rows.iter().enumerate().map(|(row, cells)| format!("{},{},{}\n", cells[0], cells[1], verified(row)));
     place.write("data/train.csv", format!("{}\n{}", header.join(","), rows.collect::<String>()));
-    // Without test clips, which count always.
+    // Without test clips, which always count.
     let words = TRAIN.replace("--data data", "--data data/train.csv --audio-dir data/audio_train");
     let plan = place.run(&format!("{words} --plan --json")).done().json();
     assert_eq!(plan["jobs"][2]["clips"], 10, "{plan}");

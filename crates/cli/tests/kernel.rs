@@ -1,5 +1,5 @@
-//! A kernel machine beside a network, through the binary: trained, judged, tagging, and what does
-//! not fit it.
+//! A kernel machine next to a network, through the binary: training, scores, tagging, and invalid
+//! settings.
 #![cfg(feature = "train")]
 #![allow(clippy::unwrap_used, reason = "a test stops at the first fault")]
 
@@ -10,7 +10,7 @@ use std::path::Path;
 use common::{Place, RECIPE, SYNTH, TRAIN, TRAIN_ALONE, csv, distance_of_tags_to_level2, tags_are_those_of_level2};
 use earmark_nets::Weights;
 
-/// [`RECIPE`] with the kernel `k` in the place of the network `b`, and the lines of its own.
+/// [`RECIPE`] with a kernel `k` that has these extra lines instead of the network `b`.
 fn recipe(lines: &str) -> String {
     let (first, rest) = RECIPE.split_once("[[learners]]\nname = \"b\"").unwrap();
     let (_, stack) = rest.split_once("[stack]").unwrap();
@@ -29,7 +29,7 @@ fn a_kernel_learns_at_once_and_tags_as_it_was_judged() {
     place.run(TRAIN).done();
     tags_are_those_of_level2(&place, Path::new(env!("CARGO_BIN_EXE_earmark")));
 
-    // Each clip judged by the others: far above chance, which is one in twelve.
+    // The leave-one-out accuracy must be far above chance, which is one in twelve.
     let (header, rows) = csv(&place.text("run/jobs/k/full/history.csv"));
     let accuracy = header.iter().position(|name| name == "accuracy").unwrap();
     assert_eq!(rows.len(), 1);
@@ -48,7 +48,7 @@ fn a_kernel_learns_at_once_and_tags_as_it_was_judged() {
     let before = place.tree("run/jobs");
     place.run(TRAIN).done();
     assert_eq!(place.tree("run/jobs"), before);
-    // Made again, it is the same to the bit.
+    // Training it again gives identical results.
     place.remove("run/jobs/k");
     place.run(TRAIN).done();
     let same = |name: &str| place.read(&format!("run/jobs/k/full/{name}")) == before[&format!("k/full/{name}")];
@@ -72,8 +72,8 @@ fn a_calibrated_stack_answers_the_same_and_tags_as_it_was_judged() {
     place.write("run/recipe.toml", recipe.replace("temperature_scaling = false", "temperature_scaling = true"));
     tags_are_those_of_level2(&place, binary);
     place.run("stack run").done();
-    // Calibrated, the margins grow by 10 with a probability of the learner: what libtorch and ONNX
-    // Runtime round differently there, 1e-6, grows with them.
+    // After temperature scaling, the margins grow 10 times as fast as a probability of the learner,
+    // and so does the rounding difference between libtorch and ONNX Runtime, 1e-6.
     let distance = distance_of_tags_to_level2(&place, binary);
     assert!(distance < 2e-5, "a tag is {distance:.2e} from level 2");
     let (_, calibrated) = csv(&place.text("run/level2/oof.csv"));
@@ -84,7 +84,7 @@ fn a_calibrated_stack_answers_the_same_and_tags_as_it_was_judged() {
     };
     let sure = |rows: &[Vec<String>]| rows.iter().map(|row| best(row).1).sum::<f64>() / rows.len() as f64;
     assert!(plain.iter().zip(&calibrated).all(|(a, b)| a[0] == b[0] && best(a).0 == best(b).0));
-    // Held back so much, the model is far less sure than it is right.
+    // With such strong regularization, the model's confidence is far below its accuracy.
     let results = place.json("run/results.json");
     let stack = results["systems"].as_array().unwrap().last().unwrap();
     let accuracy = stack["out_of_fold"]["accuracy"].as_f64().unwrap();
@@ -93,8 +93,9 @@ fn a_calibrated_stack_answers_the_same_and_tags_as_it_was_judged() {
     assert!(place.text("run/report.html").contains("Why the stack is not better: it was fitted on 240 clips"));
 }
 
-/// The learned values of a kernel with so many centres: 40 bands and 20 coefficients described in
-/// ten ways, 14 groups and 20 coefficients in eight octaves, and each two groups.
+/// The number of trained parameters of a kernel with this many centers: 40 bands and 20
+/// coefficients summarized in ten ways, 14 groups and 20 coefficients in eight octaves, and each
+/// pair of groups.
 fn parameters(place: &Place, centres: usize) -> usize {
     let features = 10 * 60 + 8 * 34 + 14 * 13 / 2;
     let classes = place.text("run/labels.txt").lines().count();
@@ -112,7 +113,7 @@ fn unverified_clips_can_be_left_out() {
     assert!(verified > 10 && verified < 60, "{verified}");
     let plan = place.run(&format!("{TRAIN_ALONE} --job k/full --plan --json")).done().json();
     assert_eq!(plan["jobs"][0]["clips"], verified, "{plan}");
-    // Where nothing is verified, nothing is left.
+    // If no clip is verified, none is left.
     let none: Vec<String> = place.text("data/train.csv").lines().map(|line| line.replace(",1", ",0")).collect();
     place.write("data/train.csv", none.join("\n") + "\n");
     for plan in ["", " --plan"] {
@@ -120,7 +121,7 @@ fn unverified_clips_can_be_left_out() {
     }
 }
 
-/// Of two learners with features of their own, a job computes those of its learner.
+/// If the learners have different features, a job only computes those of its learner.
 #[test]
 fn a_job_computes_the_features_that_it_needs() {
     let place = Place::with_data("kernel-features");

@@ -1,5 +1,5 @@
-//! Level 2 through the binary: which networks predict, how the stack is made, and rows that do not
-//! belong together.
+//! Level 2 through the binary: which networks predict, how the stack is fitted, and rows that do
+//! not belong together.
 #![cfg(feature = "train")]
 #![allow(clippy::unwrap_used, reason = "a test stops at the first fault")]
 
@@ -23,7 +23,7 @@ fn place(name: &str) -> Place {
     place
 }
 
-/// With `test_from = "folds"` no network is trained on all clips; those of the folds predict
+/// With `test_from = "folds"` no network is trained on all clips; the networks of the folds predict
 /// together.
 #[test]
 fn networks_of_the_folds_predict_and_tag_together() {
@@ -59,7 +59,7 @@ fn networks_of_the_folds_predict_and_tag_together() {
     tags_are_those_of_level2(&place, Path::new(BINARY));
 }
 
-/// Changes a job's predictions, with its mark made again.
+/// Changes the predictions of a job, and updates the checksum in its record.
 fn rewrite(place: &Place, job: &str, change: impl Fn(String) -> String) {
     let file = format!("run/jobs/{job}/predictions.csv");
     let (old, new) = (place.text(&file), change(place.text(&file)));
@@ -133,14 +133,14 @@ fn rows_of_two_runs() {
         other.copy_from(shared(), "data");
     }
     swap(shared());
-    // Predictions alone, without their mark.
+    // Only the predictions, without their record.
     place.write("run/jobs/a/fold0/predictions.csv", other.read("run/jobs/a/fold0/predictions.csv"));
     place.run("stack run").failed();
     swap(shared());
     place.run("stack run").done();
 }
 
-/// Makes jobs those of before their marks had the sums of what they were fitted on.
+/// Makes the records of jobs like those of older runs, without the checksums of their inputs.
 fn forget_origins(place: &Place) {
     for (job, bytes) in place.tree("run/jobs") {
         if job.ends_with("job.json") {
@@ -193,17 +193,17 @@ fn a_stack_of_other_settings_is_not_taken_for_this_one() {
     place.run("stack run").done();
     place.run("evaluate run").done();
     assert!(!report().contains("The stack is not shown"));
-    // Labels of training clips that changed; those of test clips may become known later.
+    // Labels of training clips must not change; those of test clips may become known later.
     let splits = place.text("run/splits.csv");
     place.write("run/splits.csv", splits.replacen(",true,", ",false,", 1));
     place.run("evaluate run").failed();
     place.write("run/splits.csv", &splits);
-    // Which networks predict the test clips, the jobs themselves decide.
+    // Which networks predict the test clips is stored in the jobs.
     set_stack(&place, "test_from = 'folds'");
     place.run("stack run").failed();
 }
 
-/// Settings, the file of what was learned, the columns of level 2, and the rows of `without.csv`.
+/// Settings, the file of the fitted stack, the columns of level 2, and the rows of `ablation.csv`.
 const KINDS: [(&str, &str, usize, &[&str]); 9] = [
     ("", "booster.json", 24 + 256, &["-", "a", "b", "mfcc_statistics"]),
     ("features = ['probabilities']", "booster.json", 24, &["-", "a", "b"]),
@@ -259,7 +259,7 @@ fn every_kind_tags_as_it_was_judged() {
             assert_eq!(rows[0][column].parse::<f64>().unwrap(), stack[key].as_f64().unwrap(), "{settings} {key}");
         }
         if settings.contains("mean") {
-            // The mean without one of two learners is the other.
+            // The mean without one of two learners is the other one.
             let other = &results["systems"][1]["out_of_fold"]["map_at_3"];
             assert_eq!(rows[1][1].parse::<f64>().unwrap(), other.as_f64().unwrap());
             let same = if settings.contains("geometric") { 3 } else { 2 };
@@ -283,7 +283,8 @@ fn every_kind_tags_as_it_was_judged() {
     }
 }
 
-/// What level 2 will not be able to do is reported before anything is decoded or trained.
+/// Anything that prevents the stack from being fitted is reported before any clip is decoded or
+/// trained on.
 #[test]
 fn what_level_2_could_not_do_is_told_at_once() {
     let place = Place::new("level2-early");
@@ -356,7 +357,7 @@ fn what_level_2_cannot_do_is_told() {
     place.run("stack run").failed();
     place.write("run/statistics.json", mark);
     forget_origins(&place);
-    // A class of which one fold has all: nothing is left when that is held out.
+    // One fold has all clips of a class: none are left when that fold is held out.
     let splits = place.text("run/splits.csv");
     let label = place.text("run/labels.txt").lines().next().unwrap().to_owned();
     let of_label = |line: &&str| line.contains(&format!(",train,{label},"));
@@ -372,14 +373,14 @@ fn what_level_2_cannot_do_is_told() {
     place.run("stack run").failed();
 }
 
-/// Labels that say nothing of the sound, and every clip duplicated: who saw the copy would know the
-/// label.
+/// The labels are independent of the sounds, and every clip is duplicated: a model that was trained
+/// on the copy would predict the label correctly.
 #[test]
 fn shuffled_labels_give_chance_though_every_clip_has_a_copy() {
     let place = Place::new("level2-chance");
     place.copy_from(shared(), "data");
     let (header, mut rows) = csv(&place.text("data/train.csv"));
-    // 7 is prime to 60: each clip gets the label of another, far away.
+    // 7 is coprime to 60: each clip gets the label of a distant clip.
     let labels: Vec<String> = (0..rows.len()).map(|i| rows[(i * 7 + 11) % rows.len()][1].clone()).collect();
     rows.iter_mut().zip(labels).for_each(|(row, label)| row[1] = label);
     let mut table = header.join(",") + "\n";
@@ -397,7 +398,7 @@ fn shuffled_labels_give_chance_though_every_clip_has_a_copy() {
         results["systems"].as_array().unwrap().iter().map(of).collect::<Vec<_>>()
     };
     let honest = accuracy(&recipe);
-    // Chance is 1/12, and 60 different clips leave it a deviation of 0.036.
+    // Chance is 1/12, with a standard deviation of 0.036 for 60 different clips.
     assert!(honest.iter().all(|accuracy| *accuracy < 0.2), "{honest:?}");
     let torn = accuracy(&recipe.replace("folds = 2", "folds_from = '^(copy)?'"));
     assert!(torn[4] > 0.5, "a stack that has seen the copies knows the labels: {torn:?}");

@@ -1,4 +1,4 @@
-//! Networks that start with weights from elsewhere: from a file, and from a hub on loopback.
+//! Networks that start with pretrained weights: from a file, and from a hub on loopback.
 #![cfg(feature = "train")]
 #![allow(clippy::unwrap_used, reason = "a test stops at the first fault")]
 
@@ -19,13 +19,13 @@ fn golden(name: &str) -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../golden/weights").join(name)
 }
 
-/// Learner `a` alone, in a folder of its own, with further settings.
+/// A recipe with only the learner `a`, with further settings.
 fn recipe(settings: &str) -> String {
     let one = &RECIPE[..RECIPE.rfind("[[learners]]").unwrap()];
     one.replace("features = \"logmel\"\n", &format!("features = \"logmel\"\n{settings}\n"))
 }
 
-/// A data set, timm's weights of `resnet_nano`, and a recipe that names them from its own folder.
+/// A data set, timm's weights of `resnet_nano`, and a recipe that names them.
 fn place(name: &str, settings: &str) -> Place {
     let place = Place::with_data(name);
     place.write("recipes/weights/nano.pth", std::fs::read(golden("resnet_nano.pth")).unwrap());
@@ -37,7 +37,7 @@ fn learned(place: &Place, job: &str) -> Weights {
     Weights::read(&place.path(&format!("run/jobs/{job}/weights.safetensors"))).unwrap()
 }
 
-/// The largest difference of two arrays' values.
+/// The largest difference between the values of two arrays.
 fn difference(a: &Array, b: &Array) -> f32 {
     assert_eq!(a.shape, b.shape);
     a.data.iter().zip(&b.data).fold(0.0, |most, (a, b)| most.max((a - b).abs()))
@@ -45,7 +45,7 @@ fn difference(a: &Array, b: &Array) -> f32 {
 
 #[test]
 fn training_starts_with_a_file_s_weights() {
-    // Steps so small that the weights stay where they began.
+    // Steps so small that the weights hardly change.
     let place = place("pretrained-file", "weight_decay = 0.0\ncheckpoint = \"last\"");
     let text = place.text("recipe.toml").replace("learning_rate = 0.02", "learning_rate = 1e-9");
     place.write("recipes/mine.toml", text.replace("recipes/weights", "weights"));
@@ -97,7 +97,7 @@ fn faults_of_a_file_are_told_before_anything_is_heard() {
     refused(read("resnet_nano.pth").map(|bytes| bytes[..500_000].to_vec()));
     refused(Some(b"<html>Not Found</html>".to_vec()));
 
-    // The published weights are not asked for where they could not be taken.
+    // Published weights are not downloaded if they do not fit the features.
     let audioset = recipe("pretrained = \"audioset\"").replace("\"resnet_nano\"", "\"cnn14\"");
     place.write("recipe.toml", &audioset);
     let ran = place.run(&format!("{TRAIN} --hub http://localhost:1"));
@@ -108,7 +108,7 @@ fn faults_of_a_file_are_told_before_anything_is_heard() {
     place.run(TRAIN).failed();
 }
 
-/// The command with folders and a hub of the test's own, and no proxies of whoever runs it.
+/// The command with a cache and a hub for the test, without the proxy settings of the environment.
 fn command(place: &Place, words: &str) -> Command {
     let mut command = place.command(words);
     for name in ["all_proxy", "https_proxy", "http_proxy", "no_proxy"] {
@@ -135,7 +135,7 @@ fn other_weights_in_the_cache_are_told_with_what_to_do() {
     assert_eq!(hub.requests().len(), 0);
 }
 
-/// Weights of a size that training can begin with.
+/// Weights of a magnitude that training can start with.
 fn resnet18() -> Weights {
     let array = |p: earmark_nets::Parameter| {
         let inputs: usize = p.shape.iter().skip(1).product();
@@ -170,7 +170,7 @@ fn published_weights_come_from_a_hub() {
             path if path == format!("/timm/resnet18.tv_in1k/resolve/{COMMIT}/model.safetensors") => {
                 Answer::hub(COMMIT, &sha256, size, &place_of_file)
             }
-            // What the registry pins is not what this hub has.
+            // The hub does not have the version that the registry pins.
             path if path.starts_with("/timm/resnet18.tv_in1k/resolve/main") => {
                 Answer::hub(COMMIT, &sha256, size, &place_of_file)
             }
@@ -193,13 +193,13 @@ fn published_weights_come_from_a_hub() {
     assert_eq!((&origin["source"], &origin["licence"]), (&"timm/resnet18.tv_in1k".into(), &"bsd-3-clause".into()));
     assert_eq!((&origin["revision"], &origin["sha256"]), (&COMMIT.into(), &sha256.clone().into()));
 
-    // The second time the cache is enough.
+    // The second time, everything is in the cache.
     let asked = hub.requests().len();
     Ran::of(command(&place, &words), &words).done();
     assert_eq!(hub.requests().len(), asked);
 
-    // Without pins of the recipe those of the registry hold, and the file in the cache is another
-    // one.
+    // Without pins in the recipe, those of the registry apply, and the file in the cache is a
+    // different one.
     place.write("recipe.toml", &imagenet);
     let other = words.replace("--out run", "--out other");
     Ran::of(command(&place, &other), &other).failed_naming(&["pretrained = \"imagenet\"", &sha256, "694f673d"]);
@@ -280,7 +280,8 @@ fn exports_that_cannot_be_are_refused_and_leave_nothing() {
     }
     assert!(!place.path("no.onnx").exists());
 
-    // What a killed export left a while ago goes; what may still be written stays.
+    // Removes old leftovers of a killed export, but not a recent file, which another process may
+    // still be writing.
     for name in [".earmark-old", ".earmark-new"] {
         place.write(name, "");
     }

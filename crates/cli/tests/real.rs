@@ -1,5 +1,5 @@
-//! Real sound: a few clips of ESC-10, found by the variable EARMARK_ESC10, on the folds that they
-//! come with.
+//! Real sounds: a few clips of ESC-10, in the folder that EARMARK_ESC10 names, with the folds of
+//! the data set.
 #![cfg(feature = "train")]
 #![allow(clippy::unwrap_used, reason = "a test stops at the first fault")]
 
@@ -51,7 +51,7 @@ fn a_few_clips_of_esc10() {
     assert!(accuracy > 0.7, "chance is one third, the stack's accuracy {accuracy}");
     assert!(stack["test"].is_null(), "there are no test clips");
 
-    // By networks that have learned for seconds; each clip is one of those they were fitted on.
+    // The networks were trained for seconds. Each clip is one of the training clips.
     let answers = place.run("tag data --model run/bundle --json").done().json();
     let answers = answers.as_array().unwrap();
     let is_right = |answer: &&serde_json::Value| {

@@ -1,5 +1,5 @@
-//! The report: every section, whatever the run's size and state, and nothing in it that a browser
-//! would load or run.
+//! The report: every section for runs of any size and state, and nothing in it that a browser would
+//! load or run.
 #![cfg(feature = "train")]
 #![allow(clippy::unwrap_used, reason = "a test stops at the first fault")]
 
@@ -11,11 +11,10 @@ use std::sync::OnceLock;
 use common::{Place, RECIPE, TRAIN};
 use roxmltree::{Document, Node, ParsingOptions};
 
-/// A label that would be a program, if it were not made text.
+/// A label that a browser would run if it were not escaped.
 const HOSTILE: &str = r#"<script>alert("1")</script> & 'co'"#;
 
-/// A finished run for all tests, one of whose classes has the hostile label; none of them changes
-/// it.
+/// A finished run for all tests, with the hostile label as one of its classes. No test changes it.
 fn shared() -> &'static Place {
     static PLACE: OnceLock<Place> = OnceLock::new();
     PLACE.get_or_init(|| {
@@ -125,7 +124,7 @@ fn nothing_is_loaded_or_run_and_labels_are_text() {
             assert!(!["link", "iframe", "object", "embed", "base", "use"].contains(&node.tag_name().name()));
         }
         assert!(!text.contains("url(") && !text.contains("@import"), "the style loads nothing");
-        // What is left of addresses are names of XML's vocabularies.
+        // The only remaining addresses are names of XML namespaces.
         let addresses = text.matches("http://").count() + text.matches("https://").count();
         let names = text.matches("xmlns=\"http://www.w3.org/2000/svg\"").count();
         assert_eq!(addresses, names);
@@ -159,7 +158,7 @@ fn who_does_not_see_it_can_read_it() {
     });
 }
 
-/// The plots of a whole run of the learners `a` and `b`.
+/// The plots of a finished run with the learners `a` and `b`.
 const PLOTS: [&str; 8] = [
     "classes.svg",
     "confusion.svg",
@@ -214,7 +213,7 @@ fn sounds_that_are_gone_are_told() {
     assert!(!place.path("run/cache").exists());
     place.run("report run --data moved").done();
     assert_eq!((count("audio"), count("img")), ((clips, false), (clips, false)));
-    // Files of the right name and another content are not the clips.
+    // Files of the same name but with different content are not the clips.
     for name in place.tree("moved").into_keys().filter(|name| name.ends_with(".wav")) {
         place.write(&format!("moved/{name}"), common::float_wav(&[0.5; 44_100]));
     }
@@ -274,7 +273,7 @@ fn two_classes_of_a_table_and_no_test_clips() {
     });
 }
 
-/// A run of many classes as other programs might have left it: the tables alone.
+/// A run with many classes that has only tables, as another program might write it.
 #[test]
 fn many_classes_importances_and_learners_left_out() {
     let place = Place::new("report-many");
@@ -293,7 +292,7 @@ fn many_classes_importances_and_learners_left_out() {
     for file in ["oof/a.csv", "oof/b.csv", "level2/oof.csv"] {
         place.write(&format!("run/{file}"), &table);
     }
-    // Gain is a mean over as many splits as `weight` says.
+    // `gain` is the mean over `weight` splits.
     let features = "feature,learner,gain,weight,cover\na/x,a,2,3,1\nb/x,b,3,1,1\nmean,mfcc_statistics,0.5,2,1\n";
     place.write("run/level2/importance.csv", features);
     let without = "without,map_at_3,accuracy,macro_average_precision\n-,0.9,0.8,0.7\na,0.85,0.81,0.7\n";

@@ -1,6 +1,6 @@
-//! A bundle's answers do not hang on whose resampler was used: ESC-10, brought from 44,100 to
+//! The predictions of a bundle do not depend on the resampler: ESC-10, resampled from 44,100 to
 //! 22,050 Hz by Earmark, by soxr and by torchaudio's method, gets the same tags. `EARMARK_PYTHON`
-//! must have NumPy and soxr; `cargo xtask test` sees to that.
+//! must have NumPy and soxr; `cargo xtask test` provides it.
 #![cfg(feature = "train")]
 #![allow(clippy::unwrap_used, reason = "a test stops at the first fault")]
 
@@ -13,7 +13,7 @@ use common::{Place, TRAIN, float_wav, from_environment, python};
 use earmark_audio::{Limits, decode};
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../golden/resampling/resample.py");
-/// `recipes/fast.toml`, smaller.
+/// A smaller version of `recipes/fast.toml`.
 const RECIPE: &str = r#"seed = 1
 [features.logmel]
 kind = "logmel"
@@ -47,8 +47,8 @@ c = 0.01
 temperature_scaling = true
 "#;
 
-/// ESC-10: all clips as WAV files of 32-bit floats at 44,100 Hz in `clips`, and those of its first
-/// three folds in `data`, by class.
+/// Writes ESC-10 as WAV files of 32-bit floats at 44,100 Hz: all clips to `clips`, and those of the
+/// first three folds to `data`, by class.
 fn write_clips(esc10: &Path, place: &Place) -> usize {
     let listed = |folder: &Path| std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     let classes: Vec<PathBuf> = listed(esc10);
@@ -68,7 +68,7 @@ fn write_clips(esc10: &Path, place: &Place) -> usize {
     clips.len()
 }
 
-/// The probabilities of a folder's clips by file and label.
+/// The probabilities of the clips in a folder, by file and label.
 fn answers(place: &Place, folder: &str) -> BTreeMap<String, BTreeMap<String, f64>> {
     let tagged = place.run(&format!("tag {folder} --model run/bundle --top 10 --json")).done().json();
     let answer = |answer: &serde_json::Value| {
@@ -96,8 +96,8 @@ fn three_resamplers_lead_to_the_same_tags() {
     place.write("recipe.toml", RECIPE);
     place.run(TRAIN).done();
     let ours = answers(&place, "clips");
-    // soxr cuts as steeply as Earmark; with bands up to half the rate, its mean difference is above
-    // the limit here.
+    // The filter of soxr is as steep as Earmark's. With bands up to half the sample rate, its mean
+    // difference would exceed this limit.
     for (other, most) in [("soxr", 5e-4), ("torchaudio", 0.02)] {
         let theirs = answers(&place, &format!("others/{other}"));
         let same = ours.iter().filter(|(name, tags)| top(tags) == top(&theirs[*name])).count();

@@ -1,5 +1,5 @@
-//! What `earmark data check` calls an error, `earmark train` refuses before it decodes anything, in
-//! the same words; what is a warning to one stops neither.
+//! If `earmark data check` reports an error, `earmark train` fails with the same message before it
+//! decodes anything. Warnings stop neither.
 #![cfg(feature = "train")]
 #![allow(clippy::unwrap_used, reason = "a test stops at the first fault")]
 
@@ -24,7 +24,7 @@ fn two_classes(name: &str) -> Place {
     place
 }
 
-/// A training of one job on a folder.
+/// The command that trains one job on a folder.
 fn train(data: &str) -> String {
     format!("{} --job a/fold0", TRAIN_ALONE.replace("--data data", &format!("--data {data}")))
 }
@@ -46,7 +46,7 @@ fn check_and_train_refuse_alike() {
     place.write("tables/train.csv", table);
     place.run("data check tables --folds 2").done();
     assert_eq!(place.run("data check tables --folds 1").code, Some(2));
-    // All clips of a class are one sound, which cannot lie in two folds.
+    // All clips of a class are one sound, which cannot be in two folds.
     for clip in ["2", "4"] {
         place.write(&format!("tables/audio_train/{clip}.wav"), place.read("tables/audio_train/0.wav"));
     }
@@ -57,7 +57,7 @@ fn check_and_train_refuse_alike() {
     for clip in ["2", "4"] {
         place.write(&format!("tables/audio_train/{clip}.wav"), place.read(&format!("folders/Bell/{clip}.wav")));
     }
-    // Samples that no front end can take.
+    // Samples that no front end accepts.
     let mut loud = vec![0.25; 22_050];
     loud[11_025] = 1e29;
     place.write("tables/audio_train/3.wav", float_wav(&loud));
@@ -83,8 +83,8 @@ fn a_given_fold_whose_clips_are_all_skipped_is_named() {
     }
 }
 
-/// A command to which folders without rights are closed, also if the superuser runs the tests; none
-/// where that cannot be had.
+/// Runs a command without access to closed folders, even if the superuser runs the tests; `None` if
+/// that is not possible.
 #[cfg(unix)]
 fn without_privileges(place: &Place, closed: &str, words: &str) -> Option<Ran> {
     if std::fs::read_dir(place.path(closed)).is_err() {
@@ -126,7 +126,7 @@ fn a_folder_that_cannot_be_listed_ends_nothing_but_what_needs_it() {
     check.done();
     trained.done();
     for ran in of_folders {
-        // It may be a class.
+        // The folder may be a class.
         assert!((ran.stdout.clone() + &ran.stderr).contains("cannot list the folder folders/archive"), "{ran}");
         ran.failed_naming(&["folders/archive"]);
     }

@@ -1,5 +1,4 @@
-//! Runs that are there already: of earlier versions, of later ones, and with a learner that comes
-//! later.
+//! Existing runs: of earlier and later versions, and runs to which a learner is added later.
 #![cfg(feature = "train")]
 #![allow(clippy::unwrap_used, reason = "a test stops at the first fault")]
 
@@ -11,13 +10,13 @@ use std::time::SystemTime;
 
 use common::{Place, RECIPE, TRAIN};
 
-/// What is not in the repository of a run of November 2026, before runs had a format: caches and
+/// A run of November 2026, before runs had a format. The repository does not contain its cache and
 /// pictures.
 const STORED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/stored/development");
-/// The command that it was trained by.
+/// The command that trained it.
 const AGAIN: &str = "train --recipe given.toml --data data --out run --jobs 1 --threads 1";
 
-/// Every file of a stored folder, put into a place.
+/// Copies all files of a stored folder into a place.
 fn restore(place: &Place, folder: &Path, to: &str) {
     for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
         let name = format!("{to}{}", entry.file_name().to_str().unwrap());
@@ -29,7 +28,7 @@ fn restore(place: &Place, folder: &Path, to: &str) {
     }
 }
 
-/// When each job's weights were written.
+/// The time at which the weights of each job were written.
 fn trained(place: &Place) -> BTreeMap<String, SystemTime> {
     let files = place.tree("run/jobs").into_keys().filter(|name| name.ends_with("weights.safetensors"));
     let at = |name: &String| place.path("run/jobs").join(name).metadata().unwrap().modified().unwrap();
@@ -50,10 +49,11 @@ fn a_run_of_before_formats_goes_on() {
     place.run(AGAIN).done();
     assert_eq!(trained(&place), before, "nothing is trained again");
     assert!(!place.path("run/run.json").exists(), "it stays what it is");
-    // What the recipe does not say means what it meant then: bands up to half the sample rate.
+    // A key that the recipe does not set has the default of that time: bands up to half the sample
+    // rate.
     let config = place.json("run/bundle/config.json");
     assert!(config["learners"][0]["features"]["fmax"].is_null(), "{config}");
-    // With a missing job, that one alone is trained, to the same predictions.
+    // If one job is missing, only that one is trained, and its predictions are the same.
     let predictions = place.text("run/jobs/kernel/fold1/predictions.csv");
     place.remove("run/jobs/kernel/fold1");
     place.run(AGAIN).done();
@@ -70,7 +70,7 @@ fn a_run_of_before_formats_goes_on() {
     }
 }
 
-/// Lines of the stored recipe, and by the names of now.
+/// Lines of the stored recipe, with the former and the current names.
 const RENAMED: [(&str, &str); 8] = [
     ("damaged = \"error\"", "on_decode_error = \"fail\""),
     ("weight_average =", "ema_decay ="),
@@ -84,8 +84,8 @@ const RENAMED: [(&str, &str); 8] = [
 
 #[test]
 fn a_recipe_has_the_keys_that_it_had() {
-    // A key that is added later is omitted where it has its default, or stored runs would not be
-    // known again.
+    // A new key must not be written if it has its default, or else stored runs would no longer
+    // match.
     let place = stored("stored-keys");
     let mut stored = place.text("run/recipe.toml");
     for (former, now) in RENAMED {
@@ -135,7 +135,7 @@ features = "summary"
     let (header, _) = common::csv(&place.text("run/level2/features.csv"));
     assert!(header.iter().any(|column| column.starts_with("c/")), "{header:?}");
     assert_eq!(place.json("run/bundle/config.json")["learners"].as_array().unwrap().len(), 3);
-    // As if all had been trained at once.
+    // The result is the same as if all learners had been trained together.
     for learner in ["a", "b"] {
         let table = format!("oof/{learner}.csv");
         assert_eq!(place.read(&format!("run/{table}")), run[&table]);
@@ -143,7 +143,7 @@ features = "summary"
     let after = place.tree("run");
     place.run(TRAIN).done();
     assert_eq!(place.read("run/level2/oof.csv"), after["level2/oof.csv"]);
-    // The run has a learner that the recipe has not.
+    // The run has a learner that the recipe does not have.
     place.write("recipe.toml", RECIPE);
     place.run(TRAIN).failed();
     // One that never was whole can be taken back.

@@ -1,5 +1,5 @@
 //! `earmark evaluate --submission S.csv --truth T.csv`: the real labels of FSDKaggle2018's
-//! challenge, and files that are not right.
+//! challenge, and invalid files.
 #![cfg(feature = "train")]
 #![allow(clippy::unwrap_used, reason = "a test stops at the first fault")]
 
@@ -11,10 +11,10 @@ use std::path::Path;
 use common::{Place, csv};
 use serde_json::Value;
 
-/// Scores by scikit-learn and by Kaggle's own function.
+/// Scores computed by scikit-learn and by Kaggle's own function.
 const GOLDEN: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../golden/metrics/submissions.json"));
 
-/// The challenge's clips with their labels, and the classes.
+/// The clips of the challenge with their labels, and the classes.
 fn challenge(folder: &Path) -> (Vec<(String, String)>, Vec<String>) {
     let text = std::fs::read_to_string(folder.join("test_post_competition_scoring_clips.csv")).unwrap();
     let clips: Vec<(String, String)> = csv(&text).1.into_iter().map(|row| (row[0].clone(), row[1].clone())).collect();
@@ -25,10 +25,11 @@ fn challenge(folder: &Path) -> (Vec<(String, String)>, Vec<String>) {
     (clips, labels)
 }
 
-/// The answers of golden/metrics/make.py in Kaggle's form; its rule has no meaning.
+/// The answers of golden/metrics/make.py in Kaggle's format; the rule that generates them is
+/// arbitrary.
 fn answers(clips: &[(String, String)], labels: &[String]) -> String {
     let mut text = "fname,label\n".to_owned();
-    // In another order than the truth has.
+    // In a different order than the truth.
     for (i, (name, label)) in clips.iter().enumerate().rev() {
         let t = labels.iter().position(|other| other == label).unwrap();
         let mut answer = [t + 1 + i % 13, t + 14 + i % 11, t + 26 + i % 7].map(|class| labels[class % 41].as_str());
@@ -40,7 +41,7 @@ fn answers(clips: &[(String, String)], labels: &[String]) -> String {
     text
 }
 
-/// The same script's table of probabilities.
+/// The table of probabilities of the same script.
 fn table(clips: &[(String, String)], labels: &[String]) -> String {
     let mut text = format!("fname,{}\n", labels.join(","));
     for (i, (name, label)) in clips.iter().enumerate().rev() {
@@ -90,7 +91,7 @@ fn the_challenge_is_judged_as_others_judge_it() {
             assert_eq!(ran.stderr.contains("7800 clips of the usage `Ignored` are not scored"), ignored > 0, "{ran}");
         }
     }
-    // What went to Kaggle has rows of the ignored clips too, and those count for nothing.
+    // Submissions to Kaggle also have rows for the ignored clips, which do not count.
     let ignored = csv(&std::fs::read_to_string(&all).unwrap()).1.into_iter().filter(|row| row[2] == "Ignored");
     let whole: String = ignored.map(|row| format!("{},Oboe\n", row[0])).collect();
     place.write("whole.csv", answers(&clips, &labels) + &whole);
@@ -110,7 +111,7 @@ fn the_challenge_is_judged_as_others_judge_it() {
 
 const TRUTH: &str = "fname,label\na.wav,Dog bark\nb.wav,Rain\nc.wav,Rain\n";
 
-/// A small place with `truth.csv` and a submission.
+/// Evaluates a submission with a small `truth.csv`.
 fn judge(name: &str, submission: &str) -> common::Ran {
     let place = Place::new(&format!("submission-{name}"));
     place.write("truth.csv", TRUTH);
@@ -120,15 +121,14 @@ fn judge(name: &str, submission: &str) -> common::Ran {
 
 #[test]
 fn labels_have_underscores_or_not_and_may_be_few() {
-    // A byte-order mark, the line ends of Windows, spaces, and one label where there could be
-    // three.
+    // A byte-order mark, Windows line endings, spaces, and fewer than three labels.
     let ran =
         judge("small", "\u{feff}fname,label\r\nc.wav, Dog_bark  Rain \r\na.wav,Dog_bark\r\nb.wav,Sun Snow Rain").done();
     let report = ran.json();
     assert_eq!(report["sets"].as_array().unwrap().len(), 1, "no usage, no sets");
     assert!((report["sets"][0]["map_at_3"].as_f64().unwrap() - (1.0 + 0.5 + 1.0 / 3.0) / 3.0).abs() < 1e-12);
     assert!((report["sets"][0]["accuracy"].as_f64().unwrap() - 1.0 / 3.0).abs() < 1e-12);
-    // Labels that nobody has are reported, and are wrong.
+    // Labels that no clip has are reported and count as wrong.
     assert_eq!(report["unknown_labels"], serde_json::json!(["Snow", "Sun"]));
     ran.warned();
 

@@ -1,5 +1,5 @@
-//! `earmark tag`, and the commands that need no run: features and nets. Forms, exit codes, and the
-//! tag-only binary.
+//! `earmark tag`, and the commands that do not need a run: features and nets. Output formats, exit
+//! codes, and the tag-only binary.
 #![cfg(feature = "train")]
 #![allow(clippy::unwrap_used, reason = "a test stops at the first fault")]
 
@@ -123,7 +123,7 @@ fn a_folder_without_files_costs_only_itself() {
     std::fs::create_dir(&locked).unwrap();
     let rights = |mode| std::fs::set_permissions(&locked, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
     rights(0o000);
-    // To root no folder is locked: it gives its rights away.
+    // No folder is closed to root, so run the command as another user.
     let ran = if std::fs::read_dir(&locked).is_ok() {
         let mut command = Command::new("setpriv");
         command.args(["--reuid=65534", "--regid=65534", "--clear-groups", BINARY]).current_dir(place.path(""));
@@ -185,7 +185,7 @@ fn a_reader_who_goes_away_is_no_failure() {
     for words in [many, "nets list --json".to_owned(), "evaluate run".to_owned()] {
         let mut command = shared().command(&words);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        // Dropped at once, after one line or none: what is written later finds nobody.
+        // The pipe is closed immediately, after at most one line, so later output has no reader.
         if words.starts_with("tag") {
             let mut line = String::new();
             BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
@@ -197,7 +197,7 @@ fn a_reader_who_goes_away_is_no_failure() {
     }
 }
 
-/// Warnings and errors that nobody reads any more must not end the work.
+/// Warnings and errors must not end the command if nobody reads stderr.
 #[test]
 fn a_closed_stderr_is_no_panic() {
     let words = format!("{TAG} missing.wav {}", test_clips()[0]);
@@ -259,7 +259,8 @@ fn features_have_the_stated_shapes() {
     let place = Place::new("tag-features");
     let samples: Vec<f32> = (0..44_100).map(|i| (i as f32 * 0.05).sin() * 0.5).collect();
     place.write("a.wav", common::float_wav(&samples));
-    // One second: 22,050 samples in steps of 220, the first and the last frame centred on its ends.
+    // One second: 22,050 samples with a hop of 220, the first and the last frame centered on its
+    // ends.
     for (kind, shape) in
         [("wave", "(1, 44100)"), ("logmel", "(3, 64, 101)"), ("mfcc", "(3, 64, 101)"), ("stats", "(256,)")]
     {
@@ -278,7 +279,7 @@ fn features_have_the_stated_shapes() {
 #[test]
 fn features_of_a_long_clip_are_those_of_the_whole() {
     let place = Place::new("tag-long");
-    // Several blocks of frames, and another rate than that of the features.
+    // Several blocks of frames, and a different sample rate than that of the features.
     let samples: Vec<f32> = (0..32_000 * 25).map(|i| (i as f32 * i as f32 * 1e-6).sin() * 0.5).collect();
     let clip = earmark_audio::Clip { samples, sample_rate: 32_000 };
     earmark_audio::write_wav(&place.path("long.wav"), &clip).unwrap();

@@ -1,10 +1,10 @@
-//! Trains an ensemble on embedded sounds and tags sounds that it was not trained on.
+//! Trains an ensemble on the embedded data set and tags sounds that were not in the training set.
 //!
 //! ```sh
 //! cargo run --release -p earmark-pipeline --example train_and_tag
 //! ```
 //!
-//! It takes less than a minute on two cores. Nothing is left on the disk.
+//! It takes less than a minute on two cores and leaves nothing on the disk.
 
 use std::error::Error;
 use std::fs;
@@ -14,7 +14,7 @@ use earmark_datasets::{OpenOptions, open};
 use earmark_pipeline::{CancelToken, Event, JobOutcome, Observer, TrainOptions, train};
 use earmark_tagging::{Parallelism, Tagger};
 
-/// A kernel machine on summaries of whole clips and a small network on log-mel; the mean of both.
+/// A kernel machine on summaries of whole clips and a small network on log-mel, averaged.
 const RECIPE: &str = r#"
 seed = 1
 
@@ -44,7 +44,7 @@ learning_rate = 0.02
 kind = "mean"
 "#;
 
-/// Prints each job that ends. An observer may as well draw a bar or fill a queue.
+/// Prints each job that ends. An observer can draw a progress bar or fill a queue instead.
 struct Print;
 
 impl Observer for Print {

@@ -1,4 +1,4 @@
-//! What level 2 is fitted on: the learners' predictions, checked to belong together, and the MFCC
+//! The input of level 2: the learners' predictions, checked to belong to the same run, and the MFCC
 //! statistics.
 
 use std::collections::BTreeMap;
@@ -12,7 +12,7 @@ use crate::recipe::Recipe;
 use crate::run::{ClipRow, Run, fold_count};
 use crate::statistics;
 
-/// The predictions of level 1 for the training clips, or for the test clips.
+/// The level-1 predictions for the training clips, or for the test clips.
 pub struct BasePredictions {
     /// Each learner's name and probabilities.
     pub learners: Vec<(String, Table)>,
@@ -26,8 +26,8 @@ impl BasePredictions {
         Ok(Features::new(kinds, &learners, self.statistics.as_ref())?)
     }
 
-    /// The columns of level 2 without those of a learner, or without the statistics; none if no
-    /// other is left.
+    /// The columns of level 2 without those of one learner, or without the statistics; `None` if no
+    /// columns are left.
     pub fn features_without(&self, kinds: &[FeatureKind], source: &str) -> Result<Option<Features>> {
         let others = self.learners.iter().filter(|(name, _)| name != source);
         let others: Vec<(&str, &Table)> = others.map(|(name, table)| (name.as_str(), table)).collect();
@@ -43,8 +43,8 @@ impl BasePredictions {
     }
 }
 
-/// The predictions for the training clips, each by networks that were not trained on it, and for
-/// the test clips.
+/// Returns the predictions for the training clips, each by networks that were not trained on it,
+/// and the predictions for the test clips.
 pub fn gather(
     run: &Run,
     recipe: &Recipe,
@@ -64,19 +64,19 @@ pub fn gather(
 }
 
 impl BasePredictions {
-    /// The files of these predictions in a run's folder, by their paths there; `set` is `oof` or
+    /// The contents of the prediction files by their paths in the run's folder; `set` is `oof` or
     /// `test`.
     pub fn files(&self, set: &str) -> BTreeMap<String, Vec<u8>> {
         self.learners.iter().map(|(name, table)| (format!("{set}/{name}.csv"), table.to_csv())).collect()
     }
 }
 
-/// The names of the clips that are `wanted`.
+/// The names of the clips that satisfy `wanted`.
 pub fn names(clips: &[ClipRow], wanted: impl Fn(&ClipRow) -> bool) -> Vec<String> {
     clips.iter().filter(|clip| wanted(clip)).map(|clip| clip.fname.clone()).collect()
 }
 
-/// A learner's probabilities of the training clips, each by the network of its fold, and of the
+/// A learner's probabilities for the training clips, each by the network of its fold, and for the
 /// test clips.
 fn of_learner(
     run: &Run,
@@ -96,8 +96,9 @@ fn of_learner(
     Ok((out_of_fold, arithmetic(&on_test.iter().collect::<Vec<_>>())?))
 }
 
-/// A learner's probabilities as far as its jobs are done, of one set, `oof` or `test`: of the folds
-/// that are, or of the test clips once all networks that predict them are; none if there are none.
+/// A learner's probabilities for one set, `oof` or `test`, from the jobs that are done so far: for
+/// `oof` the folds that are done; for `test` all test clips, once every network that predicts them
+/// is done. `None` if there are none yet.
 pub fn so_far(
     run: &Run,
     recipe: &Recipe,
@@ -122,7 +123,7 @@ pub fn so_far(
     if held_out.iter().all(|table| table.names().is_empty()) { Ok(None) } else { Ok(Some(rows?)) }
 }
 
-/// What a job says of the clips of its fold, and of the test clips if it is one that predicts them.
+/// A job's predictions for the clips of its fold, and for the test clips if it predicts them.
 fn of_job(
     run: &Run,
     recipe: &Recipe,

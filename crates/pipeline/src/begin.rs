@@ -1,4 +1,4 @@
-//! How a run begins, and how the same command continues it: its recipe, labels and clips.
+//! How a run begins, and how the same command resumes it: its recipe, labels and clips.
 
 use std::path::Path;
 
@@ -10,11 +10,12 @@ use crate::events::Warning;
 use crate::recipe::Recipe;
 use crate::run::{CLIPS, ClipRow, LABELS, LOCK, RECIPE, Run, fold_count, format};
 
-/// The recipe in a file, for a run in `folder`: what it does not say is as it was when the run
-/// began. It fails before any clip is decoded where the run has another recipe already.
+/// Reads the recipe in `file` for a run in `folder`. Keys that the recipe does not set keep the
+/// defaults of the version that began the run. If the run already has a different recipe, this
+/// fails before any clip is decoded.
 ///
 /// # Errors
-/// The recipe's faults; a run of a newer format, or of a recipe that differs in more than new
+/// The recipe is invalid; the run has a newer format, or a recipe that differs in more than new
 /// learners.
 pub(crate) fn recipe_for(folder: &Path, file: &Path) -> Result<(Recipe, Vec<Warning>)> {
     let (recipe, warnings) = Recipe::read_with_warnings(file)?;
@@ -27,12 +28,12 @@ pub(crate) fn recipe_for(folder: &Path, file: &Path) -> Result<(Recipe, Vec<Warn
     Ok((recipe, warnings))
 }
 
-/// Begins the run in `folder`, or continues it, to which learners may be added. `sha256` are those
-/// of the clips' files, training clips first. Processes that begin one run wait for each other: the
-/// first one decides what run it is.
+/// Begins the run in `folder`, or continues it; learners may be added. `sha256` holds the checksums
+/// of the clips' files, training clips first. Processes that begin the same run wait for each
+/// other: the first one determines its recipe, labels and clips.
 ///
 /// # Errors
-/// The folder cannot be written to, or holds a run of another recipe, other labels or clips.
+/// The folder cannot be written to, or holds a run with a different recipe, labels or clips.
 pub(crate) fn begin(
     folder: &Path,
     recipe: &Recipe,
@@ -54,7 +55,7 @@ pub(crate) fn begin(
         format::write(folder)?;
         earmark_files::write_atomic(&run.path(RECIPE), toml::to_string(recipe)?.as_bytes())?;
         earmark_files::write_atomic(&run.path(LABELS), (manifest.labels.join("\n") + "\n").as_bytes())?;
-        // Last: a folder without clips is no run yet.
+        // Last: a folder without this file is not a run yet.
         earmark_files::write_atomic(&run.path(CLIPS), &clips_csv(&clips)?)?;
     }
     run.compute_identity()?;
@@ -62,7 +63,7 @@ pub(crate) fn begin(
 }
 
 impl Run {
-    /// The recipe that the run was begun with, and learners that were added.
+    /// The recipe that the run was begun with, plus the learners that were added later.
     ///
     /// # Errors
     /// The file cannot be read or parsed.
@@ -70,7 +71,7 @@ impl Run {
         Recipe::read(&self.path(RECIPE))
     }
 
-    /// Whether the run still has every learner of a recipe that it was begun or continued with.
+    /// Checks that the run still has every learner of a recipe that it was begun or continued with.
     ///
     /// # Errors
     /// [`PipelineError::LearnersRemoved`].
@@ -82,10 +83,10 @@ impl Run {
         }
     }
 
-    /// Whether a recipe differs only in learners that are new, or that were never trained.
+    /// Checks that a recipe differs only in learners that are new or were never trained.
     ///
     /// # Errors
-    /// It differs in something else; the error has the keys and both values.
+    /// It differs in other keys; the error lists them with both values.
     fn recipe_changes(&self, recipe: &Recipe) -> Result<()> {
         let of_run = self.recipe()?;
         let splits = of_run.splits(fold_count(&self.clips()?));
@@ -141,7 +142,7 @@ fn clips_csv(clips: &[ClipRow]) -> Result<Vec<u8>> {
     into_bytes(csv)
 }
 
-/// The bytes that a CSV writer has written to memory.
+/// The bytes that a CSV writer wrote to memory.
 pub(crate) fn into_bytes(csv: csv::Writer<Vec<u8>>) -> Result<Vec<u8>> {
     csv.into_inner().map_err(|error| PipelineError::Format(Box::new(error.into_error())))
 }

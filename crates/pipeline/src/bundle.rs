@@ -1,4 +1,4 @@
-//! The bundle of a run: its networks and trees as ONNX, with all that tagging needs to know.
+//! The bundle of a run: its networks and trees as ONNX, with everything that tagging needs.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use crate::run::Run;
 
 const STACK: &str = "stack.onnx";
 
-/// Writes `RUN/bundle` from the weights that predict the test clips.
+/// Writes `RUN/bundle` from the weights of the networks that predict the test clips.
 pub(crate) fn write(
     run: &Run,
     recipe: &Recipe,

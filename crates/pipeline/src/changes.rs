@@ -1,4 +1,5 @@
-//! Whether a recipe and the clips are those that a run was begun with, key by key and clip by clip.
+//! Compares the recipe and the clips with those that a run was begun with, key by key and clip by
+//! clip.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,13 +9,13 @@ use crate::error::Result;
 use crate::recipe::Recipe;
 use crate::run::ClipRow;
 
-/// At most so many differences are listed.
+/// The maximum number of differences that are listed.
 const SHOWN: usize = 5;
 
 /// How a recipe differs from the one that a run was begun with.
 #[derive(Debug, Default)]
 pub struct RecipeChanges {
-    /// Keys with their values in the recipe and in the run, in words.
+    /// Differing keys with their values in the recipe and in the run, as text.
     pub differences: Vec<String>,
     /// Learners that the run does not have yet, by name.
     pub new_learners: Vec<String>,
@@ -23,7 +24,7 @@ pub struct RecipeChanges {
 }
 
 impl RecipeChanges {
-    /// Compares parsed recipes: a key that is missing in one text stands for its default.
+    /// Compares parsed recipes, so that a missing key has its default value.
     pub fn between(run: &Recipe, now: &Recipe) -> Result<Self> {
         let (run, now) = (by_name(run)?, by_name(now)?);
         let mut changes = Self::default();
@@ -31,7 +32,8 @@ impl RecipeChanges {
         Ok(changes)
     }
 
-    /// Whether only settings of level 2 differ that need no job again.
+    /// Whether the recipes differ only in settings of level 2 that do not require any job to run
+    /// again.
     pub fn level2_alone(&self) -> bool {
         let of_level2 =
             |difference: &String| difference.starts_with("stack.") && !difference.starts_with("stack.test_from");
@@ -51,7 +53,8 @@ impl RecipeChanges {
                 (Some(run), Some(now)) => self.walk(&inner, run, now),
                 (None, Some(_)) if key == "learners" => self.new_learners.push(name.clone()),
                 (Some(_), None) if key == "learners" => self.gone_learners.push(name.clone()),
-                // A learner that stays would say that it has other features.
+                // Learners that use these features differ in their `features` key, which is
+                // reported instead.
                 (None, Some(_)) | (Some(_), None) if key == "features" => {}
                 (None, Some(Value::Table(_))) => {
                     self.differences.push(format!("{inner} is in the recipe, but not in the run"))
@@ -67,8 +70,8 @@ impl RecipeChanges {
     }
 }
 
-/// The text of a run's recipe with the learners of `now` and their front ends; none if they are the
-/// same. What stays is as it was written.
+/// The text of a run's recipe with the learners of `now` and their front ends; `None` if nothing
+/// changes. Everything else keeps its value.
 pub fn with_learners_of(run: &str, now: &Recipe) -> Result<Option<String>> {
     let before: Table = toml::from_str(run)?;
     let mut text = before.clone();
@@ -93,7 +96,7 @@ pub fn with_learners_of(run: &str, now: &Recipe) -> Result<Option<String>> {
     Ok(if text == before { None } else { Some(toml::to_string(&text)?) })
 }
 
-/// A recipe as TOML values, its learners by their names.
+/// A recipe as TOML values, with its learners keyed by name.
 fn by_name(recipe: &Recipe) -> Result<Table> {
     let mut table: Table = toml::from_str(&toml::to_string(recipe)?)?;
     if let Some(Value::Array(learners)) = table.remove("learners") {
@@ -104,7 +107,7 @@ fn by_name(recipe: &Recipe) -> Result<Table> {
     Ok(table)
 }
 
-/// Where the clips of now differ from those of a run, in words; none if they do not.
+/// How the current clips differ from those of a run, as text; `None` if they do not.
 pub fn clip_changes(run: &[ClipRow], now: &[ClipRow]) -> Option<String> {
     let key = |clip: &ClipRow| (clip.set.clone(), clip.fname.clone());
     let of_run: BTreeMap<_, _> = run.iter().map(|clip| (key(clip), clip)).collect();
@@ -116,8 +119,7 @@ pub fn clip_changes(run: &[ClipRow], now: &[ClipRow]) -> Option<String> {
     changes.extend(
         run.iter().filter(|clip| !of_now.contains_key(&key(clip))).map(|clip| format!("{} is gone", clip.fname)),
     );
-    // Where clips are new or gone, folds that are drawn differ for many others: that says nothing
-    // more.
+    // If clips are new or gone, many others get a different drawn fold; listing those adds nothing.
     let same_clips = changes.is_empty();
     for (there, here) in of_run.iter().filter_map(|(key, there)| Some((there, of_now.get(key)?))) {
         let fold = |clip: &ClipRow| clip.fold.map_or("none".to_owned(), |fold| fold.to_string());
@@ -138,7 +140,7 @@ pub fn clip_changes(run: &[ClipRow], now: &[ClipRow]) -> Option<String> {
     (!changes.is_empty()).then(|| listed(&changes))
 }
 
-/// The first few of some differences, and how many more there are.
+/// The first few differences, and how many more there are.
 pub fn listed(differences: &[String]) -> String {
     let shown = differences[..differences.len().min(SHOWN)].join("; ");
     match differences.len().saturating_sub(SHOWN) {
@@ -205,14 +207,14 @@ mod tests {
         assert!(changes.differences.is_empty(), "{changes:?}");
         assert_eq!(changes.new_learners, ["waves"]);
         let now: Recipe = toml::from_str(&both).unwrap();
-        // A text that is older than a key does not have it.
+        // A recipe written before a key existed does not get it.
         let text = with_learners_of(RECIPE, &now).unwrap().unwrap();
         let old: Value = toml::from_str::<Table>(&text).unwrap()["learners"][0].clone();
         assert_eq!(old, toml::from_str::<Table>(RECIPE).unwrap()["learners"][0]);
         let merged: Recipe = toml::from_str(&text).unwrap();
         assert!(RecipeChanges::between(&merged, &now).unwrap().new_learners.is_empty());
         assert_eq!(merged.learners, now.learners);
-        // Taken back, it leaves nothing.
+        // Removing the learner again restores the original recipe.
         let back = with_learners_of(&text, &toml::from_str(RECIPE).unwrap()).unwrap().unwrap();
         assert_eq!(toml::from_str::<Table>(&back).unwrap(), toml::from_str::<Table>(RECIPE).unwrap());
         assert_eq!(with_learners_of(RECIPE, &toml::from_str(RECIPE).unwrap()).unwrap(), None);

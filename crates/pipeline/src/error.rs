@@ -1,4 +1,4 @@
-//! What can go wrong in a run.
+//! The errors of a run.
 
 use std::path::PathBuf;
 
@@ -14,56 +14,55 @@ use earmark_stacking::StackError;
 use earmark_tagging::TaggingError;
 use earmark_training::TrainingError;
 
-/// What can go wrong in a run. The message names the file, key or option, the reason, and what to
-/// do.
+/// An error of a run. The message names the file, key or option, the reason, and what to do.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PipelineError {
-    /// A key of a recipe, or its text.
+    /// A key of a recipe, or its text, is invalid.
     #[error("{0}")]
     Recipe(String),
-    /// An option that contradicts another one, the recipe or the data.
+    /// An option contradicts another option, the recipe or the data.
     #[error("{0}")]
     Options(String),
-    /// A run of another recipe is in the folder.
+    /// The folder holds a run with a different recipe.
     #[error("the recipe differs from that of the run in {}: {differences}; {remedy}", folder.display())]
     OtherRecipe {
-        /// The run.
+        /// The folder of the run.
         folder: PathBuf,
-        /// The keys with both values.
+        /// The differing keys with both values.
         differences: String,
         /// What to do.
         remedy: String,
     },
-    /// A run on other clips, labels or folds is in the folder.
+    /// The folder holds a run with different clips, labels or folds.
     #[error(
         "the data differ from those of the run in {}: {differences}; choose another --out, or remove that folder",
         folder.display()
     )]
     OtherData {
-        /// The run.
+        /// The folder of the run.
         folder: PathBuf,
         /// The clips that differ.
         differences: String,
     },
-    /// A run that began with other pretrained weights is in the folder.
+    /// The folder holds a run that began with different pretrained weights.
     #[error("{0}")]
     OtherWeights(String),
-    /// Another process has removed learners from the recipe of the run.
+    /// Another process removed learners from the recipe of the run.
     #[error(
         "another process has removed {} from the recipe of {}; the same command adds what is trained",
         learners.join(", "), folder.display()
     )]
     LearnersRemoved {
-        /// The run.
+        /// The folder of the run.
         folder: PathBuf,
-        /// Their names.
+        /// The names of the learners.
         learners: Vec<String>,
     },
-    /// The folder holds something else than a run.
+    /// The folder holds something other than a run.
     #[error("{0}")]
     NotARun(String),
-    /// A later version of Earmark has written the run.
+    /// The run was written by a later version of Earmark.
     #[error(
         "{} has format {format}, written by Earmark {earmark}; this is Earmark {}, which reads formats up to {newest}: \
          update Earmark to {earmark} or later",
@@ -72,98 +71,98 @@ pub enum PipelineError {
     NewerFormat {
         /// `run.json`.
         file: PathBuf,
-        /// Its format.
+        /// The format of the run.
         format: u32,
-        /// The version that wrote it.
+        /// The version that wrote the run.
         earmark: String,
         /// The highest format that this version reads.
         newest: u32,
     },
-    /// A file of the run that is missing or damaged.
+    /// A file of the run is missing or damaged.
     #[error("{0}")]
     Damaged(String),
-    /// A part of the run was made from other files than those that are in its folder now.
+    /// A part of the run was made from other files than those now in its folder.
     #[error("{0}")]
     OtherRun(String),
     /// A job whose result is needed has not finished.
     #[error("the job {0} is not done: run `earmark train` again")]
     JobNotDone(String),
-    /// The learners are not stacked yet.
+    /// The learners have not been stacked yet.
     #[error("{0}")]
     NotStacked(String),
-    /// The run has no model of that name, or nothing to predict.
+    /// The run has no model of this name, or nothing to predict.
     #[error("{0}")]
     Prediction(String),
-    /// Clips or files that cannot be read, each with its reason.
+    /// Clips or files cannot be read.
     #[error("{summary}:\n  {}", reasons.join("\n  "))]
     Clips {
-        /// How many, and what to do.
+        /// The number of them, and what to do.
         summary: String,
-        /// A line for each.
+        /// One line for each, with the reason.
         reasons: Vec<String>,
     },
-    /// Jobs that failed, or that another process trains.
+    /// Jobs failed, or are being trained by another process.
     #[error("{}", .0.join("\nerror: "))]
     Jobs(
-        /// A line for each.
+        /// One line for each.
         Vec<String>,
     ),
-    /// The [`CancelToken`](crate::CancelToken) was cancelled. What was trained so far is saved.
+    /// The [`CancelToken`](crate::CancelToken) was cancelled. The progress so far is saved.
     #[error(
         "{done} of {of} jobs are done, and what the others have trained is saved; the same command resumes from there"
     )]
     Cancelled {
-        /// Jobs that are done.
+        /// The number of jobs that are done.
         done: usize,
-        /// All jobs.
+        /// The number of all jobs.
         of: usize,
     },
-    /// A submission, or the labels that it is scored by.
+    /// A submission, or the labels that it is scored against, is invalid.
     #[error("{0}")]
     Submission(String),
-    /// A file.
+    /// A file cannot be read or written.
     #[error(transparent)]
     File(#[from] FileError),
-    /// A data set.
+    /// A data set cannot be opened.
     #[error(transparent)]
     Dataset(#[from] DatasetError),
-    /// The features of a clip.
+    /// The features of a clip cannot be loaded.
     #[error(transparent)]
     Load(#[from] LoadError),
-    /// A sound file, or limits of sound files.
+    /// A sound file cannot be decoded, or its limits are invalid.
     #[error(transparent)]
     Audio(#[from] AudioError),
-    /// A front end.
+    /// A front end is invalid.
     #[error(transparent)]
     Features(#[from] FeatureError),
-    /// A training job.
+    /// A training job failed.
     #[error(transparent)]
     Training(#[from] TrainingError),
-    /// Level 2.
+    /// Level 2 failed.
     #[error(transparent)]
     Stacking(#[from] StackError),
-    /// A bundle.
+    /// A bundle is invalid or cannot be written.
     #[error(transparent)]
     Bundle(#[from] TaggingError),
-    /// A download.
+    /// A download failed.
     #[error(transparent)]
     Download(#[from] DownloadError),
-    /// Weights.
+    /// Weights cannot be read, written or used.
     #[error(transparent)]
     Weights(#[from] WeightsError),
-    /// No such network.
+    /// There is no such network.
     #[error(transparent)]
     Architecture(#[from] UnknownVariant),
-    /// Features that do not fit a network.
+    /// The features do not fit a network.
     #[error(transparent)]
     Shape(#[from] ShapeError),
-    /// A network that cannot be written as ONNX.
+    /// A network cannot be written as ONNX.
     #[error(transparent)]
     Onnx(#[from] ExportError),
-    /// A text that is not of the expected form.
+    /// A text does not have the expected format.
     #[error(transparent)]
     Format(Box<dyn std::error::Error + Send + Sync>),
-    /// Another error, and where it happened.
+    /// Another error with the place where it occurred.
     #[error("{context}")]
     In {
         /// The file, key or part of the run.
@@ -173,7 +172,7 @@ pub enum PipelineError {
     },
 }
 
-/// What this crate's functions return.
+/// The result type of this crate's functions.
 pub type Result<T, E = PipelineError> = std::result::Result<T, E>;
 
 macro_rules! formats {
@@ -189,7 +188,7 @@ macro_rules! formats {
 formats!(csv::Error, serde_json::Error, toml::de::Error, toml::ser::Error, regex::Error);
 
 impl PipelineError {
-    /// The error without the places that were put around it.
+    /// The innermost error, without the context that was added to it.
     pub fn root(&self) -> &Self {
         match self {
             Self::In { source, .. } => source.root(),
@@ -197,17 +196,17 @@ impl PipelineError {
         }
     }
 
-    /// The error and its causes in one line.
+    /// The error and its causes as one line.
     pub fn line(&self) -> String {
         earmark_files::with_causes(self)
     }
 }
 
-/// Puts a place around an error.
+/// Adds context to an error.
 pub(crate) trait Context<T> {
-    /// Names the place.
+    /// Adds the place where the error occurred.
     fn context(self, context: impl Into<String>) -> Result<T>;
-    /// Names the place if there is an error.
+    /// Like [`Context::context`], but only evaluates the closure if there is an error.
     fn with_context<C: Into<String>>(self, context: impl FnOnce() -> C) -> Result<T>;
 }
 

@@ -1,4 +1,4 @@
-//! How a run says where it stands, and how it is stopped.
+//! How a run reports its progress, and how it is stopped.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -7,61 +7,61 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use earmark_training::Progress;
 
-/// What happens in a run. Events of several jobs come from several threads at once.
+/// An event of a run. Concurrent jobs send events from several threads.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {
-    /// Something that the user should know, and that stops nothing.
+    /// The user should know about this, but the run continues.
     Warning(&'a Warning),
     /// Something that was done.
     Note(&'a Note),
-    /// A stage before the jobs begins; it has so many steps.
+    /// A stage before the jobs begins; it has this many steps.
     StageStarted(Stage, usize),
-    /// A step of the stage is done. The steps of a stage are done by several threads.
+    /// A step of the stage is done. Several threads work on the steps of a stage.
     StageAdvanced(Stage),
     /// The stage is done.
     StageFinished(Stage),
     /// A step of a download.
     Download(earmark_download::Event<'a>),
-    /// The last download is done, or has failed.
+    /// The last download has finished or failed.
     DownloadFinished,
-    /// The run's folder holds its recipe, labels and clips now.
+    /// The run's folder now holds its recipe, labels and clips.
     RunStarted(&'a std::path::Path),
-    /// The jobs begin: the cost of each, in a unit of its own, and how many run at once.
+    /// The jobs begin.
     JobsStarted {
-        /// Of each job, in the order of their numbers.
+        /// The cost of each job in an arbitrary unit, by job index.
         costs: &'a [f64],
-        /// Jobs at once.
+        /// The number of jobs that run at once.
         workers: usize,
     },
     /// A job begins.
     JobStarted(JobId<'a>),
-    /// A job has done a batch, or predicted a clip.
+    /// A job has trained on a batch, or predicted a clip.
     JobAdvanced {
-        /// Which.
+        /// The job.
         job: JobId<'a>,
-        /// What it does.
+        /// How far the job is.
         progress: Progress,
-        /// What is left of its cost.
+        /// The remaining cost of the job.
         left: f64,
     },
     /// A job has ended.
     JobFinished {
-        /// Which.
+        /// The job.
         job: JobId<'a>,
-        /// How.
+        /// How it ended.
         outcome: JobOutcome,
-        /// Seconds since it began in this process; 0 for one that was done before.
+        /// Seconds since it began in this process; 0 for a job that was already done.
         seconds: f64,
     },
-    /// All jobs have ended, or were stopped.
+    /// All jobs have ended or were stopped.
     JobsFinished,
 }
 
 /// A job of a run.
 #[derive(Debug, Clone, Copy)]
 pub struct JobId<'a> {
-    /// Its number among the jobs of this process.
+    /// Its index among the jobs of this process.
     pub index: usize,
     /// `LEARNER/SPLIT`.
     pub name: &'a str,
@@ -72,17 +72,17 @@ pub struct JobId<'a> {
 pub enum JobOutcome {
     /// Its weights and predictions are stored.
     Done,
-    /// It, or an earlier process, had finished it before.
+    /// It was already finished, by this or an earlier process.
     DoneBefore,
-    /// [`PipelineError::Jobs`](crate::PipelineError::Jobs) has the reason in the end.
+    /// The reason is in the final [`PipelineError::Jobs`](crate::PipelineError::Jobs).
     Failed,
     /// It was cancelled, and its state is saved.
     Cancelled,
-    /// Another process trains it.
+    /// Another process is training it.
     Elsewhere,
 }
 
-/// What became of the job, a predicate.
+/// The outcome as a predicate, such as "is done".
 impl fmt::Display for JobOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -95,7 +95,7 @@ impl fmt::Display for JobOutcome {
     }
 }
 
-/// What is done before the jobs.
+/// A stage before the jobs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
     /// The SHA-256 of each file is computed.
@@ -106,7 +106,7 @@ pub enum Stage {
     Measurements,
 }
 
-/// What is counted.
+/// What the steps of the stage are.
 impl fmt::Display for Stage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -117,48 +117,48 @@ impl fmt::Display for Stage {
     }
 }
 
-/// Something that the user should know, and that stops nothing.
+/// A warning: the user should know about this, but the run continues.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Warning {
-    /// The recipe has the former name of a key.
+    /// The recipe uses the former name of a key.
     RenamedKey {
         /// The name in the recipe, with its section.
         old: String,
-        /// The name of now.
+        /// The current name.
         new: String,
     },
-    /// What `earmark data check` warns of.
+    /// A warning of `earmark data check`.
     Data(String),
-    /// More of them than are worth showing.
+    /// More warnings about the data than are shown.
     MoreOfData {
-        /// How many.
+        /// How many more.
         count: usize,
         /// The data set.
         data: PathBuf,
     },
-    /// A clip that cannot be decoded, and what stands for it.
+    /// A clip cannot be decoded, and is skipped or replaced.
     Clip {
-        /// Which, and why.
+        /// The clip, and why it cannot be decoded.
         reason: String,
         /// `skipped` or `replaced by silence`.
         instead: &'static str,
     },
-    /// An entry of the cache that was damaged, and was computed again.
+    /// An entry of the cache was damaged and has been computed again.
     CacheEntry {
-        /// Its file.
+        /// The file of the entry.
         path: PathBuf,
         /// What was wrong.
         reason: String,
     },
-    /// Copies of one sound where they make scores too good, or labels contradict each other.
+    /// Copies of one sound make scores too good, or have contradictory labels.
     Copies(String),
-    /// The folder's file system has no locks.
+    /// The file system of the folder has no locks.
     NoLocks {
-        /// A job that this process trains.
+        /// A job that this process is training.
         job: String,
     },
-    /// Where the sounds lie could not be stored for the report.
+    /// The location of the sounds could not be stored for the report.
     SoundsNotNoted(String),
 }
 
@@ -180,30 +180,30 @@ impl fmt::Display for Warning {
     }
 }
 
-/// Something that was done.
+/// A note about something that was done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Note {
     /// Features were computed.
     Features {
-        /// Clips and front ends that were computed.
+        /// The number of pairs of clip and front end that were computed.
         computed: usize,
-        /// Those that the cache had.
+        /// The number of pairs that were in the cache.
         cached: usize,
-        /// Of all of them, on disk.
+        /// The size of all of them on disk.
         bytes: u64,
-        /// The cache.
+        /// The folder of the cache.
         folder: PathBuf,
     },
-    /// Labels were verified by another run.
+    /// Labels were verified by the predictions of another run.
     Verified {
-        /// That run.
+        /// The other run.
         run: PathBuf,
-        /// Labels that it predicts, too.
+        /// The number of labels that the other run predicts, too.
         agreed: usize,
-        /// Labels that it does not.
+        /// The number of labels that the other run does not predict.
         doubted: usize,
-        /// Clips that it does not have.
+        /// The number of clips that the other run does not have.
         unknown: usize,
     },
     /// Published weights are used.
@@ -237,9 +237,9 @@ impl fmt::Display for Note {
     }
 }
 
-/// Takes the events of a run: draws bars, writes a log, or ignores them.
+/// Receives the events of a run: draws progress bars, writes a log, or ignores them.
 pub trait Observer: Sync {
-    /// Something has happened. It is called from the threads that work, which wait for it.
+    /// Receives an event. The worker threads call this and wait for it.
     fn event(&self, event: &Event<'_>);
 }
 
@@ -257,13 +257,13 @@ impl<F: Fn(&Event<'_>) + Sync> Observer for F {
     }
 }
 
-/// Warns the observer and the log.
+/// Sends a warning to the observer and the log.
 pub(crate) fn warn(observer: &dyn Observer, warning: Warning) {
     tracing::warn!("{warning}");
     observer.event(&Event::Warning(&warning));
 }
 
-/// Notes something for the observer and the log.
+/// Sends a note to the observer and the log.
 pub(crate) fn note(observer: &dyn Observer, note: Note) {
     tracing::info!("{note}");
     observer.event(&Event::Note(&note));
@@ -275,12 +275,12 @@ pub(crate) fn note(observer: &dyn Observer, note: Note) {
 pub struct CancelToken(Arc<AtomicBool>);
 
 impl CancelToken {
-    /// A token that nobody has cancelled.
+    /// A token that is not cancelled.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Asks the run to stop. It may take until the end of a batch.
+    /// Asks the run to stop. It stops at the end of the current batch at the latest.
     pub fn cancel(&self) {
         self.0.store(true, Ordering::SeqCst);
     }

@@ -1,5 +1,4 @@
-//! The features of all clips that a run needs: read from the cache, or computed once and stored
-//! there.
+//! The features of all clips of a run: read from the cache, or computed once and stored there.
 
 use std::path::{Path, PathBuf};
 
@@ -13,7 +12,7 @@ use crate::error::{PipelineError, Result};
 use crate::events::{Event, Note, Observer, Stage, Warning, note, warn};
 use crate::recipe::Recipe;
 
-/// Loads the features that some learners of a recipe need.
+/// Loads the features that a recipe's learners need.
 pub(crate) struct FeatureLoader<'a> {
     recipe: &'a Recipe,
     cache: FeatureCache,
@@ -22,7 +21,7 @@ pub(crate) struct FeatureLoader<'a> {
 }
 
 impl<'a> FeatureLoader<'a> {
-    /// A loader of what `learners` need, and of the MFCC statistics; the features are stored in
+    /// A loader for the features that `learners` need, and for the MFCC statistics; the cache is in
     /// `folder`.
     pub fn open(recipe: &'a Recipe, learners: impl Iterator<Item = &'a str>, folder: &Path) -> Result<Self> {
         let mut front_ends: Vec<&FrontEnd> = Vec::new();
@@ -38,23 +37,23 @@ impl<'a> FeatureLoader<'a> {
         Ok(Self { recipe, cache, folder: folder.to_owned(), request })
     }
 
-    /// Where a front end's features are in [`ClipFeatures::features`].
+    /// The index of a front end's features in [`ClipFeatures::features`].
     pub fn index_of(&self, front_end: &FrontEnd) -> Result<usize> {
         let index = self.request.front_ends.iter().position(|known| *known == front_end);
         index.ok_or_else(|| PipelineError::Recipe("a learner has features that were not loaded".to_owned()))
     }
 
-    /// Bytes of all that the cache holds.
+    /// The size of the whole cache in bytes.
     pub fn bytes(&self) -> u64 {
         self.cache.bytes()
     }
 
-    /// Loads or computes the features of all clips in parallel; of clips that cannot be decoded,
-    /// those of silence (`silence`) or none (`skip`), and always a warning.
+    /// Loads or computes the features of all clips in parallel. A clip that cannot be decoded gets
+    /// the features of silence (`silence`) or none (`skip`), and always a warning.
     ///
     /// # Errors
-    /// With the policy `fail`: all clips that cannot be decoded, at once. With any: a disk that
-    /// fails.
+    /// With the policy `fail`: all clips that cannot be decoded, in one error. With any policy: an
+    /// error of the disk.
     pub fn load(
         &self,
         clips: &[ClipEntry],
@@ -106,7 +105,7 @@ impl<'a> FeatureLoader<'a> {
     }
 }
 
-/// Why a clip has no features, and which key of the recipe moves the limit that it exceeds.
+/// Why a clip has no features, and which key of the recipe raises the limit that it exceeds.
 fn with_remedy(error: LoadError) -> String {
     let remedy = match &error {
         LoadError::Audio(AudioError::Limit { key, .. }) => {
@@ -121,7 +120,7 @@ fn with_remedy(error: LoadError) -> String {
 /// The SHA-256 of each clip's file.
 ///
 /// # Errors
-/// All files that cannot be read.
+/// Lists all files that cannot be read.
 pub(crate) fn checksums(clips: &[ClipEntry], observer: &dyn Observer) -> Result<Vec<String>> {
     observer.event(&Event::StageStarted(Stage::Checksums, clips.len()));
     let checksums: Vec<_> = clips

@@ -1,4 +1,4 @@
-//! The jobs of a run: what each trains on and costs.
+//! The jobs of a run: what each one trains on, and its cost.
 
 use earmark_datasets::{Manifest, Splits};
 use earmark_training::{LearnerSettings, Progress, Split};
@@ -6,7 +6,7 @@ use earmark_training::{LearnerSettings, Progress, Split};
 use crate::error::Result;
 use crate::recipe::Recipe;
 
-/// A job to do: one learner on one split.
+/// A job to run: one learner on one split.
 #[derive(Debug, Clone)]
 pub(crate) struct TrainingJob<'a> {
     pub learner: &'a LearnerSettings,
@@ -14,30 +14,30 @@ pub(crate) struct TrainingJob<'a> {
 }
 
 impl TrainingJob<'_> {
-    /// As `--job` takes it.
+    /// The name as `--job` takes it.
     pub fn name(&self) -> String {
         format!("{}/{}", self.learner.name, self.split)
     }
 }
 
-/// What a job costs, in FLOPs: a number that every machine agrees on.
+/// The cost of a job in FLOPs, which is the same on every machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Cost {
-    /// To train.
+    /// The cost of training.
     pub train: u64,
-    /// To predict in the end.
+    /// The cost of the predictions at the end.
     pub predict: u64,
 }
 
 impl Cost {
-    /// Of a learner that is trained on so many clips and then predicts so many windows.
+    /// The cost of a learner that is trained on `clips` clips and then predicts `windows` windows.
     pub fn new(recipe: &Recipe, learner: &LearnerSettings, clips: usize, windows: usize) -> Result<Self> {
         let front_end = recipe.front_end(&learner.name)?;
         let (channels, bins) = front_end.shape();
         let graph = learner.graph(front_end, 2, clips)?;
         let flops = graph.flops([1, channels, bins, learner.windowing(front_end).frames])?;
         if learner.is_kernel() {
-            // Each clip against each, and then the inverse of their table.
+            // The kernel matrix of all pairs of clips, and its inverse.
             let clips = clips as u64;
             let train = flops.saturating_mul(clips).saturating_add(clips.saturating_pow(3));
             return Ok(Self { train, predict: flops.saturating_mul(windows as u64) });
@@ -48,7 +48,7 @@ impl Cost {
         Ok(Self { train, predict: flops.saturating_mul(windows as u64) })
     }
 
-    /// What is left where a job stands.
+    /// The remaining cost of a job with this progress.
     pub fn left(&self, progress: Progress) -> f64 {
         let share = |done: usize, of: usize| 1.0 - done as f64 / of.max(1) as f64;
         match progress {
@@ -62,7 +62,7 @@ impl Cost {
     }
 }
 
-/// The clips that a split trains on, or those that it predicts, by their indices: training clips,
+/// The indices of the clips that a split trains on, or of those that it predicts: training clips,
 /// then test clips.
 pub(crate) fn clips_of(
     recipe: &Recipe,
@@ -80,7 +80,7 @@ pub(crate) fn clips_of(
     (0..train).filter(in_train).chain(train..train + tests).collect()
 }
 
-/// How many clips a learner trains on in a split, without those of weight 0.
+/// The number of clips that a learner trains on in a split, without those of weight 0.
 pub(crate) fn used_clips(
     learner: &LearnerSettings,
     recipe: &Recipe,

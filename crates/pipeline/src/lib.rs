@@ -12,12 +12,12 @@
 //! # Ok::<(), earmark_pipeline::PipelineError>(())
 //! ```
 //!
-//! The result is a run's folder; `bundle/` in it is what `earmark-tagging` tags with. A run that
-//! was stopped, by a [`CancelToken`] or by a kill, is resumed by the same call, and on a CPU it
-//! ends with the same bits. Progress comes as [`Event`]s to an [`Observer`]; log records go to
+//! The result is the folder of a run; `earmark-tagging` tags with its `bundle/`. The same call
+//! resumes a run that was stopped by a [`CancelToken`] or killed, and on a CPU the result is
+//! identical to the bit. An [`Observer`] receives the progress as [`Event`]s; log records go to
 //! `tracing`, with a span `job` for each job. Nothing here prints, reads the command line, handles
-//! signals or ends the process. Only the number of threads that libtorch computes with is set for
-//! the whole process.
+//! signals or ends the process. The only process-wide setting that this crate changes is the number
+//! of threads of libtorch.
 
 mod base_predictions;
 mod begin;

@@ -1,4 +1,4 @@
-//! Names that tables, options and files give to something else than a learner.
+//! Names in tables, options and files that are not names of learners.
 
 use earmark_stacking::STATISTICS;
 
@@ -8,10 +8,10 @@ pub const STACK: &str = "stack";
 pub const ARITHMETIC: &str = "arithmetic mean";
 /// The geometric mean of all learners' probabilities.
 pub const GEOMETRIC: &str = "geometric mean";
-/// The row of `level2/ablation.csv` that leaves out no learner.
+/// The row of `level2/ablation.csv` that omits no learner.
 pub const ALL_LEARNERS: &str = "-";
 
-/// What no learner can be named, and what has that name.
+/// Names that a learner cannot have, and what each one stands for.
 pub(crate) const RESERVED: [(&str, &str); 3] = [
     (STATISTICS, "the MFCC statistics"),
     (STACK, "level 2"),

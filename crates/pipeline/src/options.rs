@@ -1,4 +1,4 @@
-//! What a caller asks of a training, built once.
+//! The options of a training.
 
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -9,53 +9,53 @@ use earmark_training::check_device;
 use crate::error::{PipelineError, Result};
 use crate::schedule::{CPU, Shard, check_together, workers};
 
-/// The hub that published weights are fetched from.
+/// The hub that published weights are downloaded from.
 pub const HUB: &str = "https://huggingface.co";
 
 /// What to train on, where to write, and how much of the machine to use. [`TrainOptions::new`] has
 /// the defaults of `earmark train`.
 #[derive(Debug, Clone)]
 pub struct TrainOptions {
-    /// The recipe's file; weights that it names are looked for from its folder on.
+    /// The recipe's file; weights that it names are relative to its folder.
     pub recipe: PathBuf,
     /// The sounds and labels: a folder in one of the known layouts, or a CSV file.
     pub data: PathBuf,
-    /// How to read them, beyond what the layout says. Patterns of folds and groups override the
-    /// recipe's.
+    /// How to read the data, beyond what the layout implies. Patterns of folds and groups override
+    /// those of the recipe.
     pub open: OpenOptions,
-    /// The run's folder. A run that is there already is continued.
+    /// The run's folder. An existing run is continued.
     pub out: PathBuf,
-    /// Where features are cached, for runs to share; `None`: in the run's folder.
+    /// The feature cache, which several runs can share; `None`: a folder in the run's folder.
     pub cache: Option<PathBuf>,
-    /// A finished run: an unverified clip counts as verified where the stack of that run predicts
-    /// its label out of fold.
+    /// A finished run: an unverified clip counts as verified if the stack of that run predicts its
+    /// label out of fold.
     pub verified_by: Option<PathBuf>,
-    /// The address of the hub that published weights are fetched from.
+    /// The address of the hub that published weights are downloaded from.
     pub hub: String,
-    /// `cpu`, or GPUs: `cuda:0`, `cuda:1`. The jobs are spread over them.
+    /// `cpu`, or GPUs: `cuda:0`, `cuda:1`. The jobs are distributed over them.
     pub devices: Vec<String>,
     /// Which jobs to train.
     pub selection: JobSelection,
-    /// Jobs at once; `None`: one per thread on a CPU, one on each GPU.
+    /// Jobs at once; `None`: one per thread on a CPU, one per GPU.
     pub jobs: Option<usize>,
     /// Threads of all jobs together; `None`: one per core.
     pub threads: Option<usize>,
 }
 
-/// Which jobs of a run to train. With a part of them, the learners are not stacked.
+/// Which jobs of a run to train. If only some are trained, the learners are not stacked.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum JobSelection {
     /// All, and then level 2.
     #[default]
     All,
-    /// The one of this name, `LEARNER/SPLIT`.
+    /// The job of this name, `LEARNER/SPLIT`.
     One(String),
-    /// One of several parts of about the same cost.
+    /// One of several shards of about the same cost.
     Shard(Shard),
 }
 
 impl TrainOptions {
-    /// To train a recipe on data into a run's folder, on the CPU.
+    /// Options that train a recipe on data into a run's folder, on the CPU.
     pub fn new(recipe: impl Into<PathBuf>, data: impl Into<PathBuf>, out: impl Into<PathBuf>) -> Self {
         Self {
             recipe: recipe.into(),
@@ -72,11 +72,11 @@ impl TrainOptions {
         }
     }
 
-    /// What can be checked before anything is read.
+    /// Checks everything that can be checked before any file is read.
     ///
     /// # Errors
-    /// Devices that do not exist or do not go together; the run's folder is the folder of the data,
-    /// where it would be taken for sounds the next time.
+    /// Devices do not exist or cannot be combined; the run's folder is the folder of the data,
+    /// where the next training would read its files as data.
     pub(crate) fn check(&self) -> Result<()> {
         let folders = self.data.canonicalize().ok().zip(self.out.canonicalize().ok());
         if folders.is_some_and(|(data, out)| data == out) {
@@ -90,7 +90,7 @@ impl TrainOptions {
         Ok(self.devices.iter().try_for_each(|device| check_device(device))?)
     }
 
-    /// The device of each worker, and the threads of each.
+    /// The device of each worker, and the number of threads of each.
     pub(crate) fn workers(&self, jobs: usize) -> (Vec<&str>, usize) {
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let threads = self.threads.unwrap_or(cores).max(1);
@@ -99,12 +99,12 @@ impl TrainOptions {
         (devices, each)
     }
 
-    /// The folder of the features.
+    /// The folder of the feature cache.
     pub(crate) fn cache_folder(&self) -> PathBuf {
         self.cache.clone().unwrap_or_else(|| self.out.join(crate::run::CACHE))
     }
 
-    /// The folder that the clips' names start from.
+    /// The folder that the clips' names are relative to.
     pub(crate) fn sounds_folder(&self) -> &Path {
         let beside = || if self.data.is_dir() { Some(&*self.data) } else { self.data.parent() };
         self.open.audio_dir.as_deref().or_else(beside).unwrap_or(Path::new(""))

@@ -1,5 +1,6 @@
-//! What a run will take: the jobs, and for each learner a few measured batches, as many jobs at
-//! once as there will be, on some of the clips. Its files are in a temporary folder.
+//! Estimates the cost of a run: lists its jobs, and measures a few batches of each learner on some
+//! of the clips, with as many jobs at once as the run will have. Its files are in a temporary
+//! folder.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -27,76 +28,76 @@ use earmark_tables::text_table;
 use crate::text::{duration, size};
 use crate::train::{Prepared, selected_jobs};
 
-/// Clips that are measured in place of all.
+/// Clips that are measured, instead of all clips.
 const SAMPLE: usize = 24;
-/// Of them, those that are predicted.
+/// The number of these clips that are predicted.
 const PREDICTED: usize = 4;
-/// FLOPs that a measurement may take; some batches are measured in any case.
+/// The FLOPs that a measurement may take; a minimum of batches is measured in any case.
 const FLOPS: u64 = 400_000_000_000;
 
-/// What a run will take.
+/// The estimated cost of a run.
 #[derive(Debug, Serialize)]
 pub struct Plan {
     /// The jobs, in the order in which they begin.
     pub jobs: Vec<PlannedJob>,
-    /// The learners, those that need least memory first.
+    /// The learners, those that need the least memory first.
     pub learners: Vec<LearnerPlan>,
     /// The device of each worker.
     pub devices: Vec<String>,
-    /// Threads of each job.
+    /// Number of threads of each job.
     pub threads_each: usize,
-    /// To decode all clips, if the cache has none of them.
+    /// Seconds to decode all clips, if none of them is in the cache.
     pub feature_seconds: f64,
-    /// Of the features of all clips, on disk and, as far as there is room, mapped into memory.
+    /// Size of the features of all clips, on disk and, as far as there is room, mapped into memory.
     pub feature_bytes: u64,
-    /// To do all jobs that are not done, so many at once.
+    /// Seconds to run all jobs that are not done, with this many workers.
     pub seconds: f64,
-    /// Of the process, or of a GPU, with the learners that need most.
+    /// Peak memory of the process, or of a GPU, with the learners that need the most.
     pub memory_bytes: Option<u64>,
 }
 
-/// A job, and what it will take.
+/// A job and its estimated cost.
 #[derive(Debug, Serialize)]
 pub struct PlannedJob {
     /// The name of the learner.
     pub learner: String,
     /// `fold0`, ..., `full`.
     pub split: String,
-    /// It was done before, and takes nothing.
+    /// The job was done before, and takes no time.
     pub done: bool,
-    /// To train on.
+    /// Number of clips to train on.
     pub clips: usize,
     /// Passes over the clips.
     pub epochs: usize,
-    /// To predict.
+    /// Number of clips to predict.
     pub predicted: usize,
-    /// On this machine.
+    /// Estimated duration on this machine.
     pub seconds: f64,
 }
 
-/// What a learner takes on this machine, with jobs of its own beside it.
+/// The measured cost of a learner on this machine while every worker runs a job of it.
 #[derive(Debug, Clone, Serialize)]
 pub struct LearnerPlan {
     /// The name in the recipe.
     pub name: String,
     /// The network.
     pub arch: String,
-    /// Trained values.
+    /// Number of trained parameters.
     pub parameters: usize,
-    /// Clips of a step.
+    /// Clips in a batch.
     pub batch_size: usize,
-    /// A step.
+    /// Seconds for one batch.
     pub seconds_per_batch: f64,
-    /// Saving the state, after each epoch.
+    /// Seconds to save the state after each epoch.
     pub seconds_per_save: f64,
-    /// A prediction of one window.
+    /// Seconds to predict one window.
     pub seconds_per_window: f64,
-    /// Before the first batch.
+    /// Seconds before the first batch.
     pub seconds_to_begin: f64,
-    /// Windows of a clip, on average.
+    /// Windows per clip, on average.
     pub windows: f64,
-    /// On a CPU the most that the process ever had, jobs of this learner on all workers; on a GPU
-    /// that of those on one GPU, counted from the network.
+    /// On a CPU the peak memory of the process so far, with jobs of this learner on all workers; on
+    /// a GPU the memory of the jobs on one GPU, computed from the network.
     pub memory_bytes: Option<u64>,
 }
 
@@ -108,11 +109,11 @@ struct Sample<'a> {
     folder: tempfile::TempDir,
 }
 
-/// Measures what [`train`](crate::train) with these options will take. Nothing is written into the
-/// run's folder.
+/// Measures how long [`train`](crate::train) with these options will take. It writes nothing into
+/// the run's folder.
 ///
 /// # Errors
-/// As [`train`](crate::train) before its jobs; none of the measured clips can be used.
+/// Those of [`train`](crate::train) before its jobs; none of the measured clips can be used.
 pub fn plan(options: &TrainOptions, observer: &dyn Observer) -> Result<Plan> {
     let Prepared { recipe, manifest, splits, .. } = Prepared::new(options, observer)?;
     let jobs = selected_jobs(options, &recipe, &manifest, &splits)?;
@@ -123,8 +124,8 @@ pub fn plan(options: &TrainOptions, observer: &dyn Observer) -> Result<Plan> {
     let feature_bytes = (sample.loader.bytes() as f64 * all / sample.entries.len() as f64) as u64;
     let (devices, threads) = options.workers(jobs.len());
     set_threads(threads);
-    // The peak memory so far is that of the last one measured if each needs more than those before
-    // it.
+    // The peak memory so far is that of the learner measured last, if each one needs more than
+    // those before it.
     learners.sort_by_key(|learner| {
         Cost::new(&recipe, learner, batch_size(learner, &manifest), 0).map_or(0, |cost| cost.train)
     });
@@ -172,10 +173,10 @@ fn planned(
     let epochs = job.learner.passes();
     let seconds = of_learner.filter(|_| !done).map_or(0.0, |measured| {
         let share = clips as f64 / measured.batch_size as f64;
-        // A kernel's one batch are all clips, and most of its time goes into the inverse of their
-        // table.
+        // The only batch of a kernel is all clips, and inverting the kernel matrix takes most of
+        // the time.
         let batches = if job.learner.is_kernel() { share.powi(3) } else { share };
-        // One window of each clip, where the best epoch is looked for.
+        // One window of each clip, if the best epoch is selected.
         let judged = if *checkpoint == CheckpointPolicy::Best { predicted as f64 } else { 0.0 };
         let epoch =
             batches * measured.seconds_per_batch + measured.seconds_per_save + judged * measured.seconds_per_window;
@@ -186,8 +187,8 @@ fn planned(
 }
 
 impl<'a> Sample<'a> {
-    /// Extracts the features of some clips, evenly taken from those that every learner is trained
-    /// on and those that are predicted; also returns the seconds that all clips would take.
+    /// Extracts the features of a few clips, sampled evenly from those that every learner is
+    /// trained on and those that are predicted. Also returns the estimated seconds for all clips.
     fn new(recipe: &'a Recipe, manifest: &Manifest, learners: &[&'a LearnerSettings]) -> Result<(Self, f64)> {
         let start = Instant::now();
         let all = manifest.train.len() + manifest.test.len();
@@ -212,7 +213,7 @@ impl<'a> Sample<'a> {
         Ok((Self { entries, features, loader, folder }, seconds))
     }
 
-    /// Measures a learner on all devices at once; the mean of them.
+    /// Measures a learner on all devices at once, and averages over them.
     fn measure(
         &self,
         recipe: &Recipe,
@@ -252,7 +253,7 @@ impl<'a> Sample<'a> {
         })
     }
 
-    /// The windows of each clip.
+    /// The number of windows of each clip.
     fn windows(&self, recipe: &Recipe, learner: &LearnerSettings) -> Result<Vec<usize>> {
         let windowing = learner.windowing(recipe.front_end(&learner.name)?);
         let examples = self.examples(recipe, learner)?;
@@ -272,7 +273,7 @@ impl<'a> Sample<'a> {
     }
 
     /// Runs a job of two short epochs: the first one warms up, the second one is measured. A tiny
-    /// learning rate keeps the loss finite, whatever the settings.
+    /// learning rate keeps the loss finite with any settings.
     fn round(
         &self,
         recipe: &Recipe,
@@ -316,7 +317,7 @@ impl<'a> Sample<'a> {
         })?;
         let windows = self.windows(recipe, learner)?;
         if let (true, &[begin, end]) = (learner.is_kernel(), &learned[..]) {
-            // There is one batch; the few clips that are predicted go through at once.
+            // There is only one batch, and the few clips are predicted at once.
             let window = predicted.last().map_or(0.0, |&last| (last - end) / job.predict.len() as f64);
             return Ok(Round { begin, batch: end - begin, save: 0.0, window, step_bytes: job.step_bytes() });
         }
@@ -324,10 +325,10 @@ impl<'a> Sample<'a> {
     }
 }
 
-/// What a worker took, in seconds.
+/// The measured times of a worker, in seconds.
 #[derive(Debug, Default, PartialEq)]
 struct Round {
-    /// Before the first batch.
+    /// Time before the first batch.
     begin: f64,
     batch: f64,
     save: f64,
@@ -336,16 +337,17 @@ struct Round {
 }
 
 impl Round {
-    /// From the times at which each batch of two epochs was done, and each clip of so many windows
-    /// predicted.
+    /// Computes the times from the moments at which each batch of the two epochs ended, and at
+    /// which each clip, with its number of windows, was predicted.
     fn of(learned: &[f64], predicted: &[f64], windows: &[usize]) -> Self {
         let between = |from: f64, to: f64, count: usize| (to - from).max(0.0) / count.max(1) as f64;
         let [first, .., last] = learned else { return Self::default() };
         let half = learned.len() / 2;
-        // The first batch of the second epoch comes after the state was saved.
+        // The state is saved before the first batch of the second epoch.
         let batch = between(learned[half], *last, learned.len() - half - 1);
         let save = (learned[half] - learned[half - 1] - batch).max(0.0);
-        // The network that predicts is built before the first clip, unless that is the only one.
+        // The network for prediction is built before the first clip, so only later clips are
+        // measured.
         let window = match predicted {
             [first, .., last] => between(*first, *last, windows[1..predicted.len()].iter().sum()),
             [only] => between(*last, *only, windows[0]),
@@ -355,25 +357,25 @@ impl Round {
     }
 }
 
-/// Clips of one step of a learner: a kernel's are all of them, of which as many are measured as
-/// take some seconds.
+/// Clips in a batch of a learner. A kernel has one batch of all clips; it is measured on as many as
+/// take a few seconds.
 fn batch_size(learner: &LearnerSettings, manifest: &Manifest) -> usize {
     if learner.is_kernel() { counting(learner, manifest).clamp(2, 2_000) } else { learner.batch_size }
 }
 
-/// Training clips that a learner uses.
+/// Number of training clips that a learner uses.
 fn counting(learner: &LearnerSettings, manifest: &Manifest) -> usize {
     manifest.train.iter().filter(|item| learner.is_used(item.verified)).count()
 }
 
-/// The peak memory of this process, in bytes; none where the system does not report it.
+/// The peak memory of this process in bytes; `None` if the system does not report it.
 fn peak_memory() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     Some(line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()? * 1024)
 }
 
-/// For people: a table of the jobs, and what all of it will take.
+/// As a table for people: the jobs and the total.
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let header = ["job", "network", "clips", "epochs", "predicts", "time", "memory"];
@@ -410,7 +412,7 @@ mod tests {
 
     #[test]
     fn times_are_told_apart() {
-        // 3 s to begin, batches of 2 s, 1 s to save, 5 s to build anew, windows of half a second.
+        // 3 s to begin, batches of 2 s, 1 s to save, 5 s to rebuild the network, windows of 0.5 s.
         let round = Round::of(&[5.0, 7.0, 9.0, 12.0, 14.0, 16.0], &[23.0, 24.0, 26.0], &[2, 2, 4, 9]);
         assert_eq!(round, Round { begin: 3.0, batch: 2.0, save: 1.0, window: 0.5, step_bytes: None });
         assert_eq!(Round::of(&[5.0, 7.0, 9.0, 12.0], &[12.0], &[3]).window, 0.0);
@@ -421,7 +423,7 @@ mod tests {
     #[test]
     fn the_peak_memory_only_grows() {
         let before = peak_memory().unwrap();
-        // More than it ever had: written to, so that the system must provide it.
+        // More than the peak so far. It is written to, so that the system has to provide it.
         let room = vec![1u8; before as usize + (64 << 20)];
         let after = peak_memory().unwrap();
         assert!(before > 1 << 20 && after >= room.len() as u64, "{before} {after}");

@@ -10,7 +10,7 @@ use crate::evaluate;
 use crate::names::STACK;
 use crate::run::Run;
 
-/// Labels that Kaggle takes for a clip.
+/// The number of labels that Kaggle accepts for a clip.
 pub(crate) const MAX_LABELS: usize = 3;
 
 /// Which predictions to write, and where.
@@ -18,9 +18,9 @@ pub(crate) const MAX_LABELS: usize = 3;
 pub struct PredictOptions {
     /// The model: a learner's name, `arithmetic mean`, `geometric mean` or `stack`.
     pub model: String,
-    /// The file for Kaggle's form: `fname,label` with the three most probable labels.
+    /// The file to write in Kaggle's format: `fname,label` with the three most probable labels.
     pub submission: Option<PathBuf>,
-    /// The file for all probabilities: `fname`, then a column for each class.
+    /// The file to write all probabilities to: `fname`, then a column for each class.
     pub probabilities: Option<PathBuf>,
 }
 
@@ -30,11 +30,12 @@ impl Default for PredictOptions {
     }
 }
 
-/// Writes the predictions of a run for its test clips. Both files are written, or none.
+/// Writes the predictions of a run for its test clips. Either all requested files are written, or
+/// none.
 ///
 /// # Errors
-/// The folder is no run with level 2; it has no such model, or no test clips; two labels that are
-/// one in Kaggle's form; both files are the same.
+/// The folder is not a run with level 2; the run has no such model, or no test clips; two labels
+/// are the same in Kaggle's format; both files are the same.
 pub fn predict(folder: &Path, options: &PredictOptions) -> Result<()> {
     ensure!(
         options.submission.is_none() || options.submission != options.probabilities,
@@ -53,7 +54,7 @@ pub fn predict(folder: &Path, options: &PredictOptions) -> Result<()> {
         Prediction,
         "the run {run} has no test clips; `earmark tag` tags any others by its bundle"
     );
-    // Both are made before either is written.
+    // Compute both before writing either.
     let submission = options.submission.as_ref().map(|path| Ok::<_, PipelineError>((path, submission(table)?)));
     let probabilities = options.probabilities.as_ref().map(|path| (path, table.to_csv()));
     for (path, bytes) in [submission.transpose()?, probabilities].into_iter().flatten() {
@@ -62,13 +63,13 @@ pub fn predict(folder: &Path, options: &PredictOptions) -> Result<()> {
     Ok(())
 }
 
-/// A label as Kaggle has it, which separates labels by spaces.
+/// A label in Kaggle's format, which separates labels by spaces.
 pub(crate) fn kaggle_label(label: &str) -> String {
     label.replace(' ', "_")
 }
 
-/// Kaggle's form: each clip with its three best labels, or all if there are fewer; of equals the
-/// first.
+/// Kaggle's format: each clip with its three most probable labels, or all if there are fewer. The
+/// first of equally probable labels wins.
 fn submission(table: &Table) -> Result<Vec<u8>> {
     let labels: Vec<String> = table.columns().iter().map(|label| kaggle_label(label)).collect();
     for (i, label) in labels.iter().enumerate() {

@@ -1,5 +1,4 @@
-//! The weights from elsewhere that networks start with: found or fetched before any sound is
-//! decoded.
+//! Pretrained weights that networks start with: found or downloaded before any clip is decoded.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,30 +13,30 @@ use crate::events::{Event, Note, Observer, note};
 use crate::recipe::{PUBLISHED, Recipe};
 use crate::run::Run;
 
-/// In a run's folder: what its networks have started with.
+/// The file in a run's folder that records what its networks started with.
 const FILE: &str = "pretrained.json";
-/// The file of a repository of timm on the hub.
+/// The name of the weights file in timm's repositories on the hub.
 const WEIGHTS: &str = "model.safetensors";
 
-/// Where the weights come from that a learner starts with.
+/// The source of the weights that a learner starts with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WeightsSource {
-    /// A repository, an address, or a file as the recipe names it.
+    /// A repository, an address, or a path as in the recipe.
     pub source: String,
     /// The licence of published weights.
     pub licence: Option<String>,
-    /// The commit of a repository of the hub.
+    /// The commit of a repository on the hub.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<String>,
-    /// The SHA-256 of the file's bytes.
+    /// The SHA-256 of the file.
     pub sha256: String,
-    /// The file, where this was found out just now.
+    /// The path of the file, if it was located in this process.
     #[serde(skip)]
     path: PathBuf,
 }
 
 impl WeightsSource {
-    /// What a job needs of it.
+    /// The part that a job needs.
     pub(crate) fn weights(&self) -> PretrainedWeights {
         PretrainedWeights { path: self.path.clone(), sha256: self.sha256.clone() }
     }
@@ -45,22 +44,23 @@ impl WeightsSource {
 
 /// Where to look for weights.
 pub(crate) struct Places<'a> {
-    /// The folder of the recipe, which files are named from.
+    /// The folder of the recipe, which paths are relative to.
     pub recipe: &'a Path,
     /// The address of the hub.
     pub hub: &'a str,
-    /// Takes the steps of downloads.
+    /// Receives the progress of downloads.
     pub observer: &'a dyn Observer,
 }
 
-/// What learners start with, by their names; those that start with random weights are not in it.
+/// The weights that learners start with, by learner name. Learners that start with random weights
+/// are not included.
 pub type WeightsSources = BTreeMap<String, WeightsSource>;
 
-/// Finds the weights that learners start with, fetches what is not there, and checks that they fit
-/// the networks.
+/// Finds the weights that learners start with, downloads missing ones, and checks that they fit the
+/// networks.
 ///
 /// # Errors
-/// A file that is not there or cannot be fetched; weights of another network.
+/// A file is missing or cannot be downloaded; weights are those of another network.
 pub(crate) fn gather(recipe: &Recipe, classes: usize, places: &Places<'_>) -> Result<WeightsSources> {
     let mut sources = WeightsSources::new();
     for learner in &recipe.learners {
@@ -93,7 +93,7 @@ pub(crate) fn gather(recipe: &Recipe, classes: usize, places: &Places<'_>) -> Re
     Ok(sources)
 }
 
-/// A file that the recipe names.
+/// Locates a weights file that the recipe names.
 fn file(asked: &str, places: &Places<'_>) -> Result<WeightsSource> {
     let path = places.recipe.join(asked);
     let sha256 = earmark_files::sha256_file(&path);
@@ -108,7 +108,7 @@ fn file(asked: &str, places: &Places<'_>) -> Result<WeightsSource> {
     })
 }
 
-/// The file of published weights, of the version that the recipe pins, or the registry.
+/// Downloads published weights, in the version that the recipe or the registry pins.
 fn fetch(published: &Pretrained, learner: &LearnerSettings, places: &Places<'_>) -> Result<WeightsSource> {
     let Pretrained { source, data, licence, pin } = published;
     let pin = match (learner.pretrained_revision.as_deref(), learner.pretrained_sha256.as_deref()) {
@@ -142,10 +142,10 @@ fn fetch(published: &Pretrained, learner: &LearnerSettings, places: &Places<'_>)
     Ok(WeightsSource { source: source.to_string(), licence: Some((*licence).to_owned()), revision, sha256, path })
 }
 
-/// Checks that a run in `folder`, if there is one, began with the same weights.
+/// Checks that a run in `folder`, if it exists, began with the same weights.
 ///
 /// # Errors
-/// Other weights.
+/// The weights differ.
 pub(crate) fn check(folder: &Path, sources: &WeightsSources) -> Result<()> {
     let path = folder.join(FILE);
     for (learner, then) in read(folder)? {
@@ -169,7 +169,7 @@ pub(crate) fn check(folder: &Path, sources: &WeightsSources) -> Result<()> {
 }
 
 impl Run {
-    /// What the networks of the run's learners started from, where not from random weights.
+    /// The weights that the networks of the run's learners started with, except random weights.
     ///
     /// # Errors
     /// The file is damaged.
@@ -186,10 +186,10 @@ fn read(folder: &Path) -> Result<WeightsSources> {
     serde_json::from_slice(&earmark_files::read(&path)?).with_context(|| format!("{} is damaged", path.display()))
 }
 
-/// Writes down what the learners of a run start with.
+/// Records what the learners of a run start with.
 ///
 /// # Errors
-/// The disk.
+/// The file cannot be written.
 pub(crate) fn write(folder: &Path, sources: &WeightsSources) -> Result<()> {
     let path = folder.join(FILE);
     if !sources.is_empty() && !path.exists() {

@@ -1,4 +1,4 @@
-//! Where the jobs of a run stand, for what shows their progress.
+//! The progress of a run's jobs, for progress bars and the like.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,8 +8,8 @@ use crate::events::JobOutcome;
 use crate::schedule::ThroughputEstimator;
 use crate::text::duration;
 
-/// How many jobs are done, running and left, and the time to the end. An
-/// [`Observer`](crate::Observer) keeps it by its events; it is displayed in one line.
+/// The number of jobs that are done, running and left, and the estimated time to the end. An
+/// [`Observer`](crate::Observer) updates it from the events; it is displayed as one line.
 #[derive(Debug)]
 pub struct JobsProgress {
     estimator: ThroughputEstimator,
@@ -21,13 +21,14 @@ pub struct JobsProgress {
 }
 
 impl JobsProgress {
-    /// Of jobs of these costs ([`Event::JobsStarted`](crate::Event::JobsStarted)), so many at once.
+    /// Starts with the costs and the number of workers of
+    /// [`Event::JobsStarted`](crate::Event::JobsStarted).
     pub fn new(costs: &[f64], workers: usize) -> Self {
         let estimator = ThroughputEstimator::new(costs.iter().copied(), workers);
         Self { estimator, jobs: costs.len(), done: 0, failed: 0, running: BTreeMap::new() }
     }
 
-    /// This cost of a job is left ([`Event::JobAdvanced`](crate::Event::JobAdvanced)).
+    /// Sets the remaining cost of a job ([`Event::JobAdvanced`](crate::Event::JobAdvanced)).
     pub fn update(&mut self, job: usize, left: f64) {
         match self.running.insert(job, Instant::now()) {
             Some(last) => self.estimator.work(job, left, last.elapsed().as_secs_f64()),
@@ -35,19 +36,19 @@ impl JobsProgress {
         }
     }
 
-    /// A job has ended ([`Event::JobFinished`](crate::Event::JobFinished)).
+    /// Records that a job has ended ([`Event::JobFinished`](crate::Event::JobFinished)).
     pub fn finish(&mut self, job: usize, outcome: JobOutcome) {
         self.running.remove(&job);
         match outcome {
             JobOutcome::Done | JobOutcome::DoneBefore => self.done += 1,
             JobOutcome::Failed => self.failed += 1,
-            // It may still be tried, or is not to be.
+            // The job may still be tried again, or will not be.
             JobOutcome::Cancelled | JobOutcome::Elsewhere => return,
         }
         self.estimator.end(job);
     }
 
-    /// Jobs that are done or have failed.
+    /// The number of jobs that are done or have failed.
     pub fn ended(&self) -> usize {
         self.done + self.failed
     }

@@ -1,4 +1,4 @@
-//! Runs the jobs of a run: several at once, each on a device, none in two processes.
+//! Runs the jobs of a run: several at once, each on one device, and none in two processes.
 
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
@@ -18,13 +18,13 @@ use crate::pretrained::{WeightsSource, WeightsSources};
 use crate::recipe::Recipe;
 use crate::run::Run;
 
-/// All that the jobs of a run share.
+/// The data that all jobs of the run share.
 pub(crate) struct JobRunner<'a> {
     pub recipe: &'a Recipe,
     pub manifest: &'a Manifest,
     pub splits: &'a Splits,
     pub loader: &'a FeatureLoader<'a>,
-    /// Of the training clips, then of the test clips.
+    /// The features of the training clips, then of the test clips.
     pub features: &'a [ClipFeatures],
     pub weights: &'a WeightsSources,
     pub run: &'a Run,
@@ -32,10 +32,10 @@ pub(crate) struct JobRunner<'a> {
     pub cancel: &'a CancelToken,
 }
 
-/// A job and its number.
+/// A job and its index.
 type Numbered<'a> = (usize, TrainingJob<'a>);
 
-/// What became of some jobs.
+/// The outcomes of some jobs.
 #[derive(Default)]
 struct Outcomes<'a> {
     done: usize,
@@ -45,8 +45,9 @@ struct Outcomes<'a> {
 
 impl<'a> JobRunner<'a> {
     /// Runs the jobs, as many at once as there are devices. A job that fails does not stop the
-    /// others, unless they would fail alike; in the end all failures are reported. A job that
-    /// another process trains comes last, and is a failure if it is still not done.
+    /// others, unless they would fail for the same reason; all failures are reported at the end. A
+    /// job that another process is training is tried again last, and is a failure if it is still
+    /// not done.
     ///
     /// # Errors
     /// [`PipelineError::Jobs`], [`PipelineError::Cancelled`].
@@ -74,7 +75,7 @@ impl<'a> JobRunner<'a> {
         if failures.is_empty() { Ok(()) } else { Err(PipelineError::Jobs(failures)) }
     }
 
-    /// Runs each of the jobs that no other process trains.
+    /// Runs each job that no other process is training.
     fn round(&self, jobs: VecDeque<Numbered<'a>>, devices: &[&str], costs: &[Cost]) -> Outcomes<'a> {
         let queue = Mutex::new(jobs);
         let outcomes = Mutex::new(Outcomes::default());
@@ -104,7 +105,7 @@ impl<'a> JobRunner<'a> {
         outcomes.into_inner().unwrap_or_default()
     }
 
-    /// Runs a job; the observer and the log get its beginning and its end.
+    /// Runs a job and reports its start and end to the observer and the log.
     fn run_and_report(&self, index: usize, job: &TrainingJob<'a>, device: &str, cost: &Cost) -> Result<JobOutcome> {
         let name = job.name();
         let _span = tracing::info_span!("job", learner = job.learner.name, split = %job.split, device).entered();
@@ -149,7 +150,7 @@ impl<'a> JobRunner<'a> {
         self.run.store_failure(&learner.name, split, None);
         let fingerprint = job.fingerprint();
         if self.run.is_done(&learner.name, split, &fingerprint)? {
-            // A kill may have come between the record and this.
+            // A process may have been killed after writing the record and before cleaning up.
             job.clean();
             lock.done();
             return Ok(JobOutcome::DoneBefore);
@@ -180,7 +181,7 @@ impl<'a> JobRunner<'a> {
         let example = |clip: usize| Example {
             name: &entries[clip].name,
             features: self.features[clip].features[index].view(),
-            // No job sees the labels of test clips.
+            // No job has access to the labels of test clips.
             label: entries[clip].label.filter(|_| clip < train),
             verified: entries[clip].verified,
         };
@@ -197,7 +198,7 @@ impl<'a> JobRunner<'a> {
     }
 }
 
-/// Logs an epoch that has ended.
+/// Logs the end of an epoch.
 fn log_epoch(progress: Progress) {
     if let Progress::Learning(now) = progress
         && now.batches * now.epochs == now.epoch * now.all_batches
@@ -207,7 +208,7 @@ fn log_epoch(progress: Progress) {
     }
 }
 
-/// Whether a job failed because of the disk or the device, so that the next job would, too.
+/// Whether a job failed because of the disk or the device, so that the next job would fail, too.
 fn is_of_the_machine(error: &PipelineError) -> bool {
     matches!(
         error.root(),

@@ -1,4 +1,4 @@
-//! Which job runs where, and how long that takes: devices, shards, the remaining time. Nothing here
+//! Which job runs where, and how long it takes: devices, shards, the remaining time. Nothing here
 //! runs a job.
 
 use std::cmp::Reverse;
@@ -10,7 +10,7 @@ use crate::error::{PipelineError, Result};
 /// The device that needs no GPU.
 pub const CPU: &str = "cpu";
 
-/// Whether these devices can work side by side.
+/// Checks that these devices can be used together.
 ///
 /// # Errors
 /// [`PipelineError::Options`].
@@ -31,24 +31,25 @@ pub(crate) fn check_together(devices: &[String]) -> Result<()> {
     }
 }
 
-/// The device of each worker: as many workers as are `wanted` but no more than jobs, dealt out to
-/// the devices in turn. By default one for each thread of the CPU, or one for each GPU.
+/// The device of each worker. There are as many workers as are `wanted`, but no more than jobs, and
+/// they are assigned to the devices in turn. The default is one for each thread of the CPU, or one
+/// for each GPU.
 pub(crate) fn workers(devices: &[String], wanted: Option<usize>, threads: usize, jobs: usize) -> Vec<&str> {
     let usual = if devices.iter().any(|device| device == CPU) { threads } else { devices.len() };
     let count = wanted.unwrap_or(usual).clamp(1, jobs.max(1));
     devices.iter().map(String::as_str).cycle().take(count).collect()
 }
 
-/// A part of the jobs: `2/3` is the second of three.
+/// A shard of the jobs: `2/3` is the second of three.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shard {
-    /// Counted from 0.
+    /// The index of the shard, counted from 0.
     index: usize,
     of: usize,
 }
 
 impl Shard {
-    /// Shard `number`, counted from 1, of so many.
+    /// Shard `number` of `of`, counted from 1.
     ///
     /// # Errors
     /// There is no such shard.
@@ -59,7 +60,8 @@ impl Shard {
         }
     }
 
-    /// Of jobs of these costs, those that are this shard's. Every shard assigns them alike.
+    /// Which of the jobs with these costs belong to this shard. Every shard computes the same
+    /// assignment.
     pub(crate) fn selects(&self, costs: &[u64]) -> Vec<bool> {
         assign_shards(costs, self.of).iter().map(|&shard| shard == self.index).collect()
     }
@@ -76,7 +78,8 @@ impl FromStr for Shard {
     }
 }
 
-/// The shard of each job: the most expensive job first, each to the shard that has least to do.
+/// The shard of each job: the most expensive jobs first, each assigned to the shard with the least
+/// work.
 fn assign_shards(costs: &[u64], shards: usize) -> Vec<usize> {
     let mut order: Vec<usize> = (0..costs.len()).collect();
     order.sort_by_key(|&job| Reverse(costs[job]));
@@ -89,7 +92,8 @@ fn assign_shards(costs: &[u64], shards: usize) -> Vec<usize> {
     dealt
 }
 
-/// When the last of these jobs ends if each begins, in this order, as soon as a worker is free.
+/// The time at which the last job ends if each one, in this order, begins as soon as a worker is
+/// free.
 pub(crate) fn makespan(costs: impl IntoIterator<Item = f64>, workers: usize) -> f64 {
     let mut busy_until = vec![0.0f64; workers.max(1)];
     for cost in costs {
@@ -100,24 +104,24 @@ pub(crate) fn makespan(costs: impl IntoIterator<Item = f64>, workers: usize) -> 
     busy_until.into_iter().fold(0.0, f64::max)
 }
 
-/// What is left to do of some jobs, and how fast it goes.
+/// The remaining cost of jobs, and the speed so far.
 #[derive(Debug)]
 pub struct ThroughputEstimator {
-    /// The cost that is left of each job, by its number: they begin in this order.
+    /// The remaining cost of each job, by index. The jobs begin in this order.
     left: BTreeMap<usize, f64>,
     workers: usize,
-    /// What was done in how many seconds of a worker.
+    /// The cost that was done, and the worker seconds that it took.
     done: f64,
     seconds: f64,
 }
 
 impl ThroughputEstimator {
-    /// Jobs of these costs that nobody has begun.
+    /// Starts with jobs of these costs, none of which has begun.
     pub fn new(costs: impl IntoIterator<Item = f64>, workers: usize) -> Self {
         Self { left: costs.into_iter().enumerate().collect(), workers, done: 0.0, seconds: 0.0 }
     }
 
-    /// A worker has brought a job to where this cost is left.
+    /// Records that a worker spent `seconds` on a job, which has the cost `left` remaining.
     pub fn work(&mut self, job: usize, left: f64, seconds: f64) {
         if let Some(cost) = self.left.get_mut(&job) {
             self.done += *cost - left;
@@ -126,17 +130,18 @@ impl ThroughputEstimator {
         }
     }
 
-    /// This cost is left of a job whose beginning was done before.
+    /// Records that the cost `left` of a job remains, without measuring the speed: the rest was
+    /// done earlier.
     pub fn resume(&mut self, job: usize, left: f64) {
         self.left.insert(job, left);
     }
 
-    /// A job has ended.
+    /// Records that a job has ended.
     pub fn end(&mut self, job: usize) {
         self.left.remove(&job);
     }
 
-    /// Seconds to the end of all jobs; none while nothing is known of their speed.
+    /// Estimated seconds until all jobs have ended; `None` while the speed is unknown.
     pub fn seconds_left(&self) -> Option<f64> {
         let speed = self.done / self.seconds;
         let left = makespan(self.left.values().copied(), self.workers) / speed;
@@ -192,7 +197,7 @@ mod tests {
 
     #[test]
     fn each_job_is_one_shard_s_and_shards_cost_alike() {
-        // Two learners of six jobs, one of them ten times as dear.
+        // Two learners of six jobs each, one of them ten times as expensive as the other.
         let costs: Vec<u64> = (0..12).map(|job| if job % 2 == 0 { 1_000 + job } else { 100 + job }).collect();
         for of in 1..=20 {
             let taken: Vec<Vec<bool>> = (0..of).map(|index| Shard { index, of }.selects(&costs)).collect();
@@ -200,7 +205,7 @@ mod tests {
             assert!((0..costs.len()).all(|job| takers(job) == 1));
             let load = |jobs: &Vec<bool>| jobs.iter().zip(&costs).filter(|(own, _)| **own).map(|(_, cost)| cost).sum();
             let loads: Vec<u64> = taken.iter().map(load).collect();
-            // No shard gets a job while another has less to do.
+            // No shard gets a job while another one has less work.
             let (least, most) = (loads.iter().min().unwrap(), loads.iter().max().unwrap());
             assert!(most - least <= costs[10], "{of}: {loads:?}");
             assert!(of != 3 || most - least <= 10, "two dear and two cheap ones each: {loads:?}");
@@ -223,10 +228,10 @@ mod tests {
     fn the_time_to_the_end_follows_the_speed() {
         let mut estimator = ThroughputEstimator::new([100.0, 100.0, 50.0], 2);
         assert_eq!(estimator.seconds_left(), None);
-        // Half of it was done yesterday, which says nothing of today's speed.
+        // Half of it was done yesterday, which does not count for today's speed.
         estimator.resume(0, 50.0);
         assert_eq!(estimator.seconds_left(), None);
-        // Two workers, each at 10 a second.
+        // Two workers, each with a speed of 10 per second.
         estimator.work(0, 40.0, 1.0);
         estimator.work(1, 80.0, 2.0);
         assert_eq!(estimator.seconds_left(), Some(9.0), "40 and then 50, beside 80");

@@ -1,4 +1,4 @@
-//! The MFCC statistics of a run's clips, and the record by which they are known to be of this run.
+//! The MFCC statistics of a run's clips, and the record that shows that they belong to this run.
 
 use earmark_features::mfcc_statistics_names;
 use earmark_loader::ClipFeatures;
@@ -12,15 +12,15 @@ use crate::run::{ClipRow, Run};
 const TABLE: &str = "statistics.csv";
 const RECORD: &str = "statistics.json";
 
-/// What the statistics were computed from, as SHA-256 checksums, and their own. The name of a clip
-/// can be that of another sound in another run.
+/// The SHA-256 checksums of the statistics and of their inputs. Clip names are not enough: another
+/// run can have another sound of the same name.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct StatisticsRecord {
-    /// Of the table.
+    /// The checksum of the table.
     table: String,
-    /// Of the names and files of the clips in `splits.csv`.
+    /// The checksum of the names and files of the clips in `splits.csv`.
     clips: String,
-    /// Of `[statistics]`.
+    /// The checksum of `[statistics]`.
     settings: String,
 }
 

@@ -2,7 +2,7 @@
 
 use earmark_stacking::Interval;
 
-/// A score, or a dash for `None`.
+/// A score, or a dash for NaN.
 pub fn score(value: f64) -> String {
     if value.is_nan() { "-".to_owned() } else { format!("{value:.4}") }
 }
@@ -12,14 +12,14 @@ pub fn with_interval(value: f64, Interval { low, high }: Interval) -> String {
     if value.is_nan() { "-".to_owned() } else { format!("{value:.4} [{low:.3}, {high:.3}]") }
 }
 
-/// Bytes in a unit that suits them.
+/// A size in bytes with a suitable unit.
 pub fn size(bytes: u64) -> String {
     let units = [(1e9, "GB"), (1e6, "MB"), (1e3, "kB")];
     let (unit, name) = units.into_iter().find(|(unit, _)| bytes as f64 >= *unit).unwrap_or((1.0, "bytes"));
     format!("{:.1} {name}", bytes as f64 / unit)
 }
 
-/// A length of time as people say it: `45 s`, `12 min`, `3 h 05 min`.
+/// A duration in readable form: `45 s`, `12 min`, `3 h 05 min`.
 pub fn duration(seconds: f64) -> String {
     let minutes = (seconds / 60.0).round() as u64;
     match seconds {

@@ -1,4 +1,4 @@
-//! Training: data to features, jobs, and then level 2.
+//! Training: from data to features, to jobs, and then to level 2.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,28 +24,28 @@ use crate::runner::JobRunner;
 use crate::statistics;
 use crate::verified::Verifier;
 
-/// What training has made.
+/// The result of a training.
 #[derive(Debug)]
 pub struct Trained {
     /// The run.
     pub run: Run,
-    /// The scores of the learners, their averages and the stack; none where only some jobs were
+    /// The scores of the learners, their averages and the stack; `None` if only some jobs were
     /// selected.
     pub results: Option<Results>,
 }
 
-/// Trains the learners of a recipe on data, stacks them, and writes the bundle. A run that was
-/// stopped or killed is resumed; what is done already is not done again.
+/// Trains the learners of a recipe on data, stacks them, and writes the bundle. If a run was
+/// stopped or killed, the same call resumes it and keeps everything that is already done.
 ///
 /// # Errors
 /// [`PipelineError`]; [`PipelineError::Cancelled`] if `cancel` was cancelled while jobs ran.
-/// Whatever the error, the run's folder can be continued by the same call.
+/// After any error, the same call can continue the run.
 pub fn train(options: &TrainOptions, observer: &dyn Observer, cancel: &CancelToken) -> Result<Trained> {
     let prepared = Prepared::new(options, observer)?;
     let Prepared { recipe, mut manifest, mut splits, verifier } = prepared;
     let of_data = || options.data.display().to_string();
-    // Every process that has a shard selects alike: by the data as listed, not as they can be
-    // decoded.
+    // All processes with a shard must select the same jobs, so the selection depends on the data as
+    // listed, not on which clips can be decoded.
     let mut jobs = selected_jobs(options, &recipe, &manifest, &splits)?;
     Run::check_place(&options.out)?;
     let places = Places { recipe: options.recipe_folder(), hub: &options.hub, observer };
@@ -57,7 +57,8 @@ pub fn train(options: &TrainOptions, observer: &dyn Observer, cancel: &CancelTok
     let excluded = manifest.train.len() < splits.fold_of.len();
     let copies = !manifest.gives_folds() && group_copies(&mut manifest, &clips, format::of(&options.out)?);
     if excluded || copies {
-        // Some of the clips that were drawn are skipped, or must share a fold: all are drawn again.
+        // Some clips that folds were drawn for are skipped, or must share a fold: draw all folds
+        // again.
         let why = || match excluded {
             true => format!("{} of {} training clips are left", manifest.train.len(), splits.fold_of.len()),
             false => "folds are drawn with all copies of a clip in one of them".to_owned(),
@@ -102,7 +103,7 @@ pub fn train(options: &TrainOptions, observer: &dyn Observer, cancel: &CancelTok
     Ok(Trained { run, results })
 }
 
-/// What is known before any clip is decoded.
+/// The recipe and the data before any clip is decoded.
 pub(crate) struct Prepared {
     pub recipe: Recipe,
     pub manifest: Manifest,
@@ -111,7 +112,7 @@ pub(crate) struct Prepared {
 }
 
 impl Prepared {
-    /// Reads the recipe and the data set, and checks that one fits the other.
+    /// Reads the recipe and the data set, and checks that they fit together.
     pub fn new(options: &TrainOptions, observer: &dyn Observer) -> Result<Self> {
         let (recipe, warnings) = recipe_for(&options.out, &options.recipe)?;
         warnings.into_iter().for_each(|warning| warn(observer, warning));
@@ -127,7 +128,7 @@ impl Prepared {
     }
 }
 
-/// Puts copies into one fold: clips of one sound; in runs of format 0, as when they began, of one
+/// Puts copies into one fold: clips with the same sound or, in runs of format 0, with the same
 /// file.
 fn group_copies(manifest: &mut Manifest, clips: &DecodedClips, format: u32) -> bool {
     match format {
@@ -150,11 +151,11 @@ fn open_data(options: &TrainOptions, recipe: &Recipe) -> Result<Manifest> {
     Ok(open(&options.data, &reading)?)
 }
 
-/// Warnings of the data that are reported; `earmark data check` lists all.
+/// The number of warnings about the data that are reported; `earmark data check` lists all.
 const WARNINGS: usize = 5;
 
-/// Warns of labels that look alike and the like, and of audio files below the data's folder that
-/// are not used. Nothing here stops a training that the data set describes fully.
+/// Warns about suspicious data, such as labels that look alike, and about audio files in the data's
+/// folder that are not used. None of this stops a training for which the data set is complete.
 fn warn_of_data(options: &TrainOptions, recipe: &Recipe, manifest: &Manifest, observer: &dyn Observer) {
     let data = options.data.display();
     let found = violations(manifest, recipe.data.folds);
@@ -182,15 +183,15 @@ fn warn_of_data(options: &TrainOptions, recipe: &Recipe, manifest: &Manifest, ob
     }
 }
 
-/// The folds that the data set gives; without any, drawn ones.
+/// The folds that the data set provides, or drawn ones.
 fn split(manifest: &Manifest, recipe: &Recipe) -> Result<Splits> {
     Ok(Splits::of_data(manifest, recipe.data.folds, recipe.seed)?)
 }
 
-/// Whether the labels, and how much they count, are enough for level 2 and for kernels, before
-/// anything is decoded or trained. What holds of every recipe, [`violations`] has said: each class
-/// is in two folds at least, so [`check_folds`] passes where all clips count and no fold is held
-/// out inside. It refuses more only for what a recipe adds: `unverified_weight = 0`,
+/// Checks that the labels and their weights suffice for level 2 and for kernels, before anything is
+/// decoded or trained. [`violations`] has already checked what every recipe requires: each class is
+/// in at least two folds, so [`check_folds`] succeeds if all clips count and no inner fold is held
+/// out. This check only fails for what a recipe adds: `unverified_weight = 0`,
 /// `temperature_scaling`, `early_stopping_rounds`.
 fn check_labels(recipe: &Recipe, manifest: &Manifest, splits: &Splits) -> Result<()> {
     let truth: Vec<usize> = manifest.train.iter().filter_map(|item| item.label).collect();
@@ -220,16 +221,16 @@ struct DecodedClips {
 }
 
 impl DecodedClips {
-    /// By what copies are recognised; silent clips have none.
+    /// The identifiers by which copies are recognized; silent clips have none.
     fn ids(&self) -> Vec<Option<SoundId>> {
         self.features.iter().map(|clip| clip.sound).collect()
     }
 }
 
-/// Decodes training and test clips; skipped ones leave the manifest.
+/// Decodes training and test clips, and removes skipped ones from the manifest.
 ///
 /// # Errors
-/// Those of [`FeatureLoader::load`]; all clips of a fold that the data set gives are skipped.
+/// Those of [`FeatureLoader::load`]; all clips of a fold that the data set provides are skipped.
 fn load_all(manifest: &mut Manifest, loader: &FeatureLoader, observer: &dyn Observer) -> Result<DecodedClips> {
     let entries: Vec<ClipEntry> = manifest.train.iter().chain(&manifest.test).cloned().collect();
     let mut checksums = checksums(&entries, observer)?;
@@ -249,9 +250,9 @@ fn load_all(manifest: &mut Manifest, loader: &FeatureLoader, observer: &dyn Obse
     Ok(DecodedClips { features: clips.into_iter().flatten().collect(), checksums })
 }
 
-/// Warns of copies of one sound, in whatever files: in several folds that the data give, or among
-/// the test clips, where networks that were trained on one of them are scored on another; and with
-/// different labels, of which one is wrong.
+/// Warns about copies of one sound, in the same or different files. Copies in several folds of the
+/// data set, or among the test clips, mean that networks are scored on sounds that they were
+/// trained on. If copies have different labels, one of the labels is wrong.
 fn warn_of_copies(manifest: &Manifest, splits: &Splits, sounds: &[Option<SoundId>], observer: &dyn Observer) {
     let (of_train, of_test) = sounds.split_at(splits.fold_of.len());
     let mut first = BTreeMap::new();
@@ -290,7 +291,7 @@ fn keep<T>(items: &mut Vec<T>, kept: &[bool]) {
     items.retain(|_| kept.next().copied().unwrap_or(true));
 }
 
-/// The jobs that are selected, in the order in which they begin.
+/// The selected jobs, in the order in which they begin.
 pub(crate) fn selected_jobs<'a>(
     options: &TrainOptions,
     recipe: &'a Recipe,

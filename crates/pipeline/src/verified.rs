@@ -14,7 +14,7 @@ use crate::events::{Note, Observer, note};
 use crate::names::STACK;
 use crate::run::Run;
 
-/// Where a run notes by which other its labels were verified.
+/// The file in which a run records which other run verified its labels.
 const FILE: &str = "verified.json";
 
 impl Run {
@@ -24,14 +24,14 @@ impl Run {
     }
 }
 
-/// What the stack of a finished run predicts for its training clips, out of fold: by models that
+/// The out-of-fold predictions of a finished run's stack for its training clips, by models that
 /// were not trained on them.
 pub(crate) struct Verifier {
     folder: PathBuf,
-    /// The most probable labels by the SHA-256 of files: several where copies of one are judged
-    /// apart.
+    /// The most probable labels by the SHA-256 of the file. There are several if copies of a file
+    /// have different predictions.
     predicted: HashMap<String, Vec<String>>,
-    /// SHA-256 of the table.
+    /// SHA-256 of the table of predictions.
     table: String,
 }
 
@@ -43,10 +43,10 @@ struct Noted<'a> {
 }
 
 impl Verifier {
-    /// Reads the run in `folder`.
+    /// Reads the predictions of the run in `folder`.
     ///
     /// # Errors
-    /// No finished run.
+    /// The run is not finished.
     pub fn open(folder: &Path) -> Result<Self> {
         let read = || -> Result<Self> {
             let run = Run::open(folder)?;
@@ -69,11 +69,12 @@ impl Verifier {
         read().with_context(|| format!("--verified-by {}", folder.display()))
     }
 
-    /// Counts as verified each unverified clip to train on whose label is the most probable one; of
-    /// copies, to all. `sums` are the SHA-256 of the clips' files, those to train on first.
+    /// Marks each unverified training clip as verified if its label is the most probable one, for
+    /// all copies of the clip. `checksums` are the SHA-256 of the clips' files, training clips
+    /// first.
     ///
     /// # Errors
-    /// The run knows none of these clips.
+    /// The run has none of these clips.
     pub fn verify(&self, manifest: &mut Manifest, checksums: &[String], observer: &dyn Observer) -> Result<()> {
         let (mut agreed, mut doubted, mut unknown) = (0, 0, 0);
         for (clip, sha256) in manifest.train.iter_mut().zip(checksums).filter(|(clip, _)| !clip.verified) {
@@ -97,7 +98,7 @@ impl Verifier {
         Ok(())
     }
 
-    /// Stores in a run's folder by which run its labels were verified.
+    /// Stores in a run's folder which run verified its labels.
     pub fn store(&self, run: &Run) -> Result<()> {
         let noted = Noted {
             run: &std::path::absolute(&self.folder).map_err(FileError::of("find", &self.folder))?,

@@ -1,5 +1,5 @@
-//! Tables and recipes with faults: training fails before it writes anything, and the error names
-//! the file, the line or the key, and the reason.
+//! Invalid tables and recipes: training fails before it writes anything, and the error names the
+//! file, the line or the key, and the reason.
 #![allow(clippy::unwrap_used, reason = "a test stops at the first fault")]
 
 mod common;
@@ -9,7 +9,7 @@ use std::fs;
 use common::{RECIPE, Workspace};
 use earmark_pipeline::{CancelToken, Silent, train};
 
-/// Training must fail for these reasons, and write nothing.
+/// Asserts that training fails for these reasons and writes nothing.
 #[track_caller]
 fn fails(workspace: &Workspace, reasons: &[&str]) {
     let error = train(&workspace.options(1), &Silent, &CancelToken::new()).unwrap_err().line();
@@ -19,14 +19,14 @@ fn fails(workspace: &Workspace, reasons: &[&str]) {
     assert!(!workspace.run().exists(), "{error}");
 }
 
-/// Replaces a text that must be there.
+/// Replaces a text that must occur in the file.
 fn edit(workspace: &Workspace, file: &str, from: &str, to: &str) {
     let text = fs::read_to_string(workspace.path(file)).unwrap();
     assert!(text.contains(from), "{file} has no {from}");
     workspace.write(file, text.replacen(from, to, 1));
 }
 
-/// The rows of a table, without its header, each with the name of its clip.
+/// The rows of a table without its header, each with the name of its clip.
 fn rows(workspace: &Workspace, file: &str) -> Vec<(String, String)> {
     let text = fs::read_to_string(workspace.path(file)).unwrap();
     text.lines().skip(1).map(|row| (row.split(',').next().unwrap().to_owned(), row.to_owned())).collect()
@@ -51,11 +51,11 @@ fn tables_with_faults() {
     let (test, test_row) = &test[0];
     let label = first_row.split(',').nth(1).unwrap();
     let all_rows: String = train.iter().map(|(_, row)| format!("{row}\n")).collect();
-    // A file, what it has, what stands there instead, and the reasons.
+    // A file, a text in it, its replacement, and the expected reasons.
     let cases: [(&str, &str, &str, &[&str]); 8] = [
         // A label that no training clip has.
         (test_csv, test_row, &format!("{test},Yodel,Public"), &["data/test.csv, line 2", "\"Yodel\" is unknown"]),
-        // A clip that has two rows, or is a test clip too.
+        // A clip that has two rows, or is also a test clip.
         (train_csv, second, first, &["data/train.csv, line 3", "data/train.csv, line 2", first, "used before"]),
         (test_csv, test, first, &["data/test.csv, line 2", "data/train.csv, line 2", "used before"]),
         ("recipe.toml", "folds = 2", "folds = 50", &["class \"", "but there are 50 folds: set `[data] folds`"]),
@@ -123,7 +123,7 @@ fn recipes_with_faults() {
     fails(&place, &["cannot read", "recipe.toml: No such file"]);
 }
 
-/// [`RECIPE`] with a kernel, `k`, in the place of the network `b`, and the lines of its own.
+/// [`RECIPE`] with a kernel `k` that has these extra lines instead of the network `b`.
 fn with_kernel(lines: &str) -> String {
     let (first, rest) = RECIPE.split_once("[[learners]]\nname = \"b\"").unwrap();
     let (_, stack) = rest.split_once("[stack]").unwrap();

@@ -1,5 +1,5 @@
-//! The sections on one system's answers: what it confuses, which classes it knows, whether its
-//! probabilities mean what they say, and where it is most wrong.
+//! The sections on one system's predictions: which classes it confuses, how well it predicts each
+//! class, how well its probabilities are calibrated, and where it is most wrong.
 
 use std::cmp::Reverse;
 
@@ -13,7 +13,7 @@ use crate::sounds::Sounds;
 use crate::words::{clips, number, said};
 use earmark_pipeline::{Evaluation, Model, ModelKind};
 
-/// Pairs of classes that are listed.
+/// The number of pairs of confused classes that are listed.
 const CONFUSIONS: usize = 12;
 
 pub fn all(page: &mut Page, material: &Material, leader: &Model, sounds: &Sounds) {

@@ -1,4 +1,4 @@
-//! What can go wrong in a report.
+//! The errors of a report.
 
 use earmark_audio::AudioError;
 use earmark_datasets::DatasetError;
@@ -7,7 +7,8 @@ use earmark_files::FileError;
 use earmark_loader::LoadError;
 use earmark_pipeline::PipelineError;
 
-/// What can go wrong in a report. Sounds that are gone or damaged are no error; the page says so.
+/// An error while writing a report. Missing or damaged sounds are not errors; the page mentions
+/// them.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReportError {

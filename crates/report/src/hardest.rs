@@ -9,12 +9,12 @@ use crate::page::Page;
 use crate::sounds::{Found, Sounds};
 use earmark_pipeline::Evaluation;
 
-/// How many are shown.
+/// The number of clips that are shown.
 const MOST: usize = 12;
-/// Where the true label has no probability at all, the loss is counted from here.
+/// The smallest probability of the true label in the loss, so that the loss stays finite.
 const LEAST: f32 = 1e-7;
 
-/// A clip, and what was predicted.
+/// A clip, its label and its prediction.
 pub struct Hard {
     pub name: String,
     pub fold: Option<usize>,
@@ -37,7 +37,7 @@ impl Hard {
     }
 }
 
-/// The clips whose true label has the highest loss, hardest first; right answers are none of them.
+/// The misclassified clips with the highest loss, in descending order.
 pub fn hardest(material: &Material, judged: &Evaluation, sounds: &Sounds) -> Vec<Hard> {
     let answer = |class: usize, row: &[f32]| Answer { label: material.labels[class].clone(), probability: row[class] };
     wrong(judged)
@@ -57,7 +57,8 @@ pub fn hardest(material: &Material, judged: &Evaluation, sounds: &Sounds) -> Vec
         .collect()
 }
 
-/// Rows with their true class and the one that was predicted, the least probable truth first.
+/// The misclassified rows with their true and predicted classes, in ascending order of the
+/// probability of the true class.
 fn wrong(judged: &Evaluation) -> Vec<(usize, usize, usize)> {
     let rows = judged.truth.iter().zip(judged.table.rows()).enumerate();
     let mut wrong: Vec<_> = rows.map(|(i, (&truth, row))| (row[truth], i, truth, most_probable(row))).collect();
@@ -66,7 +67,7 @@ fn wrong(judged: &Evaluation) -> Vec<(usize, usize, usize)> {
     wrong.into_iter().take(MOST).map(|(_, i, truth, best)| (i, truth, best)).collect()
 }
 
-/// Puts the clips on the page, pictures as files beside it too.
+/// Adds the clips to the page, and their spectrograms as files next to the page.
 pub fn show(page: &mut Page, hard: &[Hard]) {
     for (i, clip) in hard.iter().enumerate() {
         if let Some(png) = &clip.found.picture {

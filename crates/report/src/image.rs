@@ -7,11 +7,12 @@ use earmark_features::FeatureView;
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
 
-/// The widest picture; more frames than this share columns.
+/// The maximum width of a picture; if there are more frames, several share a column.
 const COLUMNS: usize = 640;
-/// Decibels below the loudest point that are still distinguished from silence.
+/// The dynamic range in decibels: anything quieter, relative to the loudest point, is drawn as
+/// silence.
 const RANGE: f32 = 80.0;
-/// From quiet to loud: the colours of matplotlib's magma at ninths of its length (Smith and van der
+/// From quiet to loud: nine equidistant colors of matplotlib's colormap magma (Smith and van der
 /// Walt, CC0).
 const MAGMA: [[u8; 3]; 9] = [
     [0, 0, 4],
@@ -25,8 +26,8 @@ const MAGMA: [[u8; 3]; 9] = [
     [252, 253, 191],
 ];
 
-/// The first channel of log-mel features as a picture: time to the right, high bands above.
-/// None without a frame.
+/// The first channel of log-mel features as a picture: time runs to the right, frequency upwards.
+/// `None` if there are no frames.
 pub fn spectrogram(features: FeatureView<'_>) -> Option<Vec<u8>> {
     let (frames, bins) = (features.frames(), features.bins());
     if frames == 0 || bins == 0 {
@@ -42,22 +43,22 @@ pub fn spectrogram(features: FeatureView<'_>) -> Option<Vec<u8>> {
     let rows = (0..bins).rev().flat_map(|bin| (0..columns).map(move |column| (column, bin)));
     let decibels: Vec<f32> = rows.map(|(column, bin)| loudest(column, bin)).collect();
     let top = decibels.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    // A cast saturates.
+    // The cast saturates.
     let pixels: Vec<u8> = decibels.iter().map(|value| (255.0 * (1.0 - (top - value) / RANGE)) as u8).collect();
     png(columns, bins, &pixels).ok()
 }
 
-/// One byte a pixel, each a place among the colours (PNG, third edition, W3C 2025).
+/// Encodes one byte per pixel, an index into the palette (PNG, third edition, W3C 2025).
 fn png(width: usize, height: usize, pixels: &[u8]) -> std::io::Result<Vec<u8>> {
     let size = [width, height].map(|side| (side as u32).to_be_bytes()).concat();
     let colours: Vec<u8> = (0..=255).flat_map(colour).collect();
     let mut zlib = ZlibEncoder::new(Vec::new(), Compression::best());
     for row in pixels.chunks_exact(width) {
-        // Each row says first how it is filtered: not at all.
+        // Each row starts with its filter type: none.
         zlib.write_all(&[0])?;
         zlib.write_all(row)?;
     }
-    // Eight bits of a palette; the only compression, filter and order without interlacing.
+    // 8-bit palette indices, the only standard compression and filter method, no interlacing.
     let header = [&size[..], &[8, 3, 0, 0, 0]].concat();
     let mut bytes = b"\x89PNG\r\n\x1a\n".to_vec();
     for (kind, data) in [(b"IHDR", header), (b"PLTE", colours), (b"IDAT", zlib.finish()?), (b"IEND", Vec::new())] {
@@ -70,7 +71,7 @@ fn png(width: usize, height: usize, pixels: &[u8]) -> std::io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The colour of a loudness, between two of [`MAGMA`].
+/// The color of a loudness, interpolated between two entries of [`MAGMA`].
 fn colour(loudness: u8) -> [u8; 3] {
     let place = f32::from(loudness) / 255.0 * (MAGMA.len() - 1) as f32;
     let below = (place as usize).min(MAGMA.len() - 2);
@@ -78,7 +79,7 @@ fn colour(loudness: u8) -> [u8; 3] {
     [0, 1, 2].map(|i| (f32::from(low[i]) + share * (f32::from(high[i]) - f32::from(low[i]))).round() as u8)
 }
 
-/// Bytes as an address that holds them.
+/// Encodes bytes as a data URI.
 pub fn data_uri(kind: &str, bytes: &[u8]) -> String {
     format!("data:{kind};base64,{}", base64::engine::general_purpose::STANDARD.encode(bytes))
 }
@@ -91,7 +92,7 @@ mod tests {
 
     use super::*;
 
-    /// Width, height and pixels of a picture, its checksums proven.
+    /// The width, height and pixels of a picture. Verifies its checksums.
     fn read(mut png: &[u8]) -> (u32, u32, Vec<u8>) {
         let number = |bytes: &[u8]| u32::from_be_bytes(bytes[..4].try_into().unwrap());
         png = png.strip_prefix(b"\x89PNG\r\n\x1a\n").unwrap();
@@ -115,7 +116,7 @@ mod tests {
 
     #[test]
     fn the_picture_shows_high_bands_above_and_later_frames_to_the_right() {
-        // Loud in the lower band of the second frame alone; a delta that is louder is not shown.
+        // Loud only in the lower band of the second frame; the delta is louder, but is not shown.
         let data = vec![-90.0, -90.0, 99.0, 99.0, 0.0, -40.0, 99.0, 99.0];
         let features = Features { data, channels: 2, bins: 2, frames: 2 };
         assert_eq!(read(&spectrogram(features.view()).unwrap()), (2, 2, vec![0, 127, 0, 255]));

@@ -1,4 +1,4 @@
-//! The sections on the stack: what it looks at, and what it would be without each learner.
+//! The sections on the stack: which features it uses, and how it performs without each learner.
 
 use earmark_stacking::{Kind, most_probable};
 
@@ -8,11 +8,11 @@ use crate::plots::{self, Bar};
 use crate::words::{clips, count, number, percent};
 use earmark_pipeline::{ALL_LEARNERS, ARITHMETIC, Comparison, STACK};
 
-/// A stack that is so much more accurate on the clips that it was fitted on overfits.
+/// If the stack's accuracy on the clips that it was fitted on is higher by this much, it overfits.
 const OVERFIT: f64 = 0.05;
-/// Two models that predict the same label on such a share of clips are nearly one.
+/// If two models predict the same label for this share of clips, they are nearly the same.
 const ALIKE: f64 = 0.97;
-/// Features that are shown of the stack.
+/// The number of features of the stack that are shown.
 const FEATURES: usize = 25;
 
 pub fn all(page: &mut Page, material: &Material) {
@@ -20,8 +20,8 @@ pub fn all(page: &mut Page, material: &Material) {
     without(page, material);
 }
 
-/// What may be why the stack is not better than its best learner and the mean; none where it is, or
-/// where nothing is known.
+/// A possible reason why the stack is not better than its best learner and the mean; `None` if it
+/// is better, or if nothing is known.
 pub fn why(material: &Material) -> Option<String> {
     let learns = matches!(material.recipe.stack.kind, Kind::Xgboost | Kind::Logistic);
     let fit = material.train_scores.as_ref().filter(|_| learns)?;

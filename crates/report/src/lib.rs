@@ -1,5 +1,5 @@
-//! `RUN/report.html`: what a run has made of its data, in one file that needs nothing else; its
-//! plots as files in `RUN/report`.
+//! `RUN/report.html`: the results of a run on one self-contained page. The plots are also files in
+//! `RUN/report`.
 
 mod answers;
 mod error;
@@ -25,16 +25,17 @@ use material::Material;
 use page::Page;
 use sounds::Sounds;
 
-/// The page, in a run's folder.
+/// The file name of the page in a run's folder.
 const PAGE: &str = "report.html";
-/// The plots, in a run's folder.
+/// The folder of the plots in a run's folder.
 const PLOTS: &str = "report";
 
-/// Writes the report of a run as far as it has come, and returns the path of its page. `sounds` is
-/// the folder, at any depth, with the sounds; by default the one that they were trained from.
+/// Writes the report of a run, which need not be finished, and returns the path of the page.
+/// `sounds` is the folder that contains the sounds, at any depth; the default is the folder that
+/// the run was trained from.
 ///
 /// # Errors
-/// The folder is no run, a file of the run is damaged, or the disk fails.
+/// The folder is not a run, a file of the run is damaged, or the disk fails.
 pub fn write(folder: &Path, sounds: Option<&Path>) -> Result<PathBuf, ReportError> {
     write_results(&Run::open(folder)?, &evaluate_so_far(folder)?, sounds)
 }
@@ -42,7 +43,7 @@ pub fn write(folder: &Path, sounds: Option<&Path>) -> Result<PathBuf, ReportErro
 /// Writes the report of a run with these results, and returns the path of its page.
 ///
 /// # Errors
-/// As [`write()`].
+/// Those of [`write()`].
 pub fn write_results(run: &Run, results: &Results, sounds: Option<&Path>) -> Result<PathBuf, ReportError> {
     let material = Material::of(run, results)?;
     let sounds = Sounds::open(run, &material.recipe, sounds)?;
@@ -65,7 +66,7 @@ fn remove_others(folder: &Path, page: &Page) {
         let name = entry.file_name();
         let name = name.to_string_lossy();
         if (name.ends_with(".svg") || name.ends_with(".png")) && !is_kept(&name) {
-            // A plot that stays is on no page.
+            // A file that cannot be removed is on no page.
             let _ = std::fs::remove_file(entry.path());
         }
     }

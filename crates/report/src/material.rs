@@ -1,5 +1,5 @@
-//! What a run's folder holds for a report, as far as the run has come. Nothing else of this crate
-//! reads the run.
+//! The contents of a run's folder for a report; the run need not be finished. Nothing else in this
+//! crate reads the run.
 
 use earmark_pipeline::Split;
 use earmark_pipeline::{
@@ -9,23 +9,23 @@ use serde::Deserialize;
 
 use crate::error::ReportError;
 
-/// All that a report shows, but the sounds.
+/// Everything that a report shows, except the sounds.
 pub struct Material<'a> {
-    /// The folder's own name.
+    /// The name of the run's folder.
     pub name: String,
     pub recipe: Recipe,
-    /// The recipe as it is in the folder, defaults written out.
+    /// The recipe as stored in the folder, with defaults written out.
     pub recipe_text: String,
     pub labels: Vec<String>,
     pub clips: Vec<ClipRow>,
     pub folds: usize,
     pub weights: WeightsSources,
-    /// Of every learner and split, in the order of the recipe.
+    /// The jobs of every learner and split, in the order of the recipe.
     pub jobs: Vec<JobState>,
     pub results: &'a Results,
     /// Whether labels were verified by the predictions of another run.
     pub verified_by_a_run: bool,
-    /// Why level 2 is not shown, if it was made and is not that of the run as it is now.
+    /// Why level 2 is not shown, if it exists but does not belong to the run as it is now.
     pub level2_fault: Option<String>,
     /// How well the stack fits the clips that it was fitted on.
     pub train_scores: Option<TrainScores>,
@@ -33,14 +33,14 @@ pub struct Material<'a> {
     pub ablation: Vec<AblationRow>,
 }
 
-/// How far a job has come.
+/// The progress of a job.
 pub struct JobState {
     pub learner: String,
     pub split: Split,
     pub done: bool,
-    /// Why it failed when it was last tried.
+    /// Why its last attempt failed.
     pub failed: Option<String>,
-    /// Epochs that it will have.
+    /// The total number of epochs.
     pub epochs: usize,
     pub history: Vec<HistoryRow>,
 }
@@ -50,21 +50,22 @@ pub struct JobState {
 pub struct Importance {
     pub feature: String,
     pub learner: String,
-    /// Of trees, the mean over their splits by the feature; of logistic regression, the mean
+    /// For trees, the mean gain of the splits by the feature; for logistic regression, the mean
     /// absolute coefficient.
     gain: f64,
-    /// The number of those splits; none for logistic regression.
+    /// The number of these splits; `None` for logistic regression.
     weight: Option<f64>,
 }
 
 impl Importance {
-    /// What adds up over features.
+    /// The total gain, which can be summed over features.
     pub fn total(&self) -> f64 {
         self.gain * self.weight.unwrap_or(1.0)
     }
 }
 
-/// A row of `level2/ablation.csv`: the stack without one learner; of `-`, with all.
+/// A row of `level2/ablation.csv`: the scores of the stack without one learner, or with all for
+/// `-`.
 #[derive(Deserialize)]
 pub struct AblationRow {
     pub without: String,
@@ -77,7 +78,7 @@ impl<'a> Material<'a> {
     /// Reads a run, finished or not.
     ///
     /// # Errors
-    /// A file that cannot be read or is damaged. What does not exist yet is no error.
+    /// A file cannot be read or is damaged. Files that do not exist yet are not errors.
     pub fn of(run: &Run, results: &'a Results) -> Result<Self, ReportError> {
         let (recipe, labels, clips) = (run.recipe()?, run.labels()?, run.clips()?);
         let folds = fold_count(&clips);
@@ -103,13 +104,13 @@ impl<'a> Material<'a> {
         })
     }
 
-    /// The clips of a set, `train` or `test`.
+    /// The number of clips of a set, `train` or `test`.
     pub fn count(&self, set: &str) -> usize {
         self.clips.iter().filter(|clip| clip.set == set).count()
     }
 
-    /// The model that the plots of a single model show: the stack; without one, the learner of the
-    /// highest mAP@3 among those that are scored on most clips.
+    /// The model for the plots of a single model: the stack or, without one, the learner with the
+    /// highest mAP@3 among those that have scores for the most clips.
     pub fn leader(&self) -> Option<&Model> {
         let merit = |model: &&Model| (model.kind == ModelKind::Stack, model.out_of_fold.truth.len());
         let map3 = |model: &Model| model.out_of_fold.scores.map3;

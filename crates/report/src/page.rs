@@ -1,4 +1,4 @@
-//! A page: headed sections of text, tables and figures.
+//! An HTML page: sections of text, tables and figures.
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
@@ -6,10 +6,10 @@ use crate::svg::Svg;
 
 const STYLE: &str = include_str!("page.css");
 const PLOT_STYLE: &str = include_str!("plot.css");
-/// Whatever a label might smuggle in, a browser loads and runs nothing.
+/// Whatever a label may contain, the browser loads and runs nothing.
 const POLICY: &str = "default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'";
 
-/// A page that is being written.
+/// A page under construction.
 pub struct Page {
     title: String,
     sections: Vec<Section>,
@@ -23,12 +23,12 @@ struct Section {
     body: Vec<Markup>,
 }
 
-/// A table's cell.
+/// A cell of a table.
 pub enum Cell {
     Text(String),
-    /// To the right, with digits of one width.
+    /// Right-aligned, with tabular figures.
     Number(String),
-    /// The best of its column.
+    /// The best number of its column.
     Best(String),
 }
 
@@ -37,7 +37,7 @@ impl Page {
         Self { title: title.to_owned(), sections: Vec::new(), tables: 0, figures: 0, files: Vec::new() }
     }
 
-    /// Begins a section.
+    /// Starts a section.
     pub fn section(&mut self, name: &str) {
         self.sections.push(Section { name: name.to_owned(), body: Vec::new() });
     }
@@ -46,16 +46,16 @@ impl Page {
         self.put(html! { p { (text) } });
     }
 
-    /// A paragraph of what is missing.
+    /// Adds a paragraph about something that is missing.
     pub fn note(&mut self, text: &str) {
         self.put(html! { p.note { (text) } });
     }
 
-    /// A table; the first cell of each row is its head.
+    /// Adds a table; the first cell of each row is its header.
     pub fn table(&mut self, caption: &str, header: &[&str], rows: &[Vec<Cell>]) {
         self.tables += 1;
         let (number, id) = (self.tables, format!("t{}", self.tables));
-        // A head is aligned as its column is.
+        // A column header is aligned like its column.
         let is_number =
             |column: usize| !matches!(rows.first().and_then(|row| row.get(column)), Some(Cell::Text(_)) | None);
         self.put(html! {
@@ -79,7 +79,7 @@ impl Page {
         });
     }
 
-    /// A plot, which becomes a file as well.
+    /// Adds a plot, which is also written as a file.
     pub fn plot(&mut self, file: &str, plot: &Svg, caption: &str) {
         self.figures += 1;
         let number = self.figures;
@@ -92,29 +92,29 @@ impl Page {
         self.files.push((format!("{file}.svg"), plot.file().into_bytes()));
     }
 
-    /// A file beside the page.
+    /// Adds a file next to the page.
     pub fn file(&mut self, name: String, bytes: Vec<u8>) {
         self.files.push((name, bytes));
     }
 
-    /// A text as it is, hidden until a reader opens it.
+    /// Adds preformatted text that is collapsed initially.
     pub fn folded(&mut self, summary: &str, text: &str) {
         self.put(html! { details { summary { (summary) } pre { (text) } } });
     }
 
-    /// A piece of the section.
+    /// Appends markup to the current section.
     pub fn put(&mut self, piece: Markup) {
         if let Some(section) = self.sections.last_mut() {
             section.body.push(piece);
         }
     }
 
-    /// The files beside the page: name and bytes.
+    /// The files next to the page, with names and contents.
     pub fn files(&self) -> impl Iterator<Item = (&str, &[u8])> {
         self.files.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice()))
     }
 
-    /// The whole page.
+    /// Renders the page.
     pub fn html(&self) -> String {
         let sections = || self.sections.iter().enumerate().map(|(i, section)| (format!("s{}", i + 1), section));
         let page = html! {

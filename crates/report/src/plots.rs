@@ -10,16 +10,16 @@ use earmark_pipeline::{Evaluation, Model};
 
 /// The width of a plot that fills the page.
 const WIDTH: f64 = 760.0;
-/// The longest label in letters; tips have the whole.
+/// The maximum length of a label in letters; the tooltip has the whole label.
 const LONGEST: usize = 30;
 
-/// With more classes than this the names of a confusion matrix would lie over each other.
+/// With more classes than this, the names at a confusion matrix would overlap.
 pub const MOST_NAMES: usize = 66;
 
-/// A score's name, and how to get it and its interval.
+/// The name of a score, and a function that returns the score and its interval.
 type Measure = (&'static str, fn(&Evaluation) -> (f64, Interval));
 
-/// Each system's accuracy and mAP@3 as a dot on its interval.
+/// The accuracy and mAP@3 of each system as dots on their intervals.
 pub fn systems(systems: &[Model]) -> Svg {
     const ROW: f64 = 24.0;
     let measures: [Measure; 2] = [
@@ -57,7 +57,7 @@ pub fn systems(systems: &[Model]) -> Svg {
     svg
 }
 
-/// Loss and accuracy by epoch of one learner's jobs, a line each.
+/// Loss and accuracy by epoch, with one line for each of a learner's jobs.
 pub fn curves(learner: &str, jobs: &[&JobState]) -> Svg {
     type Value = fn(&HistoryRow) -> f64;
     let held_out = jobs.iter().flat_map(|job| &job.history).any(|epoch| epoch.held_out_accuracy.is_some());
@@ -105,7 +105,7 @@ fn split_class(i: usize, job: &JobState) -> String {
     if job.split == Split::Full { "full".to_owned() } else { format!("c{}", i % 6) }
 }
 
-/// Grid, numbers and names of two axes.
+/// Draws the grid, ticks and titles of two axes.
 fn axes(svg: &mut Svg, x: Scale, y: Scale, title: &str, x_name: &str) {
     svg.text("head", (x.to.0, 14.0), Anchor::Start, title);
     let unit = step(y.from.1 - y.from.0, 5);
@@ -123,7 +123,7 @@ fn axes(svg: &mut Svg, x: Scale, y: Scale, title: &str, x_name: &str) {
     svg.text("soft", (x.to.1, y.to.0 + 29.0), Anchor::End, x_name);
 }
 
-/// The confusion matrix: a row for each true class, darker where more of its clips are.
+/// The confusion matrix with a row for each true class; a cell is darker the more clips it has.
 pub fn confusion(labels: &[String], counts: &[Vec<usize>]) -> Svg {
     let classes = labels.len();
     let cell = (600.0 / classes.max(1) as f64).clamp(3.0, 40.0);
@@ -131,7 +131,7 @@ pub fn confusion(labels: &[String], counts: &[Vec<usize>]) -> Svg {
     let has_names = classes <= MOST_NAMES;
     let longest = short.iter().map(|label| text_width(label)).fold(0.0, f64::max);
     let margin = if has_names { longest + 14.0 } else { 24.0 };
-    // Names over narrow columns stand steeper, so that they do not touch.
+    // Names above narrow columns are steeper, so that they do not touch.
     let (degrees, size) = if cell < 20.0 { (-62.0_f64, "small") } else { (-48.0, "") };
     let (across, up) = (degrees.to_radians().cos(), -degrees.to_radians().sin());
     let (left, top) = (margin + 16.0, margin * up + 26.0);
@@ -166,7 +166,7 @@ pub fn confusion(labels: &[String], counts: &[Vec<usize>]) -> Svg {
     svg
 }
 
-/// A bar with a name, a value, and other values marked on it.
+/// A bar with a name, a value, and marks at other values.
 pub struct Bar {
     pub name: String,
     pub value: f64,
@@ -174,7 +174,7 @@ pub struct Bar {
     pub tip: String,
 }
 
-/// Bars from 0 to `most`, one a row.
+/// Horizontal bars on an axis from 0 to `most`.
 pub fn bars(label: &str, axis: &str, bars: &[Bar], most: f64) -> Svg {
     const ROW: f64 = 18.0;
     let bottom = 30.0 + ROW * bars.len() as f64;
@@ -205,7 +205,7 @@ pub fn bars(label: &str, axis: &str, bars: &[Bar], most: f64) -> Svg {
     svg
 }
 
-/// How often answers given with some confidence are right; below, how many clips have it.
+/// The accuracy by confidence and, below, the number of clips by confidence.
 pub fn reliability(bins: &[ReliabilityBin]) -> Svg {
     let label = "Reliability diagram: the share of right answers by their confidence, and how many clips have it.";
     let mut svg = Svg::new(470.0, 440.0, label);

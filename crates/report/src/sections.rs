@@ -1,4 +1,4 @@
-//! The sections of a report, in their order. Each says what is missing where it would have stood.
+//! The sections of a report, in their order. A section that lacks its data says so.
 
 use earmark_pipeline::LearnerSettings;
 use earmark_stacking::{Differences, Interval};
@@ -120,7 +120,7 @@ fn state(job: &JobState) -> String {
     }
 }
 
-/// Whether a difference is more than the choice of clips.
+/// Whether the choice of clips explains a difference.
 fn verdict(by: &Differences) -> String {
     let Interval { low, high } = by.accuracy.interval;
     let points = |value: f64| format!("{:+.1}", 100.0 * value);
@@ -168,7 +168,7 @@ fn systems(page: &mut Page, material: &Material) {
     }
 }
 
-/// A row for each system that is judged.
+/// A row for each system that has scores.
 fn rows(systems: &[Model], judged: impl Fn(&Model) -> Option<&Evaluation>) -> Vec<Vec<Cell>> {
     type Column = (fn(&Evaluation) -> f64, fn(&Evaluation) -> Option<Interval>, f64);
     let columns: [Column; 5] = [
@@ -278,7 +278,7 @@ fn recipe(page: &mut Page, material: &Material) {
     page.folded("The whole recipe, defaults written out", &material.recipe_text);
 }
 
-/// What a job has taken so far.
+/// The time that a job has taken so far.
 fn seconds(job: &JobState) -> f64 {
     job.history.iter().map(|epoch| epoch.seconds).fold(0.0, |sum, seconds| sum + seconds)
 }

@@ -1,4 +1,4 @@
-//! The sounds of a run, found again: their spectrograms and players.
+//! Finds the sounds of a run again: their spectrograms and players.
 
 use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
@@ -12,45 +12,46 @@ use earmark_pipeline::{ClipRow, Recipe, Run};
 use crate::error::ReportError;
 use crate::image;
 
-/// The largest file that is put into the page as it is.
+/// The size of the largest file that is embedded in the page unchanged.
 const MOST_BYTES: u64 = 400_000;
-/// Of larger ones, and of those that browsers do not play, so much is in the page, at [`RATE`]: 441
-/// kB.
+/// The part of larger files, and of files that browsers cannot play, that is embedded, resampled to
+/// [`RATE`]: 441 kB.
 const SECONDS: usize = 10;
 const RATE: u32 = 22_050;
 
-/// Where to look for the sounds of a run.
+/// The places where the sounds of a run may be.
 pub struct Sounds<'a> {
     recipe: &'a Recipe,
     folder: Option<PathBuf>,
-    /// All sounds below the folder; listed once a clip does not lie in it by its name.
+    /// All sounds below the folder, listed when a clip is not found directly by its name.
     files: OnceCell<Vec<PathBuf>>,
     cache: Option<FeatureCache>,
     front_end: FrontEnd,
     extractor: Extractor,
 }
 
-/// What was found of a clip.
+/// The sound and picture of a clip, if they were found.
 #[derive(Default)]
 pub struct Found {
-    /// Its spectrogram, PNG.
+    /// The spectrogram as PNG.
     pub picture: Option<Vec<u8>>,
-    /// Its sound as a data URI.
+    /// The sound as a data URI.
     pub sound: Option<String>,
-    /// Its length in seconds, where it was decoded.
+    /// The duration in seconds, if the sound was decoded.
     pub seconds: Option<f64>,
-    /// Whether [`Self::sound`] is only its beginning.
+    /// Whether [`Self::sound`] is only the beginning.
     pub cut: bool,
 }
 
 impl<'a> Sounds<'a> {
-    /// Looks in `folder`, or else where the run had its sounds. Sounds that are gone are no error.
+    /// Looks for sounds in `folder` or, by default, where the run had them. Missing sounds are not
+    /// an error.
     pub fn open(run: &Run, recipe: &'a Recipe, folder: Option<&Path>) -> Result<Self, ReportError> {
         let folders = run.sound_folders();
         let folder = folder.map(Path::to_owned).or(folders.sounds);
         let cache = folders.cache;
-        // To open a cache makes its folder. One that cannot be opened costs spectrograms, not the
-        // report.
+        // Opening a cache creates its folder, so a missing one is not opened. If a cache cannot be
+        // opened, the report only lacks spectrograms.
         let half = recipe.data.cache_precision.is_half();
         let cache = cache.is_dir().then(|| FeatureCache::open(&cache, half)).and_then(|opened| {
             opened.inspect_err(|error| tracing::warn!("no spectrograms from the feature cache: {error}")).ok()
@@ -60,8 +61,8 @@ impl<'a> Sounds<'a> {
         Ok(Self { recipe, folder, files: OnceCell::new(), cache, extractor: front_end.extractor()?, front_end })
     }
 
-    /// Picture and sound of a clip, as far as it is there: the file of its name and SHA-256, or the
-    /// cache's features.
+    /// Finds the picture and sound of a clip: from a file with its name and SHA-256, or else only
+    /// the picture from the cached features.
     pub fn find(&self, clip: &ClipRow) -> Found {
         let is_it = |path: &PathBuf| earmark_files::sha256_file(path).is_ok_and(|sum| sum == clip.sha256);
         let by_name = self.folder.iter().map(|folder| folder.join(&clip.fname)).find(is_it);
@@ -101,7 +102,7 @@ impl<'a> Sounds<'a> {
     }
 }
 
-/// The kind of a file that browsers play, by its extension.
+/// The MIME type of a file that browsers can play, by its extension.
 fn kind(path: &Path) -> Option<&'static str> {
     Some(match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
         "wav" => "audio/wav",

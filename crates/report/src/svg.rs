@@ -1,11 +1,11 @@
-//! Drawing: shapes with classes, which `plot.css` gives their colours, so that a plot suits light
-//! and dark.
+//! SVG drawing: shapes with classes that get their colors from `plot.css`, so that a plot works in
+//! light and dark mode.
 
 use std::fmt::{Display, Write};
 
 const STYLE: &str = include_str!("plot.css");
 
-/// Width of a letter of the plots' text, on average and with some air.
+/// The average width of a letter in a plot, with some margin.
 const LETTER: f64 = 6.2;
 
 /// A plot.
@@ -16,7 +16,7 @@ pub struct Svg {
     body: String,
 }
 
-/// Where a text stands against its point.
+/// The alignment of a text relative to its point.
 #[derive(Clone, Copy)]
 pub enum Anchor {
     Start,
@@ -25,7 +25,7 @@ pub enum Anchor {
 }
 
 impl Svg {
-    /// An empty plot; `label` says in words what it shows.
+    /// An empty plot; `label` describes its content.
     pub fn new(width: f64, height: f64, label: &str) -> Self {
         Self { width, height, label: label.to_owned(), body: String::new() }
     }
@@ -35,7 +35,7 @@ impl Svg {
         self.put(format_args!(r#"<line class="{class}" x1="{x1:.1}" y1="{y1:.1}" x2="{x2:.1}" y2="{y2:.1}"/>"#));
     }
 
-    /// Lines from point to point; where a number is missing there is a gap.
+    /// Draws a polyline with gaps where values are missing.
     pub fn path(&mut self, class: &str, points: &[(f64, f64)], tip: &str) {
         let mut path = String::new();
         let mut pen = 'M';
@@ -50,7 +50,7 @@ impl Svg {
         self.put(format_args!(r#"<path class="{class}" d="{path}">{}</path>"#, title(tip)));
     }
 
-    /// A rectangle from its upper left corner, with an opacity and words for who points at it.
+    /// Draws a rectangle from its upper left corner, with an opacity and a tooltip.
     pub fn rect(&mut self, class: &str, at: (f64, f64), size: (f64, f64), opacity: f64, tip: &str) {
         let ((x, y), (width, height)) = (at, (size.0.max(0.0), size.1.max(0.0)));
         let opacity = if opacity < 1.0 { format!(r#" fill-opacity="{opacity:.3}""#) } else { String::new() };
@@ -69,7 +69,7 @@ impl Svg {
         self.turned_text(class, (x, y), anchor, 0.0, text);
     }
 
-    /// A text turned about its point by some degrees.
+    /// Draws a text that is rotated around its point.
     pub fn turned_text(&mut self, class: &str, (x, y): (f64, f64), anchor: Anchor, degrees: f64, text: &str) {
         let anchor = match anchor {
             Anchor::Start => "start",
@@ -88,12 +88,12 @@ impl Svg {
         let _ = writeln!(self.body, "{shape}");
     }
 
-    /// The plot as an element of a page that has `plot.css` in its style.
+    /// The plot as an element for a page that includes `plot.css`.
     pub fn inline(&self) -> String {
         self.element("")
     }
 
-    /// The plot as a file of its own.
+    /// The plot as a standalone file.
     pub fn file(&self) -> String {
         let paper = r#"<rect class="paper" width="100%" height="100%"/>"#;
         self.element(&format!("<style>{STYLE}</style>\n{paper}\n"))
@@ -112,12 +112,12 @@ fn title(tip: &str) -> String {
     if tip.is_empty() { String::new() } else { format!("<title>{}</title>", escape(tip)) }
 }
 
-/// The room that a text takes.
+/// The estimated width of a text.
 pub fn text_width(text: &str) -> f64 {
     LETTER * text.chars().count() as f64
 }
 
-/// A text of at most so many letters.
+/// Shortens a text to at most `most` letters.
 pub fn shortened(text: &str, most: usize) -> String {
     if text.chars().count() <= most {
         return text.to_owned();
@@ -125,8 +125,8 @@ pub fn shortened(text: &str, most: usize) -> String {
     text.chars().take(most.saturating_sub(1)).chain(['…']).collect()
 }
 
-/// Text for HTML and SVG, in elements and in quoted attributes. Characters that XML forbids become
-/// U+FFFD.
+/// Escapes text for HTML and SVG, in elements and in quoted attributes. Characters that XML forbids
+/// become U+FFFD.
 pub fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for letter in text.chars() {
@@ -145,7 +145,7 @@ pub fn escape(text: &str) -> String {
     escaped
 }
 
-/// From numbers to a place on the plot, both ends given.
+/// Maps a range of numbers to a range of coordinates.
 #[derive(Clone, Copy)]
 pub struct Scale {
     pub from: (f64, f64),
@@ -159,7 +159,7 @@ impl Scale {
         self.to.0 + share * (self.to.1 - self.to.0)
     }
 
-    /// Round numbers on the scale, some `wanted` of them.
+    /// Round numbers within the range, about `wanted` of them.
     pub fn ticks(&self, wanted: usize) -> Vec<f64> {
         let step = step(self.from.1 - self.from.0, wanted);
         let first = (self.from.0 / step - 1e-9).ceil() as i64;
@@ -179,7 +179,7 @@ pub fn step(span: f64, wanted: usize) -> f64 {
     steps.into_iter().find(|step| *step >= rough * 0.999).unwrap_or(10.0 * power)
 }
 
-/// A number as an axis says it: no more digits than the step between ticks has.
+/// The label of a tick, with no more digits than the step between ticks needs.
 pub fn tick(value: f64, step: f64) -> String {
     let digits = (-step.log10()).ceil().clamp(0.0, 6.0) as usize;
     format!("{value:.digits$}")

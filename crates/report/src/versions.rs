@@ -1,11 +1,11 @@
-//! What a run was made with.
+//! The versions of the software that made a run.
 
 use serde::Deserialize;
 
 use crate::page::{Cell, Page};
 use earmark_pipeline::Run;
 
-/// The versions of this program and of the libraries under it.
+/// Adds a table with the versions of Earmark and of the libraries that it uses.
 pub fn table(page: &mut Page, run: &Run) {
     let row = |name: &str, version: String| vec![Cell::Text(name.to_owned()), Cell::Text(version)];
     let mut rows = vec![
@@ -18,7 +18,7 @@ pub fn table(page: &mut Page, run: &Run) {
     page.table("What this report was written by, and on.", &["part", "version"], &rows);
 }
 
-/// The version that a booster's file names.
+/// The version in the file of a booster.
 fn xgboost(run: &Run) -> Option<String> {
     #[derive(Deserialize)]
     struct Booster {

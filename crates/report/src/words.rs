@@ -1,9 +1,9 @@
-//! Numbers and names as a sentence or a table has them.
+//! Formats numbers and names for sentences and tables.
 
 use earmark_pipeline::{Model, ModelKind};
 use earmark_stacking::Interval;
 
-/// How a system is called within a sentence.
+/// The name of a system within a sentence.
 pub fn said(system: &Model) -> String {
     if system.kind == ModelKind::Stack { "the stack".to_owned() } else { format!("the learner {}", system.name) }
 }

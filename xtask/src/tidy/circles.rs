@@ -1,8 +1,8 @@
-//! Circles of modules: files of a crate that import each other.
+//! Import cycles: modules of a crate that import each other.
 //!
-//! An import is a path `crate::...`, `super::...` or `self::...` in code that is not of tests. What
-//! a module re-exports (`pub use`) is imported from where it is defined. The root of a crate is no
-//! module here: it names all others.
+//! An import is a path `crate::...`, `super::...` or `self::...` in code outside of tests. A
+//! re-export (`pub use`) counts as an import from the defining module. The root of a crate is not a
+//! module here, because it declares all others.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -10,12 +10,12 @@ use std::path::Path;
 
 use super::scan::{code, without_tests};
 
-/// Circles that are meant: a registry names its families, which are built by its types.
+/// Allowed cycles: a registry lists its families, which use its types.
 const MEANT: [(&str, &[&str]); 1] = [("nets", &["registry", "families"])];
 
 type Modules = BTreeMap<Vec<String>, String>;
 
-/// The circles of all crates.
+/// The import cycles of all crates.
 pub fn breaches(root: &Path, tracked: &[String]) -> Vec<String> {
     let mut crates: BTreeMap<&str, Modules> = BTreeMap::new();
     for path in tracked {
@@ -43,7 +43,7 @@ fn top(module: &str) -> &str {
     module.split("::").next().unwrap_or(module)
 }
 
-/// The path of a file's module; none for files of other targets and of tests.
+/// The module path of a file; `None` for files of other targets and of tests.
 fn module(file: &str) -> Option<Vec<String>> {
     let path = file.strip_suffix(".rs")?;
     if path.starts_with("bin/") || path == "main" || path.ends_with("tests") {
@@ -56,7 +56,7 @@ fn module(file: &str) -> Option<Vec<String>> {
     Some(module)
 }
 
-/// The strongly connected parts of more than one module.
+/// The strongly connected components of more than one module.
 fn circles(modules: &Modules) -> Vec<Vec<String>> {
     let edges: BTreeMap<&Vec<String>, BTreeSet<Vec<String>>> =
         modules.iter().map(|(module, code)| (module, imports(modules, module, code))).collect();
@@ -80,7 +80,7 @@ fn circles(modules: &Modules) -> Vec<Vec<String>> {
     found.into_iter().collect()
 }
 
-/// The modules that one imports from, but for the root and itself.
+/// The modules that a module imports from, except the root and itself.
 fn imports(modules: &Modules, module: &[String], code: &str) -> BTreeSet<Vec<String>> {
     let mut found = BTreeSet::new();
     for path in paths(code) {
@@ -93,7 +93,7 @@ fn imports(modules: &Modules, module: &[String], code: &str) -> BTreeSet<Vec<Str
     found
 }
 
-/// The module that defines what a path names.
+/// The module that defines the item of a path.
 fn resolve(modules: &Modules, from: &[String], path: &[String], depth: usize) -> Option<Vec<String>> {
     let mut at: Vec<String> = match path.first()?.as_str() {
         "crate" => Vec::new(),
@@ -119,7 +119,7 @@ fn resolve(modules: &Modules, from: &[String], path: &[String], depth: usize) ->
             at = child;
             continue;
         }
-        // A name that the module re-exports is that of another one.
+        // The module re-exports the name from another one.
         if depth < 4
             && let Some(original) = exports(modules.get(&at)?).into_iter().find(|path| path.last() == Some(name))
         {
@@ -138,7 +138,7 @@ fn exports(code: &str) -> Vec<Vec<String>> {
     uses.filter_map(|rest| rest.split_once(';')).flat_map(|(tree, _)| expand(tree)).collect()
 }
 
-/// All paths of a module's code that begin with `crate`, `super` or `self`, and those of its
+/// All paths in a module's code that begin with `crate`, `super` or `self`, and those of its
 /// imports.
 fn paths(code: &str) -> Vec<Vec<String>> {
     let mut paths = Vec::new();
@@ -167,7 +167,7 @@ fn paths(code: &str) -> Vec<Vec<String>> {
     paths
 }
 
-/// Where the next `use` of a source begins.
+/// The position of the next `use` item in a source.
 fn find_use(code: &str) -> Option<usize> {
     let is_item = |at: &usize| {
         let before = code[..*at].trim_end_matches(' ');

@@ -1,4 +1,4 @@
-//! Rules of the dependency graph: the order of the crates, and what a crate must not depend on.
+//! Rules for the dependency graph: the order of the crates, and what a crate must not depend on.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::steps::{cargo, output};
 
-/// The crates in the order of the data flow; each may depend only on those before it.
+/// The crates in the order of the data flow; each one may depend only on earlier ones.
 const ORDER: [&str; 15] = [
     "earmark-files",
     "earmark-audio",
@@ -28,7 +28,7 @@ const ORDER: [&str; 15] = [
     "earmark",
 ];
 
-/// What a crate must not depend on, tests and benches aside.
+/// What a crate must not depend on, except in tests and benches.
 const FORBIDDEN: [(&str, &[&str]); 4] = [
     ("earmark-pipeline", &["clap", "indicatif", "signal-hook", "anyhow", "earmark-report"]),
     ("earmark-report", &["clap", "earmark-training"]),
@@ -48,7 +48,7 @@ const FORBIDDEN: [(&str, &[&str]); 4] = [
     ),
 ];
 
-/// Outside crates that only one of ours may name in its manifest.
+/// External crates that only one crate of the workspace may depend on directly.
 const ONLY_IN: [(&str, &str); 4] = [
     ("tch", "earmark-training"),
     ("torch-sys", "earmark-training"),
@@ -60,7 +60,7 @@ const ONLY_IN: [(&str, &str); 4] = [
 const NOT_IN_TAG_ONLY: [&str; 7] =
     ["tch", "torch-sys", "earmark-training", "earmark-stacking", "ureq", "rustls", "pytorch-reader"];
 
-/// The rules of the dependency graph.
+/// The violations of the rules for the dependency graph.
 pub fn breaches(root: &Path, metadata: &Value) -> Result<Vec<String>> {
     let tree = output(&mut cargo(root, "tree -p earmark --no-default-features -e normal --prefix none --locked"))?;
     let mut breaches = order(metadata);
@@ -85,8 +85,8 @@ fn members(metadata: &Value) -> impl Iterator<Item = &Value> {
     list(&metadata["packages"]).filter(move |package| ids.contains(text(&package["id"])))
 }
 
-/// Each crate depends, its tests included, only on crates before it, and on no outside crate that
-/// is another's.
+/// Each crate, including its tests, depends only on earlier crates, and not on external crates that
+/// are reserved for another one.
 fn order(metadata: &Value) -> Vec<String> {
     let place = |name: &str| ORDER.iter().position(|&other| other == name);
     let mut breaches = Vec::new();
@@ -108,7 +108,7 @@ fn order(metadata: &Value) -> Vec<String> {
     breaches
 }
 
-/// Each crate keeps to [`FORBIDDEN`].
+/// Each crate complies with [`FORBIDDEN`].
 fn forbidden(metadata: &Value) -> Vec<String> {
     let mut breaches = Vec::new();
     for package in members(metadata) {
@@ -122,12 +122,12 @@ fn forbidden(metadata: &Value) -> Vec<String> {
     breaches
 }
 
-/// Whether an edge of the resolved graph is there for tests alone.
+/// Whether an edge of the resolved graph is only a dev-dependency.
 fn for_tests(dependency: &Value) -> bool {
     list(&dependency["dep_kinds"]).all(|kind| kind["kind"] == "dev")
 }
 
-/// In the resolved graph, tests aside, exactly these reach libtorch.
+/// Exactly these crates depend on libtorch in the resolved graph, tests excepted.
 fn who_reaches_libtorch(metadata: &Value) -> Vec<String> {
     let is = |id: &str, name: &str| {
         list(&metadata["packages"]).any(|package| text(&package["id"]) == id && text(&package["name"]) == name)
@@ -155,7 +155,7 @@ fn who_reaches_libtorch(metadata: &Value) -> Vec<String> {
     if found == allowed { vec![] } else { vec![format!("{found:?} reach libtorch, it should be {allowed:?}")] }
 }
 
-/// The tag-only binary holds no libtorch and no XGBoost.
+/// The tag-only binary depends on neither libtorch nor XGBoost.
 fn tag_only(tree: &str) -> Vec<String> {
     let names: BTreeSet<_> = tree.lines().filter_map(|line| line.split_whitespace().next()).collect();
     let mut breaches: Vec<_> = NOT_IN_TAG_ONLY
@@ -169,7 +169,7 @@ fn tag_only(tree: &str) -> Vec<String> {
     breaches
 }
 
-/// Every crate takes the workspace's lints and has its line on the map.
+/// Every crate uses the workspace's lints and has its line in ARCHITECTURE.md.
 fn manifests(root: &Path, metadata: &Value) -> Vec<String> {
     let map = fs::read_to_string(root.join("ARCHITECTURE.md")).unwrap_or_default();
     let mut breaches = Vec::new();

@@ -1,4 +1,4 @@
-//! Rules of single files: size, white space, names of recipes.
+//! Rules for single files: size, white space, names of recipes.
 
 use std::fs;
 use std::path::Path;
@@ -12,7 +12,7 @@ const MOST_BYTES: u64 = 1 << 20;
 const MOST_LINES: usize = 500;
 const TEXT: [&str; 8] = ["rs", "toml", "md", "py", "sh", "yml", "yaml", "run"];
 
-/// What git keeps; an unpacked archive without git has nothing to check here.
+/// The files that git tracks; empty for an unpacked archive without git.
 pub fn tracked_files(root: &Path) -> Result<Vec<String>> {
     if !root.join(".git").exists() {
         eprintln!("no git checkout: the rules for files are omitted");
@@ -22,7 +22,7 @@ pub fn tracked_files(root: &Path) -> Result<Vec<String>> {
     Ok(listing.split('\0').filter(|path| !path.is_empty()).map(str::to_owned).collect())
 }
 
-/// The rules for one tracked file.
+/// The violations of the rules in one tracked file.
 pub fn breaches(root: &Path, path: &str) -> Vec<String> {
     let Ok(metadata) = fs::symlink_metadata(root.join(path)) else { return vec![] }; // Deleted, not yet committed.
     if metadata.len() > MOST_BYTES {
@@ -53,7 +53,7 @@ pub fn breaches(root: &Path, path: &str) -> Vec<String> {
     breaches
 }
 
-/// The recipes of ours that a line of a document names.
+/// The recipes of this repository that a line of a document names.
 fn recipes(line: &str) -> impl Iterator<Item = &str> {
     line.match_indices("recipes/").filter_map(|(start, _)| {
         let name = &line[start..];

@@ -1,4 +1,4 @@
-//! `cargo xtask tidy`: the rules that no compiler knows. It lists every breach, not only the first.
+//! `cargo xtask tidy`: rules that the compiler does not check. It lists all violations.
 
 mod circles;
 mod crates;
@@ -19,7 +19,7 @@ pub fn tidy(root: &Path) -> Result<()> {
     let tracked = files::tracked_files(root)?;
     for path in &tracked {
         breaches.extend(files::breaches(root, path));
-        // A file that is deleted and not yet committed.
+        // The file may be deleted but not yet committed.
         let Ok(text) = fs::read_to_string(root.join(path)) else { continue };
         breaches.extend(prose::breaches(path, &text));
         breaches.extend(sources::breaches(path, &text));

@@ -1,14 +1,14 @@
-//! Prose: lines of at most 100 columns, 120 in code, and the field's words.
+//! Rules for prose: lines of at most 100 columns, 120 in code, and the vocabulary.
 
 use super::scan::{Kind, kinds};
 
-/// Columns of a line of prose: comments and documents.
+/// Maximum length of a line of prose: comments and documents.
 const PROSE: usize = 100;
-/// Columns of a line of code, its texts included.
+/// Maximum length of a line of code, including its string literals.
 const CODE: usize = 120;
 
-/// Words of a dialect that the project had, and the field's. They are looked for in comments, texts
-/// and documents, in any case.
+/// Words of the project's former style, and their replacements. They are searched for in comments,
+/// string literals and documents, ignoring case.
 const WORDS: [(&str, &str); 20] = [
     ("hear", "decode, load"),
     ("hears", "decodes, loads"),
@@ -32,7 +32,7 @@ const WORDS: [(&str, &str); 20] = [
     ("rightly", "correctly"),
 ];
 
-/// The breaches of a file.
+/// The violations in a file.
 pub fn breaches(path: &str, text: &str) -> Vec<String> {
     match path.rsplit('.').next() {
         _ if path.contains("/stored/") || path.starts_with("fuzz/corpus") => Vec::new(),
@@ -58,7 +58,7 @@ fn document(path: &str, text: &str) -> Vec<String> {
     breaches
 }
 
-/// A line of a document without what stands in backticks.
+/// A line of a document without its code spans.
 fn without_code(line: &str) -> String {
     line.split('`').step_by(2).collect::<Vec<_>>().join("``")
 }
@@ -84,7 +84,7 @@ fn source(path: &str, text: &str) -> Vec<String> {
 }
 
 fn words(path: &str, number: usize, line: &str) -> Vec<String> {
-    // The list itself.
+    // This file lists the words itself.
     if path.ends_with("tidy/prose.rs") {
         return Vec::new();
     }

@@ -1,6 +1,6 @@
-//! A light scanner of Rust sources, which leaves each byte in its place.
+//! A simple scanner for Rust sources that keeps the position of every byte.
 
-/// What a byte of a source is.
+/// The kind of a byte of a source.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Code,
@@ -8,7 +8,7 @@ pub enum Kind {
     Text,
 }
 
-/// What each byte of a source is. Raw strings, nested comments and characters are understood.
+/// The kind of each byte of a source. Handles raw strings, nested comments and character literals.
 pub fn kinds(source: &str) -> Vec<Kind> {
     let bytes = source.as_bytes();
     let mut kinds = vec![Kind::Code; bytes.len()];
@@ -30,7 +30,7 @@ pub fn kinds(source: &str) -> Vec<Kind> {
     kinds
 }
 
-/// The code of a source; comments and texts are blank, lines stay.
+/// The code of a source, with comments and string literals replaced by spaces and line breaks kept.
 pub fn code(source: &str) -> String {
     let kinds = kinds(source);
     let keep = |(byte, kind): (u8, &Kind)| if byte == b'\n' || *kind == Kind::Code { byte } else { b' ' };
@@ -38,7 +38,7 @@ pub fn code(source: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// A source up to its tests.
+/// A source without the tests at its end.
 pub fn without_tests(source: &str) -> &str {
     source.find("#[cfg(test)]\nmod ").map_or(source, |tests| &source[..tests])
 }
@@ -74,7 +74,7 @@ fn string(bytes: &[u8]) -> usize {
     at + 1
 }
 
-/// The length of a raw string; 0 for another word that begins with r.
+/// The length of a raw string, or 0 if this is another word that begins with r.
 fn raw(bytes: &[u8]) -> usize {
     let hashes = bytes[1..].iter().take_while(|&&byte| byte == b'#').count();
     if bytes.get(1 + hashes) != Some(&b'"') {
@@ -86,7 +86,7 @@ fn raw(bytes: &[u8]) -> usize {
     found.map_or(bytes.len(), |found| from + found + end.len())
 }
 
-/// A character, or the quote of a lifetime.
+/// The length of a character literal, or of the quote of a lifetime.
 fn character(bytes: &[u8]) -> usize {
     match bytes {
         [_, b'\\', _, rest @ ..] => 3 + rest.iter().position(|&byte| byte == b'\'').unwrap_or(0) + 1,

@@ -1,4 +1,4 @@
-//! What the code of a library must not do: print, end the process, read the command line, set a
+//! What the code of a library must not do: print, end the process, read the command line, or set a
 //! global hook.
 
 use super::scan::{code, without_tests};
@@ -6,10 +6,10 @@ use super::scan::{code, without_tests};
 const FORBIDDEN: [&str; 7] =
     ["println!", "eprintln!", "print!(", "process::exit", "panic::set_hook", "env::args", "dbg!"];
 
-/// The crates whose sources are a program's.
+/// The crates that are programs, not libraries.
 const PROGRAMS: [&str; 1] = ["crates/cli/"];
 
-/// The breaches of a file.
+/// The violations in a file.
 pub fn breaches(path: &str, text: &str) -> Vec<String> {
     let is_library = path.starts_with("crates/") && path.contains("/src/") && path.ends_with(".rs");
     let is_test = path.ends_with("/tests.rs");
@@ -24,7 +24,7 @@ pub fn breaches(path: &str, text: &str) -> Vec<String> {
     found.map(|breach| format!("{breach} is a program's, not a library's")).collect()
 }
 
-/// Whether a line has a word that is not the end of another one.
+/// Whether a line contains a word that is not the end of a longer one.
 fn contains(line: &str, word: &str) -> bool {
     line.match_indices(word).any(|(at, _)| !line[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_'))
 }

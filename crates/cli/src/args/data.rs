@@ -124,7 +124,7 @@ fn column_and_value(text: &str) -> Result<(String, String), String> {
 }
 
 impl Reading {
-    /// The options of the data set's reader.
+    /// The options for opening the data set.
     pub fn options(&self) -> anyhow::Result<OpenOptions> {
         let regex = |text: &Option<String>, what: &str| {
             let compiled = text.as_deref().map(Regex::new).transpose();

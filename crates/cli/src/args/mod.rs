@@ -79,7 +79,7 @@ pub enum Command {
 }
 
 impl Command {
-    /// Whether `earmark-train` runs it.
+    /// Whether `earmark-train` must run this command.
     pub fn is_of_training(&self) -> bool {
         matches!(
             self,
@@ -93,18 +93,18 @@ impl Command {
     }
 }
 
-/// Reads the command line. Wrong usage, `--help` and `--version` end the process.
+/// Parses the command line. Wrong usage, `--help` and `--version` end the process.
 pub fn parse() -> Arguments {
     Arguments::parse()
 }
 
-/// The command line as clap knows it, for completions and manual pages.
+/// The clap command, for completions and manual pages.
 pub(crate) fn command() -> clap::Command {
     Arguments::command()
 }
 
-/// Numbers of threads or jobs at once, up to four for each core: more of them would take long to
-/// start, and then wait. With 0 the number follows from the cores.
+/// Parses a number of threads or of jobs at once, at most four for each core: more would only be
+/// slow to start and then wait. 0 means a number that depends on the cores.
 pub(crate) fn threads() -> RangedU64ValueParser<usize> {
     let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64);
     RangedU64ValueParser::new().range(..=4 * cores)

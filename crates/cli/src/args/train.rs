@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::{Reading, threads};
 
-/// A part of the jobs: `2/3` is the second of three.
+/// Parses a shard of the jobs: `2/3` is the second of three.
 fn shard(text: &str) -> Result<(usize, usize), String> {
     let numbers = text.split_once('/').and_then(|(number, of)| Some((number.parse().ok()?, of.parse().ok()?)));
     match numbers {
@@ -16,7 +16,7 @@ fn shard(text: &str) -> Result<(usize, usize), String> {
     }
 }
 
-/// The address of a server.
+/// Parses the address of a server.
 fn address(text: &str) -> Result<String, String> {
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     match rest.is_some_and(|rest| !rest.starts_with('/') && !rest.is_empty() && !rest.contains(char::is_whitespace)) {

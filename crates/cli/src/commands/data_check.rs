@@ -1,4 +1,4 @@
-//! `earmark data check`: what a data set holds and what is wrong with it.
+//! `earmark data check`: the contents of a data set, and its problems.
 
 use std::io::{IsTerminal, Write as _};
 

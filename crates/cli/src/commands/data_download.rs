@@ -1,4 +1,4 @@
-//! `earmark data download`: a data set from the network, its terms, and what to do next.
+//! `earmark data download`: downloads a data set, and prints its terms and the next command.
 
 use earmark_download::{DataSet, DownloadError, DownloadOptions, Network, Registry, download};
 use serde_json::json;
@@ -17,7 +17,7 @@ pub fn run(options: &Download) -> anyhow::Result<()> {
         return list(&registry, options.json);
     };
     output::check_place("--to", to)?;
-    // A name that is not known is wrong usage, as if clap knew the names.
+    // An unknown name is wrong usage, as if clap had a list of the names.
     let set = registry.get(name).map_err(|error| match error {
         DownloadError::UnknownSet { .. } => output::Exit::WrongUsage(error.to_string()).into(),
         error => anyhow::Error::from(error),
@@ -45,7 +45,7 @@ pub fn run(options: &Download) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What can be fetched.
+/// Prints the data sets that can be downloaded.
 fn list(registry: &Registry, as_json: bool) -> anyhow::Result<()> {
     if as_json {
         let sets = registry.sets().map(|set| {
@@ -62,7 +62,7 @@ fn list(registry: &Registry, as_json: bool) -> anyhow::Result<()> {
     output::print(&sets.collect::<String>())
 }
 
-/// The command that trains on it.
+/// The command that trains on the data set.
 fn next(set: &DataSet, folder: &str) -> String {
     let recipe = set.recipe.as_deref().unwrap_or("recipes/quickstart.toml");
     let folder = if folder.contains(char::is_whitespace) { format!("'{folder}'") } else { folder.to_owned() };

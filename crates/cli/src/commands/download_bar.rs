@@ -7,26 +7,26 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::output;
 
-/// A number of bytes as people read it.
+/// A number of bytes in readable form.
 pub(crate) fn bytes(bytes: u64) -> String {
     indicatif::DecimalBytes(bytes).to_string()
 }
 
-/// The bar of what is being done; lines, where there is no terminal.
+/// A progress bar for the current step, or lines if stderr is not a terminal.
 pub struct Bar {
     bar: ProgressBar,
     now: Option<(Step, String)>,
 }
 
 impl Bar {
-    /// A bar on stderr, if that is a terminal and it is wanted; lines otherwise.
+    /// A bar if stderr is a terminal and it is wanted; lines otherwise.
     pub fn new(wanted: bool) -> Self {
         let shown = wanted && std::io::stderr().is_terminal();
         let target = if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         Self { bar: ProgressBar::with_draw_target(None, target), now: None }
     }
 
-    /// Shows what happens.
+    /// Shows an event.
     pub fn show(&mut self, event: Event) {
         match event {
             Event::Note(text) => self.bar.suspend(|| output::line(text)),
@@ -56,12 +56,12 @@ impl Bar {
             Some(total) => self.bar.set_length(total),
             None => self.bar.unset_length(),
         }
-        // What an earlier call downloaded says nothing about the speed now.
+        // The speed estimate must not include what an earlier call downloaded.
         self.bar.set_position(done);
         self.bar.reset_eta();
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub fn end(&self) {
         self.bar.finish_and_clear();
     }

@@ -1,6 +1,6 @@
-//! `earmark features`: one file's features as a NumPy file. The wave takes no more memory for a
-//! longer file; other features take 4 bytes for each frame and band until the clip's end
-//! ([`FeatureStream`](earmark_features::FeatureStream)).
+//! `earmark features`: the features of one file as a NumPy file. For the wave, the memory does not
+//! depend on the length of the file; other features take 4 bytes per frame and band until the clip
+//! ends ([`FeatureStream`](earmark_features::FeatureStream)).
 
 use anyhow::Context;
 use earmark_audio::{AudioStream, StreamResampler};
@@ -55,14 +55,14 @@ fn statistics(options: &Features) -> anyhow::Result<()> {
     Ok(write_atomic(&options.out, &npy(&[values.len()], &values))?)
 }
 
-/// The features must not take the place of their sound.
+/// Refuses to overwrite the sound file with its features.
 fn not_onto_itself(options: &Features) -> anyhow::Result<()> {
     let same = options.out.canonicalize().is_ok_and(|out| options.file.canonicalize().is_ok_and(|file| file == out));
     anyhow::ensure!(!same, "--out {} is the sound file itself", options.out.display());
     Ok(())
 }
 
-/// Front-end settings from `key=value`. A value that is not JSON is a string.
+/// Parses front-end settings of the form `key=value`. A value that is not JSON is a string.
 fn set<T: DeserializeOwned>(kind: Option<&str>, pairs: &[String]) -> anyhow::Result<T> {
     let mut map: Map<String, Value> = kind.map(|kind| ("kind".to_owned(), kind.into())).into_iter().collect();
     for pair in pairs {
@@ -77,7 +77,7 @@ fn set<T: DeserializeOwned>(kind: Option<&str>, pairs: &[String]) -> anyhow::Res
     }
 }
 
-/// Decodes the file, block by block, at the rate of the features.
+/// Decodes the file block by block, at the sample rate of the features.
 fn decode(options: &Features, rate: u32, mut each: impl FnMut(&[f32]) -> anyhow::Result<()>) -> anyhow::Result<()> {
     let mut sound = AudioStream::open(&options.file, &options.limits.limits()?)?;
     let named = || options.file.display().to_string();

@@ -16,7 +16,7 @@ use crate::args::{Command, Data};
 /// Runs a command.
 ///
 /// # Errors
-/// What went wrong, or a command that only `earmark-train` has.
+/// The command failed, or only `earmark-train` has it.
 pub fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Synth(options) => synth::run(&options),

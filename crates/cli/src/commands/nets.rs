@@ -1,4 +1,4 @@
-//! `earmark nets`: the networks, and their ONNX files.
+//! `earmark nets`: lists the networks and exports them as ONNX.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::args::Nets;
 use crate::output;
 
-/// Draws the weights of a network that is exported without any; only `earmark-train` can.
+/// Generates the weights of a network that is exported without any; only `earmark-train` can.
 pub type RandomWeights = Option<fn(&Graph) -> Weights>;
 
 /// Runs the command.
@@ -54,7 +54,7 @@ fn list(as_json: bool) -> anyhow::Result<()> {
     output::print(&text_table(&rows))
 }
 
-/// A repository's name, or of an address the server and the file.
+/// The name of a repository, or the server and file name of an address.
 fn in_short(source: &str) -> String {
     match source.strip_prefix("https://").and_then(|rest| rest.split_once('/')) {
         Some((server, path)) => format!("{server}: {}", path.rsplit('/').next().unwrap_or(path)),

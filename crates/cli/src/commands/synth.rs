@@ -1,4 +1,4 @@
-//! `earmark synth`: the embedded data set.
+//! `earmark synth`: writes the embedded data set.
 
 use earmark_datasets::synth::{SynthOptions, write};
 

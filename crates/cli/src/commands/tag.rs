@@ -1,4 +1,4 @@
-//! `earmark tag`: sounds in, tags out.
+//! `earmark tag`: predicts the tags of sounds.
 
 use std::path::PathBuf;
 
@@ -10,8 +10,8 @@ use serde::Serialize;
 use crate::args::Tag;
 use crate::output;
 
-/// The tags of one file, in the form that scripts read. JSON holds Unicode only: other bytes of a
-/// name become U+FFFD.
+/// The tags of one file, as serialized to JSON. JSON can only contain Unicode: other bytes of a
+/// file name become U+FFFD.
 #[derive(Serialize)]
 struct Answer {
     path: String,
@@ -55,8 +55,8 @@ pub fn run(options: &Tag) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Writes the tags of a file to stdout as soon as they are there, so that a batch that is killed
-/// keeps what it has done.
+/// Writes the tags of each file to stdout immediately, so that a killed batch keeps its finished
+/// part.
 struct Printer<'a> {
     options: &'a Tag,
     files: usize,
@@ -110,8 +110,8 @@ fn lines(answer: &Answer) -> String {
     format!("{}\n{}", answer.path, tags.collect::<String>())
 }
 
-/// The files given, and those in the folders given, sorted by name; and how many folders gave none
-/// or cannot be listed. A folder that gives no files costs only itself.
+/// The given files and those in the given folders, sorted by name, and the number of folders that
+/// have no sound files or cannot be listed. Such a folder does not affect the others.
 fn files(paths: &[PathBuf]) -> (Vec<PathBuf>, usize) {
     let (mut files, mut folders) = (Vec::new(), 0);
     for path in paths {

@@ -1,5 +1,5 @@
-//! What the tests of the binary share: a folder to work in, the binary run there, a small data set
-//! and recipe.
+//! Shared by the tests of the binary: a folder to work in, the binary running there, a small data
+//! set and a recipe.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
 use std::collections::BTreeMap;
@@ -10,24 +10,24 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
-/// The arguments that make the data set of most tests: 12 classes, five clips to train on of each.
+/// The arguments that create the data set of most tests: 12 classes with five training clips each.
 pub const SYNTH: &str = "synth --out data --seed 3 --train-clips 60 --test-clips 12";
-/// The arguments that train on it. The numbers of jobs and threads are said, as results may depend
+/// The arguments that train on it. The numbers of jobs and threads are fixed, as results may depend
 /// on threads.
 pub const TRAIN: &str = "train --recipe recipe.toml --data data --out run --jobs 2 --threads 2";
 
-/// The arguments that train some of its jobs, one after the other with one thread, as each of the
-/// two jobs at once of [`TRAIN`] has.
+/// The arguments that train some of its jobs, one after the other with one thread, like each of the
+/// two concurrent jobs of [`TRAIN`].
 pub const TRAIN_ALONE: &str = "train --recipe recipe.toml --data data --out run --jobs 1 --threads 1";
 
 /// A recipe of two small learners, `a` and `b`, that is trained within seconds.
 pub const RECIPE: &str = include_str!("../../../pipeline/tests/common/recipe.toml");
 
-/// A folder of its own in cargo's target folder, where a test's commands run.
+/// A separate folder in cargo's target folder, in which a test's commands run.
 pub struct Place(PathBuf);
 
 impl Place {
-    /// An empty folder; what an earlier run of the test left in it is removed.
+    /// An empty folder. Removes the leftovers of an earlier run of the test.
     pub fn new(name: &str) -> Self {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
         if folder.exists() {
@@ -51,7 +51,7 @@ impl Place {
         place
     }
 
-    /// A folder with a finished run, `run`, besides: a copy of the [`shared`] one.
+    /// A folder that also has a finished run, `run`: a copy of the [`shared`] one.
     pub fn with_run(name: &str) -> Self {
         let place = Self::with_data(name);
         place.copy_from(shared(), "run");
@@ -80,7 +80,7 @@ impl Place {
         serde_json::from_slice(&self.read(name)).unwrap()
     }
 
-    /// Every file below a folder with its bytes, by its path from there; hidden ones too.
+    /// The contents of all files below a folder, including hidden ones, by their relative paths.
     pub fn tree(&self, name: &str) -> BTreeMap<String, Vec<u8>> {
         let root = self.path(name);
         let mut found = BTreeMap::new();
@@ -99,7 +99,7 @@ impl Place {
         found
     }
 
-    /// Copies a folder of another place.
+    /// Copies a folder from another place.
     pub fn copy_from(&self, other: &Place, folder: &str) {
         for (name, bytes) in other.tree(folder) {
             self.write(&format!("{folder}/{name}"), bytes);
@@ -122,7 +122,7 @@ impl Place {
         }
     }
 
-    /// The epochs that a job has done, as its checkpoint says.
+    /// The number of finished epochs of a job, from its checkpoint.
     pub fn epochs(&self, job: &str) -> usize {
         let Ok(text) = fs::read(self.path(&format!("run/jobs/{job}/checkpoint.json"))) else { return 0 };
         // A checkpoint is never half-written.
@@ -130,19 +130,19 @@ impl Place {
         checkpoint["history"].as_array().unwrap().len()
     }
 
-    /// The tested binary in this folder, its arguments given in one string.
+    /// The tested binary in this folder, with its arguments in one string.
     pub fn command(&self, words: &str) -> Command {
         self.command_of(Path::new(env!("CARGO_BIN_EXE_earmark")), words)
     }
 
-    /// A binary in this folder, without the variables that change what it does, and without cargo's
-    /// own.
+    /// A binary in this folder, without the environment variables that affect it, and without
+    /// cargo's variables.
     pub fn command_of(&self, binary: &Path, words: &str) -> Command {
         let mut command = Command::new(binary);
         command.current_dir(&self.0).args(words.split_whitespace()).stdin(Stdio::null());
         command.env_remove("LIBTORCH").env_remove("LD_LIBRARY_PATH");
-        // Tests run beside each other: threads that spin where they wait would take the others'
-        // time.
+        // Tests run concurrently: threads that spin while they wait would take CPU time from other
+        // tests.
         command.env("OMP_WAIT_POLICY", "passive");
         for (variable, _) in std::env::vars_os() {
             if variable.to_string_lossy().starts_with("EARMARK_") {
@@ -168,7 +168,7 @@ pub fn shared() -> &'static Place {
     })
 }
 
-/// What a command did.
+/// The result of a command.
 pub struct Ran {
     pub words: String,
     /// The folder where it ran.
@@ -189,7 +189,7 @@ impl Ran {
         ran
     }
 
-    /// It must have done its work.
+    /// Asserts that the command succeeded.
     #[track_caller]
     pub fn done(self) -> Self {
         assert_eq!(self.code, Some(0), "{self}");
@@ -264,7 +264,7 @@ impl std::fmt::Display for Ran {
     }
 }
 
-/// A command that runs; it is killed, on Unix by SIGKILL, when this is dropped.
+/// A running command; it is killed on drop, on Unix by SIGKILL.
 pub struct Running {
     words: String,
     folder: PathBuf,
@@ -278,7 +278,7 @@ impl Running {
         Self { words: words.to_owned(), folder: place.0.clone(), child }
     }
 
-    /// Waits until it has come so far. It must not end before.
+    /// Waits until a condition holds. The command must not end before.
     #[track_caller]
     pub fn wait_until(&mut self, moment: impl Fn() -> bool) {
         let start = Instant::now();
@@ -289,14 +289,14 @@ impl Running {
         }
     }
 
-    /// Sends a signal: an option of `kill`.
+    /// Sends a signal, given as an option of `kill`.
     #[cfg(unix)]
     pub fn send(&self, signal: &str) {
         let sent = Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();
         assert!(sent.success());
     }
 
-    /// Waits until it ends.
+    /// Waits until the command ends.
     pub fn end(mut self) -> Ran {
         let mut stderr = String::new();
         self.child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
@@ -313,8 +313,7 @@ impl Drop for Running {
     }
 }
 
-/// Whether a file of a run reports times and places, and so differs between runs that are equal
-/// otherwise.
+/// Whether a file of a run contains times or paths, and so differs between otherwise equal runs.
 pub fn tells_of_the_moment(file: &str) -> bool {
     let parts = ["history.csv", "events.out.tfevents.", "data.json", "report.html", "log.jsonl"];
     parts.iter().any(|part| file.contains(part))
@@ -328,8 +327,8 @@ pub fn csv(text: &str) -> (Vec<String>, Vec<Vec<String>>) {
     (header, reader.records().map(|record| owned(&record.unwrap())).collect())
 }
 
-/// A table of probabilities: its columns, and each clip's row by name. A clip that stands twice is
-/// a fault.
+/// A table of probabilities: its columns, and each clip's row by name. Fails if a clip is
+/// duplicated.
 pub fn probabilities(text: &str) -> (Vec<String>, BTreeMap<String, Vec<f64>>) {
     let (header, rows) = csv(text);
     assert_eq!(header[0], "fname");
@@ -341,13 +340,15 @@ pub fn probabilities(text: &str) -> (Vec<String>, BTreeMap<String, Vec<f64>>) {
     (header[1..].to_vec(), table)
 }
 
-/// Checks that a binary tags the test clips of `run` as level 2 predicted them, within 1e-5.
+/// Checks that the tags that a binary predicts for the test clips of `run` are those of level 2,
+/// within 1e-5.
 pub fn tags_are_those_of_level2(place: &Place, binary: &Path) {
     let largest = distance_of_tags_to_level2(place, binary);
     assert!(largest < 1e-5, "a tag is {largest:.2e} from level 2");
 }
 
-/// The largest difference between a tag of a test clip of `run` and what level 2 predicted.
+/// The largest difference between the tags that a binary predicts for the test clips of `run` and
+/// the predictions of level 2.
 pub fn distance_of_tags_to_level2(place: &Place, binary: &Path) -> f64 {
     let (labels, table) = probabilities(&place.text("run/level2/test.csv"));
     let words = "tag --model run/bundle data/audio_test --json --top 12";
@@ -369,7 +370,7 @@ pub fn distance_of_tags_to_level2(place: &Place, binary: &Path) -> f64 {
     largest
 }
 
-/// The training or test clips of a run, by name: label and fold.
+/// The training or test clips of a run by name, with label and fold.
 pub fn clips(place: &Place, run: &str, set: &str) -> BTreeMap<String, (String, String)> {
     let (header, rows) = csv(&place.text(&format!("{run}/splits.csv")));
     assert_eq!(header, ["fname", "set", "label", "verified", "fold", "sha256"]);
@@ -398,7 +399,8 @@ pub fn wav(form: u16, bits: u16, data: &[u8]) -> Vec<u8> {
     wav
 }
 
-/// What the variable names; without it the test is omitted, but never in continuous integration.
+/// The path in an environment variable; without it the test is skipped, but in continuous
+/// integration it fails.
 pub fn from_environment(variable: &str) -> Option<PathBuf> {
     let path = std::env::var_os(variable).filter(|path| !path.is_empty());
     if path.is_none() {
@@ -409,7 +411,7 @@ pub fn from_environment(variable: &str) -> Option<PathBuf> {
 }
 
 /// A Python that has these modules: that of EARMARK_PYTHON, else `python3`. Without one the test is
-/// omitted, but never in continuous integration.
+/// skipped, but in continuous integration it fails.
 pub fn python(modules: &str) -> Option<PathBuf> {
     let python = std::env::var_os("EARMARK_PYTHON").filter(|name| !name.is_empty()).unwrap_or("python3".into());
     let imported = Command::new(&python).args(["-c", &format!("import {modules}")]).output();

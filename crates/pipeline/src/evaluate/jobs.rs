@@ -1,4 +1,4 @@
-//! The jobs of a run that are done, each by itself.
+//! The scores of each finished job of a run.
 
 use std::fmt;
 use std::path::Path;
@@ -22,27 +22,27 @@ pub struct JobScores {
     pub split: String,
     /// The network.
     pub arch: String,
-    /// Trained values of the network.
+    /// Number of trained parameters of the network.
     pub parameters: usize,
-    /// Clips that it predicted and whose labels are known.
+    /// Clips that the job predicted and whose labels are known.
     pub clips: usize,
-    /// NaN where no label is known; null in JSON.
+    /// NaN if no label is known; null in JSON.
     pub map_at_3: f64,
-    /// Likewise.
+    /// Like `map_at_3`.
     pub accuracy: f64,
     /// Passes over the training clips.
     pub epochs: usize,
-    /// Training alone, seconds.
+    /// Training time only, in seconds.
     pub seconds: f64,
-    /// Crops that it was trained on in a second.
+    /// Training throughput, in crops per second.
     pub crops_per_second: f64,
 }
 
-/// The jobs of a run that are done, in the order of the recipe.
+/// The finished jobs of a run, in the order of the recipe.
 #[derive(Debug, Serialize)]
 pub struct JobsTable(pub Vec<JobScores>);
 
-/// For people: a line for each job.
+/// As a table for people: one line per job.
 impl fmt::Display for JobsTable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let header = ["job", "network", "parameters", "clips", "mAP@3", "accuracy", "epochs", "seconds", "crops/s"];
@@ -58,10 +58,10 @@ impl fmt::Display for JobsTable {
     }
 }
 
-/// The jobs of a run that are done, each by itself; the run may still be under way.
+/// Scores each finished job of a run; the run itself need not be finished.
 ///
 /// # Errors
-/// The folder is no run; none of its jobs is done; a file of a job is damaged or of another run.
+/// The folder is not a run; none of its jobs is done; a file of a job is damaged or of another run.
 pub fn evaluate_jobs(folder: &Path) -> Result<JobsTable> {
     let run = Run::open(folder)?;
     let jobs = done(&run)?;

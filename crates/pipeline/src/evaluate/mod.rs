@@ -23,16 +23,17 @@ use crate::run::{ClipRow, Run};
 /// The scores of a run whose learners are stacked.
 ///
 /// # Errors
-/// The folder is no run; [`PipelineError::NotStacked`]; the first table that is missing or damaged.
+/// The folder is not a run; [`PipelineError::NotStacked`]; the first table that is missing or
+/// damaged.
 pub fn evaluate(folder: &Path) -> Result<Results> {
     Reader::new(&Run::open(folder)?, true)?.results()
 }
 
-/// The scores of a run as far as it has come: learners of which a fold is done; averages and stack
-/// if there are any.
+/// The scores of a run that need not be finished: the learners with at least one finished fold, and
+/// the averages and the stack if they exist.
 ///
 /// # Errors
-/// The folder is no run; a table that is damaged.
+/// The folder is not a run; a table is damaged.
 pub fn evaluate_so_far(folder: &Path) -> Result<Results> {
     Reader::new(&Run::open(folder)?, false)?.results()
 }
@@ -40,16 +41,16 @@ pub fn evaluate_so_far(folder: &Path) -> Result<Results> {
 /// `results.json`.
 #[derive(Debug, Serialize)]
 pub struct Results {
-    /// How the intervals were made: percentiles of the bootstrap over clips.
+    /// How the intervals were computed: percentiles of the bootstrap over clips.
     pub resampling: Resampling,
     /// Learners, averages and stack, in this order.
     #[serde(rename = "systems")]
     pub models: Vec<Model>,
-    /// The stack against the best single learner, and against the arithmetic mean.
+    /// The stack compared with the best single learner, and with the arithmetic mean.
     pub differences: Vec<Comparison>,
 }
 
-/// What a model is.
+/// The kind of a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ModelKind {
     /// A learner of the recipe.
@@ -65,53 +66,53 @@ pub enum ModelKind {
 pub struct Model {
     /// The learner's name, `arithmetic mean`, `geometric mean` or `stack`.
     pub name: String,
-    /// Which of these.
+    /// Whether it is a learner, an average or the stack.
     #[serde(skip)]
     pub kind: ModelKind,
-    /// On the training clips, each predicted by models that never saw it.
+    /// On the training clips, each predicted by models that were not trained on it.
     pub out_of_fold: Evaluation,
-    /// On the test clips, where their labels are known.
+    /// On the test clips, if their labels are known.
     pub test: Option<Evaluation>,
 }
 
-/// Probabilities and their scores. In JSON: scores and intervals, as one object.
+/// Probabilities and their scores. JSON has only the scores and intervals, as one object.
 #[derive(Debug, Serialize)]
 pub struct Evaluation {
     /// The probabilities.
     #[serde(skip)]
     pub table: Table,
-    /// The class of each row of the table.
+    /// The true class of each row of the table.
     #[serde(skip)]
     pub truth: Vec<usize>,
     /// The scores.
     #[serde(flatten)]
     pub scores: Scores,
-    /// How sure they are.
+    /// The confidence intervals of the scores.
     pub intervals: Intervals,
 }
 
-/// By how much one model is better than another, on the same clips.
+/// How much better one model is than another, on the same clips.
 #[derive(Debug, Serialize)]
 pub struct Comparison {
     /// The model's name.
     #[serde(rename = "system")]
     pub model: String,
-    /// The name of the one that it is compared with.
+    /// The name of the model that it is compared with.
     pub against: String,
-    /// Out of fold. The best learner is chosen by these same clips, which favours it a little.
+    /// Out of fold. The best learner is chosen on these same clips, which favors it slightly.
     pub out_of_fold: Differences,
-    /// On the test clips, where their labels are known.
+    /// On the test clips, if their labels are known.
     pub test: Option<Differences>,
 }
 
 impl Evaluation {
-    /// Scores a table by the classes of its rows.
+    /// Scores a table against the true classes of its rows.
     pub fn new(labels: &[String], truth: Vec<usize>, table: Table, resampling: &Resampling) -> Result<Self> {
         let (scores, intervals) = (score(labels, &truth, &table)?, bootstrap(&truth, &table, resampling));
         Ok(Self { table, truth, scores, intervals })
     }
 
-    /// By how much this is better than another on the same clips; none where they are other clips.
+    /// How much better this is than another on the same clips; `None` if they have different clips.
     fn against(&self, other: &Self, resampling: &Resampling) -> Option<Differences> {
         let same = self.table.names() == other.table.names();
         same.then(|| bootstrap_difference(&self.truth, &self.table, &other.table, resampling))
@@ -130,7 +131,7 @@ pub(crate) fn truth(clips: &[&ClipRow], labels: &[String]) -> Result<Vec<usize>>
     clips.iter().map(index).collect()
 }
 
-/// The tables of all models of a run with level 2 on one set, by name: `oof` or `test`.
+/// The tables of all models of a run with level 2, by model name; `set` is `oof` or `test`.
 ///
 /// # Errors
 /// The first table that is missing or damaged.
@@ -139,12 +140,12 @@ pub(crate) fn tables(run: &Run, set: &str) -> Result<Vec<(String, Table)>> {
     Ok(tables.into_iter().map(|(_, name, table)| (name, table)).collect())
 }
 
-/// The predictions of a model on one set.
+/// A model with its predictions for one set.
 type ModelTable = (ModelKind, String, Table);
 
 impl Results {
-    /// Of the predictions that level 2 was fitted on, and its own: out of fold, and for the test
-    /// clips.
+    /// Scores the predictions that level 2 was fitted on, and the predictions of level 2: out of
+    /// fold, and for the test clips.
     pub(crate) fn of_tables(labels: &[String], clips: &[ClipRow], sets: [(BasePredictions, Table); 2]) -> Result<Self> {
         let [out_of_fold, on_test] = sets.map(|(base, stack)| -> Result<Vec<ModelTable>> {
             let learners = base.learners.into_iter().map(|(name, table)| (ModelKind::Learner, name, table));
@@ -158,7 +159,7 @@ impl Results {
     }
 }
 
-/// The tables of learners, and of their averages if each learner has all clips.
+/// Adds the averages to the tables of the learners if every learner has all clips.
 fn with_averages(mut tables: Vec<ModelTable>, learners: usize, clips: usize) -> Result<Vec<ModelTable>> {
     let whole: Vec<&Table> =
         tables.iter().map(|(_, _, table)| table).filter(|table| table.names().len() == clips).collect();
@@ -172,11 +173,11 @@ fn with_averages(mut tables: Vec<ModelTable>, learners: usize, clips: usize) -> 
     Ok(tables)
 }
 
-/// Scores tables by the labels of a run's clips.
+/// Scores tables against the labels of a run's clips.
 struct Scorer<'a> {
     labels: &'a [String],
     clips: &'a [ClipRow],
-    /// Whether a clip that a table lacks is an error.
+    /// Whether a table must have every clip.
     whole: bool,
 }
 
@@ -196,7 +197,7 @@ impl Scorer<'_> {
         Ok(Results { resampling, models, differences })
     }
 
-    /// Scores each table by the clips of a set that it has, in the run's order.
+    /// Scores each table on those clips of a set that it has, in the run's order.
     fn scored(
         &self,
         tables: Vec<ModelTable>,
@@ -218,9 +219,9 @@ impl Scorer<'_> {
 /// Reads the tables of a run.
 struct Reader<'a> {
     run: &'a Run,
-    /// Whether a table that is missing is an error.
+    /// Whether a missing table is an error.
     whole: bool,
-    /// Whether level 2 is complete and fits the run; without it, the jobs themselves are read.
+    /// Whether level 2 is complete and fits the run; if not, the predictions of the jobs are read.
     stacked: bool,
     recipe: Recipe,
     labels: Vec<String>,
@@ -246,7 +247,7 @@ impl<'a> Reader<'a> {
         scorer.results(self.tables("oof")?, self.tables("test")?)
     }
 
-    /// The tables of all models on one set: `oof` or `test`.
+    /// The tables of all models for one set, `oof` or `test`.
     fn tables(&self, set: &str) -> Result<Vec<ModelTable>> {
         let stored = |name: &str| {
             let path = self.run.path(name);
@@ -280,7 +281,7 @@ fn not_stacked(run: &Run) -> String {
     )
 }
 
-/// The stack against the best single learner and against the arithmetic mean, where all have the
+/// Compares the stack with the best single learner and with the arithmetic mean, if all have the
 /// same clips.
 fn differences(models: &[Model], resampling: &Resampling) -> Vec<Comparison> {
     let Some(stack) = models.iter().find(|model| model.kind == ModelKind::Stack) else { return Vec::new() };

@@ -8,8 +8,8 @@ use earmark_tables::text_table;
 use super::{Evaluation, Results};
 use crate::text::{score, with_interval};
 
-/// For people: one line a model, out of fold and on the test clips; by what the stack is better;
-/// average precision by class.
+/// As tables for people: one line per model, out of fold and on the test clips; how much better the
+/// stack is; average precision per class.
 impl fmt::Display for Results {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let of_test: Option<Vec<_>> =
@@ -24,7 +24,7 @@ impl fmt::Display for Results {
     }
 }
 
-/// What the brackets are.
+/// Explains the intervals in brackets.
 pub fn interval_note(resampling: &Resampling) -> String {
     format!(
         "In brackets: {} % intervals, of {} resamples of the clips.",

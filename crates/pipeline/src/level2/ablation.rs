@@ -1,4 +1,4 @@
-//! What each learner adds to the stack: `level2/importance.csv` and `level2/ablation.csv`.
+//! What each learner contributes to the stack: `level2/importance.csv` and `level2/ablation.csv`.
 
 use earmark_stacking::{
     FeatureKind, Features, STATISTICS, Scores, Stack, StackSettings, Table, TrainingRows, out_of_fold, score,
@@ -10,8 +10,8 @@ use crate::begin::into_bytes;
 use crate::error::{Context, Result};
 use crate::names::ALL_LEARNERS;
 
-/// The importance of each column to the stack that was fitted on all training clips; none for a
-/// mean. Logistic regression has no splits to count, so that `weight` and `cover` are empty.
+/// The importance of each column to the stack that was fitted on all training clips; `None` for a
+/// mean. Logistic regression has no splits to count, so `weight` and `cover` are empty.
 pub(super) fn importance(stack: &Stack, features: &Features) -> Result<Option<Vec<u8>>> {
     let Some(importance) = stack.importance()? else { return Ok(None) };
     let mut csv = csv::Writer::from_writer(Vec::new());
@@ -23,8 +23,8 @@ pub(super) fn importance(stack: &Stack, features: &Features) -> Result<Option<Ve
     into_bytes(csv).map(Some)
 }
 
-/// The scores, out of fold, of the stack ([`ALL_LEARNERS`]), and of one fitted without each learner
-/// and without the statistics.
+/// The out-of-fold scores of the stack ([`ALL_LEARNERS`]), of a stack fitted without each learner,
+/// and of one without the statistics.
 pub(super) fn ablation(
     base: &BasePredictions,
     rows: &TrainingRows<'_>,
@@ -47,7 +47,7 @@ pub(super) fn ablation(
         let stacked = stacked.with_context(|| format!("the stack without {source}"))?;
         Ok(Some(score(rows.classes, rows.truth, &stacked)?))
     };
-    // One after the other where a fit has all threads for itself.
+    // Sequential if each fit is multi-threaded itself.
     let scores: Vec<Option<Scores>> = match settings.threads {
         1 => sources.par_iter().map(judged).collect::<Result<_>>()?,
         _ => sources.iter().map(judged).collect::<Result<_>>()?,

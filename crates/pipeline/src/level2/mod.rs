@@ -15,19 +15,18 @@ use crate::error::{Context, Result};
 use crate::evaluate::{Results, truth};
 use crate::run::{ClipRow, Run, TrainScores, fold_count};
 
-/// What a stack of one kind writes and one of another does not.
+/// Files that only some kinds of stack write.
 const OF_A_KIND: [&str; 3] = ["booster.json", "logistic.json", "importance.csv"];
 
 /// Stacks the learners of a run whose jobs are done, scores the run, and writes the bundle.
 ///
 /// # Errors
-/// A job that is not done, a file of the run that is damaged or of another run, or a disk that
-/// fails.
+/// A job is not done, a file of the run is damaged or of another run, or the disk fails.
 pub fn stack(folder: &Path) -> Result<Results> {
     fit_level2(&Run::open(folder)?)
 }
 
-/// [`stack`] of a run that is open.
+/// [`stack`] for a run that is already open.
 pub(crate) fn fit_level2(run: &Run) -> Result<Results> {
     let _lock = run.lock_level2()?;
     let _span = tracing::info_span!("level2").entered();
@@ -108,7 +107,7 @@ impl Fitted {
     }
 }
 
-/// Writes the files of level 2, and last its manifest.
+/// Writes the files of level 2, and its manifest last.
 fn write(run: &Run, files: &BTreeMap<String, Vec<u8>>) -> Result<()> {
     for name in OF_A_KIND.map(|name| format!("level2/{name}")) {
         let path = run.path(&name);

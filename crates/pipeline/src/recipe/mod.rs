@@ -21,15 +21,15 @@ use crate::error::{Context, PipelineError, Result, ensure};
 use crate::events::Warning;
 use crate::names::RESERVED;
 
-/// `fmax` where a recipe has none, as a share of the sample rate: below the transition band of
-/// every good resampler, where two of them differ by several decibels.
+/// The default of `fmax` as a fraction of the sample rate: below the transition band of every good
+/// resampler, where two resamplers differ by several decibels.
 const FMAX: f32 = 0.45;
 
-/// A recipe, all settings of a run.
+/// A recipe: all settings of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recipe {
-    /// Every random number of the run comes from it.
+    /// The seed of every random number of the run.
     #[serde(default)]
     pub seed: u64,
     /// Folds and damaged clips.
@@ -39,7 +39,7 @@ pub struct Recipe {
     pub features: BTreeMap<String, FrontEnd>,
     /// Level 1.
     pub learners: Vec<LearnerSettings>,
-    /// The statistics that level 2 sees beside the learners.
+    /// The MFCC statistics, an optional input of level 2.
     #[serde(default)]
     pub statistics: MfccStatistics,
     /// Level 2.
@@ -47,23 +47,23 @@ pub struct Recipe {
     pub stack: StackSettings,
 }
 
-/// How the data are split, and what becomes of clips that cannot be decoded.
+/// How the data are split, and how clips that cannot be decoded are handled.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DataSettings {
-    /// Number of folds to draw, stratified, where the data bring none of their own.
+    /// Number of stratified folds to draw if the data set does not provide folds.
     pub folds: usize,
-    /// A regular expression whose first group is the fold in a file's name.
+    /// A regular expression whose first group matches the fold in a file's name.
     pub folds_from: Option<String>,
-    /// A regular expression whose first group is the recording, or whatever else must stay in one
-    /// fold, in a file's name.
+    /// A regular expression whose first group matches the recording, or whatever else must stay in
+    /// one fold, in a file's name.
     pub groups_from: Option<String>,
-    /// Empty and damaged clips: `fail`, `skip`, or `silence` (silence in their place). A file that
-    /// cannot be read at all ends the run.
+    /// How to handle empty and damaged clips: `fail`, `skip`, or `silence` (replace them by
+    /// silence). A file that cannot be read at all ends the run.
     pub on_decode_error: OnDecodeError,
-    /// Precision of the features in the cache: `f16` takes half the room.
+    /// Precision of the features in the cache: `f16` takes half the space.
     pub cache_precision: CachePrecision,
-    /// What a sound file may at most be.
+    /// Limits of the sound files.
     pub limits: Limits,
 }
 
@@ -71,11 +71,11 @@ pub struct DataSettings {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CachePrecision {
-    /// 32 bits: as they were computed.
+    /// 32 bits, as computed.
     #[default]
     F32,
-    /// 16 bits, 11 of them significant: some hundredths of a decibel in log-mel, up to 0.25 in an
-    /// MFCC near 900.
+    /// 16 bits, 11 of them significant: an error of some hundredths of a decibel in log-mel, and of
+    /// up to 0.25 in an MFCC near 900.
     F16,
 }
 
@@ -100,15 +100,15 @@ impl Default for DataSettings {
 }
 
 impl Recipe {
-    /// Reads and checks a recipe. The former names of keys are read, too.
+    /// Reads and checks a recipe. The former names of keys are accepted, too.
     ///
     /// # Errors
-    /// The file cannot be read; the key or line that is wrong.
+    /// The file cannot be read; a key or line is invalid.
     pub fn read(path: &Path) -> Result<Self> {
         Ok(Self::read_with_warnings(path)?.0)
     }
 
-    /// [`Recipe::read`], and a warning for each key that has its former name.
+    /// [`Recipe::read`], with a warning for each key that has its former name.
     ///
     /// # Errors
     /// As [`Recipe::read`].
@@ -117,10 +117,10 @@ impl Recipe {
         Self::parse_with_warnings(&text).with_context(|| format!("recipe {}", path.display()))
     }
 
-    /// The recipe as a run of this format understands it: what a recipe does not say keeps the
-    /// meaning that it had when the run began.
+    /// The recipe as a run of this format interprets it: a key that is not set has the default of
+    /// the format in which the run began.
     pub fn with_defaults_of(mut self, format: u32) -> Self {
-        // Format 0 had bands up to half the sample rate.
+        // In format 0, bands extended up to half the sample rate.
         if format > 0 {
             let of_features = self.features.values_mut().filter_map(FrontEnd::mel_mut);
             for mel in of_features.chain([&mut self.statistics.mel]) {
@@ -133,21 +133,21 @@ impl Recipe {
     /// The front end of a learner.
     ///
     /// # Errors
-    /// The recipe has no such learner.
+    /// The recipe does not have this learner.
     pub fn front_end(&self, learner: &str) -> Result<&FrontEnd> {
         let settings = self.learners.iter().find(|known| known.name == learner);
         let front_end = settings.and_then(|learner| self.features.get(&learner.features));
         front_end.ok_or_else(|| PipelineError::Recipe(format!("the recipe has no learner {learner}")))
     }
 
-    /// The splits that each learner is trained on: the folds, and `full` where it predicts the test
-    /// clips.
+    /// The splits that each learner is trained on: the folds, and `full` if its networks predict
+    /// the test clips.
     pub fn splits(&self, folds: usize) -> Vec<Split> {
         let full = (self.stack.test_from == TestFrom::Full).then_some(Split::Full);
         (0..folds).map(Split::Fold).chain(full).collect()
     }
 
-    /// Those of them whose networks predict the test clips.
+    /// The splits whose networks predict the test clips.
     pub fn test_splits(&self, folds: usize) -> Vec<Split> {
         let mut splits = self.splits(folds);
         splits.retain(|&split| self.predicts_test(split));
@@ -162,7 +162,7 @@ impl Recipe {
     /// Parses and checks a recipe.
     ///
     /// # Errors
-    /// The key or line that is wrong.
+    /// A key or line is invalid.
     pub fn parse(text: &str) -> Result<Self> {
         Ok(Self::parse_with_warnings(text)?.0)
     }
@@ -325,8 +325,8 @@ mod tests {
         }
         assert!(found.len() > 60, "{found:?}");
         let unsaid: Vec<_> = found.iter().filter(|key| !docs.contains(&format!("`{key}`"))).collect();
-        // `count` and `width` stand in the example of a mask, `hop_seconds` and `average` in that
-        // of a prediction.
+        // The documentation only has `count` and `width` in the example of a mask, `hop_seconds`
+        // and `average` in that of a prediction.
         assert_eq!(unsaid, ["average", "count", "hop_seconds", "width"]);
     }
 }

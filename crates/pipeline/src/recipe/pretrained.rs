@@ -1,4 +1,4 @@
-//! The keys of a learner that say which weights its network starts from.
+//! The keys of a learner that select the weights its network starts with.
 
 use earmark_features::FrontEnd;
 use earmark_nets::Source;
@@ -6,11 +6,11 @@ use earmark_training::LearnerSettings;
 
 use crate::error::{PipelineError, Result, ensure};
 
-/// Names of published weights in a recipe. Any other value is a file.
+/// Names of published weights in a recipe. Any other value is a path.
 pub(crate) const PUBLISHED: [&str; 2] = ["imagenet", "audioset"];
 
-/// Checks that weights are published for a learner whose recipe names them, that they take its
-/// features, and the form of pins.
+/// Checks that published weights exist for a learner whose recipe names them, that they fit its
+/// features, and the format of pins.
 pub(super) fn validate(learner: &LearnerSettings, front_end: &FrontEnd) -> Result<()> {
     let named = learner.pretrained.as_deref().filter(|name| PUBLISHED.contains(name));
     let published = named.map(|_| learner.variant()).transpose()?.and_then(|variant| variant.start());
@@ -39,7 +39,8 @@ pub(super) fn validate(learner: &LearnerSettings, front_end: &FrontEnd) -> Resul
         learner.arch,
         published.data
     );
-    // Filters of several channels are added up for one, and fit no other number.
+    // Filters of several channels can be summed up for one channel, but not adapted to any other
+    // number.
     let (channels, learned) = (front_end.shape().0, published.channels());
     ensure!(
         channels == learned || channels == 1,

@@ -1,4 +1,4 @@
-//! Keys that had another name in earlier versions. They are read as before.
+//! Keys that had another name in earlier versions. The former names are still accepted.
 
 use std::borrow::Cow;
 
@@ -6,7 +6,7 @@ use toml::{Table, Value};
 
 use crate::events::Warning;
 
-/// The section of a key, its former name, its name.
+/// The section of a key, its former name, and its current name.
 const KEYS: [(&str, &str, &str); 8] = [
     ("data", "damaged", "on_decode_error"),
     ("learners", "weight_average", "ema_decay"),
@@ -18,11 +18,12 @@ const KEYS: [(&str, &str, &str); 8] = [
     ("stack", "calibrate", "temperature_scaling"),
 ];
 
-/// Former values of `on_decode_error`, and their names.
+/// Former values of `on_decode_error`, and their current names.
 const VALUES: [(&str, &str); 2] = [("error", "fail"), ("zeros", "silence")];
 
-/// The text of a recipe by the names of now, and a warning for each key that had another one. A
-/// text that has none, or is not TOML, stays as it is, and so do the lines that errors name.
+/// Rewrites a recipe to the current names, with a warning for each key that was renamed. A text
+/// without renamed keys, or that is not TOML, is returned unchanged, so that errors report the
+/// right lines.
 pub(super) fn with_new_names(text: &str) -> (Cow<'_, str>, Vec<Warning>) {
     let Ok(mut recipe) = text.parse::<Table>() else { return (text.into(), Vec::new()) };
     let mut warnings = Vec::new();
@@ -50,7 +51,7 @@ pub(super) fn with_new_names(text: &str) -> (Cow<'_, str>, Vec<Warning>) {
     }
 }
 
-/// Renames a key, unless the table has the new one, too: then the old one is an unknown key.
+/// Renames a key, unless the table has the new one, too; then the old one is an unknown key.
 fn rename(table: &mut Table, old: &str, new: &str) -> bool {
     if table.contains_key(new) {
         return false;

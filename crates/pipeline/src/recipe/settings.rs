@@ -1,12 +1,12 @@
-//! Which setting of a front end cannot be read, where a recipe's fault is one.
+//! Finds the setting of a front end that makes a recipe invalid.
 
 use earmark_features::{FrontEnd, MfccStatistics, setting_fault};
 use serde_json::Value;
 
 use crate::PipelineError;
 
-/// The key of a front end or of the statistics that cannot be read, if the fault of a recipe is
-/// one.
+/// The error of the first setting of a front end, or of the statistics, that cannot be parsed;
+/// `None` if the recipe is invalid for another reason.
 pub(super) fn front_end_fault(text: &str) -> Option<PipelineError> {
     let recipe: Value = toml::from_str(text).ok()?;
     let of_features = recipe["features"].as_object().into_iter().flatten().find_map(|(name, front_end)| {

@@ -1,4 +1,4 @@
-//! The format of a run's folder, in `run.json`. docs/stability.md says what it promises.
+//! The format of a run's folder, in `run.json`. docs/stability.md has the guarantees.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ pub const FORMAT: u32 = 2;
 
 pub const FILE: &str = "run.json";
 
-/// `run.json`. Later formats may have more keys, so unknown ones are no error.
+/// `run.json`. Later formats may have more keys, so unknown keys are accepted.
 #[derive(Serialize, Deserialize)]
 struct Header {
     format: u32,
@@ -24,8 +24,8 @@ fn unknown() -> String {
     "a later version".to_owned()
 }
 
-/// The format of the run in `folder`: [`FORMAT`] where there is none yet, 0 for a run that is older
-/// than `run.json`.
+/// The format of the run in `folder`: [`FORMAT`] if there is none yet, 0 if the run is older than
+/// `run.json`.
 ///
 /// # Errors
 /// [`PipelineError::NewerFormat`]; `run.json` cannot be read.
@@ -38,7 +38,7 @@ pub fn of(folder: &Path) -> Result<u32> {
         serde_json::from_slice(&earmark_files::read(&path)?).with_context(|| path.display().to_string())?;
     if header.format > FORMAT {
         let Header { format, earmark } = header;
-        // A foreign text: none of its escape codes may reach a terminal.
+        // The text comes from a foreign file: do not send its escape codes to a terminal.
         let earmark = earmark.escape_debug().to_string();
         return Err(PipelineError::NewerFormat { file: path, format, earmark, newest: FORMAT });
     }

@@ -1,4 +1,5 @@
-//! What a job leaves, and the record by which it is known to be done, whole, and of this run.
+//! The files of a job, and the record that shows that the job is done, undamaged, and part of this
+//! run.
 
 use std::path::Path;
 
@@ -12,19 +13,19 @@ use super::provenance::Provenance;
 use super::{JobLock, Run};
 use crate::error::{Context, PipelineError, Result, ensure};
 
-/// The record's file, in a job's folder.
+/// The file of the record in a job's folder.
 const RECORD: &str = "job.json";
-/// Why the job failed when it was last tried, in its folder.
+/// The file in a job's folder with the reason why its last attempt failed.
 const FAILURE: &str = "failure.txt";
 
-/// What a job is known by before it begins.
+/// What identifies a job before it begins.
 #[derive(Debug)]
 pub(crate) struct JobIdentity {
     provenance: Provenance,
     fingerprint: String,
 }
 
-/// `job.json` of a finished job, written last.
+/// `job.json` of a finished job; it is written last.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct JobRecord {
     fingerprint: String,
@@ -32,13 +33,13 @@ pub struct JobRecord {
     predictions_sha256: String,
     #[serde(default)]
     scaling: InputScaling,
-    /// Runs of before it was stored have none.
+    /// Older runs do not have it.
     #[serde(default, rename = "origin")]
     provenance: Option<Provenance>,
 }
 
 impl Run {
-    /// Whether a job is recorded as done. [`Run::predictions`] checks its files.
+    /// Whether a job has a record. [`Run::predictions`] also checks the files.
     pub fn has_record(&self, learner: &str, split: Split) -> bool {
         self.job(learner, split).join(RECORD).exists()
     }
@@ -54,7 +55,7 @@ impl Run {
     /// Whether a job is done; its files are checked against its record.
     ///
     /// # Errors
-    /// A file of the job is damaged, or the job is one of other settings.
+    /// A file of the job is damaged, or the job was trained with other settings.
     pub(crate) fn is_done(&self, learner: &str, split: Split, fingerprint: &str) -> Result<bool> {
         if !self.has_record(learner, split) {
             return Ok(false);
@@ -86,13 +87,13 @@ impl Run {
         Ok(record)
     }
 
-    /// What a job of now is known by later. Taken before it begins: the run's files may change
-    /// until it ends.
+    /// The identity of a job. It is computed before the job begins, because the run's files may
+    /// change until it ends.
     pub(crate) fn identify_job(&self, learner: &str, fingerprint: String) -> Result<JobIdentity> {
         Ok(JobIdentity { provenance: self.provenance_of_job(learner)?, fingerprint })
     }
 
-    /// Stores what a job has made, its record last.
+    /// Stores the results of a job, its record last.
     pub(crate) fn store_job(
         &self,
         learner: &str,
@@ -117,10 +118,11 @@ impl Run {
         Ok(earmark_files::write_atomic(&folder.join(RECORD), &serde_json::to_vec_pretty(&record)?)?)
     }
 
-    /// Stores why a job failed, for the report; or that it did not, this time.
+    /// Stores the reason why a job failed, for the report, or removes it if the job did not fail
+    /// this time.
     pub(crate) fn store_failure(&self, learner: &str, split: Split, reason: Option<&str>) {
         let path = self.job(learner, split).join(FAILURE);
-        // The error reports the reason in any case, and where the disk is the reason, it cannot be
+        // The error reports the reason in any case, and if the disk is the reason, it cannot be
         // stored.
         let _ = match reason {
             Some(reason) => earmark_files::write_atomic(&path, reason.as_bytes()).is_ok(),
@@ -128,12 +130,12 @@ impl Run {
         };
     }
 
-    /// Why a job failed when it was last tried.
+    /// The reason why the last attempt of a job failed.
     pub fn failure(&self, learner: &str, split: Split) -> Option<String> {
         std::fs::read_to_string(self.job(learner, split).join(FAILURE)).ok()
     }
 
-    /// What a finished job predicted.
+    /// The predictions of a finished job.
     pub fn predictions(&self, learner: &str, split: Split) -> Result<Table> {
         let folder = self.job(learner, split);
         if !self.has_record(learner, split) {
@@ -154,7 +156,7 @@ impl Run {
         Ok(Table::from_csv(&folder.join("predictions.csv"))?)
     }
 
-    /// The weights of a finished job, and the scaling before its network.
+    /// The weights of a finished job, and the scaling of its network's input.
     pub(crate) fn weights(&self, learner: &str, split: Split) -> Result<(Weights, InputScaling)> {
         let folder = self.job(learner, split);
         let record = self.record(&folder)?;

@@ -1,5 +1,5 @@
-//! The files of level 2, and its manifest: what level 2 was made from, and the checksums of its
-//! tables. Without it, the predictions of one stack could be read beside the recipe of another.
+//! The files of level 2, and its manifest, which has the checksums of its inputs and its tables.
+//! Without the manifest, the predictions of one stack could be combined with the recipe of another.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -10,29 +10,29 @@ use super::Run;
 use super::provenance::Provenance;
 use crate::error::{Context, Result};
 
-/// The manifest, and its name in runs of format 1 and older.
+/// The name of the manifest, and its name in runs of format 1 and older.
 const MANIFEST: [&str; 2] = ["manifest.json", "made.json"];
 
-/// The manifest, written when all files are.
+/// The manifest, written after all other files.
 #[derive(Debug, Serialize, Deserialize)]
 struct Level2Manifest {
     #[serde(rename = "origin")]
     provenance: Provenance,
-    /// SHA-256 by paths in the run.
+    /// SHA-256 by path in the run.
     files: BTreeMap<String, String>,
 }
 
 /// `level2/train_scores.json`: how well the stack fits the clips that it was fitted on. It says
-/// nothing of other clips.
+/// nothing about other clips.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct TrainScores {
     /// Training clips that are used.
     pub clips: usize,
-    /// Features of each.
+    /// Number of features.
     pub columns: usize,
     /// On the training clips, by the stack that was fitted on all of them.
     pub accuracy: f64,
-    /// Likewise.
+    /// Like `accuracy`.
     pub map_at_3: f64,
 }
 
@@ -42,18 +42,19 @@ impl Run {
         self.path("level2/oof.csv").exists()
     }
 
-    /// A file of level 2 that had another name in runs of format 1 and older: the one that exists.
+    /// The path of a file of level 2 that had another name in runs of format 1 and older: the one
+    /// that exists.
     fn level2_file(&self, [name, former]: [&str; 2]) -> PathBuf {
         let [path, before] = [name, former].map(|name| self.path("level2").join(name));
         if before.exists() && !path.exists() { before } else { path }
     }
 
-    /// The table of what each learner adds to the stack: `level2/ablation.csv`.
+    /// The path of `level2/ablation.csv`, which shows what each learner contributes to the stack.
     pub fn ablation_file(&self) -> PathBuf {
         self.level2_file(["ablation.csv", "without.csv"])
     }
 
-    /// How well the stack fits the clips that it was fitted on; none if it was not stored.
+    /// How well the stack fits the clips that it was fitted on; `None` if that was not stored.
     ///
     /// # Errors
     /// The file cannot be read.
@@ -65,21 +66,21 @@ impl Run {
         serde_json::from_slice(&earmark_files::read(&path)?).with_context(|| path.display().to_string())
     }
 
-    /// Stores that level 2 was made of the run as it is now, and the SHA-256 of its files by their
-    /// paths in the run. Files that level 2 of a former format has under other names are removed.
+    /// Stores the manifest: the provenance of level 2, and the SHA-256 of its files by their paths
+    /// in the run. Removes files that level 2 has under former names.
     pub(crate) fn store_level2_manifest(&self, files: BTreeMap<String, String>) -> Result<()> {
         let manifest = Level2Manifest { provenance: self.provenance_of_level2()?, files };
         let path = self.path("level2").join(MANIFEST[0]);
         earmark_files::write_atomic(&path, &serde_json::to_vec_pretty(&manifest)?)?;
         for former in [MANIFEST[1], "without.csv", "fit.json"] {
-            // One that stays is read no more.
+            // If it cannot be removed, it is ignored anyway.
             let _ = std::fs::remove_file(self.path("level2").join(former));
         }
         Ok(())
     }
 
-    /// Why level 2 is not that of the run as it is now; none if it is, or was made before there was
-    /// a manifest.
+    /// Why level 2 does not belong to the run as it is now; `None` if it does, or if it is older
+    /// than manifests.
     ///
     /// # Errors
     /// The manifest, or a file that it names, cannot be read.

@@ -1,5 +1,5 @@
-//! The folder of a run: the path of each file, and how it is read and written. It knows files and
-//! plain values, no recipe and no results.
+//! The folder of a run: the path of each file, and how it is read and written. This module handles
+//! files and plain values, but neither recipes nor results.
 
 use std::fs::{File, TryLockError};
 use std::io::ErrorKind;
@@ -30,36 +30,36 @@ use identity::Identity;
 pub(crate) const RECIPE: &str = "recipe.toml";
 pub(crate) const LABELS: &str = "labels.txt";
 pub(crate) const CLIPS: &str = "splits.csv";
-/// Held while a run begins.
+/// Locked while a run begins.
 pub(crate) const LOCK: &str = "lock";
-/// The features of all clips, in a run's folder.
+/// The folder of the feature cache in a run's folder.
 pub(crate) const CACHE: &str = "cache";
-/// What `earmark train` logs.
+/// The log of `earmark train`.
 pub const LOG: &str = "log.jsonl";
 
 /// A run's folder.
 #[derive(Debug)]
 pub struct Run {
-    /// The folder itself.
+    /// The path of the folder.
     pub folder: PathBuf,
-    /// What it is a run of, once that was needed.
+    /// The identity of the run, once it has been computed.
     identity: OnceLock<Identity>,
 }
 
-/// A clip of a run: a row of `splits.csv`, what level 2 and the scores need to know of it.
+/// A clip of a run, a row of `splits.csv`: everything that level 2 and the scores need.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ClipRow {
-    /// Its name in the data set.
+    /// The name of the clip in the data set.
     pub fname: String,
     /// `train` or `test`.
     pub set: String,
-    /// Its label; empty for a test clip whose label is unknown.
+    /// The label; empty for a test clip whose label is unknown.
     pub label: String,
     /// Whether a person checked the label.
     pub verified: bool,
-    /// Its fold; empty for a test clip.
+    /// The fold; empty for a test clip.
     pub fold: Option<usize>,
-    /// SHA-256 of its file.
+    /// SHA-256 of the clip's file.
     pub sha256: String,
 }
 
@@ -70,7 +70,7 @@ impl ClipRow {
     }
 }
 
-/// How many folds the clips of a run have.
+/// The number of folds of a run's clips.
 pub fn fold_count(clips: &[ClipRow]) -> usize {
     clips.iter().filter_map(|clip| clip.fold).max().map_or(0, |last| last + 1)
 }
@@ -78,29 +78,29 @@ pub fn fold_count(clips: &[ClipRow]) -> usize {
 /// A row of a job's `history.csv`.
 #[derive(Debug, Clone, Deserialize)]
 pub struct HistoryRow {
-    /// Counted from 1.
+    /// The number of the epoch, counted from 1.
     pub epoch: usize,
     /// Mean cross-entropy over the crops.
     pub loss: f64,
-    /// Share of the crops whose largest output is their label.
+    /// Share of the crops for which the largest output is the correct label.
     pub accuracy: f64,
-    /// Likewise of the held-out clips, where the recipe keeps the best epoch.
+    /// The accuracy on the held-out clips, if the recipe keeps the best epoch.
     pub held_out_accuracy: Option<f64>,
-    /// How long it took.
+    /// Duration of the epoch.
     pub seconds: f64,
 }
 
-/// A job that this process has locked, until this is dropped.
+/// A job that this process has locked until the value is dropped.
 #[derive(Debug)]
 pub struct JobLock {
     lock: PathBuf,
     _file: File,
-    /// False where the file system has no locks: then no other process is kept away.
+    /// False if the file system has no locks, so that other processes cannot be excluded.
     pub locked: bool,
 }
 
 impl JobLock {
-    /// Removes the lock of a job that is done. A process that locks it later finds the job done.
+    /// Removes the lock of a job that is done. A process that locks the job later finds it done.
     pub fn done(self) {
         // A lock that cannot be removed is an empty file.
         let _ = std::fs::remove_file(&self.lock);
@@ -108,7 +108,7 @@ impl JobLock {
 }
 
 impl Run {
-    /// A run that exists.
+    /// Opens an existing run.
     ///
     /// # Errors
     /// [`PipelineError::NotARun`], [`PipelineError::NewerFormat`].
@@ -125,12 +125,12 @@ impl Run {
         Self { folder: folder.to_owned(), identity: OnceLock::new() }
     }
 
-    /// Whether a run can be written in `folder`. It fails before any clip is decoded.
+    /// Checks that a run can be written in `folder`, before any clip is decoded.
     ///
     /// # Errors
-    /// The folder holds files that belong to no run, or cannot be written to.
+    /// The folder holds files that do not belong to a run, or cannot be written to.
     pub fn check_place(folder: &Path) -> Result<()> {
-        // A run that ended before it began leaves these.
+        // A process that ended before the run began leaves these.
         let begun = folder.join(format::FILE).exists();
         let is_ours = |name: &str| {
             name.starts_with('.')
@@ -151,15 +151,15 @@ impl Run {
         let probe = folder.join(".earmark-probe");
         earmark_files::write_atomic(&probe, b"")?;
         match std::fs::remove_file(&probe) {
-            // Another process, with another job of this run, tried the same.
+            // Another process, with another job of this run, removed it first.
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
             removed => Ok(removed.map_err(FileError::of("remove", &probe))?),
         }
     }
 
-    /// Removes the temporary files that a kill has left, once all jobs are done and level 2 is
-    /// locked: at once where no other process can be writing, elsewhere after a day. The cache
-    /// removes its own.
+    /// Removes the temporary files of killed processes, once all jobs are done and level 2 is
+    /// locked: immediately where no other process can be writing, elsewhere if they are older than
+    /// a day. The cache removes its own.
     pub(crate) fn sweep(&self, jobs: impl Iterator<Item = PathBuf>) {
         for folder in jobs.chain(["oof", "test", "level2", "bundle"].map(|name| self.path(name))) {
             earmark_files::sweep(&folder, Duration::ZERO);
@@ -169,7 +169,7 @@ impl Run {
         }
     }
 
-    /// A path in the run.
+    /// The path of a file in the run.
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
@@ -195,12 +195,12 @@ impl Run {
         self.folder.join("jobs").join(learner).join(split.to_string())
     }
 
-    /// Locks a job, so that no other process trains it; none if one does. The lock is the system's
-    /// and advisory: it ends with the process, and reaches as far as the folder's file system
-    /// carries it.
+    /// Locks a job, so that no other process trains it; `None` if another process has locked it.
+    /// The lock is an advisory lock of the operating system: it ends with the process, and other
+    /// machines see it if the folder's file system supports that.
     ///
     /// # Errors
-    /// The folder cannot be made or written to.
+    /// The folder cannot be created or written to.
     pub(crate) fn lock_job(&self, learner: &str, split: Split) -> Result<Option<JobLock>> {
         let folder = self.job(learner, split);
         earmark_files::create_folder(&folder)?;
@@ -215,11 +215,11 @@ impl Run {
         Ok(Some(JobLock { lock, _file: file, locked }))
     }
 
-    /// Waits until no other process writes level 2 or the report, and keeps others from it until
-    /// the file is dropped: when two processes have shared the jobs, both may come to level 2.
+    /// Waits until no other process writes level 2 or the report, and keeps others waiting until
+    /// the file is dropped. Two processes that share the jobs may both reach level 2.
     ///
     /// # Errors
-    /// The folder cannot be made or written to.
+    /// The folder cannot be created or written to.
     pub fn lock_level2(&self) -> Result<File> {
         earmark_files::create_folder(&self.path("level2"))?;
         self.wait_for_lock("level2/lock")
@@ -234,7 +234,7 @@ impl Run {
         }
     }
 
-    /// The epochs of a job, as far as it has come.
+    /// The epochs of a job so far.
     ///
     /// # Errors
     /// The file cannot be read or is damaged.
@@ -243,14 +243,14 @@ impl Run {
     }
 }
 
-/// Whether a file system has no locks: it says so, or, as some network ones, that it has none to
-/// give (ENOLCK).
+/// Whether the error means that a file system has no locks: it does not support them or, like some
+/// network file systems, has none available (ENOLCK).
 fn has_no_locks(error: &std::io::Error) -> bool {
     let enolck = if cfg!(target_os = "linux") { 37 } else { 77 };
     error.kind() == ErrorKind::Unsupported || cfg!(unix) && error.raw_os_error() == Some(enolck)
 }
 
-/// The rows of a CSV file; none if the file does not exist.
+/// The rows of a CSV file; empty if the file does not exist.
 ///
 /// # Errors
 /// The file cannot be read, or a row does not parse.
@@ -262,7 +262,7 @@ pub fn rows_if_any<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>> {
 fn rows<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>> {
     let text = earmark_files::read_to_string(path)?;
     let damaged = |reason: String| PipelineError::Damaged(format!("{} is damaged: {reason}", path.display()));
-    // What was cut off inside of the last value may still parse.
+    // A file that is cut off within the last value may still parse.
     if !text.ends_with('\n') {
         return Err(damaged(format!("line {} is cut off", text.lines().count().max(1))));
     }

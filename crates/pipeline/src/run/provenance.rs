@@ -1,5 +1,5 @@
-//! What a part of a run was made from, as SHA-256 checksums, so that parts of two runs are not
-//! taken for one.
+//! The inputs of a part of a run, as SHA-256 checksums, so that parts of two runs cannot be mixed
+//! up.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -9,27 +9,27 @@ use crate::error::{Context, PipelineError, Result};
 use super::identity::Identity;
 use super::{CLIPS, ClipRow, LABELS, RECIPE, Run};
 
-/// What a job or level 2 was made from.
+/// The checksums of the inputs of a job or of level 2.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub struct Provenance {
-    /// Of `labels.txt`.
+    /// The checksum of `labels.txt`.
     labels: String,
-    /// Of the clips in `splits.csv`: names, sets, folds, files, and the labels to train on.
+    /// The checksum of the clips in `splits.csv`: names, sets, folds, files, and training labels.
     splits: String,
-    /// Which labels are verified, by `splits.csv`. Older runs have none, nor the next.
+    /// Which labels are verified in `splits.csv`. Older runs have neither this nor `data`.
     #[serde(default)]
     verified: Option<String>,
-    /// Of `[data]` in `recipe.toml`.
+    /// The checksum of `[data]` in `recipe.toml`.
     #[serde(default)]
     data: Option<String>,
-    /// Of what else `recipe.toml` says of it: for a job the learner, its front end and the seed,
-    /// for level 2 all.
+    /// The checksum of the other relevant settings in `recipe.toml`: for a job the learner, its
+    /// front end and the seed, for level 2 all settings.
     #[serde(rename = "learner")]
     settings: String,
 }
 
 impl Run {
-    /// Reads what the run is of, where that was not needed before.
+    /// Computes the identity of the run, unless that was done before.
     ///
     /// # Errors
     /// The recipe, labels or clips cannot be read.
@@ -58,7 +58,7 @@ impl Run {
         Ok(self.identity.get_or_init(|| identity))
     }
 
-    /// What a job of a learner would be made from now.
+    /// The current provenance of a job of a learner.
     pub(super) fn provenance_of_job(&self, learner: &str) -> Result<Provenance> {
         let recipe = &self.identity()?.recipe;
         let of_name = |known: &&Value| known["name"] == learner;
@@ -70,7 +70,7 @@ impl Run {
         self.provenance(&serde_json::json!([settings, front_end, recipe["seed"]]))
     }
 
-    /// What level 2 would be made from now.
+    /// The current provenance of level 2.
     pub(super) fn provenance_of_level2(&self) -> Result<Provenance> {
         self.provenance(&self.identity()?.recipe)
     }
@@ -86,8 +86,8 @@ impl Run {
         })
     }
 
-    /// The files of this run that differ from those that a part of it was made from, as words; none
-    /// if none does.
+    /// The files of this run that differ from those that a part was made from, as text; `None` if
+    /// none differ.
     pub(super) fn others(&self, of_part: &Provenance, of_run: &Provenance) -> Option<String> {
         let same = |then: &Option<String>, now: &Option<String>| then.is_none() || then == now;
         let is_same = [

@@ -1,4 +1,4 @@
-//! `data.json`: where the sounds and the features of a run are, for a report that is written later.
+//! `data.json`: the location of a run's sounds and features, for a report that is written later.
 
 use std::path::{Path, PathBuf};
 
@@ -10,18 +10,18 @@ use crate::error::Result;
 
 const FILE: &str = "data.json";
 
-/// Where a run found its sounds, and where it keeps their features.
+/// Where a run found its sounds, and where its features are cached.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SoundFolders {
-    /// The folder with the sounds, at some depth.
+    /// The folder that contains the sounds, at any depth.
     pub sounds: Option<PathBuf>,
-    /// The folder with the features.
+    /// The folder of the feature cache.
     pub cache: PathBuf,
 }
 
 impl Run {
-    /// Stores where the sounds and features are. Paths are made absolute but keep their links,
-    /// whose targets may change.
+    /// Stores the folders. Paths are made absolute, but symbolic links are not resolved, because
+    /// their targets may change.
     pub(crate) fn store_sound_folders(&self, sounds: &Path, cache: &Path) -> Result<()> {
         let absolute = |path: &Path| {
             let path = if path == Path::new("") { Path::new(".") } else { path };
@@ -31,8 +31,7 @@ impl Run {
         Ok(earmark_files::write_atomic(&self.path(FILE), &serde_json::to_vec_pretty(&folders)?)?)
     }
 
-    /// Where the sounds and features were; without a file that can be read, the run's own cache and
-    /// no sounds.
+    /// The stored folders; if the file cannot be read, the run's own cache and no sounds.
     pub fn sound_folders(&self) -> SoundFolders {
         let bytes = earmark_files::read(&self.path(FILE)).ok();
         let folders = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());

@@ -1,4 +1,4 @@
-//! The score of a submission, as Kaggle's leaderboards have it.
+//! Scores a submission as Kaggle's leaderboards do.
 
 mod read;
 
@@ -16,21 +16,21 @@ use crate::predict::{MAX_LABELS, kaggle_label};
 use crate::text::with_interval;
 use read::{Sheet, Truth, none, shortened};
 
-/// The scores of a submission. In JSON: as `earmark evaluate --submission --json` prints them.
+/// The scores of a submission. `earmark evaluate --submission --json` prints them as JSON.
 #[derive(Debug, Serialize)]
 pub struct SubmissionScores {
-    /// Its file.
+    /// The file of the submission.
     pub submission: PathBuf,
     /// The file of the true labels.
     pub truth: PathBuf,
-    /// Clips of the usage `Ignored`.
+    /// Number of clips with the usage `Ignored`.
     pub ignored: usize,
-    /// Labels of the submission that no clip of the truth has: each counts as wrong.
+    /// Labels of the submission that no clip of the truth has: each one counts as wrong.
     pub unknown_labels: BTreeSet<String>,
-    /// A warning for each of the unknown labels, with the line where it is first.
+    /// A warning for each unknown label, with the line of its first occurrence.
     #[serde(skip)]
     pub warnings: Vec<String>,
-    /// How the intervals were made.
+    /// How the intervals were computed.
     pub resampling: Resampling,
     /// All clips, then those of each usage.
     pub sets: Vec<SetScores>,
@@ -41,9 +41,9 @@ pub struct SubmissionScores {
 pub struct SetScores {
     /// `all`, `Public` or `Private`.
     pub usage: String,
-    /// Clips of that usage.
+    /// Number of clips with that usage.
     pub clips: usize,
-    /// Their scores.
+    /// The scores on these clips.
     #[serde(flatten)]
     pub scores: ModelScores,
 }
@@ -52,31 +52,32 @@ pub struct SetScores {
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 pub enum ModelScores {
-    /// Of up to three labels a clip.
+    /// Scores of up to three labels per clip.
     Labels {
         /// Mean average precision at 3.
         map_at_3: f64,
-        /// Share of clips whose first label is right.
+        /// Share of clips whose first label is correct.
         accuracy: f64,
-        /// How sure both are.
+        /// The confidence intervals of both scores.
         intervals: LabelIntervals,
     },
-    /// Of a table of probabilities.
+    /// Scores of a table of probabilities.
     Probabilities(Box<Evaluation>),
 }
 
 /// Intervals of the scores of labels.
 #[derive(Debug, Serialize)]
 pub struct LabelIntervals {
-    /// Of mAP@3.
+    /// The interval of mAP@3.
     pub map_at_3: Interval,
-    /// Of the accuracy.
+    /// The interval of the accuracy.
     pub accuracy: Interval,
 }
 
-/// Scores a submission on all clips of the truth, and by their usage: `fname,label` with up to
-/// three labels, or `fname` and a column of probabilities for each class. The truth has the columns
-/// `fname`, `label` and, optionally, `usage` (Public, Private or Ignored).
+/// Scores a submission on all clips of the truth and on the clips of each usage. A submission has
+/// the columns `fname,label` with up to three labels, or `fname` and a column of probabilities for
+/// each class. The truth has the columns `fname`, `label` and, optionally, `usage` (Public, Private
+/// or Ignored).
 ///
 /// # Errors
 /// [`PipelineError::Submission`] with file and line.
@@ -92,7 +93,7 @@ pub fn evaluate_submission(submission: &Path, truth: &Path) -> Result<Submission
     scores_of(&submission, &truth, &answers)
 }
 
-/// The row of each clip of the truth, in its order.
+/// The submission's row for each clip of the truth, in the order of the truth.
 fn answers<'a>(submission: &'a Sheet, truth: &Truth) -> Result<Vec<&'a (u64, StringRecord)>> {
     let known: HashSet<&str> = truth.names.iter().map(String::as_str).collect();
     let (mut faults, mut rows) = (Vec::new(), HashMap::new());
@@ -112,11 +113,11 @@ fn answers<'a>(submission: &'a Sheet, truth: &Truth) -> Result<Vec<&'a (u64, Str
     Ok(truth.names.iter().filter_map(|name| rows.get(name.as_str()).copied()).collect())
 }
 
-/// What a submission says of each clip of the truth.
+/// A submission's answers for the clips of the truth.
 enum Answers {
-    /// Up to three labels, the best first.
+    /// Up to three labels per clip, the most probable one first.
     Labels(Vec<Vec<String>>),
-    /// The true class of each clip among the table's columns, and the table.
+    /// The true class of each clip as a column index, and the table.
     Probabilities(Vec<usize>, Table),
 }
 
@@ -150,7 +151,7 @@ fn probabilities(submission: &Sheet, rows: &[&(u64, StringRecord)], truth: &Trut
     for (line, fields) in rows {
         for (field, column) in fields.iter().skip(1).zip(&columns) {
             match field.parse::<f32>() {
-                // A sum of shares may be rounded to a little more than 1.
+                // A sum of probabilities may be rounded to slightly more than 1.
                 Ok(value) if (0.0..=1.000_01).contains(&value) => data.push(value),
                 _ => faults.push(submission.at(*line, &format!("`{field}` for `{column}` is not a probability"))),
             }
@@ -189,7 +190,7 @@ fn scores_of(submission: &Sheet, truth: &Truth, answers: &Answers) -> Result<Sub
     })
 }
 
-/// The scores on some clips, by their places in the truth.
+/// The scores on some clips, given as indices into the truth.
 fn scores(clips: &[usize], truth: &Truth, answers: &Answers, resampling: &Resampling) -> Result<ModelScores> {
     match answers {
         Answers::Labels(labels) => {
@@ -211,8 +212,8 @@ fn scores(clips: &[usize], truth: &Truth, answers: &Answers, resampling: &Resamp
     }
 }
 
-/// A warning for each label that no clip has, with the first line that has it. A submission that
-/// has such labels is scored: a few clips need not have every class.
+/// A warning for each label that no clip has, with the first line that has it. Such a submission is
+/// scored nevertheless: a few clips need not cover every class.
 fn unknown_labels(submission: &Sheet, truth: &Truth, unknown: &BTreeSet<String>) -> Vec<String> {
     let has = |fields: &StringRecord, label: &String| fields[1].split_whitespace().any(|other| other == label);
     let warning = |label: &String| {
@@ -223,7 +224,7 @@ fn unknown_labels(submission: &Sheet, truth: &Truth, unknown: &BTreeSet<String>)
     shortened(unknown.iter().map(warning).collect())
 }
 
-/// For people: a line for each usage.
+/// As text for people: one line per usage.
 impl fmt::Display for SubmissionScores {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut header = vec!["", "clips", "mAP@3", "accuracy"];

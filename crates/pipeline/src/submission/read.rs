@@ -1,4 +1,4 @@
-//! The two CSV files: a submission, and the true labels. Errors name the file and line.
+//! Reads the two CSV files, a submission and the true labels. Errors name the file and line.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use earmark_tables::CsvFile;
 use crate::error::{PipelineError, Result, ensure};
 use crate::predict::kaggle_label;
 
-/// A CSV file whose first column is `fname`. Spaces around a value are not part of it.
+/// A CSV file whose first column is `fname`. Spaces around values are trimmed.
 pub(super) struct Sheet {
     pub(super) path: PathBuf,
     pub(super) file: CsvFile,
@@ -33,11 +33,11 @@ fn at(path: &Path, line: u64, reason: &str) -> String {
     format!("{}, line {line}: {reason}", path.display())
 }
 
-/// The clips to score by, in the order of their file.
+/// The clips that a submission is scored on, in the order of their file.
 pub(super) struct Truth {
     pub(super) path: PathBuf,
     pub(super) names: Vec<String>,
-    /// As Kaggle writes them.
+    /// The labels in Kaggle's format.
     pub(super) labels: Vec<String>,
     pub(super) usages: Vec<Option<String>>,
     pub(super) lines: Vec<u64>,
@@ -80,7 +80,7 @@ impl Truth {
     }
 }
 
-/// Fails with the first of the faults, if there are any.
+/// Returns the first of the faults as an error, if there are any.
 pub(super) fn none(faults: Vec<String>) -> Result<()> {
     match faults.is_empty() {
         true => Ok(()),

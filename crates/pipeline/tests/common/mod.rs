@@ -1,4 +1,4 @@
-//! What the tests of runs share: folders to train in, a data set, and a finished run.
+//! Shared by the tests of runs: folders to train in, a data set, and a finished run.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
 use std::collections::BTreeMap;
@@ -9,8 +9,7 @@ use std::sync::OnceLock;
 use earmark_datasets::synth::{self, SynthOptions};
 use earmark_pipeline::{CancelToken, Silent, TrainOptions, train};
 
-/// Two small networks. Each of their splits `fold0` and `fold1` has two batches an epoch, `full`
-/// has four.
+/// Two small networks. The splits `fold0` and `fold1` have two batches per epoch, `full` has four.
 pub const RECIPE: &str = include_str!("recipe.toml");
 
 /// The jobs of the recipe.
@@ -20,7 +19,7 @@ pub const JOBS: [&str; 6] = ["a/fold0", "a/fold1", "a/full", "b/fold0", "b/fold1
 pub struct Workspace(PathBuf);
 
 impl Workspace {
-    /// An empty folder with the recipe. The data set exists by then, and its features are cached.
+    /// An empty folder with the recipe. The data set already exists, and its features are cached.
     pub fn new(name: &str) -> Self {
         finished();
         Self::empty(name)
@@ -42,7 +41,7 @@ impl Workspace {
         workspace
     }
 
-    /// A workspace that exists.
+    /// An existing workspace.
     pub fn at(folder: PathBuf) -> Self {
         Self(folder)
     }
@@ -57,15 +56,15 @@ impl Workspace {
         self.path("run")
     }
 
-    /// Writes a file, and its folder where that is missing.
+    /// Writes a file, and creates its folder if that is missing.
     pub fn write(&self, name: &str, bytes: impl AsRef<[u8]>) {
         let path = self.path(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, bytes).unwrap();
     }
 
-    /// What to train, with so many jobs at once of one thread each: results depend on the threads
-    /// of a job.
+    /// Options with this number of jobs at once, each with one thread: results depend on the number
+    /// of threads of a job.
     pub fn options(&self, jobs: usize) -> TrainOptions {
         let own = self.path("data");
         let data = if own.exists() { own } else { root().join("data") };
@@ -73,12 +72,12 @@ impl Workspace {
         TrainOptions { cache: Some(root().join("cache")), jobs: Some(jobs), threads: Some(jobs), ..options }
     }
 
-    /// Trains what is left of the run, two jobs at once.
+    /// Trains the rest of the run, two jobs at once.
     pub fn finish(&self) {
         train(&self.options(2), &Silent, &CancelToken::new()).unwrap();
     }
 
-    /// The run has the files and the bytes of the finished one.
+    /// Asserts that the run has the same files with the same bytes as the finished one.
     #[track_caller]
     pub fn assert_same(&self) {
         let (ours, finished) = (files(&self.run()), files(&finished().run()));
@@ -92,13 +91,13 @@ impl Workspace {
     }
 }
 
-/// The folder of all workspaces of a test file, below cargo's target folder.
+/// The folder of all workspaces of a test file, in cargo's target folder.
 fn root() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join(concat!("pipeline-", env!("CARGO_CRATE_NAME")))
 }
 
-/// The data set of all tests: 12 classes, 60 clips to train on and 12 to test on. What earlier
-/// tests have left in the folder of all workspaces is removed.
+/// The data set of all tests: 12 classes, 60 training clips and 12 test clips. Removes the
+/// leftovers of earlier tests.
 fn data() -> PathBuf {
     static DATA: OnceLock<PathBuf> = OnceLock::new();
     let write = || {
@@ -110,7 +109,7 @@ fn data() -> PathBuf {
     DATA.get_or_init(write).clone()
 }
 
-/// A run that nothing has interrupted. No test changes it.
+/// A run that was never interrupted. No test changes it.
 fn finished() -> &'static Workspace {
     static FINISHED: OnceLock<Workspace> = OnceLock::new();
     FINISHED.get_or_init(|| {
@@ -121,7 +120,7 @@ fn finished() -> &'static Workspace {
     })
 }
 
-/// The files of a folder by their paths in it, without those of a run that hold times and, in the
+/// The files of a folder by their paths in it, except files of a run that contain times and, in the
 /// run's own folder, the temporary files of killed processes, which are removed after a day.
 fn files(root: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut files = BTreeMap::new();

@@ -1,4 +1,4 @@
-//! A process of its own that trains a run and waits at a point, to be killed there.
+//! A child process that trains a run and waits at a given point to be killed there.
 //!
 //! Points are named by what happens: `renaming FILE` and `written FILE`, the log records of
 //! `earmark-files`, with the path in the run; `batch N of JOB` after a job's Nth batch; `done JOB`.
@@ -20,26 +20,27 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::common::Workspace;
 
-/// Names the workspace to the child; without it, the test that is the child does nothing.
+/// The variable with the child's workspace; without it, the test that runs as the child does
+/// nothing.
 const WORKSPACE: &str = "EARMARK_TEST_WORKSPACE";
-/// Jobs at once.
+/// The variable with the number of jobs at once.
 const JOBS: &str = "EARMARK_TEST_JOBS";
-/// The point to wait at.
+/// The variable with the point to wait at.
 const STOP: &str = "EARMARK_TEST_STOP";
-/// Begins what a child reports on stdout, beside the lines of the test harness.
+/// The prefix of the child's reports on stdout, among the lines of the test harness.
 const REPORT: &str = "child: ";
-/// A child that reports nothing for so long hangs.
+/// A child that reports nothing for this long hangs.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-/// A running child; it is killed when this is dropped.
+/// A running child, killed on drop.
 pub struct Child {
     process: std::process::Child,
     reports: Receiver<String>,
 }
 
 impl Child {
-    /// Starts to train in a workspace, with so many jobs at once; it waits at `stop`, if it comes
-    /// there.
+    /// Starts to train in a workspace, with this many jobs at once; the child waits at `stop` if it
+    /// gets there.
     pub fn start(workspace: &Workspace, jobs: usize, stop: &str) -> Self {
         let mut command = Command::new(env::current_exe().unwrap());
         command.args(["--exact", "child", "--ignored", "--nocapture"]);
@@ -57,7 +58,7 @@ impl Child {
         Self { process, reports }
     }
 
-    /// Waits until the child waits.
+    /// Waits until the child has reached its point.
     #[track_caller]
     pub fn wait_for_stop(&self) {
         let mut reports = Vec::new();
@@ -73,7 +74,7 @@ impl Child {
         assert!(!self.process.wait().unwrap().success());
     }
 
-    /// Waits until the child ends, and returns the jobs that it has trained.
+    /// Waits until the child ends, and returns the jobs that it trained.
     pub fn finish(mut self) -> Finished {
         let mut finished = Finished { done: Vec::new(), is_whole: false };
         while let Ok(report) = self.reports.recv_timeout(PATIENCE) {
@@ -94,16 +95,16 @@ impl Drop for Child {
     }
 }
 
-/// What a child has done.
+/// The results of a child.
 #[derive(Debug)]
 pub struct Finished {
-    /// The jobs.
+    /// The jobs that it trained.
     pub done: Vec<String>,
-    /// Whether it has stacked them; otherwise another process was training the last ones.
+    /// Whether it stacked the learners; if not, another process was training the last jobs.
     pub is_whole: bool,
 }
 
-/// The child's own part.
+/// The child's own code.
 pub fn run() {
     let Some(folder) = env::var_os(WORKSPACE) else { return };
     let workspace = Workspace::at(PathBuf::from(folder));
@@ -131,7 +132,7 @@ fn report(text: &str) {
     println!("{REPORT}{text}");
 }
 
-/// Waits to be killed, if this is the point.
+/// Waits to be killed if this is the point.
 fn wait_at(point: &str, stop: &str) {
     if point == stop {
         report("waiting");
@@ -141,7 +142,7 @@ fn wait_at(point: &str, stop: &str) {
     }
 }
 
-/// The points at the files of a run.
+/// Reports the points at which files of a run are written.
 struct FilePoints {
     run: PathBuf,
     stop: String,
@@ -157,7 +158,7 @@ impl<S: tracing::Subscriber> Layer<S> for FilePoints {
     }
 }
 
-/// The fields of a log record that matter here.
+/// The fields of a log record that are needed here.
 #[derive(Default)]
 struct Record {
     message: String,

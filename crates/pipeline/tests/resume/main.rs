@@ -1,5 +1,5 @@
 //! Runs that are killed or cancelled at a given point, and runs that several processes share: the
-//! same call finishes them, with the bits of a run that nothing has interrupted.
+//! same call finishes them with results identical to those of an uninterrupted run.
 #![allow(clippy::unwrap_used, reason = "a test stops at the first fault")]
 
 mod child;
@@ -25,8 +25,8 @@ fn child() {
     child::run();
 }
 
-/// Where one run is killed, one after the other, and how many jobs it trains at once by then. With
-/// one job at once, nothing else happens beside it.
+/// The points at which one run is killed, one after the other, with the number of jobs that it
+/// trains at once until then. With one job at once, nothing else happens concurrently.
 const KILLS: [(usize, &str); 14] = [
     // The recipe is written, the clips are not.
     (1, "renaming splits.csv"),
@@ -41,7 +41,7 @@ const KILLS: [(usize, &str); 14] = [
     // The job is done, and its checkpoint is still there.
     (1, "written jobs/a/fold0/job.json"),
     (1, "renaming jobs/b/full/job.json"),
-    // Level 2 is half-written, or whole without scores.
+    // Level 2 is half-written, or complete without scores.
     (1, "written level2/oof.csv"),
     (1, "written test/b.csv"),
     (1, "written level2/manifest.json"),
@@ -59,7 +59,7 @@ fn a_killed_run_ends_with_the_same_bits() {
     workspace.finish();
     workspace.assert_same();
 
-    // The bundle of a finished run is replaced file by file, and none meanwhile.
+    // The bundle of a finished run is replaced file by file, and is not a bundle in between.
     for point in ["renaming bundle/learner-a.onnx", "written bundle/stack.onnx"] {
         kill_at(&workspace, 1, point);
         assert_no_bundle(&workspace.run(), point);
@@ -102,7 +102,7 @@ fn a_cancelled_run_resumes_at_the_next_batch_with_the_same_bits() {
     workspace.assert_same();
 }
 
-/// Trains until a job has done so many batches, and cancels the run there.
+/// Trains until a job has done this many batches, and cancels the run there.
 fn cancel_at(options: &TrainOptions, job: &str, batch: usize) -> PipelineError {
     let cancel = CancelToken::new();
     let observer = |event: &Event| match event {

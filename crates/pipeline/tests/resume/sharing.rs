@@ -34,7 +34,7 @@ fn a_job_is_trained_by_one_process() {
     let (ended, outcomes) = train_jobs(&one);
     assert!(matches!(&ended, Err(PipelineError::Jobs(failures)) if failures.len() == 1), "{ended:?}");
     assert_eq!(outcomes["a/fold0"], JobOutcome::Elsewhere);
-    // A whole run trains all other jobs first, and does not stack.
+    // A call for all jobs trains the other jobs first, and does not stack.
     let (ended, outcomes) = train_jobs(&workspace.options(2));
     assert!(matches!(&ended, Err(PipelineError::Jobs(failures)) if failures.len() == 1), "{ended:?}");
     for job in JOBS {
@@ -42,7 +42,7 @@ fn a_job_is_trained_by_one_process() {
         assert_eq!(outcomes[job], expected, "{job}");
     }
     assert!(!workspace.run().join("results.json").exists());
-    // A killed process locks nothing.
+    // A killed process holds no lock.
     first.kill();
     let (ended, outcomes) = train_jobs(&workspace.options(1));
     ended.unwrap();
@@ -55,7 +55,8 @@ fn two_processes_share_the_jobs_of_a_run() {
     let workspace = Workspace::new("shared");
     let children = [(); 2].map(|()| Child::start(&workspace, 1, ""));
     let finished = children.map(Child::finish);
-    // The last one stacks; the first one may find that the other still trains its last job.
+    // The last process stacks; the first one may find that the other is still training its last
+    // job.
     assert!(finished.iter().any(|child| child.is_whole), "{finished:?}");
     let mut done: Vec<&String> = finished.iter().flat_map(|child| &child.done).collect();
     done.sort();
@@ -85,7 +86,7 @@ fn shards_at_once_and_then_the_stack_are_a_whole_run() {
     assert!(!workspace.run().join("results.json").exists());
     stack(&workspace.run()).unwrap();
     workspace.assert_same();
-    // A shard whose jobs are done leaves all as it is.
+    // A shard whose jobs are done changes nothing.
     let (_, outcomes) = train_jobs(&shard(2));
     assert!(outcomes.values().all(|outcome| *outcome == JobOutcome::DoneBefore), "{outcomes:?}");
     workspace.assert_same();

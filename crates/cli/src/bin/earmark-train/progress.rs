@@ -1,4 +1,4 @@
-//! The progress of a training: bars on a terminal, lines elsewhere.
+//! The progress of a training: progress bars on a terminal, lines elsewhere.
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
@@ -16,18 +16,18 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::signals::Signals;
 
-/// Where stderr is no terminal, a line at least this often says where the run stands.
+/// If stderr is not a terminal, a line reports the state of the run at least this often.
 const LINE_EVERY: Duration = Duration::from_secs(30);
 
 /// Shows the events of a run on stderr.
 pub struct Progress<'a> {
     display: Arc<Display>,
     signals: &'a Signals,
-    /// Ends the thread that writes lines, when it is dropped.
+    /// Dropping it ends the thread that writes lines.
     _lines: Option<Sender<()>>,
 }
 
-/// Bars or lines, and what they show.
+/// The display mode, and the state that is displayed.
 struct Display {
     bars: MultiProgress,
     /// Whether bars are drawn.
@@ -48,8 +48,8 @@ struct State {
 }
 
 impl<'a> Progress<'a> {
-    /// Bars on stderr if that is a terminal, lines otherwise; nothing but warnings and notes if
-    /// progress is not wanted.
+    /// Draws bars if stderr is a terminal, and writes lines otherwise. Shows only warnings and
+    /// notes if progress is not wanted.
     pub fn new(wanted: bool, signals: &'a Signals) -> Self {
         let terminal = std::io::stderr().is_terminal();
         let drawn = wanted && terminal && !logging::is_on_stderr();
@@ -61,7 +61,7 @@ impl<'a> Progress<'a> {
     }
 }
 
-/// Writes a line whenever nothing was written for long, until the sender is dropped.
+/// Writes a line whenever nothing was written for a while, until the sender is dropped.
 fn write_lines(display: Arc<Display>) -> Sender<()> {
     let (sender, ended) = channel();
     thread::spawn(move || {
@@ -81,7 +81,7 @@ impl Observer for Progress<'_> {
     fn event(&self, event: &Event<'_>) {
         let display = &self.display;
         match event {
-            // The log has them already.
+            // The log on stderr already has them.
             Event::Warning(_) | Event::Note(_) if logging::is_on_stderr() => {}
             Event::Warning(warning) => display.bars.suspend(|| output::warning(&warning.to_string())),
             Event::Note(note) => display.bars.suspend(|| output::line(&note.to_string())),
@@ -181,7 +181,7 @@ impl Display {
             bar.bar.finish_and_clear();
         }
         state.update_total(|jobs| jobs.finish(job.index, outcome));
-        // The log has the end of each job already.
+        // The log on stderr already has the end of each job.
         if logging::is_on_stderr() {
             return;
         }
@@ -205,7 +205,7 @@ impl State {
         }
     }
 
-    /// Where the run stands, in one line; none before it has begun.
+    /// The state of the run in one line; `None` before it has begun.
     fn line(&self) -> Option<String> {
         if let Some((_, total)) = &self.total {
             let jobs =
@@ -217,7 +217,7 @@ impl State {
     }
 }
 
-/// One job.
+/// The bar of one job.
 struct JobBar {
     bar: ProgressBar,
     last: Option<Learning>,
@@ -228,7 +228,7 @@ impl JobBar {
         match progress {
             JobProgress::Learning(now) => {
                 if self.last.is_none() {
-                    // What was done before a resume says nothing about the speed now.
+                    // The speed estimate must not include work that was done before the resume.
                     self.bar.set_length(now.all_batches as u64);
                     self.bar.set_position(now.batches as u64);
                     self.bar.reset_eta();

@@ -1,5 +1,5 @@
-//! SIGTERM and Ctrl-C while jobs run: the first one lets each job stop at its next batch, a second
-//! one ends the process at once.
+//! Handles SIGTERM and Ctrl-C while jobs run: the first signal stops each job at its next batch, a
+//! second one ends the process immediately.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -9,29 +9,29 @@ use earmark_pipeline::CancelToken;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
-/// The signals of a training. Before its jobs begin and after they have ended, a signal ends the
-/// process.
+/// The signal handlers of a training. Before the jobs begin and after they have ended, a signal
+/// ends the process.
 #[derive(Debug, Default)]
 pub struct Signals {
     cancel: CancelToken,
-    /// The signal that came; 0: none.
+    /// The number of the received signal, or 0.
     came: Arc<AtomicUsize>,
-    /// Whether a signal ends the process at once.
+    /// Whether the next signal ends the process immediately.
     at_once: Arc<AtomicBool>,
 }
 
 impl Signals {
-    /// What the first signal cancels.
+    /// The token that the first signal cancels.
     pub fn cancel_token(&self) -> &CancelToken {
         &self.cancel
     }
 
-    /// The jobs begin; to be called once.
+    /// Registers the handlers when the jobs begin. Call it only once.
     pub fn catch(&self) -> anyhow::Result<()> {
         for signal in [SIGTERM, SIGINT] {
-            // In the order in which they act: only the second signal finds what the first one has
-            // set. The process exits with a code and not by the signal, which does nothing to a
-            // container's first process.
+            // The handlers run in this order, so only the second signal finds the flag set. The
+            // process exits with a code instead of letting the signal kill it, because the default
+            // action of a signal is ignored for a container's first process.
             let registered = flag::register_conditional_shutdown(signal, code(signal), Arc::clone(&self.at_once))
                 .and_then(|_| flag::register(signal, Arc::clone(&self.at_once)))
                 .and_then(|_| flag::register(signal, self.cancel.flag()))
@@ -41,13 +41,13 @@ impl Signals {
         Ok(())
     }
 
-    /// The jobs have ended.
+    /// Lets the next signal end the process, after the jobs have ended.
     pub fn release(&self) {
         self.at_once.store(true, Ordering::SeqCst);
     }
 
-    /// The signal that stopped the jobs: its name, and the exit code of a process that it ended,
-    /// 143 or 130 as shells report it.
+    /// The signal that stopped the jobs: its name, and the exit code that shells report for a
+    /// process that it killed, 143 or 130.
     pub fn came(&self) -> Option<(&'static str, u8)> {
         match self.came.load(Ordering::SeqCst) as i32 {
             0 => None,
@@ -91,7 +91,7 @@ mod tests {
         raise(SIGTERM).unwrap();
     }
 
-    /// The code that a test of this module ends its process with; 0 or 101 if no signal does.
+    /// The exit code of a process that runs one test of this module; 0 or 101 if no signal ends it.
     fn exit_code(test: &str) -> Option<i32> {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.args(["--exact", &format!("signals::tests::{test}"), "--ignored"]);

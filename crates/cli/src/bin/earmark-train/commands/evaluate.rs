@@ -19,7 +19,7 @@ pub fn run(options: &Evaluate) -> anyhow::Result<()> {
             scores.warnings.iter().for_each(|warning| output::warning(warning));
             print(&scores, options.json)
         }
-        // clap refuses this.
+        // clap rejects this.
         _ => anyhow::bail!("name a run, or --submission and --truth"),
     }
 }

@@ -17,8 +17,8 @@ fn print(value: &(impl Display + Serialize), as_json: bool) -> anyhow::Result<()
     if as_json { output::print_json(value) } else { output::print(&value.to_string()) }
 }
 
-/// Prints the scores of a run and writes its report. A report that cannot be written is a warning:
-/// the results are stored, and `earmark report` writes it later.
+/// Prints the scores of a run and writes its report. If the report cannot be written, this only
+/// warns: the results are stored, and `earmark report` can write it later.
 fn finish(run: &Run, results: &Results, as_json: bool) -> anyhow::Result<()> {
     let folder = run.folder.display();
     if let Err(error) = earmark_report::write_results(run, results, None) {

@@ -3,7 +3,7 @@
 use earmark_cli::args::Report;
 use earmark_cli::output;
 
-/// Writes the report of a run as far as it has come.
+/// Writes the report of a run, finished or not.
 pub fn run(options: &Report) -> anyhow::Result<()> {
     if let Some(data) = &options.data {
         anyhow::ensure!(data.is_dir(), "--data {}: the folder does not exist", data.display());
