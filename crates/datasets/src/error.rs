@@ -119,7 +119,7 @@ pub enum DatasetError {
     /// A label that cannot name a class.
     #[error("{place}: the label {label:?} {fault}")]
     Label {
-        /// Where it stands first.
+        /// Its first location.
         place: Location,
         /// The label.
         label: String,
@@ -151,9 +151,9 @@ pub enum DatasetError {
     DuplicateName {
         /// The name.
         name: String,
-        /// Where it stands first.
+        /// Its first location.
         first: Location,
-        /// Where it is repeated.
+        /// Its second location.
         second: Location,
     },
     /// All audio files that the data set names but that do not exist.
@@ -179,7 +179,7 @@ pub enum DatasetError {
     /// A clip whose name does not match the pattern for folds.
     #[error("{place}: the name {name:?} gives no fold: `{pattern}` does not match it")]
     NoFoldInName {
-        /// Where the clip stands.
+        /// The location of the clip.
         place: Location,
         /// Its name.
         name: String,
@@ -189,7 +189,7 @@ pub enum DatasetError {
     /// A clip whose name does not match the pattern for groups.
     #[error("{place}: the name {name:?} gives no group: `{pattern}` does not match it")]
     NoGroupInName {
-        /// Where the clip stands.
+        /// The location of the clip.
         place: Location,
         /// Its name.
         name: String,

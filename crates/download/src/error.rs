@@ -20,7 +20,7 @@ pub enum DownloadError {
     NoSpace {
         /// The file being written.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         source: std::io::Error,
     },
     /// The table of data sets is invalid.
@@ -59,7 +59,7 @@ pub enum DownloadError {
         work: PathBuf,
         /// The target folder.
         to: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         source: std::io::Error,
     },
     /// The folder contains the data set, but files are missing.

@@ -20,7 +20,7 @@ const ESC50: &str = include_str!("esc50.md5");
 ///
 /// let registry = Registry::built_in()?;
 /// let set = registry.get("esc10")?;
-/// assert_eq!((set.title.as_str(), set.license.as_str()), ("ESC-10", "CC BY 3.0"));
+/// assert_eq!((set.title.as_str(), set.licence.as_str()), ("ESC-10", "CC BY 3.0"));
 /// # Ok::<(), earmark_download::DownloadError>(())
 /// ```
 #[derive(Debug, Clone)]
@@ -129,7 +129,7 @@ pub(super) struct Rows {
 }
 
 impl Registry {
-    /// The data sets that Earmark knows: `fsdkaggle2018`, `esc50`, `esc10`, `urbansound8k`.
+    /// Earmark's built-in data sets: `fsdkaggle2018`, `esc50`, `esc10`, `urbansound8k`.
     ///
     /// # Errors
     /// None in practice: tests check the built-in table.

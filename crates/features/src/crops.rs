@@ -102,7 +102,7 @@ fn check(clip: FeatureView<'_>, length: usize, out: &[f32]) {
     assert_eq!(out.len(), width * length, "a crop of {width} rows and {length} frames");
 }
 
-/// Pads the rows of a crop in which a shorter clip lies at the offset `place`.
+/// Pads the rows of a crop that contains a shorter clip at the offset `place`.
 fn fill_up(clip: FeatureView<'_>, spec: &CropSpec<'_>, place: usize, out: &mut [f32]) {
     for (row, values) in out.chunks_exact_mut(spec.frames).enumerate() {
         let value = spec.pad.get(row * spec.pad.len() / clip.width()).copied().unwrap_or_default();

@@ -66,7 +66,7 @@ impl<'a> Powers<'a> {
         Ok(())
     }
 
-    /// No more samples will come.
+    /// Ends the clip.
     pub(crate) fn finish(&mut self) -> Result<(), FeatureError> {
         let settings = &self.spectrogram.settings;
         if self.samples == 0 {
