@@ -10,8 +10,8 @@
 //!
 //! # What is checked
 //! - The checksum of an archive, or of each file in it, as specified by [`Known`]. A partial file
-//!   is resumed only if the server confirms that the version is still the same, and is fetched
-//!   again if its parts do not match.
+//!   is not resumed if the server reports a different version, and is fetched again if its parts do
+//!   not match.
 //! - The length that the server announces, against the received bytes and against the size if it is
 //!   known. Neither a web page nor a shorter restart replaces a partial file.
 //! - Every entry of an archive before it is written: [`Unsafe`] lists what is rejected, and

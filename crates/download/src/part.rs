@@ -61,7 +61,7 @@ impl Part {
         }
     }
 
-    /// Its version; empty if it came from another URL.
+    /// Its version; empty if it is not known or the part came from another URL.
     pub(super) fn version(&self) -> Version {
         let text = std::fs::read_to_string(self.version_path()).unwrap_or_default();
         let version: Version = toml::from_str(&text).unwrap_or_default();
