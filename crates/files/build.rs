@@ -1,6 +1,6 @@
-//! Links the native libraries into the folder `lib` beside what is built. They are looked for there
-//! alone, in a checkout as in an installation, so that no binary holds a path of the machine that
-//! built it.
+//! Links the native libraries into the folder `lib` next to the build outputs. They are looked up
+//! only there, both in a checkout and in an installation, so that no binary contains a path of the
+//! machine that built it.
 
 use std::path::Path;
 
@@ -13,7 +13,7 @@ fn main() {
     }
 }
 
-/// The program lies in the folder of its profile; tests, benches and examples lie in folders below.
+/// The program is in the folder of its profile; tests, benches and examples are in subfolders.
 #[cfg(unix)]
 fn link_all() -> std::io::Result<()> {
     use std::env::consts::{DLL_PREFIX, DLL_SUFFIX};
@@ -37,8 +37,8 @@ fn link_all() -> std::io::Result<()> {
     }
 }
 
-/// Makes a link, in place of one to elsewhere. What it leads to may come later, by `cargo xtask
-/// setup`.
+/// Creates a link, replacing one with another target. The target need not exist yet: `cargo xtask
+/// setup` may create it later.
 #[cfg(unix)]
 fn link(target: &Path, link: &Path) -> std::io::Result<()> {
     if std::fs::read_link(link).is_ok_and(|found| found == target) {

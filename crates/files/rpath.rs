@@ -1,9 +1,9 @@
-// Included by the build scripts of what is linked to libtorch: cargo passes link arguments on to
-// nobody else.
+// Included by the build script of every crate that links to libtorch: cargo does not pass link
+// arguments on to dependent crates.
 
-/// Has libtorch looked for at run time in the folder `lib` beside the program, and in `torch`
-/// there, where the build links it (`crates/files/build.rs`). `argument` is cargo's
-/// `rustc-link-arg`, or that for binaries.
+/// Sets the rpath so that libtorch is loaded at run time from the folder `lib` next to the program
+/// or from `lib/torch`, where the build links it (`crates/files/build.rs`). `argument` is cargo's
+/// `rustc-link-arg` or its variant for binaries.
 fn look_beside_the_program(argument: &str) {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed=../files/rpath.rs");

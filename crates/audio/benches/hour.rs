@@ -1,8 +1,9 @@
-//! Processor time and memory of long files: 15, 30 and 60 minutes at 44,100 Hz decoded and brought
-//! to 22,050 Hz, block by block.
+//! CPU time and memory for long files: 15, 30 and 60 minutes at 44,100 Hz, decoded and resampled to
+//! 22,050 Hz block by block.
 //!
-//! `cargo bench -p earmark-audio --bench hour`; the peers, libsndfile and soxr, do the same in
-//! `benches/hour.py` where EARMARK_PYTHON (or `python3`) has them, and write the FLAC files.
+//! `cargo bench -p earmark-audio --bench hour`. For comparison, `benches/hour.py` does the same
+//! with libsndfile and soxr if EARMARK_PYTHON (or `python3`) has them; it also writes the FLAC
+//! files.
 #![allow(clippy::unwrap_used, reason = "a bench stops at the first fault")]
 
 use std::io::Write;
@@ -58,7 +59,7 @@ fn main() {
     }
 }
 
-/// Decodes and resamples a file, and prints seconds and megabytes.
+/// Decodes and resamples a file, and prints the time in seconds and the peak memory in megabytes.
 fn load(path: &Path) {
     let start = Instant::now();
     let mut stream = AudioStream::open(path, &Limits::default()).unwrap();
@@ -73,30 +74,30 @@ fn load(path: &Path) {
     resampler.finish(&mut out).unwrap();
     samples += out.len();
     assert!(samples > 0 && samples % (60 * 22_050) == 0, "{samples} samples");
-    // The kernel's own count of the most memory that was in use; 0 where it keeps none.
+    // The peak memory use that the kernel reports; 0 if it reports none.
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or("0");
     let kilobytes: f64 = line.split_whitespace().next().and_then(|number| number.parse().ok()).unwrap_or(0.0);
-    // Time on the processor, where the kernel reports it: other programs' work does not count.
+    // CPU time, where the kernel reports it: it excludes the work of other programs.
     let schedule = std::fs::read_to_string("/proc/self/schedstat").unwrap_or_default();
     let nanoseconds: Option<f64> = schedule.split_whitespace().next().and_then(|number| number.parse().ok());
     let seconds = nanoseconds.map_or(start.elapsed().as_secs_f64(), |nanoseconds| nanoseconds / 1e9);
     println!("{seconds} {}", kilobytes / 1024.0);
 }
 
-/// What a program prints; none when it fails.
+/// The output of a program; none if it fails.
 fn output(command: &mut Command) -> Option<String> {
     let output = command.output().ok()?;
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// The faster of two, and the most memory of both.
+/// The shorter of two times, and the larger of the two memory sizes.
 fn better(best: (f64, f64), loaded: &str) -> (f64, f64) {
     let numbers: Vec<f64> = loaded.split_whitespace().map(|number| number.parse().unwrap()).collect();
     (best.0.min(numbers[0]), best.1.max(numbers[1]))
 }
 
-/// A tone under noise, 16 bit, mono.
+/// Writes a tone with noise, 16-bit mono.
 fn write_wav(path: &Path, minutes: u32) {
     let mut file = std::io::BufWriter::new(std::fs::File::create(path).unwrap());
     let samples = minutes * 60 * RATE;

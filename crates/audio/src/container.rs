@@ -1,4 +1,4 @@
-//! What the readers of container formats share.
+//! Code shared by the readers of container formats.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -8,24 +8,24 @@ use crate::AudioError;
 use crate::mp4::Edit;
 use crate::source::Patch;
 
-/// What the header says.
+/// The contents of a file's header.
 #[derive(Default)]
 pub(crate) struct Header {
-    /// A known format's mark stands at the start.
+    /// The file starts with the signature of a known format.
     pub(crate) known: bool,
-    /// It begins as MP4 does, and its boxes were looked at.
+    /// The file starts like MP4, and its boxes were read.
     pub(crate) mp4: bool,
-    /// Lengths to set right for the decoder.
+    /// Lengths to correct for the decoder.
     pub(crate) patches: Vec<Patch>,
-    /// Frames announced, where the decoder does not know them.
+    /// The announced number of frames, where the decoder does not know it.
     pub(crate) frames: Option<u64>,
-    /// Which part of the decoded sound is to be played.
+    /// The part of the decoded sound that is to be played.
     pub(crate) edit: Option<Edit>,
     /// The file ends before its sound does.
     pub(crate) cut: bool,
 }
 
-/// `N` bytes at `position`; none when the file ends before.
+/// `N` bytes at `position`; none if the file is too short.
 pub(crate) fn read_at<const N: usize>(
     file: &mut File,
     position: u64,

@@ -1,4 +1,4 @@
-//! Files to mono samples, with symphonia.
+//! Decoding of files to mono samples, with symphonia.
 
 use std::fs::File;
 use std::io::ErrorKind;
@@ -17,32 +17,33 @@ use crate::header;
 use crate::source::Source;
 use crate::{AudioError, Clip, Limits};
 
-/// Samples that a block has at least, unless it is the last: packets are small.
+/// The minimum number of samples in a block, except for the last: packets are small.
 const BLOCK: usize = 16_384;
 
 /// Decodes a file to mono, the mean of its channels.
 ///
-/// WAV (PCM of 8, 16, 24, 32 bit, float of 32 and 64), FLAC, Ogg Vorbis, MP3, AAC-LC in M4A or
-/// ADTS, AIFF, at their own rate. The format is found from the content, not from the name. Encoder
-/// delay and padding are cut off where the file says how much they are: LAME's tag in MP3, the edit
-/// list in M4A, the last page in Ogg. Ogg streams of one rate that stand one after another in a
-/// file are decoded one after another.
+/// Supports WAV (8, 16, 24 and 32-bit PCM, 32 and 64-bit float), FLAC, Ogg Vorbis, MP3, AAC-LC in
+/// M4A or ADTS, and AIFF, at their native sample rate. The format is detected from the content, not
+/// from the name. Encoder delay and padding are trimmed where the file specifies them: LAME's tag
+/// in MP3, the edit list in M4A, the last page in Ogg. Chained Ogg streams with the same sample
+/// rate are decoded one after another.
 ///
 /// # Units
 /// Full scale is 1; integers are divided by 2^(bits-1).
 ///
 /// # Errors
-/// - [`AudioError::Io`]: missing, a folder, not to be read;
+/// - [`AudioError::Io`]: the file is missing, a folder, or unreadable;
 /// - [`AudioError::NotAudio`], [`AudioError::Unsupported`]: another kind of file;
 /// - [`AudioError::Damaged`]: fewer frames than the header announces, a corrupted packet (with its
-///   time), a FLAC checksum that differs, Ogg without its last page. Not every cut is seen: a WAV
-///   file with a length that programs write when they stream (0, 2^31, 2^32 - 1 and some others) is
-///   taken as far as it goes, an MP3 file without LAME's tag announces nothing, and ADTS nothing
-///   but where each packet ends. WAV with more sound than it can announce, 4 GiB, is not supported;
+///   time), a FLAC checksum mismatch, Ogg without its last page. Not every truncation is detected:
+///   a WAV file with a length that streaming programs write (0, 2^31, 2^32 - 1 and some others) is
+///   decoded up to its end, an MP3 file without LAME's tag announces no length, and ADTS only the
+///   length of each packet. WAV with more than the 4 GiB of sound that its header can announce is
+///   not supported;
 /// - [`AudioError::Empty`]: no samples; [`AudioError::NotFinite`]: NaN or infinite samples;
-/// - [`AudioError::Limit`]: beyond `limits`, found before decoding where the file announces its
-///   length, else while decoding, not after. Seconds and samples are those given out; of what is
-///   decoded and trimmed, 8,192 frames may come on top.
+/// - [`AudioError::Limit`]: the file exceeds `limits`. This is detected before decoding if the file
+///   announces its length, otherwise during decoding. The limits on seconds and samples apply to
+///   the output; up to 8,192 more frames may be decoded and trimmed.
 pub fn decode(path: &Path, limits: &Limits) -> Result<Clip, AudioError> {
     let mut stream = AudioStream::open(path, limits)?;
     let (mut samples, mut block) = (Vec::new(), Vec::new());
@@ -52,8 +53,8 @@ pub fn decode(path: &Path, limits: &Limits) -> Result<Clip, AudioError> {
     Ok(Clip { samples, sample_rate: stream.sample_rate() })
 }
 
-/// A file that is decoded block by block: the samples of [`decode`], in memory that does not grow
-/// with the file.
+/// Decodes a file block by block: the same samples as [`decode`], in memory that does not grow with
+/// the file.
 ///
 /// ```
 /// use earmark_audio::{AudioStream, Clip, Limits, write_wav};
@@ -71,12 +72,12 @@ pub fn decode(path: &Path, limits: &Limits) -> Result<Clip, AudioError> {
 pub struct AudioStream {
     decoding: Decoding,
     header: Header,
-    /// Samples that no one has taken yet.
+    /// Decoded samples that have not been returned yet.
     ready: Vec<f32>,
     state: State,
 }
 
-/// How far a stream is.
+/// The state of a stream.
 #[derive(Clone, Copy, PartialEq)]
 enum State {
     Going,
@@ -88,39 +89,38 @@ impl AudioStream {
     /// Opens a file and decodes its first packet.
     ///
     /// # Errors
-    /// Those of [`decode`], as far as the start of the file shows them.
+    /// Those of [`decode`] that can be detected at the start of the file.
     pub fn open(path: &Path, limits: &Limits) -> Result<Self, AudioError> {
         let (reader, header) = open(path, limits)?;
         let decoding = Decoding::new(path.to_owned(), limits.clone(), reader, &header)?;
         let mut stream = AudioStream { decoding, header, ready: Vec::new(), state: State::Going };
-        // The rate is that of the first packet, whatever the header says.
+        // The sample rate is that of the first packet, regardless of the header.
         stream.fill(1)?;
         Ok(stream)
     }
 
-    /// Samples in a second, Hz; the same for the whole file.
+    /// Sample rate, Hz; the same for the whole file.
     pub fn sample_rate(&self) -> u32 {
         self.decoding.sample_rate
     }
 
-    /// Channels of the file, of which the samples are the mean.
+    /// Number of channels in the file; the mono samples are their mean.
     pub fn channels(&self) -> usize {
         self.decoding.channels
     }
 
-    /// The greatest magnitude of a sample of any channel, as far as the file was decoded; full
-    /// scale is 1. Where it is far above that of the samples given out, the channels cancel each
-    /// other.
+    /// The largest magnitude of a sample in any channel decoded so far; full scale is 1. If it is
+    /// far above that of the returned samples, the channels cancel each other.
     pub fn peak(&self) -> f32 {
         self.decoding.peak()
     }
 
-    /// Replaces `out` by the next mono samples, some 16,384 and at most 81,920 of them; false at
-    /// the end, when the file is known to be whole.
+    /// Replaces `out` with the next mono samples, about 16,384 and at most 81,920 of them. Returns
+    /// false at the end, once the file is known to be complete.
     ///
     /// # Errors
-    /// Those of [`decode`]. The samples before are those of a file that is not whole, and nothing
-    /// comes after.
+    /// Those of [`decode`]. After an error, the samples returned so far are only part of a broken
+    /// file, and no more follow.
     pub fn next_block(&mut self, out: &mut Vec<f32>) -> Result<bool, AudioError> {
         out.clear();
         self.fill(BLOCK)?;
@@ -142,10 +142,10 @@ impl AudioStream {
     }
 }
 
-/// A reader of the file's format, and what the file's header says.
+/// A reader for the file's format, and the file's header.
 fn open(path: &Path, limits: &Limits) -> Result<(Box<dyn FormatReader>, Header), AudioError> {
     let io = |error| AudioError::io(path, error);
-    // Asked before the file is opened: to open a pipe may take for ever.
+    // Checked before the file is opened: opening a pipe may block forever.
     let metadata = std::fs::metadata(path).map_err(io)?;
     if !metadata.is_file() {
         let kind = if metadata.is_dir() { ErrorKind::IsADirectory } else { ErrorKind::InvalidInput };
@@ -161,15 +161,16 @@ fn open(path: &Path, limits: &Limits) -> Result<(Box<dyn FormatReader>, Header),
     let stream = MediaSourceStream::new(Box::new(source), Default::default());
     let reader = guarded(path, || reader(stream, &header))?.map_err(|error| probe_error(path, &header, error))?;
     if reader.format_info().format == FORMAT_ID_ISOMP4 && !header.mp4 {
-        // The probe finds the mark of MP4 anywhere; the boxes after it were not looked at.
+        // The probe finds the MP4 signature anywhere in the file; the boxes after it were not
+        // checked.
         let reason = "the mark of MP4 stands in it, and not at its start".to_owned();
         return Err(AudioError::NotAudio { path: path.to_owned(), reason });
     }
     Ok((reader, header))
 }
 
-/// A reader of what the header says, or of any format of which the start is found in the file. An
-/// MP4 file is read from its first box on, as it was when its boxes were looked at.
+/// A reader for the format of the header, or for any format whose start is found in the file. An
+/// MP4 file is read from its first box on, like when its boxes were checked.
 fn reader<'s>(stream: MediaSourceStream<'s>, header: &Header) -> Result<Box<dyn FormatReader + 's>, Error> {
     if header.mp4 {
         return Ok(Box::new(IsoMp4Reader::try_new(stream, Default::default())?));
@@ -177,7 +178,7 @@ fn reader<'s>(stream: MediaSourceStream<'s>, header: &Header) -> Result<Box<dyn 
     symphonia::default::get_probe().probe(&Hint::new(), stream, Default::default(), Default::default())
 }
 
-/// Why no reader was found, or none could read the header.
+/// The error for a file for which no reader was found, or whose header cannot be read.
 fn probe_error(path: &Path, header: &Header, error: Error) -> AudioError {
     match error {
         Error::IoError(error) if error.kind() == ErrorKind::UnexpectedEof && header.known => {

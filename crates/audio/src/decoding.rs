@@ -1,4 +1,4 @@
-//! Packets to samples, with symphonia's decoders.
+//! Decoding of packets to samples, with symphonia's decoders.
 
 use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -17,51 +17,53 @@ use symphonia::core::units::Timestamp;
 use crate::container::Header;
 use crate::{AudioError, Limits};
 
-/// Frames that may be decoded beyond the limits, to be omitted: an AAC encoder puts some thousand
-/// before the sound.
+/// Frames that may be decoded beyond the limits because they are trimmed: an AAC encoder inserts a
+/// few thousand before the sound.
 const MOST_TRIMMED: u64 = 8_192;
 
-/// Frames that an MP3 file may be short of: some encoders count the frame that holds the count
-/// itself.
+/// The number of frames that may be missing from an MP3 file: some encoders also count the frame
+/// that contains the count.
 const MP3_TOLERANCE: u64 = 1152;
 
-/// Calls symphonia. Some damaged files break a condition that its code takes for granted (three
-/// such places in its Vorbis decoder); what panics there is an error of the file here. The reader
-/// or decoder is not used again.
+/// Calls symphonia. Some damaged files violate an assumption of its code (in three places of its
+/// Vorbis decoder) and cause a panic, which is reported as an error of the file here. The reader or
+/// decoder is not used again.
 pub(crate) fn guarded<T>(path: &Path, call: impl FnOnce() -> T) -> Result<T, AudioError> {
     catch_unwind(AssertUnwindSafe(call))
         .map_err(|_| AudioError::damaged(path, "the decoder found a condition broken, and stopped"))
 }
 
-/// A file on the way to samples.
+/// A file being decoded.
 pub(crate) struct Decoding {
     pub(crate) path: PathBuf,
     limits: Limits,
     reader: Box<dyn FormatReader>,
     link: Link,
     pub(crate) sample_rate: u32,
-    /// Of the packet decoded last.
+    /// Number of channels of the packet decoded last.
     pub(crate) channels: usize,
     mix: Mix,
     /// Frames decoded.
     decoded: u64,
-    /// Frames given out: those that an edit list keeps.
+    /// Frames returned: those that an edit list keeps.
     kept: u64,
 }
 
 /// Samples of one packet.
 #[derive(Default)]
 struct Mix {
-    /// Of several channels; 64 bits hold those of any format, so that their mean is rounded once.
+    /// The samples of several channels. 64 bits represent the samples of every format exactly, so
+    /// that their mean is rounded only once.
     interleaved: Vec<f64>,
-    /// The channels' mean.
+    /// The mean of the channels.
     mono: Vec<f32>,
-    /// The greatest magnitude of a sample of any channel, of all packets so far.
+    /// The largest magnitude of a sample in any channel, over all packets so far.
     peak: f32,
 }
 
 impl Mix {
-    /// Takes a packet; the first frame with a sample that is NaN or infinite, and that sample.
+    /// Mixes a packet to mono. Returns the first frame with a sample that is NaN or infinite, and
+    /// that sample.
     fn take(&mut self, packet: &GenericAudioBufferRef<'_>, channels: usize) -> Option<(usize, f32)> {
         if channels == 1 {
             packet.copy_to_vec_interleaved(&mut self.mono);
@@ -78,11 +80,11 @@ impl Mix {
     }
 }
 
-/// A stream with its decoder: the only one of the file, or one of a chain of Ogg streams.
+/// A stream with its decoder: the only one of the file, or one of several chained Ogg streams.
 struct Link {
     track: Track,
     decoder: Box<dyn AudioDecoder>,
-    /// Frames of the file before it.
+    /// Frames in the file before this stream.
     start: u64,
     /// Where the next packet must start, in the track's units.
     next: Option<Timestamp>,
@@ -106,17 +108,18 @@ impl Link {
         Ok(Link { track, decoder, start, next: None })
     }
 
-    /// Frames that are announced, where that is no guess.
+    /// The announced number of frames, unless it is only an estimate.
     fn announced(&self, reader: &dyn FormatReader, header: &Header) -> Option<u64> {
         let frames = header.frames.or(self.track.num_frames)?;
-        // Without LAME's tag, and in ADTS, it is a guess from some packets.
+        // In MP3 without LAME's tag and in ADTS, it is an estimate from some packets.
         let guessed = self.is_mp3() && self.track.delay.is_none() || reader.format_info().format == FORMAT_ID_ADTS;
-        // Ogg counts from the stream's start, of which the file may be a part.
+        // Ogg counts frames from the start of the stream, and the file may contain only a later
+        // part of it.
         let before = if self.is_mp3() { 0 } else { self.track.start_ts.get().max(0) as u64 };
         (!guessed).then(|| frames.saturating_sub(before))
     }
 
-    /// Whether the announced length, without what an edit list trims, is within the limits.
+    /// Checks that the announced length, without what an edit list trims, is within the limits.
     fn check_announced(
         &self,
         path: &Path,
@@ -137,7 +140,7 @@ impl Link {
 }
 
 impl Decoding {
-    /// Takes a file whose length is within the limits, as far as it is announced.
+    /// Starts decoding a file, unless its announced length exceeds the limits.
     pub(crate) fn new(
         path: PathBuf,
         limits: Limits,
@@ -150,13 +153,13 @@ impl Decoding {
         Ok(Decoding { path, limits, reader, link, sample_rate, channels, mix, decoded, kept })
     }
 
-    /// The greatest magnitude of a sample of any channel so far.
+    /// The largest magnitude of a sample in any channel so far.
     pub(crate) fn peak(&self) -> f32 {
         self.mix.peak
     }
 
-    /// Decodes the next packet and appends its samples to `out`; false at the end, after all
-    /// checks.
+    /// Decodes the next packet and appends its samples to `out`. Returns false at the end, after
+    /// all checks.
     pub(crate) fn next(&mut self, header: &Header, out: &mut Vec<f32>) -> Result<bool, AudioError> {
         match guarded(&self.path, || self.reader.next_packet())? {
             Ok(Some(packet)) if packet.track_id == self.link.track.id => self.take(&packet, header, out)?,
@@ -173,7 +176,7 @@ impl Decoding {
         Ok(true)
     }
 
-    /// Checks that the file was `whole`.
+    /// Runs the checks at the end of the file; `whole` is false if the reader found it truncated.
     fn end(&mut self, whole: bool, header: &Header) -> Result<bool, AudioError> {
         self.check_length(whole && !header.cut, header)?;
         if self.link.decoder.finalize().verify_ok == Some(false) {
@@ -186,7 +189,7 @@ impl Decoding {
     }
 
     fn take(&mut self, packet: &Packet, header: &Header, out: &mut Vec<f32>) -> Result<(), AudioError> {
-        // MP3 has no times of its own: symphonia counts them, and counts the cut-off ends twice.
+        // MP3 has no timestamps: symphonia computes them, and counts the trimmed ends twice.
         if !self.link.is_mp3() {
             if self.link.next.is_some_and(|next| next != packet.pts) {
                 return Err(self.damaged_here("packets are missing"));
@@ -216,7 +219,7 @@ impl Decoding {
         }
     }
 
-    /// Whether all frames that were announced could be decoded.
+    /// Checks that all announced frames were decoded.
     fn check_length(&self, whole: bool, header: &Header) -> Result<(), AudioError> {
         let decoded = self.decoded - self.link.start;
         let announced = self.link.announced(&*self.reader, header).unwrap_or(0);
@@ -240,7 +243,7 @@ impl Decoding {
     }
 }
 
-/// The first sample that is NaN or infinite, and its place.
+/// The first sample that is NaN or infinite, and its index.
 fn not_finite(samples: &[f32]) -> Option<(usize, f32)> {
     if greatest_magnitude(samples).is_finite() {
         return None;
@@ -249,10 +252,10 @@ fn not_finite(samples: &[f32]) -> Option<(usize, f32)> {
     Some((index, samples[index]))
 }
 
-/// The greatest magnitude; NaN if there is any. Without a branch for each sample.
+/// The largest magnitude; NaN if any sample is NaN. There is no branch per sample.
 pub(crate) fn greatest_magnitude(samples: &[f32]) -> f32 {
-    // As integers, magnitudes are in the same order, infinity after all numbers and NaN after
-    // infinity.
+    // Interpreted as integers, magnitudes keep their order, with infinity above all numbers and NaN
+    // above infinity.
     f32::from_bits(samples.iter().fold(0, |greatest, sample| greatest.max(sample.to_bits() & 0x7FFF_FFFF)))
 }
 
@@ -260,13 +263,13 @@ fn mean(frame: &[f64]) -> f32 {
     (frame.iter().sum::<f64>() / frame.len() as f64) as f32
 }
 
-/// MP3 without LAME's tag has only a guessed length, which must cut nothing off.
+/// The length of MP3 without LAME's tag is only an estimate, by which nothing must be trimmed.
 fn options(track: &Track, parameters: &AudioCodecParameters) -> AudioDecoderOptions {
     let guessed = parameters.codec == CODEC_ID_MP3 && track.delay.is_none();
     AudioDecoderOptions::default().gapless(!guessed).verify(true)
 }
 
-/// Channels of a packet; its rate must be that of the packets before.
+/// The number of channels of a packet; its rate must be that of the previous packets.
 fn form(
     path: &Path,
     limits: &Limits,

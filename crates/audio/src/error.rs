@@ -1,10 +1,10 @@
-//! Why a file gave no sound.
+//! Errors of decoding and resampling.
 
 use std::path::{Path, PathBuf};
 
 use crate::fingerprint::{ImpossibleSample, LARGEST_SAMPLE};
 
-/// Why a file gave no sound, in words that name the file.
+/// Why a file could not be decoded or resampled; the message names the file.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AudioError {
@@ -13,10 +13,10 @@ pub enum AudioError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         source: std::io::Error,
     },
-    /// No known audio format is in the file.
+    /// The file contains no known audio format.
     #[error("{} is no audio file: {reason}", path.display())]
     NotAudio {
         /// The file.
@@ -24,7 +24,7 @@ pub enum AudioError {
         /// What was found instead.
         reason: String,
     },
-    /// The file is audio, of a kind that is not decoded here.
+    /// The file is audio of a kind that is not supported.
     #[error("{} cannot be decoded: {reason}", path.display())]
     Unsupported {
         /// The file.
@@ -40,7 +40,7 @@ pub enum AudioError {
         /// What is missing, or what is wrong and where.
         reason: String,
     },
-    /// The file is sound, with no sample in it.
+    /// The file is audio without any samples.
     #[error("{} holds no samples", path.display())]
     Empty {
         /// The file.
@@ -51,7 +51,7 @@ pub enum AudioError {
     NotFinite {
         /// The file.
         path: PathBuf,
-        /// Where it stands, seconds.
+        /// Its time, seconds.
         seconds: f64,
         /// The sample.
         value: f32,
@@ -73,9 +73,9 @@ pub enum AudioError {
         path: PathBuf,
         /// The limit's name in [`crate::Limits`], such as `max_seconds`.
         key: &'static str,
-        /// The limit, in the unit that the name says: seconds, Hz, channels, samples.
+        /// The limit, in the unit of its name: seconds, Hz, channels, samples.
         limit: f64,
-        /// What the file has, in the same unit, where its header says it.
+        /// The value of the file, in the same unit, if its header contains it.
         found: Option<f64>,
     },
     /// A setting of [`crate::Limits`] is out of its range.
@@ -88,19 +88,20 @@ pub enum AudioError {
         /// What is allowed.
         allowed: &'static str,
     },
-    /// Sample rates that sound cannot be brought from or to, or samples that no transform can take.
+    /// Sample rates between which resampling is not possible, or samples outside the range of the
+    /// transform.
     #[error("cannot resample from {from} to {to} Hz: {reason}")]
     Resample {
-        /// Rate of the clip, Hz.
+        /// Sample rate of the clip, Hz.
         from: u32,
-        /// Rate asked for, Hz.
+        /// Requested sample rate, Hz.
         to: u32,
         /// What is wrong with the rates or the samples.
         reason: String,
     },
 }
 
-/// What a file is that exceeds a limit.
+/// The description of a file that exceeds a limit.
 fn beyond(key: &str, limit: f64, found: Option<f64>) -> String {
     let found = |text: fn(f64) -> String| found.map(f64::round).map_or(String::new(), text);
     match key {
@@ -113,7 +114,7 @@ fn beyond(key: &str, limit: f64, found: Option<f64>) -> String {
 }
 
 impl AudioError {
-    /// The error for a sample that is out of range, of a file at this rate.
+    /// The error for a sample that is out of range, in a file with this sample rate.
     pub fn sample(path: &Path, found: ImpossibleSample, rate: u32) -> Self {
         let ImpossibleSample { index, value } = found;
         AudioError::Sample { path: path.to_owned(), seconds: index as f64 / f64::from(rate.max(1)), value }

@@ -1,27 +1,29 @@
-//! The samples of a sound as they are decoded: their range, and the digest that copies share.
+//! Checks on the samples of a sound as they are decoded: their range, and a digest that identifies
+//! copies.
 
 use sha2::{Digest, Sha256};
 
 use crate::level::is_silent;
 
-/// The largest magnitude of a sample. The power of the longest frame of such samples is a finite
-/// 32-bit number in every band; unscaled 32-bit integers are 400 times smaller.
+/// The largest allowed magnitude of a sample. The power of the longest frame of such samples is
+/// finite in 32 bits in every band; unscaled 32-bit integers are 400 times smaller.
 pub const LARGEST_SAMPLE: f32 = 1e12;
 
-/// SHA-256 of a sound's sample rate and of the samples of its mono mix: the same for a sound in any
-/// lossless container, but not at another rate, of other bits or after a lossy coder.
+/// SHA-256 of a sound's sample rate and of the samples of its mono mix. It is the same for a sound
+/// in any lossless container, but differs at another sample rate or bit depth, or after lossy
+/// coding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SoundId([u8; 32]);
 
 impl SoundId {
-    /// That of the samples of a mono mix; none if they are silent, or out of range.
+    /// The digest of the samples of a mono mix; none if they are silent or out of range.
     pub fn of(sample_rate: u32, samples: &[f32]) -> Option<Self> {
         let mut fingerprint = Fingerprint::new(sample_rate);
         fingerprint.take(samples).ok()?;
         fingerprint.finish()
     }
 
-    /// The digest that [`SoundId::to_bytes`] returned.
+    /// Creates the identifier from the digest that [`SoundId::to_bytes`] returned.
     pub fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
@@ -41,7 +43,7 @@ pub struct ImpossibleSample {
     pub value: f32,
 }
 
-/// Takes a sound block by block.
+/// Computes the [`SoundId`] of a sound block by block.
 pub struct Fingerprint {
     digest: Sha256,
     bytes: Vec<u8>,
@@ -51,13 +53,13 @@ pub struct Fingerprint {
 }
 
 impl Fingerprint {
-    /// Of a sound at this rate.
+    /// Starts a sound with this sample rate.
     pub fn new(sample_rate: u32) -> Self {
         let digest = Sha256::new_with_prefix(sample_rate.to_le_bytes());
         Self { digest, bytes: Vec::new(), samples: 0, lowest: f32::INFINITY, highest: f32::NEG_INFINITY }
     }
 
-    /// Takes the next samples.
+    /// Adds the next samples.
     ///
     /// # Errors
     /// The first sample that is out of range.
@@ -67,7 +69,7 @@ impl Fingerprint {
             return Err(ImpossibleSample { index: self.samples + place as u64, value: block[place] });
         }
         self.bytes.clear();
-        // -0 and 0 are one sound.
+        // -0 and 0 are the same sample.
         self.bytes.extend(block.iter().flat_map(|sample| (sample + 0.0).to_le_bytes()));
         self.digest.update(&self.bytes);
         self.samples += block.len() as u64;
@@ -77,13 +79,12 @@ impl Fingerprint {
         Ok(())
     }
 
-    /// Samples so far.
+    /// Number of samples so far.
     pub fn samples(&self) -> u64 {
         self.samples
     }
 
-    /// The sound's identity; none of silence, which is the same everywhere and makes no two clips
-    /// copies.
+    /// The identifier of the sound; none for silence, so that silent clips do not count as copies.
     pub fn finish(self) -> Option<SoundId> {
         let silent = self.samples == 0 || is_silent(self.lowest, self.highest);
         (!silent).then(|| SoundId(self.digest.finalize().into()))

@@ -1,5 +1,5 @@
-//! What a file's header says, read before the decoder sees it: how many frames are announced, and
-//! how many are there.
+//! Reads a file's header before the decoder does: how many frames it announces, and how many the
+//! file contains.
 
 use std::fs::File;
 use std::path::Path;
@@ -11,9 +11,9 @@ use crate::{AudioError, Limits, ogg, riff};
 /// Reads the header of a file of `length` bytes.
 ///
 /// # Errors
-/// A WAV or AIFF file announces more frames than it holds, or a form beyond the limits, or it has
-/// too many chunks or more sound than it can announce; an MP4 file announces more packets than it
-/// has bytes, or has too many boxes; the file cannot be read.
+/// A WAV or AIFF file announces more frames than it contains, or a sample rate or channel count
+/// outside the limits, or it has too many chunks or more sound than its header can announce; an MP4
+/// file announces more packets than it has bytes, or has too many boxes; the file cannot be read.
 pub(crate) fn read(file: &mut File, length: u64, path: &Path, limits: &Limits) -> Result<Header, AudioError> {
     let Some(start) = read_at::<12>(file, 0, length, path)? else { return Ok(Header::default()) };
     let form = &start[8..12];
@@ -33,7 +33,7 @@ pub(crate) fn read(file: &mut File, length: u64, path: &Path, limits: &Limits) -
     }
 }
 
-/// The box that an MP4 file begins with, and those that may stand before it to keep room.
+/// The box that an MP4 file starts with, and the padding boxes that may precede it.
 const MP4: [&[u8]; 4] = [b"ftyp", b"free", b"skip", b"wide"];
 
 fn mp4(file: &mut File, length: u64, path: &Path) -> Result<Header, AudioError> {

@@ -1,10 +1,10 @@
-//! When a clip counts as silent.
+//! The criterion for silent clips.
 
 /// -80 dB of full scale, 3 steps of a 16-bit sample.
 pub const SILENCE: f32 = 1e-4;
 
-/// Whether a clip whose samples lie between these two is silent: it moves by less than [`SILENCE`]
-/// to either side, whatever its constant part.
+/// Whether a clip whose samples lie between these two is silent: it deviates by less than
+/// [`SILENCE`] to either side, whatever its DC offset.
 ///
 /// ```
 /// use earmark_audio::is_silent;

@@ -1,8 +1,8 @@
-//! Audio files to samples: decoding, limits, mono mix, resampling.
+//! Decoding of audio files to samples: limits, mono mix, resampling.
 //!
-//! [`decode`] reads WAV (8, 16, 24, 32 bit, float), FLAC, Ogg Vorbis, MP3, AAC in M4A and AIFF,
-//! whole or with an error that names the file and the reason; [`resample`] brings a clip to another
-//! rate.
+//! [`decode`] reads WAV (8, 16, 24, 32 bit, float), FLAC, Ogg Vorbis, MP3, AAC in M4A and AIFF, and
+//! fails with an error that names the file and the reason unless the file is complete; [`resample`]
+//! changes the sample rate of a clip.
 //!
 //! ```
 //! use earmark_audio::{Clip, Limits, decode, resample, write_wav};
@@ -38,22 +38,22 @@ pub use level::{SILENCE, is_silent};
 pub use limits::Limits;
 pub use resample::{StreamResampler, resample};
 
-/// Extensions of the files that [`decode`] reads; what it reads of a file named otherwise, the
-/// content decides.
+/// Extensions of the files that [`decode`] reads. It detects the format from the content, so it
+/// also reads such files under other names.
 pub const EXTENSIONS: [&str; 11] = ["wav", "flac", "ogg", "oga", "mp3", "m4a", "mp4", "aac", "aif", "aiff", "aifc"];
 
-/// Whether this is a file with one of the [`EXTENSIONS`], in small or capital letters.
+/// Whether the path has one of the [`EXTENSIONS`], in any case.
 pub fn is_sound_file(path: &Path) -> bool {
     let extension = path.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
     extension.is_some_and(|extension| EXTENSIONS.contains(&extension.as_str())) && path.is_file()
 }
 
-/// Mono sound.
+/// A mono clip.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Clip {
     /// The samples, `[N]`; full scale is 1.
     pub samples: Vec<f32>,
-    /// Samples in a second, Hz.
+    /// Sample rate, Hz.
     pub sample_rate: u32,
 }
 
@@ -64,11 +64,11 @@ impl Clip {
     }
 }
 
-/// Writes a clip as WAV, as [`wav`] has it.
+/// Writes a clip as a WAV file, as [`wav`] encodes it.
 ///
 /// # Errors
-/// The file cannot be written, or the clip is too long for the format's 4 GiB; what stood there
-/// before still stands.
+/// The file cannot be written, or the clip exceeds the format's limit of 4 GiB. An existing file is
+/// left unchanged.
 pub fn write_wav(path: &Path, clip: &Clip) -> Result<(), earmark_files::FileError> {
     let too_large = || {
         let source = std::io::Error::new(std::io::ErrorKind::FileTooLarge, "WAV holds at most 4 GiB");
@@ -77,8 +77,8 @@ pub fn write_wav(path: &Path, clip: &Clip) -> Result<(), earmark_files::FileErro
     earmark_files::write_atomic(path, &wav(clip).ok_or_else(too_large)?)
 }
 
-/// A clip as WAV, 16-bit PCM; samples beyond full scale are clipped, NaN becomes 0. None if it is
-/// too long for the format's 4 GiB.
+/// Encodes a clip as WAV with 16-bit PCM; samples beyond full scale are clipped, NaN becomes 0.
+/// None if the clip exceeds the format's limit of 4 GiB.
 ///
 /// ```
 /// let clip = earmark_audio::Clip { samples: vec![0.0; 10], sample_rate: 8000 };

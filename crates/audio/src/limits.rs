@@ -1,4 +1,4 @@
-//! What a file may hold.
+//! Limits on audio files.
 
 use std::path::Path;
 
@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::AudioError;
 
-/// What a file may hold, so that no file takes unbounded time or memory. Each is found before or
-/// while decoding, never after.
+/// Limits on audio files, so that no file takes unbounded time or memory. Each is checked before or
+/// during decoding, never after.
 ///
 /// ```
 /// use earmark_audio::Limits;
@@ -18,21 +18,21 @@ use crate::AudioError;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(from = "Settings")]
 pub struct Limits {
-    /// Longest clip, seconds.
+    /// Maximum length of a clip, seconds.
     pub max_seconds: f64,
-    /// Lowest sample rate, Hz: to bring sound of a few hertz to an ordinary rate takes a gigabyte.
+    /// Minimum sample rate, Hz: resampling from a few hertz to a usual rate takes a gigabyte.
     pub min_sample_rate: u32,
-    /// Highest sample rate, Hz.
+    /// Maximum sample rate, Hz.
     pub max_sample_rate: u32,
-    /// Most channels.
+    /// Maximum number of channels.
     pub max_channels: usize,
-    /// Largest decoded size: samples of the mono mix, of 4 bytes each. A stream holds fewer, but
-    /// ends here all the same. Read from settings without it, it is what [`Limits::samples_of`]
-    /// gives for `max_seconds`.
+    /// Maximum decoded size: samples of the mono mix, 4 bytes each. A stream keeps fewer in memory,
+    /// but has the same limit. If the settings omit it, it is derived from `max_seconds` by
+    /// [`Limits::samples_of`].
     pub max_samples: usize,
 }
 
-/// Limits as they are written, where `max_samples` follows from `max_seconds` unless it is given.
+/// The serialized limits, where `max_samples` is derived from `max_seconds` unless it is given.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct Settings {
@@ -72,7 +72,7 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Whether every limit is one.
+    /// Checks that every limit is valid.
     ///
     /// # Errors
     /// [`AudioError::Setting`] names the first limit that is not in its range, and the range.
@@ -93,8 +93,8 @@ impl Limits {
         }
     }
 
-    /// The `max_samples` that suit a longest clip of so many seconds: those of 74 kHz, and no fewer
-    /// than the default's.
+    /// The `max_samples` for a maximum length in seconds: those at 74 kHz, and at least the
+    /// default.
     ///
     /// ```
     /// use earmark_audio::Limits;
@@ -103,12 +103,13 @@ impl Limits {
     /// ```
     pub fn samples_of(max_seconds: f64) -> usize {
         let Limits { max_seconds: usual, max_samples, .. } = Limits::default();
-        // A cast saturates, and turns NaN into 0; what is out of range is refused by `max_seconds`.
+        // A cast saturates, and turns NaN into 0; values that are out of range are rejected with
+        // `max_seconds`.
         ((max_seconds / usual * max_samples as f64) as usize).clamp(max_samples, 1 << 40)
     }
 
-    /// Whether a file of this rate, these channels and so many samples of the mono mix would be
-    /// decoded: what [`crate::decode`] says of it.
+    /// Checks whether [`crate::decode`] would accept a file with this sample rate, number of
+    /// channels and number of samples in the mono mix.
     ///
     /// # Errors
     /// [`AudioError::Limit`] names the limit that `path` exceeds.
@@ -126,8 +127,8 @@ impl Limits {
         self.check_length(path, sample_rate, samples, true)
     }
 
-    /// Whether a file of this rate and these channels may be decoded; a rate of 0 is one that is
-    /// not known.
+    /// Checks whether a file with this sample rate and number of channels may be decoded; a rate of
+    /// 0 means unknown.
     pub(crate) fn check_form(&self, path: &Path, sample_rate: u32, channels: usize) -> Result<(), AudioError> {
         let rate = Some(f64::from(sample_rate));
         if sample_rate > self.max_sample_rate {
@@ -142,7 +143,7 @@ impl Limits {
         Ok(())
     }
 
-    /// Whether a clip may have this many samples: `whole`, or as far as it was decoded.
+    /// Checks whether a clip may have this many samples, in total if `whole`, else decoded so far.
     pub(crate) fn check_length(&self, path: &Path, rate: u32, samples: u64, whole: bool) -> Result<(), AudioError> {
         let found = |value: f64| whole.then_some(value);
         let (count, rate) = (samples as f64, f64::from(rate));

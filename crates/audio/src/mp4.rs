@@ -1,11 +1,11 @@
-//! What an M4A file says that the decoder leaves unread, or believes too easily.
+//! The parts of an M4A file that the decoder ignores or trusts too much.
 //!
-//! The edit list says which part of what the decoder gives is to be played: an AAC encoder puts
-//! some thousand frames of priming before the sound. Source: ISO/IEC 14496-12, 8.6.6; Apple's
-//! QuickTime File Format, appendix G.
+//! The edit list specifies which part of the decoder's output is to be played: an AAC encoder
+//! inserts a few thousand frames of priming before the sound. Source: ISO/IEC 14496-12, 8.6.6;
+//! Apple's QuickTime File Format, appendix G.
 //!
-//! A run in a fragment says how many packets it has, without a table where all are alike; the
-//! decoder would count them one by one, four thousand millions if the file says so. Source: ISO/IEC
+//! A run in a fragment announces its number of packets, without a table if all are alike; the
+//! decoder would count them one by one, even if the file announces four billion. Source: ISO/IEC
 //! 14496-12, 8.8.8.
 
 use std::fs::File;
@@ -14,28 +14,28 @@ use std::ops::Range;
 
 use crate::source::Patch;
 
-/// The part to be played, in units of its scales.
+/// The part to be played, in units of the two time scales.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Edit {
-    /// Where it starts, units of the track.
+    /// Its start, in units of the track.
     start: u64,
-    /// Units of the track in a second.
+    /// Units of the track per second.
     track_scale: u32,
-    /// How long it is, units of the movie; 0 for all.
+    /// Its length, in units of the movie; 0 for everything.
     duration: u64,
-    /// Units of the movie in a second.
+    /// Units of the movie per second.
     movie_scale: u32,
 }
 
 impl Edit {
-    /// The frames to be played, of those decoded.
+    /// The range of decoded frames to be played.
     pub(crate) fn frames(&self, sample_rate: u32) -> Range<u64> {
         let rescaled = |units: u64, scale: u32| {
             let frames = u128::from(units) * u128::from(sample_rate) / u128::from(scale.max(1));
             u64::try_from(frames).unwrap_or(u64::MAX)
         };
         let start = rescaled(self.start, self.track_scale);
-        // A movie counted in milliseconds would cut the last frames by its rounding.
+        // If the movie's time scale is milliseconds, rounding would cut the last frames.
         let exact = self.duration > 0 && self.movie_scale >= sample_rate;
         let length = if exact { rescaled(self.duration, self.movie_scale) } else { u64::MAX };
         start..start.saturating_add(length)
@@ -44,7 +44,7 @@ impl Edit {
 
 type Name = [u8; 4];
 
-/// The edit of the first audio track; none where it has no list, or one of several parts.
+/// The edit of the first audio track; none if it has no edit list, or one with several parts.
 pub(crate) fn edit(file: &mut File, length: u64) -> Result<Option<Edit>> {
     let Some(movie) = child(file, 0..length, b"moov")? else { return Ok(None) };
     let Some(movie_scale) = time_scale(file, movie.clone(), b"mvhd")? else { return Ok(None) };
@@ -78,7 +78,7 @@ pub(crate) fn edit(file: &mut File, length: u64) -> Result<Option<Edit>> {
     Ok(None)
 }
 
-/// Units in a second, from the header `name` in a box.
+/// Units per second, from the header `name` in a box.
 fn time_scale(file: &mut File, parent: Range<u64>, name: &Name) -> Result<Option<u32>> {
     let Some(header) = child(file, parent, name)? else { return Ok(None) };
     let header = bytes(file, header, 24)?;
@@ -90,33 +90,34 @@ fn child(file: &mut File, parent: Range<u64>, name: &Name) -> Result<Option<Rang
     Ok(children(file, parent)?.into_iter().find(|(found, _)| found == name).map(|(_, inside)| inside))
 }
 
-/// What the boxes of a file announce.
+/// A summary of the boxes of a file.
 #[derive(Default)]
 pub(crate) struct Boxes {
-    /// Packets of all runs of all fragments.
+    /// Announced packets of all runs of all fragments.
     pub(crate) packets: u64,
-    /// Boxes of the file and of its fragments, at most [`Boxes::MOST`]: then there may be more.
+    /// Number of boxes in the file and its fragments; counting stops at [`Boxes::MOST`].
     pub(crate) count: u32,
-    /// The length of a box that says only that it reaches to the end of the file, as far as it can
-    /// be written: behind the head of such a box the decoder would look for others.
+    /// The length of a box that is declared only as extending to the end of the file, if the length
+    /// can be represented: the decoder would look for more boxes right after the header of such a
+    /// box.
     pub(crate) patches: Vec<Patch>,
 }
 
 impl Boxes {
-    /// Half a day in fragments of a second has fewer; their heads are read in half a second.
+    /// Half a day in one-second fragments has fewer; this many headers are read in half a second.
     pub(crate) const MOST: u32 = 500_000;
 
-    /// The boxes in which the number of packets stands, each in the one before.
+    /// The path of nested boxes to the number of packets.
     const PATH: [&Name; 3] = [b"moof", b"traf", b"trun"];
 
-    /// Goes through a file of `length` bytes as the decoder will.
+    /// Walks a file of `length` bytes as the decoder will.
     pub(crate) fn read(file: &mut File, length: u64) -> Result<Self> {
         let mut boxes = Boxes::default();
         boxes.walk(file, 0..length, 0)?;
         Ok(boxes)
     }
 
-    /// Goes through what is in a box, or in the file, that stands so deep on the path.
+    /// Walks the contents of a box, or of the file, at this depth of the path.
     fn walk(&mut self, file: &mut File, parent: Range<u64>, depth: usize) -> Result<()> {
         let Some(name) = Self::PATH.get(depth) else {
             // Version and flags, then the number.
@@ -136,7 +137,7 @@ impl Boxes {
                     self.patches.push((at, rest.to_be_bytes()));
                     u64::from(rest)
                 }
-                // The decoder takes that for damage.
+                // The decoder reports this as damage.
                 None => break,
             };
             let end = at.saturating_add(size).min(parent.end);
@@ -149,17 +150,17 @@ impl Boxes {
     }
 }
 
-/// The first bytes of a box.
+/// The header of a box.
 struct Head {
     name: Name,
-    /// With the head; none: the box reaches to the end of what it is in.
+    /// The size including the header; none if the box extends to the end of its parent.
     size: Option<u64>,
     /// Where its content starts.
     inside: u64,
 }
 
 impl Head {
-    /// The head at the start of a range; none where no whole one stands there.
+    /// The header at the start of a range; none if there is no complete one.
     fn read(file: &mut File, range: Range<u64>) -> Result<Option<Self>> {
         let at = range.start;
         let head = bytes(file, range, 16)?;
@@ -177,7 +178,7 @@ impl Head {
 
 /// Names and contents of the boxes in a range of the file.
 fn children(file: &mut File, parent: Range<u64>) -> Result<Vec<(Name, Range<u64>)>> {
-    /// More boxes side by side are no file that anyone wrote on purpose.
+    /// No real file has more sibling boxes than this.
     const MOST: usize = 10_000;
     let mut found = Vec::new();
     let mut at = parent.start;

@@ -1,16 +1,15 @@
-//! The pages of an Ogg file: whether they go to an end. Source: RFC 3533, 6.
+//! The pages of an Ogg file: whether the last stream is complete. Source: RFC 3533, 6.
 //!
-//! The decoder takes a chain of streams for whole when its last stream breaks off among its
-//! headers.
+//! The decoder does not detect that a chain of streams is truncated within the headers of its last
+//! stream.
 
 use std::fs::File;
 use std::io::{BufReader, Read, Result, Seek, SeekFrom};
 
-/// The part of a page's head that is always there.
+/// The length of the fixed part of a page header.
 const HEAD: u64 = 27;
 
-/// Whether the last page is complete and ends its stream. What follows after the pages is no
-/// matter.
+/// Whether the last page is complete and ends its stream. Data after the pages is ignored.
 pub(crate) fn is_whole(file: &mut File, length: u64) -> Result<bool> {
     let mut reader = BufReader::new(file);
     reader.seek(SeekFrom::Start(0))?;

@@ -6,28 +6,28 @@ use rubato::{Fft, FixedSync, Indexing, Resampler, WindowFunction};
 use crate::decoding::greatest_magnitude;
 use crate::{AudioError, Clip};
 
-/// Taps of the low-pass at the lower of both rates: its transition takes 1.3 % of the band below
-/// the Nyquist frequency.
+/// Taps of the low-pass filter at the lower of the two rates: its transition band is 1.3 % of the
+/// band below the Nyquist frequency.
 const TAPS: u64 = 1024;
 
-/// Samples that go in and come out at once, at most: a filter of so many takes some 90 MB.
+/// Maximum size of a chunk, in input plus output samples: a filter of this size takes about 90 MB.
 const LARGEST_CHUNK: u64 = 1 << 20;
 
-/// Largest sample: the transform of any chunk of such stays finite in 32 bits.
+/// Largest allowed sample: the transform of any chunk of such samples stays finite in 32 bits.
 const LARGEST: f32 = 1e20;
 
-/// Brings a clip to another sample rate, without aliases and without delay.
+/// Resamples a clip to another rate, without aliasing and without delay.
 ///
-/// Aliases, and errors inside the band up to 97 % of the lower Nyquist frequency, stay 100 dB under
-/// the sound. A feature at `t` seconds stays at `t` seconds; before and after the clip there is
-/// silence. The same rate gives a copy.
+/// Aliases, and errors in the band up to 97 % of the lower Nyquist frequency, are 100 dB below the
+/// sound. An event at `t` seconds stays at `t` seconds; the clip is treated as surrounded by
+/// silence. If the rates are equal, the result is a copy.
 ///
 /// # Shape
 /// `[N]` to `[round(N * sample_rate / clip.sample_rate)]`.
 /// # Units
-/// Full scale stays 1; steep sound may overshoot it, as every band-limited copy does.
+/// Full scale stays 1; steep transients may overshoot it, as with any band-limited resampling.
 /// # Errors
-/// The rates are not possible (see [`StreamResampler::new`]); a sample is not finite, or above
+/// The rates are not supported (see [`StreamResampler::new`]); a sample is not finite, or above
 /// 1e20.
 ///
 /// ```
@@ -44,8 +44,8 @@ pub fn resample(clip: &Clip, sample_rate: u32) -> Result<Clip, AudioError> {
     Ok(Clip { samples, sample_rate })
 }
 
-/// [`resample`] for sound that comes piece by piece: the same bits, however it is cut, in memory
-/// that does not grow.
+/// [`resample`] for sound that arrives in pieces: bit-identical output, however the input is cut,
+/// in constant memory.
 ///
 /// ```
 /// use earmark_audio::StreamResampler;
@@ -61,34 +61,34 @@ pub fn resample(clip: &Clip, sample_rate: u32) -> Result<Clip, AudioError> {
 pub struct StreamResampler {
     from: u32,
     to: u32,
-    /// None where both rates are the same.
+    /// None if both rates are equal.
     filter: Option<Filter>,
     /// Samples pushed.
     pushed: u64,
-    /// Samples given out.
+    /// Samples returned.
     given: u64,
 }
 
-/// The low-pass with its buffers: all of a chunk goes in at once, and all of a chunk comes out.
+/// The low-pass filter with its buffers; it processes one whole chunk at a time.
 struct Filter {
     fft: Fft<f32>,
     input: Vec<f32>,
     output: Vec<f32>,
-    /// Samples of the filter's delay that are still to be omitted.
+    /// Samples of the filter's delay that are still to be dropped.
     delay: usize,
 }
 
 impl StreamResampler {
     /// A resampler from one rate to another, Hz.
     ///
-    /// It works in chunks that are the same time at both rates: some 1,024 samples of the lower
-    /// rate between the usual ones, up to two seconds between rates without a common divisor.
+    /// It works in chunks that have the same duration at both rates: about 1,024 samples of the
+    /// lower rate for the usual rates, and up to two seconds for rates without a common divisor.
     ///
     /// # Errors
     /// A rate is 0 or above 2^20 Hz, or a chunk would have more than 2^20 samples of both rates
-    /// together. It does where one rate is some thousand times the other, and where the rates have
-    /// no common divisor and a sum above 2^19 Hz. All rates from 1 to 384 kHz can be brought to any
-    /// from 1 to 140 kHz.
+    /// together. This happens if one rate is about a thousand times the other, or if the rates have
+    /// no common divisor and a sum above 2^19 Hz. All rates from 1 to 384 kHz can be resampled to
+    /// any rate from 1 to 140 kHz.
     pub fn new(from: u32, to: u32) -> Result<Self, AudioError> {
         let failed = |reason: String| AudioError::Resample { from, to, reason };
         if [from, to].iter().any(|rate| *rate == 0 || *rate > 1 << 20) {
@@ -98,10 +98,10 @@ impl StreamResampler {
         Ok(StreamResampler { from, to, filter, pushed: 0, given: 0 })
     }
 
-    /// Takes the next samples, and appends to `out` what is ready.
+    /// Pushes the next samples, and appends the samples that are ready to `out`.
     ///
     /// # Errors
-    /// A sample is not finite, or above 1e20; then nothing is taken.
+    /// A sample is not finite, or above 1e20; then none of the samples are pushed.
     pub fn push(&mut self, samples: &[f32], out: &mut Vec<f32>) -> Result<(), AudioError> {
         // rubato panics where its transform overflows.
         let impossible = |sample: f32| sample.is_nan() || sample.abs() > LARGEST;
@@ -122,11 +122,11 @@ impl StreamResampler {
         Ok(())
     }
 
-    /// The sound has ended: appends the rest to `out`, so that all pushes and this gave
-    /// [`StreamResampler::length`] samples. What is pushed afterwards starts a new sound.
+    /// Ends the sound: appends the rest to `out`, so that the total output is
+    /// [`StreamResampler::length`] samples. The next push starts a new sound.
     ///
     /// # Errors
-    /// The filter fails, which no finite sound brings about.
+    /// The filter fails, which does not happen with finite samples.
     pub fn finish(&mut self, out: &mut Vec<f32>) -> Result<(), AudioError> {
         let length = self.length(self.pushed);
         if let Some(filter) = &mut self.filter {
@@ -137,12 +137,13 @@ impl StreamResampler {
         Ok(())
     }
 
-    /// Samples that go in and come out at once, for each of which it holds some 90 bytes.
+    /// The size of a chunk, in input plus output samples; the resampler uses about 90 bytes for
+    /// each.
     pub fn chunk(&self) -> usize {
         self.filter.as_ref().map_or(0, |filter| filter.fft.fft_size_in() + filter.fft.fft_size_out())
     }
 
-    /// How many samples `n` samples become: `round(n * to / from)`.
+    /// The number of output samples for `n` input samples: `round(n * to / from)`.
     pub fn length(&self, n: u64) -> u64 {
         let (from, to) = (u128::from(self.from), u128::from(self.to));
         ((2 * u128::from(n) * to + from) / (2 * from)) as u64
@@ -182,7 +183,7 @@ impl Filter {
         Ok(())
     }
 
-    /// Silence follows, until `out` has the length `end`.
+    /// Appends silence to the input until `out` has the length `end`.
     fn finish(&mut self, end: usize, out: &mut Vec<f32>) -> Result<(), String> {
         while out.len() < end {
             self.process(out)?;
@@ -194,7 +195,7 @@ impl Filter {
         Ok(())
     }
 
-    /// Filters what has come in, with silence up to a whole chunk.
+    /// Filters the buffered input, padded with silence to a whole chunk.
     fn process(&mut self, out: &mut Vec<f32>) -> Result<(), String> {
         let held = self.input.len();
         let indexing = Indexing { partial_len: Some(held), ..Indexing::default() };
@@ -214,11 +215,11 @@ impl Filter {
     }
 }
 
-/// The shortest stretch of samples of both rates that the filter needs.
+/// The smallest chunk, as numbers of samples of both rates, that the filter needs.
 fn chunk(from: u32, to: u32) -> (u64, u64) {
     let shared = gcd(from, to);
     let (unit_in, unit_out) = (u64::from(from / shared), u64::from(to / shared));
-    // The filter's middle must fall on a sample of both rates: an even number of units.
+    // The center of the filter must fall on a sample of both rates, so the number of units is even.
     let units = TAPS.div_ceil(unit_in.min(unit_out)).next_multiple_of(2);
     (units * unit_in, units * unit_out)
 }

@@ -1,4 +1,4 @@
-//! The chunks of WAV and AIFF: how many frames they announce, and how many are there.
+//! The chunks of WAV and AIFF: how many frames they announce, and how many the file contains.
 //!
 //! Sources: Microsoft's Multimedia Programming Interface 1.0, 3; Apple's Audio Interchange File
 //! Format 1.3.
@@ -12,9 +12,9 @@ use crate::{AudioError, Limits};
 /// A chunk of a file.
 struct Chunk {
     name: [u8; 4],
-    /// Bytes of its content, as it says.
+    /// The declared size of its content, bytes.
     size: u32,
-    /// Where its content starts.
+    /// The start of its content.
     start: u64,
 }
 
@@ -23,15 +23,15 @@ struct Chunks<'f> {
     file: &'f mut File,
     length: u64,
     path: &'f Path,
-    /// Takes a size out of its bytes.
+    /// Decodes a size from its bytes.
     number: fn([u8; 4]) -> u32,
-    /// Where the next chunk starts.
+    /// The start of the next chunk.
     position: u64,
     count: usize,
 }
 
 impl<'f> Chunks<'f> {
-    /// More chunks are no file that anyone wrote on purpose.
+    /// No real file has more chunks than this.
     const MOST: usize = 10_000;
 
     fn new(file: &'f mut File, length: u64, path: &'f Path, number: fn([u8; 4]) -> u32) -> Self {
@@ -60,8 +60,8 @@ impl<'f> Chunks<'f> {
         Ok(head.map(chunk))
     }
 
-    /// Whether a chunk that starts at `start` ends as its size says: with the file, or before
-    /// another chunk.
+    /// Whether the size of a chunk whose content starts at `start` is plausible: the chunk ends at
+    /// the end of the file or before another chunk.
     fn closes(&mut self, start: u64, size: u32) -> Result<bool, AudioError> {
         let end = padded(start, size);
         if start + u64::from(size) == self.length || end == self.length {
@@ -77,30 +77,30 @@ impl<'f> Chunks<'f> {
     }
 }
 
-/// Where a content of `size` bytes ends: chunks start at even places.
+/// The end of a content of `size` bytes, with padding: chunks start at even offsets.
 fn padded(start: u64, size: u32) -> u64 {
     start + u64::from(size) + u64::from(size % 2)
 }
 
-/// Whether a program that streams, and cannot go back, writes this length for a sound of blocks of
-/// `block` bytes.
+/// Whether this is a placeholder length that a streaming program, which cannot seek back, writes
+/// for a sound of blocks of `block` bytes.
 fn is_streamed(size: u32, block: u64) -> bool {
     const WRITTEN: [u32; 7] = [
         0,           // libsndfile
         0x7FFF_0000, // GStreamer
-        0x7FFF_FF00, // arecord, of old
+        0x7FFF_FF00, // older arecord
         0x7FFF_FFFF, // LAME
         0x8000_0000, // arecord
-        0xFFFF_FFDB, // servers of speech: all but a header
+        0xFFFF_FFDB, // speech servers: 2^32 - 1 minus a header
         0xFFFF_FFFF, // FFmpeg
     ];
-    // SoX: whole blocks.
+    // SoX rounds to whole blocks.
     WRITTEN.contains(&size) || u64::from(size) == 0x7FFF_F000 / block * block
 }
 
-/// Reads a WAV file up to its sound.
+/// Reads the header of a WAV file up to its samples.
 pub(crate) fn wav(file: &mut File, length: u64, path: &Path, limits: &Limits) -> Result<Header, AudioError> {
-    // The outer length is wrong in many files, and says nothing that the chunks do not say.
+    // The outer length is wrong in many files, and redundant with the chunks.
     let outer = u32::try_from(length - 8).unwrap_or(u32::MAX);
     let mut header = Header { known: true, patches: vec![(4, outer.to_le_bytes())], ..Header::default() };
     let mut chunks = Chunks::new(file, length, path, u32::from_le_bytes);
@@ -151,7 +151,7 @@ pub(crate) fn aiff(file: &mut File, length: u64, path: &Path, limits: &Limits) -
         }
         let held = length - start;
         if &name == b"SSND" && held < u64::from(size) {
-            // Eight bytes of offset and alignment stand before the samples.
+            // Eight bytes of offset and alignment precede the samples.
             let announced = header.frames.unwrap_or(u64::from(size).saturating_sub(8) / block);
             return Err(AudioError::truncated(path, announced, held.saturating_sub(8) / block));
         }
@@ -159,7 +159,7 @@ pub(crate) fn aiff(file: &mut File, length: u64, path: &Path, limits: &Limits) -
     Ok(header)
 }
 
-/// The whole hertz of an 80-bit float, as far as they fit.
+/// The integer part of an 80-bit float in hertz, saturating.
 fn rate_of_extended(bytes: &[u8]) -> u32 {
     let exponent = i32::from(u16::from_be_bytes([bytes[0] & 0x7f, bytes[1]])) - 16_383;
     let mantissa = u64::from_be_bytes([bytes[2], bytes[3], bytes[4], bytes[5], bytes[6], bytes[7], bytes[8], bytes[9]]);
@@ -177,8 +177,7 @@ mod tests {
     use super::*;
     use crate::decode;
 
-    /// A header of 44 bytes for a sound of blocks of `block` bytes, mono, which announces `size`
-    /// bytes.
+    /// A 44-byte header of a mono sound with blocks of `block` bytes, which announces `size` bytes.
     fn head(block: u16, size: u32) -> Vec<u8> {
         let mut head = [&b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0"[..], &8_000u32.to_le_bytes()].concat();
         head.extend((8_000 * u32::from(block)).to_le_bytes());
@@ -188,8 +187,8 @@ mod tests {
         head
     }
 
-    /// What the header of a file says that has `held` bytes after such a head, and these at its
-    /// end.
+    /// Reads the header of a file that has `held` bytes after such a header, of which `end` are the
+    /// last.
     fn read(block: u16, size: u32, held: u64, end: &[u8]) -> Result<Header, AudioError> {
         let mut file = sparse(block, size, held, end);
         let length = file.as_file().metadata().unwrap().len();
@@ -205,7 +204,7 @@ mod tests {
         file
     }
 
-    /// The size of the sound that the decoder is reported, where it is not that in the file.
+    /// The size of the sound that the decoder gets, if it differs from that in the file.
     fn decoder_size(header: &Header) -> Option<u32> {
         header.patches.iter().find(|(at, _)| *at == 40).map(|(_, size)| u32::from_le_bytes(*size))
     }
@@ -215,7 +214,7 @@ mod tests {
         let sizes = [0, 0x7FFF_0000, 0x7FFF_F000, 0x7FFF_FF00, i32::MAX as u32, 1 << 31, u32::MAX - 36, u32::MAX];
         for (block, size) in sizes.map(|size| (2, size)).into_iter().chain([(3, 0x7FFF_EFFF), (6, 0x7FFF_EFFC)]) {
             assert_eq!(decoder_size(&read(block, size, 600, b"").unwrap()), Some(600), "{size:#x}");
-            // More than is announced.
+            // The file contains more than is announced.
             if size != 0 && size != u32::MAX {
                 let held = u64::from(size) + 600;
                 let most = u32::try_from(held).ok().map(|held| held.min(u32::MAX - 1));
@@ -253,7 +252,7 @@ mod tests {
                 assert_eq!(decoder_size(&header), None, "{size:#x}");
             }
         }
-        // A chunk that does not fit is none.
+        // A chunk that does not fit into the file is ignored.
         assert!(decoder_size(&read(2, 0x7FFF_0000, 0x7FFF_000C, b"LIST\x05\0\0\0INFO").unwrap()).is_some());
     }
 

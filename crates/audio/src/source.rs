@@ -1,14 +1,14 @@
-//! A file with a few bytes of its header set right.
+//! A file with a few corrected bytes in its header.
 
 use std::fs::File;
 use std::io::{Read, Result, Seek, SeekFrom};
 
 use symphonia::core::io::MediaSource;
 
-/// Four bytes that stand at a position instead of those in the file.
+/// A position, and four bytes that replace those in the file.
 pub(crate) type Patch = (u64, [u8; 4]);
 
-/// The file as the decoder shall see it.
+/// The file as the decoder reads it.
 pub(crate) struct Source {
     pub(crate) file: File,
     pub(crate) length: u64,

@@ -1,4 +1,4 @@
-//! The committed seeds of the fuzz target `decode`, under the same conditions.
+//! Runs the committed seeds of the fuzz target `decode` under the same conditions.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
@@ -21,7 +21,7 @@ fn seeds() -> PathBuf {
 fn every_seed_decodes_or_says_why_not() {
     let folder = tempfile::tempdir().unwrap();
     let seeds = std::fs::read_dir(seeds()).unwrap().map(|seed| seed.unwrap().path());
-    // What the fuzzer found on this machine has no extension.
+    // Inputs that the fuzzer found on this machine have no extension; skip them.
     let seeds: Vec<PathBuf> = seeds.filter(|path| path.extension().is_some()).collect();
     let sound = seeds.iter().filter(|path| {
         eprintln!("{}", path.display());

@@ -1,4 +1,5 @@
-//! Files that are cut, changed, empty or no sound: each is an error in words, and none a panic.
+//! Files that are truncated, modified, empty or not audio: each gives an error with a message, none
+//! a panic.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
@@ -27,7 +28,7 @@ fn golden(name: &str) -> Vec<u8> {
     std::fs::read(Path::new(FOLDER).join(name)).unwrap()
 }
 
-/// Decodes bytes as a file of that name.
+/// Decodes bytes as a file with this name.
 fn decoded(name: &str, bytes: &[u8]) -> Result<Clip, AudioError> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(name);
@@ -59,7 +60,7 @@ fn a_truncated_file_is_damaged() {
     for name in FORMATS {
         let bytes = golden(name);
         for percent in [95, 60, 30] {
-            // What LAME's tag counts as padding may be missing from an MP3 file.
+            // The padding that LAME's tag announces may be missing from an MP3 file.
             if name.ends_with("mp3") && percent == 95 {
                 continue;
             }
@@ -112,7 +113,7 @@ fn a_changed_page_of_a_real_clip_is_found() {
     let mut ogg = std::fs::read(Path::new(&folder).join("001 - Dog bark/1-30226-A.ogg")).unwrap();
     let middle = ogg.len() / 2;
     ogg[middle] ^= 0x55;
-    // The page's checksum differs, so that it is omitted.
+    // The page's checksum does not match, so the page is skipped.
     let error = reason("dog.ogg", &ogg);
     assert!(error.contains("is damaged: at 3.000 s: packets are missing"), "{error}");
 }
@@ -122,7 +123,7 @@ fn empty_files_are_told_from_others() {
     let empty = float_wav(&[]);
     assert_eq!(empty.len(), 44);
     assert!(matches!(decoded("empty.wav", &empty), Err(AudioError::Empty { .. })));
-    // A list chunk after an empty data chunk is no sound.
+    // A LIST chunk after an empty data chunk is not decoded as sound.
     let listed = [&empty[..], b"LIST\x04\0\0\0INFO"].concat();
     assert!(matches!(decoded("listed.wav", &listed), Err(AudioError::Empty { .. })));
     assert!(matches!(decoded("zero.wav", b""), Err(AudioError::NotAudio { .. })));
@@ -184,7 +185,8 @@ fn limits_are_kept() {
     assert!(matches!(error, AudioError::Limit { key: "min_sample_rate", found: Some(999.0), .. }), "{error}");
 }
 
-/// The whole length is known: no more than the header and the first packet was read.
+/// The reported length is that of the whole file although only the header and the first packet were
+/// read.
 #[test]
 fn a_length_that_is_announced_is_refused_before_decoding() {
     let limits = Limits { max_seconds: 0.05, ..Limits::default() };
@@ -207,7 +209,7 @@ fn limits_count_what_is_heard() {
     assert_eq!(decode(&path, &exactly).unwrap(), loaded, "the priming before is not decoded");
     let less = Limits { max_samples: samples - 1, ..Limits::default() };
     assert!(matches!(decode(&path, &less), Err(AudioError::Limit { key: "max_samples", .. })));
-    // An edit that leaves all out: then what is decoded counts.
+    // An edit that leaves out everything: then the limit applies to what is decoded.
     let mut silent = golden("aac.m4a");
     let list = silent.windows(4).position(|name| name == b"elst").unwrap();
     silent[list + 16..list + 20].copy_from_slice(&1_000_000u32.to_be_bytes());
@@ -224,7 +226,7 @@ fn seed(name: &str) -> Vec<u8> {
     std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/decode").join(name)).unwrap()
 }
 
-/// The bytes of an ADTS file, frame by frame.
+/// The frames of an ADTS file.
 fn adts() -> Vec<Vec<u8>> {
     let (mut frames, mut rest) = (Vec::new(), &seed("adts.aac")[..]);
     while let [_, _, _, high, middle, low, ..] = rest {
@@ -241,7 +243,7 @@ fn adts() -> Vec<Vec<u8>> {
 fn cuts_inside_the_packets_of_adts_are_seen_and_others_are_not() {
     let frames = [adts(), adts()].concat();
     let bytes = frames.concat();
-    // One packet alone is no file that is known.
+    // A single packet is not recognized as ADTS.
     for packets in 2..frames.len() {
         let end = frames[..packets].concat().len();
         assert_eq!(decoded("cut.aac", &bytes[..end]).unwrap().samples.len(), packets * 1_024);
@@ -255,7 +257,7 @@ fn cuts_inside_the_packets_of_adts_are_seen_and_others_are_not() {
 #[test]
 fn frames_of_adts_may_grow() {
     let [_, large, small] = &adts()[..] else { panic!("three frames") };
-    // The decoder's reader guesses the length from 100 frames at each quarter.
+    // The decoder's reader estimates the length from 100 frames at each quarter.
     let quarter = [small.repeat(100), large.repeat(150)].concat();
     assert_eq!(decoded("grows.aac", &quarter.repeat(4)).unwrap().samples.len(), 1_000 * 1_024);
 }
@@ -274,7 +276,7 @@ fn changed_bytes_never_panic() {
         let original = golden(name);
         for round in 0..rounds {
             let mut bytes = original.clone();
-            // Half of the changes hit the header.
+            // In every other round, the changes are limited to the header.
             let reach = if round % 2 == 0 { bytes.len() } else { bytes.len().min(400) };
             for _ in 0..=random(4) {
                 let at = random(reach);

@@ -1,4 +1,5 @@
-//! Decoded sound against libsndfile's and FFmpeg's; `golden/audio/make.py` makes the files.
+//! Compares decoded samples with those of libsndfile and FFmpeg; `golden/audio/make.py` generates
+//! the files.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
@@ -9,7 +10,7 @@ use earmark_audio::{Limits, decode, is_sound_file};
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../golden/audio");
 
-/// Files and their rates: every one in the folder.
+/// All files in the folder, with their sample rates.
 const FILES: [(&str, u32); 48] = [
     ("aac.m4a", 44_100),
     ("aac_48k_stereo.m4a", 48_000),
@@ -61,17 +62,17 @@ const FILES: [(&str, u32); 48] = [
     ("vorbis_stereo.ogg", 22_050),
 ];
 
-/// The step of 16 bits.
+/// The quantization step of 16 bits.
 const STEP: f32 = 1.0 / 32_768.0;
 
-/// The greatest difference allowed: none where nothing is lost, and a step of 16 bits for codecs
-/// that round.
+/// The largest allowed difference: none for lossless formats, and one 16-bit step for codecs that
+/// round.
 fn allowed(name: &str) -> f32 {
     let lossy = [".ogg", ".mp3", ".m4a"].iter().any(|extension| name.ends_with(extension));
     if lossy { STEP } else { 0.0 }
 }
 
-/// 32-bit floats from a `.npy` file.
+/// Reads 32-bit floats from a `.npy` file.
 fn stored(name: &str) -> Vec<f32> {
     let bytes = std::fs::read(Path::new(FOLDER).join(format!("{name}.npy"))).unwrap();
     let header = usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
@@ -104,7 +105,7 @@ fn every_format_decodes_as_the_reference_does() {
     assert!(forgotten.is_empty(), "{forgotten:?}");
 }
 
-/// The folder of ESC-10; none where it is not there, which CI does not allow.
+/// The folder of ESC-10; none if it is not available, which fails in CI.
 fn esc10() -> Option<PathBuf> {
     let folder = std::env::var_os("EARMARK_ESC10");
     if folder.is_none() {
@@ -114,7 +115,7 @@ fn esc10() -> Option<PathBuf> {
     folder.map(PathBuf::from)
 }
 
-/// Mean, root of the mean square, and mean under signs drawn anew for every sample.
+/// Mean, root mean square, and mean with a random sign for every sample.
 fn measures(part: &[f32]) -> [f64; 3] {
     let mut state = 1u64;
     let mut sums = [0.0; 3];
@@ -128,8 +129,8 @@ fn measures(part: &[f32]) -> [f64; 3] {
     [mean, power.sqrt(), signed]
 }
 
-/// The measures stand in `esc10.csv`, the clips do not: a step of 16 bits is 300 times what is
-/// allowed.
+/// `esc10.csv` contains the expected measures, since the clips cannot be committed. A 16-bit step
+/// is 300 times the allowed difference.
 #[test]
 fn clips_of_esc10_measure_as_libsndfile_decodes_them() {
     let Some(folder) = esc10() else { return };
@@ -172,6 +173,6 @@ fn all_clips_of_esc10_decode_whole() {
         samples += clip.samples.len();
         five_seconds += usize::from((clip.seconds() - 5.0).abs() < 0.01);
     }
-    // libsndfile decodes as many; 17 clips last 3.6 to 7.2 s, the others 5 s.
+    // libsndfile decodes the same number of samples; 17 clips last 3.6 to 7.2 s, the others 5 s.
     assert_eq!((samples, five_seconds), (88_353_280, 383));
 }

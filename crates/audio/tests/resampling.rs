@@ -1,5 +1,5 @@
-//! Resampled tones against the tone they should be, and beside soxr's; `golden/audio/make.py` makes
-//! soxr's.
+//! Compares resampled tones with the exact tone, and with the results of soxr, which
+//! `golden/audio/make.py` generates.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
@@ -30,8 +30,9 @@ fn tone(hz: f64, sample_rate: u32, seconds: f64) -> Clip {
     Clip { samples: (0..n).map(sample).collect(), sample_rate }
 }
 
-/// Decibels of `clip - expected` against a tone of the same size, without the ends, where the
-/// filter loads the silence around the clip: half its length, 700 samples of the lower rate.
+/// The level of `clip - expected` relative to the tone, in decibels. The ends are excluded, because
+/// the filter sees the silence around the clip there: half its length, 700 samples of the lower
+/// rate.
 fn error_db(clip: &Clip, expected: &Clip, lower_rate: u32) -> f64 {
     let edge = (700 * u64::from(clip.sample_rate) / u64::from(lower_rate)) as usize;
     let inside = edge..clip.samples.len() - edge;
@@ -70,14 +71,14 @@ fn tones_above_the_new_band_vanish() {
     }
 }
 
-/// Decibels of `part - expected` against a tone of half the full scale.
+/// The level of `part - expected` relative to a tone of half full scale, in decibels.
 fn distance_db(part: &[f32], expected: &[f32]) -> f64 {
     let power: f64 = part.iter().zip(expected).map(|(a, b)| f64::from(a - b).powi(2)).sum();
     10.0 * (power / part.len() as f64 / 0.125).log10()
 }
 
-/// A wrong gain counts as noise. soxr's gain falls by up to 0.008 dB towards the end of its band,
-/// which is why it has 60 to 77 dB there; all else in its tones is below -130 dB.
+/// A gain error counts as noise. soxr's gain falls by up to 0.008 dB towards the end of its band,
+/// which is why it reaches only 60 to 77 dB there; all other errors in its tones are below -130 dB.
 #[test]
 fn tones_reach_90_db_beside_soxr() {
     let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../golden/audio"));

@@ -1,4 +1,4 @@
-//! Sound block by block: the same samples and the same errors as the whole.
+//! Streaming block by block gives the same samples and the same errors as decoding the whole file.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
@@ -10,7 +10,7 @@ use earmark_audio::{
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../golden/audio");
 
-/// All files of the golden data.
+/// All audio files of the golden data.
 fn files() -> Vec<PathBuf> {
     let entries = std::fs::read_dir(FOLDER).unwrap().map(|entry| entry.unwrap().path());
     let files: Vec<PathBuf> = entries.filter(|path| is_sound_file(path)).collect();
@@ -18,16 +18,16 @@ fn files() -> Vec<PathBuf> {
     files
 }
 
-/// Some seconds of a sound that is nowhere the same.
+/// A chirp of `n` samples, which never repeats.
 fn chirp(n: usize, sample_rate: u32) -> Clip {
     Clip { samples: (0..n).map(|n| 0.7 * (1e-6 * (n * n) as f32).sin()).collect(), sample_rate }
 }
 
-/// A file's samples and rate, or what the first error says, loaded block by block.
+/// A file's samples and rate, or the first error, decoded block by block.
 fn blocks(path: &Path) -> Result<Clip, AudioError> {
     let mut stream = AudioStream::open(path, &Limits::default())?;
     let mut samples = Vec::new();
-    // What is in the vector before shall not matter.
+    // The previous contents of the vector must not matter.
     let mut block = vec![9.0; 7];
     while stream.next_block(&mut block)? {
         assert!((1..=81_920).contains(&block.len()), "a block of {} samples", block.len());
@@ -91,7 +91,7 @@ fn pieces_resample_as_the_whole_between_odd_rates() {
     }
 }
 
-/// The whole clip through the resampler's own way with whole clips.
+/// Compares with rubato's own processing of a whole clip.
 #[test]
 fn the_whole_is_what_rubato_makes_of_it() {
     use rubato::audioadapter_buffers::direct::InterleavedSlice;
@@ -176,7 +176,7 @@ fn a_chain_of_ogg_streams_is_heard_one_after_another() {
     let (link, other) = (read(mono), read(stereo));
     std::fs::write(&path, [&link[..], &other, &link].concat()).unwrap();
     assert!(blocks(&path).unwrap().samples == [loaded(mono), loaded(stereo), loaded(mono)].concat());
-    // A link that is cut is damage, wherever it stands and breaks off.
+    // A truncated stream is an error, whatever its place in the chain and wherever it is cut.
     for cut in [10, 100, 1_000, 4_000, 4_610] {
         let (link, other) = (&link[..], &other[..]);
         let rows = [

@@ -1,14 +1,14 @@
-//! What can be wrong with a data set, in words that name the file, the line and the reason.
+//! Errors of data sets; the messages name the file, the line and the reason.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// Where something stands: a line of a file, or a file itself.
+/// A location: a line of a file, or a whole file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Location {
     /// The file.
     pub path: PathBuf,
-    /// Its line, counted from 1; none where the file itself is meant.
+    /// The line, counted from 1; none for the whole file.
     pub line: Option<u64>,
 }
 
@@ -21,7 +21,7 @@ impl fmt::Display for Location {
     }
 }
 
-/// A path in one line: control characters, which would move a terminal's cursor, are escaped.
+/// A path on one line: control characters, which would move a terminal's cursor, are escaped.
 fn printable(path: &Path) -> String {
     let text = path.to_string_lossy();
     text.chars().fold(String::new(), |mut text, letter| {
@@ -39,13 +39,13 @@ pub enum DatasetError {
     /// A file or folder that cannot be read or written.
     #[error(transparent)]
     File(#[from] earmark_files::FileError),
-    /// Nothing stands at the path.
+    /// The path does not exist.
     #[error("{}: there is no such file or folder", printable(path))]
     NotFound {
         /// The path that was given.
         path: PathBuf,
     },
-    /// A folder in which no layout is recognised.
+    /// A folder whose layout is not recognized.
     #[error(
         "{}: no data set is recognised here; wanted train.csv, FSDKaggle2018.meta/, meta/esc50.csv, \
          metadata/UrbanSound8K.csv, metadata.csv, metadata.jsonl, or one folder of clips per class",
@@ -55,13 +55,13 @@ pub enum DatasetError {
         /// The folder.
         path: PathBuf,
     },
-    /// An audio folder was given for a data set that says itself where its audio lies.
+    /// An audio folder was given for a data set whose layout defines where its audio is.
     #[error("{}: an audio folder is given, but that goes only with a CSV file, and this is a folder", printable(path))]
     AudioDirUnused {
         /// The data set's folder.
         path: PathBuf,
     },
-    /// Columns were named for a data set of class folders.
+    /// Columns were given for a data set of class folders.
     #[error(
         "{}: columns or their values are named, but this data set has no table, only class folders",
         printable(path)
@@ -75,20 +75,20 @@ pub enum DatasetError {
     Table {
         /// File and line.
         place: Location,
-        /// What is wrong with it.
+        /// The reason.
         reason: String,
     },
-    /// A column that must be there is not.
+    /// A required column is missing.
     #[error("{place}: no column {wanted}; the columns are {}", found.join(", "))]
     MissingColumn {
         /// File and line of the header.
         place: Location,
-        /// The name, or the names of which one must be there.
+        /// The accepted name or names.
         wanted: String,
-        /// The columns that are there.
+        /// The existing columns.
         found: Vec<String>,
     },
-    /// A value that cannot be what its column says.
+    /// A value that is not valid in its column.
     #[error("{place}: {column} is {value:?}, must be {wanted}")]
     BadValue {
         /// File and line.
@@ -97,10 +97,10 @@ pub enum DatasetError {
         column: String,
         /// The value.
         value: String,
-        /// What it must be.
+        /// The allowed values.
         wanted: String,
     },
-    /// A name, label or fold that is empty.
+    /// An empty name, label or fold.
     #[error("{place}: {column} is empty")]
     Empty {
         /// File and line.
@@ -108,7 +108,7 @@ pub enum DatasetError {
         /// The column's name.
         column: String,
     },
-    /// A label that no training clip has.
+    /// A test label that no training clip has.
     #[error("{place}: label {label:?} is unknown: no training clip has it")]
     UnknownLabel {
         /// File and line of the first such label.
@@ -119,20 +119,20 @@ pub enum DatasetError {
     /// A label that cannot name a class.
     #[error("{place}: the label {label:?} {fault}")]
     Label {
-        /// Where it stands first.
+        /// Its first location.
         place: Location,
         /// The label.
         label: String,
-        /// Why it cannot.
+        /// The reason.
         fault: LabelFault,
     },
-    /// Labels that people would take for one.
+    /// Labels that are easily confused.
     #[error("the labels {} differ only in case or spaces", quoted(labels))]
     SimilarLabels {
         /// The labels, sorted.
         labels: Vec<String>,
     },
-    /// Two folders that would be one class without a word.
+    /// Two folders that would silently be merged into one class.
     #[error(
         "{} and {} both name the class {label:?}; move their clips into one folder, or rename one",
         printable(first),
@@ -141,25 +141,25 @@ pub enum DatasetError {
     FoldersOfOneClass {
         /// The class.
         label: String,
-        /// The one folder.
+        /// The first folder.
         first: PathBuf,
-        /// The other.
+        /// The second folder.
         second: PathBuf,
     },
-    /// Two clips with one name.
+    /// Two clips with the same name.
     #[error("{second}: the name {name:?} was used before, at {first}; a clip's name must be its own")]
     DuplicateName {
         /// The name.
         name: String,
-        /// Where it stands first.
+        /// Its first location.
         first: Location,
-        /// Where it stands again.
+        /// Its second location.
         second: Location,
     },
-    /// Audio files that are named but not there, all of them.
+    /// All audio files that the data set names but that do not exist.
     #[error("{}", missing_files(paths))]
     MissingFiles {
-        /// Every missing file, in the order in which the data set names them.
+        /// The missing files, in the order of the data set.
         paths: Vec<PathBuf>,
     },
     /// A data set without a training clip.
@@ -168,7 +168,7 @@ pub enum DatasetError {
         /// The data set.
         path: PathBuf,
     },
-    /// A data set with one class only.
+    /// A data set with only one class.
     #[error("{}: all training clips have the one label {label:?}; at least two classes are needed", printable(path))]
     OneClass {
         /// The data set.
@@ -176,38 +176,38 @@ pub enum DatasetError {
         /// The label.
         label: String,
     },
-    /// A clip from whose name no fold can be read.
+    /// A clip whose name does not match the pattern for folds.
     #[error("{place}: the name {name:?} gives no fold: `{pattern}` does not match it")]
     NoFoldInName {
-        /// Where the clip stands.
+        /// The location of the clip.
         place: Location,
         /// Its name.
         name: String,
         /// The regular expression.
         pattern: String,
     },
-    /// A clip from whose name no group can be read.
+    /// A clip whose name does not match the pattern for groups.
     #[error("{place}: the name {name:?} gives no group: `{pattern}` does not match it")]
     NoGroupInName {
-        /// Where the clip stands.
+        /// The location of the clip.
         place: Location,
         /// Its name.
         name: String,
         /// The regular expression.
         pattern: String,
     },
-    /// The data set gives folds, and some training clips have none.
+    /// The data set defines folds, but some training clips have none.
     #[error("{}; give every clip a fold, or none so that folds are drawn", without_fold(name, *clips))]
     NoFold {
         /// The first such clip's name.
         name: String,
-        /// How many there are.
+        /// The number of such clips.
         clips: usize,
     },
-    /// The given folds tear a group apart.
+    /// The folds of the data set split a group.
     #[error("clips of the group {group:?} lie in different folds, {name:?} among them, so scores would be too high")]
     GroupInTwoFolds {
-        /// The group, such as a recording that clips were cut from.
+        /// The group, such as the original recording of several clips.
         group: String,
         /// One of its clips.
         name: String,
@@ -221,34 +221,34 @@ pub enum DatasetError {
     /// Fewer than two folds: nothing would be left to train on.
     #[error("at least 2 folds are needed, not {folds}")]
     TooFewFolds {
-        /// The folds asked for or given.
+        /// The number of folds, requested or defined by the data set.
         folds: usize,
     },
-    /// Given folds without a clip, for example because all of their clips were skipped.
+    /// Folds of the data set without a clip, for example because all of their clips were skipped.
     #[error("no training clip is in {}; add clips to each fold, or give other folds", fold_names(folds))]
     EmptyFolds {
         /// The folds, counted from 0.
         folds: Vec<usize>,
     },
-    /// A class that cannot reach every fold.
+    /// A class with too few clips for the number of folds.
     #[error("{}", too_small(label, *count, *grouped, *folds))]
     ClassTooSmall {
         /// The class.
         label: String,
-        /// How many clips or groups it has.
+        /// The number of its clips or groups.
         count: usize,
-        /// Whether these are groups: clips of one group must share a fold.
+        /// Whether `count` counts groups: clips of one group must share a fold.
         grouped: bool,
-        /// The folds asked for.
+        /// The requested number of folds.
         folds: usize,
     },
-    /// A class whose clips all lie in one fold, given or drawn.
+    /// A class whose clips are all in one fold, whether defined by the data set or drawn.
     #[error("class {label:?} lies in one fold only, so networks of the other folds never train on it")]
     ClassInOneFold {
         /// The class.
         label: String,
     },
-    /// The embedded data set was to be written over something else.
+    /// The folder for the embedded data set contains other files.
     #[error("{}: the folder is not empty and holds no embedded data set; nothing was written", printable(path))]
     NotEmpty {
         /// The folder.
@@ -261,7 +261,7 @@ pub enum DatasetError {
         key: &'static str,
         /// Its value.
         value: usize,
-        /// What it must be.
+        /// The allowed values.
         wanted: String,
     },
 }
@@ -269,16 +269,16 @@ pub enum DatasetError {
 /// Why a text cannot name a class.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum LabelFault {
-    /// It is empty, or all spaces.
+    /// It is empty or only spaces.
     #[error("is empty")]
     Empty,
-    /// A newline, a tab, an escape or the like is in it.
+    /// It contains a control character such as a newline, a tab or an escape.
     #[error("has a control character in it (a newline, a tab, an escape); remove it")]
     ControlCharacter,
-    /// The bytes of its name are no text.
+    /// The folder's name is not valid Unicode.
     #[error("is not valid UTF-8; rename it")]
     NotUnicode,
-    /// A column of the tables that a run writes is called so.
+    /// It is the name of a column in the tables that a run writes.
     #[error("is the name of a column in the tables of a run; rename the class")]
     Reserved,
 }
@@ -313,7 +313,7 @@ fn too_small(label: &str, count: usize, grouped: bool, folds: usize) -> String {
     format!("class {label:?} has {count} {unit} but there are {folds} folds: {remedy}")
 }
 
-/// How many missing files a message lists by name.
+/// The maximum number of missing files that a message lists.
 const LISTED: usize = 20;
 
 fn missing_files(paths: &[PathBuf]) -> String {

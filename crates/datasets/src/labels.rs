@@ -1,14 +1,14 @@
-//! What can name a class.
+//! Validation of class labels.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::{DatasetError, LabelFault};
 use crate::rows::Row;
 
-/// Names of columns in the tables of a run, which have a column per class.
+/// Reserved column names in the tables of a run, which have a column per class.
 const RESERVED: [&str; 1] = ["fname"];
 
-/// Labels that cannot be class names, each with the place where it stands first.
+/// An error for each label that cannot name a class, with the location of its first occurrence.
 pub(crate) fn impossible_labels(rows: &[Row]) -> Vec<DatasetError> {
     let mut seen = BTreeSet::new();
     let labels = rows.iter().filter_map(|row| Some((row, row.label.as_deref()?)));
@@ -36,7 +36,7 @@ fn label_fault(label: &str) -> Option<LabelFault> {
     }
 }
 
-/// Labels that people would take for one.
+/// Errors for labels that are easily confused.
 pub(crate) fn similar_labels(labels: &[String]) -> Vec<DatasetError> {
     let mut forms: BTreeMap<String, Vec<&String>> = BTreeMap::new();
     for label in labels {

@@ -1,8 +1,8 @@
-//! Folders and CSV files to clips, labels and folds; the synthetic data set.
+//! Reads folders and CSV files into clips, labels and folds, and generates the synthetic data set.
 //!
-//! [`open`] reads a data set into a [`Manifest`]; [`Splits`] says which fold each training clip is
-//! in; [`check`] decodes all clips and lists what is wrong. Whatever is random draws from
-//! [`random::stream`], so that a run can be repeated to the bit.
+//! [`open`] reads a data set into a [`Manifest`]; [`Splits`] assigns each training clip to a fold;
+//! [`check`] decodes all clips and lists all problems. All random numbers come from
+//! [`random::stream`], so that a run is reproducible to the bit.
 
 pub mod check;
 mod error;

@@ -12,67 +12,66 @@ use crate::layouts;
 use crate::options::{OpenOptions, Usage};
 use crate::rows::{Row, Rows};
 
-/// What to do about a clip that is damaged, empty, or cannot be read as sound. Whatever it is,
-/// every such clip is listed with the reason; only a disk that fails ends the work under each of
-/// them.
+/// What to do about a clip that is damaged, empty, or not audio. In any case every such clip is
+/// listed with the reason. A disk failure is always an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OnDecodeError {
-    /// Stop, after all clips were decoded, and list all such clips at once.
+    /// Stop after all clips were decoded, and list all such clips at once.
     #[default]
     Fail,
-    /// Leave the clip out, and list it.
+    /// Skip the clip, and list it.
     Skip,
-    /// Take silence in its place, and list it. Test sets with empty clips, as FSDKaggle2018's, want
-    /// a row for each.
+    /// Replace the clip with silence, and list it. Test sets with empty clips, such as
+    /// FSDKaggle2018's, require a row for each.
     Silence,
 }
 
 /// One clip.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClipEntry {
-    /// Its name, alone in the data set: the file name as the CSV has it, or of the file in a
-    /// class's folder.
+    /// Its name, unique in the data set: the file name in the CSV file, or that of the file in a
+    /// class folder.
     pub name: String,
-    /// Where its audio lies.
+    /// The path of its audio file.
     pub path: PathBuf,
     /// Index into [`Manifest::labels`]; every training clip has one.
     pub label: Option<usize>,
-    /// Whether a person has checked the label; true where the data set says nothing of it.
+    /// Whether a person has checked the label; true if the data set does not specify it.
     pub verified: bool,
-    /// The fold that the data set gives it, counted from 0.
+    /// The fold that the data set assigns to it, counted from 0.
     pub fold: Option<usize>,
-    /// What it was cut from: clips of one group must share a fold.
+    /// Its group, such as the recording it was cut from: clips of one group must share a fold.
     pub group: Option<String>,
     /// Which part of a challenge's test set it belongs to.
     pub usage: Option<Usage>,
 }
 
-/// A data set: its classes and clips. All audio files were there when it was opened.
+/// A data set: its classes and clips. All audio files existed when it was opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Manifest {
-    /// The classes, sorted; those of the training clips.
+    /// The classes of the training clips, sorted.
     pub labels: Vec<String>,
     /// Clips to train on, in the order of the CSV, or of class and file name.
     pub train: Vec<ClipEntry>,
     /// Clips to predict; their labels may be unknown.
     pub test: Vec<ClipEntry>,
-    /// How many clips its tables name that are in neither: those that a challenge ignored, and
-    /// those that [`OpenOptions::rows_where`] does not take.
+    /// The number of clips in its tables that are in neither: those that a challenge ignored, and
+    /// those that [`OpenOptions::rows_where`] excludes.
     pub excluded: usize,
-    /// The folds of the data set tear some groups, and its authors want these folds all the same,
-    /// so that it is no error: UrbanSound8K, where 5 recordings lie in two folds each.
+    /// Whether groups that span several folds are allowed because the folds are part of the data
+    /// set's definition: in UrbanSound8K, 5 recordings are in two folds each.
     pub groups_span_folds: bool,
 }
 
 impl Manifest {
-    /// Whether the data set gives a fold to any of its training clips; else folds are drawn.
+    /// Whether the data set assigns a fold to any of its training clips; otherwise folds are drawn.
     pub fn gives_folds(&self) -> bool {
         self.train.iter().any(|item| item.fold.is_some())
     }
 }
 
-/// A data set, and all that is wrong with it.
+/// A data set and all its errors.
 pub(crate) struct Reading {
     pub manifest: Manifest,
     pub faults: Vec<DatasetError>,
@@ -82,7 +81,7 @@ pub(crate) struct Reading {
 
 /// Opens a data set.
 ///
-/// A folder is read as the first of these layouts that fits:
+/// A folder is read as the first of these layouts that matches:
 /// - FSDKaggle2018, with Kaggle's names (`train.csv`, `test.csv` or `sample_submission.csv`,
 ///   `audio_train/`, `audio_test/`) or Zenodo's (`FSDKaggle2018.meta/`, ...). Test clips that the
 ///   challenge ignored are omitted;
@@ -90,24 +89,24 @@ pub(crate) struct Reading {
 ///   `audio/fold1/`, ...);
 /// - Hugging Face's `audiofolder`: `metadata.csv` or `metadata.jsonl` with a column `file_name`, in
 ///   the folder, in `data/`, or in a split's folder (`train/`, `validation/`, `test/` and their
-///   other names); or split folders with one folder per class in each. Clips for validation are
-///   clips to train on;
-/// - one folder of clips per class. Folders without clips are ignored. ESC-10's folders and names,
-///   such as `001 - Dog bark/1-100032-A.ogg`, give fold and group.
+///   alternative names); or split folders with one folder per class in each. Validation clips are
+///   used for training;
+/// - one folder of clips per class. Folders without clips are ignored. The fold and the group are
+///   parsed from ESC-10's folder and file names, such as `001 - Dog bark/1-100032-A.ogg`.
 ///
-/// A file is read as CSV, its columns found by their names ([`Columns`](crate::Columns)).
+/// A file is read as CSV; its columns are identified by their names ([`Columns`](crate::Columns)).
 ///
 /// # Errors
-/// The layout is not recognised; a table is damaged, lacks a column or has an empty or impossible
-/// value; a name stands twice; a test label is no training label; no clip or one class only; a name
-/// gives no fold or group; audio files are missing (all of them are listed at once). Each error
-/// names file, line and reason.
+/// The layout is not recognized; a table is damaged, lacks a column or has an empty or invalid
+/// value; a name occurs twice; a test label does not occur in training; there are no clips or only
+/// one class; the fold or group cannot be parsed from a name; audio files are missing (all of them
+/// are listed at once). Each error names the file, the line and the reason.
 pub fn open(path: &Path, options: &OpenOptions) -> Result<Manifest, DatasetError> {
     let read = read(path, options)?;
     read.faults.into_iter().next().map_or(Ok(read.manifest), Err)
 }
 
-/// Reads a data set as far as it goes.
+/// Reads a data set, and collects all errors that do not prevent reading on.
 pub(crate) fn read(path: &Path, options: &OpenOptions) -> Result<Reading, DatasetError> {
     let mut rows = layouts::read(path, options)?;
     let mut faults = Vec::new();
@@ -129,7 +128,7 @@ pub(crate) fn read(path: &Path, options: &OpenOptions) -> Result<Reading, Datase
         train: items(rows.train, folds, &labels),
         test: items(rows.test, no_folds, &labels),
         labels,
-        // Folds and groups of the caller's own are for them to keep whole.
+        // If the caller defines the folds or groups, groups must not span folds.
         groups_span_folds: rows.groups_span_folds && options.folds_from.is_none() && options.groups_from.is_none(),
     };
     Ok(Reading { manifest, faults, excluded: rows.excluded, ignored: rows.ignored })
@@ -165,7 +164,7 @@ fn names_used_twice(rows: &Rows) -> Vec<DatasetError> {
     faults
 }
 
-/// The training labels, sorted; the test labels must be among them.
+/// The training labels, sorted. Test labels that are not among them are errors.
 fn labels(path: &Path, rows: &Rows, faults: &mut Vec<DatasetError>) -> Vec<String> {
     let train: BTreeSet<&String> = rows.train.iter().filter_map(|row| row.label.as_ref()).collect();
     let labels: Vec<String> = train.into_iter().cloned().collect();
@@ -184,8 +183,8 @@ fn labels(path: &Path, rows: &Rows, faults: &mut Vec<DatasetError>) -> Vec<Strin
     labels
 }
 
-/// The folds of the training clips, counted from 0. A data set may call its folds anything: numbers
-/// are sorted by their value, other names by their letters.
+/// The folds of the training clips, counted from 0. The names of the folds are arbitrary: numbers
+/// are sorted numerically, other names alphabetically.
 fn folds(rows: &[Row], folds_from: Option<&Regex>, faults: &mut Vec<DatasetError>) -> Vec<Option<usize>> {
     let named: Vec<Option<&str>> = match folds_from {
         Some(pattern) => rows.iter().map(|row| part_of_name(&row.name, pattern)).collect(),
@@ -206,7 +205,8 @@ fn folds(rows: &[Row], folds_from: Option<&Regex>, faults: &mut Vec<DatasetError
     named.into_iter().map(|id| id.and_then(|id| places.get(id).copied())).collect()
 }
 
-/// Sets the groups that the names give. Test clips may be named otherwise: no fold depends on them.
+/// Parses the groups from the names. Test clips need not match the pattern, because no fold depends
+/// on them.
 fn groups(rows: &mut Rows, pattern: &Regex, faults: &mut Vec<DatasetError>) {
     for row in rows.train.iter_mut().chain(&mut rows.test) {
         row.group = part_of_name(&row.name, pattern).map(str::to_owned);
@@ -219,16 +219,16 @@ fn groups(rows: &mut Rows, pattern: &Regex, faults: &mut Vec<DatasetError>) {
     }));
 }
 
-/// What a pattern finds in a clip's name. A clip may be named with its folder: the file's own name
-/// is looked at first.
+/// The match of a pattern in a clip's name. The name may contain folders, so the file name is
+/// searched first.
 fn part_of_name<'a>(name: &'a str, pattern: &Regex) -> Option<&'a str> {
     let file = name.rsplit('/').next().unwrap_or(name);
     let find = |text: &'a str| pattern.captures(text).and_then(|captures| captures.get(1).or_else(|| captures.get(0)));
     find(file).or_else(|| find(name)).map(|found| found.as_str())
 }
 
-/// How many clips are named and not used. A table beside the one that was read names those that are
-/// used as well.
+/// The number of clips that are named but not used. Used clips must be subtracted, because
+/// additional tables name them as well.
 fn excluded(rows: &Rows) -> usize {
     let used: BTreeSet<&PathBuf> = rows.train.iter().chain(&rows.test).map(|row| &row.path).collect();
     let excluded: BTreeSet<&PathBuf> = rows.excluded.iter().collect();

@@ -1,16 +1,16 @@
 //! Random numbers that are the same on every machine and in every version.
 //!
-//! Each use has a stream of its own, named by keys: the crop of clip 17 in epoch 3 draws from
+//! Each use has a separate stream, identified by keys: the crop of clip 17 in epoch 3 draws from
 //! `stream(seed, &[key("crop"), 3, 17])`. So neither the order of the work nor the number of
-//! threads changes a draw, and a run that was killed resumes with the numbers that it would have
-//! had.
+//! threads affects a draw, and a killed run resumes with the same numbers as if it had not been
+//! interrupted.
 
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// A generator for one purpose of a run: the same seed and keys always give the same numbers, and
-/// any other keys, in number, value or order, give others.
+/// A generator for one purpose of a run. The same seed and keys always give the same numbers; a
+/// different number, value or order of keys gives others.
 pub fn stream(seed: u64, keys: &[u64]) -> ChaCha8Rng {
     let mut state = splitmix(seed);
     for key in keys {
@@ -37,12 +37,13 @@ pub fn epoch_order(n: usize, rng: &mut ChaCha8Rng) -> Vec<usize> {
     order
 }
 
-/// A factor from `1 / (1 + most)` to `1 + most`, its logarithm uniform.
+/// A factor from `1 / (1 + most)` to `1 + most`, log-uniformly distributed.
 pub fn log_uniform(most: f32, rng: &mut ChaCha8Rng) -> f32 {
     (rng.random_range(-1.0_f32..=1.0) * most.max(0.0).ln_1p()).exp()
 }
 
-/// One step of splitmix64 (Steele, Lea, Flood 2014), which turns near inputs into far outputs.
+/// One step of splitmix64 (Steele, Lea, Flood 2014), which maps similar inputs to unrelated
+/// outputs.
 fn splitmix(state: u64) -> u64 {
     let mut z = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -66,8 +67,8 @@ mod tests {
 
     #[test]
     fn numbers_are_those_of_another_implementation() {
-        // Every run's crops, folds and mixup hang on them: they must not change with a version or a
-        // machine.
+        // The crops, folds and mixup of every run depend on these numbers, so they must not change
+        // between versions or machines.
         let golden = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../golden/random/streams.csv"));
         for row in golden.lines().skip(1) {
             let fields: Vec<&str> = row.split(',').collect();

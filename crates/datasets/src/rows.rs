@@ -1,11 +1,11 @@
-//! The clips of a data set as its layout names them.
+//! The clips of a data set as its layout lists them.
 
 use std::path::PathBuf;
 
 use crate::error::{DatasetError, Location};
 use crate::options::Usage;
 
-/// A clip as a layout names it, before names, labels and folds are checked against each other.
+/// A clip as its layout lists it, before names, labels and folds are validated.
 pub(crate) struct Row {
     pub name: String,
     pub path: PathBuf,
@@ -22,11 +22,11 @@ pub(crate) struct Row {
 pub(crate) struct Rows {
     pub train: Vec<Row>,
     pub test: Vec<Row>,
-    /// Audio that the data set knows and does not use.
+    /// Audio files that the data set lists but does not use.
     pub excluded: Vec<PathBuf>,
-    /// Folders in the place of a class folder that have no clip.
+    /// Folders without clips next to the class folders.
     pub ignored: Vec<PathBuf>,
-    /// What is wrong with the rows, beside what is checked of them all.
+    /// Errors of the rows that are specific to the layout.
     pub faults: Vec<DatasetError>,
     pub groups_span_folds: bool,
 }

@@ -1,9 +1,10 @@
-//! What labels, folds and groups must be so that a data set can be trained on: one list of rules.
+//! The rules for labels, folds and groups of a data set for training.
 //!
-//! [`check`](crate::check::check) reports every rule that is broken; [`open`](crate::open),
-//! [`Splits::given`] and [`Splits::stratified`] refuse by the same rules, so training stops before
-//! anything is decoded. What depends on a recipe (level 2 with a fold for `temperature_scaling` or
-//! `early_stopping_rounds`, unverified clips that weigh nothing) is not decided here.
+//! [`check`](crate::check::check) reports every violated rule; [`open`](crate::open),
+//! [`Splits::given`] and [`Splits::stratified`] enforce the same rules, so training stops before
+//! anything is decoded. Rules that depend on a recipe (level 2 with a fold for
+//! `temperature_scaling` or `early_stopping_rounds`, unverified clips with weight 0) are not
+//! included.
 
 use crate::error::DatasetError;
 use crate::labels::similar_labels;
@@ -11,13 +12,13 @@ use crate::manifest::{ClipEntry, Manifest};
 use crate::splits::{Splits, too_small_classes};
 use crate::violation::Violation;
 
-/// Folds that are drawn where nobody asks for another number.
+/// The default number of folds to draw.
 pub const DEFAULT_FOLDS: usize = 5;
 
-/// The rules that a data set breaks by its labels, folds and groups; `folds` is how many would be
-/// drawn if it gives none. Without an error among them, [`Splits::of_data`] succeeds, but for one
-/// case that hangs on the seed: groups that drive a class into one drawn fold (judged here by seed
-/// 0).
+/// The rules that a data set's labels, folds and groups violate; `folds` is the number of folds to
+/// draw if the data set defines none. If there is no error among them, [`Splits::of_data`]
+/// succeeds, except in one case that depends on the seed: groups that force a class into one drawn
+/// fold (checked here with seed 0).
 ///
 /// ```
 /// use earmark_datasets::{OpenOptions, Severity, open, violations};

@@ -1,4 +1,4 @@
-//! Which fold each training clip lies in.
+//! The assignment of training clips to folds.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,14 +10,14 @@ use crate::violation::{Severity, Violation};
 /// The folds of a data set's training clips.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Splits {
-    /// How many folds there are.
+    /// The number of folds.
     pub folds: usize,
     /// The fold of each training clip, in the manifest's order: `fold_of[i]` is in `0..folds`.
     pub fold_of: Vec<usize>,
 }
 
 impl Splits {
-    /// The folds that the data set gives; if it gives none, `folds` drawn ones.
+    /// The folds that the data set defines, or `folds` drawn ones if it defines none.
     ///
     /// # Errors
     /// Those of [`Splits::given`] or [`Splits::stratified`].
@@ -25,11 +25,11 @@ impl Splits {
         if manifest.gives_folds() { Self::given(manifest) } else { Self::stratified(manifest, folds, seed) }
     }
 
-    /// The folds that the data set gives.
+    /// The folds that the data set defines.
     ///
     /// # Errors
-    /// A training clip has no fold, and all of [`Splits::check`]. A fold whose clips were all
-    /// skipped is an error too: numbered anew, other folds would take its name.
+    /// A training clip has no fold, and those of [`Splits::check`]. A fold whose clips were all
+    /// skipped is an error too: if the folds were renumbered, another fold would get its name.
     pub fn given(manifest: &Manifest) -> Result<Self, DatasetError> {
         let without: Vec<&ClipEntry> = manifest.train.iter().filter(|item| item.fold.is_none()).collect();
         if let Some(first) = without.first() {
@@ -40,25 +40,25 @@ impl Splits {
         Ok(splits)
     }
 
-    /// The folds of clips that all have one; whether they can be used is not looked at.
+    /// The folds of clips that all have one, without validation.
     pub(crate) fn in_manifest(manifest: &Manifest) -> Self {
         let of: Vec<usize> = manifest.train.iter().filter_map(|item| item.fold).collect();
         Self { folds: of.iter().max().map_or(0, |last| last + 1), fold_of: of }
     }
 
-    /// Whether cross-validation over these folds can work: there are two at least, none is empty,
-    /// each class lies in two, and clips of one group share a fold (but for
+    /// Checks that cross-validation with these folds is possible: there are at least two, none is
+    /// empty, each class is in at least two, and clips of one group share a fold (unless
     /// [`Manifest::groups_span_folds`]).
     ///
     /// # Errors
-    /// The first rule that is broken.
+    /// The first violated rule.
     pub fn check(&self, manifest: &Manifest) -> Result<(), DatasetError> {
         labels(manifest)?;
         let first = self.violations(manifest).into_iter().find(|found| found.severity == Severity::Error);
         first.map_or(Ok(()), |found| Err(found.reason))
     }
 
-    /// The rules that these folds break.
+    /// The rules that these folds violate.
     pub(crate) fn violations(&self, manifest: &Manifest) -> Vec<Violation> {
         if self.folds < 2 {
             return vec![Violation::error(DatasetError::TooFewFolds { folds: self.folds })];
@@ -81,7 +81,7 @@ impl Splits {
         found
     }
 
-    /// The classes that fewer than two folds hold.
+    /// The classes that occur in fewer than two folds.
     fn classes_in_one_fold<'a>(&self, manifest: &'a Manifest) -> Vec<&'a str> {
         let mut reached = vec![BTreeSet::new(); manifest.labels.len()];
         for (item, fold) in manifest.train.iter().zip(&self.fold_of) {
@@ -93,7 +93,7 @@ impl Splits {
         few.map(|(label, _)| label.as_str()).collect()
     }
 
-    /// The groups that lie in several folds, with their clips.
+    /// The groups that span several folds, with their clips.
     fn torn_groups<'a>(&self, manifest: &'a Manifest) -> BTreeMap<&'a str, Vec<usize>> {
         let mut clips: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
         for (clip, item) in manifest.train.iter().enumerate() {
@@ -105,15 +105,16 @@ impl Splits {
         clips
     }
 
-    /// Draws folds in which each class has its share; clips of one group share a fold. The same
-    /// seed gives the same folds on every machine.
+    /// Draws stratified folds; clips of one group share a fold. The same seed gives the same folds
+    /// on every machine.
     ///
-    /// Groups are dealt out, large ones first, each to the fold that has least of its classes so
-    /// far. Without groups each class's clips are spread as evenly as their number allows.
+    /// Groups are assigned in order of size, largest first, each to the fold that has the least of
+    /// its classes so far. Without groups, the clips of each class are distributed as evenly as
+    /// possible.
     ///
     /// # Errors
-    /// Fewer than two folds, a class with fewer clips (or groups) than folds, and all of
-    /// [`Splits::check`]: a class whose groups share their clips with a larger class may fall into
+    /// Fewer than two folds, a class with fewer clips (or groups) than folds, and those of
+    /// [`Splits::check`]: a class whose groups also contain clips of a larger class may end up in
     /// one fold.
     pub fn stratified(manifest: &Manifest, folds: usize, seed: u64) -> Result<Self, DatasetError> {
         if folds < 2 {
@@ -155,10 +156,11 @@ impl Splits {
 }
 
 impl Manifest {
-    /// Puts training clips of one sound into one group, with the groups that they were in, so that
-    /// folds drawn later keep copies together. `sounds` says by what they are one, those of the
-    /// training clips first: by their [`SoundId`](earmark_audio::SoundId), in whatever container
-    /// they are; silent clips have none. Says whether any group has changed.
+    /// Merges training clips with the same sound, and the groups they were in, into one group, so
+    /// that folds drawn later keep copies together. `sounds` contains the identifiers of the
+    /// sounds, starting with those of the training clips, such as a
+    /// [`SoundId`](earmark_audio::SoundId), which does not depend on the container; silent clips
+    /// have none. Returns whether any group has changed.
     pub fn group_copies<T: Ord>(&mut self, sounds: &[Option<T>]) -> bool {
         let mut copies: BTreeMap<&T, Vec<usize>> = BTreeMap::new();
         let mut groups: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
@@ -170,7 +172,8 @@ impl Manifest {
                 groups.entry(group).or_default().push(clip);
             }
         }
-        // The first clip of those that belong together, by way of a smaller one each.
+        // A union-find structure: each clip points to one with a smaller index in its set, or to
+        // itself.
         let mut first: Vec<usize> = (0..self.train.len()).collect();
         for clips in copies.into_values().chain(groups.into_values()) {
             for pair in clips.windows(2) {
@@ -208,7 +211,8 @@ fn labels(manifest: &Manifest) -> Result<Vec<usize>, DatasetError> {
     manifest.train.iter().map(label).collect()
 }
 
-/// The clips of each group, in order of their first clip; a clip without a group is one of its own.
+/// The clips of each group, in order of their first clip; a clip without a group forms a separate
+/// one.
 fn groups(items: &[ClipEntry]) -> Vec<Vec<usize>> {
     let mut groups: Vec<Vec<usize>> = Vec::new();
     let mut named: BTreeMap<&str, usize> = BTreeMap::new();
@@ -239,7 +243,7 @@ fn small_classes(manifest: &Manifest, labels: &[usize], groups: &[Vec<usize>], f
     small.map(|(label, count)| DatasetError::ClassTooSmall { label: label.clone(), count, grouped, folds }).collect()
 }
 
-/// The classes that have too few clips for so many folds.
+/// The classes that have too few clips for this number of folds.
 pub(crate) fn too_small_classes(manifest: &Manifest, folds: usize) -> Result<Vec<DatasetError>, DatasetError> {
     Ok(small_classes(manifest, &labels(manifest)?, &groups(&manifest.train), folds))
 }

@@ -1,4 +1,4 @@
-//! Tables read into rows that know their line: CSV files with a header, and JSON lines.
+//! Tables, read into rows with their line numbers: CSV files with a header, and JSON lines.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -8,8 +8,8 @@ use serde_json::{Map, Value};
 
 use crate::error::{DatasetError, Location};
 
-/// A table: its header, and its rows with their line numbers. Spaces around a value and a
-/// byte-order mark are not part of it.
+/// A table: its header, and its rows with their line numbers. Spaces around values and a byte-order
+/// mark are removed.
 pub(crate) struct Table {
     path: PathBuf,
     header: Vec<String>,
@@ -20,8 +20,9 @@ impl Table {
     /// Reads a CSV file.
     ///
     /// # Errors
-    /// The file cannot be read, is not UTF-8, has no header, a row has more or fewer fields than
-    /// it, or a quotation mark has no partner, so that rows would be taken for a part of a field.
+    /// The file cannot be read, is not UTF-8, or has no header; a row has more or fewer fields than
+    /// the header; or a quotation mark is not closed, so that rows would be read as part of a
+    /// field.
     pub fn read(path: &Path) -> Result<Self, DatasetError> {
         let text = earmark_files::read_to_string(path)?;
         let file = CsvFile::parse(&text).map_err(|error| DatasetError::Table {
@@ -34,11 +35,11 @@ impl Table {
         Ok(Self { path: path.to_owned(), header: owned(&header), rows })
     }
 
-    /// Reads a file of one JSON object a line; their keys are the columns. What a line lacks is
-    /// empty.
+    /// Reads a file with one JSON object per line, whose keys are the columns. Missing keys become
+    /// empty values.
     ///
     /// # Errors
-    /// The file cannot be read or is not UTF-8, or a line is no JSON object.
+    /// The file cannot be read or is not UTF-8, or a line is not a JSON object.
     pub fn read_jsonl(path: &Path) -> Result<Self, DatasetError> {
         let text = earmark_files::read_to_string(path)?;
         let lines = text.strip_prefix('\u{feff}').unwrap_or(&text).lines().zip(1..);
@@ -55,12 +56,12 @@ impl Table {
         Ok(Self { path: path.to_owned(), header, rows })
     }
 
-    /// The place of the first of `names` that is a column.
+    /// The index of the first of `names` that is a column.
     pub fn find(&self, names: &[&str]) -> Option<usize> {
         names.iter().find_map(|name| self.header.iter().position(|column| column == name))
     }
 
-    /// Like [`Table::find`], for a column that must be there.
+    /// Like [`Table::find`], for a required column.
     pub fn column(&self, names: &[&str]) -> Result<usize, DatasetError> {
         self.find(names).ok_or_else(|| DatasetError::MissingColumn {
             place: self.place(1),
@@ -69,14 +70,14 @@ impl Table {
         })
     }
 
-    /// The rows that `belong` and those that do not, as two tables.
+    /// Splits the table into the rows that `belong` and those that do not.
     pub fn partition(self, belong: impl Fn(&[String]) -> bool) -> (Self, Self) {
         let (yes, no) = self.rows.into_iter().partition(|(_, fields)| belong(fields));
         let part = |rows| Self { path: self.path.clone(), header: self.header.clone(), rows };
         (part(yes), part(no))
     }
 
-    /// Each row with its line, counted from 1.
+    /// The rows with their line numbers, counted from 1.
     pub fn rows(&self) -> impl Iterator<Item = (u64, &[String])> {
         self.rows.iter().map(|(line, fields)| (*line, fields.as_slice()))
     }
@@ -89,7 +90,7 @@ impl Table {
         }
     }
 
-    /// A row's value in a column of 0 and 1.
+    /// A row's value in a boolean column.
     pub fn flag(&self, line: u64, row: &[String], column: usize) -> Result<bool, DatasetError> {
         match self.value(line, row, column)? {
             "1" | "True" | "true" => Ok(true),
@@ -108,7 +109,7 @@ impl Table {
         }
     }
 
-    /// A line of this file.
+    /// The location of a line of this file.
     pub fn place(&self, line: u64) -> Location {
         Location { path: self.path.clone(), line: Some(line) }
     }
@@ -118,7 +119,7 @@ impl Table {
     }
 }
 
-/// A JSON value as the field of a CSV file.
+/// Converts a JSON value to a CSV field.
 fn field(value: Option<&Value>) -> String {
     match value {
         None | Some(Value::Null) => String::new(),

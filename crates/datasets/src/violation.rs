@@ -1,4 +1,4 @@
-//! A rule that a data set breaks.
+//! Violations of the rules for data sets.
 
 use std::path::PathBuf;
 
@@ -7,24 +7,24 @@ use serde::Serialize;
 use crate::error::DatasetError;
 use crate::manifest::ClipEntry;
 
-/// Whether a data set can be used as it is.
+/// The severity of a violation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
-    /// Training stops, or its scores would be wrong.
+    /// Training would fail, or its scores would be wrong.
     Error,
-    /// It is worth a look.
+    /// It should be reviewed.
     Warning,
 }
 
-/// A rule that a data set breaks.
+/// A violation of a rule by a data set.
 #[derive(Debug)]
 pub struct Violation {
-    /// Whether training stops.
+    /// Its severity.
     pub severity: Severity,
-    /// The rule, and what breaks it.
+    /// The violated rule.
     pub reason: DatasetError,
-    /// The files that it is about, if any.
+    /// The affected files, if any.
     pub files: Vec<PathBuf>,
 }
 

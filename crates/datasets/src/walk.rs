@@ -1,4 +1,4 @@
-//! Every file below a folder.
+//! Recursive listing of folders.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -8,9 +8,9 @@ use earmark_audio::is_sound_file;
 use crate::error::DatasetError;
 use crate::layouts::listing;
 
-/// The sound files below a folder, however deep, sorted by path. Hidden files and folders are
-/// skipped; links are followed, and a folder that several ways lead to is walked once, so links in
-/// a circle are no harm.
+/// The sound files below a folder, at any depth, sorted by path. Hidden files and folders are
+/// skipped. Links are followed, and a folder that is reachable by several paths is walked only
+/// once, so cycles of links are harmless.
 ///
 /// ```
 /// let folder = tempfile::tempdir()?;
@@ -29,8 +29,8 @@ pub fn sound_files(folder: &Path) -> Result<Vec<PathBuf>, DatasetError> {
     errors.into_iter().next().map_or(Ok(sounds), Err)
 }
 
-/// The sound files below a folder, as [`sound_files`] finds them, and an error for each folder that
-/// cannot be listed.
+/// Like [`sound_files`], but returns the files that were found together with an error for each
+/// folder that cannot be listed.
 pub fn find_sound_files(folder: &Path) -> (Vec<PathBuf>, Vec<DatasetError>) {
     let mut sounds = Vec::new();
     let take = &mut |file: &Path| {
@@ -43,8 +43,8 @@ pub fn find_sound_files(folder: &Path) -> (Vec<PathBuf>, Vec<DatasetError>) {
     (sounds, errors)
 }
 
-/// Hands every file below a folder to `take`, by the rules of [`sound_files`]. Folders that cannot
-/// be listed are given back, with the reason.
+/// Calls `take` for every file below a folder, by the rules of [`sound_files`]. Returns the folders
+/// that cannot be listed, with the errors.
 pub(crate) fn walk(root: &Path, take: &mut impl FnMut(&Path)) -> Vec<(PathBuf, DatasetError)> {
     let (mut folders, mut walked) = (vec![root.to_owned()], BTreeSet::new());
     let mut unreadable = Vec::new();

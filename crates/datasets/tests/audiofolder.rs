@@ -1,4 +1,4 @@
-//! Hugging Face's `audiofolder` in the forms that its documentation shows.
+//! Hugging Face's `audiofolder` in the variants of its documentation.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
@@ -61,7 +61,7 @@ fn json_lines_beside_the_audio_of_each_split() {
         let manifest = read(&root).unwrap();
         assert_eq!(manifest.labels, ["3", "Cat"]);
         let named = |name: &str| format!("{base}{name}/1.wav");
-        // The same file names in several splits: clips are named by their paths.
+        // The splits contain the same file names, so clips are named by their paths.
         let mut expected = [named(dev), named(train), named(train).replace("1.wav", "2.wav")];
         expected.sort();
         let mut found = names(&manifest.train);
@@ -90,7 +90,7 @@ fn class_folders_in_split_folders() {
 
 #[test]
 fn a_class_may_have_a_split_s_name() {
-    // ESC-50 has a class "train".
+    // `train` may be a class, as in ESC-50.
     let root = tree(&[("train/1.wav", ""), ("test/2.wav", ""), ("rain/3.wav", "")]);
     let manifest = read(&root).unwrap();
     assert_eq!((manifest.labels.len(), manifest.train.len(), manifest.test.len()), (3, 3, 0));

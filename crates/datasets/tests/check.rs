@@ -1,4 +1,4 @@
-//! What `check` finds: every kind of problem, in the files that have it and in no others.
+//! `check` finds every kind of problem, in the affected files and in no others.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
@@ -17,7 +17,7 @@ use Severity::{Error, Warning};
 const TABLE: &str = "fname,label,fold,group\n\
     bell/1.wav,Bell,1,a\nbell/2.wav,Bell,2,b\nbark/1.wav,Bark,1,c\nbark/2.wav,Bark,2,d\nbark/3.wav,Bark,2,d\n";
 
-/// Noise that no two seeds share, of this length.
+/// Noise of this length, different for each seed.
 fn noise(seed: u64, samples: u64) -> Vec<f32> {
     let hash = |n: u64| (n + seed * 1_000_003).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
     (0..samples).map(|n| hash(n) as f32 / (1 << 24) as f32 - 0.5).collect()
@@ -41,7 +41,7 @@ fn report(root: &tempfile::TempDir) -> Report {
     check(&root.path().join("clips.csv"), &OpenOptions::default(), &CheckSettings::default(), |_, _| ()).unwrap()
 }
 
-/// Severity, kind and files of every problem, paths from the data set's folder.
+/// Severity, kind and files of every problem, with paths relative to the data set's folder.
 fn problems(root: &Path, report: &Report) -> Vec<(Severity, Kind, Vec<String>)> {
     let below = |file: &String| Path::new(file).strip_prefix(root).unwrap().display().to_string();
     let found = report
@@ -76,7 +76,7 @@ fn a_good_data_set_has_numbers_and_no_problems() {
     assert_eq!(seen, [(1, 5), (2, 5), (3, 5), (4, 5), (5, 5)]);
 }
 
-/// What is done to the good data set, and what must be found.
+/// A name, a change to the good data set, and the expected problems.
 type Case = (&'static str, fn(&Path), &'static [(Severity, Kind, &'static [&'static str])]);
 
 #[test]
@@ -91,7 +91,7 @@ fn each_fault_is_found_where_it_is() {
         ("no bytes", |root| write(&root.join("bell/2.wav"), ""), &[(Error, Kind::Empty, &["bell/2.wav"])]),
         ("cut", |root| cut(&root.join("bark/2.wav")), &[(Error, Kind::Damaged, &["bark/2.wav"])]),
         ("no samples", |root| wav(&root.join("bark/2.wav"), vec![], 8_000), &[(Error, Kind::Empty, &["bark/2.wav"])]),
-        // Silence of one length stands twice, and is no duplicate.
+        // Two silent clips of the same length are not duplicates.
         (
             "silent",
             |root| ["bell/1.wav", "bark/2.wav"].iter().for_each(|name| wav(&root.join(name), vec![2e-5; 9_000], 8_000)),
@@ -175,7 +175,7 @@ fn each_fault_is_found_where_it_is() {
         let errors = expected.iter().filter(|(severity, ..)| *severity == Error).count();
         assert_eq!((report.errors, report.warnings), (errors, expected.len() - errors), "{name}");
         assert!(report.problems.iter().all(|problem| !problem.message.is_empty()));
-        // What training counts without decoding.
+        // The count that training reports without decoding.
         if let Ok(manifest) = open(&root.path().join("clips.csv"), &OpenOptions::default()) {
             let listed = report.problems.iter().filter(|problem| problem.kind == Kind::NotListed);
             let files: usize = listed.map(|problem| problem.files.len()).sum();
@@ -197,13 +197,13 @@ fn edit(root: &Path, from: &str, to: &str) {
     write(&root.join("clips.csv"), TABLE.replace(from, to));
 }
 
-/// A low tone of this amplitude; what is beyond full scale is cut off.
+/// Writes a low tone of this amplitude, clipped at full scale.
 fn clipped(root: &Path, name: &str, amplitude: f32) {
     let samples = (0..20_000).map(|n| (amplitude * (n as f32 * 0.01).sin()).clamp(-1.0, 1.0)).collect();
     wav(&root.join(name), samples, 44_100);
 }
 
-/// Writes the samples of one WAV file into two channels of 32-bit floats.
+/// Converts a 16-bit mono WAV file to two channels of 32-bit floats.
 fn stereo(from: &Path, to: &Path) {
     let bytes = fs::read(from).unwrap();
     let samples: Vec<f32> =
@@ -257,7 +257,7 @@ fn what_is_learned_from_must_not_be_predicted() {
     let report = check(root.path(), &OpenOptions::default(), &CheckSettings::default(), |_, _| ()).unwrap();
     let found: Vec<_> =
         problems(root.path(), &report).into_iter().filter(|(_, kind, _)| *kind != Kind::FewClips).collect();
-    // y and w are known from the tables, and not used.
+    // y and w are listed in the tables, but not used.
     assert_eq!((report.train, report.test, report.excluded), (2, 2, 2));
     assert_eq!(
         found,
@@ -306,7 +306,7 @@ fn what_cannot_be_read_at_all_is_an_error() {
     assert!(matches!(check("c"), Err(DatasetError::NotFound { .. })));
 }
 
-/// Links that lead in a circle, and one to nowhere.
+/// A cycle of links, and a dangling link.
 #[cfg(unix)]
 #[test]
 fn links_are_walked_once() {

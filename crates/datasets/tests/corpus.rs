@@ -1,4 +1,4 @@
-//! The committed seeds of the fuzz target `manifest`, under the same conditions.
+//! Runs the committed seeds of the fuzz target `manifest` under the same conditions.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 

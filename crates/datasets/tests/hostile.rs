@@ -1,5 +1,5 @@
-//! Tables that were cut, flipped and mixed: whatever is in them, reading ends with a manifest or an
-//! error in words.
+//! Truncated, corrupted and mixed tables: whatever they contain, reading returns a manifest or an
+//! error with a message.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
@@ -28,7 +28,7 @@ const TABLES: [(&str, &str); 5] = [
     ),
 ];
 
-/// Bytes that mean something to a reader of tables.
+/// Bytes with a special meaning in tables.
 const BYTES: &[u8] = b",\"\n\r{}[]:\\/.-0\0\xff\xef\xbb\xbf ";
 
 fn mutated(text: &[u8], seed: u64) -> Vec<u8> {

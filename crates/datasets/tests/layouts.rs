@@ -1,4 +1,4 @@
-//! Every layout, and every way in which one can be wrong.
+//! Every layout, and every kind of error in one.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
@@ -124,7 +124,7 @@ fn a_folder_per_class() {
     assert_eq!(names(&manifest.train), ["10-7-A.ogg", "2-8-A.OGG", "9-1-A.wav"]);
     assert!(manifest.train.iter().all(|item| item.fold.is_none() && item.verified));
 
-    // Folds are sorted as the numbers they are: 2, 9, 10.
+    // Folds are sorted numerically: 2, 9, 10.
     let with = |pattern: &str| {
         open(root.path(), &OpenOptions { folds_from: Some(Regex::new(pattern).unwrap()), ..OpenOptions::default() })
     };
@@ -143,7 +143,7 @@ fn a_clip_of_ones_own_among_esc10s_has_no_fold_and_takes_none_from_the_others() 
     assert_eq!(folds, [Some(0), Some(1), Some(0), None]);
     let error = Splits::given(&manifest).unwrap_err();
     assert!(matches!(&error, DatasetError::NoFold { name, clips: 1 } if name == "my rain.ogg"), "{error}");
-    // A few names that happen to look like ESC-10's mean nothing.
+    // A few names that happen to look like ESC-10's are not treated as such.
     let own = [("002 - Rain/a.ogg", ""), ("001 - Dog bark/b.ogg", ""), ("002 - Rain/c.ogg", "")];
     let manifest = read(&tree(&[&esc10[..], &own].concat())).unwrap();
     assert!(manifest.train.iter().all(|item| item.fold.is_none() && item.group.is_none()));
@@ -293,7 +293,7 @@ fn the_caller_may_name_the_columns() {
         let error = with(&wrong).unwrap_err().to_string();
         assert!(error.contains("clips.csv, line 1: no column gone") && error.contains("speaker"), "{error}");
     }
-    // Columns of a table that is not there would be asked for in vain.
+    // Columns cannot be given for a data set without a table.
     let root = tree(&[("Bell/a.wav", ""), ("Bark/b.wav", "")]);
     let asked = open(root.path(), &OpenOptions { columns, ..OpenOptions::default() });
     assert!(matches!(asked, Err(DatasetError::NoTable { .. })));

@@ -1,5 +1,4 @@
-//! The data sets that people have, read as they are published: the real ones where they are at
-//! hand, and their forms.
+//! Reads published data sets: the real ones if they are available, and imitations of their layouts.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
@@ -11,7 +10,8 @@ use std::path::{Path, PathBuf};
 use common::{folds, names, tree, write};
 use earmark_datasets::{DatasetError, Manifest, OpenOptions, Splits, Usage, open};
 
-/// A folder named by a variable; none if it is unset, which continuous integration may not do.
+/// A folder named by an environment variable; none if it is unset, which fails in continuous
+/// integration.
 fn data(variable: &str) -> Option<PathBuf> {
     let folder = std::env::var_os(variable).filter(|folder| !folder.is_empty()).map(PathBuf::from);
     if folder.is_none() {
@@ -34,7 +34,7 @@ fn esc10_has_ten_classes_in_five_folds() {
     let splits = Splits::given(&manifest).unwrap();
     let sizes: Vec<usize> = (0..5).map(|fold| splits.fold_of.iter().filter(|of| **of == fold).count()).collect();
     assert_eq!((splits.folds, sizes), (5, vec![80; 5]));
-    // What the names give by themselves is what regular expressions read from them.
+    // The folds and groups detected from the names equal those read with regular expressions.
     let regex = |pattern: &str| Some(regex::Regex::new(pattern).unwrap());
     let (folds_from, groups_from) = (regex(r"^(\d)-"), regex(r"^\d-(\d+)-"));
     let asked = OpenOptions { folds_from, groups_from, ..OpenOptions::default() };
@@ -57,8 +57,7 @@ fn names_of_esc10_count_only_in_folders_of_esc10() {
     }
 }
 
-/// The figures of the paper and of the issue: clips, classes, verified labels, public and private
-/// test clips.
+/// The published numbers of clips, classes, verified labels, public and private test clips.
 fn is_fsdkaggle2018(manifest: &Manifest) {
     assert_eq!((manifest.labels.len(), manifest.train.len(), manifest.test.len()), (41, 9473, 1600));
     assert_eq!(manifest.train.iter().filter(|item| item.verified).count(), 3710);
@@ -92,7 +91,7 @@ fn fsdkaggle2018_as_zenodo_and_kaggle_have_it() {
     assert_eq!(manifest.excluded, 7800);
     assert!(manifest.train.iter().chain(&manifest.test).all(|item| item.group.is_some()));
     assert!(manifest.test.iter().all(|item| item.path.starts_with(at("FSDKaggle2018.audio_test"))));
-    // The full table of test clips, in which 7,800 are ignored, gives the same clips.
+    // The full table of test clips, of which 7,800 are ignored, gives the same clips.
     fs::remove_file(at("FSDKaggle2018.meta").join(scoring)).unwrap();
     let full = read(root.path());
     assert_eq!((full.test == manifest.test, full.excluded), (true, 7800));
@@ -100,7 +99,7 @@ fn fsdkaggle2018_as_zenodo_and_kaggle_have_it() {
     let sizes: Vec<usize> = (0..5).map(|fold| splits.fold_of.iter().filter(|of| **of == fold).count()).collect();
     assert!(sizes.iter().all(|size| size.abs_diff(9473 / 5) < 30), "{sizes:?}");
 
-    // Kaggle's names, and the labels of the test clips that came later.
+    // Kaggle's names, and the labels of the test clips that were published later.
     fs::remove_dir_all(at("FSDKaggle2018.meta")).unwrap();
     for kind in ["audio_train", "audio_test"] {
         fs::rename(at(&format!("FSDKaggle2018.{kind}")), at(kind)).unwrap();
@@ -110,8 +109,8 @@ fn fsdkaggle2018_as_zenodo_and_kaggle_have_it() {
     let manifest = read(root.path());
     is_fsdkaggle2018(&manifest);
     assert!(manifest.train.iter().all(|item| item.group.is_none()));
-    // While the challenge ran: all clips to be tagged, the ignored ones among them, in a table of
-    // made-up labels.
+    // The state during the challenge: a table of all test clips, including the ignored ones, with
+    // dummy labels.
     fs::remove_file(at(scoring)).unwrap();
     let submission =
         first_columns(test, 1).replace("fname", "fname,label").replace(".wav\n", ".wav,Laughter Hi-Hat Oboe\n");
@@ -161,7 +160,7 @@ fn urbansound8k_keeps_its_folds_though_they_tear_recordings() {
     assert_eq!(manifest.train[1].group.as_deref(), Some("1"));
     assert_eq!(manifest.train[1].path, root.path().join("audio/fold10/1-3-0-1.wav"));
     assert_eq!(Splits::given(&manifest).unwrap().fold_of, [0, 1, 1, 0]);
-    // Folds of the caller's own may not tear them.
+    // Folds that the caller defines must not split groups.
     let folds_from = Some(regex::Regex::new(r"(\d)\.wav$").unwrap());
     let own = open(root.path(), &OpenOptions { folds_from, ..OpenOptions::default() }).unwrap();
     assert_eq!(folds(&own.train), [Some(0), Some(1), Some(0), Some(0)]);

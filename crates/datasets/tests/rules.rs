@@ -1,4 +1,4 @@
-//! One list of rules: what `check` calls an error, `open` and `Splits` refuse, and nothing else.
+//! Consistency of the rules: `open` and `Splits` reject exactly what `check` reports as an error.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
@@ -12,8 +12,7 @@ use earmark_datasets::check::{CheckSettings, Kind, Severity, check};
 use earmark_datasets::{ClipEntry, DatasetError, LabelFault, Manifest, OpenOptions, Splits, open, random, violations};
 use rand::RngExt;
 
-/// Every layout, with `LABEL` in the place of a label, as a CSV field, a JSON string and a folder's
-/// name.
+/// Every layout with this label, as a CSV field, a JSON string or a folder's name.
 fn layouts(label: &str) -> Vec<(&'static str, tempfile::TempDir)> {
     let field = format!("\"{}\"", label.replace('"', "\"\""));
     let json = serde_json::json!(label).to_string();
@@ -91,7 +90,7 @@ fn folders_that_would_become_one_class_are_named() {
     let error = open(root.path(), &OpenOptions::default()).unwrap_err();
     let DatasetError::FoldersOfOneClass { label, first, second } = &error else { panic!("{error}") };
     assert_eq!((label.as_str(), first, second), ("Dog", &root.path().join("Dog"), &root.path().join("Dog ")));
-    // A name that is no text would be one class with every other such name.
+    // Names that are not valid UTF-8 would all be merged into one class.
     use std::os::unix::ffi::OsStrExt;
     let root = tree(&[("Dog/a.wav", ""), ("Rain/c.wav", "")]);
     let folder = root.path().join(std::ffi::OsStr::from_bytes(b"B\xe9ll"));
@@ -101,7 +100,7 @@ fn folders_that_would_become_one_class_are_named() {
     assert!(matches!(error, DatasetError::Label { fault: LabelFault::NotUnicode, .. }), "{error}");
 }
 
-/// A data set of some clips with a few labels, folds and groups.
+/// A random data set with a few labels, folds and groups.
 fn drawn(seed: u64) -> Manifest {
     let mut random = random::stream(seed, &[random::key("rules")]);
     let (classes, clips) = (random.random_range(2..4_usize), random.random_range(2..14_usize));

@@ -1,4 +1,5 @@
-//! Folds: balanced, whole groups, the same everywhere, and back from their file.
+//! Folds are balanced, keep groups together, are the same on all machines, and can be read back
+//! from their file.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
@@ -8,7 +9,7 @@ use std::path::PathBuf;
 use earmark_audio::SoundId;
 use earmark_datasets::{ClipEntry, DatasetError, Manifest, Splits};
 
-/// Clips of these labels; `group` names the group of clip `i`.
+/// Clips with these labels; `group` returns the group of clip `i`.
 fn manifest(labels: &[usize], group: impl Fn(usize) -> Option<String>) -> Manifest {
     let classes = labels.iter().max().map_or(0, |last| last + 1);
     let item = |(i, label): (usize, &usize)| ClipEntry {
@@ -29,7 +30,7 @@ fn manifest(labels: &[usize], group: impl Fn(usize) -> Option<String>) -> Manife
     }
 }
 
-/// How many clips of each class a fold holds.
+/// The number of clips of each class in each fold.
 fn counts(manifest: &Manifest, splits: &Splits) -> Vec<Vec<usize>> {
     let mut counts = vec![vec![0; manifest.labels.len()]; splits.folds];
     for (item, fold) in manifest.train.iter().zip(&splits.fold_of) {
@@ -61,7 +62,7 @@ fn a_seed_gives_the_same_folds_on_every_machine() {
     let drawn = |seed| Splits::stratified(&manifest, 2, seed).unwrap().fold_of;
     assert_eq!(drawn(1), drawn(1));
     assert!((2..20).any(|seed| drawn(seed) != drawn(1)));
-    // Pinned: runs that were begun with an earlier version go on with the folds that they had.
+    // Pinned, because runs that were started with an earlier version must keep their folds.
     assert_eq!(drawn(1), [0, 1, 0, 0, 1, 0, 0, 1, 1, 1]);
 }
 
@@ -94,14 +95,14 @@ fn groups_stay_whole_and_classes_stay_balanced() {
 fn copies_share_a_fold_with_all_groups_that_they_join() {
     let labels: Vec<usize> = (0..40).map(|clip| clip % 2).collect();
     let sounds = |pairs: &[(usize, usize)]| {
-        // The last two are silent, and no copies of each other.
+        // The last two are silent, and not copies of each other.
         let sound = |clip: u16| SoundId::of(8_000, &[0.0, f32::from(38_u16.saturating_sub(clip))]);
         let mut sounds: Vec<Option<SoundId>> = (0..40).map(sound).collect();
         assert!(sounds[37].is_some() && sounds[38..] == [None, None]);
         pairs.iter().for_each(|&(copy, of)| sounds[copy] = sounds[of]);
         sounds
     };
-    // Clips 0 to 3 are of one recording, 4 to 7 of another.
+    // Clips 0 to 3 are from one recording, 4 to 7 from another.
     let group = |clip: usize| (clip < 8).then(|| format!("recording {}", clip / 4));
     let mut alone = manifest(&labels, group);
     assert!(!alone.group_copies(&sounds(&[])) && alone == manifest(&labels, group));
@@ -148,7 +149,8 @@ fn a_class_that_cannot_reach_every_fold_is_an_error() {
 
 #[test]
 fn a_class_that_falls_into_one_drawn_fold_is_an_error() {
-    // The large group takes one fold, and drives all that shares its class into the other.
+    // The large group fills one fold, so the small groups, which share its class, end up in the
+    // other.
     let labels: Vec<usize> = [[0; 20].as_slice(), &[1, 0, 0, 0, 1, 0, 0, 0]].concat();
     let group = |clip: usize| Some(if clip < 20 { "large".to_owned() } else { format!("small {}", clip / 4) });
     for seed in 0..10 {
@@ -171,7 +173,7 @@ fn given_folds_must_be_there_and_share_the_classes() {
     assert!(
         matches!(folds(&mut given, [0, 1, 0, 1]), Err(DatasetError::ClassInOneFold { label }) if label == "class, 0")
     );
-    // As after `damaged = "skip"`, where all clips of some folds cannot be decoded.
+    // As after `damaged = "skip"`, if all clips of some folds cannot be decoded.
     let empty = folds(&mut given, [0, 0, 4, 4]);
     assert!(matches!(&empty, Err(DatasetError::EmptyFolds { folds }) if *folds == [1, 2, 3]), "{empty:?}");
     let mut grouped = manifest(&[0, 1, 0, 1], |clip| Some(format!("recording {}", clip / 2)));
@@ -188,8 +190,8 @@ fn fold_list(grouped: bool, folds: usize, seed: u64) -> String {
     splits.fold_of.iter().map(|fold| format!("{fold}\n")).collect()
 }
 
-/// A changed sum means that a run begun before the change cannot go on after it, and that two
-/// machines with two versions draw two sets of folds.
+/// If a checksum changes, runs that were started before the change cannot be resumed after it, and
+/// machines with different versions draw different folds.
 #[test]
 fn folds_are_pinned() {
     let sums =

@@ -1,4 +1,5 @@
-//! The embedded data set: the same bytes everywhere, a layout that opens, sounds that are sounds.
+//! The embedded data set: it has the same bytes on all machines, a valid layout, and plausible
+//! sounds.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
@@ -20,7 +21,7 @@ fn made(options: &SynthOptions) -> (tempfile::TempDir, SynthReport, Manifest) {
     (root, report, manifest)
 }
 
-/// One checksum of all clips and tables.
+/// A checksum of all clips and tables.
 fn checksum(root: &Path, manifest: &Manifest) -> String {
     let clips = manifest.train.iter().chain(&manifest.test).map(|item| item.path.clone());
     let files = [root.join("train.csv"), root.join("test.csv")].into_iter().chain(clips);
@@ -31,10 +32,10 @@ fn checksum(root: &Path, manifest: &Manifest) -> String {
 #[test]
 fn a_seed_gives_the_same_bytes_on_every_machine() {
     let (root, _, manifest) = made(&SMALL);
-    // Pinned, so that a machine or a version that makes other bytes is found out.
+    // Pinned, to detect machines and versions that generate different bytes.
     assert_eq!(checksum(root.path(), &manifest), "388e5e643ad7fa0a41a9c7eddf0a5b31ddb78ce6a840599be159004946e0eb24");
 
-    // Neither the threads nor the other clips of a set change a clip.
+    // A clip depends neither on the threads nor on the other clips of the data set.
     let one_thread = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
     let (_more_root, _, more) = one_thread.install(|| made(&SynthOptions { test_clips: 24, ..SMALL }));
     for (item, again) in manifest.train.iter().zip(&more.train) {
@@ -77,7 +78,7 @@ fn a_tenth_of_the_unverified_labels_is_wrong() {
         assert_eq!(report.wrong.len(), unverified / 10);
         let doubtful = |name: &String| manifest.train.iter().any(|item| item.name == *name && !item.verified);
         assert!(report.wrong.iter().all(doubtful));
-        // Every class is in the test set, equally often: its labels are all right.
+        // Every class occurs equally often in the test set, because its labels are all correct.
         let count = |class| manifest.test.iter().filter(|item| item.label == Some(class)).count();
         assert!((0..report.labels.len()).all(|class| count(class) == 2));
     }

@@ -1,4 +1,4 @@
-//! What can go wrong on the way from a server to a folder.
+//! Errors of fetching and unpacking.
 
 use std::path::{Path, PathBuf};
 
@@ -20,34 +20,34 @@ pub enum DownloadError {
     NoSpace {
         /// The file being written.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         source: std::io::Error,
     },
-    /// The table of data sets says what cannot be.
+    /// The table of data sets is invalid.
     #[error("{}: {reason}", path.display())]
     Registry {
         /// The table.
         path: PathBuf,
-        /// What is wrong, with the data set's and the archive's name.
+        /// The reason, with the names of the data set and the archive.
         reason: String,
     },
-    /// No data set has that name.
+    /// No data set has this name.
     #[error("there is no data set \"{name}\"; there are {}", known.join(", "))]
     UnknownSet {
         /// The name.
         name: String,
-        /// Those that there are.
+        /// The existing names.
         known: Vec<String>,
     },
-    /// The folder that was asked for is in use.
+    /// The target folder is in use.
     #[error("{}: {reason}; name a folder that is not there yet", path.display())]
     Occupied {
         /// The folder.
         path: PathBuf,
-        /// What is in it.
+        /// The contents of the folder.
         reason: String,
     },
-    /// What is unpacked could not be moved to the folder that was asked for. Nothing was fetched.
+    /// The unpacked data set could not be moved to the target folder. Nothing was fetched.
     #[error(
         "{}: cannot take what is unpacked in {} ({source}); if it is a mount point or a link, name a folder in it, \
          such \
@@ -57,12 +57,12 @@ pub enum DownloadError {
     NoWay {
         /// The folder of what is being fetched.
         work: PathBuf,
-        /// The folder that was asked for.
+        /// The target folder.
         to: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         source: std::io::Error,
     },
-    /// The folder holds the data set, but no longer all of it.
+    /// The folder contains the data set, but files are missing.
     #[error(
         "{}: of the {files} files ({bytes} bytes) of {title}, only {found_files} ({found_bytes} bytes) are left as \
          they \
@@ -74,76 +74,76 @@ pub enum DownloadError {
         path: PathBuf,
         /// The data set's title.
         title: String,
-        /// The files that there were.
+        /// The number of files it had.
         files: u64,
-        /// Their bytes.
+        /// Their total size in bytes.
         bytes: u64,
-        /// Those of them that are there with their size.
+        /// The number of these files that still exist with their size.
         found_files: u64,
-        /// Their bytes.
+        /// Their total size in bytes.
         found_bytes: u64,
     },
-    /// Another process fetches into the same folder.
+    /// Another process is downloading into the same folder.
     #[error("{}: another download is at work here", path.display())]
     Busy {
         /// The folder of what is being fetched.
         path: PathBuf,
     },
-    /// The server cannot be asked, and asking again would not help.
+    /// The request failed, and retrying would not help.
     #[error("cannot fetch {url}: {reason}")]
     Refused {
-        /// The address.
+        /// The URL.
         url: String,
-        /// Why.
+        /// The reason.
         reason: String,
     },
-    /// The connection broke again and again.
+    /// The connection failed repeatedly.
     #[error("cannot fetch {url}: {reason}; gave up after {attempts} attempts without progress{}", kept(*have))]
     Broken {
-        /// The address.
+        /// The URL.
         url: String,
-        /// What happened last.
+        /// The last failure.
         reason: String,
-        /// Attempts since the last progress.
+        /// The number of attempts since the last progress.
         attempts: u32,
-        /// Bytes that lie in the partial file.
+        /// The size of the partial file in bytes.
         have: u64,
     },
-    /// The server says, or sends, another number of bytes than the file has.
+    /// The size that the server announces or sends differs from that of the file.
     #[error("{url}: the server gives {found} bytes, but the file has {expected}; this is not the file that is wanted")]
     WrongSize {
-        /// The address.
+        /// The URL.
         url: String,
         /// The file's size.
         expected: u64,
         /// The size found.
         found: u64,
     },
-    /// The hub has another version of the file than the one that is pinned. Nothing was fetched.
+    /// The hub has a different version of the file than the pinned one. Nothing was fetched.
     #[error(
         "{url}: {what} is {found}, but {pinned} is pinned; fetch the pinned version by other means and name the file, \
          or pin \
          this one"
     )]
     Pinned {
-        /// The address.
+        /// The URL.
         url: String,
-        /// What differs: its SHA-256, or the commit.
+        /// What differs: the SHA-256 of the file, or the commit.
         what: &'static str,
-        /// What is pinned.
+        /// The pinned value.
         pinned: String,
-        /// What the hub has.
+        /// The value of the hub.
         found: String,
     },
-    /// More bytes than any such archive may have.
+    /// The archive exceeds the size limit.
     #[error("{url}: the server sends more than {limit} bytes, which is the limit for this data set")]
     TooLong {
-        /// The address.
+        /// The URL.
         url: String,
         /// The limit.
         limit: u64,
     },
-    /// The bytes are not those that were published. What was fetched is removed.
+    /// The file's checksum differs from the published one. The fetched file was removed.
     #[error(
         "{file}: its {} is {}, but must be {}; {size} bytes were fetched from {url} and are removed again",
         expected.kind(), found.digits(), expected.digits()
@@ -151,16 +151,16 @@ pub enum DownloadError {
     WrongSum {
         /// The archive.
         file: String,
-        /// The address.
+        /// The URL.
         url: String,
-        /// Its size.
+        /// The size of the fetched file.
         size: u64,
         /// The published checksum.
         expected: Sum,
-        /// The checksum of what came.
+        /// The checksum of the fetched file.
         found: Sum,
     },
-    /// A file of the archive is not the one that was published.
+    /// The checksum of a file in the archive differs from the published one.
     #[error("{archive}: {entry}: its {} is {}, but must be {}", expected.kind(), found.digits(), expected.digits())]
     WrongEntry {
         /// The archive.
@@ -172,14 +172,14 @@ pub enum DownloadError {
         /// The checksum found.
         found: Sum,
     },
-    /// An archive that asks for what no data set needs. Nothing of it is kept.
+    /// An archive with an unsafe entry. Nothing of it is kept.
     #[error("{archive}: {entry}: refused: {reason}")]
     Unsafe {
         /// The archive.
         archive: String,
-        /// The entry in it.
+        /// The entry.
         entry: String,
-        /// What it asks for.
+        /// Why the entry is unsafe.
         reason: Unsafe,
     },
     /// More entries than allowed.
@@ -195,17 +195,17 @@ pub enum DownloadError {
     Damaged {
         /// The archive.
         archive: String,
-        /// The entry in it, where it is one entry's fault.
+        /// The entry, if only one is affected.
         entry: Option<String>,
-        /// What is wrong with it.
+        /// The reason.
         reason: String,
     },
-    /// Files that should be in the archive are not.
+    /// Files are missing from the archive.
     #[error("{archive}: {} of the files that it should hold are not in it, the first is {first}", count)]
     MissingEntries {
         /// The archive.
         archive: String,
-        /// How many.
+        /// The number of missing files.
         count: usize,
         /// One of them.
         first: String,
@@ -215,24 +215,24 @@ pub enum DownloadError {
     Table {
         /// The table.
         table: PathBuf,
-        /// What does not fit.
+        /// The mismatch.
         reason: String,
     },
 }
 
-/// What makes an entry of an archive unsafe.
+/// Why an entry of an archive is unsafe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Unsafe {
-    /// A path from the root.
+    /// An absolute path.
     #[error("its path is absolute")]
     Absolute,
     /// A path that leads out of the folder.
     #[error("its path leads out of the folder")]
     Outside,
-    /// A name that no system, or not every system, can have.
+    /// A name that is not valid on all systems.
     #[error("its name cannot be a file's on every system")]
     Name,
-    /// A name that is no text.
+    /// A name that is not valid UTF-8.
     #[error("its name is not UTF-8")]
     NotUtf8,
     /// A symbolic or hard link.
@@ -241,7 +241,7 @@ pub enum Unsafe {
     /// A device, a pipe, a socket, a sparse file.
     #[error("it is neither a file nor a folder")]
     Special,
-    /// A name that an earlier entry had.
+    /// The name of an earlier entry.
     #[error("an earlier entry has the same name")]
     Duplicate,
     /// One file beyond the limit.
@@ -253,7 +253,7 @@ pub enum Unsafe {
 }
 
 impl DownloadError {
-    /// Whether the archive is at fault, so that no second attempt with the same bytes can succeed.
+    /// Whether the archive itself is faulty, so that retrying with the same bytes cannot succeed.
     pub(super) fn blames_archive(&self) -> bool {
         matches!(
             self,
@@ -273,7 +273,7 @@ fn kept(have: u64) -> String {
     }
 }
 
-/// An error of writing to `path`; a full disk is distinguished.
+/// Converts an error of writing to `path`; a full disk gets its own variant.
 pub(super) fn write_failed(path: &Path) -> impl FnOnce(std::io::Error) -> DownloadError + '_ {
     move |source| match source.kind() {
         std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded | std::io::ErrorKind::FileTooLarge => {

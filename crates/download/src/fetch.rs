@@ -1,5 +1,5 @@
-//! From a server to a file: in as many attempts as it takes, each going on where the last one
-//! broke.
+//! Fetches a file from a server in as many attempts as necessary; each attempt resumes where the
+//! last one failed.
 
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
@@ -21,23 +21,23 @@ const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 /// A file to fetch.
 pub(super) struct Wanted<'a> {
-    /// What people call it.
+    /// The name to show to users.
     pub(super) name: &'a str,
-    /// Its name in the folder.
+    /// The file name in the folder.
     pub(super) file: &'a str,
-    /// Where it lies.
+    /// The URL.
     pub(super) url: String,
-    /// Its size in bytes, where that is known.
+    /// The size in bytes, if known.
     pub(super) size: Option<u64>,
-    /// Its checksum, if it has one.
+    /// The checksum, if known.
     pub(super) sum: Option<&'a Sum>,
-    /// The most bytes that are taken where the size is not known.
+    /// The maximum size in bytes if the size is not known.
     pub(super) limit: u64,
-    /// What the server of `url` gets, and no other that it redirects to.
+    /// The token to send to the server of `url`, but not to servers that it redirects to.
     pub(super) token: Option<&'a Token>,
 }
 
-/// Brings a file into `folder`, unless it is there, and checks its checksum.
+/// Fetches a file into `folder`, unless it exists there, and verifies its checksum.
 pub(super) fn fetch(
     wanted: &Wanted,
     folder: &Path,
@@ -49,8 +49,7 @@ pub(super) fn fetch(
         return Ok(whole);
     }
     if whole.is_file() {
-        // It may be another program's, and is better than none: it stays until the new one takes
-        // its place.
+        // The file may belong to another program, so keep it until the new one replaces it.
         on_event(Event::Note(&format!("{}: not the published file; it is fetched anew", whole.display())));
     }
     let part = Part::new(folder, wanted.file, &wanted.url)?;
@@ -62,7 +61,7 @@ pub(super) fn fetch(
         fetch.complete(on_event)?;
         match wanted.check(part.path(), on_event) {
             Ok(()) => break,
-            // The halves of a file that changed on the server do not fit.
+            // The parts do not match if the file has changed on the server.
             Err(DownloadError::WrongSum { .. }) if !fetch.one_go && !again => {
                 on_event(Event::Note(&format!("{}: its parts do not fit together; it is fetched anew", wanted.name)));
                 part.remove()?;
@@ -79,7 +78,7 @@ pub(super) fn fetch(
 }
 
 impl Wanted<'_> {
-    /// Whether the file is there and has the published checksum.
+    /// Whether the file exists and has the published checksum.
     pub(super) fn is_there(&self, path: &Path, on_event: OnEvent) -> Result<bool, DownloadError> {
         match path.is_file().then(|| self.check(path, on_event)) {
             None | Some(Err(DownloadError::WrongSum { .. })) => Ok(false),
@@ -87,7 +86,7 @@ impl Wanted<'_> {
         }
     }
 
-    /// Holds a file against the published checksum.
+    /// Verifies the published checksum of a file.
     fn check(&self, path: &Path, on_event: OnEvent) -> Result<(), DownloadError> {
         let Some(expected) = self.sum else { return Ok(()) };
         let size = std::fs::metadata(path).map_err(FileError::of("read", path))?.len();
@@ -109,29 +108,31 @@ impl Wanted<'_> {
 }
 
 impl Network {
-    /// The wait after so many attempts without progress; the server may have said how long.
+    /// The wait after this number of attempts without progress; `after` is the wait that the server
+    /// asked for, if any.
     pub(super) fn pause(&self, attempts: u32, after: Option<Duration>) -> Duration {
         let backoff = self.wait.saturating_mul(1 << attempts.saturating_sub(1).min(16));
         after.unwrap_or_default().max(backoff).min(LONGEST_WAIT)
     }
 }
 
-/// A file on its way from the server into its partial file.
+/// A download in progress.
 struct Fetch<'a> {
     wanted: &'a Wanted<'a>,
     network: &'a Network,
-    /// The most bytes it may have.
+    /// The maximum size in bytes.
     limit: u64,
     agent: Agent,
     part: &'a Part,
-    /// Whether what is there came in one answer.
+    /// Whether the partial file came from a single response.
     one_go: bool,
-    /// Whether to ask from the start: what the server gives does not go on from what is there.
+    /// Whether to request the file from the start, because the server cannot continue the partial
+    /// file.
     anew: bool,
 }
 
 impl Fetch<'_> {
-    /// Makes attempts until the file is whole, or until there was no progress too often.
+    /// Retries until the file is complete, or until too many attempts made no progress.
     fn complete(&mut self, on_event: OnEvent) -> Result<(), DownloadError> {
         let network = self.network;
         let (mut attempts, mut farthest) = (0, self.part.length()?);
@@ -157,7 +158,7 @@ impl Fetch<'_> {
         }
     }
 
-    /// One request, and whatever comes of it.
+    /// Sends one request and processes the response.
     fn attempt(&mut self, on_event: OnEvent) -> Result<(), Fault> {
         let mut have = self.part.length()?;
         match self.wanted.size {
@@ -199,7 +200,7 @@ impl Fetch<'_> {
         received
     }
 
-    /// Asks for the file, from byte `from` on.
+    /// Requests the file from byte `from` on.
     fn request(&self, from: u64) -> Result<Response<Body>, Fault> {
         let mut request = self.agent.get(&self.wanted.url);
         if let Some(token) = self.wanted.token {
@@ -215,8 +216,8 @@ impl Fetch<'_> {
         request.call().map_err(|error| fault(&self.wanted.url, self.network, error))
     }
 
-    /// Checks that a part of the file is the wanted one, of the same version; gives the size of the
-    /// whole.
+    /// Checks that the response contains the requested part of the same version of the file;
+    /// returns the total size.
     fn range(&mut self, from: u64, headers: &HeaderMap) -> Result<Option<u64>, Fault> {
         let range = text(headers, header::CONTENT_RANGE).and_then(|range| {
             let (part, total) = range.strip_prefix("bytes ")?.split_once('/')?;
@@ -232,7 +233,8 @@ impl Fetch<'_> {
         }
     }
 
-    /// That the server has no bytes from `have` on: all are there, or something is wrong.
+    /// Handles the response that there are no bytes from `have` on: the file is complete, or
+    /// something is wrong.
     fn nothing_from(&mut self, have: u64, headers: &HeaderMap) -> Result<(), Fault> {
         let total = text(headers, header::CONTENT_RANGE).and_then(|range| range.strip_prefix("bytes */")?.parse().ok());
         match total {
@@ -245,8 +247,9 @@ impl Fetch<'_> {
         }
     }
 
-    /// Whether an answer may be the file, of `total` bytes, from byte `start` on. No sign-in page
-    /// of a network, and no other short answer, is worth the `have` bytes that are there.
+    /// Checks whether a response may be the file, of `total` bytes, from byte `start` on. The
+    /// `have` bytes that were already fetched must not be replaced by the sign-in page of a network
+    /// or another short response.
     fn judge(&self, headers: &HeaderMap, start: u64, total: Option<u64>, have: u64) -> Result<(), Fault> {
         let kind = text(headers, header::CONTENT_TYPE).unwrap_or_default().trim_start();
         if kind.get(..9).is_some_and(|kind| kind.eq_ignore_ascii_case("text/html")) {
@@ -265,7 +268,8 @@ impl Fetch<'_> {
         }
     }
 
-    /// That the server says, or sends, `found` bytes, which the file cannot have.
+    /// The error for a server that announces or sends `found` bytes, which cannot be the size of
+    /// the file.
     fn wrong_size(&self, found: u64) -> DownloadError {
         match self.wanted.size {
             Some(expected) => DownloadError::WrongSize { url: self.wanted.url.clone(), expected, found },
@@ -273,7 +277,7 @@ impl Fetch<'_> {
         }
     }
 
-    /// That the server's file has no more bytes than are there.
+    /// The error for a server whose file is not longer than the partial file.
     fn too_short(&self, total: u64, have: u64) -> Fault {
         passing(format!(
             "the server gives a file of {total} bytes, but {have} are there; if those are wrong, remove {}",
@@ -281,7 +285,7 @@ impl Fetch<'_> {
         ))
     }
 
-    /// Writes the body to the file.
+    /// Writes the response body to the file.
     fn receive(
         &self,
         body: &mut Body,

@@ -1,4 +1,4 @@
-//! Asking a server, and what ends an attempt.
+//! HTTP requests, and the classification of their errors.
 
 use std::io::{self, ErrorKind};
 use std::time::Duration;
@@ -12,9 +12,9 @@ use crate::Network;
 use crate::error::DownloadError;
 use crate::part::Version;
 
-/// What ends an attempt before the file is whole.
+/// Why an attempt ended before the file was complete.
 pub(super) enum Fault {
-    /// Another attempt may succeed; the server may say when.
+    /// Another attempt may succeed; `after` is the wait that the server asked for, if any.
     Passing {
         reason: String,
         after: Option<Duration>,
@@ -36,8 +36,8 @@ pub(super) fn agent(url: &str, network: &Network) -> Agent {
     agent_following(url, network, 10)
 }
 
-/// As [`agent`], with another number of redirections that are followed; with 0 they are answers as
-/// others.
+/// Like [`agent`], with a different maximum number of redirections; with 0 they are returned like
+/// other responses.
 pub(super) fn agent_following(url: &str, network: &Network, redirections: u32) -> Agent {
     let mut config = Agent::config_builder()
         .http_status_as_error(false)
@@ -55,7 +55,7 @@ pub(super) fn agent_following(url: &str, network: &Network, redirections: u32) -
     config.build().into()
 }
 
-/// What becomes of an answer that brings no file.
+/// The error for a response without a file.
 pub(super) fn refusal(url: &str, status: StatusCode, headers: &HeaderMap) -> Fault {
     let reason = format!("the server says {status}");
     let later = [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_EARLY, StatusCode::TOO_MANY_REQUESTS];
@@ -65,10 +65,10 @@ pub(super) fn refusal(url: &str, status: StatusCode, headers: &HeaderMap) -> Fau
     }
 }
 
-/// Whether an error of the connection may pass.
+/// Classifies an error of the connection as temporary or final.
 pub(super) fn fault(url: &str, network: &Network, error: Error) -> Fault {
     let reason = match error {
-        // What TLS has against the server.
+        // TLS rejects the server.
         Error::Io(error) if error.kind() == ErrorKind::InvalidData => certificates(&error),
         Error::Io(error) => return passing(words(&error, network)),
         Error::Timeout(Timeout::Resolve | Timeout::Connect) => return passing("the server does not answer"),
@@ -93,13 +93,13 @@ fn silence(network: &Network) -> String {
     format!("no data for {} s", network.read_timeout.as_secs_f32())
 }
 
-/// What is reported of a failed attempt that is followed by another one.
+/// The message about a failed attempt that will be retried.
 pub(super) fn retry(reason: &str, wait: Duration, attempts: u32, network: &Network) -> String {
     let (next, of) = (attempts + 1, network.attempts);
     format!("{reason}; retrying in {:.0} s (attempt {next} of {of})", wait.as_secs_f32().ceil())
 }
 
-/// A short reason; systems add their number.
+/// A short description of common errors; those of the system include error numbers.
 pub(super) fn words(error: &io::Error, network: &Network) -> String {
     match error.kind() {
         ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted => {

@@ -1,10 +1,9 @@
-//! Single files that somebody has published: of a repository on the Hugging Face hub, or at an
-//! address.
+//! Single published files: from a repository on the Hugging Face hub, or from a URL.
 //!
-//! They are kept where other programs keep them and look for them, so that no file is fetched
-//! twice: those of the hub in the cache of `huggingface_hub` and timm, others in that of
-//! `torch.hub`. The forms are those of these libraries: `models--OWNER--NAME/{blobs/SHA256,
-//! refs/main, snapshots/COMMIT/FILE}`, a snapshot's file being a link to its blob, and
+//! They are stored in caches that other programs share, so that no file is fetched twice: those of
+//! the hub in the cache of `huggingface_hub` and timm, others in that of `torch.hub`. The layouts
+//! are those of these libraries: `models--OWNER--NAME/{blobs/SHA256, refs/main,
+//! snapshots/COMMIT/FILE}`, where a snapshot's file is a link to its blob, and
 //! `hub/checkpoints/FILE`.
 
 use std::env;
@@ -21,49 +20,49 @@ use crate::sums::Sum;
 use crate::token::Token;
 use crate::{Event, Network, OnEvent};
 
-/// More bytes than any file of weights has.
+/// Larger than any file of weights.
 const LIMIT: u64 = 64 << 30;
-/// Redirections within the hub: a repository may have been renamed.
+/// Maximum number of redirections within the hub: a repository may have been renamed.
 const REDIRECTIONS: usize = 5;
 
-/// A hub, and where its files are kept.
+/// A hub and its local cache.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hub {
-    /// Its address, such as `https://huggingface.co`.
+    /// Its URL, such as `https://huggingface.co`.
     pub address: String,
-    /// The folder of the repositories' folders.
+    /// The folder that contains the folders of the repositories.
     pub cache: PathBuf,
-    /// Whether only files that are there already may be used.
+    /// Whether to use only files in the cache.
     pub offline: bool,
-    /// What the hub gets for repositories that are not open to all; only over HTTPS or on this
-    /// machine, and no server that it redirects to.
+    /// The token for gated and private repositories. It is sent only over HTTPS or to this machine,
+    /// and not to servers that the hub redirects to.
     pub token: Option<Token>,
 }
 
-/// The version of a file that is meant.
+/// The pinned version of a file.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Pin<'a> {
-    /// The commit; without it, that of the main branch.
+    /// The commit; by default that of the main branch.
     pub revision: Option<&'a str>,
-    /// The SHA-256 of the file's bytes, 64 lower-case hexadecimal digits; without it, what the hub
-    /// says.
+    /// The SHA-256 of the file's bytes, 64 lower-case hexadecimal digits; by default the one that
+    /// the hub reports.
     pub sha256: Option<&'a str>,
 }
 
-/// A file that is there now.
+/// A file that was fetched or found in the cache.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublishedFile {
-    /// Where.
+    /// The path.
     pub path: PathBuf,
     /// The SHA-256 of its bytes, in hexadecimal digits.
     pub sha256: String,
-    /// The commit of the repository that it is of, if it is of one.
+    /// The commit, if the file is from a repository.
     pub revision: Option<String>,
 }
 
-/// What a hub says of a file.
+/// The hub's metadata of a file.
 struct Entry {
-    /// Where in the hub it lies: the repository may have been renamed.
+    /// The URL in the hub, after renamings of the repository.
     url: String,
     commit: String,
     sha256: Sum,
@@ -71,12 +70,12 @@ struct Entry {
 }
 
 impl Hub {
-    /// The hub at an address, with the cache that `HF_HUB_CACHE` names, or `HF_HOME`, or by default
-    /// `~/.cache/huggingface/hub`, and the token of `HF_TOKEN`, or of the file `token` that
-    /// `huggingface_hub` keeps. `HF_HUB_OFFLINE` set to `1` makes it one that fetches nothing.
+    /// The hub at a URL, with the cache that `HF_HUB_CACHE` or `HF_HOME` names, by default
+    /// `~/.cache/huggingface/hub`, and the token from `HF_TOKEN` or from the file `token` of
+    /// `huggingface_hub`. If `HF_HUB_OFFLINE` is set to `1`, it fetches nothing.
     ///
     /// # Errors
-    /// No variable names a folder, and the user has no home.
+    /// No environment variable names a folder, and the user has no home folder.
     pub fn at(address: &str) -> Result<Self, DownloadError> {
         let home = folder("HF_HOME", || Ok(caches()?.join("huggingface")));
         let token = home.as_ref().ok().and_then(|home| Token::find(home));
@@ -86,7 +85,7 @@ impl Hub {
         Ok(Self { address: address.trim_end_matches('/').to_owned(), cache, offline, token })
     }
 
-    /// The token, where nobody on the way can read it.
+    /// The token, if the connection is secure.
     fn token(&self) -> Option<&Token> {
         let local = ["http://127.0.0.1", "http://[::1]", "http://localhost"].iter().any(|start| {
             self.address.strip_prefix(start).is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '/']))
@@ -94,13 +93,14 @@ impl Hub {
         self.token.as_ref().filter(|_| local || self.address.starts_with("https://"))
     }
 
-    /// A file of a repository, of the version that is pinned or else of the main branch, from the
-    /// cache if it is there, else fetched. A file that is there is used without asking the hub, so
-    /// a later version of the repository changes nothing.
+    /// Returns a file of a repository, in the pinned version or else from the main branch, from the
+    /// cache if it is there, else fetched. A cached file is used without a request to the hub, so
+    /// later versions of the repository have no effect.
     ///
     /// # Errors
-    /// The hub cannot be reached, or has no such file, or another than the pinned one, or sends
-    /// another one; the disk is full. What was fetched is kept where it can still be used.
+    /// The hub cannot be reached, does not have the file, has a different version than the pinned
+    /// one, or sends a different file; the disk is full. A partial download is kept if it can be
+    /// resumed.
     pub fn file(
         &self,
         repository: &str,
@@ -144,7 +144,7 @@ impl Hub {
 }
 
 impl Pin<'_> {
-    /// Whether what the hub has is what is pinned.
+    /// Checks that the hub has the pinned version.
     fn check(&self, url: &str, entry: &Entry) -> Result<(), DownloadError> {
         let sha256 = (self.sha256, entry.sha256.digits(), "the SHA-256 of the hub's file");
         let commit = (self.revision, entry.commit.as_str(), "the commit that the hub answers with");
@@ -158,11 +158,11 @@ impl Pin<'_> {
     }
 }
 
-/// The file at an address, known by its checksum or the first digits of it, from `folder` if it is
-/// there, else fetched.
+/// Returns the file at a URL, identified by its checksum or the first digits of it, from `folder`
+/// if it is there, else fetched.
 ///
 /// # Errors
-/// As [`Hub::file`].
+/// Those of [`Hub::file`].
 pub fn released_file(
     url: &str,
     sum: &Sum,
@@ -174,7 +174,7 @@ pub fn released_file(
     let wanted =
         Wanted { name: file, file, url: url.to_owned(), size: None, sum: Some(sum), limit: LIMIT, token: None };
     let path = folder.join(file);
-    // A cache that is there may be one that nobody can write to.
+    // Check first without locking, since an existing cache may be read-only.
     if !wanted.is_there(&path, on_event)? {
         create_folder(folder)?;
         let _held = lock(&folder.join(format!("{file}.lock")), on_event)?;
@@ -184,21 +184,21 @@ pub fn released_file(
     Ok(PublishedFile { path, sha256, revision: None })
 }
 
-/// Where `torch.hub` keeps released files: below the folder that `TORCH_HOME` names, by default
-/// `~/.cache/torch`.
+/// The folder in which `torch.hub` stores released files: below the folder that `TORCH_HOME` names,
+/// by default `~/.cache/torch`.
 ///
 /// # Errors
-/// No variable names a folder, and the user has no home.
+/// No environment variable names a folder, and the user has no home folder.
 pub fn torch_checkpoints() -> Result<PathBuf, DownloadError> {
     Ok(folder("TORCH_HOME", || Ok(caches()?.join("torch")))?.join("hub/checkpoints"))
 }
 
-/// The folder that a variable names, else another.
+/// The folder that an environment variable names, or else a default.
 fn folder(variable: &str, other: impl FnOnce() -> Result<PathBuf, DownloadError>) -> Result<PathBuf, DownloadError> {
     env::var_os(variable).filter(|value| !value.is_empty()).map_or_else(other, |value| Ok(value.into()))
 }
 
-/// The user's folder of caches.
+/// The user's cache folder.
 fn caches() -> Result<PathBuf, DownloadError> {
     folder("XDG_CACHE_HOME", || {
         let none = || std::io::Error::other("no home folder is known; set HF_HOME");
@@ -207,8 +207,8 @@ fn caches() -> Result<PathBuf, DownloadError> {
     })
 }
 
-/// The file that an earlier call, or another program, has brought: of the pinned commit, or of the
-/// main branch as it was then where its bytes, or nothing, are pinned.
+/// The file that an earlier call or another program has cached, from the pinned commit. If the
+/// SHA-256 or nothing is pinned, also from the cached commit of the main branch.
 fn cached(folder: &Path, file: &str, pin: Pin, on_event: OnEvent) -> Result<Option<PublishedFile>, DownloadError> {
     let main = std::fs::read_to_string(folder.join("refs/main")).ok().map(|commit| commit.trim().to_owned());
     let main = main.filter(|_| pin.revision.is_none() || pin.sha256.is_some());
@@ -221,7 +221,7 @@ fn cached(folder: &Path, file: &str, pin: Pin, on_event: OnEvent) -> Result<Opti
     Ok(None)
 }
 
-/// The file of a commit. One that is not what its blob's name says is none.
+/// The cached file of a commit; none if its SHA-256 does not match the name of its blob.
 fn snapshot(
     folder: &Path,
     commit: String,
@@ -239,7 +239,7 @@ fn snapshot(
     Ok(Some(PublishedFile { path, sha256, revision: Some(commit) }))
 }
 
-/// Asks the hub what it has at an address, again if the answer may become another.
+/// Requests the metadata of the file at a URL from the hub, and retries temporary failures.
 fn ask(url: &str, token: Option<&Token>, network: &Network, on_event: OnEvent) -> Result<Entry, DownloadError> {
     let mut attempts = 0;
     loop {
@@ -269,8 +269,8 @@ fn ask_once(url: &str, token: Option<&Token>, network: &Network) -> Result<Entry
         let answer = request.call().map_err(|error| fault(url, network, error))?;
         let (status, headers) = (answer.status(), answer.headers());
         match text(headers, header::LOCATION) {
-            // To elsewhere in the hub, which gets the token too. Where the file itself lies is no
-            // matter here.
+            // A redirection within the hub, which may get the token too. The location of the file
+            // itself does not matter here.
             Some(place) if status.is_redirection() && place.starts_with('/') => {
                 let root = url.match_indices('/').nth(2).map_or(url, |(end, _)| &url[..end]);
                 at = format!("{root}{place}");
@@ -283,7 +283,7 @@ fn ask_once(url: &str, token: Option<&Token>, network: &Network) -> Result<Entry
         .into())
 }
 
-/// What an answer says of the file.
+/// The metadata of the file in a response.
 fn entry(url: &str, status: StatusCode, headers: &HeaderMap) -> Result<Entry, Fault> {
     let header = |name: &str| headers.get(name)?.to_str().ok();
     let commit = header("x-repo-commit")
@@ -301,7 +301,7 @@ fn entry(url: &str, status: StatusCode, headers: &HeaderMap) -> Result<Entry, Fa
     }
 }
 
-/// Holds a lock, waiting for whoever has it: another process may fetch the same file.
+/// Acquires a lock, and waits if another process holds it to fetch the same file.
 fn lock(path: &Path, on_event: OnEvent) -> Result<File, DownloadError> {
     create_folder(path.parent().unwrap_or(path))?;
     let file = open_lock(path).map_err(write_failed(path))?;
@@ -316,8 +316,8 @@ fn lock(path: &Path, on_event: OnEvent) -> Result<File, DownloadError> {
     Ok(file)
 }
 
-/// Puts a blob under its name in a snapshot, by a link where the system has them. A link of before,
-/// which may lead to another blob, is there until this one takes its place.
+/// Adds a blob to a snapshot under its file name, as a link if the system supports it. An existing
+/// link, which may point to another blob, is replaced atomically.
 fn link(blob: &Path, path: &Path) -> Result<(), DownloadError> {
     create_folder(path.parent().unwrap_or(path))?;
     #[cfg(unix)]

@@ -1,21 +1,21 @@
-//! Data sets from the network into a folder, checked and whole, or not at all.
+//! Downloads data sets into a folder, verified and complete, or not at all.
 //!
-//! [`Registry`] says what can be fetched, [`download`] fetches it. What is on its way lies in a
-//! folder of its own beside the target, `DIR.download`: archives under their names, parts of them
-//! as `NAME.part`, and `unpacking`. The target appears at the end, by one renaming; so it is whole
-//! wherever it is. An archive that somebody put into `DIR.download` by hand is used like one that
-//! was fetched.
+//! [`Registry`] lists the available data sets, [`download`] fetches them. During the download,
+//! files are stored in a separate folder next to the target, `DIR.download`: archives under their
+//! names, partial archives as `NAME.part`, and the folder `unpacking`. The target is created at the
+//! end by a single rename, so it is always complete. An archive that the user puts into
+//! `DIR.download` is used like a fetched one.
 //!
 //! [`Hub::file`] and [`released_file`] fetch single files, such as weights, through the same code.
 //!
 //! # What is checked
-//! - An archive's checksum, or that of each file in it, as [`Known`] says. A partial file that came
-//!   in several connections resumes only where the server says that it is still the same version,
-//!   and is fetched anew where its parts do not fit together.
-//! - The server's words on lengths against what comes, and against the size where it is known.
-//!   Neither a web page nor a new start that is shorter takes the place of a partial file.
-//! - Every entry of an archive before it is written: [`Unsafe`] says what is refused,
-//!   [`UnpackLimits`] how much.
+//! - The checksum of an archive, or of each file in it, as specified by [`Known`]. A partial file
+//!   is not resumed if the server reports a different version, and is fetched again if its parts do
+//!   not match.
+//! - The length that the server announces, against the received bytes and against the size if it is
+//!   known. Neither a web page nor a shorter restart replaces a partial file.
+//! - Every entry of an archive before it is written: [`Unsafe`] lists what is rejected, and
+//!   [`UnpackLimits`] how much may be unpacked.
 
 mod error;
 mod fetch;
@@ -52,19 +52,19 @@ use error::write_failed;
 use place::{Place, move_folder, remove_folder};
 use unpacker::Unpacker;
 
-/// How to fetch.
+/// Options of a download.
 #[derive(Debug, Clone, Default)]
 pub struct DownloadOptions {
-    /// Where the archives lie instead: an address to which `/` and an archive's name are added.
+    /// A mirror of the archives: a URL to which `/` and the name of an archive are appended.
     pub mirror: Option<String>,
-    /// Leave the archives in `DIR.download`.
+    /// Whether to keep the archives in `DIR.download`.
     pub keep_archives: bool,
-    /// The patience with the network.
+    /// Network settings.
     pub network: Network,
 }
 
 impl DownloadOptions {
-    /// Where an archive is fetched from.
+    /// The URL of an archive.
     fn address(&self, archive: &Archive) -> String {
         match &self.mirror {
             Some(mirror) => format!("{}/{}", mirror.trim_end_matches('/'), archive.name),
@@ -73,18 +73,18 @@ impl DownloadOptions {
     }
 }
 
-/// The patience with the network.
+/// Network settings.
 #[derive(Debug, Clone)]
 pub struct Network {
-    /// Attempts without a byte of progress before giving up; 5.
+    /// Attempts without any progress before giving up; 5.
     pub attempts: u32,
-    /// The wait after the first of them, doubled after each; 1 s, and never more than a minute.
+    /// The wait after the first such attempt, doubled after each; 1 s, at most one minute.
     pub wait: Duration,
-    /// The longest time to connect; 30 s.
+    /// Timeout for connecting; 30 s.
     pub connect_timeout: Duration,
-    /// The longest silence of the server; 60 s.
+    /// Timeout for each read; 60 s.
     pub read_timeout: Duration,
-    /// Whether the proxy counts that `ALL_PROXY`, `HTTPS_PROXY` or `HTTP_PROXY` names (save for
+    /// Whether to use the proxy from `ALL_PROXY`, `HTTPS_PROXY` or `HTTP_PROXY` (except for
     /// `NO_PROXY`); true.
     pub proxies: bool,
 }
@@ -96,36 +96,36 @@ impl Default for Network {
     }
 }
 
-/// What happens meanwhile.
+/// Events during a download.
 #[derive(Clone, Copy, Debug)]
 pub enum Event<'a> {
-    /// So many bytes of an archive are through a step.
+    /// Progress of a step.
     Progress {
-        /// What is being done.
+        /// The step.
         step: Step,
-        /// To which archive.
+        /// The archive.
         archive: &'a str,
-        /// Bytes of the archive that are done.
+        /// The number of processed bytes of the archive.
         done: u64,
-        /// Its size, if known.
+        /// The size of the archive, if known.
         total: Option<u64>,
     },
-    /// A line for people: a broken connection, a new start.
+    /// A message for users: a broken connection, a restart.
     Note(&'a str),
 }
 
 /// The steps of an archive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
-    /// From the server to the disk.
+    /// Downloading from the server.
     Fetch,
-    /// Its checksum.
+    /// Verifying its checksum.
     Check,
-    /// Into the data set's folder.
+    /// Unpacking into the data set's folder.
     Unpack,
 }
 
-/// What is being done, a verb.
+/// The step, as a verb.
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -138,27 +138,27 @@ impl fmt::Display for Step {
 
 type OnEvent<'a> = &'a mut dyn FnMut(Event);
 
-/// What lies in the folder now.
+/// A downloaded data set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Downloaded {
     /// The data set's folder.
     pub folder: PathBuf,
-    /// Its files.
+    /// The number of its files.
     pub files: u64,
-    /// Their bytes.
+    /// Their total size in bytes.
     pub bytes: u64,
-    /// Whether it was there before, so that nothing was fetched.
+    /// Whether it already existed, so that nothing was fetched.
     pub already_there: bool,
 }
 
-/// Fetches a data set into the folder `to`, which must not be there, or be empty; one that holds
-/// this data set is left as it is. An earlier call that was stopped is resumed. `on_event`
-/// is called as the download advances.
+/// Fetches a data set into the folder `to`, which must be missing or empty; a folder that already
+/// contains this data set is left unchanged. An interrupted download is resumed. `on_event` is
+/// called as the download proceeds.
 ///
 /// # Errors
-/// The folder holds something else, or nothing can be moved to its place; a server cannot be
-/// reached, or sends what is not the data set; an archive is unsafe or damaged; the disk is full.
-/// The folder `to` is then as it was, and what was fetched is kept where it can still be used.
+/// The folder contains something else, or a folder cannot be moved to its path; a server cannot be
+/// reached, or does not send the data set; an archive is unsafe or damaged; the disk is full. The
+/// folder `to` is then unchanged, and fetched files are kept if they can still be used.
 pub fn download(
     set: &DataSet,
     to: &Path,
@@ -170,7 +170,7 @@ pub fn download(
         return Ok(there);
     }
     let place = Place::new(&to)?;
-    // Another process may have made it since.
+    // Another process may have created it in the meantime.
     if let Some(there) = mark::find(set, &to)? {
         place.leave(&[], true);
         return Ok(there);
@@ -197,7 +197,7 @@ pub fn download(
     create_folder(&unpacked)?;
     let made = unpack(set, &paths, &unpacked, on_event);
     if made.is_err() {
-        // Its size may be what fills the disk.
+        // Free the space: the unpacked files may have filled the disk.
         remove_folder(&unpacked)?;
     }
     let made = made?;
@@ -208,8 +208,8 @@ pub fn download(
     Ok(Downloaded { folder: to, files, bytes, already_there: false })
 }
 
-/// Unpacks all archives into an empty folder; gives the files' paths in it and their sizes in
-/// bytes.
+/// Unpacks all archives into an empty folder; returns the paths of the files in it and their sizes
+/// in bytes.
 fn unpack(
     set: &DataSet,
     paths: &[PathBuf],
@@ -221,8 +221,8 @@ fn unpack(
         let total = std::fs::metadata(path).map(|metadata| metadata.len()).ok();
         let read = |done| on_event(Event::Progress { step: Step::Unpack, archive: &archive.name, done, total });
         if let Err(error) = unpack::unpack(&mut unpacker, archive, path, read) {
-            // An archive that is known by its checksum comes the same again; another may have been
-            // damaged on its way.
+            // An archive with a verified checksum would be the same again; one without may have
+            // been damaged during the download.
             if error.blames_archive() && archive.known.sum().is_none() {
                 part::remove(path)?;
                 on_event(Event::Note(&format!("{} is removed; the same command fetches it anew", path.display())));

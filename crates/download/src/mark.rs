@@ -1,4 +1,4 @@
-//! The mark of a whole data set: a file in its folder that says what it is, and on what terms.
+//! The marker of a complete data set: a file in its folder with its origin and license.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -22,7 +22,7 @@ struct Mark {
     licence_url: String,
     credit: String,
     archives: Vec<Source>,
-    /// The size of every file but this one, by its path.
+    /// The sizes of all files except this one, by path.
     files: BTreeMap<String, u64>,
 }
 
@@ -30,11 +30,11 @@ struct Mark {
 struct Source {
     name: String,
     url: String,
-    /// The archive's checksum; none, if its files were checked.
+    /// The archive's checksum; none if the files in it were verified instead.
     checksum: Option<String>,
 }
 
-/// Marks the folder as a whole data set.
+/// Marks the folder as a complete data set.
 pub(super) fn write(
     set: &DataSet,
     options: &DownloadOptions,
@@ -62,7 +62,7 @@ pub(super) fn write(
     Ok(write_atomic(&path, text.as_bytes())?)
 }
 
-/// The data set, if `folder` holds it; nothing, if there is no such folder or nothing in it.
+/// The data set, if `folder` contains it; none if the folder is missing or empty.
 pub(super) fn find(set: &DataSet, folder: &Path) -> Result<Option<Downloaded>, DownloadError> {
     let occupied = |reason: String| DownloadError::Occupied { path: folder.to_owned(), reason };
     match std::fs::metadata(folder) {
@@ -87,7 +87,7 @@ pub(super) fn find(set: &DataSet, folder: &Path) -> Result<Option<Downloaded>, D
     }
     let there = contents(folder)?;
     let (mut found_files, mut found_bytes) = (0, 0_u64);
-    // What people put there besides does no harm.
+    // Additional files are ignored.
     for (_, size) in mark.files.iter().filter(|(name, size)| there.get(*name) == Some(size)) {
         (found_files, found_bytes) = (found_files + 1, found_bytes.saturating_add(*size));
     }

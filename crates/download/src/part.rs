@@ -1,4 +1,4 @@
-//! A file that is on its way, and what is known of its version.
+//! A partially downloaded file and its version.
 
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Write};
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{DownloadError, write_failed};
 
-/// What the server said of the version that a partial file is of.
+/// The server's metadata about the version of a partial file.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Version {
     pub(super) url: String,
@@ -18,12 +18,13 @@ pub(super) struct Version {
 }
 
 impl Version {
-    /// The tag that promises equal bytes; a weak one does not, and must not be asked for.
+    /// The strong ETag, which guarantees identical bytes. A weak one does not, and must not be used
+    /// in `If-Range`.
     pub(super) fn strong(&self) -> Option<&str> {
         self.etag.as_deref().filter(|tag| !tag.starts_with("W/"))
     }
 
-    /// Whether a part of that version cannot be gone on with in this one.
+    /// Whether a partial file of this version cannot be continued with the other version.
     pub(super) fn differs(&self, other: &Self) -> bool {
         let differ =
             |ours: &Option<String>, theirs: &Option<String>| ours.is_some() && theirs.is_some() && ours != theirs;
@@ -32,15 +33,15 @@ impl Version {
     }
 }
 
-/// A partial file `NAME.part`, beside it what is known of its version.
+/// A partial file `NAME.part`, with its version in a file next to it.
 pub(super) struct Part {
     path: PathBuf,
     url: String,
 }
 
 impl Part {
-    /// The part of the file `name` in a folder, as `url` gives it. What a killed process wrote of a
-    /// new start goes.
+    /// The partial file of `name` in a folder, fetched from `url`. An unfinished restart of a
+    /// killed process is removed.
     pub(super) fn new(folder: &Path, name: &str, url: &str) -> Result<Self, DownloadError> {
         let part = Self { path: folder.join(format!("{name}.part")), url: url.to_owned() };
         remove(&part.new_path())?;
@@ -51,7 +52,7 @@ impl Part {
         &self.path
     }
 
-    /// Its length in bytes; 0 if it is not there.
+    /// Its length in bytes; 0 if it does not exist.
     pub(super) fn length(&self) -> Result<u64, FileError> {
         match std::fs::metadata(&self.path) {
             Ok(metadata) => Ok(metadata.len()),
@@ -60,21 +61,21 @@ impl Part {
         }
     }
 
-    /// What is known of its version; nothing, if it came from elsewhere.
+    /// Its version; empty if it is not known or the part came from another URL.
     pub(super) fn version(&self) -> Version {
         let text = std::fs::read_to_string(self.version_path()).unwrap_or_default();
         let version: Version = toml::from_str(&text).unwrap_or_default();
         if version.url == self.url { version } else { Version::default() }
     }
 
-    /// To write on at its end.
+    /// Opens it for appending.
     pub(super) fn append(&self) -> Result<Writer<'_>, DownloadError> {
         let file = OpenOptions::new().append(true).open(&self.path).map_err(write_failed(&self.path))?;
         Ok(Writer { part: self, file, path: self.path.clone(), length: self.length()?, rival: None })
     }
 
-    /// To write from the first byte on. A part that is there is not touched before what comes is
-    /// longer.
+    /// Opens it for writing from the start. An existing partial file is not replaced until the new
+    /// one is longer.
     pub(super) fn restart(&self, version: Version) -> Result<Writer<'_>, DownloadError> {
         let have = self.length()?;
         let (path, rival) = match have {
@@ -88,13 +89,13 @@ impl Part {
         Ok(Writer { part: self, file: file.map_err(write_failed(&path))?, path, length: 0, rival })
     }
 
-    /// Gives the whole file its name.
+    /// Renames the complete file to its final path.
     pub(super) fn commit(&self, whole: &Path) -> Result<(), DownloadError> {
         std::fs::rename(&self.path, whole).map_err(write_failed(whole))?;
         self.remove()
     }
 
-    /// Removes the partial file and what is known of it.
+    /// Removes the partial file and its version.
     pub(super) fn remove(&self) -> Result<(), DownloadError> {
         remove(&self.path)?;
         remove(&self.version_path())
@@ -109,29 +110,30 @@ impl Part {
         self.path.with_extension("part.toml")
     }
 
-    /// Where a new start lies until it is longer than the part.
+    /// The path of a restart until it is longer than the partial file.
     fn new_path(&self) -> PathBuf {
         self.path.with_extension("part.new")
     }
 }
 
-/// What one answer of the server brings, on its way into a part.
+/// Writes one response of the server to a partial file.
 pub(super) struct Writer<'a> {
     part: &'a Part,
     file: File,
     path: PathBuf,
     length: u64,
-    /// In a new start: the length to be exceeded before it takes the part's place, and its version.
+    /// For a restart: the length of the existing partial file, which it replaces once it is longer,
+    /// and its own version.
     rival: Option<(u64, Version)>,
 }
 
 impl Writer<'_> {
-    /// Bytes of the file so far.
+    /// The current length of the file in bytes.
     pub(super) fn length(&self) -> u64 {
         self.length
     }
 
-    /// Whether this is the part: a new start may still be shorter than what was there before.
+    /// Whether this is the partial file itself, and not a restart that is still shorter.
     pub(super) fn is_part(&self) -> bool {
         self.rival.is_none()
     }
@@ -140,8 +142,8 @@ impl Writer<'_> {
         self.file.write_all(bytes).map_err(write_failed(&self.path))?;
         self.length += bytes.len() as u64;
         if let Some((_, version)) = self.rival.take_if(|(have, _)| self.length > *have) {
-            // Killed in between, the old version beside the new bytes only leads to another new
-            // start.
+            // If the process is killed in between, the old version with the new bytes only causes
+            // another restart.
             std::fs::rename(&self.path, &self.part.path).map_err(write_failed(&self.part.path))?;
             self.path.clone_from(&self.part.path);
             self.part.keep(&version)?;
@@ -149,7 +151,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Waits until the disk has it all.
+    /// Syncs the file to disk.
     pub(super) fn sync(&self) -> Result<(), DownloadError> {
         self.file.sync_all().map_err(write_failed(&self.path))
     }
@@ -157,8 +159,8 @@ impl Writer<'_> {
 
 impl Drop for Writer<'_> {
     fn drop(&mut self) {
-        // What came of a new start is worth less than the part; what cannot be removed now is
-        // removed by the next call.
+        // A restart that is not longer than the partial file is discarded; if it cannot be removed
+        // now, the next call removes it.
         if !self.is_part() {
             let _ = std::fs::remove_file(&self.path);
         }

@@ -1,4 +1,4 @@
-//! Where a data set grows, and the way from there to its folder.
+//! The working folder of a download, and the move to the target folder.
 
 use std::fs::{File, TryLockError};
 use std::io::{self, ErrorKind};
@@ -8,7 +8,7 @@ use earmark_files::{FileError, create_folder, open_lock};
 
 use crate::error::{DownloadError, write_failed};
 
-/// The folder of what is on its way, held against other processes.
+/// The working folder, locked against other processes.
 pub(super) struct Place {
     pub(super) work: PathBuf,
     lock: PathBuf,
@@ -29,9 +29,9 @@ impl Place {
         Ok(Self { work, lock, _held: held })
     }
 
-    /// Finds out whether a folder can be moved from here to `to`, which must not be there, or be an
-    /// empty folder: by moving an empty one. No folder takes the place of a mount point or a link,
-    /// or moves to another file system.
+    /// Tests whether a folder can be moved from here to `to`, which must be missing or an empty
+    /// folder, by moving an empty folder. A folder cannot replace a mount point or a link, or be
+    /// moved to another file system.
     pub(super) fn try_move(&self, to: &Path) -> Result<(), DownloadError> {
         let trial = self.work.join("trial");
         let failed = |source| DownloadError::NoWay { work: self.work.clone(), to: to.to_owned(), source };
@@ -41,7 +41,7 @@ impl Place {
         }
         create_folder(&trial)?;
         let moved = move_folder(&trial, to);
-        // All is as it was.
+        // Restore the previous state.
         let _ = match (there, &moved) {
             (Some(_), Err(_)) => std::fs::create_dir(to),
             (None, Ok(())) => std::fs::remove_dir(to),
@@ -51,7 +51,7 @@ impl Place {
         moved.map_err(failed)
     }
 
-    /// Tidies up. That something of it cannot be removed spoils no data set.
+    /// Cleans up. Errors are ignored, because leftovers do not affect the data set.
     pub(super) fn leave(self, archives: &[PathBuf], keep: bool) {
         let removed: &[PathBuf] = if keep { &[] } else { archives };
         for path in removed.iter().chain([&self.lock]) {
@@ -61,7 +61,8 @@ impl Place {
     }
 }
 
-/// Who holds the lock already is another download; a file system may also have no locks.
+/// The error for a lock that was not acquired: another download holds it, or the file system does
+/// not support locks.
 fn not_held(error: TryLockError, lock: &Path, work: &Path) -> DownloadError {
     match error {
         TryLockError::WouldBlock => DownloadError::Busy { path: work.to_owned() },
@@ -69,14 +70,14 @@ fn not_held(error: TryLockError, lock: &Path, work: &Path) -> DownloadError {
     }
 }
 
-/// Moves a folder to a place where nothing is, or an empty folder: on Windows, even that is in the
-/// way.
+/// Moves a folder to a path that is missing or an empty folder, which must be removed first on
+/// Windows.
 pub(super) fn move_folder(from: &Path, to: &Path) -> io::Result<()> {
     let _ = std::fs::remove_dir(to);
     std::fs::rename(from, to)
 }
 
-/// Removes a folder with all that is in it; one that is not there is fine.
+/// Removes a folder with its contents; a missing folder is fine.
 pub(super) fn remove_folder(path: &Path) -> Result<(), DownloadError> {
     match std::fs::remove_dir_all(path) {
         Err(source) if source.kind() != ErrorKind::NotFound => Err(FileError::of("remove", path)(source).into()),

@@ -1,4 +1,4 @@
-//! Which data sets there are, where they lie and how they are known: a table, read from TOML.
+//! The table of available data sets with their URLs and checksums, read from TOML.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -8,11 +8,11 @@ use serde::Deserialize;
 use crate::error::DownloadError;
 use crate::sums::{Sum, parse_list};
 
-/// The table that comes with Earmark, and the list of sums that it names.
+/// Earmark's built-in table, and the list of checksums that it refers to.
 const BUILT_IN: &str = include_str!("registry.toml");
 const ESC50: &str = include_str!("esc50.md5");
 
-/// Data sets that can be fetched, by name.
+/// The available data sets, by name.
 ///
 /// # Example
 /// ```
@@ -28,38 +28,38 @@ pub struct Registry {
     sets: BTreeMap<String, DataSet>,
 }
 
-/// A data set: what it is, on what terms, and the archives that make it up.
+/// A data set: its description, its license, and its archives.
 #[derive(Debug, Clone)]
 pub struct DataSet {
-    /// The name it is asked for by.
+    /// The name in Earmark.
     pub name: String,
-    /// The name its authors gave it.
+    /// The title that its authors gave it.
     pub title: String,
-    /// What is in it, one line.
+    /// Its contents in one line.
     pub about: String,
-    /// The page where it is published.
+    /// The URL of the page where it is published.
     pub home: String,
-    /// The licence in words.
+    /// The name of the license.
     pub licence: String,
-    /// The licence's text.
+    /// The URL of the license's text.
     pub licence_url: String,
-    /// Whom to name.
+    /// Whom to credit.
     pub credit: String,
-    /// A recipe that suits it, a path in Earmark's sources.
+    /// The path of a suitable recipe in Earmark's sources.
     pub recipe: Option<String>,
-    /// How much may be unpacked.
+    /// Limits on unpacking.
     pub limits: UnpackLimits,
-    /// What is fetched, in order.
+    /// The archives to fetch, in order.
     pub archives: Vec<Archive>,
-    /// The table to be cut where a part of the files is taken.
+    /// The table to filter if only some of the files are used.
     pub(super) rows: Option<Rows>,
 }
 
-/// How much may be unpacked of a data set. An archive that goes beyond is refused.
+/// Limits on unpacking a data set. An archive that exceeds them is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct UnpackLimits {
-    /// Entries of all archives together, folders and what is ignored included; by default 200,000.
+    /// Entries of all archives together, including folders and ignored entries; by default 200,000.
     pub files: u64,
     /// Bytes of one file; by default 1 GiB.
     pub file_bytes: u64,
@@ -73,31 +73,31 @@ impl Default for UnpackLimits {
     }
 }
 
-/// One file to fetch and to unpack.
+/// An archive to fetch and unpack.
 #[derive(Debug, Clone)]
 pub struct Archive {
     /// Its file name.
     pub name: String,
-    /// Where it lies.
+    /// Its URL.
     pub url: String,
-    /// Its size in bytes, where that is known.
+    /// Its size in bytes, if known.
     pub size: Option<u64>,
-    /// What is known of its bytes.
+    /// Its checksums.
     pub known: Known,
-    /// Leading folders to take off the names in it.
+    /// Number of leading folders to strip from the names in it.
     pub strip: usize,
 }
 
-/// How an archive's bytes are checked.
+/// How an archive is verified.
 #[derive(Debug, Clone)]
 pub enum Known {
     /// By its own checksum.
     Archive(Sum),
-    /// By the checksums of the files in it, by name. Nothing but these and `also` is unpacked.
+    /// By the checksums of the files in it, by name. Only these and `also` are unpacked.
     Files {
         /// The checksums.
         sums: BTreeMap<String, Sum>,
-        /// Texts that are unpacked too, without a check.
+        /// Text files that are also unpacked, without verification.
         also: Vec<String>,
     },
 }
@@ -118,21 +118,21 @@ impl Known {
 pub(super) struct Rows {
     /// The table, a CSV file of the data set.
     pub table: String,
-    /// Rows stay where this column ...
+    /// Rows are kept if this column ...
     pub column: String,
     /// ... has this value.
     pub value: String,
-    /// The column with the name of a row's file.
+    /// The column with the file names.
     pub file: String,
-    /// The folder where these files lie.
+    /// The folder of these files.
     pub folder: String,
 }
 
 impl Registry {
-    /// The data sets that Earmark knows: `fsdkaggle2018`, `esc50`, `esc10`, `urbansound8k`.
+    /// Earmark's built-in data sets: `fsdkaggle2018`, `esc50`, `esc10`, `urbansound8k`.
     ///
     /// # Errors
-    /// None in practice: that the table is sound is tested.
+    /// None in practice: tests check the built-in table.
     pub fn built_in() -> Result<Self, DownloadError> {
         let list = |name: &str| match name {
             "esc50.md5" => Ok(ESC50.to_owned()),
@@ -141,11 +141,11 @@ impl Registry {
         Self::parse(BUILT_IN, Path::new("registry.toml"), list)
     }
 
-    /// Data sets of one's own: a TOML file in the form of Earmark's own table. The lists of sums
-    /// lie beside it.
+    /// Reads custom data sets from a TOML file with the format of Earmark's own table. The lists of
+    /// checksums are in the same folder.
     ///
     /// # Errors
-    /// The file or a list of sums cannot be read, or says what cannot be.
+    /// The file or a list of checksums cannot be read, or is invalid.
     pub fn read(path: &Path) -> Result<Self, DownloadError> {
         let text = earmark_files::read_to_string(path)?;
         let beside = path.parent().unwrap_or(Path::new(""));
@@ -154,7 +154,7 @@ impl Registry {
         })
     }
 
-    /// The data set of that name.
+    /// The data set with this name.
     ///
     /// # Errors
     /// No data set has this name; the error lists the names.
@@ -244,7 +244,7 @@ impl RawSet {
 
 impl RawArchive {
     fn check(self, list: &impl Fn(&str) -> Result<String, String>) -> Result<Archive, String> {
-        // The name becomes a file's, and the last part of an address where a mirror is used.
+        // The name is used as a file name, and as the last part of the URL on a mirror.
         if !is_plain(&self.name) {
             return Err("its name must consist of letters, digits, dots, dashes and underscores".into());
         }
@@ -284,7 +284,7 @@ impl RawArchive {
     }
 }
 
-/// Whether a name is that of a file, wherever it is put.
+/// Whether a name is a plain file name, without a path.
 fn is_plain(name: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
     name.bytes().all(plain) && !name.starts_with('.')

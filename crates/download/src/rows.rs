@@ -1,4 +1,4 @@
-//! Cutting a data set's table to the part of its files that was taken.
+//! Filtering of a data set's table to the files that are used.
 
 use std::path::Path;
 
@@ -9,8 +9,8 @@ use crate::error::DownloadError;
 use crate::registry::Rows;
 
 impl Rows {
-    /// Leaves the rows that are meant in the table below `root`. They must be exactly those whose
-    /// files are there.
+    /// Keeps only the selected rows in the table below `root`. They must be exactly those whose
+    /// files exist.
     pub(super) fn keep(&self, root: &Path) -> Result<(), DownloadError> {
         let path = root.join(&self.table);
         let wrong = |reason: String| DownloadError::Table { table: self.table.clone().into(), reason };

@@ -1,4 +1,4 @@
-//! Checksums: of whole files, and of bytes as they pass.
+//! Checksums of whole files and of streams.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,18 +9,18 @@ use earmark_files::FileError;
 use md5::Md5;
 use sha2::{Digest, Sha256};
 
-/// A checksum as publishers give it, in lower-case hexadecimal digits.
+/// A published checksum, in lower-case hexadecimal digits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Sum {
     /// MD5, 32 digits. It detects damage, not malice.
     Md5(String),
-    /// SHA-256, 64 digits, or the first ones.
+    /// SHA-256, 64 digits, or a prefix of them.
     Sha256(String),
 }
 
 impl Sum {
-    /// The checksum that has this number of digits; none if these are no digits, or too few or too
-    /// many.
+    /// Parses a checksum; its kind follows from the number of digits. None if they are not digits,
+    /// or too few or too many.
     pub(super) fn parse(digits: &str) -> Option<Self> {
         let digits = digits.to_ascii_lowercase();
         if !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
@@ -41,19 +41,19 @@ impl Sum {
         }
     }
 
-    /// The digits alone.
+    /// The digits.
     pub fn digits(&self) -> &str {
         let (Self::Md5(digits) | Self::Sha256(digits)) = self;
         digits
     }
 
-    /// Whether the other one is of the same kind and begins with these digits: some files are known
-    /// by the first ones.
+    /// Whether the other checksum has the same kind and starts with these digits: for some files
+    /// only the first ones are known.
     pub(super) fn begins(&self, found: &Self) -> bool {
         self.kind() == found.kind() && found.digits().starts_with(self.digits())
     }
 
-    /// What computes a checksum of this kind.
+    /// A hasher for this kind of checksum.
     pub(super) fn hasher(&self) -> Hasher {
         match self {
             Self::Md5(_) => Hasher::Md5(Md5::new()),
@@ -68,7 +68,7 @@ impl fmt::Display for Sum {
     }
 }
 
-/// A checksum in the making.
+/// Computes a checksum.
 pub(super) enum Hasher {
     Md5(Md5),
     Sha256(Sha256),
@@ -91,8 +91,8 @@ impl Hasher {
     }
 }
 
-/// The checksum of a file, of the same kind as `like`; `read` loads how many bytes were read so
-/// far.
+/// The checksum of a file, of the same kind as `like`; `read` is called with the number of bytes
+/// read so far.
 pub(super) fn of_file(path: &Path, like: &Sum, mut read: impl FnMut(u64)) -> Result<Sum, FileError> {
     let failed = || FileError::of("read", path);
     let mut file = std::fs::File::open(path).map_err(failed())?;
@@ -110,8 +110,9 @@ pub(super) fn of_file(path: &Path, like: &Sum, mut read: impl FnMut(u64)) -> Res
     }
 }
 
-/// A list of checksums in the form of `md5sum` and `sha256sum`: digits, two spaces (or a space and
-/// a star), name. None at the first line that is not of that form, with its number counted from 1.
+/// Parses a list of checksums in the format of `md5sum` and `sha256sum`: digits, two spaces (or a
+/// space and a star), name. The error is the number, counted from 1, of the first line that is
+/// invalid or repeats a name.
 pub(super) fn parse_list(text: &str) -> Result<BTreeMap<String, Sum>, usize> {
     let mut list = BTreeMap::new();
     for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {

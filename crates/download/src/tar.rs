@@ -1,4 +1,4 @@
-//! Reading tar archives packed by gzip.
+//! Reading of tar archives compressed with gzip.
 
 use std::cell::Cell;
 use std::fs::File;
@@ -12,11 +12,11 @@ use tar::{Archive, EntryType};
 use crate::error::DownloadError;
 use crate::unpacker::{EntryKind, Unpacker};
 
-/// Bytes that may stand between two files: headers, long names, padding. The reader holds long
-/// names in memory.
+/// The maximum number of bytes between two files: headers, long names, padding. The reader keeps
+/// long names in memory.
 const BETWEEN: u64 = 1 << 20;
 
-/// Hands every entry of a `.tar.gz` archive to `unpacker`.
+/// Passes every entry of a `.tar.gz` archive to `unpacker`.
 pub(super) fn unpack(path: &Path, unpacker: &mut Unpacker, mut read: impl FnMut(u64)) -> Result<(), DownloadError> {
     let file = File::open(path).map_err(FileError::of("read", path))?;
     let packed = Cell::new(0);
@@ -31,25 +31,25 @@ pub(super) fn unpack(path: &Path, unpacker: &mut Unpacker, mut read: impl FnMut(
             EntryType::Regular | EntryType::Continuous => EntryKind::File,
             EntryType::Directory => EntryKind::Folder,
             EntryType::Link | EntryType::Symlink => EntryKind::Link,
-            // Notes for all that follows, such as the commit that GitHub writes there.
+            // Metadata for all following entries, such as the commit that GitHub writes.
             EntryType::XGlobalHeader => EntryKind::Note,
             _ => EntryKind::Special,
         };
         let (name, size) = (entry.path_bytes().into_owned(), entry.size());
-        // What nobody wants is ignored by reading it: it counts like the rest.
+        // Skipped entries are read as well, so they count towards the allowance.
         allowance.set(size.min(unpacker.room()).saturating_add(BETWEEN));
         unpacker.entry(&name, kind, size, &mut entry)?;
         io::copy(&mut entry, &mut io::sink()).map_err(|error| damaged(unpacker, error))?;
         allowance.set(BETWEEN);
         read(packed.get());
     }
-    // The checksum of the packed bytes stands at their end.
+    // The gzip checksum is at the end of the stream, so read up to it.
     allowance.set(BETWEEN);
     io::copy(&mut archive.into_inner(), &mut io::sink()).map_err(|error| damaged(unpacker, error))?;
     Ok(())
 }
 
-/// A reader that counts what passes.
+/// A reader that counts the bytes read.
 struct Counted<'a, R> {
     inner: R,
     read: &'a Cell<u64>,
@@ -63,7 +63,7 @@ impl<R: Read> Read for Counted<'_, R> {
     }
 }
 
-/// A reader that gives no more than it is allowed to.
+/// A reader that fails when the allowance is exceeded.
 struct Metered<'a, R> {
     inner: R,
     allowance: &'a Cell<u64>,

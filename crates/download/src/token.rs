@@ -1,20 +1,20 @@
-//! What reports a hub who asks, for repositories that are not open to all.
+//! Access tokens of a hub, for gated and private repositories.
 
 use std::path::Path;
 
-/// A secret. It is printed nowhere.
+/// An access token. It is never printed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token(String);
 
 impl Token {
-    /// A token as people keep it, without the line's end; none if it is empty or no token.
+    /// Parses a token, without surrounding whitespace; none if it is empty or invalid.
     pub fn new(text: &str) -> Option<Self> {
         let text = text.trim();
         (!text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())).then(|| Self(text.to_owned()))
     }
 
-    /// The token that `huggingface_hub` would send: of the variable `HF_TOKEN`, else of the file
-    /// that `HF_TOKEN_PATH` names, else of `token` in the folder `home`.
+    /// The token that `huggingface_hub` would send: from the environment variable `HF_TOKEN`, else
+    /// from the file that `HF_TOKEN_PATH` names, else from `token` in the folder `home`.
     pub(super) fn find(home: &Path) -> Option<Self> {
         let variable = |name| std::env::var(name).ok().filter(|value: &String| !value.is_empty());
         let from_file = || {

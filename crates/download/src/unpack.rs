@@ -1,4 +1,4 @@
-//! Archives into a folder.
+//! Unpacking of archives.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use crate::sums::Sum;
 use crate::unpacker::Unpacker;
 use crate::{tar, zip};
 
-/// Unpacks an archive at `path`; `read` is called with how many of its bytes were read.
+/// Unpacks an archive at `path`; `read` is called with the number of bytes read so far.
 pub(super) fn unpack<'a>(
     unpacker: &mut Unpacker<'a>,
     archive: &'a Archive,
@@ -23,10 +23,10 @@ pub(super) fn unpack<'a>(
     unpacker.end()
 }
 
-/// Unpacks one archive, a `.zip` or else a tar, into an empty folder. For the fuzz target.
+/// Unpacks one archive, a `.zip` or else a tar archive, into an empty folder. For the fuzz target.
 ///
 /// # Errors
-/// As of a download.
+/// Those of a download.
 pub fn unpack_archive(path: &Path, folder: &Path, limits: UnpackLimits) -> Result<(), DownloadError> {
     let archive = Archive {
         name: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),

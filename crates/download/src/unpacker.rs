@@ -1,4 +1,4 @@
-//! Unpacking, with suspicion: what an archive asks for is checked before anything is written.
+//! Unpacking of untrusted archives: every entry is checked before anything is written.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::OpenOptions;
@@ -11,26 +11,27 @@ use crate::error::{DownloadError, Unsafe, write_failed};
 use crate::registry::{Archive, Known, UnpackLimits};
 use crate::sums::Sum;
 
-/// What an archive says that an entry is.
+/// The kind of an entry, as declared by the archive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum EntryKind {
     File,
     Folder,
     Link,
     Special,
-    /// Nothing that would be unpacked.
+    /// Metadata that is not unpacked.
     Note,
 }
 
-/// Writes the archives of one data set into one folder, which must be empty and nobody else's.
+/// Writes the archives of one data set into one folder, which must be empty and not used by other
+/// processes.
 pub(super) struct Unpacker<'a> {
     root: &'a Path,
     limits: UnpackLimits,
     archive: &'a Archive,
-    /// Listed files of this archive that were written.
+    /// The listed files of this archive that were found so far.
     listed: BTreeSet<&'a str>,
     entries: u64,
-    /// Bytes written of all archives.
+    /// Bytes written from all archives.
     bytes: u64,
 }
 
@@ -39,12 +40,12 @@ impl<'a> Unpacker<'a> {
         Self { root, limits, archive: first, listed: BTreeSet::new(), entries: 0, bytes: 0 }
     }
 
-    /// Begins an archive.
+    /// Starts an archive.
     pub(super) fn begin(&mut self, archive: &'a Archive) {
         (self.archive, self.listed) = (archive, BTreeSet::new());
     }
 
-    /// Ends the archive: every file that its data set lists must have been in it.
+    /// Finishes the archive, and checks that it contained every listed file.
     pub(super) fn end(&self) -> Result<(), DownloadError> {
         let Known::Files { sums, .. } = &self.archive.known else { return Ok(()) };
         let mut missing = sums.keys().filter(|name| !self.listed.contains(name.as_str()));
@@ -58,7 +59,7 @@ impl<'a> Unpacker<'a> {
         }
     }
 
-    /// One entry of the archive, its name as it stands there, with the size it declares.
+    /// Unpacks one entry of the archive, with the name and the size that it declares.
     pub(super) fn entry(
         &mut self,
         name: &[u8],
@@ -96,7 +97,7 @@ impl<'a> Unpacker<'a> {
         }
     }
 
-    /// Whether so many entries more may come.
+    /// Checks that this many more entries are within the limit.
     pub(super) fn allow(&self, more: u64) -> Result<(), DownloadError> {
         let limit = self.limits.files;
         match self.entries.saturating_add(more) <= limit {
@@ -110,7 +111,7 @@ impl<'a> Unpacker<'a> {
         self.limits.total_bytes.saturating_sub(self.bytes)
     }
 
-    /// That the archive, or an entry of it, is damaged.
+    /// The error for a damaged archive, or a damaged entry of it.
     pub(super) fn damaged(&self, entry: Option<&[u8]>, reason: &str) -> DownloadError {
         let entry = entry.map(|name| String::from_utf8_lossy(name).into_owned());
         DownloadError::Damaged { archive: self.archive.name.clone(), entry, reason: reason.to_owned() }
@@ -121,8 +122,8 @@ impl<'a> Unpacker<'a> {
         DownloadError::Unsafe { archive: self.archive.name.clone(), entry, reason }
     }
 
-    /// Makes a folder of the archive and those above it, which only a file of the archive can
-    /// prevent.
+    /// Creates a folder of the archive and its parents, which can only fail because of a file from
+    /// the archive.
     fn folder(&self, name: &[u8], path: &Path) -> Result<(), DownloadError> {
         create_folder(path).map_err(|error| match error.source.kind() {
             ErrorKind::AlreadyExists | ErrorKind::NotADirectory => self.refused(name, Unsafe::Duplicate),
@@ -146,8 +147,8 @@ impl<'a> Unpacker<'a> {
             return Err(self.refused(name, Unsafe::TooMuch(total_bytes)));
         }
         self.folder(name, path.parent().unwrap_or(self.root))?;
-        // That it must be new finds every name that is used twice, also on systems where `A` and
-        // `a` are one name.
+        // `create_new` detects every duplicate name, even on file systems that do not distinguish
+        // `A` from `a`.
         let mut file =
             OpenOptions::new().write(true).create_new(true).open(path).map_err(|error| match error.kind() {
                 ErrorKind::AlreadyExists => self.refused(name, Unsafe::Duplicate),
@@ -187,7 +188,7 @@ impl<'a> Unpacker<'a> {
     }
 }
 
-/// The parts of an entry's path, if it stays where it belongs, on every system.
+/// The parts of an entry's path, if it stays within the folder on every system.
 fn safe_path(name: &[u8]) -> Result<Vec<&str>, Unsafe> {
     let name = std::str::from_utf8(name).map_err(|_| Unsafe::NotUtf8)?;
     if name.contains('\\') || name.contains(char::is_control) || name.is_empty() || name.len() > 4096 {
@@ -205,7 +206,7 @@ fn safe_path(name: &[u8]) -> Result<Vec<&str>, Unsafe> {
     }
 }
 
-/// The files below a folder: their paths from there, with slashes, and their sizes in bytes. Links
+/// The files below a folder: their relative paths, with slashes, and their sizes in bytes. Links
 /// are not followed.
 pub(super) fn contents(root: &Path) -> Result<BTreeMap<String, u64>, FileError> {
     let mut files = BTreeMap::new();

@@ -1,11 +1,10 @@
-//! Reading zip archives, of which nothing is believed: what the directory says is held against the
-//! bytes.
+//! Reading of untrusted zip archives: the directory is verified against the entries.
 //!
-//! The format is that of PKWARE's APPNOTE 6.3, of which data sets use little: stored and deflated
-//! files, and the 64-bit fields of large archives. It is read here, by its directory, because
-//! readers of the shelf keep the directory in a map, where the second of two entries with one name
-//! replaces the first unseen, and read it whole before anyone can say that it is too long. What
-//! differs from the directory is damage; encryption and other methods are refused.
+//! The format is that of PKWARE's APPNOTE 6.3, of which data sets use only a part: stored and
+//! deflated files, and the 64-bit fields of large archives. The directory is parsed here, because
+//! existing crates keep it in a map, in which the second of two entries with the same name silently
+//! replaces the first, and read all of it before its length can be limited. An entry that differs
+//! from the directory is damaged; encryption and other methods are rejected.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
@@ -22,10 +21,10 @@ const END64_PLACE: u32 = 0x0706_4b50;
 const END64: u32 = 0x0606_4b50;
 const ENTRY: u32 = 0x0201_4b50;
 const LOCAL: u32 = 0x0403_4b50;
-/// The longest directory, which is held in memory: some 600,000 entries.
+/// The maximum size of the directory, which is kept in memory: about 600,000 entries.
 const DIRECTORY: u64 = 64 << 20;
 
-/// What the directory says of an entry.
+/// An entry of the directory.
 struct Entry {
     name: Vec<u8>,
     kind: EntryKind,
@@ -37,15 +36,15 @@ struct Entry {
     place: u64,
 }
 
-/// Hands every entry of a zip archive to `unpacker`.
+/// Passes every entry of a zip archive to `unpacker`.
 pub(super) fn unpack(path: &Path, unpacker: &mut Unpacker, mut read: impl FnMut(u64)) -> Result<(), DownloadError> {
     let mut file = BufReader::new(File::open(path).map_err(FileError::of("read", path))?);
     let length = file.get_ref().metadata().map_err(FileError::of("read", path))?.len();
-    // An error of reading is the archive's: the bytes are not where it says.
+    // From here on, a read error means a damaged archive whose offsets are wrong.
     let entries = directory(&mut file, length, unpacker)?;
     let mut done = 0_u64;
     for entry in &entries {
-        // No two entries share bytes; a bomb's do.
+        // Entries must not share bytes, as they do in a zip bomb.
         done = done
             .checked_add(entry.packed)
             .filter(|&done| done <= length)
@@ -79,14 +78,14 @@ fn unpack_entry(file: &mut BufReader<File>, entry: &Entry, unpacker: &mut Unpack
         _ => Checked { inner: Box::new(DeflateDecoder::new(packed)), crc: Crc::new(), end: false },
     };
     unpacker.entry(&entry.name, entry.kind, entry.size, &mut data)?;
-    // What nobody wanted was not read, and has no checksum.
+    // Skipped entries were not read, so their checksum is unknown.
     if data.end && data.crc.sum() != entry.crc {
         return Err(damaged(unpacker, "its CRC-32 is wrong"));
     }
     Ok(())
 }
 
-/// A reader that sums what passes.
+/// A reader that computes the CRC-32.
 struct Checked<R> {
     inner: R,
     crc: Crc,
@@ -102,7 +101,7 @@ impl<R: Read> Read for Checked<R> {
     }
 }
 
-/// The entries of the archive's directory, at most as many as may be unpacked.
+/// The entries of the archive's directory, at most as many as the limit allows.
 fn directory(file: &mut BufReader<File>, length: u64, unpacker: &Unpacker) -> Result<Vec<Entry>, DownloadError> {
     let damaged = |error: io::Error| unpacker.damaged(None, &error.to_string());
     let end = end(file, length).map_err(damaged)?;
@@ -126,9 +125,10 @@ fn directory(file: &mut BufReader<File>, length: u64, unpacker: &Unpacker) -> Re
     }
 }
 
-/// Number of entries, and size and place of the directory, as the archive's end says.
+/// The number of entries, and the size and position of the directory, from the end record of the
+/// archive.
 fn end(file: &mut BufReader<File>, length: u64) -> io::Result<Option<(u64, u64, u64)>> {
-    // The end is 22 bytes and a comment.
+    // The end record has 22 bytes and a comment.
     let tail_place = length.saturating_sub(22 + u64::from(u16::MAX));
     file.seek(SeekFrom::Start(tail_place))?;
     let mut tail = Vec::new();
@@ -153,7 +153,7 @@ fn end(file: &mut BufReader<File>, length: u64) -> io::Result<Option<(u64, u64, 
     Ok(whole.then_some((fields.u64(32), fields.u64(40), fields.u64(48))))
 }
 
-/// The next entry of the directory; none where something else stands.
+/// The next entry of the directory; none if there is something else.
 fn entry(bytes: &mut impl Read) -> io::Result<Option<Entry>> {
     let fields = Fields(array::<46>(bytes)?);
     if fields.u32(0) != ENTRY {
@@ -166,7 +166,7 @@ fn entry(bytes: &mut impl Read) -> io::Result<Option<Entry>> {
         bytes.read_exact(part)?;
     }
     let (mut packed, mut size, mut place) = (fields.u32(20).into(), fields.u32(24).into(), fields.u32(42).into());
-    // A field that is full stands in the extra field with 64 bits, in this order.
+    // Fields that overflow are stored in the extra field with 64 bits, in this order.
     let mut wide = extra_field(&extra, 1).unwrap_or_default().chunks_exact(8).map(|eight| Fields(eight).u64(0));
     for field in [&mut size, &mut packed, &mut place] {
         if *field == u64::from(u32::MAX) {
@@ -178,7 +178,7 @@ fn entry(bytes: &mut impl Read) -> io::Result<Option<Entry>> {
     Ok(Some(Entry { name, kind, encrypted, method, crc, packed, size, place }))
 }
 
-/// The extra field of that number.
+/// The extra field with this number.
 fn extra_field(mut extra: &[u8], number: u16) -> Option<&[u8]> {
     while extra.len() >= 4 {
         let end = 4 + usize::from(Fields(extra).u16(2));
@@ -191,7 +191,7 @@ fn extra_field(mut extra: &[u8], number: u16) -> Option<&[u8]> {
     None
 }
 
-/// What an entry is: systems like Unix put a file's mode into the upper half of the attributes.
+/// The kind of an entry: Unix-like systems store the file mode in the upper half of the attributes.
 fn kind(name: &[u8], made_by: u16, attributes: u32) -> EntryKind {
     let (system, mode) = (made_by >> 8, (attributes >> 16) & 0o170_000);
     match mode {
@@ -211,8 +211,8 @@ fn array<const N: usize>(bytes: &mut impl Read) -> io::Result<[u8; N]> {
     Ok(array)
 }
 
-/// Numbers in little-endian order at places of a record, which is long enough wherever this is
-/// used; else zero.
+/// Little-endian numbers at offsets of a record, which is always long enough here; otherwise they
+/// are zero.
 struct Fields<T>(T);
 
 impl<T: AsRef<[u8]>> Fields<T> {

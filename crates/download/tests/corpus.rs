@@ -1,4 +1,5 @@
-//! The committed seeds of the fuzz targets `archives` and `registry`, under the same conditions.
+//! Runs the committed seeds of the fuzz targets `archives` and `registry` under the same
+//! conditions.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 

@@ -1,9 +1,9 @@
-//! Speed of front ends from samples in memory: a clip of 5 s, one thread, beside librosa and
-//! torchaudio; what the Fourier transforms alone take of it; and two threads.
+//! Speed of front ends on a 5 s clip in memory: with one thread, compared with librosa and
+//! torchaudio; the share of the Fourier transforms alone; and with two threads.
 //!
-//! `cargo bench -p earmark-features --bench front_ends -- [ROUNDS]`; the peers do the same in
-//! `benches/front_ends.py` where EARMARK_PYTHON (or `python3`) has them. All take turns, and the
-//! best of the rounds counts.
+//! `cargo bench -p earmark-features --bench front_ends -- [ROUNDS]`; `benches/front_ends.py` does
+//! the same with librosa and torchaudio if EARMARK_PYTHON (or `python3`) has them. All of them take
+//! turns, and the best round of each counts.
 #![allow(clippy::unwrap_used, reason = "a bench stops at the first fault")]
 
 use std::hint::black_box;
@@ -78,7 +78,7 @@ fn main() {
     }
 }
 
-/// Noise, 16 bit: 10 % of full scale.
+/// 16-bit noise at 10 % of full scale.
 fn sound(samples: usize) -> Vec<f32> {
     let mut noise = 1u32;
     let mut next = || {
@@ -94,8 +94,8 @@ fn alone(extractor: &Extractor, samples: &[f32]) -> Duration {
     start.elapsed()
 }
 
-/// Two threads with two clips each: from the common start until both are done, for one clip of
-/// each.
+/// Two threads with two clips each: the time from the common start until both are done, per clip of
+/// each thread.
 fn together(extractor: &Extractor, samples: &[f32]) -> Duration {
     const CLIPS: u32 = 2;
     let waiting = AtomicUsize::new(2);
@@ -118,7 +118,7 @@ fn together(extractor: &Extractor, samples: &[f32]) -> Duration {
     (first.1.max(second.1) - first.0.min(second.0)) / CLIPS
 }
 
-/// The transforms that a clip takes, and nothing else: two frames in each.
+/// Only the Fourier transforms that a clip takes, with two frames in each.
 struct Transforms {
     fft: std::sync::Arc<dyn rustfft::Fft<f64>>,
     input: Vec<Complex<f64>>,
@@ -147,7 +147,7 @@ impl Transforms {
     }
 }
 
-/// The peers' process, which does a round when it is asked to.
+/// The Python process of the peers, which runs a round on request.
 struct Peers(Option<(Child, ChildStdin, BufReader<ChildStdout>)>);
 
 impl Peers {
@@ -169,7 +169,7 @@ impl Peers {
         Peers(started)
     }
 
-    /// Does one round; without peers it takes no time.
+    /// Runs one round; without peers it takes no time.
     fn run(&mut self, library: &str, row: &str) -> Duration {
         let Some((_, stdin, stdout)) = &mut self.0 else { return Duration::ZERO };
         writeln!(stdin, "{library} {row}").unwrap();
@@ -183,7 +183,7 @@ impl Peers {
 impl Drop for Peers {
     fn drop(&mut self) {
         if let Some((mut child, stdin, _)) = self.0.take() {
-            drop(stdin); // The end of its input ends it.
+            drop(stdin); // The process exits at the end of its input.
             let _ = child.wait();
         }
     }

@@ -1,39 +1,40 @@
-//! Pieces of a fixed length cut from features of any length.
+//! Fixed-length crops of features of any length.
 //!
-//! Features come frame by frame, `[frames, channels, bins]`; a crop is what a network takes,
-//! `[channels, bins, frames]`.
+//! Features are stored frame by frame, `[frames, channels, bins]`; a crop is the input of a
+//! network, `[channels, bins, frames]`.
 
 use serde::{Deserialize, Serialize};
 
 use crate::view::FeatureView;
 
-/// What stands where a clip is shorter than a crop.
+/// The padding of a clip that is shorter than a crop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Padding {
-    /// [`CropSpec::pad`], as in the paper's own code.
+    /// [`CropSpec::pad`], as in the code of the paper.
     #[default]
     Zero,
-    /// The clip again and again.
+    /// The clip is repeated.
     Repeat,
-    /// The clip mirrored at its ends, which are not doubled (numpy's `reflect`).
+    /// The clip is mirrored at its first and last frame, which are not repeated (numpy's
+    /// `reflect`).
     Reflect,
 }
 
-/// How long a crop is, and what fills it up.
+/// The length and the padding of a crop.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct CropSpec<'a> {
-    /// Frames of a crop; samples, where the features are a raw wave.
+    /// Frames of a crop; samples if the features are a raw waveform.
     pub frames: usize,
-    /// What stands where the clip is shorter.
+    /// The padding of shorter clips.
     pub padding: Padding,
-    /// The values of [`Padding::Zero`], and of an empty clip under any padding: one for all rows,
-    /// or one per channel.
+    /// The fill values for [`Padding::Zero`], and for an empty clip with any padding: one for all
+    /// rows, or one per channel.
     pub pad: &'a [f32],
 }
 
-/// Cuts the crop that begins at frame `start`, one of [`windows`]; a later one counts as the last
-/// of them. A clip shorter than the crop lies in its middle.
+/// Cuts the crop that begins at frame `start`, one of [`windows`]; a later start counts as the last
+/// of them. A clip shorter than the crop is centered in it.
 ///
 /// # Shape
 /// `out`: `[channels, bins, spec.frames]`, row-major.
@@ -48,9 +49,9 @@ pub fn fixed_crop(clip: FeatureView<'_>, spec: &CropSpec<'_>, start: usize, out:
     crop_at(clip, spec, place, out);
 }
 
-/// Where the windows of a prediction begin: every `hop` frames from 0 while a whole window fits,
-/// and one more that ends where the clip ends if frames are left over. A clip not longer than a
-/// window has the one window 0. A `hop` of 0 counts as 1.
+/// The start frames of the windows of a prediction: every `hop` frames from 0 while a whole window
+/// fits, and one more that ends at the end of the clip if frames are left over. A clip that is not
+/// longer than a window has one window, at 0. A `hop` of 0 counts as 1.
 pub fn windows(total_frames: usize, frames: usize, hop: usize) -> Vec<usize> {
     let last = total_frames.saturating_sub(frames);
     let mut starts: Vec<usize> = (0..=last).step_by(hop.max(1)).collect();
@@ -77,9 +78,9 @@ pub fn crop_at(clip: FeatureView<'_>, spec: &CropSpec<'_>, place: usize, out: &m
     fill_up(clip, spec, place, out);
 }
 
-/// Fills `out` with the clip after a cyclic shift: it begins at its frame `first`, and what was
-/// before that follows its end. A shorter clip is at the offset `place`, which is 0 for a longer
-/// one.
+/// Fills `out` with the clip after a cyclic shift: it begins at its frame `first`, and the frames
+/// before that follow its end. A clip shorter than the crop is at the offset `place`; for a longer
+/// one, `place` is 0.
 ///
 /// # Shape
 /// As of [`fixed_crop`].
@@ -101,7 +102,7 @@ fn check(clip: FeatureView<'_>, length: usize, out: &[f32]) {
     assert_eq!(out.len(), width * length, "a crop of {width} rows and {length} frames");
 }
 
-/// Pads the rows of a crop in which a shorter clip lies at the offset `place`.
+/// Pads the rows of a crop that contains a shorter clip at the offset `place`.
 fn fill_up(clip: FeatureView<'_>, spec: &CropSpec<'_>, place: usize, out: &mut [f32]) {
     for (row, values) in out.chunks_exact_mut(spec.frames).enumerate() {
         let value = spec.pad.get(row * spec.pad.len() / clip.width()).copied().unwrap_or_default();
@@ -109,11 +110,11 @@ fn fill_up(clip: FeatureView<'_>, spec: &CropSpec<'_>, place: usize, out: &mut [
     }
 }
 
-/// Copies the frames from `first` on, as many as are there, to the places from `at` on of a crop
-/// `[rows, length]`.
+/// Copies and transposes the frames from `first` on, as many as exist and fit, into a crop `[rows,
+/// length]` from the position `at` on.
 fn turn(clip: FeatureView<'_>, first: usize, at: usize, length: usize, out: &mut [f32]) {
-    /// Frames turned at once, and the values of them that need no memory of their own: both stay in
-    /// the fastest cache.
+    /// Frames transposed at once, and the number of values that fit into the buffer on the stack:
+    /// both stay in the L1 cache.
     const TILE: usize = 32;
     const VALUES: usize = TILE * 3 * 64;
     let (width, count) = (clip.width(), clip.frames().saturating_sub(first).min(length - at));
@@ -134,7 +135,7 @@ fn turn(clip: FeatureView<'_>, first: usize, at: usize, length: usize, out: &mut
     }
 }
 
-/// Fills a row on both sides of the `frames` values that stand in it from `at` on.
+/// Pads a row on both sides of the `frames` values that start at `at`.
 fn pad(row: &mut [f32], at: usize, frames: usize, padding: Padding, value: f32) {
     let end = at + frames;
     match padding {
@@ -144,7 +145,8 @@ fn pad(row: &mut [f32], at: usize, frames: usize, padding: Padding, value: f32) 
             row[end..].fill(value);
         }
         Padding::Reflect if frames > 1 => {
-            // The mirror at the nearer end; beyond it all comes again after one way there and back.
+            // Mirrored at the nearer end; further out, the values repeat with the period of one
+            // reflection back and forth.
             let (last, period) = (end - 1, 2 * (frames - 1));
             for k in end..row.len() {
                 row[k] = row[if k < last + frames { 2 * last - k } else { k - period }];

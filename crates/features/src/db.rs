@@ -4,10 +4,10 @@ use std::f64::consts::{LN_2, LOG10_E, SQRT_2};
 
 use crate::{MelSettings, Reference};
 
-/// What a power in decibels depends on beside the power.
+/// The parameters of the conversion of power to decibels.
 pub(crate) struct Decibels {
     amin: f64,
-    /// Decibels of the reference.
+    /// The reference in decibels.
     reference: f64,
     floor: f64,
 }
@@ -20,7 +20,8 @@ impl Decibels {
         decibels
     }
 
-    /// As settings say, for a clip whose greatest power is known, if that plays a part.
+    /// The conversion for these settings and a clip with this greatest power, if the settings
+    /// depend on it.
     pub(crate) fn of_clip(settings: &MelSettings, greatest: f32) -> Self {
         let reference = match settings.r#ref {
             Reference::Max => greatest,
@@ -30,13 +31,13 @@ impl Decibels {
         Decibels::new(f64::from(reference), f64::from(settings.amin), top_db, f64::from(greatest))
     }
 
-    /// A power, 0 or more and finite, in decibels.
+    /// Converts a power, 0 or more and finite, to decibels.
     #[inline(always)]
     pub(crate) fn of(&self, power: f64) -> f64 {
         (10.0 * LOG10_E * ln(power.max(self.amin)) - self.reference).max(self.floor)
     }
 
-    /// Many powers in decibels.
+    /// Converts many powers to decibels.
     pub(crate) fn of_all(&self, powers: &[f32], out: &mut [f64]) {
         of_all(self, powers, out);
     }
@@ -49,15 +50,15 @@ fn of_all(decibels: &Decibels, powers: &[f32], out: &mut [f64]) {
     }
 }
 
-/// The natural logarithm of a positive, normal number, within 2e-14: without branches, so that a
-/// loop over bands becomes vector instructions (the C library's takes five times as long).
+/// The natural logarithm of a positive, normal number, within 2e-14. It has no branches, so that a
+/// loop over bands is vectorized (the C library's takes five times as long).
 #[inline(always)]
 fn ln(x: f64) -> f64 {
     const ONE: u64 = 1.0f64.to_bits();
     const LOWEST: u64 = (SQRT_2 / 2.0).to_bits();
     const FRACTION: u64 = (1 << 52) - 1;
-    // x = 2^k m with m from sqrt(1/2) to sqrt(2); k by way of the double 2^52 + k + 1023, whose
-    // last bits are k + 1023.
+    // x = 2^k m with m from sqrt(1/2) to sqrt(2); k is extracted from the double 2^52 + k + 1023,
+    // whose last bits are k + 1023.
     let bits = x.to_bits().wrapping_add(ONE - LOWEST);
     let two_52 = (1u64 << 52) as f64;
     let k = f64::from_bits((bits >> 52) | two_52.to_bits()) - (two_52 + 1023.0);
@@ -71,8 +72,8 @@ fn ln(x: f64) -> f64 {
     k * LN_2 + s * (low + high * z4)
 }
 
-/// Power to decibels in place: `10 log10(max(amin, power) / ref)`, then nothing lower than `top_db`
-/// below the greatest.
+/// Converts power to decibels in place: `10 log10(max(amin, power) / ref)`, then clipped at
+/// `top_db` below the maximum.
 ///
 /// # Units
 /// In: power, 0 or more; out: dB relative to `reference`. `reference` and `amin` above 0.

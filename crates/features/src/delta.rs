@@ -5,26 +5,27 @@ use serde::{Deserialize, Serialize};
 use crate::FeatureError;
 use crate::settings::check;
 
-/// How deltas are made.
+/// How deltas are computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DeltaFilter {
-    /// Savitzky and Golay's (1964) derivative of the least-squares line or parabola: librosa since
-    /// 0.6.
+    /// The derivative of the least-squares line or parabola (Savitzky and Golay 1964), as in
+    /// librosa since 0.6.
     Savgol,
-    /// The plain filter of librosa 0.5: `(4..-4) / 60` for width 9, for delta-deltas applied twice,
-    /// the result cut out once; so its delta-deltas come `delta_width / 2` frames late.
+    /// The FIR filter of librosa 0.5: `(4..-4) / 60` for width 9. For delta-deltas it is applied
+    /// twice and the result is trimmed only once, so delta-deltas are `delta_width / 2` frames
+    /// late.
     Fir,
 }
 
-/// What stands beyond the clip's ends for a Savitzky-Golay delta: the modes of
+/// How a Savitzky-Golay delta extends the clip beyond its ends: the modes of
 /// `scipy.signal.savgol_filter`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DeltaMode {
-    /// Nothing: near an end, the derivative of the first or last `delta_width` frames. A clip of
-    /// fewer frames, which librosa refuses, is taken as in `nearest`, so that short clips have
-    /// features too.
+    /// No extension: near an end, the derivative is that of the fit to the first or last
+    /// `delta_width` frames. A clip with fewer frames, which librosa rejects, is treated as in
+    /// `nearest`, so that short clips have features too.
     Interp,
     /// The first or last frame.
     Nearest,
@@ -32,11 +33,11 @@ pub enum DeltaMode {
     Mirror,
     /// Zeros.
     Constant,
-    /// The clip from its other end. A stream has to wait for that end.
+    /// The clip from its other end. A stream has to wait for the end of the clip.
     Wrap,
 }
 
-/// Settings of deltas and delta-deltas: those of `librosa.feature.delta`.
+/// Settings of deltas and delta-deltas, as in `librosa.feature.delta`.
 ///
 /// ```
 /// use earmark_features::{DeltaMode, DeltaSettings};
@@ -49,9 +50,9 @@ pub enum DeltaMode {
 pub struct DeltaSettings {
     /// The filter.
     pub delta: DeltaFilter,
-    /// Frames that it looks at; odd, 3 to 255.
+    /// Width of the filter in frames; odd, 3 to 255.
     pub delta_width: usize,
-    /// What stands beyond the ends; the FIR filter has its own rule and looks not at this.
+    /// How the clip is extended beyond its ends; the FIR filter has its own rule and ignores this.
     pub delta_mode: DeltaMode,
 }
 
@@ -62,13 +63,13 @@ impl Default for DeltaSettings {
 }
 
 impl DeltaSettings {
-    /// Whether the first frames depend on the last ones, so that no frame is final before the
-    /// clip's end.
+    /// Whether the first frames depend on the last ones, so that no frame is final before the end
+    /// of the clip.
     pub fn wraps(&self) -> bool {
         self.delta == DeltaFilter::Savgol && self.delta_mode == DeltaMode::Wrap
     }
 
-    /// Whether every setting is in its range.
+    /// Checks that every setting is in its range.
     ///
     /// # Errors
     /// [`FeatureError::Setting`] names the first setting that is not, and what is allowed.
@@ -78,7 +79,7 @@ impl DeltaSettings {
     }
 }
 
-/// Delta (`order` 1) or delta-delta (`order` 2) of one row of frames.
+/// The delta (`order` 1) or delta-delta (`order` 2) of one row of frames.
 ///
 /// # Shape
 /// `row` and out: `[frames]`.
@@ -113,12 +114,12 @@ pub fn delta(row: &[f32], order: u8, settings: &DeltaSettings) -> Result<Vec<f32
     Ok(out)
 }
 
-/// Weights of the frames around a centre, for both orders, and what stands beyond the ends.
+/// The weights of the frames around a center, for both orders, and the extension beyond the ends.
 pub(crate) struct Deltas {
-    /// Frames before and after the centre.
+    /// Frames before and after the center.
     before: usize,
     after: usize,
-    /// One weight for each frame from `before` to `after`, of slope and curvature.
+    /// The weights for slope and for curvature, one for each frame from `before` to `after`.
     weights: [Vec<f32>; 2],
     width: usize,
     filter: DeltaFilter,
@@ -127,7 +128,7 @@ pub(crate) struct Deltas {
 }
 
 impl Deltas {
-    /// Of valid settings.
+    /// The settings must be valid.
     pub(crate) fn new(settings: &DeltaSettings) -> Self {
         let (filter, mode, width) = (settings.delta, settings.delta_mode, settings.delta_width);
         let half = width / 2;
@@ -141,8 +142,8 @@ impl Deltas {
                 (half, [slope, offsets().map(|k| (k * k - mean) * scale).collect()])
             }
             DeltaFilter::Fir => {
-                // The filter with itself; it ends where the single one ends, `half` frames too
-                // early for its centre.
+                // The convolution of the filter with itself. It ends at the same frame as the
+                // single filter, which is `half` frames too early for its center.
                 let mut twice = vec![0.0; 2 * width - 1];
                 for (i, a) in slope.iter().enumerate() {
                     slope.iter().enumerate().for_each(|(j, b)| twice[i + j] += a * b);
@@ -160,12 +161,13 @@ impl Deltas {
         self.wraps
     }
 
-    /// Frames whose deltas no later frame can change, when `known` frames have come.
+    /// The number of frames whose deltas no later frame can change, once `known` frames have
+    /// arrived.
     pub(crate) fn settled(&self, known: usize) -> usize {
         if known < self.width { 0 } else { known - self.after }
     }
 
-    /// The frame around which frame `t` is judged, of `total` frames, if that is known.
+    /// The center of the filter for frame `t`. `total` is the number of frames, if it is known.
     pub(crate) fn centre(&self, t: usize, total: Option<usize>) -> usize {
         let long = total.is_none_or(|total| total >= self.width);
         if self.filter == DeltaFilter::Savgol && self.mode == DeltaMode::Interp && long {
@@ -175,20 +177,21 @@ impl Deltas {
         }
     }
 
-    /// The positions around a centre, some perhaps beyond the ends.
+    /// The positions around a center; some may be beyond the ends.
     pub(crate) fn around(&self, centre: usize) -> std::ops::Range<isize> {
         centre as isize - self.before as isize..(centre + self.after + 1) as isize
     }
 
-    /// The frame that stands at a position; none: zeros. `frames` may be those known so far, away
-    /// from the last ones.
+    /// The frame to use at a position; none means zeros. `frames` may be the number known so far,
+    /// unless the position is near the last ones.
     pub(crate) fn source(&self, position: isize, frames: usize) -> Option<usize> {
         let last = frames as isize - 1;
         if (0..=last).contains(&position) {
             return Some(position as usize);
         }
         let at = match (self.filter, self.mode) {
-            // Before the repeated first frame the filter of librosa 0.5 starts from nothing.
+            // Before `delta_width` repetitions of the first frame, the filter of librosa 0.5 starts
+            // from zeros.
             (DeltaFilter::Fir, _) if position < -(self.width as isize) => return None,
             (DeltaFilter::Fir, _) | (_, DeltaMode::Interp | DeltaMode::Nearest) => position.clamp(0, last),
             (_, DeltaMode::Constant) => return None,
@@ -202,8 +205,8 @@ impl Deltas {
         Some(at as usize)
     }
 
-    /// Weighs frames: `around` is `[frames around the centre, bins]`, slopes and curvatures are
-    /// `[bins]`.
+    /// Computes the weighted sums of frames: `around` is `[frames around the center, bins]`, slopes
+    /// and curvatures are `[bins]`.
     pub(crate) fn apply(&self, around: &[f32], slopes: &mut [f32], curvatures: &mut [f32]) {
         apply_filters(&self.weights, around, slopes, curvatures);
     }
@@ -211,7 +214,7 @@ impl Deltas {
 
 #[multiversion::multiversion(targets("x86_64+avx2"))]
 fn apply_filters(weights: &[Vec<f32>; 2], around: &[f32], slopes: &mut [f32], curvatures: &mut [f32]) {
-    /// Bins at once: their sums stay in registers.
+    /// Bins processed at once, so that their sums stay in registers.
     const LANES: usize = 8;
     let bins = slopes.len();
     let whole = bins / LANES * LANES;

@@ -1,4 +1,4 @@
-//! From samples to features, for many clips with one plan.
+//! Feature extraction for many clips with one plan.
 
 use crate::FeatureError;
 use crate::delta::Deltas;
@@ -6,7 +6,7 @@ use crate::front_end::FrontEnd;
 use crate::spectrogram::Spectrogram;
 use crate::summary::Summary;
 
-/// Makes features of clips: plan and filters are built once and shared by threads.
+/// Extracts features from clips. Its plan and filters are built once and shared by threads.
 ///
 /// # Examples
 /// ```
@@ -22,7 +22,7 @@ pub struct Extractor {
     pub(crate) shape: (usize, usize),
 }
 
-/// What is done to the samples.
+/// The kind of processing.
 pub(crate) enum Work {
     Nothing,
     Frames(Spectrogram, Option<Deltas>),
@@ -48,8 +48,8 @@ impl Extractor {
 }
 
 impl FrontEnd {
-    /// The extractor for these settings: plans the Fourier transform and builds the mel bank, so
-    /// make it once.
+    /// Creates the extractor for these settings. It plans the Fourier transform and builds the mel
+    /// filter bank, so create it once and reuse it.
     ///
     /// # Errors
     /// As [`FrontEnd::validate`].

@@ -1,12 +1,13 @@
-//! What a network loads: the kind of features and their settings, as a recipe and a bundle write
-//! them.
+//! The input of a network: the kind of features and their settings, as written in recipes and
+//! bundles.
 
 use serde::{Deserialize, Serialize};
 
 use crate::settings::{check, check_coefficients};
 use crate::{DeltaSettings, FeatureError, MelSettings, summary};
 
-/// The kind of features and their settings. In TOML or JSON: a `kind` and the settings beside it.
+/// The kind of features and their settings. In TOML or JSON: a `kind` and the settings as keys of
+/// the same table.
 ///
 /// ```
 /// use earmark_features::FrontEnd;
@@ -26,7 +27,7 @@ pub enum FrontEnd {
         mel: MelSettings,
         /// Whether deltas and delta-deltas are stacked on it.
         deltas: bool,
-        /// How they are made.
+        /// Settings of the deltas.
         #[serde(flatten)]
         delta: DeltaSettings,
     },
@@ -34,23 +35,23 @@ pub enum FrontEnd {
     Mfcc {
         /// Coefficients kept, from 0.
         n_mfcc: usize,
-        /// The spectrogram under them; 128 bands where nothing else is said.
+        /// The spectrogram they are computed from; 128 bands by default.
         #[serde(flatten)]
         mel: MelSettings,
         /// Whether deltas and delta-deltas are stacked on them.
         deltas: bool,
-        /// How they are made.
+        /// Settings of the deltas.
         #[serde(flatten)]
         delta: DeltaSettings,
     },
-    /// The whole clip as one frame, with 64 bands and 20 coefficients `[1248, 1, 1]`: of each band
-    /// of the log-mel spectrogram and each cepstral coefficient how it is distributed and how it
-    /// changes; of 16 groups of bands and each coefficient how much it pulsates, in octaves; and
-    /// how each two groups move together.
+    /// The whole clip as one frame, `[1248, 1, 1]` for 64 bands and 20 coefficients: statistics of
+    /// the distribution and the changes of each band of the log-mel spectrogram and each cepstral
+    /// coefficient; the modulation spectrum of 16 groups of bands and of each coefficient, in
+    /// octaves; and the correlation of the changes of each pair of groups.
     Summary {
         /// Cepstral coefficients, from 0.
         n_mfcc: usize,
-        /// The spectrogram under it.
+        /// The spectrogram it is computed from.
         #[serde(flatten)]
         mel: MelSettings,
     },
@@ -58,12 +59,12 @@ pub enum FrontEnd {
     Wave {
         /// Sample rate, Hz.
         sr: u32,
-        /// Channels; only 1 today.
+        /// Channels; currently only 1.
         channels: usize,
     },
 }
 
-/// The form in a file, where keys may be missing: MFCC has another default of `n_mels` than
+/// The serialized form, where keys may be missing: the default of `n_mels` differs between MFCC and
 /// log-mel.
 #[derive(Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
@@ -147,12 +148,12 @@ impl Default for FrontEnd {
 }
 
 impl FrontEnd {
-    /// Log-mel with deltas under the reference system's settings, `[3, 64, T]` at 22,050 Hz.
+    /// Log-mel with deltas and the settings of the reference system, `[3, 64, T]` at 22,050 Hz.
     pub fn logmel() -> Self {
         FrontEnd::default()
     }
 
-    /// 64 MFCC of 128 bands with deltas, `[3, 64, T]` at 22,050 Hz.
+    /// 64 MFCC from 128 bands with deltas, `[3, 64, T]` at 22,050 Hz.
     pub fn mfcc() -> Self {
         let mel = MelSettings { n_mels: mfcc_bands(), ..MelSettings::default() };
         FrontEnd::Mfcc { n_mfcc: mfcc_coefficients(), mel, deltas: true, delta: DeltaSettings::default() }
@@ -168,7 +169,7 @@ impl FrontEnd {
         FrontEnd::Wave { sr: wave_rate(), channels: 1 }
     }
 
-    /// Sample rate that [`Extractor::extract`](crate::Extractor::extract) takes, Hz.
+    /// The sample rate that [`Extractor::extract`](crate::Extractor::extract) expects, Hz.
     pub fn sample_rate(&self) -> u32 {
         match self {
             FrontEnd::LogMel { mel, .. } | FrontEnd::Mfcc { mel, .. } | FrontEnd::Summary { mel, .. } => mel.sr,
@@ -187,7 +188,7 @@ impl FrontEnd {
         }
     }
 
-    /// The settings of the mel spectrogram, where there is one.
+    /// The settings of the mel spectrogram, if there is one.
     pub fn mel(&self) -> Option<&MelSettings> {
         match self {
             FrontEnd::LogMel { mel, .. } | FrontEnd::Mfcc { mel, .. } | FrontEnd::Summary { mel, .. } => Some(mel),
@@ -195,7 +196,7 @@ impl FrontEnd {
         }
     }
 
-    /// The same, to be changed.
+    /// The settings of the mel spectrogram as a mutable reference, if there is one.
     pub fn mel_mut(&mut self) -> Option<&mut MelSettings> {
         match self {
             FrontEnd::LogMel { mel, .. } | FrontEnd::Mfcc { mel, .. } | FrontEnd::Summary { mel, .. } => Some(mel),
@@ -203,8 +204,8 @@ impl FrontEnd {
         }
     }
 
-    /// Frames in a second of sound; samples in a second for the wave; 0 for the summary, which has
-    /// one frame in all.
+    /// Frames per second of sound; samples per second for the waveform; 0 for the summary, which
+    /// has only one frame.
     pub fn frames_per_second(&self) -> f64 {
         match self {
             FrontEnd::LogMel { mel, .. } | FrontEnd::Mfcc { mel, .. } => f64::from(mel.sr) / mel.hop_length as f64,
@@ -213,7 +214,7 @@ impl FrontEnd {
         }
     }
 
-    /// Whether every setting is in its range.
+    /// Checks that every setting is in its range.
     ///
     /// # Errors
     /// [`FeatureError::Setting`] names the first setting that is not, and what is allowed.

@@ -1,7 +1,7 @@
-//! Samples to features: log-mel, MFCC, deltas, statistics, equal to librosa's.
+//! Feature extraction from samples: log-mel, MFCC, deltas and statistics, equal to librosa's.
 //!
-//! A [`FrontEnd`] is the setting, written in recipes and bundles; [`FrontEnd::extractor`] makes the
-//! [`Extractor`] that does the work, once for many clips and from many threads. Names and meaning
+//! A [`FrontEnd`] contains the settings, as written in recipes and bundles; [`FrontEnd::extractor`]
+//! creates the [`Extractor`], which serves many clips and many threads. The names and the meaning
 //! of the settings are librosa's (0.11).
 //!
 //! ```
@@ -60,7 +60,7 @@ pub use stream::FeatureStream;
 pub use view::{FeatureView, Values};
 pub use windowing::{WindowAggregation, Windowing};
 
-/// Why no features could be made.
+/// Why features could not be extracted.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FeatureError {
@@ -71,21 +71,21 @@ pub enum FeatureError {
         key: &'static str,
         /// Its value.
         value: String,
-        /// The range or the values that are allowed.
+        /// The allowed range or values.
         allowed: String,
     },
-    /// There is no sample to look at.
+    /// The clip has no samples.
     #[error("the clip has no samples")]
     Empty,
     /// A sample is NaN or infinite.
     #[error("sample {index} of the clip is {value}, not a finite number")]
     NotFinite {
-        /// Position of the first such sample, from 0.
+        /// Index of the first such sample, from 0.
         index: usize,
         /// The sample.
         value: f32,
     },
-    /// Without centring, a clip must fill one frame.
+    /// Without centering, a clip must fill one frame.
     #[error("the clip has {samples} samples, one frame without centring takes {needed}")]
     TooShort {
         /// Samples in the clip.
@@ -93,7 +93,7 @@ pub enum FeatureError {
         /// Samples in a frame, `n_fft`.
         needed: usize,
     },
-    /// Samples were pushed into a stream that was finished.
+    /// Samples were pushed into a finished stream.
     #[error("samples came after the stream was finished")]
     Finished,
 }

@@ -43,21 +43,21 @@ pub fn mel_to_hz(mel: f64, htk: bool) -> f64 {
     }
 }
 
-/// One triangle: its weights from bin `first` on, each twice, in twos of bins filled up with a
-/// zero.
+/// One triangle: its weights from bin `first` on, each twice, padded with a zero to an even number
+/// of bins.
 struct Band {
     first: usize,
     weights: Vec<f64>,
 }
 
-/// Triangular filters, `n_mels` of them over `n_fft / 2 + 1` bins, kept without their zeros.
+/// `n_mels` triangular filters over `n_fft / 2 + 1` bins, stored without their zeros.
 pub(crate) struct MelBank {
     bands: Vec<Band>,
 }
 
 impl MelBank {
-    /// The bank of valid settings. As in librosa, a band narrower than the distance of two bins may
-    /// be all zero.
+    /// Builds the filter bank; the settings must be valid. As in librosa, a band that is narrower
+    /// than the spacing of the bins may be all zeros.
     pub(crate) fn new(settings: &MelSettings) -> Self {
         let bands = (0..settings.n_mels).map(|m| {
             let (first, weights) = triangle(settings, m);
@@ -68,8 +68,8 @@ impl MelBank {
         MelBank { bands: bands.collect() }
     }
 
-    /// Weighs the spectra of two frames into bands: `[bins + 1, 2]` to two times `[n_mels]`; the
-    /// greatest of all bands.
+    /// Applies the filters to the spectra of two frames: `[bins + 1, 2]` to two times `[n_mels]`.
+    /// Returns the greatest value of all bands.
     pub(crate) fn apply(&self, spectra: &[[f64; 2]], mel: &mut [Vec<f32>; 2]) -> f32 {
         let [first, second] = mel;
         apply_bands(&self.bands, spectra, first, second) as f32
@@ -78,7 +78,7 @@ impl MelBank {
 
 #[multiversion::multiversion(targets("x86_64+avx2"))]
 fn apply_bands(bands: &[Band], spectra: &[[f64; 2]], first: &mut [f32], second: &mut [f32]) -> f64 {
-    // Louder than 32 bits can say is said as the loudest they can.
+    // Powers that overflow 32 bits are clipped to the largest finite value.
     const LOUDEST: f64 = f32::MAX as f64;
     let mut greatest = 0.0;
     for (band, (first, second)) in bands.iter().zip(first.iter_mut().zip(second)) {
@@ -96,7 +96,7 @@ fn apply_bands(bands: &[Band], spectra: &[[f64; 2]], first: &mut [f32], second: 
     greatest
 }
 
-/// The first bin of band `m`, and the weights from there on, in 32 bits as librosa keeps them.
+/// The first bin of band `m`, and the weights from there on, in 32 bits as in librosa.
 fn triangle(settings: &MelSettings, m: usize) -> (usize, Vec<f32>) {
     let bins = settings.n_fft / 2 + 1;
     let bin_hz = f64::from(settings.sr) / settings.n_fft as f64;

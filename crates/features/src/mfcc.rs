@@ -1,8 +1,8 @@
-//! The cosine transform that turns bands into cepstral coefficients.
+//! The discrete cosine transform that turns bands into cepstral coefficients.
 
 use std::f64::consts::PI;
 
-/// Rows of the orthonormal cosine transform of type II.
+/// The rows of the orthonormal DCT of type II.
 ///
 /// # Shape
 /// `[n_mfcc, n_mels]`, row-major.
@@ -22,19 +22,19 @@ pub fn dct_matrix(n_mfcc: usize, n_mels: usize) -> Vec<f64> {
     (0..n_mfcc).flat_map(|k| (0..n_mels).map(move |m| entry(k, m))).collect()
 }
 
-/// The product with [`dct_matrix`], with three eighths of its multiplications.
+/// Multiplies by [`dct_matrix`] with three eighths of the multiplications.
 ///
-/// A row of even number is symmetric, and its first half a row of a transform of half the size; one
-/// of odd number is antisymmetric. So odd rows see only the differences of mirrored bands, and even
-/// rows only the sums, again and again.
+/// An even-numbered row is symmetric, and its first half is a row of a transform of half the size;
+/// an odd-numbered row is antisymmetric. So odd rows depend only on the differences of mirrored
+/// bands, and even rows only on their sums; this is applied recursively.
 pub(crate) struct Cepstrum {
     pub(crate) n_mfcc: usize,
-    /// Rows that see the differences of the whole, of the sums, of the sums' sums; then those that
-    /// see the last sums.
+    /// The rows that depend on the differences of the bands, then of their sums, then of the sums
+    /// of sums, and so on; the last part depends on the remaining sums.
     parts: Vec<Part>,
 }
 
-/// Bands below which folding no longer pays.
+/// The number of bands below which folding no longer pays off.
 const SMALLEST: usize = 32;
 
 impl Cepstrum {
@@ -51,7 +51,7 @@ impl Cepstrum {
         Cepstrum { n_mfcc, parts }
     }
 
-    /// `bands`, `[n_mels]`, are lost; `out` is `[n_mfcc]`.
+    /// Overwrites `bands`, `[n_mels]`; `out` is `[n_mfcc]`.
     pub(crate) fn apply(&self, bands: &mut [f64], out: &mut [f64]) {
         let mut rest = bands;
         for (number, part) in self.parts.iter().enumerate() {
@@ -68,15 +68,15 @@ impl Cepstrum {
     }
 }
 
-/// Coefficients that are made at once.
+/// Coefficients computed at once.
 const LANES: usize = 16;
 
 /// Some rows of the matrix, over some bands.
 struct Part {
-    /// The first of the rows, and from one to the next.
+    /// The first row, and the step from one row to the next.
     first: usize,
     step: usize,
-    /// For each [`LANES`] of the rows, `[bands, LANES]`.
+    /// `[bands, LANES]` for each chunk of [`LANES`] rows.
     columns: Vec<f64>,
     bands: usize,
 }

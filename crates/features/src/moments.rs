@@ -1,10 +1,11 @@
-//! Moments of many columns at once, of rows that come one by one.
+//! Streaming moments of many columns at once.
 
-/// A column that varies by less is taken for constant: the shape of rounding errors says nothing.
+/// A column that varies by less is considered constant: the distribution of rounding errors is
+/// meaningless.
 const CONSTANT: f64 = 1e-5;
 
-/// Extremes and central moments of each column: Pébay's (2008) one-pass updates, as stable as two
-/// passes.
+/// Extremes and central moments of each column, by Pébay's (2008) one-pass updates, which are as
+/// stable as two passes.
 pub(crate) struct Moments {
     rows: f64,
     columns: Vec<Column>,
@@ -15,7 +16,7 @@ struct Column {
     maximum: f64,
     minimum: f64,
     mean: f64,
-    /// Sums of the second, third and fourth powers of the distances from the mean.
+    /// Sums of the second, third and fourth powers of the deviations from the mean.
     sums: [f64; 3],
 }
 
@@ -25,7 +26,7 @@ impl Moments {
         Moments { rows: 0.0, columns: vec![Column { maximum, minimum, mean: 0.0, sums: [0.0; 3] }; columns] }
     }
 
-    /// One more row: `[columns]`.
+    /// Adds one row: `[columns]`.
     pub(crate) fn add(&mut self, row: &[f64]) {
         let before = self.rows;
         self.rows += 1.0;
@@ -45,7 +46,7 @@ impl Moments {
         }
     }
 
-    /// What is known of a column once all rows have come.
+    /// The statistics of a column, after all rows were added.
     pub(crate) fn column(&self, column: usize) -> Described {
         let Column { maximum, minimum, mean, sums } = self.columns[column];
         let [second, third, fourth] = sums.map(|sum| sum / self.rows);
@@ -56,14 +57,14 @@ impl Moments {
     }
 }
 
-/// A column's description; variance, skewness and kurtosis are those of the population.
+/// The statistics of a column; variance, skewness and kurtosis are those of the population.
 pub(crate) struct Described {
     pub(crate) maximum: f64,
     pub(crate) minimum: f64,
     pub(crate) mean: f64,
     pub(crate) variance: f64,
     pub(crate) skewness: f64,
-    /// Above that of a normal distribution.
+    /// Excess kurtosis, relative to the normal distribution.
     pub(crate) kurtosis: f64,
 }
 

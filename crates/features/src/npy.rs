@@ -1,8 +1,9 @@
 //! NumPy's file format, version 1.0.
 
-/// The bytes of a `.npy` file of `data` under `shape`: 32-bit floats, little endian, in C order.
+/// The bytes of a `.npy` file with `data` in the given `shape`: little-endian 32-bit floats in C
+/// order.
 ///
-/// The caller sees to it that `data` has as many values as `shape` says.
+/// The caller must ensure that the length of `data` matches `shape`.
 ///
 /// Source: NumPy Enhancement Proposal 1.
 ///
@@ -15,7 +16,8 @@ pub fn npy(shape: &[usize], data: &[f32]) -> Vec<u8> {
     let axes: String = shape.iter().map(|n| format!("{n}, ")).collect();
     let axes = if shape.len() == 1 { axes.trim_end() } else { axes.trim_end_matches(", ") };
     let mut header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({axes}), }}");
-    // The data starts at a multiple of 64: 10 bytes before the header, a line feed at its end.
+    // The data starts at a multiple of 64 bytes: 10 bytes precede the header, which ends with a
+    // line feed.
     header.push_str(&" ".repeat(63 - (10 + header.len()) % 64));
     header.push('\n');
     let mut bytes = b"\x93NUMPY\x01\x00".to_vec();

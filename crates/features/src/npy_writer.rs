@@ -1,4 +1,4 @@
-//! Features of a clip into a NumPy file while they come.
+//! Streaming of a clip's features into a NumPy file.
 
 use std::io::{Result, Seek, SeekFrom, Write};
 
@@ -8,11 +8,12 @@ use crate::stream::FeatureStream;
 /// Bytes before the data of a file with up to three axes.
 const HEADER: u64 = 128;
 
-/// Writes features, `[rows, frames]`, into a `.npy` file whose number of frames is known at the
-/// end.
+/// Writes features, `[rows, frames]`, into a `.npy` file whose number of frames is known only at
+/// the end.
 ///
-/// Features of one row are written as they come. Others have a row for each bin, whose place in the
-/// file depends on the number of frames, and are written by [`NpyWriter::finish`].
+/// Features with a single row are written as they arrive. With several rows, the position of a row
+/// in the file depends on the number of frames, so all of them are written by
+/// [`NpyWriter::finish`].
 #[derive(Debug)]
 pub struct NpyWriter<W> {
     file: W,
@@ -22,12 +23,12 @@ pub struct NpyWriter<W> {
 }
 
 impl<W: Write + Seek> NpyWriter<W> {
-    /// Into an empty file, of features of so many rows: channels times bins.
+    /// Creates a writer into an empty file for features with this many rows: channels times bins.
     pub fn new(file: W, rows: usize) -> Self {
         Self { file, rows, frames: 0, block: Vec::new() }
     }
 
-    /// Writes the frames that are ready, where they can be written yet.
+    /// Writes the frames that are ready, if they can be written already.
     ///
     /// # Errors
     /// Those of the file.
@@ -45,7 +46,7 @@ impl<W: Write + Seek> NpyWriter<W> {
         }
     }
 
-    /// Writes the rest of `frames` frames, each block of them as a piece of every row, and the
+    /// Writes the rest of the `frames` frames, each block of them as a piece of every row, and the
     /// header with `shape`.
     ///
     /// # Errors

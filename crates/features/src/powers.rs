@@ -1,4 +1,4 @@
-//! Mel powers of a clip that comes piece by piece.
+//! Mel powers of a clip that arrives in pieces.
 
 use crate::FeatureError;
 use crate::db::Decibels;
@@ -7,20 +7,20 @@ use crate::settings::MelSettings;
 use crate::spectrogram::{ClipScratch, Spectrogram};
 use crate::stft::context_frames;
 
-/// Samples taken at once; what is kept of the clip's samples is this and a frame.
+/// Samples processed at once; only this many plus one frame of the clip's samples are kept.
 const PIECE: usize = 2_048;
 
 /// Samples in, mel powers out, frame by frame: `[frames, n_mels]`.
 ///
-/// The powers are kept in 32 bits, since `top_db` needs the whole clip's greatest before a frame
-/// can go out: one hour of 64 bands takes 92 MB. Rounded like this, a power is within 3e-7 dB of
-/// what it was (decibels themselves within 4e-6).
+/// The powers are kept in 32 bits, since `top_db` needs the maximum over the whole clip before any
+/// frame can be returned: one hour of 64 bands takes 92 MB. This rounding changes a power by at
+/// most 3e-7 dB (rounding decibels would change them by up to 4e-6).
 pub(crate) struct Powers<'a> {
     spectrogram: &'a Spectrogram,
     scratch: ClipScratch,
-    /// Where `scratch.padded` starts in the whole padded clip.
+    /// The position of `scratch.padded` in the whole padded clip.
     start: usize,
-    /// Whether what stands before the clip is in `scratch.padded`.
+    /// Whether `scratch.padded` contains the padding before the clip.
     headed: bool,
     samples: usize,
     greatest: f32,
@@ -34,9 +34,9 @@ impl Drop for Powers<'_> {
     }
 }
 
-/// Refuses samples that are no numbers; `before` samples came earlier.
+/// Rejects samples that are NaN or infinite; `before` is the number of earlier samples.
 pub(crate) fn check_finite(samples: &[f32], before: usize) -> Result<(), FeatureError> {
-    // Without a way out of the loop it becomes vector instructions.
+    // Without an early exit, the loop is vectorized.
     if samples.iter().fold(true, |finite, sample| finite & sample.is_finite()) {
         return Ok(());
     }
@@ -55,7 +55,7 @@ impl<'a> Powers<'a> {
         for piece in samples.chunks(PIECE) {
             self.scratch.padded.extend_from_slice(piece);
             self.samples += piece.len();
-            // So many samples are enough to mirror.
+            // This many samples are enough for mirroring.
             if !self.headed && self.samples >= self.spectrogram.settings.n_fft {
                 self.head();
             }
@@ -66,7 +66,7 @@ impl<'a> Powers<'a> {
         Ok(())
     }
 
-    /// No more samples will come.
+    /// Ends the clip.
     pub(crate) fn finish(&mut self) -> Result<(), FeatureError> {
         let settings = &self.spectrogram.settings;
         if self.samples == 0 {
@@ -87,8 +87,8 @@ impl<'a> Powers<'a> {
         Ok(())
     }
 
-    /// Puts what stands before the clip before its first samples, of which there are all or enough
-    /// to mirror.
+    /// Inserts the padding before the first samples, of which there must be all or enough for
+    /// mirroring.
     fn head(&mut self) {
         let pad = self.spectrogram.pad();
         let head = context_frames(&self.scratch.padded, -(pad as isize), pad, self.spectrogram.settings.pad_mode);
@@ -96,8 +96,8 @@ impl<'a> Powers<'a> {
         self.headed = true;
     }
 
-    /// Makes every frame that is whole, and forgets samples that no frame needs any more. Frames go
-    /// in pairs, so one may have to wait for the next; not if these are the `last`.
+    /// Transforms all complete frames, and drops samples that no frame needs any more. Frames are
+    /// transformed in pairs, so one may have to wait for the next, unless these are the `last`.
     fn transform(&mut self, last: bool) {
         let Spectrogram { settings, stft, bank, .. } = self.spectrogram;
         let (start, hop_length, n_fft) = (self.start, settings.hop_length, settings.n_fft);
@@ -114,7 +114,7 @@ impl<'a> Powers<'a> {
             let whole = 1 + usize::from(second.is_some());
             mel[..whole].iter().for_each(|mel| powers.push(mel));
         }
-        // The last ones stay: they are mirrored at the end.
+        // Keep the last samples: they are mirrored at the end.
         let done = at(powers.len()).min(padded.len().saturating_sub(self.spectrogram.pad() + 1));
         self.start += done;
         padded.drain(..done);
@@ -124,7 +124,7 @@ impl<'a> Powers<'a> {
         self.spectrogram
     }
 
-    /// How the powers so far become decibels.
+    /// The conversion to decibels for the powers so far.
     pub(crate) fn decibels(&self) -> Decibels {
         Decibels::of_clip(&self.spectrogram.settings, self.greatest)
     }
@@ -134,12 +134,12 @@ impl<'a> Powers<'a> {
         self.scratch.powers.len()
     }
 
-    /// The powers of a frame that is there and was not freed: `[n_mels]`.
+    /// The powers of a frame that exists and was not freed: `[n_mels]`.
     pub(crate) fn frame(&self, t: usize) -> &[f32] {
         self.scratch.powers.row(t)
     }
 
-    /// Says that frames before `t` are no longer needed, save the first ones, if so.
+    /// Frees the frames before `t`, except for the first ones if `keep_first`.
     pub(crate) fn free(&mut self, t: usize, keep_first: bool) {
         self.scratch.powers.free(t, keep_first);
     }
@@ -150,11 +150,11 @@ impl<'a> Powers<'a> {
 /// # Shape
 /// `samples`: `[N]` at `settings.sr`, mono; out: `[frames, 1, n_mels]`.
 /// # Units
-/// Power (with `power = 2`; else magnitude to that exponent), for Slaney's norm per Hz; at most
+/// Power (with `power = 2`; else magnitude to that exponent), per Hz with Slaney's norm; at most
 /// 3.4e38.
 /// # Errors
 /// A setting out of its range, no samples, a sample that is NaN or infinite, less than one frame
-/// without centring.
+/// without centering.
 ///
 /// Source: `librosa.feature.melspectrogram` (0.11).
 ///

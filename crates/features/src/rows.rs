@@ -1,11 +1,11 @@
-//! Frames that are kept until they are taken.
+//! A buffer of frames.
 
-/// Frames that are kept together and freed together.
+/// Frames that are allocated and freed together.
 const BLOCK: usize = 256;
-/// Values of freed blocks that are kept for later frames and clips: a megabyte.
+/// Number of values in freed blocks that are kept for reuse: a megabyte.
 const SPARE: usize = 1 << 18;
 
-/// Rows of `width` values in blocks, so that they can be freed from the first on.
+/// Rows of `width` values, stored in blocks, so that the oldest can be freed.
 #[derive(Default)]
 pub(crate) struct Rows {
     width: usize,
@@ -20,12 +20,12 @@ impl Rows {
         Rows { width, ..Rows::default() }
     }
 
-    /// Rows so far, freed ones too.
+    /// Rows so far, including freed ones.
     pub(crate) fn len(&self) -> usize {
         self.rows
     }
 
-    /// One more row, of `width` values.
+    /// Adds a row of `width` values.
     pub(crate) fn push(&mut self, row: &[f32]) {
         if self.rows.is_multiple_of(BLOCK) {
             self.blocks.push(self.spare.pop().unwrap_or_else(|| Vec::with_capacity(BLOCK * self.width)));
@@ -36,13 +36,13 @@ impl Rows {
         }
     }
 
-    /// A row that is there and was not freed.
+    /// A row that exists and was not freed.
     pub(crate) fn row(&self, row: usize) -> &[f32] {
         let at = row % BLOCK * self.width;
         &self.blocks[row / BLOCK][at..at + self.width]
     }
 
-    /// Frees the blocks that end before `row`, save the first one if it is to be kept.
+    /// Frees the blocks that end before `row`, except for the first one if `keep_first`.
     pub(crate) fn free(&mut self, row: usize, keep_first: bool) {
         let whole = (row / BLOCK).min(self.blocks.len());
         for block in self.blocks[..whole].iter_mut().skip(usize::from(keep_first)).rev() {

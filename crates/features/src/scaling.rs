@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::FeatureView;
 
-/// Mean and deviation of each channel, over all clips that a network was trained on.
+/// Mean and standard deviation of each channel over all clips that a network was trained on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Scaling {
     /// Mean of each channel, in the features' unit.
@@ -16,8 +16,8 @@ pub struct Scaling {
 }
 
 impl Scaling {
-    /// Mean and deviation of each channel over all values of all clips; a channel that never varies
-    /// has deviation 1.
+    /// Mean and standard deviation of each channel over all values of all clips; a constant channel
+    /// gets deviation 1.
     pub fn of<'a>(clips: impl Iterator<Item = FeatureView<'a>>) -> Self {
         /// Frames read at once.
         const BLOCK: usize = 256;
@@ -47,7 +47,7 @@ impl Scaling {
         Self { mean: mean.into_iter().map(|mean| mean as f32).collect(), deviation }
     }
 
-    /// Mean and deviation of each channel over one clip.
+    /// Mean and standard deviation of each channel over one clip.
     ///
     /// ```
     /// use earmark_features::{Features, Scaling};
@@ -58,7 +58,7 @@ impl Scaling {
         Self::of(std::iter::once(clip))
     }
 
-    /// Whether it has a mean and a deviation above 0 for each of so many channels, all finite.
+    /// Whether it has a mean and a positive deviation for each of `channels` channels, all finite.
     pub fn fits(&self, channels: usize) -> bool {
         let numbers = self.mean.len() == channels && self.mean.iter().all(|mean| mean.is_finite());
         numbers && self.deviation.len() == channels && self.deviation.iter().all(|d| d.is_finite() && *d > 0.0)
@@ -67,7 +67,7 @@ impl Scaling {
     /// Subtracts the mean and divides by the deviation, in place.
     ///
     /// # Shape
-    /// `crop`: `[channels, ...]`, row-major, with the channels that the scaling was made of.
+    /// `crop`: `[channels, ...]`, row-major, with as many channels as the scaling.
     pub fn apply(&self, crop: &mut [f32]) {
         let per_channel = crop.len() / self.mean.len().max(1);
         if per_channel == 0 {
@@ -81,8 +81,8 @@ impl Scaling {
     }
 }
 
-/// How the features of a clip are scaled before a network: a setting of the bundle. In JSON:
-/// `null`, `"clip"`, or the object of a [`Scaling`].
+/// How the features of a clip are scaled before they are passed to a network; a setting of the
+/// bundle. In JSON: `null`, `"clip"`, or a [`Scaling`] object.
 ///
 /// ```
 /// use earmark_features::InputScaling;
@@ -95,16 +95,16 @@ impl Scaling {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(into = "Written", from = "Written")]
 pub enum InputScaling {
-    /// As they come.
+    /// No scaling.
     #[default]
     None,
-    /// Each channel minus its mean, by its deviation, both over the whole clip.
+    /// Each channel minus its mean, divided by its standard deviation, both over the whole clip.
     Clip,
     /// The same for every clip.
     Fixed(Scaling),
 }
 
-/// The form in a file.
+/// The serialized form.
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
 enum Written {
@@ -140,7 +140,7 @@ impl From<Written> for InputScaling {
 }
 
 impl InputScaling {
-    /// The scaling of this clip, if there is any.
+    /// The scaling to apply to this clip, if any.
     pub fn of_clip(&self, clip: FeatureView<'_>) -> Option<Cow<'_, Scaling>> {
         match self {
             InputScaling::None => None,
@@ -160,7 +160,7 @@ mod tests {
         let clips: [&[f32]; 2] = [&[1.0, 7.0, 3.0, 7.0], &[5.0, 7.0]];
         let scaling = Scaling::of(clips.into_iter().map(|data| FeatureView::new(Values::Single(data), 2, 1)));
         assert_eq!(scaling.mean, [3.0, 7.0]);
-        // Population deviation of 1, 3, 5; the second channel never varies.
+        // Population deviation of 1, 3, 5; the second channel is constant.
         assert!((scaling.deviation[0] - (8f32 / 3.0).sqrt()).abs() < 1e-6 && scaling.deviation[1] == 1.0);
         let mut crop = [3.0, 3.0 + scaling.deviation[0], 7.0, 8.0];
         scaling.apply(&mut crop);

@@ -1,11 +1,11 @@
-//! Which setting of a front end cannot be read. The settings of a front end are those of several
-//! structs side by side; serde buffers such values, and its error names the value but not the key.
+//! Finds which setting of a front end cannot be read. The settings are flattened from several
+//! structs; serde buffers flattened values, and its error names the value but not the key.
 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-/// Why settings cannot be read: the first key, in alphabetical order, that cannot be read even
-/// alone (beside `kind`), its value and the reason; none if they can.
+/// Why settings cannot be read: the first key, in alphabetical order, that cannot be read even on
+/// its own (with `kind`), its value and the reason; none if all can be read.
 pub fn setting_fault<T: DeserializeOwned>(settings: &Map<String, Value>) -> Option<String> {
     let whole = serde_json::from_value::<T>(settings.clone().into()).err()?;
     for (key, value) in settings.iter().filter(|(key, _)| *key != "kind") {

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::FeatureError;
 
-/// Window function of the short-time Fourier transform, a sum of cosines, periodic as for spectra
-/// (scipy's `fftbins=True`).
+/// Window function of the short-time Fourier transform: a sum of cosines, periodic (scipy's
+/// `fftbins=True`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Window {
@@ -26,7 +26,7 @@ pub enum Window {
 }
 
 impl Window {
-    /// The amplitudes of the cosines, from 0 on; their signs alternate. Source:
+    /// The amplitudes of the cosines, starting with the constant; their signs alternate. Source:
     /// `scipy.signal.windows`.
     pub(crate) fn cosines(self) -> &'static [f64] {
         match self {
@@ -41,7 +41,7 @@ impl Window {
     }
 }
 
-/// What stands beyond the clip's ends when frames are centred.
+/// How the clip is padded when frames are centered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PadMode {
@@ -56,7 +56,7 @@ pub enum PadMode {
     Symmetric,
 }
 
-/// How mel bands are scaled. In a recipe: `"slaney"`, `"none"` or a number.
+/// The normalization of mel bands. In a recipe: `"slaney"`, `"none"` or a number.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", expecting = "expected \"slaney\", \"none\" or a number")]
 pub enum Norm {
@@ -64,12 +64,12 @@ pub enum Norm {
     Slaney,
     /// Each triangle has height 1.
     None,
-    /// The weights of each triangle have this p-norm 1.
+    /// Each triangle's weights are normalized to 1 in the p-norm of this order.
     #[serde(untagged)]
     P(f32),
 }
 
-/// Power that is 0 dB. In a recipe: a number or `"max"`.
+/// The power at 0 dB. In a recipe: a number or `"max"`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", expecting = "expected \"max\" or a number")]
 pub enum Reference {
@@ -80,11 +80,11 @@ pub enum Reference {
     Power(f32),
 }
 
-/// Settings of a mel spectrogram in decibels: those of `librosa.feature.melspectrogram` and
+/// Settings of a mel spectrogram in decibels, as in `librosa.feature.melspectrogram` and
 /// `librosa.power_to_db`.
 ///
-/// The default is that of the DCASE 2018 reference system: 22,050 Hz, frames of 80 ms every 10 ms,
-/// 64 Slaney bands up to 11,025 Hz, decibels to reference 1 with 80 dB of range.
+/// The defaults are those of the DCASE 2018 reference system: 22,050 Hz, frames of 80 ms every 10
+/// ms, 64 Slaney bands up to 11,025 Hz, decibels relative to 1 with a range of 80 dB.
 ///
 /// ```
 /// use earmark_features::MelSettings;
@@ -99,18 +99,19 @@ pub enum Reference {
 pub struct MelSettings {
     /// Sample rate, Hz; 1,000 to 768,000.
     pub sr: u32,
-    /// Samples of a frame and points of its Fourier transform; 2 to 65,536, no power of two needed.
+    /// Samples of a frame and points of its Fourier transform; 2 to 65,536, not necessarily a power
+    /// of two.
     pub n_fft: usize,
-    /// Samples under the window, which stands in the middle of the frame; none: `n_fft`.
+    /// Length of the window in samples, centered in the frame; none: `n_fft`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub win_length: Option<usize>,
     /// Samples from frame to frame; 1 to 65,536.
     pub hop_length: usize,
     /// Window function.
     pub window: Window,
-    /// Whether frame `t` is centred on sample `t * hop_length` (else it starts there).
+    /// Whether frame `t` is centered on sample `t * hop_length` (else it starts there).
     pub center: bool,
-    /// What stands beyond the ends when centred.
+    /// How the clip is padded when frames are centered.
     pub pad_mode: PadMode,
     /// Exponent of the magnitude: 2 for power, 1 for magnitude.
     pub power: f32,
@@ -121,15 +122,16 @@ pub struct MelSettings {
     /// Upper edge of the highest band, Hz; none: `sr / 2`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fmax: Option<f32>,
-    /// The mel scale of HTK (O'Shaughnessy) instead of Slaney's.
+    /// Whether to use HTK's mel scale (O'Shaughnessy) instead of Slaney's.
     pub htk: bool,
-    /// Scaling of the bands.
+    /// Normalization of the bands.
     pub norm: Norm,
-    /// Power that is 0 dB.
+    /// The power at 0 dB.
     pub r#ref: Reference,
     /// Floor under the power; at least 1e-37.
     pub amin: f32,
-    /// Decibels kept below the clip's loudest value; none (in a recipe: any negative number): all.
+    /// Range in decibels below the clip's maximum; none (in a recipe: any negative number):
+    /// unlimited.
     #[serde(with = "top_db")]
     pub top_db: Option<f32>,
 }
@@ -157,7 +159,7 @@ impl Default for MelSettings {
     }
 }
 
-/// TOML has no null, and a missing key means the default: so -1 stands for "off".
+/// TOML has no null, and a missing key means the default, so -1 means "off".
 mod top_db {
     use serde::{Deserialize, Deserializer, Serializer};
 
@@ -177,12 +179,12 @@ impl MelSettings {
         self.fmax.unwrap_or(self.sr as f32 / 2.0)
     }
 
-    /// Samples under the window.
+    /// Length of the window in samples.
     pub fn window_length(&self) -> usize {
         self.win_length.unwrap_or(self.n_fft)
     }
 
-    /// Frames that a clip of `samples` samples gives, 0 when it is too short for one.
+    /// The number of frames of a clip of `samples` samples, 0 if it is too short for one.
     ///
     /// ```
     /// use earmark_features::MelSettings;
@@ -193,13 +195,13 @@ impl MelSettings {
         if samples == 0 || padded < self.n_fft { 0 } else { 1 + (padded - self.n_fft) / self.hop_length.max(1) }
     }
 
-    /// Whether no decibel is final before the clip's end, since it depends on the clip's greatest
-    /// power.
+    /// Whether decibels depend on the clip's greatest power, so that none are final before the end
+    /// of the clip.
     pub fn needs_greatest(&self) -> bool {
         self.top_db.is_some() || self.r#ref == Reference::Max
     }
 
-    /// Whether every setting is in its range.
+    /// Checks that every setting is in its range.
     ///
     /// # Errors
     /// [`FeatureError::Setting`] names the first setting that is not, and what is allowed.
@@ -227,14 +229,14 @@ impl MelSettings {
     }
 }
 
-/// An error unless the mel bands have as many coefficients. Its default is no setting that a person
-/// wrote, so the error says where the limit comes from.
+/// Checks that there are no more coefficients than mel bands. The limit may be the default of
+/// `n_mels`, which the user did not write, so the error names it.
 pub(crate) fn check_coefficients(n_mfcc: usize, mel: &MelSettings) -> Result<(), FeatureError> {
     let allowed = format!("1 to n_mels, which is {}", mel.n_mels);
     check("n_mfcc", n_mfcc, (1..=mel.n_mels).contains(&n_mfcc), &allowed)
 }
 
-/// An error that names the key, unless the value is in its range.
+/// Returns an error that names the key unless the value is in its range.
 pub(crate) fn check(
     key: &'static str,
     value: impl std::fmt::Display,

@@ -1,4 +1,4 @@
-//! What turns a frame's samples into mel powers, and those into decibels or coefficients.
+//! The conversion of a frame's samples to mel powers, and of those to decibels or coefficients.
 
 use std::sync::Mutex;
 
@@ -9,11 +9,11 @@ use crate::rows::Rows;
 use crate::settings::MelSettings;
 use crate::stft::{self, Stft};
 
-/// The memory that one clip takes, used again for the next.
+/// The buffers of one clip, reused for the next.
 #[derive(Default)]
 pub(crate) struct ClipScratch {
     pub(crate) stft: stft::Scratch,
-    /// The clip with what stands beyond its ends, as far as it is still needed.
+    /// The part of the padded clip that is still needed.
     pub(crate) padded: Vec<f32>,
     /// The powers of two frames.
     pub(crate) mel: [Vec<f32>; 2],
@@ -28,18 +28,18 @@ impl ClipScratch {
     }
 }
 
-/// Plan, filters and cosines, built once and shared.
+/// FFT plan, filters and DCT matrix, built once and shared.
 pub(crate) struct Spectrogram {
     pub(crate) settings: MelSettings,
     pub(crate) stft: Stft,
     pub(crate) bank: MelBank,
     cepstrum: Option<Cepstrum>,
-    /// Memory of clips that are done, for those to come: at most as many as there were at once.
+    /// Buffers of finished clips for reuse: at most as many as there were clips at once.
     spare: Mutex<Vec<ClipScratch>>,
 }
 
 impl Spectrogram {
-    /// Of valid settings.
+    /// The settings must be valid.
     pub(crate) fn new(settings: &MelSettings, n_mfcc: Option<usize>) -> Self {
         Spectrogram {
             settings: settings.clone(),
@@ -55,26 +55,26 @@ impl Spectrogram {
         self.cepstrum.as_ref().map_or(self.settings.n_mels, |cepstrum| cepstrum.n_mfcc)
     }
 
-    /// Samples before the clip that the first frame covers.
+    /// The number of samples before the clip that the first frame covers.
     pub(crate) fn pad(&self) -> usize {
         if self.settings.center { self.settings.n_fft / 2 } else { 0 }
     }
 
-    /// Memory for a clip.
+    /// Buffers for a clip.
     pub(crate) fn scratch(&self) -> ClipScratch {
         let spare = self.spare.lock().ok().and_then(|mut spare| spare.pop());
         spare.unwrap_or_else(|| ClipScratch::new(self))
     }
 
-    /// Keeps a clip's memory for the next.
+    /// Returns a clip's buffers for reuse.
     pub(crate) fn give_back(&self, space: ClipScratch) {
         if let Ok(mut spare) = self.spare.lock() {
             spare.push(space);
         }
     }
 
-    /// One frame's powers to decibels or to the coefficients of those: `[n_mels]` to `[bins]`.
-    /// `bands` is scratch.
+    /// Converts one frame's powers to decibels or to cepstral coefficients: `[n_mels]` to `[bins]`.
+    /// `bands` is a scratch buffer.
     pub(crate) fn frame(&self, powers: &[f32], decibels: &Decibels, bands: &mut Vec<f64>, out: &mut [f64]) {
         match &self.cepstrum {
             None => decibels.of_all(powers, out),

@@ -13,15 +13,15 @@ use crate::{FeatureError, MelSettings};
 /// One number that describes how a coefficient is distributed over the clip's frames.
 ///
 /// Variance, deviation, skewness and kurtosis are those of the population (`numpy.var`,
-/// `numpy.std`, `scipy.stats.skew` and `scipy.stats.kurtosis` as they come); a coefficient that
-/// varies by less than 1e-5 has skewness and kurtosis 0: librosa's 32-bit numbers do not say more,
-/// and of a constant one scipy says NaN.
+/// `numpy.std`, `scipy.stats.skew` and `scipy.stats.kurtosis` with their defaults). A coefficient
+/// that varies by less than 1e-5 has skewness and kurtosis 0: librosa's 32-bit numbers are not more
+/// precise, and for a constant coefficient scipy returns NaN.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Statistic {
-    /// The greatest.
+    /// Maximum.
     Max,
-    /// The least.
+    /// Minimum.
     Min,
     /// Variance.
     Var,
@@ -31,7 +31,7 @@ pub enum Statistic {
     Mean,
     /// Standard deviation.
     Std,
-    /// Kurtosis above that of a normal distribution (Fisher's).
+    /// Excess kurtosis (Fisher's definition).
     Kurtosis,
 }
 
@@ -41,7 +41,7 @@ impl Statistic {
         [Max, Min, Var, Skew, Mean, Std, Kurtosis]
     };
 
-    /// Its name in recipes and in columns of tables.
+    /// Its name in recipes and in table columns.
     pub fn name(self) -> &'static str {
         match self {
             Statistic::Max => "max",
@@ -67,7 +67,7 @@ impl Statistic {
     }
 }
 
-/// Which statistics: a named set, or a list of names.
+/// A selection of statistics: a named set, or a list of names.
 ///
 /// ```
 /// use earmark_features::{Statistic, StatisticSet};
@@ -86,7 +86,7 @@ pub enum StatisticSet {
     Paper,
     /// Mean, standard deviation, skewness, kurtosis.
     Moments,
-    /// All there are: those of the paper first, then mean, standard deviation, kurtosis.
+    /// All statistics: those of the paper first, then mean, standard deviation, kurtosis.
     All,
     /// These, in this order.
     #[serde(untagged)]
@@ -112,14 +112,14 @@ impl StatisticSet {
 pub struct MfccStatistics {
     /// Coefficients, from 0.
     pub n_mfcc: usize,
-    /// What is said of each.
+    /// The statistics of each coefficient.
     pub set: StatisticSet,
-    /// The spectrogram under them; 128 bands where nothing else is said.
+    /// The spectrogram they are computed from; 128 bands by default.
     #[serde(flatten)]
     pub mel: MelSettings,
 }
 
-/// The form in a file, where keys may be missing.
+/// The serialized form, where keys may be missing.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Written {
@@ -151,7 +151,7 @@ impl Default for MfccStatistics {
 }
 
 impl MfccStatistics {
-    /// Whether every setting is in its range.
+    /// Checks that every setting is in its range.
     ///
     /// # Errors
     /// [`FeatureError::Setting`] names the first setting that is not, and what is allowed.
@@ -164,8 +164,8 @@ impl MfccStatistics {
         check("set", format!("[{}]", names.join(", ")), once, "each statistic at most once, and at least one")
     }
 
-    /// What makes the statistics of clips: plans the Fourier transform and builds the mel bank, so
-    /// make it once.
+    /// Creates the extractor of the statistics. It plans the Fourier transform and builds the mel
+    /// filter bank, so create it once and reuse it.
     ///
     /// # Errors
     /// As [`MfccStatistics::validate`].
@@ -176,7 +176,7 @@ impl MfccStatistics {
     }
 }
 
-/// Makes statistics of clips: plan and filters are built once and shared by threads.
+/// Computes the statistics of clips. Its plan and filters are built once and shared by threads.
 pub struct StatisticsExtractor {
     spectrogram: Spectrogram,
     set: StatisticSet,
@@ -189,7 +189,7 @@ impl StatisticsExtractor {
     /// `samples`: `[N]` at `mel.sr`, mono; out: `[statistics * n_mfcc]`: the first statistic of all
     /// coefficients, then the second, ...; [`mfcc_statistics_names`] has their names.
     /// # Errors
-    /// No samples, a sample that is NaN or infinite, or, without centring, less than one frame.
+    /// No samples, a sample that is NaN or infinite, or, without centering, less than one frame.
     ///
     /// ```
     /// use earmark_features::{MfccStatistics, StatisticSet};
@@ -205,10 +205,10 @@ impl StatisticsExtractor {
         stream.finish()
     }
 
-    /// The statistics of one clip whose samples come piece by piece, bit for bit those of
+    /// The statistics of one clip whose samples arrive in pieces, bit-identical to those of
     /// [`StatisticsExtractor::extract`].
     ///
-    /// With `top_db` it keeps 4 bytes a frame and band until the end, as [`crate::FeatureStream`]
+    /// With `top_db` it keeps 4 bytes per frame and band until the end, as [`crate::FeatureStream`]
     /// does.
     pub fn stream(&self) -> StatisticsStream<'_> {
         let n_mfcc = self.spectrogram.bins();
@@ -223,19 +223,19 @@ impl StatisticsExtractor {
     }
 }
 
-/// Makes the statistics of one clip while its samples come.
+/// Computes the statistics of one clip as its samples arrive.
 pub struct StatisticsStream<'a> {
     powers: Powers<'a>,
     set: &'a StatisticSet,
     moments: Moments,
-    /// Frames that the moments have seen.
+    /// Frames that were added to the moments.
     described: usize,
     bands: Vec<f64>,
     frame: Vec<f64>,
 }
 
 impl StatisticsStream<'_> {
-    /// The clip's next samples, `[N]`, of any number.
+    /// Pushes the clip's next samples, `[N]`, any number of them.
     ///
     /// # Errors
     /// A sample that is NaN or infinite.
@@ -247,11 +247,10 @@ impl StatisticsStream<'_> {
         Ok(())
     }
 
-    /// Says that no more samples will come; the statistics, as [`StatisticsExtractor::extract`]
-    /// gives them.
+    /// Ends the clip, and returns the statistics like [`StatisticsExtractor::extract`].
     ///
     /// # Errors
-    /// There was no sample, or, without centring, less than one frame.
+    /// There were no samples, or, without centering, less than one frame.
     pub fn finish(mut self) -> Result<Vec<f32>, FeatureError> {
         self.powers.finish()?;
         self.describe();

@@ -8,19 +8,20 @@ use rustfft::{Fft, FftPlanner};
 
 use crate::{MelSettings, PadMode};
 
-/// A planned transform: shared by all threads, which bring their own [`Scratch`].
+/// A planned transform, shared by all threads, each with its own [`Scratch`].
 ///
-/// Two frames go through one complex transform, as its real and its imaginary part: for 1,764
-/// points that takes half the time of a transform for real numbers. In 64 bits: with 80 dB of range
-/// kept, one in 32 bits is 1e-3 dB off in the quiet bands of the golden chirp.
+/// One complex transform processes two frames, as its real and its imaginary part: for 1,764 points
+/// that takes half the time of a real transform. It uses 64 bits: with a range of 80 dB, a
+/// transform in 32 bits is off by 1e-3 dB in the quiet bands of the golden chirp.
 pub(crate) struct Stft {
     fft: Arc<dyn Fft<f64>>,
-    /// Half the window: the two frames are taken apart by sums and differences.
+    /// Half the window values, because the spectra of the two frames are separated by sums and
+    /// differences.
     window: Vec<f64>,
     power: f64,
 }
 
-/// What one thread needs beside the plan.
+/// The buffers of one thread.
 #[derive(Default)]
 pub(crate) struct Scratch {
     pair: Vec<Complex<f64>>,
@@ -45,8 +46,8 @@ impl Stft {
         }
     }
 
-    /// Magnitudes to the `power` of two frames of `n_fft` samples, `n_fft / 2 + 1` bins, then a
-    /// zero: the mel bank weighs bins by twos.
+    /// Magnitudes of two frames of `n_fft` samples, raised to `power`: `n_fft / 2 + 1` bins and a
+    /// zero, because the mel filter bank processes bins in pairs.
     pub(crate) fn spectra<'a>(&self, frames: [&[f32]; 2], scratch: &'a mut Scratch) -> &'a [[f64; 2]] {
         interleave(frames, &self.window, &mut scratch.pair);
         self.fft.process_with_scratch(&mut scratch.pair, &mut scratch.fft);
@@ -59,7 +60,7 @@ impl Stft {
     }
 }
 
-/// Two frames under the window, as real and imaginary part.
+/// Multiplies two frames by the window, as real and imaginary part.
 #[multiversion::multiversion(targets("x86_64+avx2"))]
 fn interleave(frames: [&[f32]; 2], window: &[f64], pair: &mut [Complex<f64>]) {
     let samples = frames[0].iter().zip(frames[1]).zip(window);
@@ -68,8 +69,8 @@ fn interleave(frames: [&[f32]; 2], window: &[f64], pair: &mut [Complex<f64>]) {
     }
 }
 
-/// The squared magnitudes of both frames' spectra from the transform of half of each, as real and
-/// imaginary part.
+/// The squared magnitudes of both frames' spectra, from the transform of the two halved frames as
+/// real and imaginary part.
 #[multiversion::multiversion(targets("x86_64+avx2"))]
 fn deinterleave(pair: &[Complex<f64>], spectra: &mut [[f64; 2]]) {
     let half = pair.len() / 2;
@@ -82,13 +83,13 @@ fn deinterleave(pair: &[Complex<f64>], spectra: &mut [[f64; 2]]) {
     }
 }
 
-/// `count` samples from `start` on, which lie beyond the ends of `samples`.
+/// `count` samples of padding from position `start` on, beyond the ends of `samples`.
 pub(crate) fn context_frames(samples: &[f32], start: isize, count: usize, pad_mode: PadMode) -> Vec<f32> {
     let length = samples.len() as isize;
     let at = |index: isize| match pad_mode {
         PadMode::Constant => None,
         PadMode::Edge => Some(index.clamp(0, length - 1)),
-        // Mirrored again and again where the clip is shorter than the padding, as numpy does.
+        // Mirrored repeatedly if the clip is shorter than the padding, as in numpy.
         PadMode::Reflect if length > 1 => {
             let folded = index.rem_euclid(2 * length - 2);
             Some(folded.min(2 * length - 2 - folded))
@@ -102,7 +103,7 @@ pub(crate) fn context_frames(samples: &[f32], start: isize, count: usize, pad_mo
     (start..start + count as isize).map(|index| at(index).map_or(0.0, |at| samples[at as usize])).collect()
 }
 
-/// The window in the middle of `n_fft` values.
+/// The window, centered in `n_fft` values.
 fn window(settings: &MelSettings) -> Vec<f64> {
     let length = settings.window_length();
     let value = |n: usize| {

@@ -1,4 +1,4 @@
-//! Features of a clip that comes piece by piece.
+//! Feature extraction from a clip that arrives in pieces.
 
 use crate::FeatureError;
 use crate::db::Decibels;
@@ -8,17 +8,17 @@ use crate::features::Features;
 use crate::powers::{Powers, check_finite};
 use crate::summary::SummaryStream;
 
-/// Frames that [`FeatureStream::take`] gives at most.
+/// The maximum number of frames that [`FeatureStream::take`] returns.
 const TAKEN: usize = 1024;
-/// Frames around the one that is made are forgotten so many at once.
+/// Frames that are no longer needed are dropped when there are this many.
 const FORGOTTEN: isize = 64;
 
-/// Makes the features of one clip while its samples come; see [`Extractor::stream`].
+/// Extracts the features of one clip as its samples arrive; see [`Extractor::stream`].
 ///
-/// With `top_db` no frame is final before the clip's end, and 4 bytes are kept for each frame and
-/// band: one hour of 64 bands takes 92 MB, of 128 bands 184 MB. Without it only the frames are kept
-/// that deltas still need. The wave goes straight through. A summary keeps all frames, and once
-/// more in 64 bits while it is made: one hour some 350 MB.
+/// With `top_db` no frame is final before the end of the clip, and 4 bytes are kept per frame and
+/// band: one hour of 64 bands takes 92 MB, of 128 bands 184 MB. Without it only the frames that
+/// deltas still need are kept. The waveform is passed through. A summary keeps all frames, and a
+/// second copy in 64 bits while it is computed: about 350 MB for one hour.
 pub struct FeatureStream<'a> {
     source: Source<'a>,
 }
@@ -41,7 +41,7 @@ impl<'a> FeatureStream<'a> {
         FeatureStream { source }
     }
 
-    /// The clip's next samples, `[N]`, of any number.
+    /// Pushes the clip's next samples, `[N]`, any number of them.
     ///
     /// # Errors
     /// A sample that is NaN or infinite; samples after [`FeatureStream::finish`].
@@ -54,10 +54,10 @@ impl<'a> FeatureStream<'a> {
         }
     }
 
-    /// Says that no more samples will come; the number of all frames.
+    /// Ends the clip, and returns the total number of frames.
     ///
     /// # Errors
-    /// There was no sample, or, without centring, less than one frame.
+    /// There were no samples, or, without centering, less than one frame.
     pub fn finish(&mut self) -> Result<usize, FeatureError> {
         match &mut self.source {
             Source::Wave(wave) => wave.finish(),
@@ -66,8 +66,8 @@ impl<'a> FeatureStream<'a> {
         }
     }
 
-    /// Replaces `out` by the next frames that are final, and says how many they are; 0: none for
-    /// now.
+    /// Replaces `out` with the next final frames, and returns their number; 0 if there are none
+    /// yet.
     ///
     /// # Shape
     /// `out`: `[n, channels, bins]`, `n` at most 1,024.
@@ -76,7 +76,7 @@ impl<'a> FeatureStream<'a> {
         self.append(out)
     }
 
-    /// As [`FeatureStream::take`], after what stands in `out`.
+    /// Like [`FeatureStream::take`], but appends to `out`.
     pub(crate) fn append(&mut self, out: &mut Vec<f32>) -> usize {
         match &mut self.source {
             Source::Wave(wave) => wave.append(out),
@@ -86,7 +86,7 @@ impl<'a> FeatureStream<'a> {
     }
 }
 
-/// Samples that wait to be taken.
+/// Samples that have not been taken yet.
 #[derive(Default)]
 struct Wave {
     pending: Vec<f32>,
@@ -123,15 +123,15 @@ impl Wave {
     }
 }
 
-/// Decibels or coefficients with their deltas, out of powers.
+/// Computes decibels or coefficients and their deltas from powers.
 struct Frames<'a> {
     powers: Powers<'a>,
     deltas: Option<&'a Deltas>,
-    /// The number of all frames, once it is known.
+    /// The total number of frames, once it is known.
     total: Option<usize>,
     taken: usize,
-    /// Frames around the one that is made, `[n, bins]`, from position `first` on (which may be
-    /// before the clip).
+    /// Frames around the current one, `[n, bins]`, from position `first` on (which may be before
+    /// the clip).
     around: Vec<f32>,
     first: isize,
     bands: Vec<f64>,
@@ -152,7 +152,7 @@ impl<'a> Frames<'a> {
         Ok(self.powers.frames())
     }
 
-    /// Frames that are final.
+    /// Number of final frames.
     fn ready(&self) -> usize {
         if let Some(total) = self.total {
             return total;
@@ -187,8 +187,8 @@ impl<'a> Frames<'a> {
                 for (t, out) in (self.taken..).zip(out[before..].chunks_exact_mut(3 * bins)) {
                     self.with_deltas(deltas, t, &decibels, out);
                 }
-                // At the clip's end the next frame is judged around the same frames as the last
-                // one.
+                // At the end of the clip, the filter for the next frame has the same center as for
+                // the last one.
                 let needed = deltas.around(deltas.centre((self.taken + n).saturating_sub(1), self.total)).start;
                 self.powers.free(usize::try_from(needed).unwrap_or(0), deltas.wraps());
             }
@@ -197,7 +197,7 @@ impl<'a> Frames<'a> {
         n
     }
 
-    /// Frame `t`, its deltas and its delta-deltas.
+    /// Computes frame `t`, its deltas and its delta-deltas.
     fn with_deltas(&mut self, deltas: &Deltas, t: usize, decibels: &Decibels, out: &mut [f32]) {
         let bins = self.frame.len();
         let positions = deltas.around(deltas.centre(t, self.total));
@@ -218,7 +218,7 @@ impl<'a> Frames<'a> {
         deltas.apply(around, slopes, curvatures);
     }
 
-    /// Puts frame `t`, or zeros, into `self.frame`.
+    /// Writes frame `t`, or zeros, to `self.frame`.
     fn make(&mut self, t: Option<usize>, decibels: &Decibels) {
         match t {
             Some(t) => {
@@ -230,16 +230,16 @@ impl<'a> Frames<'a> {
 }
 
 impl Extractor {
-    /// Features of a whole clip.
+    /// Extracts the features of a whole clip.
     ///
     /// # Shape
-    /// `samples`: `[N]`, mono; out: `[frames, channels, bins]`, with centring `frames = 1 + N /
+    /// `samples`: `[N]`, mono; out: `[frames, channels, bins]`, with centering `frames = 1 + N /
     /// hop_length` (`1 + (N - 1) / hop_length` for an odd `n_fft`).
     /// # Units
     /// Samples at [`FrontEnd::sample_rate`](crate::FrontEnd::sample_rate), full scale = 1; log-mel
     /// in dB. Power above 3.4e38 counts as 3.4e38.
     /// # Errors
-    /// No samples, a sample that is NaN or infinite, or, without centring, less than one frame.
+    /// No samples, a sample that is NaN or infinite, or, without centering, less than one frame.
     pub fn extract(&self, samples: &[f32]) -> Result<Features, FeatureError> {
         let mut stream = self.stream();
         stream.push(samples)?;
@@ -250,7 +250,7 @@ impl Extractor {
         Ok(Features { data, channels, bins, frames })
     }
 
-    /// The features of one clip whose samples come piece by piece, bit for bit those of
+    /// The features of one clip whose samples arrive in pieces, bit-identical to those of
     /// [`Extractor::extract`].
     ///
     /// ```

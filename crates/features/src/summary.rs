@@ -1,5 +1,5 @@
-//! A whole clip as one frame: how loud each band and cepstral coefficient is, how it spreads,
-//! changes and pulsates.
+//! A whole clip as one frame: the level, distribution, changes and modulation of each band and
+//! cepstral coefficient.
 
 use std::f64::consts::TAU;
 
@@ -11,38 +11,38 @@ use crate::powers::Powers;
 use crate::spectrogram::Spectrogram;
 use crate::{FeatureError, MelSettings};
 
-/// What is said of how a row's values are distributed and change: mean, deviation, five quantiles;
-/// deviation and mean size of the step from a frame to the next; deviation of the step over [`LAG`]
-/// frames.
+/// Number of statistics of a row's values and changes: mean, deviation, five quantiles; deviation
+/// and mean magnitude of the difference between adjacent frames; deviation of the difference over
+/// [`LAG`] frames.
 const DESCRIPTIONS: usize = 10;
 const QUANTILES: [f64; 5] = [0.05, 0.25, 0.5, 0.75, 0.95];
 const LAG: usize = 8;
 /// Octaves of the modulation spectrum; the lowest begins at a 512th of the frame rate.
 const OCTAVES: usize = 8;
-/// Frames whose transform has one bin in the lowest octave.
+/// The length in frames of a transform with one bin in the lowest octave.
 const PERIOD: usize = 1 << (OCTAVES + 1);
-/// Groups of neighbouring bands, at most: their means are rows of the modulation spectrum, and move
-/// together or not.
+/// The maximum number of groups of adjacent bands. The modulation spectra of their means and the
+/// correlations between them are part of the summary.
 const GROUPS: usize = 16;
-/// What is added to the energy of an octave, that of a row that stands still, before it becomes
-/// decibels.
+/// Added to the energy of an octave before the conversion to decibels: the value for a constant
+/// row.
 const STILL: f64 = 1e-3;
-/// What is added to the variance of a group's steps, so that one that stands still moves with no
+/// Added to the variance of a group's differences, so that a constant group correlates with no
 /// other.
 const UNMOVED: f64 = 1e-6;
 
-/// How many bands are in a group.
+/// The number of bands in a group.
 fn group(mel: &MelSettings) -> usize {
     mel.n_mels.div_ceil(GROUPS)
 }
 
-/// How many numbers a summary has.
+/// The number of values in a summary.
 pub(crate) fn length(mel: &MelSettings, n_mfcc: usize) -> usize {
     let groups = mel.n_mels.div_ceil(group(mel));
     DESCRIPTIONS * (mel.n_mels + n_mfcc) + OCTAVES * (groups + n_mfcc) + groups * (groups - 1) / 2
 }
 
-/// What makes summaries of clips.
+/// Computes summaries of clips.
 pub(crate) struct Summary {
     pub(crate) bands: Spectrogram,
     cepstrum: Cepstrum,
@@ -53,9 +53,8 @@ impl Summary {
         Summary { bands: Spectrogram::new(mel, None), cepstrum: Cepstrum::new(n_mfcc, mel.n_mels) }
     }
 
-    /// The summary of a clip whose frames are all there: each description of all bands and
-    /// coefficients, then each octave of all groups of bands and coefficients, then how each two
-    /// groups move together.
+    /// The summary of a complete clip: each statistic of all bands and coefficients, then each
+    /// octave of all groups of bands and coefficients, then the correlation of each pair of groups.
     fn of(&self, powers: &Powers) -> Vec<f32> {
         let rows = self.rows(powers);
         let described: Vec<[f64; DESCRIPTIONS]> = rows.iter().map(|row| describe(row)).collect();
@@ -85,11 +84,11 @@ impl Summary {
     }
 }
 
-/// The summary of one clip while its samples come.
+/// Computes the summary of one clip as its samples arrive.
 pub(crate) struct SummaryStream<'a> {
     summary: &'a Summary,
     powers: Powers<'a>,
-    /// The summary, from the clip's end until it is taken.
+    /// The summary, from the end of the clip until it is taken.
     made: Option<Vec<f32>>,
     finished: bool,
 }
@@ -103,7 +102,7 @@ impl<'a> SummaryStream<'a> {
         if self.finished { Err(FeatureError::Finished) } else { self.powers.push(samples) }
     }
 
-    /// One frame, whatever the clip's length.
+    /// Ends the clip. There is always one frame.
     pub(crate) fn finish(&mut self) -> Result<usize, FeatureError> {
         if !self.finished {
             self.powers.finish()?;
@@ -132,7 +131,7 @@ fn deviation(values: impl ExactSizeIterator<Item = f64> + Clone) -> f64 {
 
 fn describe(row: &[f64]) -> [f64; DESCRIPTIONS] {
     let values = || row.iter().copied();
-    // A row that is shorter than the lag has no steps, and their deviation is 0.
+    // A row that is shorter than the lag has no differences, and their deviation is 0.
     let steps = |lag: usize| row.iter().skip(lag).zip(row).map(|(later, earlier)| later - earlier);
     let mut sorted = row.to_vec();
     sorted.sort_unstable_by(f64::total_cmp);
@@ -141,7 +140,7 @@ fn describe(row: &[f64]) -> [f64; DESCRIPTIONS] {
     [mean(values()), deviation(values()), q05, q25, q50, q75, q95, deviation(steps(1)), size, deviation(steps(LAG))]
 }
 
-/// As `numpy.quantile`: between two values, in a straight line.
+/// Like `numpy.quantile`, with linear interpolation.
 fn quantile(sorted: &[f64], share: f64) -> f64 {
     let at = share * (sorted.len().max(1) - 1) as f64;
     let (below, above) = (at.floor() as usize, at.ceil() as usize);
@@ -149,8 +148,8 @@ fn quantile(sorted: &[f64], share: f64) -> f64 {
     value(below) + (at - at.floor()) * (value(above) - value(below))
 }
 
-/// The correlation of the steps from a frame to the next of each two rows, the first with all after
-/// it, and so on.
+/// The correlation between the frame-to-frame differences of each pair of rows: the first row with
+/// all later ones, and so on.
 fn correlations(rows: &[Vec<f64>]) -> Vec<f64> {
     let steps = |row: &Vec<f64>| {
         let steps: Vec<f64> = row.iter().skip(1).zip(row).map(|(later, earlier)| later - earlier).collect();
@@ -169,8 +168,9 @@ fn mean_of_rows(rows: &[Vec<f64>]) -> Vec<f64> {
     (0..frames).map(|t| mean(rows.iter().map(|row| row[t]))).collect()
 }
 
-/// The mean power density of each row's octaves, in dB: of its deviation from its mean, under a
-/// periodic Hann window, with zeros up to a multiple of [`PERIOD`] frames.
+/// The mean power density of each row in each octave, in dB. The mean is subtracted from the row,
+/// which is multiplied by a periodic Hann window and zero-padded to a multiple of [`PERIOD`]
+/// frames.
 fn modulations(rows: &[Vec<f64>]) -> Vec<[f64; OCTAVES]> {
     let frames = rows.first().map_or(0, Vec::len);
     let times = frames.div_ceil(PERIOD).max(1);
@@ -229,9 +229,10 @@ mod tests {
             let pulse = |n: usize| (1.0 + (std::f64::consts::TAU * hertz * at(n)).sin()) * (2_000.0 * at(n)).sin();
             let sound: Vec<f32> = (0..110_250).map(|n| (0.4 * pulse(n)) as f32).collect();
             let summary = FrontEnd::summary().extractor().unwrap().extract(&sound).unwrap().data;
-            // The mean over groups and coefficients of each octave.
+            // The sum over groups and coefficients in each octave.
             let octaves: Vec<f32> = summary[840..1_128].chunks(36).map(|rows| rows.iter().sum()).collect();
-            // In the lowest lies the quiet of the clip's first and last frames.
+            // Skip the lowest octave, which is dominated by the quiet first and last frames of the
+            // clip.
             let loudest = (1..8).max_by(|&a, &b| octaves[a].total_cmp(&octaves[b])).unwrap();
             let bounds = [0, 1].map(|more| rate / 512.0 * f64::from(1 << (octave + more)));
             assert!(bounds[0] <= hertz && hertz < bounds[1]);

@@ -1,4 +1,4 @@
-//! Features to read, wherever they are kept: in memory or in a mapped file, in 32 bits or 16.
+//! Read access to features in memory or in a mapped file, in 32 or 16 bits.
 
 use half::f16;
 
@@ -13,7 +13,7 @@ pub enum Values<'a> {
     Half(&'a [f16]),
 }
 
-/// Features of one clip, borrowed: `[frames, channels, bins]`, a frame's values side by side.
+/// Borrowed features of one clip: `[frames, channels, bins]`, so that a frame is contiguous.
 ///
 /// ```
 /// use earmark_features::{FeatureView, Features};
@@ -30,7 +30,7 @@ pub struct FeatureView<'a> {
 }
 
 impl<'a> FeatureView<'a> {
-    /// Values under a shape. What is left over after the last whole frame is not seen.
+    /// Creates a view of values with this shape. Values after the last complete frame are ignored.
     pub fn new(values: Values<'a>, channels: usize, bins: usize) -> Self {
         FeatureView { values, channels, bins }
     }
@@ -40,17 +40,17 @@ impl<'a> FeatureView<'a> {
         self.channels
     }
 
-    /// Bands or coefficients; 1 for the wave.
+    /// Bands or coefficients; 1 for the waveform.
     pub fn bins(&self) -> usize {
         self.bins
     }
 
-    /// Values of one frame: `channels * bins`.
+    /// Number of values of one frame: `channels * bins`.
     pub fn width(&self) -> usize {
         self.channels * self.bins
     }
 
-    /// Frames; samples for the wave.
+    /// Frames; samples for the waveform.
     pub fn frames(&self) -> usize {
         let values = match self.values {
             Values::Single(values) => values.len(),
@@ -59,7 +59,7 @@ impl<'a> FeatureView<'a> {
         values / self.width().max(1)
     }
 
-    /// Copies frames from `start` on, as many as fit into `out` and are there.
+    /// Copies frames from `start` on, as many as exist and fit into `out`.
     ///
     /// # Shape
     /// `out`: `[n, channels, bins]`.
@@ -75,16 +75,16 @@ impl<'a> FeatureView<'a> {
     }
 }
 
-/// The same numbers in 32 bits. The library's own loop calls a function for every 8 values and
-/// hands them over by the stack, at a third of the speed where that lies across cache lines.
+/// Converts to 32 bits. The loop of the `half` crate calls a function for every 8 values and passes
+/// them on the stack, which has a third of the speed if they cross cache lines.
 #[multiversion::multiversion(targets("x86_64+avx2"))]
 fn widen(halves: &[f16], out: &mut [f32]) {
     for (out, half) in out.iter_mut().zip(halves) {
         let (sign, bits) = (u32::from(half.to_bits() & 0x8000) << 16, u32::from(half.to_bits() & 0x7FFF));
         let bits = match bits {
-            // Too small for an exponent: a multiple of 2^-24.
+            // Zero or subnormal: a multiple of 2^-24.
             0..0x0400 => (bits as f32 * (1.0 / 16_777_216.0)).to_bits(),
-            // Exponents are counted from -15 there and from -127 here.
+            // The exponent bias is 15 in 16 bits and 127 in 32 bits.
             0x0400..0x7C00 => (bits << 13) + (112 << 23),
             _ => (bits << 13) | 0x7F80_0000,
         };
@@ -93,12 +93,12 @@ fn widen(halves: &[f16], out: &mut [f32]) {
 }
 
 impl Features {
-    /// The features to read.
+    /// A view of the features.
     pub fn view(&self) -> FeatureView<'_> {
         FeatureView::new(Values::Single(&self.data), self.channels, self.bins)
     }
 
-    /// The values as `[channels, bins, frames]`, row-major: librosa's order.
+    /// The values as `[channels, bins, frames]`, row-major, which is librosa's order.
     pub fn rows(&self) -> Vec<f32> {
         let width = self.channels * self.bins;
         (0..width).flat_map(|row| self.data.iter().skip(row).step_by(width.max(1)).copied()).collect()

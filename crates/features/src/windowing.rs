@@ -1,6 +1,8 @@
-//! From a clip of any length to one row of probabilities: windows, and the rule that averages them.
+//! Windowing of a clip of any length, and the aggregation of its windows into one row of
+//! probabilities.
 //!
-//! Training and tagging share this code, so that a bundle tags as its networks were scored.
+//! Training and tagging share this code, so that a bundle predicts in the same way as during
+//! scoring.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,35 +10,35 @@ use crate::crops::{CropSpec, Padding, fixed_crop, windows};
 use crate::scaling::Scaling;
 use crate::view::FeatureView;
 
-/// How the windows of a clip become one prediction.
+/// How the windows of a clip are aggregated into one prediction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum WindowAggregation {
     /// The mean of the windows' probabilities.
     #[default]
     Probabilities,
-    /// The softmax of the windows' mean logits: the rule of the paper's authors.
+    /// The softmax of the windows' mean logits, as in the paper.
     Logits,
 }
 
-/// The windows of a prediction.
+/// The windowing of a prediction.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Windowing {
-    /// Frames of a window (samples, for a raw wave).
+    /// Frames of a window (samples for a raw waveform).
     pub frames: usize,
-    /// Frames from one window's start to the next one's.
+    /// Frames from the start of one window to the next.
     pub hop: usize,
-    /// What fills a clip that is shorter than a window.
+    /// The padding of a clip that is shorter than a window.
     pub padding: Padding,
-    /// What [`Padding::Zero`] puts into the network's input: with scaling, 0 is each channel's
-    /// mean.
+    /// The fill value of [`Padding::Zero`] in the network's input: with scaling, 0 is each
+    /// channel's mean.
     pub pad_value: f32,
-    /// How windows become one prediction.
+    /// How the windows are aggregated.
     pub average: WindowAggregation,
 }
 
 impl Windowing {
-    /// The values of [`CropSpec::pad`]: those that become `pad_value` when the scaling is applied.
+    /// The values of [`CropSpec::pad`] that become `pad_value` when the scaling is applied.
     pub fn pads(&self, scaling: Option<&Scaling>) -> Vec<f32> {
         match scaling {
             None => vec![self.pad_value],
@@ -46,12 +48,12 @@ impl Windowing {
         }
     }
 
-    /// The starts of a clip's windows, in frames.
+    /// The start frames of a clip's windows.
     pub fn starts(&self, clip: FeatureView<'_>) -> Vec<usize> {
         windows(clip.frames(), self.frames, self.hop)
     }
 
-    /// The scaled windows that begin at `starts`, one after the other.
+    /// Cuts and scales the windows that begin at `starts`.
     ///
     /// # Shape
     /// Out: `[starts, channels, bins, frames]`, row-major.
@@ -68,7 +70,7 @@ impl Windowing {
         out
     }
 
-    /// Logits of a clip's windows to the clip's probabilities.
+    /// Aggregates the logits of a clip's windows into the clip's probabilities.
     ///
     /// # Shape
     /// `logits`: `[windows, classes]`, row-major; out: `[classes]`, sum 1.
@@ -127,7 +129,7 @@ mod tests {
         let logits = [ln(0.9), ln(0.1), ln(0.5), ln(0.5)];
         let mean = windowing(WindowAggregation::Probabilities).probabilities(&logits, 2);
         assert!((mean[0] - 0.7).abs() < 1e-6 && (mean[1] - 0.3).abs() < 1e-6, "{mean:?}");
-        // Mean logits are the logits of the geometric mean: 3 : 1.
+        // Mean logits are the logits of the geometric mean, 3 : 1.
         let geometric = windowing(WindowAggregation::Logits).probabilities(&logits, 2);
         assert!((geometric[0] - 0.75).abs() < 1e-6, "{geometric:?}");
         let extreme = windowing(WindowAggregation::Logits).probabilities(&[1e30, -1e30], 2);

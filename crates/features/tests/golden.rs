@@ -1,4 +1,4 @@
-//! Features against librosa's; `golden/features/make.py` makes the values.
+//! Compares features with librosa's; `golden/features/make.py` generates the expected values.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
@@ -21,7 +21,7 @@ struct Case {
     sound: String,
     shape: Vec<usize>,
     offset: usize,
-    /// Every so many bins and frames are kept.
+    /// The expected values contain every nth bin and frame.
     #[serde(default = "one")]
     bins: usize,
     #[serde(default = "one")]
@@ -32,14 +32,14 @@ fn one() -> usize {
     1
 }
 
-/// Cases and their values.
+/// Reads the cases and their expected values.
 fn read(name: &str, values: &str) -> (Vec<Case>, Vec<f32>) {
     let bytes = std::fs::read(format!("{FOLDER}{values}")).unwrap();
     let values = bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
     (serde_json::from_slice(&std::fs::read(format!("{FOLDER}{name}")).unwrap()).unwrap(), values)
 }
 
-/// 16-bit samples from a `.npy` file, as numbers of full scale 1.
+/// Reads 16-bit samples from a `.npy` file, scaled to full scale 1.
 fn stored(name: &str) -> Vec<f32> {
     let bytes = std::fs::read(format!("{FOLDER}{name}.npy")).unwrap();
     let header = usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
@@ -57,7 +57,7 @@ fn sound(name: &str) -> Vec<f32> {
     }
 }
 
-/// Our values in librosa's order, and their shape.
+/// Earmark's values in librosa's order, and their shape.
 fn compute(case: &Case, samples: &[f32]) -> (Vec<f32>, Vec<usize>) {
     let mut settings = case.settings.clone();
     if case.kind == "statistics" {
@@ -79,7 +79,7 @@ fn compute(case: &Case, samples: &[f32]) -> (Vec<f32>, Vec<usize>) {
     thinned(&features, case.bins, case.frames)
 }
 
-/// Every so many bins and frames, `[channels, bins, frames]`.
+/// Every nth bin and frame, `[channels, bins, frames]`.
 fn thinned(features: &Features, bins: usize, frames: usize) -> (Vec<f32>, Vec<usize>) {
     let shape = [features.channels, features.bins.div_ceil(bins), features.frames.div_ceil(frames)];
     let kept = features.rows().chunks_exact(features.frames).enumerate().fold(Vec::new(), |mut kept, (row, values)| {
@@ -91,11 +91,11 @@ fn thinned(features: &Features, bins: usize, frames: usize) -> (Vec<f32>, Vec<us
     (kept, shape.to_vec())
 }
 
-/// The greatest difference, as a part of what is allowed.
+/// The greatest difference, relative to the tolerance.
 ///
-/// Allowed is, for mel powers, 1e-6 of the greatest; for log-mel and its deltas 2e-5 dB; for MFCC,
-/// whose 32-bit numbers are 6e-5 apart at 900, and what is made of them 1e-4. Statistics may be off
-/// by 1e-6 of their value, or of 1 if that is more.
+/// The tolerance is 1e-6 of the maximum for mel powers, 2e-5 dB for log-mel and its deltas, and
+/// 1e-4 for MFCC, whose 32-bit numbers have a spacing of 6e-5 at 900, and for features derived from
+/// them. For statistics it is 1e-6 of their value, or 1e-6 if that is more.
 fn difference(kind: &str, ours: &[f32], expected: &[f32]) -> f64 {
     let greatest = |allowed: &dyn Fn(usize) -> f64| {
         let each = ours.iter().zip(expected).enumerate();
@@ -109,9 +109,9 @@ fn difference(kind: &str, ours: &[f32], expected: &[f32]) -> f64 {
         "logmel" => greatest(&|_| 2e-5),
         "mfcc" | "summary" => greatest(&|_| 1e-4),
         _ => {
-            // Max, min, var, skew, mean, std, kurtosis. An error of the coefficients shows in their
-            // shape the more, the less they vary: at a deviation under 1, skewness and kurtosis may
-            // be off by as much more.
+            // Max, min, var, skew, mean, std, kurtosis. The less a coefficient varies, the more its
+            // errors affect skewness and kurtosis, so the tolerance of these two is divided by a
+            // deviation below 1.
             let n_mfcc = expected.len() / 7;
             greatest(&|at| {
                 let (statistic, deviation) = (at / n_mfcc, f64::from(expected[5 * n_mfcc + at % n_mfcc]));
@@ -122,7 +122,7 @@ fn difference(kind: &str, ours: &[f32], expected: &[f32]) -> f64 {
     }
 }
 
-/// Names of the cases that are not as they should be.
+/// The names of the cases that exceed the tolerance.
 fn compare(
     cases: &[Case],
     values: &[f32],
@@ -200,8 +200,8 @@ fn real_sound_equals_librosa() {
         assert_eq!(clip.sample_rate, 44_100);
         clip.samples
     };
-    // The decoders of Vorbis differ in the last bit, which shows most in the fourth power of a rare
-    // value: 1e-4 dB, 5e-4 for MFCC, 5e-5 for statistics.
+    // The Vorbis decoders differ in the last bit, which affects the fourth power of outliers most:
+    // 1e-4 dB, 5e-4 for MFCC, 5e-5 for statistics.
     let loose = |kind: &str| if kind == "statistics" { 50.0 } else { 5.0 };
     let wrong = compare(&cases, &values, samples, loose);
     assert!(wrong.is_empty(), "{wrong:#?}");

@@ -1,4 +1,4 @@
-//! Settings that are read, written and refused; clips that are refused.
+//! Reading, writing and validating settings; clips that are rejected.
 
 use earmark_features::{
     DeltaFilter, DeltaMode, DeltaSettings, FeatureError, FrontEnd, MelSettings, MfccStatistics, Norm, PadMode,

@@ -1,4 +1,4 @@
-//! A stream gives what the whole clip gives, bit for bit, however the samples come.
+//! A stream gives the same features as the whole clip, bit for bit, however the samples are split.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
@@ -11,7 +11,7 @@ fn sound(samples: usize) -> Vec<f32> {
         .collect()
 }
 
-/// Every kind, padding, delta and way of ending.
+/// Settings that cover every kind, padding mode, delta mode and behavior at the end of a clip.
 fn settings() -> Vec<Value> {
     let mut all = vec![json!({"kind": "wave"}), json!({"kind": "mfcc", "n_mels": 40, "n_mfcc": 20})];
     let small = json!({"kind": "logmel", "sr": 16000, "n_fft": 401, "hop_length": 160, "n_mels": 24});

@@ -1,13 +1,13 @@
 //! Files written whole or not at all, and their checksums.
 //!
-//! Earmark writes its files by [`write_atomic`]: beside their place, synced, renamed. A reader
-//! never sees half a file, and a full disk, a kill or a loss of power leaves what stood there
-//! before. Two things differ:
-//! - An entry of the cache is an [`AtomicFile`] that is not synced: its readers check every byte,
-//!   and what a loss of power has spoilt is made again.
-//! - A download grows under its own name over several calls, and is renamed when its checksum is
-//!   right. What is unpacked of it is written and synced file by file in a folder that nobody
-//!   reads; that is renamed when it is whole.
+//! Earmark writes its files with [`write_atomic`]: to a temporary file in the same folder, which is
+//! synced and renamed. A reader never sees a partial file, and a full disk, a kill or a power
+//! failure leaves the previous file in place. There are two exceptions:
+//! - A cache entry is an [`AtomicFile`] that is not synced: its readers check every byte, and an
+//!   entry that a power failure has corrupted is recomputed.
+//! - A download grows under a separate name over several calls and is renamed when its checksum
+//!   matches. Its contents are unpacked and synced file by file into a folder that nothing reads;
+//!   the folder is renamed when it is complete.
 
 mod library;
 mod lock;
@@ -26,26 +26,26 @@ pub use lock::open_lock;
 pub use place::missing_folder;
 pub use shared::sweep_unlocked;
 
-/// Who has not written to a temporary file for so long has left it behind.
+/// A temporary file that has not been written to for this long is considered abandoned.
 pub const ABANDONED: Duration = Duration::from_secs(86_400);
 
-/// How the names of temporary files begin.
+/// The prefix of the names of temporary files.
 const TEMPORARY: &str = ".earmark-";
 
-/// What could not be done to which file.
+/// A failed operation on a file.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {action} {}: {source}", path.display())]
 pub struct FileError {
     /// The file or folder.
     pub path: PathBuf,
-    /// What was tried, a verb: "read", "write".
+    /// The operation, as a verb: "read", "write".
     pub action: &'static str,
-    /// What the system said.
+    /// The error of the operating system.
     pub source: std::io::Error,
 }
 
 impl FileError {
-    /// What could not be done (a verb) to which file, for an error of the system:
+    /// Wraps an operating system error with the failed operation (a verb) and the file:
     /// `map_err(FileError::of("read", path))`.
     pub fn of<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(std::io::Error) -> Self + 'a {
         move |source| Self { path: path.to_owned(), action, source }
@@ -64,20 +64,19 @@ pub fn with_causes(error: &dyn std::error::Error) -> String {
     line
 }
 
-/// Writes `bytes` to `path` whole or not at all, and makes its folder where it is missing.
+/// Writes `bytes` to `path` atomically, and creates its folder if it is missing.
 ///
 /// # Errors
-/// The folder cannot be made, or the file cannot be written, synced or renamed (no right, full
-/// disk).
+/// The folder cannot be created, or the file cannot be written, synced or renamed (no permission,
+/// full disk).
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     write_atomic_with(path, |file| file.write_all(bytes).map_err(FileError::of("write", path)))
 }
 
-/// Like [`write_atomic`], of a file that `fill` writes piece by piece, anywhere in it.
+/// Like [`write_atomic`], for a file that `fill` writes piece by piece, at any position.
 ///
 /// # Errors
-/// Those of [`write_atomic`], and of `fill`; then nothing is left at `path` that was not there
-/// before.
+/// Those of [`write_atomic`] and of `fill`; then `path` is unchanged.
 pub fn write_atomic_with<T, E: From<FileError>>(
     path: &Path,
     fill: impl FnOnce(&mut File) -> Result<T, E>,
@@ -89,7 +88,8 @@ pub fn write_atomic_with<T, E: From<FileError>>(
     Ok(made)
 }
 
-/// A file that is written beside its place, of which nothing is left unless it is settled there.
+/// A file that is written under a temporary name in its final folder, and removed unless it is
+/// committed.
 #[derive(Debug)]
 pub struct AtomicFile {
     path: PathBuf,
@@ -97,12 +97,11 @@ pub struct AtomicFile {
 }
 
 impl AtomicFile {
-    /// An empty file beside `path`, to be written and read; makes the folder where it is missing.
-    /// If `path` is a link, it stays one, and the file that it names is meant.
+    /// Creates an empty file in the folder of `path` for writing and reading, and the folder if it
+    /// is missing. If `path` is a link, the link is kept and its target is replaced.
     ///
     /// # Errors
-    /// The folder or the file cannot be made, or `path` is a folder, a device or anything else but
-    /// a file.
+    /// The folder or the file cannot be created, or `path` exists and is not a regular file.
     pub fn create(path: &Path) -> Result<Self, FileError> {
         let named = path;
         let path = &place(named).map_err(FileError::of("write", named))?;
@@ -113,27 +112,27 @@ impl AtomicFile {
         create_folder(folder)?;
         let mut builder = tempfile::Builder::new();
         builder.prefix(TEMPORARY);
-        // Temporary files are private; this one has the rights that any new file has, as the umask
-        // says.
+        // By default temporary files are private; this one gets the permissions of any new file,
+        // subject to the umask.
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
         let temporary = builder.tempfile_in(folder).map_err(FileError::of("write", path))?;
         Ok(AtomicFile { path: path.clone(), temporary })
     }
 
-    /// The file itself: the temporary name says nothing to a person, and errors of the wrapper end
-    /// in it.
+    /// The file itself: the errors of the wrapper end in the temporary name, which is meaningless
+    /// to users.
     pub fn file(&mut self) -> &mut File {
         self.temporary.as_file_mut()
     }
 
-    /// The place it will have.
+    /// The final path.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Waits until the disk has it all, so that no loss of power can leave a settled file of zeros.
-    /// Only a file whose readers notice that themselves can do without.
+    /// Syncs the file to disk, so that a power failure cannot leave a committed file full of zeros.
+    /// Only files whose readers detect that themselves can skip this.
     ///
     /// # Errors
     /// The disk fails or is full.
@@ -141,8 +140,9 @@ impl AtomicFile {
         self.temporary.as_file().sync_all().map_err(FileError::of("write", &self.path))
     }
 
-    /// Gives it its name, in place of a file that had it before. Tests stop a process at the
-    /// records of `tracing` before and after the renaming: all that a run stores goes through here.
+    /// Renames the file to its final path, replacing any existing file. Tests stop a process at the
+    /// `tracing` events before and after the renaming: everything that a run stores goes through
+    /// this function.
     ///
     /// # Errors
     /// It cannot be renamed.
@@ -155,7 +155,7 @@ impl AtomicFile {
     }
 }
 
-/// Where a file of this name is to stand: a renaming would put it in place of a link or a device.
+/// The path to rename to: renaming to `path` itself would replace a link or a device.
 fn place(path: &Path) -> std::io::Result<PathBuf> {
     match path.metadata() {
         Ok(found) if found.is_dir() => Err(std::io::ErrorKind::IsADirectory.into()),
@@ -166,8 +166,9 @@ fn place(path: &Path) -> std::io::Result<PathBuf> {
     }
 }
 
-/// Removes the temporary files in a folder (not below it) that nobody has written to for `age`:
-/// those of killed processes. What cannot be removed only takes room.
+/// Removes the temporary files in a folder (not recursively) that have not been written to for
+/// `age`: those of killed processes. A file that cannot be removed only takes up space, so errors
+/// are ignored.
 pub fn sweep(folder: &Path, age: Duration) {
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         let written = || entry.metadata().and_then(|metadata| metadata.modified()).ok();
@@ -178,27 +179,27 @@ pub fn sweep(folder: &Path, age: Duration) {
     }
 }
 
-/// Makes a folder and those above it; one that is there is fine.
+/// Creates a folder and its parents; an existing folder is fine.
 ///
 /// # Errors
-/// The folder cannot be made, or a file stands in its place.
+/// The folder cannot be created, or a file has its name.
 pub fn create_folder(path: &Path) -> Result<(), FileError> {
     std::fs::create_dir_all(path).map_err(FileError::of("create the folder", path))
 }
 
-/// A file's bytes.
+/// Reads a file's bytes.
 ///
 /// # Errors
 /// The file cannot be opened or read.
 pub fn read(path: &Path) -> Result<Vec<u8>, FileError> {
-    // A pipe in the place of a file would wait for ever.
+    // Reading from a pipe instead of a file could block forever.
     if std::fs::metadata(path).is_ok_and(|of| !of.is_file()) {
         return Err(FileError::of("read", path)(std::io::Error::other("it is no regular file")));
     }
     std::fs::read(path).map_err(FileError::of("read", path))
 }
 
-/// A file's text.
+/// Reads a file's text.
 ///
 /// # Errors
 /// The file cannot be opened or read, or is not UTF-8.
@@ -261,7 +262,7 @@ mod tests {
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary file is left");
     }
 
-    /// Names the file to write to the process that [`one_file`] is.
+    /// Passes the path of the file to write to the process that runs [`one_file`].
     #[cfg(unix)]
     const PLACE: &str = "EARMARK_TEST_PLACE";
 
@@ -272,7 +273,7 @@ mod tests {
         write_atomic(Path::new(&std::env::var_os(PLACE).unwrap()), b"").unwrap();
     }
 
-    /// The umask is the whole process's, so each is tried in a process of its own.
+    /// The umask applies to the whole process, so each one is tested in a separate process.
     #[cfg(unix)]
     #[test]
     fn rights_are_those_that_the_umask_leaves() {

@@ -1,17 +1,17 @@
-//! Where the native libraries lie that are opened at run time.
+//! Where to find the native libraries that are loaded at run time.
 
 use std::env::consts::{DLL_PREFIX, DLL_SUFFIX};
 use std::path::{Path, PathBuf};
 
-/// Where a shared library may lie, in the order to try. `library` is its name without what the
-/// system puts around it, such as `xgboost` of `libxgboost.so`.
+/// The paths at which to look for a shared library, in this order. `library` is its name without
+/// the system's prefix and suffix, such as `xgboost` for `libxgboost.so`.
 ///
-/// - If `variable` is set: the file that it names and nothing else.
-/// - `lib` beside the program. In a checkout the build links the libraries of `.native/` there.
-/// - The system's own places.
+/// - If the environment variable `variable` is set: only the file that it names.
+/// - The folder `lib` next to the program. In a checkout the build links the libraries of
+///   `.native/` there.
+/// - The system's library search path.
 ///
-/// No other folder is searched: who can write to one that the program does not lie in could have
-/// code run.
+/// No other folder is searched: anybody who can write to such a folder could otherwise inject code.
 pub fn library_places(variable: &str, library: &str) -> Vec<PathBuf> {
     match std::env::var_os(variable).filter(|path| !path.is_empty()) {
         Some(path) => vec![path.into()],
@@ -22,7 +22,7 @@ pub fn library_places(variable: &str, library: &str) -> Vec<PathBuf> {
 fn places(program: Option<&Path>, library: &str) -> Vec<PathBuf> {
     let file = format!("{DLL_PREFIX}{library}{DLL_SUFFIX}");
     let beside = program.and_then(Path::parent).map(|folder| folder.join("lib").join(&file));
-    // A wheel's library finds its neighbours relative to its own place, not to a link's.
+    // A wheel's library finds its dependencies relative to its own path, not to a link's.
     let beside = beside.map(|path| path.canonicalize().unwrap_or(path));
     beside.into_iter().chain([file.into()]).collect()
 }
@@ -44,7 +44,7 @@ mod tests {
         assert_eq!(places(None, "x"), [PathBuf::from(&file)]);
     }
 
-    /// What the build has linked is found by tests, which lie in a folder of their own.
+    /// Tests find the libraries that the build has linked, although they are in a separate folder.
     #[cfg(unix)]
     #[test]
     fn the_build_links_the_libraries_beside_tests() {

@@ -1,14 +1,14 @@
-//! Files that processes hold against each other.
+//! Lock files.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
-/// Opens the file to be locked, by [`File::try_lock`]; makes it where it is missing. It is never
-/// written to, and what somebody put in its place is not followed.
+/// Opens a file to be locked with [`File::try_lock`], and creates it if it is missing. The file is
+/// never written to, and a link in its place is not followed.
 ///
 /// # Errors
-/// The file cannot be made or opened, or there is a link or a folder in its place.
+/// The file cannot be created or opened, or there is a link or a folder in its place.
 pub fn open_lock(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true);
@@ -17,7 +17,7 @@ pub fn open_lock(path: &Path) -> io::Result<File> {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => open(path, &options),
             made => return made,
         };
-        // Whoever held it may have removed it meanwhile.
+        // The process that held the lock may have removed the file in the meantime.
         if !opened.as_ref().is_err_and(|error| error.kind() == ErrorKind::NotFound) {
             return opened;
         }

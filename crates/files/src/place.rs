@@ -2,17 +2,16 @@
 
 use std::path::{Component, Path};
 
-/// The folder that must exist before `path` is written, and does not: missing folders are created
-/// below the current folder, elsewhere a mistyped path would leave folders that nobody has asked
-/// for.
+/// The missing folder that must exist before `path` can be written, if any. Missing folders are
+/// created only below the current folder; elsewhere a mistyped path would leave unwanted folders.
 pub fn missing_folder(path: &Path) -> Option<&Path> {
     let current = std::env::current_dir().unwrap_or_default();
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty())?;
     (!is_below(&current, folder) && !folder.exists()).then_some(folder)
 }
 
-/// Whether a path leads to somewhere below a folder. To the root, only a relative path does: all
-/// others would.
+/// Whether a path is below a folder. Below the root, only relative paths count: every absolute path
+/// would.
 fn is_below(current: &Path, path: &Path) -> bool {
     let climbs = path.components().any(|part| part == Component::ParentDir);
     !climbs && (path.is_relative() || current.parent().is_some() && path.starts_with(current))

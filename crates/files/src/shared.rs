@@ -1,4 +1,4 @@
-//! Files in a folder that several processes write to at once, such as a cache.
+//! Files in a folder that several processes write to concurrently, such as a cache.
 
 use std::fs::{File, TryLockError};
 use std::io::ErrorKind;
@@ -14,9 +14,9 @@ impl AtomicFile {
         let _ = self.file().try_lock();
     }
 
-    /// Gives the file its name if no other file has it; else returns this one. A file that other
-    /// processes may have mapped is never replaced: on network file systems they would lose its
-    /// pages.
+    /// Renames the file to its final path if no file exists there; otherwise returns this one. A
+    /// file that other processes may have mapped is never replaced: on network file systems they
+    /// would lose its pages.
     ///
     /// # Errors
     /// It cannot be renamed.
@@ -27,7 +27,7 @@ impl AtomicFile {
             Err(taken) if taken.error.kind() == ErrorKind::AlreadyExists => {
                 Ok(Some(AtomicFile { path, temporary: taken.file }))
             }
-            // A file system with neither hard links nor renaming without replacing.
+            // The file system supports neither hard links nor renaming without replacing.
             Err(other) if path.symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound) => {
                 AtomicFile { path, temporary: other.file }.commit().map(|()| None)
             }
@@ -36,10 +36,11 @@ impl AtomicFile {
     }
 }
 
-/// Removes the temporary files in a folder (not below it) that nobody is writing: nobody holds the
-/// lock of [`AtomicFile::lock`], nor has written to them for `idle`, which must cover the time from
-/// creating a file to locking it. Where the file system has no locks, those that are [`ABANDONED`]
-/// by their time. What cannot be removed only takes room.
+/// Removes the temporary files in a folder (not recursively) that no process is writing: those that
+/// are not locked by [`AtomicFile::lock`] and have not been written to for `idle`, which must cover
+/// the time from creating a file to locking it. On a file system without locks, removes those that
+/// are older than [`ABANDONED`]. A file that cannot be removed only takes up space, so errors are
+/// ignored.
 pub fn sweep_unlocked(folder: &Path, idle: Duration) {
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         if !entry.file_name().to_string_lossy().starts_with(TEMPORARY) {
@@ -47,12 +48,13 @@ pub fn sweep_unlocked(folder: &Path, idle: Duration) {
         }
         let written = entry.metadata().and_then(|metadata| metadata.modified()).ok();
         let Some(unwritten) = written.and_then(|written| written.elapsed().ok()) else { continue };
-        // A young file is not even locked here: its writer, who does not wait, would go without its
-        // lock.
+        // A recent file must not be locked here, not even briefly: its writer does not wait for the
+        // lock and would continue without it.
         if unwritten < idle {
             continue;
         }
-        // Held until the file is removed, so that of two sweepers one does it.
+        // The lock is held until the file is removed, so that only one of two concurrent sweeps
+        // removes it.
         let Ok(file) = File::open(entry.path()) else { continue };
         let needed = match file.try_lock() {
             Ok(()) => Duration::ZERO,

@@ -1,4 +1,4 @@
-//! CSV files (RFC 4180) read into rows that know their line.
+//! CSV files (RFC 4180), read into rows with their line numbers.
 
 use csv::StringRecord;
 use serde::de::DeserializeOwned;
@@ -45,7 +45,7 @@ impl CsvFile {
         }
     }
 
-    /// The same without the spaces around each value.
+    /// Trims the spaces around each name and value.
     #[must_use]
     pub fn trimmed(mut self) -> Self {
         self.header.trim();
@@ -71,7 +71,7 @@ impl CsvFile {
     }
 }
 
-/// A text that is not a CSV file, and where.
+/// Why a text is not a CSV file, and on which line.
 #[derive(Debug, thiserror::Error)]
 #[error("line {line}: {fault}")]
 pub struct CsvError {
@@ -85,21 +85,21 @@ pub struct CsvError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CsvFault {
-    /// A quoted field does not end, so that the rows after it would be taken for a part of it.
+    /// A quoted field is not closed, so the rows after it would be read as part of it.
     #[error(
         "a field starts with a quotation mark and does not end with one before a comma or the end of the line (in a \
          quoted field a quotation mark is written twice)"
     )]
     UnclosedQuote,
-    /// The file is empty, or its first line has no name.
+    /// The file is empty, or its first line has no column name.
     #[error("no header")]
     NoHeader,
     /// A row has more or fewer fields than the header.
     #[error("the row has {found} fields, the header {expected}")]
     FieldCount {
-        /// Fields of the row.
+        /// Number of fields in the row.
         found: usize,
-        /// Fields of the header.
+        /// Number of fields in the header.
         expected: usize,
     },
     /// A value of the wrong type, or a missing column.
@@ -107,8 +107,8 @@ pub enum CsvFault {
     Malformed(csv::Error),
 }
 
-/// The line of a record. The position that the reader gives may be before the end of the line
-/// before, and before empty lines.
+/// The line of a record. The position that the reader reports may precede the end of the previous
+/// line and any empty lines.
 fn line_of(text: &str, position: &csv::Position) -> u64 {
     let rest = text.as_bytes().get(position.byte() as usize..).unwrap_or_default();
     let skipped = rest.iter().take_while(|byte| [b'\r', b'\n'].contains(byte)).filter(|&&byte| byte == b'\n');
@@ -116,14 +116,15 @@ fn line_of(text: &str, position: &csv::Position) -> u64 {
 }
 
 /// The line of the first field that starts with a quotation mark and is not closed by one. The
-/// `csv` crate takes such a field as far as the next mark, over any number of rows.
+/// `csv` crate extends such a field to the next quotation mark, across any number of rows.
 fn unclosed_quote(text: &str) -> Option<u64> {
     #[derive(Clone, Copy, PartialEq)]
     enum State {
         FieldStarts,
         Plain,
         Quoted,
-        /// A mark in a quoted field: its end, or the first of two.
+        /// A quotation mark in a quoted field: the end of the field, or the first of an escaped
+        /// pair.
         Closing,
     }
     let (mut state, mut line, mut opened) = (State::FieldStarts, 1, 1);

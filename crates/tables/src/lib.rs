@@ -1,4 +1,4 @@
-//! Tables: CSV files that know their lines, and tables as text for people.
+//! Tables: CSV files with line numbers, and tables formatted as text for people.
 
 mod csv_file;
 mod text;

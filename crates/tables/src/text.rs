@@ -1,6 +1,6 @@
-//! Tables as text.
+//! Tables formatted as text.
 
-/// Rows as a table with aligned columns: the first to the left, the others to the right.
+/// Formats rows as a table with aligned columns: the first left-aligned, the others right-aligned.
 pub fn text_table(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();

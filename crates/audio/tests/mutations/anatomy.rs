@@ -1,14 +1,14 @@
-//! A file with the places where it can be broken.
+//! A file with the positions where it can be broken.
 
 /// A file, its boundaries and its fields.
 pub struct Anatomy {
     pub bytes: Vec<u8>,
-    /// Where something starts or ends.
+    /// Positions where some part starts or ends.
     pub cuts: Vec<(String, usize)>,
     pub fields: Vec<Field>,
-    /// Where the sound starts.
+    /// The start of the audio data.
     pub header_end: usize,
-    /// Makes checksums right again, so that a changed field is believed.
+    /// Recomputes the checksums, so that a modified field is accepted.
     pub repair: fn(&mut [u8]),
 }
 
@@ -18,21 +18,21 @@ pub struct Field {
     /// Its first bit, counted from the start of the file.
     pub bit: usize,
     pub bits: usize,
-    /// Whole bytes, the lowest first.
+    /// Whether it is little-endian; then it consists of whole bytes.
     pub little: bool,
     pub kind: Kind,
 }
 
-/// What a field counts, and so what is put there.
+/// What a field means, which determines the values that are tried.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Kind {
     /// Bytes, entries, frames or samples.
     Length,
     Channels,
     Rate,
-    /// Bits of a sample.
+    /// Bits per sample.
     Depth,
-    /// A choice between some.
+    /// One of several codes.
     Code,
     /// A 32-bit or 64-bit sample.
     Float,
@@ -47,12 +47,12 @@ impl Anatomy {
         self.cuts.push((name.into(), at.min(self.bytes.len())));
     }
 
-    /// A field of whole bytes, the highest first.
+    /// Adds a big-endian field of whole bytes.
     pub fn big(&mut self, name: impl Into<String>, at: usize, size: usize, kind: Kind) {
         self.bits(name, 8 * at, 8 * size, kind);
     }
 
-    /// A field of whole bytes, the lowest first.
+    /// Adds a little-endian field of whole bytes.
     pub fn little(&mut self, name: impl Into<String>, at: usize, size: usize, kind: Kind) {
         self.fields.push(Field { name: name.into(), bit: 8 * at, bits: 8 * size, little: true, kind });
     }
@@ -63,7 +63,7 @@ impl Anatomy {
 }
 
 impl Field {
-    /// The number that stands there; none beyond the end of the file.
+    /// The value of the field; none beyond the end of the file.
     pub fn get(&self, bytes: &[u8]) -> Option<u64> {
         (0..self.bits).try_fold(0, |value, n| {
             let (byte, mask) = self.place(n);
@@ -79,14 +79,14 @@ impl Field {
         }
     }
 
-    /// Byte and mask of the field's bit `n`, counted from its highest.
+    /// Byte and mask of the field's bit `n`, counted from the most significant.
     fn place(&self, n: usize) -> (usize, u8) {
         let (byte, bit) = ((self.bit + n) / 8, (self.bit + n) % 8);
         let byte = if self.little { self.bit / 8 + self.bits / 8 - 1 - n / 8 } else { byte };
         (byte, 0x80 >> bit)
     }
 
-    /// What is put in place of the number that stands there.
+    /// The values to try in place of the current one.
     pub fn values(&self, old: u64) -> Vec<u64> {
         let max = u64::MAX >> (64 - self.bits);
         let mut values: Vec<u64> = match self.kind {
@@ -114,7 +114,7 @@ impl Field {
     }
 }
 
-/// Bytes without any order, always the same.
+/// Pseudorandom bytes, always the same.
 pub fn noise(length: usize) -> Vec<u8> {
     let mut state = 7u64;
     let next = |_| {

@@ -1,4 +1,4 @@
-//! FLAC: blocks of metadata, then frames with checksums. Source: RFC 9639.
+//! FLAC: metadata blocks, then frames with checksums. Source: RFC 9639.
 
 use crate::anatomy::{Anatomy, Kind};
 
@@ -66,7 +66,7 @@ fn stream_info(file: &mut Anatomy, bit: usize) {
     }
 }
 
-/// Where frames start: the mark, and a header whose checksum is right.
+/// The starts of the frames: the sync code, and a header whose checksum matches.
 fn frames(bytes: &[u8], from: usize) -> Vec<usize> {
     let is_frame = |at: &usize| {
         bytes[*at] == 0xff && bytes[at + 1] & 0xfe == 0xf8 && {
@@ -77,7 +77,7 @@ fn frames(bytes: &[u8], from: usize) -> Vec<usize> {
     (from..bytes.len() - 16).filter(is_frame).collect()
 }
 
-/// Bytes of a frame's header before its checksum.
+/// The length of a frame's header before its checksum.
 fn head_length(frame: &[u8]) -> usize {
     let number = (frame[4].leading_ones() as usize).max(1);
     let size = match frame[2] >> 4 {
@@ -93,8 +93,8 @@ fn head_length(frame: &[u8]) -> usize {
     4 + number + size + rate
 }
 
-/// Makes the checksums of all frames right. A frame with a changed head is found by what else
-/// stands in it.
+/// Recomputes the checksums of all frames. A frame with a modified header is recognized by the
+/// other fields of the header.
 fn repair(bytes: &mut [u8]) {
     let mut starts = Vec::new();
     for at in 42..bytes.len().saturating_sub(16) {

@@ -1,7 +1,7 @@
-//! Files broken in every way that their formats have: cut at each boundary, with false lengths,
-//! counts, channels, rates and depths, with garbage for sound, with samples that are no numbers.
-//! Each must give finite samples or an error in words, at its own rate and at two others, within a
-//! second and 256 MB.
+//! Files broken in every way that their formats allow: cut at each boundary, with wrong lengths,
+//! counts, channels, rates and depths, with garbage as audio data, with samples that are not
+//! finite. Each must give finite samples or an error with a message, at its own rate and at two
+//! others, within a second and 256 MB.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
@@ -26,7 +26,7 @@ static MEMORY: PeakAlloc = PeakAlloc;
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../golden/audio");
 
-/// How a format's places are found.
+/// Parses the structure of a format.
 type Parse = fn(Vec<u8>) -> Anatomy;
 
 const FILES: [(&str, Parse); 23] = [
@@ -55,11 +55,11 @@ const FILES: [(&str, Parse); 23] = [
     ("aac_stereo.m4a", mp4::m4a),
 ];
 
-/// The issue asks for so much on any file; milliseconds and kilobytes are usual.
+/// The requirement is one second and 256 MB for any file; milliseconds and kilobytes are typical.
 const SLOWEST: Duration = Duration::from_secs(1);
 const LARGEST: usize = 256 << 20;
 
-/// What was done to a file, and what it is now.
+/// A broken file: what was changed, and the resulting bytes.
 struct Mutant {
     name: String,
     bytes: Vec<u8>,
@@ -77,7 +77,8 @@ fn broken_files_give_errors_or_finite_samples() {
         for mutant in &mutants {
             std::fs::write(&path, &mutant.bytes).unwrap();
             let loaded = load(&path);
-            // Some file systems wait for the disk where a file is cut to nothing and written again.
+            // Some file systems wait for the disk when a file is truncated and rewritten, so remove
+            // it instead.
             std::fs::remove_file(&path).unwrap();
             let what = format!("{name}, {}", mutant.name);
             let faults = [
@@ -98,7 +99,7 @@ fn broken_files_give_errors_or_finite_samples() {
     assert!(wrong.is_empty(), "{} of {total}: {wrong:#?}", wrong.len());
 }
 
-/// Everything that is done to a file, each result once.
+/// All mutants of a file, without duplicates.
 fn mutants(file: &Anatomy) -> Vec<Mutant> {
     let mut mutants = Vec::new();
     let mut add = |name: String, bytes: Vec<u8>| mutants.push(Mutant { name, bytes });
@@ -107,7 +108,7 @@ fn mutants(file: &Anatomy) -> Vec<Mutant> {
         for (place, at) in [("before", at.saturating_sub(1)), ("at", *at), ("after", at + 1)] {
             add(format!("cut {place} {name}"), file.bytes[..at.min(length)].to_vec());
         }
-        // A hole: all after it stands too early.
+        // Removes 16 bytes, so that everything after them is shifted.
         let hole = [&file.bytes[..*at], &file.bytes[(at + 16).min(length)..]].concat();
         add(format!("16 bytes less at {name}"), hole);
     }
@@ -139,16 +140,16 @@ fn mutants(file: &Anatomy) -> Vec<Mutant> {
     mutants
 }
 
-/// What came of a file.
+/// The result of loading a file.
 struct Loaded {
     fault: Option<String>,
     decoded: bool,
-    /// Of the longest step: decoding, or resampling to one rate.
+    /// The time of the longest step: decoding, or resampling to one rate.
     seconds: Duration,
     bytes: usize,
 }
 
-/// Calls, and keeps the longer of two durations.
+/// Times a call, and keeps the longer of the two durations.
 fn timed<T>(longest: &mut Duration, call: impl FnOnce() -> T) -> T {
     let start = Instant::now();
     let result = call();
@@ -156,7 +157,7 @@ fn timed<T>(longest: &mut Duration, call: impl FnOnce() -> T) -> T {
     result
 }
 
-/// A decoded clip at another rate, which every clip can have unless its samples are too large.
+/// Resamples a decoded clip, which must succeed unless its samples are too large.
 fn resampled(clip: &Clip, sample_rate: u32) -> Result<Clip, String> {
     if clip.samples.is_empty() {
         return Err("no samples and no error".to_owned());
@@ -187,7 +188,7 @@ fn load(path: &Path) -> Loaded {
             Ok(clip) if clip.samples.iter().any(|sample| !sample.is_finite()) => Some("samples not finite".to_owned()),
             Ok(_) => None,
         }),
-        // The file can be read, so that all else is a fault of the file.
+        // The file is readable, so an I/O error is wrong.
         Ok(Err(AudioError::Io { source, .. })) => Some(format!("called unreadable: {source}")),
         Ok(Err(error)) => {
             (!error.to_string().contains(&path.display().to_string())).then(|| format!("no name: {error}"))

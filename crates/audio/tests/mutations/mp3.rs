@@ -1,4 +1,4 @@
-//! MP3: perhaps an ID3 tag, then frames, of which the first may hold counts. Source: ISO/IEC
+//! MP3: an optional ID3 tag, then frames, the first of which may contain counts. Source: ISO/IEC
 //! 11172-3; LAME's tag.
 
 use crate::anatomy::{Anatomy, Kind};
@@ -45,7 +45,7 @@ pub fn mp3(bytes: Vec<u8>) -> Anatomy {
     file
 }
 
-/// The counts that encoders put into the first frame.
+/// Adds the counts that encoders write into the first frame.
 fn counts(file: &mut Anatomy, at: usize, length: usize) {
     let frame = &file.bytes[at..at + length];
     let mark = frame.windows(4).position(|mark| mark == b"Xing" || mark == b"Info").unwrap();
@@ -61,7 +61,7 @@ fn counts(file: &mut Anatomy, at: usize, length: usize) {
     file.big("tag, checksum", at + 154, 2, Kind::Code);
 }
 
-/// Bytes of an MPEG-1 layer III frame.
+/// The length of an MPEG-1 layer III frame in bytes.
 fn frame_length(bytes: &[u8]) -> Option<usize> {
     const BIT_RATES: [usize; 15] = [0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320];
     let head = bytes.get(..4)?;

@@ -1,4 +1,4 @@
-//! AAC in M4A: boxes in boxes. Source: ISO/IEC 14496-12 and 14496-3.
+//! AAC in M4A: nested boxes. Source: ISO/IEC 14496-12 and 14496-3.
 
 use crate::anatomy::{Anatomy, Kind};
 
@@ -41,7 +41,7 @@ fn walk(file: &mut Anatomy, mut at: usize, end: usize) {
     }
 }
 
-/// The fields of a box: name, offset, bytes, and what they count.
+/// Adds the fields of a box: name, offset, size in bytes, and kind.
 fn inside_of(file: &mut Anatomy, name: &str, at: usize, size: usize) {
     let fields: &[(&str, usize, usize, Kind)] = match name {
         "mvhd" => &[("scale", 12, 4, Kind::Rate), ("duration", 16, 4, Kind::Length)],

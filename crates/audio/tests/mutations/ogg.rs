@@ -1,4 +1,4 @@
-//! Ogg Vorbis: pages with checksums, three headers, then sound. Source: RFC 3533, the Vorbis I
+//! Ogg Vorbis: pages with checksums, three headers, then audio. Source: RFC 3533, the Vorbis I
 //! specification.
 
 use crate::anatomy::{Anatomy, Kind};

@@ -1,4 +1,4 @@
-//! WAV and AIFF: chunks in chunks.
+//! WAV and AIFF: nested chunks.
 
 use crate::anatomy::{Anatomy, Kind};
 
@@ -29,7 +29,7 @@ pub fn wav(bytes: Vec<u8>) -> Anatomy {
                     file.little("channel mask", inside + 20, 4, Kind::Length);
                     file.little("sub-format", inside + 24, 2, Kind::Code);
                 }
-                // Only floats can be no numbers.
+                // Only floats can be NaN or infinite.
                 let extended = file.bytes[inside] == 0xfe;
                 let is_float = file.bytes[inside + if extended { 24 } else { 0 }] == 3;
                 width = if is_float { usize::from(file.bytes[inside + 14]) / 8 } else { 0 };

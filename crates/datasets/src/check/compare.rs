@@ -1,4 +1,4 @@
-//! Clips held against each other: groups, folds, and the same sound twice.
+//! Comparison of clips: groups, folds and duplicate sounds.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,13 +8,13 @@ use super::problem::{Kind, Problem, shown};
 use super::sound::DecodedClip;
 use crate::manifest::{ClipEntry, Manifest};
 
-/// How many groups the training clips form.
+/// The number of groups that the training clips form.
 pub(super) fn groups(manifest: &Manifest) -> Option<usize> {
     let groups: BTreeSet<&String> = manifest.train.iter().filter_map(|item| item.group.as_ref()).collect();
     (!groups.is_empty()).then_some(groups.len())
 }
 
-/// Recordings that are both trained on and predicted.
+/// Recordings in both the training and the test set.
 pub(super) fn recordings_in_train_and_test(manifest: &Manifest) -> Vec<Problem> {
     let mut groups: BTreeMap<&str, [Vec<&ClipEntry>; 2]> = BTreeMap::new();
     for (set, items) in [&manifest.train, &manifest.test].into_iter().enumerate() {
@@ -41,8 +41,8 @@ fn two_folds(manifest: &Manifest, files: Vec<String>, message: String) -> Proble
     Problem::error(Kind::TwoFolds, files, format!("{message}, so scores would be too high"))
 }
 
-/// The same sound in several places, by file or by samples. Silence is the same everywhere and no
-/// news.
+/// Sounds that occur several times, as the same file or with the same samples. Silent clips are
+/// ignored, since all silence is the same.
 pub(super) fn same_sounds(manifest: &Manifest, clips: &[Option<DecodedClip>]) -> Vec<Problem> {
     let mut same: BTreeMap<SoundId, Vec<(usize, &ClipEntry)>> = BTreeMap::new();
     let items = manifest.train.iter().chain(&manifest.test).zip(clips).enumerate();
@@ -54,8 +54,8 @@ pub(super) fn same_sounds(manifest: &Manifest, clips: &[Option<DecodedClip>]) ->
     same.into_values().filter(|clips| clips.len() > 1).flat_map(|clips| same_sound(manifest, &clips)).collect()
 }
 
-/// One sound in several places: the worst that follows from it, and labels that contradict each
-/// other in any case.
+/// The problems of a sound that occurs several times: the most severe consequence, and always
+/// contradictory labels.
 fn same_sound(manifest: &Manifest, clips: &[(usize, &ClipEntry)]) -> Vec<Problem> {
     let files: Vec<String> = clips.iter().map(|(_, item)| shown(&item.path)).collect();
     let mut sums = clips.iter().map(|(_, item)| earmark_files::sha256_file(&item.path).ok());

@@ -1,4 +1,4 @@
-//! Files and folders that are there, and that the data set ignores.
+//! Files and folders that exist but are not part of the data set.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -11,22 +11,23 @@ use crate::manifest::{Manifest, Reading};
 use crate::options::OpenOptions;
 use crate::walk::walk;
 
-/// Extensions of sound in formats that are not decoded.
+/// Extensions of audio formats that are not supported.
 const OTHER: [&str; 17] = [
     "opus", "wma", "webm", "mka", "caf", "amr", "ape", "wv", "mp2", "au", "snd", "spx", "aax", "ac3", "dsf", "tta",
     "3gp",
 ];
 
-/// What lies below a data set's folder and is not used.
+/// The unused files below a data set's folder.
 #[derive(Debug)]
 pub struct Ignored {
-    /// Audio files in no class folder and in no table.
+    /// Audio files in neither a class folder nor a table.
     pub files: usize,
-    /// Why folders cannot be listed, so that nobody knows what they hold.
+    /// The errors for folders that cannot be listed, whose contents are unknown.
     pub unreadable: Vec<DatasetError>,
 }
 
-/// Counts what [`check`](super::check) lists as [`Kind::NotListed`]; files are not opened.
+/// Counts the files that [`check`](super::check) lists as [`Kind::NotListed`]; files are not
+/// opened.
 pub fn ignored(manifest: &Manifest, folder: &Path) -> Ignored {
     let known = real_paths(manifest.train.iter().chain(&manifest.test).map(|item| &item.path));
     let mut files = 0_usize;
@@ -35,8 +36,8 @@ pub fn ignored(manifest: &Manifest, folder: &Path) -> Ignored {
     Ignored { files: files.saturating_sub(manifest.excluded), unreadable }
 }
 
-/// What is there and is ignored. A class folder that cannot be listed is an error of reading;
-/// another one holds no clip of the data set.
+/// The problems of files and folders that are ignored. A class folder that cannot be listed is
+/// already an error of reading; other folders contain no clips of the data set.
 pub(super) fn ignored_files(read: &Reading, path: &Path, options: &OpenOptions) -> Vec<Problem> {
     let root = match &options.audio_dir {
         Some(folder) => folder,
@@ -79,7 +80,7 @@ pub(super) fn ignored_files(read: &Reading, path: &Path, options: &OpenOptions) 
     unreadable.chain(read.ignored.iter().map(empty)).chain(not_listed).chain(other).collect()
 }
 
-/// Paths without `..` and links, by which a table's name may reach its file.
+/// Canonical paths: a name in a table may refer to its file through `..` or links.
 fn real_paths<'a>(paths: impl Iterator<Item = &'a PathBuf>) -> BTreeSet<PathBuf> {
     paths.filter_map(|path| path.canonicalize().ok()).collect()
 }

@@ -1,5 +1,4 @@
-//! What is in a data set, and what is wrong with it: every table read, every clip decoded, every
-//! file compared.
+//! Checks the contents of a data set: reads every table, decodes every clip, compares every file.
 //!
 //! ```
 //! use earmark_datasets::check::{CheckSettings, Kind, check};
@@ -40,12 +39,12 @@ pub use files::{Ignored, ignored};
 pub use problem::{Kind, Problem};
 pub use report::{Class, Lengths, Report};
 
-/// By what a data set is judged, beside its own tables.
+/// Settings of a check.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CheckSettings {
-    /// What a sound file may hold.
+    /// Limits on audio files.
     pub limits: Limits,
-    /// Folds that training would draw, if the data set gives none.
+    /// The number of folds that training would draw if the data set defines none.
     pub folds: usize,
 }
 
@@ -56,11 +55,11 @@ impl Default for CheckSettings {
 }
 
 /// Checks a data set. Clips are decoded in parallel, block by block, so that memory does not grow
-/// with their length. `tick` is called with how many clips are done, of how many.
+/// with their length. `tick` is called with the number of finished clips and the total.
 ///
 /// # Errors
-/// The data set cannot be read at all: nothing is there, no layout is recognised, a table is
-/// damaged or lacks a column. All else that is wrong stands in the report.
+/// The data set cannot be read at all: it does not exist, no layout is recognized, a table is
+/// damaged or lacks a column. All other problems are part of the report.
 pub fn check(
     path: &Path,
     options: &OpenOptions,
@@ -105,8 +104,8 @@ pub fn check(
     Ok(report)
 }
 
-/// The rules that a data set breaks; where folds are drawn, once copies share a fold, as training
-/// draws them.
+/// The rules that a data set violates. If folds are drawn, copies are grouped first, as in
+/// training.
 fn rules(manifest: &Manifest, clips: &[Option<DecodedClip>], folds: usize) -> Vec<Violation> {
     let broken = violations(manifest, folds);
     if manifest.gives_folds() || broken.iter().any(|rule| rule.severity == Severity::Error) {
@@ -117,7 +116,7 @@ fn rules(manifest: &Manifest, clips: &[Option<DecodedClip>], folds: usize) -> Ve
     if grouped.group_copies(&sounds) { violations(&grouped, folds) } else { broken }
 }
 
-/// The numbers of a report.
+/// The counts of a report.
 fn summary(manifest: &Manifest, clips: &[Option<DecodedClip>]) -> Report {
     let class = |label: &String| Class { label: label.clone(), train: 0, test: 0, seconds: 0.0 };
     let mut classes: Vec<Class> = manifest.labels.iter().map(class).collect();
@@ -163,7 +162,7 @@ fn summary(manifest: &Manifest, clips: &[Option<DecodedClip>]) -> Report {
     }
 }
 
-/// What reading found wrong, as problems: each missing file is one of its own.
+/// Converts an error of reading to problems: one for each missing file.
 fn of_fault(fault: &DatasetError) -> Vec<Problem> {
     let missing = |path| Problem::error(Kind::MissingFile, vec![shown(path)], "the file is not there");
     match fault {

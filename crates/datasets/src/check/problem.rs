@@ -6,42 +6,44 @@ use serde::Serialize;
 
 use crate::violation::Severity;
 
-/// What is wrong.
+/// The kind of a problem.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
-    /// Names or folds that do not go together; the message says which.
+    /// Inconsistent names or folds; the message names them.
     Manifest,
-    /// A label that cannot name a class, or that looks like another.
+    /// A label that cannot name a class, or that is too similar to another.
     Label,
-    /// A file that the data set names is not there.
+    /// A file that the data set names is missing.
     MissingFile,
     /// A file or folder cannot be read.
     Unreadable,
-    /// A file is damaged, is no sound, exceeds the limits set, or holds samples beyond all reason.
+    /// A file is damaged, is not audio, exceeds the limits, or has samples out of range.
     Damaged,
-    /// A file holds no byte, or no sample.
+    /// A file has no bytes or no samples.
     Empty,
     /// The same sound has two labels.
     TwoLabels,
-    /// One recording, or the same sound, lies in two given folds: an error, unless
-    /// [`crate::Manifest::groups_span_folds`].
+    /// Clips of one recording, or copies of a sound, are in two folds of the data set: an error,
+    /// unless [`crate::Manifest::groups_span_folds`].
     TwoFolds,
-    /// The same sound is trained on and predicted (an error), or one recording is (a warning).
+    /// Copies of a sound (an error) or clips of one recording (a warning) are in both the training
+    /// and the test set.
     TrainAndTest,
-    /// The same sound stands in the data set twice, and no rule is broken by it.
+    /// The data set contains the same sound twice, without violating a rule.
     Duplicate,
-    /// A class has fewer clips, or groups, than there would be folds.
+    /// A class has fewer clips or groups than there would be folds.
     FewClips,
     /// A clip never rises above -80 dB of full scale.
     Silent,
-    /// At least a thousandth of a clip lies in runs of four samples or more at full scale.
+    /// At least a thousandth of the samples of a clip are in runs of four or more samples at full
+    /// scale.
     Clipped,
-    /// Sounds that are there and belong to no class and no table.
+    /// Audio files that belong to no class and no table.
     NotListed,
-    /// Audio files in a format that is not decoded; they are ignored.
+    /// Audio files in an unsupported format; they are ignored.
     OtherFormat,
-    /// A folder in the place of a class's that holds no clip; it is ignored.
+    /// A folder next to the class folders that contains no clips; it is ignored.
     NoClips,
 }
 
@@ -50,11 +52,11 @@ pub enum Kind {
 pub struct Problem {
     /// Whether it must be fixed.
     pub severity: Severity,
-    /// What it is.
+    /// The kind of problem.
     pub kind: Kind,
-    /// The files it is about, if any.
+    /// The affected files, if any.
     pub files: Vec<String>,
-    /// What is wrong, in words.
+    /// The description of the problem.
     pub message: String,
 }
 

@@ -1,4 +1,4 @@
-//! What a check found, as data and for people.
+//! The report of a check, as data and as text.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
@@ -9,10 +9,10 @@ use serde::Serialize;
 use super::problem::Problem;
 use crate::violation::Severity;
 
-/// How many problems of a kind, and how many files of a problem, are shown to people.
+/// The maximum number of problems per kind, and of files per problem, in the text.
 const SHOWN: usize = 20;
 
-/// What a data set holds, and what is wrong with it.
+/// The contents of a data set, and its problems.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Report {
     /// The folder or file that was checked.
@@ -21,27 +21,26 @@ pub struct Report {
     pub train: usize,
     /// Clips to predict.
     pub test: usize,
-    /// Clips that its tables name and that are neither
-    /// ([`Manifest::excluded`](crate::Manifest::excluded)).
+    /// Clips in its tables that are neither ([`Manifest::excluded`](crate::Manifest::excluded)).
     pub excluded: usize,
     /// The classes, sorted by name.
     pub classes: Vec<Class>,
-    /// Training clips in each fold that the data set gives; empty if it gives none.
+    /// Training clips in each fold that the data set defines; empty if it defines none.
     pub folds: Vec<usize>,
-    /// How many groups the training clips form, such as recordings they were cut from; none if none
-    /// has a group.
+    /// The number of groups, such as original recordings, that the training clips form; none if no
+    /// clip has a group.
     pub groups: Option<usize>,
-    /// Lengths of the clips that could be decoded; none if none could.
+    /// Lengths of the clips that could be decoded; none if there are none.
     pub lengths: Option<Lengths>,
     /// Clips by sample rate, Hz.
     pub sample_rates: BTreeMap<u32, usize>,
     /// Clips by number of channels.
     pub channels: BTreeMap<usize, usize>,
-    /// How many problems must be fixed.
+    /// The number of problems that must be fixed.
     pub errors: usize,
-    /// How many problems are worth a look.
+    /// The number of problems that should be reviewed.
     pub warnings: usize,
-    /// All of them, errors first.
+    /// All problems, errors first.
     pub problems: Vec<Problem>,
 }
 
@@ -52,26 +51,26 @@ pub struct Class {
     pub label: String,
     /// Clips to train on.
     pub train: usize,
-    /// Clips to predict whose label is known.
+    /// Clips to predict with a known label.
     pub test: usize,
-    /// Length of all of them that could be decoded, seconds.
+    /// Total length of its clips that could be decoded, seconds.
     pub seconds: f64,
 }
 
 /// Lengths of clips, seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Lengths {
-    /// Of all clips together.
+    /// Total length.
     pub total: f64,
-    /// Of the shortest one.
+    /// Length of the shortest clip.
     pub shortest: f64,
-    /// Half of the clips are no longer than this one.
+    /// Median length.
     pub median: f64,
-    /// Of the longest one.
+    /// Length of the longest clip.
     pub longest: f64,
 }
 
-/// The report for people, of several lines.
+/// The report as text of several lines.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&text(self))
@@ -110,7 +109,7 @@ fn text(report: &Report) -> String {
     text + &problems(report)
 }
 
-/// The problems, kind by kind.
+/// The problems as text, grouped by kind.
 fn problems(report: &Report) -> String {
     let mut kinds: BTreeMap<_, Vec<&Problem>> = BTreeMap::new();
     for problem in &report.problems {
@@ -134,7 +133,7 @@ fn problems(report: &Report) -> String {
     text
 }
 
-/// The message, with the files where it does not name them itself.
+/// The message, with the files unless it already names them.
 fn described(problem: &Problem) -> String {
     match problem.files.as_slice() {
         [file] if !problem.message.contains(file.as_str()) => format!("{file}: {}", problem.message),

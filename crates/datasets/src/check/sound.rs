@@ -1,4 +1,4 @@
-//! A clip decoded to its end, block by block.
+//! Decoding of a whole clip, block by block.
 
 use std::path::Path;
 
@@ -8,23 +8,25 @@ use super::problem::{Kind, Problem, shown};
 
 /// The largest 16-bit sample.
 const FULL_SCALE: f32 = 32_767.0 / 32_768.0;
-/// A tone that just reaches full scale stays there for 2 samples, or 3 of a low one.
+/// The minimum length of a clipped run: a tone that just reaches full scale stays there for 2
+/// samples, or 3 if it is low.
 const RUN: u64 = 4;
-/// A clip may have this share of its samples in runs at full scale.
+/// The share of samples in runs at full scale from which on a clip counts as clipped.
 const CLIPPED: f64 = 0.001;
 
-/// What a clip is.
+/// The properties of a decoded clip.
 pub(super) struct DecodedClip {
     pub seconds: f64,
     pub sample_rate: u32,
     pub channels: usize,
-    /// The share of its samples that lie in runs at full scale.
+    /// The share of its samples in runs at full scale.
     pub clipped: f64,
-    /// The same for the same sound in another container; none if it is silent.
+    /// The identifier of the sound, independent of the container; none if it is silent.
     pub sound: Option<SoundId>,
 }
 
-/// Decodes a file to its end. What the feature cache refuses of any front end is refused here.
+/// Decodes a whole file. It rejects every file that the feature cache would reject for any front
+/// end.
 pub(super) fn decode(path: &Path, limits: &Limits) -> Result<DecodedClip, Problem> {
     decoded(path, limits).map_err(|error| {
         let no_bytes = || path.metadata().is_ok_and(|metadata| metadata.len() == 0);
@@ -57,7 +59,7 @@ fn decoded(path: &Path, limits: &Limits) -> Result<DecodedClip, AudioError> {
     })
 }
 
-/// How long samples stay at full scale.
+/// Counts the samples in runs at full scale.
 #[derive(Default)]
 struct Level {
     run: u64,
@@ -80,7 +82,7 @@ impl Level {
 }
 
 impl DecodedClip {
-    /// What is worth a look in a clip that could be decoded.
+    /// The warnings for a clip that could be decoded.
     pub(super) fn problems(&self, path: &Path) -> Vec<Problem> {
         let mut problems = Vec::new();
         if self.sound.is_none() {

@@ -1,10 +1,10 @@
 //! Hugging Face's `audiofolder`: split folders `train/`, `validation/`, `test/`, and labels from
 //! `metadata.csv` or `metadata.jsonl`, or from class folders.
 //!
-//! Clips for validation are clips to train on here, as folds take the place of one fixed choice.
-//! Source: `datasets/packaged_modules/folder_based_builder` and `datasets/data_files.py` of the
-//! library `datasets`. Of its patterns for split names, only whole folder names are taken: a class
-//! "train horn" is no split.
+//! Validation clips are used for training here, because cross-validation replaces the fixed
+//! validation split. Source: `datasets/packaged_modules/folder_based_builder` and
+//! `datasets/data_files.py` of the library `datasets`. Of its patterns for split names, only whole
+//! folder names are taken: a class "train horn" is no split.
 
 use std::path::{Path, PathBuf};
 
@@ -29,7 +29,7 @@ fn is_test(folder: &Path) -> bool {
     TEST.contains(&file_name(folder).as_str())
 }
 
-/// The folders in which splits may stand: the data set's own, and `data` in it, if it can be
+/// The folders that may contain splits: the data set's folder, and `data` in it if it can be
 /// listed.
 fn bases(root: &Path) -> Vec<PathBuf> {
     let data = Some(root.join("data")).filter(|folder| listing(folder).is_ok());
@@ -41,9 +41,9 @@ fn split_folders(base: &Path) -> Result<Vec<PathBuf>, DatasetError> {
     Ok(listing(base)?.into_iter().filter(is_split).collect())
 }
 
-/// The data set of metadata files beside or above the audio, if there is one. File names in it are
-/// relative to its folder; a folder with a split's name on the way to a file says which split it
-/// belongs to.
+/// Reads a data set with metadata files next to or above the audio, if there are any. File names
+/// are relative to the folder of their metadata file. The split of a file is determined by a folder
+/// in its path that has a split's name.
 pub(super) fn with_metadata(root: &Path, options: &OpenOptions) -> Result<Option<Rows>, DatasetError> {
     let mut folders = Vec::new();
     for base in bases(root) {
@@ -78,12 +78,12 @@ pub(super) fn with_metadata(root: &Path, options: &OpenOptions) -> Result<Option
     Ok((!files.is_empty()).then_some(read))
 }
 
-/// The data set of split folders with a folder per class in each, if this is one: the folder of
-/// training clips holds classes and no clips, and no clips stand in a folder that is no split.
+/// Reads a data set of split folders with a folder per class in each, if this is one: the training
+/// folder must contain classes and no clips, and no other folder may contain clips.
 pub(super) fn with_class_folders(root: &Path) -> Result<Option<Rows>, DatasetError> {
     for base in bases(root) {
         let splits = split_folders(&base)?;
-        // A folder that cannot be listed says nothing of the layout.
+        // A folder that cannot be listed does not affect the detection of the layout.
         let has_clips =
             |folder: PathBuf| listing(&folder).is_ok_and(|paths| paths.iter().any(|path| is_sound_file(path)));
         if listing(&base)?.into_iter().filter(|path| path.is_dir()).any(has_clips) {

@@ -1,4 +1,4 @@
-//! The rows of a table, under the names that its columns go by.
+//! Reading the rows of a table, with alternative column names.
 
 use std::path::PathBuf;
 
@@ -13,27 +13,27 @@ const FOLD: [&str; 1] = ["fold"];
 const GROUP: [&str; 4] = ["group", "freesound_id", "src_file", "fsID"];
 const VERIFIED: [&str; 2] = ["manually_verified", "verified"];
 
-/// What a table is read for.
+/// The purpose of a table.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Purpose {
-    /// Clips to train on: there must be labels.
+    /// Training clips: labels are required.
     Train,
-    /// Clips to predict: labels may be there.
+    /// Clips to predict: labels are optional.
     Test,
-    /// The same, of a challenge: a column `usage`, and clips that it ignored.
+    /// Test clips of a challenge: a column `usage`, and clips that the challenge ignored.
     Competition,
-    /// Names and nothing else.
+    /// Only names.
     Names,
 }
 
-/// A table's clips.
+/// The clips of a table.
 pub(super) struct Listed {
     pub rows: Vec<Row>,
-    /// Audio that the table names and that is no part of the data set.
+    /// Audio files that the table names but that are not part of the data set.
     pub excluded: Vec<PathBuf>,
 }
 
-/// Which column says what.
+/// The indices of the columns.
 struct Columns {
     name: usize,
     label: Option<usize>,
@@ -41,15 +41,15 @@ struct Columns {
     group: Option<usize>,
     verified: Option<usize>,
     usage: Option<usize>,
-    /// The column and the value of rows that are taken.
+    /// A column and its value in the rows to keep.
     only: Option<(usize, String)>,
 }
 
 impl Columns {
     fn find(table: &Table, purpose: Purpose, options: &OpenOptions) -> Result<Self, DatasetError> {
         let asked = &options.columns;
-        // A column that the caller names must be in the training table; a test table may lack all
-        // but the names.
+        // A column that the caller names is required in the training table; in a test table only
+        // the name column is required.
         let find = |asked: &Option<String>, synonyms: &[&str]| match asked {
             _ if purpose == Purpose::Names => Ok(None),
             Some(name) if purpose == Purpose::Train => table.column(&[name]).map(Some),
@@ -76,7 +76,7 @@ impl Columns {
         })
     }
 
-    /// Whether a row is no clip of the data set.
+    /// Whether to skip a row because its clip is not part of the data set.
     fn leave_out(&self, fields: &[String]) -> bool {
         let is = |column: usize, value: &str| fields.get(column).is_some_and(|field| field == value);
         let ignored = self.usage.is_some_and(|usage| is(usage, "Ignored"));
@@ -93,7 +93,7 @@ impl Columns {
     }
 }
 
-/// The column of the clips' names.
+/// The index of the column with the names of the clips.
 pub(super) fn name_column(table: &Table, options: &OpenOptions) -> Result<usize, DatasetError> {
     match &options.columns.name {
         Some(name) => table.column(&[name]),
@@ -101,8 +101,8 @@ pub(super) fn name_column(table: &Table, options: &OpenOptions) -> Result<usize,
     }
 }
 
-/// The rows of a table; `audio` says where the file of a row lies, from its fields and its name. A
-/// column that is there must have a value in every row.
+/// Reads the rows of a table; `audio` returns the path of a row's file from its fields and its
+/// name. A column that exists must have a value in every row.
 pub(super) fn rows(
     table: &Table,
     purpose: Purpose,
@@ -125,7 +125,7 @@ pub(super) fn rows(
             path,
             label: match purpose {
                 Purpose::Train => owned(columns.label)?,
-                // Who hides the labels of the test clips may leave them empty.
+                // The labels of test clips may be empty, if they are hidden.
                 _ => columns.label.and_then(|label| fields.get(label)).filter(|label| !label.is_empty()).cloned(),
             },
             verified: columns.verified.map_or(Ok(true), |column| table.flag(line, fields, column))?,

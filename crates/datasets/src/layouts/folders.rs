@@ -1,4 +1,4 @@
-//! One folder per class, the clips inside.
+//! One folder per class, with its clips inside.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -21,11 +21,11 @@ pub(super) fn classes(root: &Path) -> Result<Rows, DatasetError> {
     Ok(rows)
 }
 
-/// The file system's own folder, which only the superuser may list.
+/// The recovery folder of the file system, which only the superuser may list.
 const LOST: &str = "lost+found";
 
-/// The clips of every class in `root`, as training clips, and the folders that hold none. A folder
-/// that cannot be listed may be a class, so it is a fault.
+/// Reads the clips of every class in `root` as training clips, and the folders without clips. A
+/// folder that cannot be listed may be a class, so it is an error.
 pub(super) fn clips(root: &Path) -> Result<Rows, DatasetError> {
     let mut read = Rows::default();
     let mut classes: BTreeMap<String, PathBuf> = BTreeMap::new();
@@ -68,8 +68,8 @@ fn row(path: PathBuf, label: &str) -> Row {
     }
 }
 
-/// Where two clips have the same file name, as in `dog/1.wav` and `cat/1.wav`, every clip is named
-/// by its path below `root`.
+/// If two clips have the same file name, as in `dog/1.wav` and `cat/1.wav`, names all clips by
+/// their path below `root`.
 pub(super) fn name_by_path_too<'a>(root: &Path, rows: impl Iterator<Item = &'a mut Row>) {
     let rows: Vec<&mut Row> = rows.collect();
     let names: BTreeSet<&String> = rows.iter().map(|row| &row.name).collect();
@@ -81,9 +81,9 @@ pub(super) fn name_by_path_too<'a>(root: &Path, rows: impl Iterator<Item = &'a m
     }
 }
 
-/// ESC-10 in folders, such as `001 - Dog bark/1-100032-A.ogg`: the names give fold and recording,
-/// and whoever drew other folds would test on recordings trained on. Where most names are such,
-/// others are clips without a fold, an error that names them.
+/// Sets the folds of ESC-10 in folders, such as `001 - Dog bark/1-100032-A.ogg`: the names contain
+/// the fold and the recording, and other folds would test on recordings that were trained on. If
+/// most names have this form, the other clips have no fold, which is an error that names them.
 fn folds_of_esc10(rows: &mut [Row]) {
     let numbered = |row: &Row| row.path.parent().is_some_and(|folder| number_and_name(&file_name(folder)).is_some());
     let parts: Vec<_> = rows.iter().map(|row| fold_and_recording(&row.name).filter(|_| numbered(row))).collect();
@@ -95,7 +95,7 @@ fn folds_of_esc10(rows: &mut [Row]) {
     }
 }
 
-/// Of `FOLD-FREESOUNDID-TAKE.ogg` or `FOLD-FREESOUNDID-TAKE-TARGET.wav`.
+/// Parses `FOLD-FREESOUNDID-TAKE.ogg` or `FOLD-FREESOUNDID-TAKE-TARGET.wav`.
 fn fold_and_recording(name: &str) -> Option<(String, String)> {
     let mut parts = name.split_once('.')?.0.split('-');
     let (fold, recording, take) = (parts.next()?, parts.next()?, parts.next()?);
@@ -109,7 +109,7 @@ fn fold_and_recording(name: &str) -> Option<(String, String)> {
     fits.then(|| (fold.to_owned(), recording.to_owned()))
 }
 
-/// "001 - Dog bark", as ESC-10 has it, means "Dog bark".
+/// The class of a folder: "Dog bark" for "001 - Dog bark", as in ESC-10.
 fn class_name(folder: &str) -> &str {
     number_and_name(folder).map_or(folder, |(_, name)| name).trim()
 }
@@ -123,8 +123,8 @@ pub(super) fn file_name(path: &Path) -> String {
     path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
-/// What a folder holds, sorted by name: systems list in orders of their own. Hidden entries are not
-/// listed.
+/// The entries of a folder, sorted by name, because the system's order varies. Hidden entries are
+/// skipped.
 pub(crate) fn listing(folder: &Path) -> Result<Vec<PathBuf>, DatasetError> {
     let failed = |source| FileError { path: folder.to_owned(), action: "list the folder", source };
     let mut paths = Vec::new();

@@ -1,4 +1,4 @@
-//! The layouts that data sets come in, each read into rows.
+//! The supported layouts of data sets, each read into rows.
 
 mod audiofolder;
 mod columns;
@@ -13,9 +13,9 @@ use crate::table::Table;
 use columns::{Purpose, rows};
 pub(crate) use folders::listing;
 
-/// Names that the table of training clips goes by: Earmark's own and Kaggle's, and Zenodo's.
+/// Names of the table of training clips: the one of Earmark and Kaggle, and those of Zenodo.
 const TRAIN: [&str; 3] = ["train.csv", "train_post_competition.csv", "FSDKaggle2018.meta/train_post_competition.csv"];
-/// The same for test clips, the ones with labels first.
+/// Names of the table of test clips, those with labels first.
 const TEST: [&str; 6] = [
     "test.csv",
     "test_post_competition_scoring_clips.csv",
@@ -26,7 +26,7 @@ const TEST: [&str; 6] = [
 ];
 const SUBMISSION: &str = "sample_submission.csv";
 
-/// Reads whatever layout stands at `path`.
+/// Detects and reads the layout at `path`.
 pub(crate) fn read(path: &Path, options: &OpenOptions) -> Result<Rows, DatasetError> {
     if path.is_file() {
         let beside = path.parent().unwrap_or(Path::new(""));
@@ -78,13 +78,13 @@ fn fsdkaggle(root: &Path, train: &Path, options: &OpenOptions) -> Result<Rows, D
     let audio = |_: &[String], name: &str| test_audio.join(name);
     let mut tables = TEST.iter().map(|name| root.join(name)).filter(|file| file.is_file());
     if let Some(path) = tables.next() {
-        // The labels of a sample submission are made up.
+        // The labels of a sample submission are dummies.
         let purpose = if path.ends_with(SUBMISSION) { Purpose::Names } else { Purpose::Competition };
         let listed = rows(&Table::read(&path)?, purpose, options, &audio)?;
         read.test = listed.rows;
         read.excluded.extend(listed.excluded);
     }
-    // What only the other tables name are clips that the challenge ignored.
+    // Clips that occur only in the other tables were ignored by the challenge.
     for table in tables.filter_map(|path| Table::read(&path).ok()) {
         let names = rows(&table, Purpose::Names, &OpenOptions::default(), &audio).into_iter();
         read.excluded.extend(names.flat_map(|listed| listed.rows).map(|row| row.path));
@@ -101,7 +101,7 @@ fn esc(path: &Path, audio: &Path, options: &OpenOptions) -> Result<Rows, Dataset
     train_table(&table, options, &|_, name| audio.join(name))
 }
 
-/// UrbanSound8K: `slice_file_name,fsID,start,end,salience,fold,classID,class`, the audio in a
+/// UrbanSound8K: `slice_file_name,fsID,start,end,salience,fold,classID,class`, with the audio in a
 /// folder per fold.
 fn urbansound8k(path: &Path, audio: &Path, options: &OpenOptions) -> Result<Rows, DatasetError> {
     let table = Table::read(path)?;

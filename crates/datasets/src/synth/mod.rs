@@ -1,8 +1,8 @@
-//! The embedded data set: sounds made by code, in FSDKaggle2018's layout.
+//! The embedded data set: synthetic sounds in FSDKaggle2018's layout.
 //!
-//! It lets the whole road be tried without a download. It is hard on purpose: a tenth of the labels
-//! that nobody checked are wrong, noise stands up to 0 dB of the sound, and what distinguishes
-//! classes lies in time more than in spectrum.
+//! It allows trying the whole pipeline without a download. It is hard on purpose: a tenth of the
+//! unverified labels are wrong, the signal-to-noise ratio is as low as 0 dB, and the classes differ
+//! more in time than in their spectrum.
 
 mod dsp;
 mod sources;
@@ -22,10 +22,10 @@ use crate::random::{epoch_order, key, stream};
 use dsp::{Biquad, about, add, brown, chance, decibels, fade, one_of, peak, pink, rms, room, samples, white, within};
 use sources::CLASSES;
 
-/// How much is made.
+/// Options of the synthetic data set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SynthOptions {
-    /// Other seeds give other clips; the same seed gives the same bytes on every machine.
+    /// The seed. The same seed gives the same bytes on every machine.
     pub seed: u64,
     /// Training clips, at least five per class.
     pub train_clips: usize,
@@ -39,7 +39,7 @@ impl Default for SynthOptions {
     }
 }
 
-/// What was made.
+/// A summary of a generated data set.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SynthReport {
     /// The classes, sorted.
@@ -48,33 +48,34 @@ pub struct SynthReport {
     pub train_clips: usize,
     /// Test clips.
     pub test_clips: usize,
-    /// Training clips whose label counts as checked; these are all right.
+    /// Training clips with verified labels, which are all correct.
     pub verified: usize,
-    /// Names of the training clips whose label is wrong: a tenth of those that are not verified.
-    /// Nothing in the data set distinguishes them.
+    /// Names of the training clips with a wrong label: a tenth of the unverified ones. The data set
+    /// itself does not mark them.
     pub wrong: Vec<String>,
-    /// Length of all clips together, seconds.
+    /// Total length of all clips, seconds.
     pub seconds: f64,
 }
 
-/// A clip to be made.
+/// A clip to generate.
 struct Task {
     name: String,
     class: usize,
     rng: ChaCha8Rng,
 }
 
-/// Fewest training clips per class: then the wrong labels cannot leave a class without a clip.
+/// Minimum number of training clips per class, so that wrong labels cannot leave a class without a
+/// clip.
 const FEWEST: usize = 5;
 
-/// First line of the README, by which a folder is known to hold an embedded data set.
+/// First line of the README, which identifies a folder with an embedded data set.
 const TITLE: &str = "# Earmark's embedded data set";
 
 /// Writes the data set: `train.csv`, `test.csv`, `audio_train/`, `audio_test/` and a `README.md`.
-/// An embedded data set that stands in the folder already is replaced.
+/// An existing embedded data set in the folder is replaced.
 ///
 /// # Errors
-/// Fewer than five training clips per class; the folder holds something else; a file cannot be
+/// Fewer than five training clips per class; the folder contains something else; a file cannot be
 /// written.
 pub fn write(out: &Path, options: &SynthOptions) -> Result<SynthReport, DatasetError> {
     let SynthOptions { seed, train_clips, test_clips } = *options;
@@ -91,7 +92,8 @@ pub fn write(out: &Path, options: &SynthOptions) -> Result<SynthReport, DatasetE
     let test = tasks(seed, "test", train_clips, test_clips);
     let labels = Labels::draw(seed, &train);
     write_atomic(&out.join("README.md"), readme(options, &labels).as_bytes())?;
-    // The tables come last: a data set whose making was broken off is not taken for a whole one.
+    // The tables are written last, so that an interrupted data set is not mistaken for a complete
+    // one.
     for table in ["train.csv", "test.csv"] {
         remove(&out.join(table))?;
     }
@@ -110,11 +112,11 @@ pub fn write(out: &Path, options: &SynthOptions) -> Result<SynthReport, DatasetE
     })
 }
 
-/// `n` clips of all classes in turn, sorted by name. `first` is the number of the first among all
-/// clips.
+/// `n` clips that cycle through the classes, sorted by name. `first` is the index of the first one
+/// among all clips.
 fn tasks(seed: u64, part: &str, first: usize, n: usize) -> Vec<Task> {
     let task = |i: usize| Task {
-        // An odd factor makes each number another name, and mixes the classes.
+        // The odd factor makes the names unique, and shuffles the classes.
         name: format!("{:08x}.wav", ((first + i) as u32).wrapping_mul(0x9e37_79b1).wrapping_add(0x3c6e_f372)),
         class: i % CLASSES.len(),
         rng: stream(seed, &[key("synth"), key(part), i as u64]),
@@ -124,15 +126,15 @@ fn tasks(seed: u64, part: &str, first: usize, n: usize) -> Vec<Task> {
     tasks
 }
 
-/// The labels that `train.csv` gives.
+/// The labels of `train.csv`.
 struct Labels {
     labels: Vec<usize>,
     verified: Vec<bool>,
 }
 
 impl Labels {
-    /// Two in five clips are verified; of the others, which are a multiple of ten, one tenth gets
-    /// another class's label.
+    /// Two in five clips are verified; one tenth of the others, whose number is a multiple of ten,
+    /// get the label of another class.
     fn draw(seed: u64, tasks: &[Task]) -> Self {
         let mut rng = stream(seed, &[key("synth"), key("labels")]);
         let unverified = ((tasks.len() as f64 * 0.06).round() as usize).max(1) * 10;
@@ -158,7 +160,7 @@ impl Labels {
     }
 }
 
-/// Test labels are all right; a fifth of the clips counts for the public score.
+/// The test table. All labels are correct; a fifth of the clips count for the public score.
 fn test_table(tasks: &[Task]) -> String {
     let mut text = "fname,label,usage\n".to_owned();
     for (i, task) in tasks.iter().enumerate() {
@@ -168,7 +170,7 @@ fn test_table(tasks: &[Task]) -> String {
     text
 }
 
-/// Makes and writes clips, and gives their length in seconds.
+/// Generates and writes clips, and returns their total length in seconds.
 fn write_clips(folder: &Path, tasks: &[Task]) -> Result<f64, DatasetError> {
     let write = |task: &Task| -> Result<f64, DatasetError> {
         let clip = clip(task.class, &mut task.rng.clone());
@@ -179,7 +181,8 @@ fn write_clips(folder: &Path, tasks: &[Task]) -> Result<f64, DatasetError> {
     Ok(seconds.iter().sum())
 }
 
-/// One clip: a source after some silence, in a place, before a background, at some loudness.
+/// Generates one clip: a source after an optional lead-in, in a room, with background noise, at a
+/// random level.
 fn clip(class: usize, rng: &mut ChaCha8Rng) -> Clip {
     let seconds = if chance(rng, 0.7) { about(rng, 1.0..3.0) } else { about(rng, 0.3..8.0) };
     let n = samples(seconds);
@@ -192,7 +195,7 @@ fn clip(class: usize, rng: &mut ChaCha8Rng) -> Clip {
     }
     fade(&mut sound, 0.002, 0.01);
 
-    // Silence before the sound is a true one in some clips, and the background in others.
+    // The lead-in is silent in some clips, and contains the background noise in others.
     let mut all = vec![0.0; n];
     let noise_from = if chance(rng, 0.5) { 0 } else { lead };
     let noise = background(rng, n - noise_from);
@@ -203,7 +206,7 @@ fn clip(class: usize, rng: &mut ChaCha8Rng) -> Clip {
     Clip { samples: all.into_iter().map(|value| (value * gain) as f32).collect(), sample_rate: dsp::RATE as u32 }
 }
 
-/// Colours a sound as microphones and distances do.
+/// Filters a sound to simulate microphones and distances.
 fn recorder(rng: &mut ChaCha8Rng, sound: &mut [f64]) {
     for _ in 0..3 {
         Biquad::bump(about(rng, 150.0..8000.0), about(rng, 0.4..2.0), within(rng, -10.0..10.0)).run(sound);
@@ -216,7 +219,7 @@ fn recorder(rng: &mut ChaCha8Rng, sound: &mut [f64]) {
     }
 }
 
-/// Noise of some colour, with a bump of its own.
+/// White, pink or brown noise with a random peak or dip in its spectrum.
 fn background(rng: &mut ChaCha8Rng, n: usize) -> Vec<f64> {
     let colour: fn(&mut ChaCha8Rng, usize) -> Vec<f64> = one_of(rng, [white, pink, brown]);
     let mut noise = colour(rng, n);

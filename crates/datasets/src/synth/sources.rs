@@ -1,8 +1,8 @@
-//! One function per class: a physical sketch of what makes the sound.
+//! One function per class, with a simple physical model of the sound source.
 //!
-//! Each takes a random stream and a length in samples, and gives a dry sound of that length.
-//! Pitches, resonances and loudness overlap between the classes on purpose: what distinguishes them
-//! is how the sound moves in time.
+//! Each takes a random stream and a length in samples, and returns a dry sound of that length.
+//! Pitches, resonances and loudness overlap between the classes on purpose: the classes differ in
+//! how the sound changes over time.
 
 use std::f64::consts::TAU;
 
@@ -14,7 +14,7 @@ use super::dsp::{
     within,
 };
 
-/// Makes a dry sound of so many samples.
+/// Generates a dry sound with this number of samples.
 pub(super) type Source = fn(&mut ChaCha8Rng, usize) -> Vec<f64>;
 
 /// The classes, sorted.
@@ -33,7 +33,7 @@ pub(super) const CLASSES: [(&str, Source); 12] = [
     ("Siren", siren),
 ];
 
-/// Plucked strings (Karplus and Strong 1983), now and then strummed, on a wooden body.
+/// Plucked strings (Karplus and Strong 1983), sometimes strummed, on a wooden body.
 fn guitar(rng: &mut ChaCha8Rng, n: usize) -> Vec<f64> {
     let mut sound = vec![0.0; n];
     let base = about(rng, 110.0..330.0);
@@ -57,7 +57,7 @@ fn guitar(rng: &mut ChaCha8Rng, n: usize) -> Vec<f64> {
     sound
 }
 
-/// A string: a delay line whose loop loses its high tones first.
+/// A string: a delay line whose feedback loop attenuates high frequencies first.
 fn pluck(rng: &mut ChaCha8Rng, pitch: f64, decay: f64, bright: f64, n: usize) -> Vec<f64> {
     let mut line = white(rng, samples(1.0 / pitch).max(2));
     Biquad::low(500.0 + 6000.0 * bright, 0.7).run(&mut line);
@@ -73,7 +73,7 @@ fn pluck(rng: &mut ChaCha8Rng, pitch: f64, decay: f64, bright: f64, n: usize) ->
     (0..n).map(step).collect()
 }
 
-/// A crowd: each person claps at a pace and with a sound of their own.
+/// A crowd: each person claps at a different pace and with a different sound.
 fn applause(rng: &mut ChaCha8Rng, n: usize) -> Vec<f64> {
     let mut sound = vec![0.0; n];
     let people = about(rng, 10.0..50.0) as usize;
@@ -94,7 +94,7 @@ fn applause(rng: &mut ChaCha8Rng, n: usize) -> Vec<f64> {
 }
 
 /// Barks: a rough voice whose pitch jumps up and falls, through the formants of a mouth that opens
-/// and shuts.
+/// and closes.
 fn bark(rng: &mut ChaCha8Rng, n: usize) -> Vec<f64> {
     let mut sound = vec![0.0; n];
     let pitch = about(rng, 170.0..620.0);
@@ -125,7 +125,7 @@ fn bark(rng: &mut ChaCha8Rng, n: usize) -> Vec<f64> {
     sound
 }
 
-/// Struck metal: partials out of tune with each other, the high ones gone first.
+/// Struck metal: inharmonic partials, the high ones decaying first.
 fn bell(rng: &mut ChaCha8Rng, n: usize) -> Vec<f64> {
     const CHURCH: [f64; 8] = [0.5, 1.0, 1.19, 1.5, 2.0, 2.51, 3.01, 4.17];
     const BAR: [f64; 8] = [1.0, 2.76, 5.40, 8.93, 1.01, 2.78, 5.43, 8.97];
@@ -177,7 +177,7 @@ fn bird(rng: &mut ChaCha8Rng, n: usize) -> Vec<f64> {
     sound
 }
 
-/// A clockwork: two short clicks in turn, as steady as nothing else here.
+/// A clock: two alternating short clicks, steadier than all other classes.
 fn clock(rng: &mut ChaCha8Rng, n: usize) -> Vec<f64> {
     let mut sound = vec![0.0; n];
     let period = about(rng, 0.16..0.6);
@@ -201,7 +201,7 @@ fn clock(rng: &mut ChaCha8Rng, n: usize) -> Vec<f64> {
     sound
 }
 
-/// Typing: each key has a sound of its own, goes down and comes up, at no steady pace.
+/// Typing: each key has a different sound, is pressed and released, at an irregular pace.
 fn keyboard(rng: &mut ChaCha8Rng, n: usize) -> Vec<f64> {
     let mut sound = vec![0.0; n];
     let pace = about(rng, 0.09..0.25);
@@ -221,7 +221,7 @@ fn keyboard(rng: &mut ChaCha8Rng, n: usize) -> Vec<f64> {
     sound
 }
 
-/// An engine: a train of unequal ignitions through an exhaust, its speed rising and falling.
+/// An engine: a train of unequal ignitions through an exhaust, with varying speed.
 fn engine(rng: &mut ChaCha8Rng, n: usize) -> Vec<f64> {
     let speed = about(rng, 22.0..95.0);
     let (swing, rate) = (within(rng, 0.0..0.35), about(rng, 0.15..0.8));
@@ -245,7 +245,7 @@ fn engine(rng: &mut ChaCha8Rng, n: usize) -> Vec<f64> {
     sound
 }
 
-/// A flute: few harmonics, breath around them, vibrato; notes that hold their pitch.
+/// A flute: few harmonics, breath noise around them, vibrato; notes with a constant pitch.
 fn flute(rng: &mut ChaCha8Rng, n: usize) -> Vec<f64> {
     let mut sound = vec![0.0; n];
     let base = about(rng, 300.0..1300.0);
@@ -269,7 +269,7 @@ fn flute(rng: &mut ChaCha8Rng, n: usize) -> Vec<f64> {
     sound
 }
 
-/// Knuckles on wood: groups of dull blows in one quick steady pace, then a pause.
+/// Knuckles on wood: groups of dull knocks at a quick steady pace, then a pause.
 fn knock(rng: &mut ChaCha8Rng, n: usize) -> Vec<f64> {
     let mut sound = vec![0.0; n];
     let board = about(rng, 130.0..900.0);
@@ -293,7 +293,7 @@ fn knock(rng: &mut ChaCha8Rng, n: usize) -> Vec<f64> {
     sound
 }
 
-/// Rain: a steady rush, and single drops out of it.
+/// Rain: a steady rush with single drops.
 fn rain(rng: &mut ChaCha8Rng, n: usize) -> Vec<f64> {
     let mut sound = if chance(rng, 0.5) { white(rng, n) } else { pink(rng, n) };
     Biquad::high(about(rng, 200.0..1500.0), 0.6).run(&mut sound);
@@ -314,7 +314,7 @@ fn rain(rng: &mut ChaCha8Rng, n: usize) -> Vec<f64> {
     sound
 }
 
-/// A siren: a loud horn whose pitch wails, yelps, or steps between two tones.
+/// A siren: a loud horn whose pitch wails, yelps, or alternates between two tones.
 fn siren(rng: &mut ChaCha8Rng, n: usize) -> Vec<f64> {
     let low = about(rng, 350.0..900.0);
     let high = low * within(rng, 1.3..2.1);
@@ -329,7 +329,7 @@ fn siren(rng: &mut ChaCha8Rng, n: usize) -> Vec<f64> {
             1 => turn,
             _ => f64::from(u8::from(turn < 0.5)),
         };
-        // A horn needs a moment to follow.
+        // The horn follows the pitch with a short delay.
         glide += 0.002 * (low + (high - low) * part - glide);
         glide
     };

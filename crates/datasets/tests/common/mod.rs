@@ -1,4 +1,4 @@
-//! What tests of data sets share: folders of files.
+//! Shared code of the tests: folders of files.
 #![allow(dead_code, reason = "each test file uses its own part")]
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
@@ -7,8 +7,8 @@ use std::path::Path;
 
 use earmark_datasets::ClipEntry;
 
-/// A folder with these files: tables hold their text, others what is given (no reader decodes
-/// audio).
+/// Creates a folder with these files and contents; audio files need not be valid, since nothing
+/// decodes them.
 pub fn tree(files: &[(&str, &str)]) -> tempfile::TempDir {
     let root = tempfile::tempdir().unwrap();
     for (name, text) in files {

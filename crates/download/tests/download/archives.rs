@@ -1,4 +1,4 @@
-//! Archives, good and bad.
+//! Generates valid and invalid archives.
 
 use std::io::Write;
 
@@ -10,7 +10,7 @@ pub fn md5(bytes: &[u8]) -> String {
     Md5::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Bytes that look like nothing, always the same.
+/// Pseudorandom bytes, always the same.
 pub fn noise(length: usize) -> Vec<u8> {
     let mut state = 1_u32;
     let step = |_| {
@@ -20,11 +20,11 @@ pub fn noise(length: usize) -> Vec<u8> {
     (0..length).map(step).collect()
 }
 
-/// An entry of a zip archive, and what the archive says of it.
+/// An entry of a zip archive, and its metadata in the archive.
 #[derive(Clone)]
 pub struct Zipped {
     pub name: Vec<u8>,
-    /// The name before the data, where it is another.
+    /// The name in the local header, if it differs.
     pub local_name: Option<Vec<u8>>,
     pub data: Vec<u8>,
     pub deflate: bool,
@@ -32,7 +32,7 @@ pub struct Zipped {
     pub method: Option<u16>,
     pub mode: u32,
     pub size: Option<u32>,
-    /// The packed size, in the 64 bits of a large archive's directory.
+    /// The compressed size in the 64-bit field of the directory.
     pub packed: Option<u64>,
     pub crc: Option<u32>,
 }
@@ -88,7 +88,7 @@ pub fn zip(entries: &[Zipped]) -> Vec<u8> {
         directory.extend(0x0201_4b50_u32.to_le_bytes());
         directory.extend((3_u16 << 8 | 20).to_le_bytes());
         directory.extend(middle(&entry.name, entry.packed));
-        directory.extend([0; 6]); // comment, disk, kind of text
+        directory.extend([0; 6]); // comment, disk, internal attributes
         directory.extend((entry.mode << 16).to_le_bytes());
         directory.extend(place.to_le_bytes());
         directory.extend(&entry.name);
@@ -109,15 +109,15 @@ pub fn zip(entries: &[Zipped]) -> Vec<u8> {
     archive
 }
 
-/// A zip archive of good files.
+/// A zip archive of valid entries.
 pub fn good_zip(files: &[(&str, &[u8])]) -> Vec<u8> {
     zip(&files.iter().map(|(name, data)| Zipped::new(*name, data)).collect::<Vec<_>>())
 }
 
-/// An entry of a tar archive: name, kind (`tar`'s letters), data; a link's data is where it leads.
+/// An entry of a tar archive: name, type flag, data; the data of a link is its target.
 pub type Taped<'a> = (&'a [u8], u8, &'a [u8]);
 
-/// A packed tar archive of these entries.
+/// A compressed tar archive of these entries.
 pub fn tar_gz(entries: &[Taped]) -> Vec<u8> {
     let mut archive = Vec::new();
     for (name, kind, data) in entries {

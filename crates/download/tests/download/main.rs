@@ -1,4 +1,4 @@
-//! Downloads against a server on loopback, and archives with all that archives must not have.
+//! Downloads from a local server, and archives with everything that is not allowed.
 #![allow(clippy::unwrap_used, reason = "a test stops at the first fault")]
 
 mod archives;

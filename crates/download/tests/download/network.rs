@@ -1,4 +1,4 @@
-//! Servers that break connections, lie about lengths, send wrong bytes, and worse.
+//! Servers that break connections, announce wrong lengths, send wrong bytes, and more.
 
 use std::io::Write;
 use std::net::TcpListener;
@@ -10,7 +10,7 @@ use crate::archives::{good_zip, md5, noise};
 use crate::server::{Answer, Server};
 use crate::trial::Trial;
 
-/// A data set and its archive, of some 300 kB.
+/// A clip of 300 kB, and a zip archive that contains it.
 pub fn data() -> (Vec<u8>, Vec<u8>) {
     let clip = noise(300_000);
     let archive = good_zip(&[("clips/a.wav", &clip), ("labels.csv", b"a,b\n")]);
@@ -28,7 +28,8 @@ fn lengths_that_lie() {
     let size = format!("size = {}", archive.len());
     let whole = archive.len();
     type Case<'a> = (&'a str, &'a str, fn(Answer, usize) -> Answer, Result<usize, &'a str>);
-    // What the server does to its first answer; requests needed, or what is reported.
+    // How the server changes its first response, and the number of requests needed or the reported
+    // error.
     let cases: [Case; 8] = [
         ("too long, size unknown", "", |answer, whole| answer.length(Some(whole + 500)), Ok(2)),
         (

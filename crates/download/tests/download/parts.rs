@@ -1,4 +1,4 @@
-//! Going on where the last answer broke, and what is no reason to lose what is there.
+//! Resuming an interrupted download, and keeping the partial file whatever the server sends.
 
 use earmark_download::DownloadError;
 
@@ -36,7 +36,7 @@ fn a_broken_connection_goes_on_where_it_broke() {
 fn another_call_goes_on_where_the_last_one_gave_up() {
     let (clip, archive) = data();
     let bytes = archive.clone();
-    // A server that has its good moments: never twice in a row.
+    // A server that works only now and then, never twice in a row.
     let server = Server::new(move |n, request| match n {
         0 => Answer::good(request, &bytes).header(DAY).cut(100_000),
         1..4 => Answer::status("503 Service Unavailable"),
@@ -61,8 +61,8 @@ fn progress_gives_new_patience() {
         2 => Answer::good(request, &bytes).cut(40_000),
         _ => Answer::status("502 Bad Gateway"),
     });
-    // Two attempts in three fail, and the third brings only a part: with three attempts it gets
-    // there all the same.
+    // Two of three attempts fail, and the third gets only a part: with three attempts, the download
+    // succeeds all the same.
     succeeds(&mut Trial::of_zip(&server.url(), &archive, ""), &clip);
     assert_eq!(server.requests().len(), 3 * archive.len().div_ceil(40_000));
 }
@@ -72,7 +72,7 @@ fn parts_of_two_versions_are_fetched_anew() {
     let (clip, archive) = data();
     let old = noise(archive.len());
     let (bytes, first) = (archive.clone(), old.clone());
-    // No tag reports the versions apart; only the checksum can.
+    // There are no ETags to distinguish the versions; only the checksum does.
     let server = Server::new(move |n, request| match n {
         0 => Answer::good(request, &first).cut(100_000),
         _ => Answer::good(request, &bytes),
@@ -83,7 +83,7 @@ fn parts_of_two_versions_are_fetched_anew() {
     let starts: Vec<_> = server.requests().iter().map(|request| request.start()).collect();
     assert_eq!(starts, [0, 100_000, 0]);
 
-    // Where even that is wrong, and breaks each time, there is an end.
+    // If the second download is wrong too, and interrupted each time, it gives up.
     let server = Server::new(move |n, request| match n % 2 {
         0 => Answer::good(request, &old).cut(100_000),
         _ => Answer::good(request, &old),
@@ -144,7 +144,7 @@ fn servers_that_cannot_go_on() {
     }
 }
 
-/// Answers that come in place of the rest of a file, none of which is worth the part that is there.
+/// Responses instead of the rest of a file, none of which may replace the partial file.
 #[test]
 fn a_part_outlives_what_is_no_file() {
     let (clip, archive) = data();
@@ -186,7 +186,7 @@ fn a_part_outlives_what_is_no_file() {
         assert_eq!((requests.len(), requests[4].start()), (5, 100_000), "{name}");
         assert_eq!(requests[4].headers["if-range"], "\"one\"", "{name}: the part's version");
     }
-    // The same between two attempts of one call.
+    // The same with such a response between two attempts of one call.
     let bytes = archive.clone();
     let server = Server::new(move |n, request| match n {
         0 => Answer::good(request, &bytes).cut(100_000),
@@ -201,7 +201,7 @@ fn long_page_of(bytes: usize) -> Answer {
     Answer::whole(&noise(bytes)).header("Content-Type: text/html")
 }
 
-/// A new start takes the part's place once it is longer, also where it breaks after that.
+/// A restart replaces the partial file once it is longer, even if it is interrupted after that.
 #[test]
 fn a_new_start_that_got_farther_is_gone_on_with() {
     let (clip, archive) = data();

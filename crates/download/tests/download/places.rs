@@ -1,4 +1,4 @@
-//! Folders that hold something, kills, full disks, and what is put there by hand.
+//! Folders that are not empty, killed processes, full disks, and files that users add.
 
 use std::fs;
 
@@ -31,8 +31,7 @@ fn a_whole_data_set_is_left_as_it_is() {
     for word in ["CC0 1.0", "publicdomain", "nobody", &md5(&archive), "\"clips/a.wav\" = 5"] {
         assert!(mark.contains(word), "no {word} in {mark}");
     }
-    // Files of one's own do not stand in for those that are gone, nor one file's bytes for
-    // another's.
+    // A missing file is not replaced by a file with another size, nor by a file with another name.
     fs::write(trial.to().join("labels.csv"), "").unwrap();
     let error = trial.run().unwrap_err().to_string();
     assert!(error.contains("of the 2 files (9 bytes) of Mine, only 1 (5 bytes) are left"), "{error}");
@@ -48,7 +47,7 @@ fn what_is_there_is_not_overwritten() {
     let (server, archive) = server();
     let mut trial = Trial::of_zip(&server.url(), &archive, "");
     fs::create_dir_all(trial.to()).unwrap();
-    trial.succeeds(&FILES); // An empty folder is no hindrance.
+    trial.succeeds(&FILES); // An empty folder is allowed.
 
     let mut trial = Trial::of_zip(&server.url(), &archive, "");
     fs::create_dir_all(trial.to()).unwrap();
@@ -102,7 +101,7 @@ fn a_part_that_is_whole_already() {
         trial.succeeds(&FILES);
         assert_eq!(server.requests().len() - before, requests);
     }
-    // One that is longer than the file is no part of it.
+    // A partial file that is longer than the file is discarded.
     let mut trial = Trial::of_zip(&server.url(), &archive, &size);
     trial.put("a.zip.part", &noise(archive.len() + 10));
     trial.succeeds(&FILES);
@@ -143,7 +142,7 @@ fn two_at_once_do_not_meet() {
     trial.succeeds(&FILES);
 }
 
-/// Who finds the lock to be a link to somebody's file leaves that file alone.
+/// If the lock file is a link to another file, that file is left alone.
 #[cfg(unix)]
 #[test]
 fn a_lock_is_neither_followed_nor_emptied() {
@@ -157,7 +156,7 @@ fn a_lock_is_neither_followed_nor_emptied() {
     trial.fails(&["lock", "it is a link"]);
     assert!(!trial.work("nothing").exists());
     assert_eq!(fs::read(trial.work("precious")).unwrap(), b"of mine");
-    // What a killed process left in it is nobody's to empty either.
+    // The contents of a lock file are not truncated either.
     fs::remove_file(trial.work("lock")).unwrap();
     trial.put("lock", b"text");
     let held = fs::File::open(trial.work("lock")).unwrap();
@@ -167,7 +166,7 @@ fn a_lock_is_neither_followed_nor_emptied() {
     assert_eq!(server.requests().len(), 0);
 }
 
-/// No folder can take the place of a link: that is reported before anything is fetched.
+/// A folder cannot replace a link; this is reported before anything is fetched.
 #[cfg(unix)]
 #[test]
 fn a_link_to_an_empty_folder() {
@@ -183,7 +182,7 @@ fn a_link_to_an_empty_folder() {
     assert!(trial.to().is_symlink() && real.is_dir() && !trial.work("").exists());
 }
 
-/// The folder of what is on its way lies on another disk.
+/// The working folder is on another disk.
 #[cfg(target_os = "linux")]
 #[test]
 fn another_file_system() {
@@ -225,13 +224,13 @@ fn several_archives_make_one_data_set() {
     let server = Server::new(move |_, request| Answer::good(request, if request.path == "/a.zip" { &a } else { &b }));
     Trial::new(&archives(&md5(&second), &server.url())).succeeds(&[("one/a.wav", b"1"), ("two/a.wav", b"2")]);
 
-    // What is whole is kept where a later archive fails.
+    // A complete archive is kept if a later one fails.
     let mut trial = Trial::new(&archives(&md5(b"else"), &server.url()));
     trial.fails(&["b.zip", "MD5"]);
     assert_eq!(trial.left(), ["a.zip"]);
 }
 
-/// Writing to this device fails as on a full disk.
+/// Writing to `/dev/full` fails as on a full disk.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_full_disk_is_told_and_nothing_lost() {

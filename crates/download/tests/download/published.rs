@@ -1,5 +1,5 @@
-//! Single files: of a hub on loopback that does as the Hugging Face hub does, or does not, and at
-//! an address.
+//! Single files from a local hub, which imitates the Hugging Face hub or misbehaves, and from a
+//! URL.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -23,7 +23,7 @@ fn network() -> Network {
     }
 }
 
-/// A server of the files themselves, and a hub in front of it that knows what they are.
+/// A server of files, and a hub that serves their metadata and redirects to it.
 struct Pair {
     hub: Server,
     files: Server,
@@ -31,7 +31,7 @@ struct Pair {
 }
 
 impl Pair {
-    /// `answer` is the file server's.
+    /// `answer` is the response of the file server.
     fn new(bytes: &[u8], answer: impl Fn(usize, &Request) -> Answer + Send + Sync + 'static) -> Self {
         let files = Server::new(answer);
         let (sha256, size) = (earmark_files::sha256(bytes), bytes.len());
@@ -64,12 +64,12 @@ impl Pair {
     }
 }
 
-/// The result, and the notes.
+/// The result, and the reported notes.
 fn get(hub: &Hub, repository: &str) -> (Result<PublishedFile, DownloadError>, String) {
     pinned(hub, repository, Pin::default())
 }
 
-/// The version that is pinned.
+/// Fetches the pinned version.
 fn pinned(hub: &Hub, repository: &str, pin: Pin) -> (Result<PublishedFile, DownloadError>, String) {
     let mut notes = String::new();
     let file = hub.file(repository, "model.safetensors", pin, &network(), &mut |event| {
@@ -112,7 +112,7 @@ fn a_file_lies_where_the_hub_s_own_client_puts_it() {
 
     assert_eq!(pair.hub.requests()[0].method, "HEAD", "what it is is asked before it is fetched");
 
-    // The second time nobody is asked, and not without a network either.
+    // The second call sends no requests, nor does one in offline mode.
     let requests = (pair.hub.requests().len(), pair.files.requests().len());
     assert_eq!(pair.get("timm/net.tv_in1k").0.unwrap(), file);
     let offline = Hub { offline: true, ..pair.at() };
@@ -311,7 +311,7 @@ fn a_pinned_version_is_the_one_that_comes() {
     let (owned, digest) = (bytes.clone(), sha256.clone());
     let files = Server::new(move |_, request| Answer::good(request, &owned));
     let place = format!("{}/blob", files.url());
-    // The main branch has gone on to another file.
+    // The main branch now has a different file.
     let hub = Server::new(move |_, request| match request.path.strip_prefix("/timm/x/resolve/") {
         Some("main/model.safetensors") => Answer::hub(&other, &"0".repeat(64), 20_000, &place),
         Some(path) if path.starts_with(COMMIT) => Answer::hub(COMMIT, &digest, 20_000, &place),
@@ -336,7 +336,7 @@ fn a_pinned_version_is_the_one_that_comes() {
     assert_eq!(pinned(&offline, "timm/x", pin(Some(COMMIT), None)).0.unwrap(), file);
     fails(get(&offline, "timm/x").0, &["HF_HUB_OFFLINE"]);
 
-    // What another program has brought of the main branch serves, if it is the pinned file.
+    // A file of the main branch that another program has cached is used if it is the pinned file.
     std::fs::create_dir(cache.path().join("models--timm--x/refs")).unwrap();
     std::fs::write(cache.path().join("models--timm--x/refs/main"), COMMIT).unwrap();
     let later = "b".repeat(40);

@@ -1,4 +1,4 @@
-//! A server on loopback that does what a test reports it, good or bad.
+//! A local server with the behavior that a test specifies.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
 use std::collections::BTreeMap;
@@ -7,7 +7,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-/// What a client asked for. Names of headers are in lower case.
+/// A request of a client. Header names are in lower case.
 #[derive(Debug, Clone)]
 pub struct Request {
     pub method: String,
@@ -16,14 +16,14 @@ pub struct Request {
 }
 
 impl Request {
-    /// The first byte that is asked for.
+    /// The first requested byte.
     pub fn start(&self) -> usize {
         let range = self.headers.get("range").map(|range| range.strip_prefix("bytes=").unwrap());
         range.map_or(0, |range| range.strip_suffix('-').unwrap().parse().unwrap())
     }
 }
 
-/// What goes back, byte for byte; by default nothing at all.
+/// A raw response; empty by default.
 #[derive(Debug, Clone, Default)]
 pub struct Answer {
     status: String,
@@ -33,12 +33,12 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// A status alone, such as "404 Not Found".
+    /// A response with only a status, such as "404 Not Found".
     pub fn status(status: &str) -> Self {
         Self { status: status.to_owned(), headers: vec!["Content-Length: 0".into()], ..Self::default() }
     }
 
-    /// The bytes as they should come: the whole, or the part that was asked for.
+    /// A correct response: all bytes, or the requested part.
     pub fn good(request: &Request, bytes: &[u8]) -> Self {
         let start = request.start();
         match start {
@@ -54,12 +54,12 @@ impl Answer {
         }
     }
 
-    /// The bytes, whatever part was asked for.
+    /// All bytes, whatever part was requested.
     pub fn whole(bytes: &[u8]) -> Self {
         Self::status("200 OK").length(Some(bytes.len())).body(bytes)
     }
 
-    /// What the Hugging Face hub says of a large file: what it is, and where it lies.
+    /// The response of the Hugging Face hub for a large file: its metadata and its location.
     pub fn hub(commit: &str, sha256: &str, size: usize, place: &str) -> Self {
         Self::status("302 Found")
             .header(&format!("X-Repo-Commit: {commit}"))
@@ -83,20 +83,20 @@ impl Answer {
         self
     }
 
-    /// Another length than the body has, or none.
+    /// Sets a length that differs from the body's, or removes it.
     pub fn length(mut self, length: Option<usize>) -> Self {
         self.headers.retain(|line| !line.starts_with("Content-Length"));
         self.headers.extend(length.map(|length| format!("Content-Length: {length}")));
         self
     }
 
-    /// The connection breaks after so many bytes of the body.
+    /// Breaks the connection after this many bytes of the body.
     pub fn cut(mut self, bytes: usize) -> Self {
         self.body.truncate(bytes);
         self
     }
 
-    /// Nothing more comes after the body, but the connection stays open.
+    /// Sends nothing after the body, but keeps the connection open.
     pub fn silent(mut self) -> Self {
         self.silent = true;
         self
@@ -110,7 +110,8 @@ pub struct Server {
 }
 
 impl Server {
-    /// Answers each request by `answer`, which also loads how many came before.
+    /// Starts a server that responds to each request with `answer`, which also gets the number of
+    /// previous requests.
     pub fn new(answer: impl Fn(usize, &Request) -> Answer + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let server = Self {
@@ -135,7 +136,7 @@ impl Server {
         format!("http://{}", self.address)
     }
 
-    /// What was asked for so far.
+    /// The requests so far.
     pub fn requests(&self) -> Vec<Request> {
         self.requests.lock().unwrap().clone()
     }
@@ -172,7 +173,7 @@ fn serve(stream: TcpStream, requests: &Mutex<Vec<Request>>, answer: &dyn Fn(usiz
     let mut stream = stream;
     let sent = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&answer.body));
     if sent.is_ok() && answer.silent {
-        // Until the client goes away.
+        // Wait until the client disconnects.
         let _ = stream.read(&mut [0; 1]);
     }
 }

@@ -1,4 +1,4 @@
-//! A download in a folder of its own.
+//! A test download in a separate folder.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -9,23 +9,23 @@ use tempfile::TempDir;
 
 use crate::archives::md5;
 
-/// A folder, a table of one data set `mine` in it, and what a download said.
+/// A folder with a table of one data set, `mine`, and the events of a download.
 pub struct Trial {
     folder: TempDir,
     registry: Registry,
     pub options: DownloadOptions,
     pub notes: Vec<String>,
-    /// Bytes done, as they were printed, of fetching.
+    /// The reported progress of fetching, in bytes.
     pub fetched: Vec<u64>,
 }
 
 impl Trial {
-    /// `archives` is TOML: `[[mine.archives]]`, `[mine.limits]` and the like.
+    /// `archives` is TOML: `[[mine.archives]]`, `[mine.limits]` and so on.
     pub fn new(archives: &str) -> Self {
         Self::with_files(archives, &[])
     }
 
-    /// The same with lists of sums beside the table.
+    /// The same with lists of checksums next to the table.
     pub fn with_files(archives: &str, files: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         for (name, text) in files {
@@ -51,8 +51,8 @@ impl Trial {
         Self { folder, registry, options, notes: Vec::new(), fetched: Vec::new() }
     }
 
-    /// A data set of one zip archive at `url`, known by its MD5; `more` are further keys of the
-    /// archive.
+    /// A data set of one zip archive at `url`, verified by its MD5; `more` contains additional keys
+    /// of the archive.
     pub fn of_zip(url: &str, bytes: &[u8], more: &str) -> Self {
         let md5 = md5(bytes);
         Self::new(&format!("[[mine.archives]]\nname = \"a.zip\"\nurl = \"{url}/a.zip\"\nmd5 = \"{md5}\"\n{more}"))
@@ -62,7 +62,7 @@ impl Trial {
         self.folder.path().join("data/mine")
     }
 
-    /// A file among those that are on their way.
+    /// The path of a file in the working folder.
     pub fn work(&self, name: &str) -> PathBuf {
         self.folder.path().join("data/mine.download").join(name)
     }
@@ -83,7 +83,8 @@ impl Trial {
         })
     }
 
-    /// It succeeded, and exactly these files are there; nothing is left beside them.
+    /// Asserts that the download succeeds with exactly these files, and leaves nothing in the
+    /// working folder.
     #[track_caller]
     pub fn succeeds(&mut self, files: &[(&str, &[u8])]) {
         let done = self.run().unwrap_or_else(|error| panic!("{error}\n{:?}", self.notes));
@@ -100,7 +101,7 @@ impl Trial {
         assert_eq!(self.left(), [""; 0], "left behind");
     }
 
-    /// It failed for this reason, and there is no data set.
+    /// Asserts that the download fails for these reasons, and that there is no data set.
     #[track_caller]
     pub fn fails(&mut self, reasons: &[&str]) -> DownloadError {
         let error = self.run().map(|_| panic!("it succeeded")).unwrap_err();
@@ -113,7 +114,7 @@ impl Trial {
         error
     }
 
-    /// What is left on its way, the lock aside.
+    /// The files that are left in the working folder, without the lock.
     pub fn left(&self) -> Vec<String> {
         tree(&self.work("")).into_keys().filter(|name| name != "lock").collect()
     }

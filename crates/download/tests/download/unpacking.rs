@@ -1,12 +1,12 @@
-//! Archives that reach out of their folder, lie, burst, or are broken; and good ones of other
-//! writers.
+//! Archives with unsafe paths, false metadata, excessive sizes or damage; and valid ones from other
+//! programs.
 
 use earmark_download::DownloadError;
 
 use crate::archives::{Taped, Zipped, good_zip, gz, md5, noise, tar_gz, zip};
 use crate::trial::Trial;
 
-/// A data set of one archive that is there already, with further keys.
+/// A data set of one archive that is already in the working folder, with additional keys.
 fn set(name: &str, bytes: &[u8], more: &str) -> Trial {
     let md5 = md5(bytes);
     let trial = Trial::new(&format!(
@@ -95,7 +95,7 @@ fn tar_archives_that_are_refused() {
 
 #[test]
 fn a_long_name_does_not_fill_memory() {
-    // A name of 64 MB, which packs into nothing; the reader of tar archives would hold it.
+    // A name of 64 MB, which compresses very well; the tar reader would keep it in memory.
     let name = vec![b'a'; 64 << 20];
     let archive = tar_gz(&[(b"././@LongLink", b'L', &name), (b"a", b'0', b"x")]);
     assert!(archive.len() < 200_000);
@@ -169,8 +169,8 @@ fn leading_folders_are_taken_off() {
     set("a.tar.gz", &packed, "strip = 1").succeeds(&[("a/b.wav", b"s")]);
 }
 
-/// An archive whose files are listed: `table.csv`, two clips of class one, one of class two, and
-/// what nobody listed.
+/// An archive and the list of its files: `table.csv`, two clips of class one, one of class two; and
+/// files that are not listed.
 fn listed() -> (Vec<u8>, String) {
     let files: [(&str, &[u8]); 6] = [
         ("x-1/table.csv", b"filename,ten\n1-a.wav,True\n\"1-b.wav\",True\n2-c.wav,False\n"),
@@ -201,7 +201,7 @@ fn only_what_is_listed_is_unpacked() {
         ("table.csv", table),
     ]);
 
-    // A part of the list, and the table cut to it.
+    // A part of the list, with the table filtered to it.
     let rows =
         "rows = { table = \"table.csv\", column = \"ten\", value = \"True\", file = \"filename\", folder = \"audio\" }";
     let part = format!("{rows}\n[[mine.archives]]\n{BY_FILES}only = '^table|/1-'");
@@ -242,7 +242,7 @@ fn listed_files_must_be_there_and_right() {
     assert!(matches!(error, DownloadError::MissingEntries { count: 2, .. }));
 }
 
-/// Archives that Python made of the same files, in all the forms that it knows.
+/// Archives of the same files that Python wrote in all its formats.
 #[test]
 fn archives_of_other_writers() {
     let golden = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../golden/archives");
