@@ -88,7 +88,7 @@ fn peer(out: &Path, paths: &[PathBuf]) -> (f64, f64) {
     let start = Instant::now();
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let list: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
-    // A peer that cannot start reads nothing.
+    // Ignore errors: a peer that failed to start does not read its input.
     child.stdin.take().unwrap().write_all(list.join("\n").as_bytes()).unwrap_or_default();
     let output = child.wait_with_output().unwrap();
     let seconds = String::from_utf8(output.stdout).unwrap().trim().parse();

@@ -25,9 +25,9 @@ pub struct Augmentation {
     /// of features, but not the pitch; a wave is played slower or faster. As in the "random resize
     /// crop" of Niizumi et al. 2021.
     pub time_stretch: f32,
-    /// The bands are stretched about their middle by `1 / (1 + w)` to `1 + w` and moved by up to `w
-    /// / 2` of half their number, by linear interpolation; `w` is this value. The outermost bands
-    /// are repeated beyond the edges.
+    /// The bands are stretched about their middle by `1 / (1 + w)` to `1 + w` and moved by up to
+    /// `w / 2` of half their number, by linear interpolation; `w` is this value. The outermost
+    /// bands are repeated beyond the edges.
     pub freq_warp: f32,
     /// Bands that are masked (SpecAugment, Park et al. 2019).
     pub freq_masks: SpecAugmentMasks,
@@ -35,7 +35,7 @@ pub struct Augmentation {
     pub time_masks: SpecAugmentMasks,
 }
 
-/// Stripes of a crop that are masked.
+/// Masked stripes of a crop.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SpecAugmentMasks {

@@ -161,7 +161,7 @@ impl<'a> Batches<'a> {
         batch
     }
 
-    /// As [`Batches::batch`], into the memory of a batch that is no longer needed.
+    /// As [`Batches::batch`], but reuses the memory of `batch`.
     pub fn fill(&self, epoch: usize, index: usize, members: &[usize], batch: &mut Batch) {
         let classes = self.settings.classes;
         let Batch { members: kept, frames, crops, targets, plain } = batch;

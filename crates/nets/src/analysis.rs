@@ -10,23 +10,23 @@ pub enum ShapeError {
     Unfit {
         /// The network.
         network: &'static str,
-        /// What it takes, in words.
+        /// A description of the input that it takes.
         takes: String,
-        /// What was given, in words.
+        /// A description of the given input.
         given: String,
     },
     /// Fewer than two classes.
     #[error("a network distinguishes at least 2 classes, not {classes}")]
     Classes {
-        /// How many there are.
+        /// The number of classes.
         classes: usize,
     },
     /// The number of channels differs from the one that the network was built for.
     #[error("the network takes {expected} channels, not {given}")]
     Channels {
-        /// What the network takes.
+        /// The number of channels that the network takes.
         expected: usize,
-        /// What was given.
+        /// The given number of channels.
         given: usize,
     },
     /// The input of a layer would be smaller than its window.
@@ -44,7 +44,7 @@ pub enum ShapeError {
     Mismatch {
         /// The layer.
         path: String,
-        /// What it was given.
+        /// The shapes of its inputs.
         shapes: Vec<Vec<usize>>,
     },
 }
@@ -88,7 +88,7 @@ impl Parameter {
         self.shape.iter().fold(1, |product: usize, &side| product.saturating_mul(side))
     }
 
-    /// Whether it holds nothing.
+    /// Whether it has no values.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -223,7 +223,7 @@ impl Graph {
         Ok(shapes)
     }
 
-    /// All parameters, batch norm's statistics among them, in the order of the nodes.
+    /// All parameters, including batch norm's statistics, in the order of the nodes.
     pub fn parameters(&self) -> Vec<Parameter> {
         self.nodes().iter().flat_map(Node::parameters).collect()
     }

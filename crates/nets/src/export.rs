@@ -8,7 +8,7 @@ use crate::weights::{Weights, WeightsError};
 /// Why a network cannot be written as ONNX.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
-    /// The weights are not the network's.
+    /// The weights do not fit the network.
     #[error(transparent)]
     Weights(#[from] WeightsError),
     /// The file would be too large.
@@ -17,8 +17,8 @@ pub enum ExportError {
 }
 
 /// Encodes a network as ONNX: input `x` `[batch, channels, bins, frames]` (batch and frames are
-/// variable, and so are bins if the network takes any number of them), output `logits` `[batch,
-/// classes]`.
+/// variable, and so are bins if the network takes any number of them), output `logits`
+/// `[batch, classes]`.
 ///
 /// # Errors
 /// Weights that do not fit this network, or weights of 2 GiB or more.

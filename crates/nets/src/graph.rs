@@ -111,7 +111,7 @@ pub enum Op {
     Mul,
     /// Arrays concatenated along the channels.
     Concat,
-    /// Some of the channels.
+    /// A range of channels.
     Slice {
         /// The first channel.
         start: usize,

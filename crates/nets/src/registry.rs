@@ -66,7 +66,7 @@ impl Variant {
         }
     }
 
-    /// With the weights of another network behind its front.
+    /// With the weights of another network in its body.
     pub(crate) const fn body(self, body: &'static str) -> Self {
         Self { body: Some(body), ..self }
     }
@@ -87,7 +87,7 @@ impl Variant {
         (self.input == Input::Wave).then_some(families::wave::FRONT)
     }
 
-    /// The network's graph for `channels` of input and `classes` of output.
+    /// The network's graph for this number of input channels and of classes.
     pub fn graph(&self, channels: usize, classes: usize) -> Graph {
         (self.build)(channels, classes)
     }
@@ -96,7 +96,7 @@ impl Variant {
     /// variable.
     ///
     /// # Errors
-    /// An input that is not what the network takes or is too small for it; fewer than two classes.
+    /// An input that the network does not take or that is too small for it; fewer than two classes.
     pub fn fit(&self, input: [usize; 4], classes: usize) -> Result<Graph, ShapeError> {
         let [_, channels, bins, _] = input;
         let takes = match self.input {

@@ -68,8 +68,8 @@ impl Variant {
     }
 }
 
-/// Filters `[outputs, inputs, height, width]` summed over their inputs, `[outputs, 1, height,
-/// width]`.
+/// Filters `[outputs, inputs, height, width]` summed over their inputs,
+/// `[outputs, 1, height, width]`.
 fn summed(filters: &Array) -> Array {
     let (outputs, area): (usize, usize) = (filters.shape[0], filters.shape[2..].iter().product());
     let mut data = Vec::with_capacity(outputs * area);

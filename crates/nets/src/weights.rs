@@ -79,7 +79,7 @@ impl Array {
     }
 }
 
-/// Arrays by the names of the parameters.
+/// Arrays, by parameter name.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Weights(pub BTreeMap<String, Array>);
 

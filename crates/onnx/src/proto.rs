@@ -10,7 +10,7 @@ pub const ML_OPSET: i64 = 3;
 /// The version of the file format; opset 17 was released with version 8.
 pub const IR_VERSION: i64 = 8;
 
-/// A whole file.
+/// A complete file.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct ModelProto {
     /// Version of the format, [`IR_VERSION`].

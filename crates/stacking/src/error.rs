@@ -11,7 +11,7 @@ pub enum StackError {
     Csv {
         /// The file.
         path: PathBuf,
-        /// Counted from 1, the header included.
+        /// Counted from 1, including the header.
         line: u64,
         /// What is wrong.
         reason: String,

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::averages::FLOOR;
 use crate::{Result, StackError, Table};
 
-/// A kind of columns.
+/// A kind of column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FeatureKind {

@@ -38,9 +38,9 @@ struct Problem<'a> {
 }
 
 impl Logistic {
-    /// Fits the coefficients that minimize `c * sum of weight * loss + sum of squared coefficients
-    /// / 2`, by L-BFGS; intercepts are not penalized. Features are first standardized by the mean
-    /// and deviation of these rows.
+    /// Fits the coefficients that minimize
+    /// `c * sum of weight * loss + sum of squared coefficients / 2`, by L-BFGS; intercepts are not
+    /// penalized. Features are first standardized by the mean and deviation of these rows.
     ///
     /// # Shape
     /// `labels` (the index of each row's class in `classes`) and `weights`: one per row.

@@ -47,7 +47,7 @@ struct Model {
 }
 
 impl Trees {
-    /// A model that predicts as these trees do, for XGBoost 3.1 and newer.
+    /// A model with the same predictions as these trees, for XGBoost 3.1 and newer.
     pub fn to_json(&self) -> Result<Vec<u8>, serde_json::Error> {
         #[derive(Serialize)]
         struct Booster {

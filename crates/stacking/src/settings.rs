@@ -13,7 +13,7 @@ pub enum Kind {
     Logistic,
     /// The mean of the learners' probabilities.
     Mean,
-    /// Their geometric mean, made to add up to 1.
+    /// Their geometric mean, normalized to sum to 1.
     GeometricMean,
 }
 

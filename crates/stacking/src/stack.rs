@@ -30,8 +30,8 @@ impl Stack {
     ///
     /// # Errors
     /// Lengths that differ, a setting out of range, a class without a row of positive weight, fewer
-    /// than two folds with early stopping, and all errors of [`Booster::fit`] and
-    /// [`Logistic::fit`].
+    /// than two folds with early stopping or temperature scaling, and all errors of
+    /// [`Booster::fit`] and [`Logistic::fit`].
     pub fn fit(rows: &TrainingRows<'_>, settings: &StackSettings) -> Result<Stack> {
         rows.check()?;
         fit(rows, &[], settings)
@@ -98,8 +98,8 @@ impl Stack {
 /// The result has the rows of `features` in their order and the columns `classes`.
 ///
 /// # Errors
-/// Fewer than two folds (three with early stopping), a class that occurs in only one fold, and all
-/// errors of [`Stack::fit`].
+/// Fewer than two folds (three with early stopping or temperature scaling), a class that occurs in
+/// only one fold, and all errors of [`Stack::fit`].
 pub fn out_of_fold(rows: &TrainingRows<'_>, settings: &StackSettings) -> Result<Table> {
     rows.check()?;
     let folds = rows.folds(&[]);

@@ -12,7 +12,7 @@ use crate::error::TaggingError;
 use crate::names::{ACTIVATION, CONFIG, FORMAT, SUMS};
 use crate::resampler::Resampler;
 
-/// `config.json`: how sound becomes tags. `docs/bundle.md` specifies it for other programs.
+/// `config.json`: how to compute tags from sound. `docs/bundle.md` specifies it for other programs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Bundle {

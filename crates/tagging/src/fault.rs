@@ -63,7 +63,7 @@ pub enum BundleFault {
         /// The version of Earmark that wrote it.
         earmark: String,
     },
-    /// Too few or too many of something.
+    /// Too few or too many items.
     #[error("{count} {what}, allowed are {least} to {most}")]
     Count {
         /// The items, in the plural: `labels`, `learners`, ...

@@ -16,8 +16,8 @@ pub struct Resampler {
     pub taps: u32,
     /// The window: the square of the periodic four-term Blackman-Harris window.
     pub window: String,
-    /// `k1, k2, k3`: for `n` samples at the lower rate, the cutoff is `1 / (1 + k1/n + k2/n^2 +
-    /// k3/n^3)` of half that rate.
+    /// `k1, k2, k3`: for `n` samples at the lower rate, the cutoff is
+    /// `1 / (1 + k1/n + k2/n^2 + k3/n^3)` of half that rate.
     pub cutoff: [f64; 3],
 }
 

@@ -27,8 +27,8 @@ pub struct Signature {
 }
 
 impl Signature {
-    /// The signature of a network: `x` `[batch, channels, bins, frames]` to `logits` `[batch,
-    /// classes]`.
+    /// The signature of a network: `x` `[batch, channels, bins, frames]` to `logits`
+    /// `[batch, classes]`.
     pub fn network(channels: usize, bins: usize, frames: Option<usize>, classes: usize) -> Self {
         Self { input: vec![Some(channels), Some(bins), frames], output: "logits", width: classes }
     }
@@ -205,8 +205,8 @@ mod tests {
     /// Large enough that no optimization of ONNX Runtime reads the weights.
     const WIDTH: u8 = 24;
 
-    /// A model that returns the given weights `w` `[1, WIDTH]` for each row of `x` `[batch,
-    /// WIDTH]`.
+    /// A model that returns the given weights `w` `[1, WIDTH]` for each row of `x`
+    /// `[batch, WIDTH]`.
     fn constant(weights: &[u8]) -> Vec<u8> {
         let side = |value: u8| field(1, &number(1, value));
         let batch = field(1, &field(2, b"batch"));

@@ -75,7 +75,7 @@ pub enum TrainingError {
         /// libtorch's message.
         reason: String,
     },
-    /// More training clips than a kernel takes.
+    /// There are more training clips than a kernel supports.
     #[error("{clips} training clips are too many for a kernel (at most {most}); use a network")]
     TooManyClips {
         /// The number of clips.

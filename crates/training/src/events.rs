@@ -1,5 +1,5 @@
-//! A job's history in TensorBoard's format: `events.out.tfevents.earmark`, which `tensorboard
-//! --logdir RUN/jobs` displays.
+//! A job's history in TensorBoard's format: `events.out.tfevents.earmark`, which
+//! `tensorboard --logdir RUN/jobs` displays.
 //!
 //! The file is a sequence of records (TensorFlow's `core/lib/io/record_writer.cc`), each an `Event`
 //! of `core/util/event.proto` with one epoch's numbers. Records are appended and the file is never

@@ -84,7 +84,7 @@ mod tests {
     const MIB: u64 = 1 << 20;
     const GIB: f64 = (1u64 << 30) as f64;
 
-    // From reports of PyTorch's users.
+    // From reports of PyTorch users.
     const H100: &str = "CUDA out of memory. Tried to allocate 1.25 GiB. GPU 1 has a total capacity of 93.02 GiB of \
         which \
         1.18 GiB is free. Process 2752205 has 91.82 GiB memory in use. Of the allocated memory 90.63 GiB is allocated \

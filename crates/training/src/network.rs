@@ -139,8 +139,8 @@ impl<'a> Network<'a> {
     }
 }
 
-/// `exp(-|x - centre|^2)` of each row of `x`, `[rows, features]`, and each of `centres`, `[centres,
-/// features]`.
+/// `exp(-|x - centre|^2)` of each row of `x`, `[rows, features]`, and each of `centres`,
+/// `[centres, features]`.
 pub(crate) fn nearness(x: &Tensor, centres: &Tensor) -> Result<Tensor, TrainingError> {
     let squares = |of: &Tensor| of.f_square()?.f_sum_dim_intlist([1i64].as_slice(), true, of.kind());
     // Computed in place: with many clips, the matrix is large.

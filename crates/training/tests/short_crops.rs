@@ -35,12 +35,12 @@ fn learner(variant: &Variant, frames: usize, front_end: &FrontEnd) -> LearnerSet
     .unwrap()
 }
 
-/// The fewest frames that the learner's own check accepts.
+/// The smallest number of frames that the learner's own check accepts.
 fn fewest(variant: &Variant, front_end: &FrontEnd) -> usize {
     (1..1000).find(|&frames| learner(variant, frames, front_end).check_input(front_end).is_ok()).unwrap()
 }
 
-/// The checksum of the weights that a job ends with, or its error.
+/// The checksum of a job's final weights, or its error.
 fn checksum(variant: &Variant, frames: usize, front_end: &FrontEnd) -> Result<String, String> {
     let learner = learner(variant, frames, front_end);
     let (channels, bins) = front_end.shape();

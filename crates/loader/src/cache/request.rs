@@ -6,7 +6,7 @@ use earmark_features::{FrontEnd, MfccStatistics};
 /// The features to load for each clip.
 #[derive(Debug, Clone, Default)]
 pub struct FeatureRequest<'a> {
-    /// Front ends, in any order; each once.
+    /// Front ends, in any order and without duplicates.
     pub front_ends: Vec<&'a FrontEnd>,
     /// The MFCC statistics, if they are requested.
     pub statistics: Option<&'a MfccStatistics>,

@@ -89,7 +89,7 @@ pub fn values(view: FeatureView<'_>) -> Vec<f32> {
     values
 }
 
-/// Whether two arrays have the same bits.
+/// Whether two arrays are bitwise equal.
 pub fn same(a: &[f32], b: &[f32]) -> bool {
     a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.to_bits() == b.to_bits())
 }

@@ -138,7 +138,7 @@ pub fn network(config: &Config, inputs: usize, classes: usize) -> Graph {
     g.finish()
 }
 
-/// The whole network on top of a node.
+/// The network from the stem to the head, applied to node `x`.
 pub(super) fn body(g: &mut Builder, config: &Config, x: NodeId, classes: usize) {
     let legacy = config.se == Se::Legacy;
     let at = |name: &str| if legacy { format!("layer0.{name}") } else { name.to_owned() };

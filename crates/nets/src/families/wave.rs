@@ -40,8 +40,8 @@ pub const VARIANTS: &[Variant] = &[
     Variant::wave("wave_resnext_nano", WAVE_RESNEXT, |_, o| network(&RESNEXT_NANO, NANO_ROWS, o)),
 ];
 
-/// The graph of a body after branches of `rows` channels, for `classes`; the input is `[batch, 1,
-/// 1, samples]`.
+/// The graph of a body after branches of `rows` channels, for `classes`; the input is
+/// `[batch, 1, 1, samples]`.
 pub fn network(config: &Config, rows: usize, classes: usize) -> Graph {
     let mut g = Builder::new(1).bins(1);
     let branches: Vec<NodeId> =

@@ -32,7 +32,7 @@ pub struct ReliabilityBin {
 /// from low to high.
 ///
 /// # Panics
-/// When `truth` has another length than the table. [`score`](crate::score) reports that as an
+/// When the length of `truth` differs from the table's. [`score`](crate::score) reports that as an
 /// error.
 pub fn reliability(truth: &[usize], probabilities: &Table, bins: usize) -> Vec<ReliabilityBin> {
     assert_eq!(truth.len(), probabilities.names().len(), "one true label a clip");

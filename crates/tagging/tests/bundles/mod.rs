@@ -67,7 +67,7 @@ pub fn open(folder: &Path) -> Result<Tagger, TaggingError> {
     Tagger::open(folder, Parallelism::split(1, 1))
 }
 
-/// The error of an attempt to open a bundle after `damage` was done to it.
+/// The error of an attempt to open a bundle after `damage` was applied.
 #[track_caller]
 pub fn refused(damage: impl FnOnce(&Path)) -> TaggingError {
     let folder = tempfile::tempdir().unwrap();

@@ -44,9 +44,9 @@ impl LearnerSettings {
     /// Checks the settings that must fit the front end.
     ///
     /// # Errors
-    /// Those of [`LearnerSettings::graph`], for the shortest crops too; a given mean or deviation
-    /// that is not one usable number per channel; augmentation that does not apply to these
-    /// features.
+    /// The errors of [`LearnerSettings::graph`], also for the shortest crops; a given mean or
+    /// deviation that is not one usable number per channel; augmentation that does not apply to
+    /// these features.
     pub fn check_input(&self, front_end: &FrontEnd) -> Result<(), TrainingError> {
         let is_summary = matches!(front_end, FrontEnd::Summary { .. });
         if self.is_kernel() != is_summary {
