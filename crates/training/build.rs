@@ -1,4 +1,4 @@
-//! The tests' binaries find libtorch beside themselves.
+//! Lets the test binaries find libtorch in their own folder.
 
 include!("../files/rpath.rs");
 

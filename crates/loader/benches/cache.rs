@@ -1,11 +1,11 @@
-//! From sound files to features on disk: ESC-10's 400 clips of 5 s, as Ogg and as WAV, by two
-//! threads; seconds of the best of five rounds. The peer is librosa in two processes, in the same
-//! rounds: its time with the processes up and warm, and that of the whole script, from its start
-//! on.
+//! From sound files to features on disk: ESC-10's 400 clips of 5 s, as Ogg and as WAV, on two
+//! threads; seconds of the best of five rounds. The peer is librosa in two processes, measured in
+//! the same rounds: the time with warm processes, and the time of the whole script including its
+//! start.
 //!
-//! `EARMARK_ESC10=FOLDER cargo bench -p earmark-datasets --bench cache`; EARMARK_PYTHON (or
-//! `python3`) must have librosa. What is written goes to TMPDIR. `/dev/shm` there leaves the disk,
-//! and what others do on it, out of the measurement.
+//! `EARMARK_ESC10=FOLDER cargo bench -p earmark-loader --bench cache`; EARMARK_PYTHON (or
+//! `python3`) must have librosa. The output goes to TMPDIR. Set it to `/dev/shm` to exclude the
+//! disk, and other load on it, from the measurement.
 #![allow(clippy::unwrap_used, reason = "a bench stops at the first fault")]
 
 use std::io::Write;
@@ -43,8 +43,8 @@ fn main() {
         "", "ours", "librosa", "ratio", "script", "ratio", "ours, 16 bits", "from disk", "all front ends"
     );
     for (kind, paths) in [("Ogg", &ogg), ("WAV", &wav)] {
-        // Ours, the peer, its whole script, ours in 16 bits, from the cache, and every front end of
-        // the paper.
+        // Ours, the peer, the peer's whole script, ours in 16 bits, ours from the cache, and ours
+        // with every front end of the paper.
         let mut best = [f64::NAN; 6];
         for _ in 0..ROUNDS {
             let place = tempfile::tempdir().unwrap();
@@ -66,7 +66,7 @@ fn main() {
     }
 }
 
-/// Seconds from the files' names to their features on disk, or back from there.
+/// Seconds from the file names to the features on disk (`making`), or from the cache to memory.
 fn build(cache: &Path, paths: &[PathBuf], request: &FeatureRequest<'_>, half: bool, making: bool) -> f64 {
     let start = Instant::now();
     let sums: Vec<String> = paths.par_iter().map(|path| earmark_files::sha256_file(path).unwrap()).collect();
@@ -78,8 +78,8 @@ fn build(cache: &Path, paths: &[PathBuf], request: &FeatureRequest<'_>, half: bo
     seconds
 }
 
-/// Seconds that librosa takes, with its processes up and warm, and those of the whole script; NaN
-/// where it is missing.
+/// Seconds that librosa takes with warm processes, and seconds of the whole script; NaN if librosa
+/// is missing.
 fn peer(out: &Path, paths: &[PathBuf]) -> (f64, f64) {
     let python = std::env::var("EARMARK_PYTHON").unwrap_or_else(|_| "python3".to_owned());
     std::fs::create_dir_all(out).unwrap();
@@ -88,7 +88,7 @@ fn peer(out: &Path, paths: &[PathBuf]) -> (f64, f64) {
     let start = Instant::now();
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let list: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
-    // A peer that cannot start reads nothing.
+    // Ignore errors: a peer that failed to start does not read its input.
     child.stdin.take().unwrap().write_all(list.join("\n").as_bytes()).unwrap_or_default();
     let output = child.wait_with_output().unwrap();
     let seconds = String::from_utf8(output.stdout).unwrap().trim().parse();

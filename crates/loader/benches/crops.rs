@@ -1,7 +1,7 @@
-//! Training batches out of a warm cache: crops per second, with mixup and scaling, by two threads
+//! Training batches from a warm cache: crops per second, with mixup and scaling, on two threads
 //! that share the batches of an epoch; best of five rounds of 4,096 crops.
 //!
-//! `EARMARK_ESC10=FOLDER cargo bench -p earmark-datasets --bench crops`
+//! `EARMARK_ESC10=FOLDER cargo bench -p earmark-loader --bench crops`
 #![allow(clippy::unwrap_used, reason = "a bench stops at the first fault")]
 
 use std::path::Path;
@@ -86,7 +86,7 @@ fn examples<'a>(names: &'a [String], report: &'a LoadReport) -> Vec<Example<'a>>
         .collect()
 }
 
-/// Crops per second over some epochs, each thread with memory of its own for a batch.
+/// Crops per second over some epochs; each thread has its own batch buffer.
 fn speed(batches: &Batches<'_>, shared: bool) -> f64 {
     let mut work = Vec::new();
     for epoch in 0.. {

@@ -1,7 +1,7 @@
 //! Time and memory of long clips: 15, 30 and 60 minutes of WAV at 44,100 Hz to features on disk,
-//! each front end alone and all at once, by one thread in a process of its own; best of two rounds.
+//! each front end alone and all at once, on one thread in a separate process; best of two rounds.
 //!
-//! `cargo bench -p earmark-datasets --bench hour`
+//! `cargo bench -p earmark-loader --bench hour`
 #![allow(clippy::unwrap_used, reason = "a bench stops at the first fault")]
 
 use std::path::Path;
@@ -64,7 +64,7 @@ fn load(path: &Path, kind: &str) {
     let report = cache.load(&[(path, sum.as_str())], &request, || {}).unwrap();
     let seconds = start.elapsed().as_secs_f64();
     assert!(report.clips[0].is_ok());
-    // The kernel's own count of the most memory that was in use; 0 where it keeps none.
+    // The kernel's count of peak memory; 0 on systems without it.
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or("0");
     let kilobytes: f64 = line.split_whitespace().next().and_then(|number| number.parse().ok()).unwrap_or(0.0);

@@ -1,5 +1,4 @@
-//! What is changed at random in the crops to train on, so that a network meets each clip in many
-//! forms.
+//! Random changes of training crops, so that a network sees each clip in many variants.
 
 use std::ops::Range;
 
@@ -11,24 +10,24 @@ use serde::{Deserialize, Serialize};
 
 use crate::crops::{random_crop, shifted_crop};
 
-/// Random changes of a crop, all off by default. A prediction knows none of them.
+/// Random changes of a crop, all off by default. Prediction does not use them.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Augmentation {
     /// The crops of a batch are `1 / (1 + j)` to `1 + j` times as long as the windows of a
     /// prediction, log-uniform; `j` is this value.
     pub crop_length_jitter: f32,
-    /// The clip begins at a random place, and what stood before comes after its end (a cyclic
-    /// shift), so that an event at the edge of a clip is met in the middle of crops too.
+    /// A cyclic shift: the clip starts at a random frame, and the frames before it follow the end,
+    /// so that an event at the edge of a clip also occurs in the middle of crops.
     pub shift: bool,
-    /// A crop is made of `1 / (1 + s)` to `1 + s` times as many frames, log-uniform, and resized to
-    /// its length by linear interpolation; `s` is this value. The time resolution of features
-    /// changes with it, the pitch does not; a wave is played slower or faster. As the "random
-    /// resize crop" of Niizumi et al. 2021.
+    /// A crop is cut with `1 / (1 + s)` to `1 + s` times as many frames, log-uniform, and resized
+    /// to its length by linear interpolation; `s` is this value. This changes the time resolution
+    /// of features, but not the pitch; a wave is played slower or faster. As in the "random resize
+    /// crop" of Niizumi et al. 2021.
     pub time_stretch: f32,
-    /// The bands are spread by `1 / (1 + w)` to `1 + w` about their middle and moved by up to half
-    /// of `w` of half their number, by linear interpolation; `w` is this value. The outermost bands
-    /// are repeated beyond the edges.
+    /// The bands are stretched about their middle by `1 / (1 + w)` to `1 + w` and moved by up to
+    /// `w / 2` of half their number, by linear interpolation; `w` is this value. The outermost
+    /// bands are repeated beyond the edges.
     pub freq_warp: f32,
     /// Bands that are masked (SpecAugment, Park et al. 2019).
     pub freq_masks: SpecAugmentMasks,
@@ -36,19 +35,19 @@ pub struct Augmentation {
     pub time_masks: SpecAugmentMasks,
 }
 
-/// Stripes of a crop that are masked.
+/// Masked stripes of a crop.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SpecAugmentMasks {
-    /// How many; they may overlap.
+    /// Number of stripes; they may overlap.
     pub count: usize,
-    /// Width at most, as a share of the crop's bands or frames: from 0 to 1. Each width down to
-    /// nothing is as likely.
+    /// Maximum width, as a share of the crop's bands or frames: from 0 to 1. All widths from zero
+    /// to this are equally likely.
     pub width: f32,
 }
 
 impl Augmentation {
-    /// Cuts a crop at a random place and changes it at random.
+    /// Cuts a crop at a random position and changes it at random.
     ///
     /// # Shape
     /// `out`: `[channels, bins, spec.frames]`, row-major.
@@ -73,13 +72,13 @@ impl Augmentation {
         }
     }
 
-    /// A crop at a random place of the clip, shifted or not.
+    /// Cuts a crop at a random position of the clip, shifted or not.
     fn cut(&self, clip: FeatureView<'_>, spec: &CropSpec<'_>, rng: &mut ChaCha8Rng, out: &mut [f32]) {
         let cut = if self.shift { shifted_crop } else { random_crop };
         cut(clip, spec, rng, out);
     }
 
-    /// Where each band of the crop comes from, in bands of the clip.
+    /// The source position of each band of the crop, in bands of the clip.
     fn bands(&self, bins: usize, rng: &mut ChaCha8Rng) -> Vec<f32> {
         if self.freq_warp <= 0.0 {
             return (0..bins).map(|bin| bin as f32).collect();
@@ -93,7 +92,7 @@ impl Augmentation {
 }
 
 impl SpecAugmentMasks {
-    /// A stripe at a random place of `length` bands or frames.
+    /// A stripe at a random position of `length` bands or frames.
     fn range(self, length: usize, rng: &mut ChaCha8Rng) -> Range<usize> {
         let widest = (self.width * length as f32) as u64;
         let width = rng.random_range(0..=widest.min(length as u64)) as usize;
@@ -102,8 +101,9 @@ impl SpecAugmentMasks {
     }
 }
 
-/// Brings a crop `[channels, bins, from]` to `frames` frames, its bands taken from `bands`; linear
-/// both ways. Channel `n` is the n-th derivative by time and grows with the speed as such.
+/// Resizes a crop `[channels, bins, from]` to `frames` frames, with bands taken from `bands`, by
+/// linear interpolation along both axes. Channel `n` is the n-th time derivative and is scaled by
+/// the n-th power of the speed.
 fn resize(source: &[f32], [bins, from]: [usize; 2], bands: &[f32], frames: usize, out: &mut [f32]) {
     let step = if frames > 1 { (from - 1) as f32 / (frames - 1) as f32 } else { 0.0 };
     let speed = from as f32 / frames as f32;
@@ -126,8 +126,7 @@ fn resize(source: &[f32], [bins, from]: [usize; 2], bands: &[f32], frames: usize
     }
 }
 
-/// Fills the bands (`side` 1) or frames (`side` 2) of a range in all channels with the padding's
-/// values.
+/// Fills a range of bands (`side` 1) or frames (`side` 2) in all channels with the padding values.
 fn mask_range(out: &mut [f32], [channels, bins, frames]: [usize; 3], side: usize, range: Range<usize>, pad: &[f32]) {
     for (channel, out) in out.chunks_exact_mut(bins * frames).enumerate() {
         let value = pad.get(channel * pad.len() / channels).copied().unwrap_or_default();

@@ -11,72 +11,73 @@ use serde::{Deserialize, Serialize};
 use crate::augment::Augmentation;
 use crate::mixup::Mixup;
 
-/// A clip to train on or to predict.
+/// A clip for training or prediction.
 #[derive(Debug, Clone, Copy)]
 pub struct Example<'a> {
     /// Its name in the data set.
     pub name: &'a str,
-    /// Its features, of the whole clip.
+    /// The features of the whole clip.
     pub features: FeatureView<'a>,
-    /// Its class, where it is known.
+    /// Its class, if known.
     pub label: Option<usize>,
     /// Whether a person checked the label.
     pub verified: bool,
 }
 
-/// How many times an epoch meets each clip.
+/// How often an epoch contains each clip.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Sampling {
     /// Every clip once.
     #[default]
     Shuffled,
-    /// Every class equally often, in as many crops as there are clips: clips of rare classes
-    /// several times, and of frequent ones not all.
+    /// Every class equally often, with as many crops as there are clips: clips of rare classes
+    /// occur several times, and some clips of frequent classes not at all.
     Balanced,
 }
 
-/// What decides the batches of a job, beside its clips.
+/// The settings that, with the clips, determine the batches of a job.
 #[derive(Debug, Clone, Copy)]
 pub struct BatchSettings<'a> {
-    /// Classes: values of a soft label. A label is less than this.
+    /// Number of classes, which is the length of a soft label. Labels are less than this.
     pub classes: usize,
-    /// Length and padding of a crop; the windows of a prediction are of the same kind.
+    /// Length and padding of a crop; prediction uses the same windows.
     pub windowing: &'a Windowing,
-    /// What is done to the values of a crop.
+    /// Scaling of the values of a crop.
     pub scaling: &'a InputScaling,
-    /// What is changed at random in each crop.
+    /// Random changes of each crop.
     pub augmentation: Augmentation,
-    /// What is done to crops and labels of a batch; an `alpha` of 0 leaves them alone.
+    /// Mixup of the crops and labels of a batch; an `alpha` of 0 turns it off.
     pub mixup: Mixup,
-    /// The share of a label that is dealt out to all classes alike.
+    /// The share of a label that is spread evenly over all classes.
     pub label_smoothing: f32,
-    /// What the soft label of a clip is multiplied by if nobody verified its label, and so its part
-    /// of the loss; with 0 such clips are omitted.
+    /// The factor for the soft label, and so for the loss, of a clip whose label is not verified;
+    /// with 0 such clips are omitted.
     pub unverified_weight: f32,
-    /// How many times an epoch meets each clip.
+    /// How often an epoch contains each clip.
     pub sampling: Sampling,
-    /// Clips of a batch.
+    /// Clips per batch.
     pub batch_size: usize,
     /// The run's seed.
     pub seed: u64,
-    /// What the job's random streams are named by, besides: [`random::key`] of learner and split.
+    /// The other keys of the job's random streams: [`random::key`] of learner and split.
     pub keys: [u64; 2],
-    /// Whether rayon's threads share the clips of a batch. It changes no bit.
+    /// Whether rayon's threads share the clips of a batch. This does not change any bit of the
+    /// result.
     pub parallel: bool,
 }
 
-/// Makes the batches of a job. All that is random in them comes from seed, keys, epoch and the
-/// clips' names.
+/// Makes the batches of a job. Their randomness is derived from the seed, the keys, the epoch and
+/// the clips' names only.
 #[derive(Debug)]
 pub struct Batches<'a> {
     examples: &'a [Example<'a>],
     settings: BatchSettings<'a>,
-    /// Of each clip.
+    /// One per clip.
     inputs: Vec<Input<'a>>,
 }
 
-/// What happens to the crops of a clip.
+/// The scaling and padding of a clip's crops.
 #[derive(Debug)]
 struct Input<'a> {
     scaling: Option<Cow<'a, Scaling>>,
@@ -84,7 +85,7 @@ struct Input<'a> {
     pads: Vec<f32>,
 }
 
-/// A batch, whose memory is used again by [`Batches::fill`].
+/// A batch; [`Batches::fill`] reuses its memory.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Batch {
     /// The clips, as indices into the job's examples.
@@ -93,14 +94,14 @@ pub struct Batch {
     pub frames: usize,
     /// The crops, `[n, channels, bins, frames]`, row-major.
     pub crops: Vec<f32>,
-    /// The soft labels, `[n, classes]`, row-major; a row adds up to the clip's weight in the loss.
+    /// The soft labels, `[n, classes]`, row-major; each row sums to the clip's weight in the loss.
     pub targets: Vec<f32>,
-    /// The crops before they are mixed.
+    /// The crops before mixup.
     plain: Vec<f32>,
 }
 
 impl<'a> Batches<'a> {
-    /// Batches of these clips, all with features of one front end.
+    /// Batches of these clips, whose features all come from one front end.
     pub fn new(examples: &'a [Example<'a>], settings: BatchSettings<'a>) -> Self {
         let input = |example: &Example| {
             let scaling = settings.scaling.of_clip(example.features);
@@ -109,8 +110,8 @@ impl<'a> Batches<'a> {
         Batches { examples, settings, inputs: examples.par_iter().map(input).collect() }
     }
 
-    /// The clips of each batch of an epoch; a last batch of one clip joins the one before it, since
-    /// batch norm learns nothing from a single clip.
+    /// The clips of each batch of an epoch. A last batch of one clip is merged with the previous
+    /// batch, because batch norm cannot use a single clip.
     pub fn epoch(&self, epoch: usize) -> Vec<Vec<usize>> {
         let order = self.order(&mut self.stream("order", epoch, 0));
         let mut batches: Vec<Vec<usize>> =
@@ -151,16 +152,16 @@ impl<'a> Batches<'a> {
         order
     }
 
-    /// The batch `index` of an epoch, of the clips that [`Batches::epoch`] gave it: a pure function
-    /// of seed, keys, epoch, index and clips, so that neither the number of threads nor the order
-    /// of the work changes it.
+    /// The batch `index` of an epoch, with the clips that [`Batches::epoch`] assigned to it. It is
+    /// a pure function of seed, keys, epoch, index and clips: neither the number of threads nor the
+    /// order of the work changes it.
     pub fn batch(&self, epoch: usize, index: usize, members: &[usize]) -> Batch {
         let mut batch = Batch::default();
         self.fill(epoch, index, members, &mut batch);
         batch
     }
 
-    /// As [`Batches::batch`], into the memory of a batch that is no longer needed.
+    /// As [`Batches::batch`], but reuses the memory of `batch`.
     pub fn fill(&self, epoch: usize, index: usize, members: &[usize], batch: &mut Batch) {
         let classes = self.settings.classes;
         let Batch { members: kept, frames, crops, targets, plain } = batch;
@@ -171,7 +172,7 @@ impl<'a> Batches<'a> {
         crops.resize(members.len() * size, 0.0);
         *targets = self.labels(members);
         let frames = *frames;
-        // A clip that an epoch meets more than once is not to be met in the same crop.
+        // A clip that occurs more than once in an epoch gets a different crop each time.
         let turn = |place: usize| match self.settings.sampling {
             Sampling::Shuffled => 0,
             Sampling::Balanced => 1 + (index * self.settings.batch_size + place) as u64,
@@ -189,8 +190,8 @@ impl<'a> Batches<'a> {
         }
     }
 
-    /// The labels as `[members, classes]`: a clip's weight at its class, but for what is dealt out
-    /// to all classes.
+    /// The labels as `[members, classes]`: each row has the clip's weight at its class, minus the
+    /// share that label smoothing spreads over all classes.
     fn labels(&self, members: &[usize]) -> Vec<f32> {
         let BatchSettings { classes, label_smoothing, unverified_weight, .. } = self.settings;
         let mut labels = vec![0.0; members.len() * classes];
@@ -203,7 +204,7 @@ impl<'a> Batches<'a> {
         labels
     }
 
-    /// Has every row of this size filled, given its place.
+    /// Calls `fill` with the index of each row of this size.
     fn rows(&self, rows: &mut [f32], size: usize, fill: impl Fn(usize, &mut [f32]) + Sync) {
         let fill = |(place, row): (usize, &mut [f32])| fill(place, row);
         match self.settings.parallel {
@@ -212,7 +213,7 @@ impl<'a> Batches<'a> {
         }
     }
 
-    /// The frames of a batch's crops.
+    /// The number of frames of a batch's crops.
     fn frames(&self, epoch: usize, index: usize) -> usize {
         let BatchSettings { augmentation, windowing, .. } = self.settings;
         if augmentation.crop_length_jitter <= 0.0 {
@@ -240,7 +241,7 @@ impl<'a> Batches<'a> {
     }
 }
 
-/// Fills a row with the blend of that row and its partner's, of rows that are not mixed yet.
+/// Fills a row with the blend of its own and its partner's unmixed rows.
 fn mix(plain: &[f32], (partner, weight): (usize, f32), place: usize, out: &mut [f32]) {
     let size = out.len();
     let (own, partner) = (&plain[place * size..], &plain[partner * size..]);

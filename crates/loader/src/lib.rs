@@ -1,8 +1,8 @@
 //! From clips to training batches: features on disk, random crops, augmentation, mixup.
 //!
-//! [`FeatureCache`] computes the features of each clip once and keeps them; [`Batches`] makes the
-//! training batches of a job by [`random_crop`], [`Augmentation`] and [`Mixup`]. All draws come
-//! from [`earmark_datasets::random`], so that a run can be repeated to the bit.
+//! [`FeatureCache`] computes the features of each clip once and stores them; [`Batches`] makes the
+//! training batches of a job with [`random_crop`], [`Augmentation`] and [`Mixup`]. All random
+//! numbers come from [`earmark_datasets::random`], so that runs are reproducible bit for bit.
 
 mod augment;
 mod batches;

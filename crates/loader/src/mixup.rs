@@ -4,18 +4,18 @@ use earmark_datasets::random::epoch_order;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Beta, Distribution};
 
-/// Blending of a batch's samples and labels; the weights come from Beta(alpha, alpha).
+/// Blends a batch's samples and labels; the weights are drawn from Beta(alpha, alpha).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Mixup {
-    /// Both parameters of the distribution: the paper has 3. One that is not positive and finite
-    /// mixes nothing.
+    /// Both parameters of the distribution; the paper uses 3. A value that is not positive and
+    /// finite turns mixup off.
     pub alpha: f32,
 }
 
 impl Mixup {
-    /// For each of `n` samples its partner, and the sample's own weight in 0..=1; the partner's is
-    /// what is missing to 1. The partners are a random permutation of the batch, so a sample may
-    /// meet itself.
+    /// For each of `n` samples, its partner and the sample's own weight in 0..=1; the partner's
+    /// weight is 1 minus that. The partners are a random permutation of the batch, so a sample may
+    /// be its own partner.
     pub fn plan(&self, n: usize, rng: &mut ChaCha8Rng) -> Vec<(usize, f32)> {
         let alpha = f64::from(self.alpha);
         let beta = if alpha.is_finite() { Beta::new(alpha, alpha).ok() } else { None };

@@ -1,4 +1,4 @@
-//! Augmentation on features whose values say where they come from.
+//! Augmentation of features whose values encode their position.
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::collections::BTreeSet;
@@ -98,7 +98,7 @@ fn a_warp_moves_bands_and_keeps_to_the_clip() {
         assert!(bands.windows(2).all(|pair| pair[0] <= pair[1]), "{bands:?}");
         assert!(bands[0] >= 0.0 && bands[BINS - 1] <= (BINS - 1) as f32 + 1e-4, "{bands:?}");
         assert!((row(&crop, 0, 0)[11] - row(&crop, 0, 0)[0] - 11.0).abs() < 1e-3, "time is left alone");
-        // Spread by 1.5 at most and moved by a quarter of 3.5 at most: about the middle band.
+        // Stretched by at most 1.5 and moved by at most a quarter of 3.5, about the middle band.
         let middle = f32::midpoint(bands[3], bands[4]);
         assert!((middle - 3.5).abs() <= 0.876, "{middle}");
         lowest.insert((bands[0] * 10.0) as i32);

@@ -1,4 +1,4 @@
-//! Batches against the plain way to make them, by any number of threads, in any order.
+//! Compares batches with a plain implementation, for any number of threads and any order.
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 use earmark_datasets::random::{self, key};
@@ -67,7 +67,7 @@ fn settings<'a>(windowing: &'a Windowing, scaling: &'a InputScaling, alpha: f32)
     }
 }
 
-/// Crops and soft labels of a batch, written down as the definition has them.
+/// Crops and soft labels of a batch, computed directly from the definition.
 fn plainly(
     examples: &[Example],
     settings: &BatchSettings,
@@ -178,7 +178,7 @@ fn a_soft_label_is_smoothed_and_weighs_what_its_clip_weighs() {
     let plain = settings(&windowing, &scaling, 0.0);
     let settings = BatchSettings { label_smoothing: 0.2, unverified_weight: 0.5, ..plain };
     let batch = Batches::new(&examples, settings).batch(0, 0, &[1, 3]);
-    // Clip 1 is verified, clip 3 is not; both have the class of their number.
+    // Clip 1 is verified, clip 3 is not; the class of each is its number.
     let expected = [0.05, 0.85, 0.05, 0.05, 0.025, 0.025, 0.025, 0.425];
     let far = batch.targets.iter().zip(expected).find(|(target, expected)| (*target - expected).abs() > 1e-6);
     assert_eq!(far, None, "{:?}", batch.targets);

@@ -1,4 +1,4 @@
-//! The feature cache: what it gives are the front ends' own bits, and no damage is believed.
+//! The feature cache: it returns the front ends' exact bits and detects all damage.
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod place;
@@ -125,7 +125,7 @@ fn damaged_entries_are_made_again_and_listed() {
         (other, EntryFault::OtherKey),
     ];
     for (bytes, fault) in cases {
-        // Another file in its place: the one before is still mapped.
+        // The file is replaced while the old one is still mapped.
         std::fs::remove_file(&paths[0]).unwrap();
         std::fs::write(&paths[0], &bytes).unwrap();
         let report = load();
@@ -220,7 +220,7 @@ fn a_sound_is_the_same_in_any_container() {
     place.add("a copy.wav", &std::fs::read(&wav).unwrap());
     place.add("silence.wav", &place::float_wav(&[0.0; 900]));
     let (logmel, wave) = (FrontEnd::logmel(), FrontEnd::wave());
-    // Made in one way, then read; and made in another.
+    // Computed by one front end, then read; then computed by another.
     let request = |front_end| FeatureRequest { front_ends: vec![front_end], ..FeatureRequest::default() };
     for request in [request(&logmel), request(&logmel), request(&wave)] {
         let report = place.cache(false).load(&place.clips(), &request, || {}).unwrap();
@@ -299,7 +299,7 @@ fn a_long_clip_gives_the_same_bits_in_several_ways_through_it() {
     let path = place.folder().join("long.wav");
     write_wav(&path, &Clip { samples: noise.collect(), sample_rate: 22_050 }).unwrap();
     place.add("long.wav", &std::fs::read(&path).unwrap());
-    // 17 MB for each front end: too much for all of them at once.
+    // 17 MB per front end: too much for all of them at once.
     let mel = MelSettings { n_fft: 512, hop_length: 16, n_mels: 256, ..MelSettings::default() };
     let logmel = FrontEnd::LogMel { mel: mel.clone(), deltas: true, delta: Default::default() };
     let mfcc = FrontEnd::Mfcc { n_mfcc: 8, mel: mel.clone(), deltas: false, delta: Default::default() };
@@ -325,7 +325,7 @@ fn halves_are_rounded_as_numpys() {
     let rows = golden.lines().skip(1).map(|row| row.split_once(',').unwrap());
     let rows: Vec<(u32, u16)> =
         rows.map(|(a, b)| (u32::from_str_radix(a, 16).unwrap(), u16::from_str_radix(b, 16).unwrap())).collect();
-    // What no sample can be is not kept.
+    // Values that no sample can have are not stored.
     let rows: Vec<_> = rows.into_iter().filter(|(single, _)| f32::from_bits(*single).abs() <= 1e12).collect();
     let samples: Vec<f32> = rows.iter().map(|(single, _)| f32::from_bits(*single)).collect();
     let mut place = Place::with_clips(0);
@@ -348,7 +348,7 @@ fn a_place_that_cannot_be_a_cache_is_named() {
     std::fs::write(&file, b"").unwrap();
     let fault = FeatureCache::open(&file.join("cache"), false).unwrap_err().to_string();
     assert!(fault.contains("a file"), "{fault}");
-    // Files stand where the entries' folders should be.
+    // Files occupy the paths of the entries' folders.
     let cache = place.cache(false);
     let hex = BTreeSet::from_iter("0123456789abcdef".chars());
     for (a, b) in hex.iter().flat_map(|a| hex.iter().map(move |b| (a, b))) {

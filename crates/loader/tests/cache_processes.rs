@@ -1,5 +1,5 @@
 //! One cache and several processes: two that build it at once, killed ones, and ones with little
-//! disk or few files.
+//! disk space or few file descriptors.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
@@ -14,10 +14,10 @@ use earmark_features::FrontEnd;
 use earmark_loader::{FeatureCache, FeatureRequest, LoadReport};
 use place::{Place, extracted, front_ends, same, statistics, values};
 
-/// Names the folder of a [`Place`] to the process that [`child`] is.
+/// The variable that passes the folder of a [`Place`] to the process that runs [`child`].
 const FOLDER: &str = "EARMARK_TEST_CACHE";
 
-/// Loads all clips of a folder with all front ends. The other tests run it as a process of its own.
+/// Loads all clips of a folder with all front ends. The other tests run it as a separate process.
 #[test]
 #[ignore = "the other tests run it"]
 fn child() {
@@ -35,7 +35,7 @@ fn child() {
     };
     let cache = FeatureCache::open(&folder.join("cache"), false).unwrap();
     let report = cache.load(&clips, &request, || {}).unwrap_or_else(|error| panic!("{error}"));
-    // All clips are held at once here.
+    // All clips are in use at once here.
     let frames: usize = report.clips.iter().map(|clip| clip.as_ref().unwrap().features[2].view().frames()).sum();
     println!("{} clips, {frames} samples, {} made", report.clips.len(), report.made);
 }
@@ -53,7 +53,7 @@ fn printed(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
 
-/// Loads the clips here, and checks every bit.
+/// Loads the clips in this process, and checks every bit.
 fn load(place: &Place) -> LoadReport {
     let (front_ends, statistics) = (front_ends(), statistics());
     let request = FeatureRequest {
@@ -105,8 +105,8 @@ fn a_killed_process_leaves_a_good_cache() {
         missing += report.made;
         let left = temporary(&place);
         assert_eq!(place.files().len(), 24 * 4 + left.len());
-        // They may be those of a living process that has not locked them yet, until nobody has
-        // written to them for a minute.
+        // Until a minute after the last write, they may belong to a running process that has not
+        // locked them yet.
         place.cache(false);
         assert_eq!(temporary(&place), left);
         left.iter().for_each(|path| age(path));
@@ -116,7 +116,7 @@ fn a_killed_process_leaves_a_good_cache() {
     assert!(missing > 0, "no process was killed in time");
 }
 
-/// Makes a file look as if nobody had written to it for a minute.
+/// Sets a file's modification time to a minute ago.
 fn age(path: &Path) {
     let minute = SystemTime::now() - Duration::from_secs(60);
     std::fs::File::options().write(true).open(path).unwrap().set_modified(minute).unwrap();
@@ -130,7 +130,8 @@ fn what_a_living_process_writes_is_not_swept() {
     let (mut swept_under, mut old) = (0, BTreeSet::new());
     while child.try_wait().unwrap().is_none() {
         for path in temporary(&place) {
-            // It may be named or gone meanwhile. One that is not locked yet is as young as it says.
+            // It may be renamed or removed meanwhile. A file that is not locked yet keeps its
+            // modification time.
             if let Ok(file) = std::fs::File::options().write(true).open(&path)
                 && matches!(file.try_lock_shared(), Err(std::fs::TryLockError::WouldBlock))
             {
@@ -150,8 +151,8 @@ fn what_a_living_process_writes_is_not_swept() {
 #[test]
 fn a_full_disk_is_told_and_leaves_nothing_half() {
     let place = Place::with_clips(8);
-    // A limit on the size of files stands in for it: the wave's entries are larger, and some are
-    // half written then.
+    // A limit on the file size simulates a full disk: the entries of the wave are larger, and some
+    // are half written when the limit is reached.
     let output = process(&place, "ulimit -f 64;").wait_with_output().unwrap();
     let printed = printed(&output);
     assert!(!output.status.success() && printed.contains("cannot write") && printed.contains("cache"), "{printed}");

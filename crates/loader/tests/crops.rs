@@ -1,4 +1,4 @@
-//! Crops and windows on features whose values say where they come from: row * 1000 + frame.
+//! Crops and windows of features whose values encode their position: row * 1000 + frame.
 
 use std::collections::BTreeSet;
 
@@ -75,8 +75,8 @@ fn the_same_seed_gives_the_same_crop() {
 
 #[test]
 fn paddings_fill_as_numpy_does() {
-    // np.pad(np.arange(frames), (before, after), mode) with wrap and reflect; the clip lies in the
-    // crop's middle.
+    // np.pad(np.arange(frames), (before, after), mode) with wrap and reflect; the clip is in the
+    // middle of the crop.
     let cases: [(usize, Padding, &[u8]); 9] = [
         (3, Padding::Repeat, &[1, 2, 0, 1, 2, 0, 1, 2]),
         (3, Padding::Reflect, &[2, 1, 0, 1, 2, 1, 0, 1]),
@@ -100,7 +100,7 @@ fn paddings_fill_as_numpy_does() {
 
 #[test]
 fn every_offset_is_padded_alike() {
-    // What stands at a place depends on its distance from the clip's first frame alone.
+    // The value at a position depends only on the distance from the clip's first frame.
     for frames in 1..6 {
         for padding in [Padding::Repeat, Padding::Reflect] {
             let period = if padding == Padding::Repeat { frames } else { (2 * (frames - 1)).max(1) };
@@ -125,7 +125,7 @@ fn a_start_behind_the_last_window_is_the_last_window() {
 
 #[test]
 fn wide_features_are_cut_as_narrow_ones() {
-    // More values in a frame than are turned at once.
+    // Includes more values per frame than are transposed at once.
     for width in [2, 191, 6143, 6144, 6145, 20_000] {
         let data: Vec<f32> = (0..40 * width).map(|at| at as f32).collect();
         let mut out = vec![f32::NAN; 37 * width];

@@ -1,6 +1,6 @@
-//! What is drawn from random streams, against a second implementation of every algorithm: runs that
-//! were begun with an earlier version of Earmark or of a library go on with the numbers that they
-//! had.
+//! Compares the numbers drawn from random streams with a second implementation of every algorithm,
+//! so that a run started with an earlier version of Earmark or of a library resumes with the same
+//! numbers.
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::collections::BTreeSet;
@@ -26,7 +26,7 @@ fn crops(cut: fn(FeatureView<'_>, &CropSpec<'_>, &mut ChaCha8Rng, &mut [f32]), r
     (0..6).map(|_| draw()).collect()
 }
 
-/// `n` numbers that are drawn as the golden row says.
+/// `n` numbers, drawn as the golden row specifies.
 fn drawn(what: &str, parameter: &str, n: usize, rng: &mut ChaCha8Rng) -> Vec<f64> {
     let number = || parameter.parse::<f64>().unwrap();
     let whole = || parameter.parse::<u64>().unwrap();
@@ -60,8 +60,8 @@ fn draws_are_those_of_another_implementation() {
         let expected: Vec<f64> = values.split_whitespace().map(|value| value.parse().unwrap()).collect();
         let mut rng = random::stream(seed.parse().unwrap(), &keys);
         let found = drawn(what, parameter, expected.len(), &mut rng);
-        // Logarithms and exponentials differ in their last bit from machine to machine; mixup's
-        // weights have 32 bits.
+        // Logarithms and exponentials differ in the last bit between machines; mixup's weights have
+        // 32 bits.
         let allowed = match what {
             "mixup" => 1e-7,
             "normal" | "uniform" => 1e-15,

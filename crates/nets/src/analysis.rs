@@ -1,4 +1,4 @@
-//! The interpreter that needs no engine: shapes, parameters, FLOPs.
+//! The interpreter that runs without an engine: shapes, parameters, FLOPs.
 
 use crate::graph::{Graph, Initialization, Node, Op, Window};
 
@@ -10,26 +10,26 @@ pub enum ShapeError {
     Unfit {
         /// The network.
         network: &'static str,
-        /// What it takes, in words.
+        /// A description of the input that it takes.
         takes: String,
-        /// What was given, in words.
+        /// A description of the given input.
         given: String,
     },
     /// Fewer than two classes.
     #[error("a network distinguishes at least 2 classes, not {classes}")]
     Classes {
-        /// How many there are.
+        /// The number of classes.
         classes: usize,
     },
-    /// Not the channels that the network was built for.
+    /// The number of channels differs from the one that the network was built for.
     #[error("the network takes {expected} channels, not {given}")]
     Channels {
-        /// What the network takes.
+        /// The number of channels that the network takes.
         expected: usize,
-        /// What was given.
+        /// The given number of channels.
         given: usize,
     },
-    /// A layer would have nothing left to look at.
+    /// The input of a layer would be smaller than its window.
     #[error("the input is too small: {path} would get {height}x{width}")]
     TooSmall {
         /// The layer.
@@ -39,33 +39,33 @@ pub enum ShapeError {
         /// Width of its input.
         width: usize,
     },
-    /// Two branches that do not fit; a fault of the architecture's file.
+    /// The shapes of two branches do not match; a bug in the architecture's file.
     #[error("{path} cannot work on inputs of shapes {shapes:?}")]
     Mismatch {
         /// The layer.
         path: String,
-        /// What it was given.
+        /// The shapes of its inputs.
         shapes: Vec<Vec<usize>>,
     },
 }
 
-/// What a parameter is for.
+/// The role of a parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// Learned by gradient.
     Learned,
-    /// Batch norm's running statistics: followed, not learned.
+    /// Batch norm's running statistics: updated, not learned.
     Statistic,
 }
 
-/// How a parameter starts when a network is trained from scratch.
+/// The initialization of a parameter when a network is trained from scratch.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Init {
     /// Normal with mean 0 and this deviation.
     Normal(f64),
-    /// Uniform in plus or minus this bound.
+    /// Uniform between minus and plus this bound.
     Uniform(f64),
-    /// All the same.
+    /// All values are this constant.
     Constant(f32),
 }
 
@@ -76,19 +76,19 @@ pub struct Parameter {
     pub name: String,
     /// Its shape.
     pub shape: Vec<usize>,
-    /// Learned or followed.
+    /// Learned parameter or running statistic.
     pub role: Role,
-    /// How it starts.
+    /// Its initialization.
     pub init: Init,
 }
 
 impl Parameter {
-    /// The number of values; the greatest number there is, where there would be more.
+    /// The number of values; saturates at the largest `usize`.
     pub fn len(&self) -> usize {
         self.shape.iter().fold(1, |product: usize, &side| product.saturating_mul(side))
     }
 
-    /// Whether it holds nothing.
+    /// Whether it has no values.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -104,8 +104,8 @@ impl Node {
             init,
         };
         use Role::{Learned, Statistic};
-        // How many values go in and out of a layer at one place; torch counts all outputs, whatever
-        // the groups.
+        // The fan-in and fan-out of a layer; for the fan-out, torch counts all outputs and ignores
+        // groups.
         let init = |fan_in: f64, fan_out: f64| match self.initialization {
             Initialization::Glorot => Init::Uniform((6.0 / (fan_in + fan_out)).sqrt()),
             Initialization::He if matches!(self.op, Op::Conv2d { .. }) => Init::Normal((2.0 / fan_out).sqrt()),
@@ -212,7 +212,7 @@ impl Graph {
     /// The shape of each node's output for an input `[batch, channels, height, width]`.
     ///
     /// # Errors
-    /// Wrong number of channels, or an input too small for a layer.
+    /// A wrong number of channels, or an input that is too small for a layer.
     pub fn shapes(&self, input: [usize; 4]) -> Result<Vec<Vec<usize>>, ShapeError> {
         let mut shapes: Vec<Vec<usize>> = Vec::with_capacity(self.nodes().len());
         for node in self.nodes() {
@@ -223,21 +223,21 @@ impl Graph {
         Ok(shapes)
     }
 
-    /// All parameters, batch norm's statistics among them, in the order of the nodes.
+    /// All parameters, including batch norm's statistics, in the order of the nodes.
     pub fn parameters(&self) -> Vec<Parameter> {
         self.nodes().iter().flat_map(Node::parameters).collect()
     }
 
-    /// The number of learned values: what papers and torchvision call the parameters. Like the
-    /// FLOPs the greatest number there is, where there would be more.
+    /// The number of learned values, which papers and torchvision call the parameters. Like the
+    /// FLOPs, it saturates at the largest integer.
     pub fn parameter_count(&self) -> usize {
         let parameters = self.parameters();
         let learned = parameters.iter().filter(|parameter| parameter.role == Role::Learned);
         learned.map(Parameter::len).fold(0, usize::saturating_add)
     }
 
-    /// FLOPs of one forward pass, counted as fvcore and the papers do: one for a multiplication
-    /// with its addition, in convolutions and linear layers; the rest is below 1 %.
+    /// FLOPs of one forward pass, counted as in fvcore and the papers: a multiplication and its
+    /// addition count as one, and only convolutions and linear layers count; the rest is below 1 %.
     ///
     /// # Errors
     /// As [`Graph::shapes`].

@@ -1,4 +1,4 @@
-//! The ONNX interpreter: a graph with its weights as a file that runs anywhere.
+//! The ONNX interpreter: writes a graph with its weights as an ONNX file.
 
 use earmark_onnx::proto::{AttributeProto, Dim, ELEM_F32, GraphProto, NodeProto, OPSET, TensorProto, ValueInfoProto};
 use earmark_onnx::{TooLarge, check_length, model};
@@ -8,7 +8,7 @@ use crate::weights::{Weights, WeightsError};
 /// Why a network cannot be written as ONNX.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
-    /// The weights are not the network's.
+    /// The weights do not fit the network.
     #[error(transparent)]
     Weights(#[from] WeightsError),
     /// The file would be too large.
@@ -16,13 +16,14 @@ pub enum ExportError {
     TooLarge(#[from] TooLarge),
 }
 
-/// A network as ONNX bytes: input `x` `[batch, channels, bins, frames]` (batch and frames free,
-/// bins too where the network takes any number of them), output `logits` `[batch, classes]`.
+/// Encodes a network as ONNX: input `x` `[batch, channels, bins, frames]` (batch and frames are
+/// variable, and so are bins if the network takes any number of them), output `logits`
+/// `[batch, classes]`.
 ///
 /// # Errors
-/// Weights that are not this network's, or 2 GiB and more of them.
+/// Weights that do not fit this network, or weights of 2 GiB or more.
 pub fn to_onnx(graph: &Graph, weights: &Weights) -> Result<Vec<u8>, ExportError> {
-    // Before the weights are copied.
+    // Check before the weights are copied.
     check_size(graph)?;
     weights.check(graph)?;
     let last = graph.nodes().len() - 1;
@@ -54,10 +55,10 @@ pub fn to_onnx(graph: &Graph, weights: &Weights) -> Result<Vec<u8>, ExportError>
     Ok(model(graph, &[("", OPSET)])?)
 }
 
-/// Checks that an ONNX file can hold a network's weights, before they are made.
+/// Checks that an ONNX file can hold a network's weights, before the weights are created.
 ///
 /// # Errors
-/// 2 GiB and more.
+/// Weights of 2 GiB or more.
 pub fn check_size(graph: &Graph) -> Result<(), ExportError> {
     let values =
         |shape: Vec<usize>| shape.into_iter().fold(1_u128, |product, side| product.saturating_mul(side as u128));
@@ -65,8 +66,8 @@ pub fn check_size(graph: &Graph) -> Result<(), ExportError> {
     Ok(check_length(bytes.fold(0, u128::saturating_add))?)
 }
 
-/// The ONNX operators of one node: one, and constants where ONNX takes as inputs what is fixed
-/// here.
+/// The ONNX operators of one node: the operator itself, and constants for settings that ONNX takes
+/// as inputs.
 fn operators(node: &Node, mut inputs: Vec<String>, output: String) -> Vec<NodeProto> {
     let pair = |name: &str, [height, width]: [usize; 2]| AttributeProto::ints(name, vec![height as i64, width as i64]);
     let window = |window: Window| {

@@ -1,40 +1,40 @@
-//! The graph: what a network computes, in which order, under which names.
+//! The graph: the operations of a network, their order and their names.
 
-/// A node's place in its [`Graph`].
+/// The index of a node in its [`Graph`].
 pub type NodeId = usize;
 
-/// The windows of a convolution or a pool, each pair for height and width.
+/// The windows of a convolution or pooling layer; each pair is for height and width.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Window {
-    /// Sides of the window.
+    /// Size of the window.
     pub kernel: [usize; 2],
     /// Steps.
     pub stride: [usize; 2],
-    /// What is added on each side: zeros in a convolution, values that never win in a maximum.
+    /// Padding on each side: zeros for a convolution, negative infinity for a maximum.
     pub padding: [usize; 2],
-    /// Whether a last window counts that begins inside and ends outside (torch's `ceil_mode`, for
-    /// pools).
+    /// Whether a last window that starts inside and ends outside the input counts (torch's
+    /// `ceil_mode`, for pooling).
     pub ceil: bool,
 }
 
 impl Window {
-    /// A square.
+    /// A square window.
     pub const fn square(kernel: usize, stride: usize, padding: usize) -> Self {
         Self { kernel: [kernel; 2], stride: [stride; 2], padding: [padding; 2], ceil: false }
     }
 
-    /// A piece of a row: what one-dimensional convolutions and pools look at.
+    /// A window of height 1, for one-dimensional convolutions and pooling.
     pub const fn row(kernel: usize, stride: usize, padding: usize) -> Self {
         Self { kernel: [1, kernel], stride: [1, stride], padding: [0, padding], ceil: false }
     }
 
-    /// Height and width of what comes out; none if the input is smaller than one window.
+    /// Height and width of the output; `None` if the input is smaller than one window.
     pub fn output(&self, sides: [usize; 2]) -> Option<[usize; 2]> {
         let side = |at: usize| {
             let (size, stride, padding) = (sides[at], self.stride[at], self.padding[at]);
             let rest = (size + 2 * padding).checked_sub(self.kernel[at]).filter(|_| size > 0)?;
             let windows = rest / stride + 1;
-            // A window that would begin in the padding after the input is none.
+            // A window that would start in the padding after the input does not count.
             let one_more = self.ceil && rest % stride != 0 && windows * stride < size + padding;
             Some(windows + usize::from(one_more))
         };
@@ -42,7 +42,7 @@ impl Window {
     }
 }
 
-/// What a node computes. Arrays are `[batch, channels, height, width]` (height: bins, width:
+/// The operation of a node. Arrays are `[batch, channels, height, width]` (height: bins, width:
 /// frames) until [`Op::Flatten`] makes them `[batch, channels]`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Op {
@@ -50,27 +50,27 @@ pub enum Op {
     Input {
         /// Number of channels: 3 for features with deltas, 1 for the wave.
         channels: usize,
-        /// Number of bins, where only one will do.
+        /// Number of bins, if the network accepts only one number.
         bins: Option<usize>,
     },
     /// Two-dimensional convolution.
     Conv2d {
-        /// Channels in.
+        /// Input channels.
         inputs: usize,
-        /// Channels out.
+        /// Output channels.
         outputs: usize,
         /// Its windows.
         window: Window,
-        /// Groups of channels that do not see each other.
+        /// Number of groups; channels of different groups are not connected.
         groups: usize,
-        /// Whether each channel out has a bias. Where a batch norm follows it would do nothing.
+        /// Whether each output channel has a bias. A bias before a batch norm has no effect.
         bias: bool,
     },
-    /// Batch normalisation over all but the channels.
+    /// Batch normalization over all dimensions except the channels.
     BatchNorm {
         /// Channels.
         channels: usize,
-        /// What is added to the variance.
+        /// Constant added to the variance.
         eps: f64,
     },
     /// `max(x, 0)`.
@@ -93,34 +93,34 @@ pub enum Op {
     Flatten,
     /// Fully connected layer with bias.
     Linear {
-        /// Features in.
+        /// Input features.
         inputs: usize,
-        /// Features out.
+        /// Output features.
         outputs: usize,
     },
-    /// `exp(-|x - centre|^2)` of a row `[batch, inputs]` and each centre: `[batch, centres]`.
+    /// `exp(-|x - centre|^2)` of each row of `[batch, inputs]` and each center: `[batch, centres]`.
     Gaussian {
-        /// Features in.
+        /// Input features.
         inputs: usize,
-        /// Features out.
+        /// Output features.
         centres: usize,
     },
-    /// Sum of two arrays of one shape.
+    /// Sum of two arrays of the same shape.
     Add,
-    /// Product of an array with one of its own shape, or with `[batch, channels, 1, 1]`.
+    /// Product of an array and one of the same shape, or of the shape `[batch, channels, 1, 1]`.
     Mul,
-    /// Arrays behind each other in the channels.
+    /// Arrays concatenated along the channels.
     Concat,
-    /// Some of the channels.
+    /// A range of channels.
     Slice {
-        /// The first of them.
+        /// The first channel.
         start: usize,
-        /// The first one after them.
+        /// One past the last channel.
         end: usize,
     },
-    /// The dimensions in another order: where each one comes from, as torch's `permute`.
+    /// Reordered dimensions: the source of each one, as in torch's `permute`.
     Permute([usize; 4]),
-    /// Zeros before and after the rows.
+    /// Zeros before and after each row.
     Pad {
         /// Columns before.
         before: usize,
@@ -129,40 +129,40 @@ pub enum Op {
     },
 }
 
-/// Batch norm's epsilon, that of torch and torchvision.
+/// Batch norm's epsilon, as in torch and torchvision.
 pub const BATCH_NORM_EPS: f64 = 1e-5;
-/// The share of the new batch in batch norm's running statistics, that of torch, torchvision and
+/// The weight of the new batch in batch norm's running statistics, as in torch, torchvision and
 /// timm.
 pub const BATCH_NORM_MOMENTUM: f64 = 0.1;
 
-/// How a network's convolutions and linear layers start before training: as those who made the
-/// network have it, and others since.
+/// The initialization of a network's convolutions and linear layers: that of the network's authors,
+/// or of later implementations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Initialization {
-    /// Convolutions normal, by the values going out (He et al. 2015), the rest as torch:
-    /// torchvision, timm's ResNet.
+    /// Convolutions normal, scaled by the fan-out (He et al. 2015), other layers as in torch: used
+    /// by torchvision and timm's ResNet.
     He,
-    /// Uniform, by the values coming in: torch's own.
+    /// Uniform, scaled by the fan-in: torch's default.
     Torch,
-    /// Uniform, by the values coming in and going out (Glorot and Bengio 2010), biases 0.
+    /// Uniform, scaled by fan-in and fan-out (Glorot and Bengio 2010); biases are 0.
     Glorot,
 }
 
 /// One operation of a network.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Node {
-    /// The name that its parameters start with, such as `layer1.0.conv1`; unique in the graph.
+    /// The name prefix of its parameters, such as `layer1.0.conv1`; unique in the graph.
     pub path: String,
     /// The operation.
     pub op: Op,
-    /// The nodes whose outputs it takes; all stand before it.
+    /// The nodes whose outputs it takes; all precede it.
     pub inputs: Vec<NodeId>,
-    /// How its parameters start.
+    /// The initialization of its parameters.
     pub initialization: Initialization,
 }
 
-/// A network as data: nodes in the order of computation; the first is the input, the last gives the
-/// logits.
+/// A network as data: nodes in the order of computation. The first node is the input, the last one
+/// computes the logits.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Graph {
     nodes: Vec<Node>,
@@ -174,8 +174,8 @@ impl Graph {
         &self.nodes
     }
 
-    /// For each node, the last node that reads it (itself where nobody does): after that its output
-    /// can be freed.
+    /// For each node, the last node that reads its output (the node itself if none does). The
+    /// output can be freed after that.
     pub fn last_uses(&self) -> Vec<NodeId> {
         let mut last: Vec<NodeId> = (0..self.nodes.len()).collect();
         for (id, node) in self.nodes.iter().enumerate() {
@@ -194,12 +194,12 @@ impl Graph {
             .unwrap_or(0)
     }
 
-    /// Bins of the input, where only one number will do.
+    /// Number of bins of the input, if the network accepts only one.
     pub fn bins(&self) -> Option<usize> {
         self.nodes.iter().find_map(|node| if let Op::Input { bins, .. } = node.op { bins } else { None })
     }
 
-    /// Number of logits: what the head gives.
+    /// Number of logits that the head computes.
     pub fn classes(&self) -> usize {
         match self.head().map(|head| head.op) {
             Some(Op::Linear { outputs, .. } | Op::Conv2d { outputs, .. }) => outputs,
@@ -207,15 +207,15 @@ impl Graph {
         }
     }
 
-    /// The last node with parameters: a [`Op::Linear`] or a convolution with a bias, which gives
-    /// each class its logit.
+    /// The last node with parameters: an [`Op::Linear`] or a convolution with a bias. It computes
+    /// the logit of each class.
     pub fn head(&self) -> Option<&Node> {
         self.nodes.iter().rfind(|node| matches!(node.op, Op::Linear { .. } | Op::Conv2d { .. }))
     }
 }
 
-/// Builds a [`Graph`] node by node; keeps track of channels, so that a layer names only what is new
-/// in it.
+/// Builds a [`Graph`] node by node; keeps track of channels, so that the caller specifies only the
+/// output channels of a layer.
 #[derive(Debug)]
 pub struct Builder {
     nodes: Vec<Node>,
@@ -224,20 +224,20 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// A graph with only its input, which is node 0; its layers will start as
+    /// A graph with only its input, which is node 0; its layers are initialized by
     /// [`Initialization::He`].
     pub fn new(channels: usize) -> Self {
         Self::initialized(channels, Initialization::He)
     }
 
-    /// A graph with only its input, whose layers will start in another way.
+    /// A graph with only its input, whose layers use another initialization.
     pub fn initialized(channels: usize, initialization: Initialization) -> Self {
         let op = Op::Input { channels, bins: None };
         let input = Node { path: "x".to_owned(), op, inputs: Vec::new(), initialization };
         Self { nodes: vec![input], channels: vec![channels], initialization }
     }
 
-    /// For an input of so many bins and of no other number.
+    /// Accepts only inputs with this number of bins.
     pub fn bins(mut self, bins: usize) -> Self {
         self.nodes[0].op = Op::Input { channels: self.channels[0], bins: Some(bins) };
         self
@@ -254,24 +254,24 @@ impl Builder {
         self.nodes.len() - 1
     }
 
-    /// An operation of one input that leaves the channels as they are.
+    /// An operation with one input that keeps the number of channels.
     pub fn unary(&mut self, path: &str, op: Op, x: NodeId) -> NodeId {
         self.push(path, op, &[x], self.channels[x])
     }
 
-    /// The number of channels (or features) that a node gives.
+    /// The number of output channels (or features) of a node.
     pub fn channels(&self, node: NodeId) -> usize {
         self.channels[node]
     }
 
-    /// A convolution without bias, of any window.
+    /// A convolution without bias, with any window.
     pub fn conv(&mut self, path: &str, x: NodeId, outputs: usize, window: Window, groups: usize) -> NodeId {
         let op = Op::Conv2d { inputs: self.channels[x], outputs, window, groups, bias: false };
         self.push(path, op, &[x], outputs)
     }
 
-    /// A convolution of a square, without bias, that keeps the size at stride 1 (padding is half
-    /// the kernel).
+    /// A convolution with a square window and without bias, which keeps the size at stride 1 (the
+    /// padding is half the kernel).
     pub fn conv2d(
         &mut self,
         path: &str,
@@ -291,12 +291,12 @@ impl Builder {
         self.push(path, op, &[x], outputs)
     }
 
-    /// Batch normalisation.
+    /// Batch normalization.
     pub fn batch_norm(&mut self, path: &str, x: NodeId) -> NodeId {
         self.batch_norm_eps(path, x, BATCH_NORM_EPS)
     }
 
-    /// Batch normalisation with an epsilon of its own.
+    /// Batch normalization with the given epsilon.
     pub fn batch_norm_eps(&mut self, path: &str, x: NodeId, eps: f64) -> NodeId {
         let channels = self.channels[x];
         self.unary(path, Op::BatchNorm { channels, eps }, x)
@@ -337,43 +337,43 @@ impl Builder {
         self.push(path, Op::Linear { inputs: self.channels[x], outputs }, &[x], outputs)
     }
 
-    /// How near a row is to each of so many centres.
+    /// The similarity of a row to each center ([`Op::Gaussian`]).
     pub fn gaussian(&mut self, path: &str, x: NodeId, centres: usize) -> NodeId {
         self.push(path, Op::Gaussian { inputs: self.channels[x], centres }, &[x], centres)
     }
 
-    /// Sum of two nodes of one shape.
+    /// Sum of two nodes of the same shape.
     pub fn add(&mut self, path: &str, a: NodeId, b: NodeId) -> NodeId {
         self.push(path, Op::Add, &[a, b], self.channels[a])
     }
 
-    /// Product of a node with one of its shape, or with one value for each of its channels.
+    /// Product of a node and one of the same shape, or one with a single value per channel.
     pub fn mul(&mut self, path: &str, a: NodeId, b: NodeId) -> NodeId {
         self.push(path, Op::Mul, &[a, b], self.channels[a])
     }
 
-    /// Nodes behind each other in the channels.
+    /// Nodes concatenated along the channels.
     pub fn concat(&mut self, path: &str, parts: &[NodeId]) -> NodeId {
         let channels = parts.iter().map(|&part| self.channels[part]).sum();
         self.push(path, Op::Concat, parts, channels)
     }
 
-    /// The channels from `start` to before `end`.
+    /// The channels from `start` (inclusive) to `end` (exclusive).
     pub fn slice(&mut self, path: &str, x: NodeId, start: usize, end: usize) -> NodeId {
         self.push(path, Op::Slice { start, end }, &[x], end - start)
     }
 
-    /// The dimensions in another order; says how many channels there are then.
+    /// The dimensions in another order; `channels` is the number of channels afterwards.
     pub fn permute(&mut self, path: &str, x: NodeId, order: [usize; 4], channels: usize) -> NodeId {
         self.push(path, Op::Permute(order), &[x], channels)
     }
 
-    /// Zeros before and after the rows.
+    /// Zeros before and after each row.
     pub fn pad(&mut self, path: &str, x: NodeId, before: usize, after: usize) -> NodeId {
         self.unary(path, Op::Pad { before, after }, x)
     }
 
-    /// The graph; its last node gives the logits.
+    /// Returns the graph; its last node computes the logits.
     pub fn finish(self) -> Graph {
         Graph { nodes: self.nodes }
     }

@@ -1,4 +1,4 @@
-//! Kernel machines: what a clip is follows from how near it is to each training clip.
+//! Kernel machines: predict the class of a clip from its similarity to each training clip.
 
 use crate::Weights;
 use crate::graph::{Builder, Graph};
@@ -8,11 +8,11 @@ pub const KERNEL: &str = "kernel";
 /// The parameter that holds the training clips, `[centres, features]`.
 pub const CENTRES: &str = "kernel.centres";
 
-/// A kernel machine: `exp(-|x - centre|^2)` for each centre, and a linear layer on them.
+/// A kernel machine: `exp(-|x - centre|^2)` for each center, followed by a linear layer.
 ///
 /// # Shape
-/// Input: `[batch, features, 1, 1]`, scaled so that the distances say how near is near; output:
-/// `[batch, classes]`.
+/// Input: `[batch, features, 1, 1]`, scaled so that distances are in units of the kernel width;
+/// output: `[batch, classes]`.
 ///
 /// ```
 /// let graph = earmark_nets::kernel::graph(1_248, 320, 10);
@@ -26,7 +26,7 @@ pub fn graph(features: usize, centres: usize, classes: usize) -> Graph {
     net.finish()
 }
 
-/// How many centres such weights have; none if they are another network's.
+/// The number of centers in the weights of a kernel machine; `None` for weights of another network.
 pub fn centres(weights: &Weights) -> Option<usize> {
     weights.0.get(CENTRES)?.shape.first().copied()
 }

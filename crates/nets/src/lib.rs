@@ -1,9 +1,9 @@
 //! Network architectures as data.
 //!
 //! A network is a [`Graph`]: nodes in the order of computation, each with an [`Op`], its inputs,
-//! and a path that equals the parameter's name in timm or torchvision. A family of architectures is
-//! one file under `families`, a variant one line in the [`registry`]. Three interpreters walk the
-//! same graph: shapes, parameters and FLOPs ([`Graph::shapes`], [`Graph::parameters`],
+//! and a path that equals the parameter's name in timm or torchvision. Each family of architectures
+//! is one file under `families`, and each variant one line in the [`registry`]. Three interpreters
+//! walk the same graph: shapes, parameters and FLOPs ([`Graph::shapes`], [`Graph::parameters`],
 //! [`Graph::flops`]), ONNX ([`to_onnx`]), and libtorch (in the crate `training`).
 
 mod analysis;

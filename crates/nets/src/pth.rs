@@ -1,10 +1,11 @@
 //! PyTorch's own files, `.pth` and `.pt`: the arrays in them.
 //!
-//! They are pickles, programs for Python that may call anything. The reader runs none: it knows the
-//! few calls that make tensors, and keeps of any other only its name. A file whose values come from
-//! another call than those below is refused. Two things that PyTorch refuses by default
-//! (`weights_only`) are read: a file with a call whose result is thrown away, which the reader does
-//! not tell of, and a network saved whole, whose class is only a name here.
+//! These files are pickles: Python programs that may call anything. The reader runs none of them.
+//! It interprets only the few calls that build tensors; of any other call it keeps only the name. A
+//! file with values from any call that is not listed below is refused. Two kinds of files that
+//! PyTorch refuses by default (`weights_only`) are read: a file with a call whose result is
+//! discarded, which the reader does not report, and a network saved whole, whose class is only a
+//! name here.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -14,8 +15,8 @@ use pytorch_reader::{DType, PickleValue, PytorchError, PytorchReader};
 use crate::weights::{Array, Weights, WeightsError, brain_floats, halves, is_no_weight, singles};
 
 const TENSOR: &str = "torch.Tensor";
-/// What else stands in files of weights; of no use here, and harmless. An `int` is one of more than
-/// 64 bits, and by `encode` bytes are written.
+/// Other calls and classes in weight files; unused here, and harmless. `int` is an integer of more
+/// than 64 bits, and `encode` is how pickles write bytes.
 const HARMLESS: [&str; 9] = [
     "_codecs.encode",
     "argparse.Namespace",
@@ -27,16 +28,16 @@ const HARMLESS: [&str; 9] = [
     "torch.UntypedStorage",
     "torch.device",
 ];
-/// Where the weights are if they are not at the top, as timm, torchvision and PANNs write them.
+/// The keys under which timm, torchvision and PANNs store weights that are not at the top level.
 const KEYS: [&str; 2] = ["state_dict", "model"];
-/// A tensor may be a view that repeats a few values for ever. In files of weights none does.
+/// A tensor may be a view that repeats a few values endlessly. No tensor of a weight file does.
 const MOST_BYTES_PER_BYTE: u64 = 8;
 
-/// Reads the weights in a file.
+/// Reads the weights of a file.
 ///
 /// # Errors
-/// Damaged bytes, calls that are none of a file of weights, other types of values, values that are
-/// not finite.
+/// Damaged bytes, calls that do not belong in a weight file, unsupported value types, values that
+/// are not finite.
 pub fn read(path: &Path) -> Result<Weights, WeightsError> {
     let all = PytorchReader::read_pickle_data(path, None).map_err(|error| unreadable(&error))?;
     if let Some(call) = foreign(&all) {
@@ -70,19 +71,19 @@ pub fn read(path: &Path) -> Result<Weights, WeightsError> {
     Ok(Weights::unwrapped(arrays))
 }
 
-/// The key under which the weights are; none where they are at the top.
+/// The key under which the weights are stored; `None` if they are at the top level.
 fn key(all: &PickleValue) -> Option<&'static str> {
     let PickleValue::Dict(top) = all else { return None };
     let at_top = top.values().any(|value| matches!(value, PickleValue::Unsupported(kind) if kind == TENSOR));
     KEYS.into_iter().filter(|_| !at_top).find(|key| matches!(top.get(*key), Some(PickleValue::Dict(_))))
 }
 
-/// A call, or a class, that has no place in a file of weights.
+/// The name of a call or class that does not belong in a weight file.
 fn foreign(value: &PickleValue) -> Option<&str> {
     match value {
         PickleValue::List(values) => values.iter().find_map(foreign),
         PickleValue::Dict(values) => values.values().find_map(foreign),
-        // Data types, such as `torch.float32`, are classes to the reader.
+        // The reader treats data types such as `torch.float32` as classes.
         PickleValue::Unsupported(kind) => {
             let known = kind == TENSOR || HARMLESS.contains(&kind.as_str()) || is_dtype(kind);
             (!known).then_some(kind)

@@ -1,22 +1,22 @@
-//! Weights that somebody has published.
+//! Published weights.
 
 use std::fmt;
 
 /// Published weights of a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pretrained {
-    /// Where they lie.
+    /// Where the weights are published.
     pub source: Source,
-    /// What the network was trained on, in small letters: `imagenet` or `audioset`. A recipe asks
-    /// for them by it.
+    /// The data that the network was trained on, in lower case: `imagenet` or `audioset`. A recipe
+    /// selects the weights by this name.
     pub data: &'static str,
-    /// Their licence, an SPDX identifier in small letters.
+    /// Their licence, an SPDX identifier in lower case.
     pub licence: &'static str,
-    /// Which version of them is meant.
+    /// The pinned version.
     pub pin: Pin,
 }
 
-/// What is known of the one version of a file on the hub that is meant.
+/// What identifies the pinned version of a file on the hub.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Pin {
     /// The commit of its repository, 40 hexadecimal digits.
@@ -25,23 +25,23 @@ pub struct Pin {
     pub sha256: Option<&'static str>,
 }
 
-/// Where published weights lie.
+/// Where weights are published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
     /// `model.safetensors` of a repository on the Hugging Face hub, such as
     /// `timm/resnet50.tv_in1k`.
     Hub(&'static str),
-    /// A file of PyTorch.
+    /// A PyTorch file.
     Release {
-        /// Its address.
+        /// Its URL.
         url: &'static str,
-        /// The SHA-256 of its bytes; where the publishers give only the first digits, those.
+        /// The SHA-256 of its bytes, or its first digits if the publishers give only those.
         sha256: &'static str,
     },
 }
 
 impl Pretrained {
-    /// Channels of what the network was trained on: 3 of a picture, 1 of a sound.
+    /// Channels of the training data: 3 for images, 1 for audio.
     pub fn channels(&self) -> usize {
         if self.data == AUDIOSET { 1 } else { 3 }
     }
@@ -56,7 +56,7 @@ impl fmt::Display for Source {
     }
 }
 
-/// Networks trained on pictures.
+/// Networks trained on images.
 pub(crate) const IMAGENET: &str = "imagenet";
-/// Networks trained on sound.
+/// Networks trained on audio.
 pub(crate) const AUDIOSET: &str = "audioset";

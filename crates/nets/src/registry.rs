@@ -5,14 +5,14 @@ use crate::families;
 use crate::graph::Graph;
 use crate::published::{IMAGENET, Pin, Pretrained, Source};
 
-/// What a network takes.
+/// The kind of input that a network takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Input {
-    /// Features of any number of channels, bins and frames: log-mel, MFCC.
+    /// Features with any number of channels, bins and frames: log-mel, MFCC.
     Features,
     /// Features with this number of bins.
     Bins(usize),
-    /// Samples: one channel, one bin, a frame for each sample.
+    /// Samples: one channel, one bin, one frame per sample.
     Wave,
 }
 
@@ -23,13 +23,13 @@ pub struct Variant {
     pub name: &'static str,
     /// The family.
     pub family: &'static str,
-    /// What it takes.
+    /// The input that it takes.
     pub input: Input,
     /// Its published weights.
     pub pretrained: Option<Pretrained>,
-    /// The network whose published weights fit all of this one but what stands before it.
+    /// The network whose published weights fit this one, except for this network's front end.
     pub body: Option<&'static str>,
-    /// Its graph for a number of input channels and of classes.
+    /// Builds its graph for a number of input channels and a number of classes.
     pub build: fn(usize, usize) -> Graph,
 }
 
@@ -44,7 +44,7 @@ impl Variant {
         Self { input: Input::Wave, ..Self::new(name, family, build) }
     }
 
-    /// With weights on the Hugging Face hub trained on ImageNet.
+    /// With weights on the Hugging Face hub that were trained on ImageNet.
     pub(crate) const fn hub(self, repository: &'static str, licence: &'static str) -> Self {
         self.published(Source::Hub(repository), IMAGENET, licence)
     }
@@ -55,8 +55,7 @@ impl Variant {
         Self { pretrained: Some(Pretrained { source, data, licence, pin }), ..self }
     }
 
-    /// With one version of its published weights: a commit, where that is known, and the SHA-256 of
-    /// the file.
+    /// Pins a version of its published weights: the commit, if known, and the SHA-256 of the file.
     pub(crate) const fn pin(self, revision: Option<&'static str>, sha256: &'static str) -> Self {
         match self.pretrained {
             Some(published) => {
@@ -67,36 +66,37 @@ impl Variant {
         }
     }
 
-    /// With the weights of another network behind its front.
+    /// With the weights of another network in its body.
     pub(crate) const fn body(self, body: &'static str) -> Self {
         Self { body: Some(body), ..self }
     }
 
-    /// For features of so many bins.
+    /// For features with this number of bins.
     pub(crate) const fn bins(self, bins: usize) -> Self {
         Self { input: Input::Bins(bins), ..self }
     }
 
-    /// The published weights that it can start with: its own, or its body's.
+    /// The published weights that training can start from: its own, or its body's.
     pub fn start(&self) -> Option<Pretrained> {
         self.pretrained.or_else(|| find(self.body?).ok()?.pretrained)
     }
 
-    /// What the names of parameters begin with that stand before a body of another network.
+    /// The name prefix of the front end's parameters, for networks with the body of another
+    /// network.
     pub fn front(&self) -> Option<&'static str> {
         (self.input == Input::Wave).then_some(families::wave::FRONT)
     }
 
-    /// The network's graph for `channels` of input and `classes` of output.
+    /// The network's graph for this number of input channels and of classes.
     pub fn graph(&self, channels: usize, classes: usize) -> Graph {
         (self.build)(channels, classes)
     }
 
-    /// The network's graph for an input `[batch, channels, bins, frames]`, of which batch and
-    /// frames stay free.
+    /// The network's graph for an input `[batch, channels, bins, frames]`. Batch and frames remain
+    /// variable.
     ///
     /// # Errors
-    /// An input that is not what the network takes or is too small for it; fewer than two classes.
+    /// An input that the network does not take or that is too small for it; fewer than two classes.
     pub fn fit(&self, input: [usize; 4], classes: usize) -> Result<Graph, ShapeError> {
         let [_, channels, bins, _] = input;
         let takes = match self.input {
@@ -135,13 +135,13 @@ impl Variant {
     }
 }
 
-/// A name that no network has.
+/// No network has this name.
 #[derive(Debug, PartialEq, thiserror::Error)]
 #[error("there is no network named {name:?}; the nearest names are {}", nearest.join(", "))]
 pub struct UnknownVariant {
-    /// What was asked for.
+    /// The requested name.
     pub name: String,
-    /// Names that look alike, the most alike first.
+    /// Similar names, the most similar first.
     pub nearest: Vec<&'static str>,
 }
 
@@ -159,7 +159,7 @@ pub fn variants() -> impl Iterator<Item = &'static Variant> {
     families.into_iter().flatten()
 }
 
-/// The network of a name.
+/// The network with this name.
 ///
 /// # Errors
 /// No network has this name; the nearest ones are reported.
@@ -168,7 +168,8 @@ pub fn find(name: &str) -> Result<&'static Variant, UnknownVariant> {
         return Ok(variant);
     }
     let mut names: Vec<&'static str> = variants().map(|variant| variant.name).collect();
-    // Who leaves out a name's end, such as `_32x4d`, means none of the names that are as short.
+    // Prefer names that start with the requested one: a user who omits a suffix such as `_32x4d`
+    // does not mean another short name.
     let asked = name.to_lowercase();
     names.sort_by_key(|candidate| (!candidate.starts_with(&asked), strsim::levenshtein(&asked, candidate)));
     names.truncate(3);
@@ -181,8 +182,8 @@ mod tests {
     use std::collections::BTreeSet;
 
     /// Parameters with 1000 classes, as torchvision's documentation (resnet*, resnext50) and timm's
-    /// results tables (resnext101_32x4d) state them; `golden/nets` holds the same from the
-    /// libraries themselves.
+    /// results tables (resnext101_32x4d) list them; `golden/nets` holds the same numbers, computed
+    /// by the libraries themselves.
     #[test]
     fn parameter_counts_are_the_reference_ones() {
         let expected = [

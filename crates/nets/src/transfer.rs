@@ -1,5 +1,5 @@
-//! From the weights of one network to those that another one starts with: what was fitted on
-//! pictures, for sound.
+//! Transfer learning: converts the weights of one network to the initial weights of another, for
+//! example from images to audio.
 
 use std::collections::BTreeSet;
 
@@ -10,20 +10,21 @@ use crate::weights::{Array, Weights, WeightsError};
 
 /// The number of classes of published weights: ImageNet's.
 pub const USUAL_CLASSES: usize = 1000;
-/// Frames of 10 ms of a crop of 1.5 s.
+/// Number of 10 ms frames in a crop of 1.5 s.
 pub const USUAL_FRAMES: usize = 150;
 
-/// The weights that `graph` starts with: `given` ones, but for its head, which is as in `fresh`.
+/// The initial weights of `graph`: the `given` ones, except for the head, which is taken from
+/// `fresh`.
 ///
-/// What is given for the head, of any number of classes, is ignored. `front` is what the names
-/// begin with that stand before the network's body: where nothing is given for them, the given
-/// weights are a body's, and these are as in `fresh` too. The stem is the body's first convolution;
-/// where it takes one channel and was given for more, its filters are summed over them, as timm
-/// does: a picture of one channel is a picture whose channels are equal.
+/// A head in `given`, with any number of classes, is ignored. `front` is the name prefix of the
+/// parameters before the network's body: if `given` has none of these, it holds the weights of a
+/// body, and the front end is taken from `fresh` too. The stem is the body's first convolution; if
+/// it takes one channel and the given one takes more, its filters are summed over the channels, as
+/// in timm: an image of one channel is an image whose channels are equal.
 ///
 /// # Errors
-/// All given arrays that are missing, too many, or of another shape than the network's, listed at
-/// once.
+/// Missing arrays, unexpected arrays and arrays whose shape differs from the network's, all listed
+/// at once.
 pub fn transfer(graph: &Graph, given: Weights, fresh: Weights, front: Option<&str>) -> Result<Weights, WeightsError> {
     let begins = |name: &str| front.is_some_and(|front| name.starts_with(front));
     let front_is_given = given.0.keys().any(|name| begins(name));
@@ -50,8 +51,8 @@ pub fn transfer(graph: &Graph, given: Weights, fresh: Weights, front: Option<&st
 }
 
 impl Variant {
-    /// The graph that `weights` are of: with the channels of their first convolution, and the
-    /// classes of their last layer if `classes` does not say otherwise.
+    /// The graph that `weights` belong to: it has the channels of their first convolution and,
+    /// unless `classes` is given, the classes of their last layer.
     ///
     /// # Errors
     /// Channels that the network does not take; fewer than two classes.
@@ -67,8 +68,8 @@ impl Variant {
     }
 }
 
-/// Filters `[outputs, inputs, height, width]` summed over their inputs, `[outputs, 1, height,
-/// width]`.
+/// Filters `[outputs, inputs, height, width]` summed over their inputs,
+/// `[outputs, 1, height, width]`.
 fn summed(filters: &Array) -> Array {
     let (outputs, area): (usize, usize) = (filters.shape[0], filters.shape[2..].iter().product());
     let mut data = Vec::with_capacity(outputs * area);

@@ -1,4 +1,4 @@
-//! Named arrays: what a network has learned, as safetensors.
+//! Named arrays: the learned parameters of a network, as safetensors.
 
 use std::collections::BTreeMap;
 
@@ -9,19 +9,19 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
 use crate::analysis::Parameter;
 use crate::graph::Graph;
 
-/// Weights that cannot be read, or are not those of the network.
+/// Weights that cannot be read, or do not fit the network.
 #[derive(Debug, thiserror::Error)]
 pub enum WeightsError {
     /// A file that cannot be read.
     #[error(transparent)]
     File(#[from] FileError),
-    /// The bytes are no safetensors file, or a damaged one.
+    /// The bytes are not a safetensors file, or the file is damaged.
     #[error("not a readable safetensors file: {0}")]
     Damaged(String),
-    /// A file of PyTorch that cannot be read, or a damaged one.
+    /// A PyTorch file that cannot be read or is damaged.
     #[error("not a readable file of weights, neither of safetensors nor of PyTorch: {0}")]
     Unreadable(String),
-    /// A pickle that asks for code to be run. None was.
+    /// A pickle that requests code execution. No code was run.
     #[error("refused: the file asks for {0} to be run; a file of weights holds arrays, numbers and text")]
     Code(String),
     /// An array of another type than `f32`, `f16` or `bf16`.
@@ -32,12 +32,12 @@ pub enum WeightsError {
         /// Its type.
         dtype: String,
     },
-    /// The names or shapes are those of another network; all differences are listed.
+    /// The names or shapes do not match the network; all differences are listed.
     #[error("the weights do not fit the network: {}", list(missing, extra, misshaped))]
     Misfit {
         /// Parameters that the file lacks.
         missing: Vec<String>,
-        /// Arrays that the network has no place for.
+        /// Arrays that the network does not have.
         extra: Vec<String>,
         /// Arrays of another shape, with both shapes.
         misshaped: Vec<String>,
@@ -79,15 +79,15 @@ impl Array {
     }
 }
 
-/// Arrays by the names of the parameters.
+/// Arrays, by parameter name.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Weights(pub BTreeMap<String, Array>);
 
-/// What all names begin with that `DataParallel` or `DistributedDataParallel` has saved.
+/// The prefix of all names in files saved from `DataParallel` or `DistributedDataParallel`.
 const WRAPPER: &str = "module.";
 
-/// What networks of PyTorch keep beside what they have learned: counters of batches, and the
-/// constants of PANNs' front end, which is no part of a network here.
+/// Whether an array of a PyTorch file is not a learned parameter: a batch counter, or a constant of
+/// PANNs' front end, which is not part of a network here.
 pub(crate) fn is_no_weight(name: &str) -> bool {
     let panns = ["spectrogram_extractor.", "logmel_extractor."];
     let name = name.strip_prefix(WRAPPER).unwrap_or(name);
@@ -95,12 +95,12 @@ pub(crate) fn is_no_weight(name: &str) -> bool {
 }
 
 impl Weights {
-    /// Reads a safetensors file's bytes; `f16` and `bf16` become `f32`. Torch's counters of batches
-    /// and the constants of PANNs' front end are omitted, and the `module.` that stands before all
-    /// names where several GPUs have trained.
+    /// Reads a safetensors file's bytes; `f16` and `bf16` become `f32`. Torch's batch counters and
+    /// the constants of PANNs' front end are omitted, and so is the prefix `module.` of networks
+    /// trained on several GPUs.
     ///
     /// # Errors
-    /// Damaged bytes, other types of values, values that are not finite.
+    /// Damaged bytes, unsupported value types, values that are not finite.
     pub fn from_safetensors(bytes: &[u8]) -> Result<Self, WeightsError> {
         let file = SafeTensors::deserialize(bytes).map_err(|error| WeightsError::Damaged(error.to_string()))?;
         let mut arrays = BTreeMap::new();
@@ -120,8 +120,8 @@ impl Weights {
         Ok(Self::unwrapped(arrays))
     }
 
-    /// Arrays of a file, without what PyTorch puts before all names where several GPUs have
-    /// trained.
+    /// The arrays of a file, without the prefix that PyTorch adds to all names of networks trained
+    /// on several GPUs.
     pub(crate) fn unwrapped(arrays: BTreeMap<String, Array>) -> Self {
         if !arrays.keys().all(|name| name.starts_with(WRAPPER)) {
             return Self(arrays);
@@ -134,7 +134,7 @@ impl Weights {
         self.0.values().all(|array| array.data.iter().all(|value| value.is_finite()))
     }
 
-    /// The bytes of a safetensors file.
+    /// Encodes the weights as a safetensors file.
     ///
     /// # Errors
     /// An array whose values do not fill its shape.
@@ -153,12 +153,12 @@ impl Weights {
     /// nothing else.
     ///
     /// # Errors
-    /// All that is missing, too many or misshaped, listed at once.
+    /// Missing, unexpected and misshaped arrays, all listed at once.
     pub fn check(&self, graph: &Graph) -> Result<(), WeightsError> {
         self.check_against(graph.parameters())
     }
 
-    /// As [`Weights::check`], against some parameters of a network.
+    /// As [`Weights::check`], against some of the parameters of a network.
     pub(crate) fn check_against(&self, parameters: Vec<Parameter>) -> Result<(), WeightsError> {
         let expected: BTreeMap<String, Vec<usize>> =
             parameters.into_iter().map(|parameter| (parameter.name, parameter.shape)).collect();

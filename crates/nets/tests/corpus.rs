@@ -12,7 +12,7 @@ use std::time::Instant;
 fn every_seed_is_weights_or_says_why_not() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/weights");
     let seeds = std::fs::read_dir(folder).unwrap().map(|seed| seed.unwrap().path());
-    // What the fuzzer found on this machine has no extension.
+    // Inputs that the fuzzer found on this machine have no extension.
     let seeds: Vec<PathBuf> = seeds.filter(|path| path.extension().is_some()).collect();
     let place = tempfile::tempdir().unwrap();
     let mut good = 0;

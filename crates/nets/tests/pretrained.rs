@@ -1,5 +1,5 @@
-//! Files of weights by timm and PyTorch, and what a network takes of them. `golden/weights/make.py`
-//! made the files.
+//! Weight files of timm and PyTorch, and what a network takes from them. `golden/weights/make.py`
+//! created the files.
 #![cfg(feature = "pth")]
 #![allow(clippy::unwrap_used, reason = "a test stops at the first fault")]
 
@@ -12,7 +12,7 @@ fn golden(name: &str) -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../golden/weights")).join(name)
 }
 
-/// Weights that are all one number, by which they are known again.
+/// Weights that all have the same value, which identifies them.
 fn filled(graph: &Graph, value: f32) -> Weights {
     let array = |p: earmark_nets::Parameter| (p.name.clone(), Array { data: vec![value; p.len()], shape: p.shape });
     Weights(graph.parameters().into_iter().map(array).collect())
@@ -41,19 +41,19 @@ fn files_that_ask_for_code_are_refused() {
         let error = Weights::read(&golden(name)).unwrap_err();
         assert!(matches!(&error, WeightsError::Code(printed) if printed.contains(call)), "{name}: {error}");
     }
-    // What they would make, had they been run.
+    // The file that their code would create.
     assert!(!PathBuf::from("called").exists());
     let error = Weights::read(&golden("endless.pth")).unwrap_err().to_string();
     assert!(error.contains("announces arrays of 4000000000"), "{error}");
 }
 
-/// What `docs/pretrained.md` says of files that PyTorch would refuse.
+/// What `docs/pretrained.md` states about files that PyTorch would refuse.
 #[test]
 fn nothing_of_a_file_is_run_where_it_is_read() {
     let folder = tempfile::tempdir().unwrap();
     let (path, called) = (folder.path().join("weights"), folder.path().join("called"));
     let old = std::fs::read(golden("thin_legacy.pth")).unwrap();
-    // `os.system("touch called")`, whose result is dropped at once, or kept in the memo and
+    // `os.system("touch called")`, whose result is dropped at once, or stored in the memo and then
     // dropped.
     let start = old.windows(13).position(|bytes| bytes == b"\x80\x02ccollection").unwrap() + 2;
     let command = format!("touch {}", called.display());
@@ -88,8 +88,8 @@ fn damaged_files_are_errors() {
         for at in (0..whole.len()).step_by(whole.len() / 199) {
             let mut bytes = whole.clone();
             bytes[at] ^= 0x55;
-            // A changed value may be a value; what matters is that nothing panics, and that all
-            // values are numbers.
+            // A changed value may still be valid; the test only requires that nothing panics and
+            // that all values are finite.
             assert!(read(&bytes).map_or(true, |weights| weights.is_finite()), "{name}, byte {at}");
         }
     }
@@ -109,7 +109,7 @@ fn the_head_is_new_and_the_rest_is_given() {
         let expected = if name.starts_with("fc.") { &fresh.0[name] } else { &nano().0[name] };
         assert_eq!(array, expected, "{name}");
     }
-    // So it is where the number of classes is the same, and where the file has no head.
+    // The same holds if the number of classes is equal, and if the file has no head.
     let graph = find("resnet_nano").unwrap().graph(3, 10);
     let fresh = filled(&graph, 7.0);
     let mut headless = nano();
@@ -129,7 +129,7 @@ fn one_channel_sums_the_stem_as_timm_does() {
     let differences = ours.data.iter().zip(&expected.0["conv1.weight"].data).map(|(a, b)| (a - b).abs());
     assert!(differences.fold(0.0, f32::max) < 1e-6);
 
-    // No other number of channels: neither two of three, nor three of one.
+    // No other change of channels is allowed: neither three to two, nor one to three.
     let two = find("resnet_nano").unwrap().graph(2, 10);
     let error = transfer(&two, nano(), filled(&two, 7.0), None).unwrap_err().to_string();
     assert!(error.contains("conv1.weight [16, 3, 3, 3] instead of [16, 2, 3, 3]"), "{error}");
@@ -151,7 +151,7 @@ fn a_wave_network_takes_the_weights_of_its_body() {
         let expected = if name.starts_with("front.") { &fresh.0[name] } else { &body.0[name] };
         assert_eq!(array, expected, "{name}");
     }
-    // Weights of a wave network are taken with their front.
+    // Weights of a wave network are taken with their front end.
     let mut given = started;
     given.0.get_mut("front.branch1.conv1.weight").unwrap().data[0] = 5.0;
     let again = transfer(&graph, given.clone(), fresh.clone(), wave.front()).unwrap();
@@ -195,7 +195,8 @@ fn weights_of_another_architecture_are_listed() {
     {
         assert!(error.contains(part), "{error}");
     }
-    // Names that are ignored in no file: only those of PyTorch's counters and PANNs' front end are.
+    // Other extra names are errors: only those of PyTorch's counters and PANNs' front end are
+    // ignored.
     let graph = find("resnet_nano").unwrap().graph(3, 10);
     let mut given = nano();
     given.0.insert("head.weight".to_owned(), Array { shape: vec![1], data: vec![1.0] });

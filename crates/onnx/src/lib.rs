@@ -1,4 +1,4 @@
-//! The parts of ONNX that Earmark writes: messages of its protobuf format ([`proto`]) and whole
+//! The parts of ONNX that Earmark writes: messages of its protobuf format ([`proto`]) and complete
 //! files.
 
 pub mod proto;
@@ -11,15 +11,14 @@ use proto::{GraphProto, IR_VERSION, ModelProto, OperatorSetIdProto};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the file would have {bytes} bytes, and an ONNX file cannot hold 2 GiB or more")]
 pub struct TooLarge {
-    /// Length of the file, of its weights at least.
+    /// Length of the file, or at least of its weights.
     pub bytes: u128,
 }
 
-/// A graph as the bytes of a whole ONNX file, with the operator sets (domain, version) that it
-/// uses.
+/// Encodes a graph and the operator sets (domain, version) that it uses as a complete ONNX file.
 ///
 /// # Errors
-/// 2 GiB and more.
+/// A file of 2 GiB or more.
 pub fn model(graph: GraphProto, opsets: &[(&str, i64)]) -> Result<Vec<u8>, TooLarge> {
     let opset = |&(domain, version): &(&str, i64)| OperatorSetIdProto { domain: domain.to_owned(), version };
     let model = ModelProto {
@@ -34,10 +33,10 @@ pub fn model(graph: GraphProto, opsets: &[(&str, i64)]) -> Result<Vec<u8>, TooLa
     Ok(model.encode_to_vec())
 }
 
-/// Checks the length of a file before it is made.
+/// Checks the length of a file before the file is built.
 ///
 /// # Errors
-/// 2 GiB and more.
+/// A file of 2 GiB or more.
 pub fn check_length(bytes: u128) -> Result<(), TooLarge> {
     if bytes < 1 << 31 { Ok(()) } else { Err(TooLarge { bytes }) }
 }

@@ -1,16 +1,16 @@
-//! The messages of `onnx.proto` that Earmark writes, by hand: names and tags are those of ONNX's
-//! own file, fields that we never write are omitted (a reader skips what it does not know). Written
-//! here once, so that no protobuf compiler is needed to build.
+//! The messages of `onnx.proto` that Earmark writes. They are written by hand, so that the build
+//! needs no protobuf compiler. Names and tags are those of ONNX's own file; fields that Earmark
+//! never writes are omitted (a reader skips unknown fields).
 
-/// The opset of domain `ai.onnx` that our networks are written in: every operator we use has kept
-/// its meaning since.
+/// The opset of domain `ai.onnx` that our networks use: later opsets have not changed the meaning
+/// of any operator we use.
 pub const OPSET: i64 = 17;
 /// The opset of domain `ai.onnx.ml`, which holds the tree ensembles.
 pub const ML_OPSET: i64 = 3;
-/// The version of the file format; 8 is what opset 17 came with.
+/// The version of the file format; opset 17 was released with version 8.
 pub const IR_VERSION: i64 = 8;
 
-/// A whole file.
+/// A complete file.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct ModelProto {
     /// Version of the format, [`IR_VERSION`].
@@ -28,7 +28,7 @@ pub struct ModelProto {
     /// The operator sets used.
     #[prost(message, repeated, tag = "8")]
     pub opset_import: Vec<OperatorSetIdProto>,
-    /// Free key and value pairs.
+    /// Arbitrary key-value pairs.
     #[prost(message, repeated, tag = "14")]
     pub metadata_props: Vec<StringStringEntryProto>,
 }
@@ -67,10 +67,10 @@ pub struct GraphProto {
     /// Weights.
     #[prost(message, repeated, tag = "5")]
     pub initializer: Vec<TensorProto>,
-    /// What goes in.
+    /// The inputs.
     #[prost(message, repeated, tag = "11")]
     pub input: Vec<ValueInfoProto>,
-    /// What comes out.
+    /// The outputs.
     #[prost(message, repeated, tag = "12")]
     pub output: Vec<ValueInfoProto>,
 }
@@ -78,10 +78,10 @@ pub struct GraphProto {
 /// One operator.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct NodeProto {
-    /// Names of the values it takes.
+    /// Names of its inputs.
     #[prost(string, repeated, tag = "1")]
     pub input: Vec<String>,
-    /// Names of the values it makes.
+    /// Names of its outputs.
     #[prost(string, repeated, tag = "2")]
     pub output: Vec<String>,
     /// The node's own name.
@@ -90,7 +90,7 @@ pub struct NodeProto {
     /// The operator, such as `Conv`.
     #[prost(string, tag = "4")]
     pub op_type: String,
-    /// Its settings.
+    /// Its attributes.
     #[prost(message, repeated, tag = "5")]
     pub attribute: Vec<AttributeProto>,
     /// The operator's domain.
@@ -98,7 +98,7 @@ pub struct NodeProto {
     pub domain: String,
 }
 
-/// A setting of an operator; which field holds it, `type` says.
+/// An attribute of an operator; `type` identifies the field that holds its value.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct AttributeProto {
     /// Name.
@@ -107,22 +107,22 @@ pub struct AttributeProto {
     /// A number.
     #[prost(float, optional, tag = "2")]
     pub f: Option<f32>,
-    /// A whole number.
+    /// An integer.
     #[prost(int64, optional, tag = "3")]
     pub i: Option<i64>,
-    /// Bytes of a text.
+    /// The bytes of a string.
     #[prost(bytes = "vec", optional, tag = "4")]
     pub s: Option<Vec<u8>>,
     /// Numbers.
     #[prost(float, repeated, tag = "7")]
     pub floats: Vec<f32>,
-    /// Whole numbers.
+    /// Integers.
     #[prost(int64, repeated, tag = "8")]
     pub ints: Vec<i64>,
-    /// Texts.
+    /// Strings.
     #[prost(bytes = "vec", repeated, tag = "9")]
     pub strings: Vec<Vec<u8>>,
-    /// Which of the fields is meant: 1 `f`, 2 `i`, 3 `s`, 6 `floats`, 7 `ints`, 8 `strings`.
+    /// The field that holds the value: 1 `f`, 2 `i`, 3 `s`, 6 `floats`, 7 `ints`, 8 `strings`.
     #[prost(int32, tag = "20")]
     pub r#type: i32,
 }
@@ -133,12 +133,12 @@ impl AttributeProto {
         Self { name: name.to_owned(), f: Some(value), r#type: 1, ..Self::default() }
     }
 
-    /// An attribute that holds one whole number.
+    /// An attribute that holds one integer.
     pub fn int(name: &str, value: i64) -> Self {
         Self { name: name.to_owned(), i: Some(value), r#type: 2, ..Self::default() }
     }
 
-    /// An attribute that holds one text.
+    /// An attribute that holds one string.
     pub fn string(name: &str, value: &str) -> Self {
         Self { name: name.to_owned(), s: Some(value.as_bytes().to_vec()), r#type: 3, ..Self::default() }
     }
@@ -148,12 +148,12 @@ impl AttributeProto {
         Self { name: name.to_owned(), floats: values, r#type: 6, ..Self::default() }
     }
 
-    /// An attribute that holds whole numbers.
+    /// An attribute that holds integers.
     pub fn ints(name: &str, values: Vec<i64>) -> Self {
         Self { name: name.to_owned(), ints: values, r#type: 7, ..Self::default() }
     }
 
-    /// An attribute that holds texts.
+    /// An attribute that holds strings.
     pub fn strings<S: AsRef<str>>(name: &str, values: &[S]) -> Self {
         let strings = values.iter().map(|value| value.as_ref().as_bytes().to_vec()).collect();
         Self { name: name.to_owned(), strings, r#type: 8, ..Self::default() }
@@ -202,7 +202,7 @@ pub struct ValueInfoProto {
     pub r#type: Option<TypeProto>,
 }
 
-/// A size in a shape: a number, or the name of a size that the caller is free to choose.
+/// A size in a shape: a number, or the name of a size that the caller may choose.
 pub enum Dim<'a> {
     /// Always this size.
     Fixed(usize),
@@ -227,7 +227,7 @@ impl ValueInfoProto {
     }
 }
 
-/// A type; ours are arrays.
+/// A type. Earmark writes only array types.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct TypeProto {
     /// An array's type.
@@ -262,7 +262,7 @@ pub struct Dimension {
     pub value: Option<dimension::Value>,
 }
 
-/// What a size can be.
+/// The value of a size.
 pub mod dimension {
     /// A number or a name.
     #[derive(Clone, PartialEq, prost::Oneof)]

@@ -1,5 +1,6 @@
-//! `stacking_golden CASE OUT` is trained on a case of golden/stacking and writes, for its check.py,
-//! `booster.json`, its `booster.onnx`, and `python.onnx` from Python's booster.
+//! `stacking_golden CASE OUT` fits a booster on a case of golden/stacking and writes, for its
+//! check.py, `booster.json`, `booster.onnx`, and `python.onnx`, which is converted from Python's
+//! booster.
 
 use std::path::Path;
 

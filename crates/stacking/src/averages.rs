@@ -1,9 +1,10 @@
-//! Plain averages of learners' probabilities: what the stack has to beat.
+//! Plain averages of learners' probabilities: the baseline for the stack.
 
 use crate::table::same_names;
 use crate::{Result, StackError, Table};
 
-/// Probabilities below this count as this in logarithms: one sure learner must not veto all others.
+/// Logarithms clamp probabilities to at least this: a single confident learner must not veto all
+/// others.
 pub(crate) const FLOOR: f64 = 1e-12;
 
 /// A kind of average.
@@ -13,19 +14,19 @@ pub(crate) enum Mean {
     Geometric,
 }
 
-/// Mean of the tables, number by number.
+/// Element-wise mean of the tables.
 ///
 /// # Errors
-/// No table, or tables of other clips or columns.
+/// No tables, or tables with different clips or columns.
 pub fn arithmetic(tables: &[&Table]) -> Result<Table> {
     average(tables, Mean::Arithmetic)
 }
 
-/// Geometric mean of the tables, each row then divided by its sum; probabilities are floored at
-/// 1e-12.
+/// Geometric mean of the tables, with each row then divided by its sum; probabilities are clamped
+/// to at least 1e-12.
 ///
 /// # Errors
-/// No table, or tables of other clips or columns.
+/// No tables, or tables with different clips or columns.
 pub fn geometric(tables: &[&Table]) -> Result<Table> {
     average(tables, Mean::Geometric)
 }
@@ -42,7 +43,7 @@ fn average(tables: &[&Table], mean: Mean) -> Result<Table> {
     Table::new(names.to_vec(), columns.to_vec(), data)
 }
 
-/// The mean of a row's blocks, one a learner and each of so many classes.
+/// The mean of a row's blocks: one block per learner, with `classes` values each.
 pub(crate) fn of_blocks(row: &[f32], classes: usize, mean: Mean) -> Vec<f32> {
     let learners = (row.len() / classes.max(1)) as f64;
     let of_class = |class: usize| row.iter().skip(class).step_by(classes).map(|&value| f64::from(value));

@@ -3,7 +3,7 @@ use crate::trees::{OBJECTIVE, Trees};
 use crate::xgboost::{DMatrix, Learner};
 use crate::{Matrix, Result, StackError, StackSettings, Table};
 
-/// Boosted trees that give each class a probability.
+/// Boosted trees that predict the probability of each class.
 pub struct Booster {
     learner: Learner,
     json: Vec<u8>,
@@ -13,16 +13,16 @@ pub struct Booster {
 }
 
 impl Booster {
-    /// Learns trees (`multi:softprob`, `tree_method` hist, also for two classes). The same input,
-    /// settings and thread count give the same trees.
+    /// Fits trees (`multi:softprob`, `tree_method` hist, also for two classes). The same input,
+    /// settings and thread count result in the same trees.
     ///
     /// # Shape
-    /// `labels` (the index of each row's class in `classes`) and `weights`: one a row.
+    /// `labels` (the index of each row's class in `classes`) and `weights`: one per row.
     ///
     /// # Errors
     /// A setting out of range, lengths that differ, fewer than two classes, a weight that is
-    /// negative or not finite, a class without a row of positive weight, or XGBoost is not there or
-    /// refuses.
+    /// negative or not finite, a class without a row of positive weight, or XGBoost is missing or
+    /// fails.
     pub fn fit(
         x: Matrix<'_>,
         labels: &[usize],
@@ -38,13 +38,13 @@ impl Booster {
         for round in 0..settings.rounds {
             learner.update(round, &matrix)?;
         }
-        // What predicts is what is stored, and the copy of the training rows is let go.
+        // Predict with the stored model, and free the copy of the training rows.
         let json = learner.save_json()?;
         Self::load(json, threads)
     }
 
-    /// How many rounds, at most those of the settings, have the smallest loss on held-out rows;
-    /// learning ends when `early_stopping_rounds` of them were no better. As XGBoost's own
+    /// The number of rounds, up to that of the settings, with the smallest loss on held-out rows;
+    /// fitting stops after `early_stopping_rounds` without improvement. As with XGBoost's
     /// `early_stopping_rounds` in Python.
     pub(crate) fn best_rounds(
         rows: &Rows,
@@ -70,11 +70,11 @@ impl Booster {
         Ok(best)
     }
 
-    /// Reads a booster from XGBoost's JSON: our own, or one by `save_model` of XGBoost in Python.
+    /// Reads a booster from XGBoost's JSON, written by us or by XGBoost's `save_model` in Python.
     ///
     /// # Errors
     /// The JSON is damaged, its objective is not `multi:softprob`, its trees have categories or
-    /// several values a leaf, or XGBoost is not there or refuses it.
+    /// several values per leaf, or XGBoost is missing or rejects it.
     pub fn from_json(json: &[u8]) -> Result<Booster> {
         Self::load(json.to_vec(), 1)
     }
@@ -89,17 +89,17 @@ impl Booster {
         Ok(Booster { learner, json, features, classes, threads })
     }
 
-    /// XGBoost's own JSON, which opens in Python by `xgboost.Booster(model_file=...)`.
+    /// XGBoost's JSON, which Python can load with `xgboost.Booster(model_file=...)`.
     pub fn to_json(&self) -> &[u8] {
         &self.json
     }
 
-    /// How many numbers a row has.
+    /// Number of features.
     pub fn features(&self) -> usize {
         self.features
     }
 
-    /// How many classes there are.
+    /// Number of classes.
     pub fn classes(&self) -> usize {
         self.classes
     }
@@ -110,7 +110,7 @@ impl Booster {
     /// `x`: `[rows, features]`; the result: `[rows, classes]`, row-major.
     ///
     /// # Errors
-    /// Another number of columns than the trees were fitted on, or XGBoost refuses.
+    /// The number of columns differs from that of the training, or XGBoost fails.
     pub fn probabilities(&self, x: Matrix<'_>) -> Result<Vec<f32>> {
         if x.columns() != self.features {
             let reason = format!("{} features for trees fitted on {}", x.columns(), self.features);
@@ -130,8 +130,8 @@ impl Booster {
     /// The probability of each class as a table with the columns `classes`.
     ///
     /// # Errors
-    /// As of [`probabilities`](Self::probabilities), and another number of classes than the trees
-    /// have.
+    /// As [`probabilities`](Self::probabilities), and a number of classes that differs from the
+    /// trees'.
     pub fn predict(&self, features: &Table, classes: &[String]) -> Result<Table> {
         if classes.len() != self.classes {
             let reason = format!("{} class names for trees of {} classes", classes.len(), self.classes);
@@ -149,7 +149,7 @@ fn matrix(x: Matrix<'_>, labels: &[usize], weights: &[f32], threads: usize) -> R
     Ok(matrix)
 }
 
-/// A learner that has learned nothing yet.
+/// A learner that has not been fitted yet.
 fn learner(matrices: &[&DMatrix], classes: usize, settings: &StackSettings) -> Result<Learner> {
     let mut learner = Learner::new(matrices)?;
     let parameters = [
@@ -172,7 +172,7 @@ fn learner(matrices: &[&DMatrix], classes: usize, settings: &StackSettings) -> R
     Ok(learner)
 }
 
-/// A fixed number, for XGBoost would choose by itself and the trees' last bits with it.
+/// A fixed number: otherwise XGBoost would choose one, and the last bits of the trees depend on it.
 fn threads(setting: usize) -> usize {
     match setting {
         0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),

@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-/// What went wrong at level 2, and in which file, line, column or setting.
+/// An error of level 2, with its file, line, column or setting.
 #[derive(Debug, thiserror::Error)]
 pub enum StackError {
     /// A file could not be read or written.
@@ -11,58 +11,58 @@ pub enum StackError {
     Csv {
         /// The file.
         path: PathBuf,
-        /// Counted from 1, the header included.
+        /// Counted from 1, including the header.
         line: u64,
-        /// What is wrong there.
+        /// What is wrong.
         reason: String,
     },
-    /// Values do not make a table, or tables do not fit each other.
+    /// Values do not form a table, or tables do not match.
     #[error("{0}")]
     Table(String),
-    /// A setting has a value that makes no sense.
+    /// A setting is out of range.
     #[error("setting `{key}` is {value}: it must be {allowed}")]
     Setting {
         /// The setting's name in the recipe.
         key: &'static str,
-        /// The value that was given.
+        /// The given value.
         value: String,
-        /// The values that are allowed.
+        /// The allowed values.
         allowed: &'static str,
     },
-    /// Trees cannot learn a class that none of their rows has.
+    /// A model cannot be fitted because a class has no rows.
     #[error("no clip of class `{class}` is left to train on{}", held_out(folds))]
     ClassWithoutRows {
         /// The class.
         class: String,
-        /// The folds held out; none when all rows are used.
+        /// The folds held out; empty when all rows are used.
         folds: Vec<usize>,
     },
-    /// Logistic regression did not come to rest.
+    /// Logistic regression did not converge.
     #[error("logistic regression did not converge in {steps} steps: use a smaller `c` than {c}")]
     NoEnd {
-        /// How many steps it was given.
+        /// The maximum number of steps.
         steps: usize,
-        /// The setting.
+        /// The value of the setting.
         c: f64,
     },
-    /// XGBoost's library is not there or is not the right one.
+    /// XGBoost's library is missing or has the wrong version.
     #[error(
         "cannot load the XGBoost library: {reason}\nfetch it by `cargo xtask setup`, or name one by the variable \
          EARMARK_XGBOOST_LIB"
     )]
     Library {
-        /// Each path that was tried and what the system said of it.
+        /// Each path that was tried, and the system's error.
         reason: String,
     },
-    /// XGBoost refused; its own message.
+    /// XGBoost failed.
     #[error("XGBoost cannot {action}: {message}")]
     Xgboost {
-        /// What was tried, a verb: "learn", "predict".
+        /// The failed action, a verb: "learn", "predict".
         action: &'static str,
         /// XGBoost's message.
         message: String,
     },
-    /// The JSON of a booster is damaged, or of a kind that level 2 does not make.
+    /// The JSON of a booster is damaged, or of a kind that level 2 does not create.
     #[error("the booster's JSON {0}")]
     Booster(String),
 }

@@ -1,52 +1,52 @@
-//! What level 2 sees of a clip, chosen by name.
+//! The columns of level 2, chosen by name.
 
 use serde::{Deserialize, Serialize};
 
 use crate::averages::FLOOR;
 use crate::{Result, StackError, Table};
 
-/// A kind of columns.
+/// A kind of column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FeatureKind {
-    /// The learners' probabilities, a column for each learner and class: `learner/class`.
+    /// The learners' probabilities, one column per learner and class: `learner/class`.
     Probabilities,
-    /// Their natural logarithms, of which a linear model makes products: `log learner/class`.
+    /// Their natural logarithms, with which a linear model computes products: `log learner/class`.
     /// Probabilities below 1e-12 count as 1e-12.
     LogProbabilities,
     /// The statistics of the clip's MFCC.
     MfccStatistics,
 }
 
-/// The source of the statistics' columns, where those of others are learners.
+/// The source name of the statistics' columns; the sources of other columns are learners.
 pub const STATISTICS: &str = "mfcc_statistics";
 
-/// The columns of level 2, and where they come from.
+/// The columns of level 2, and their sources.
 #[derive(Clone, Debug)]
 pub struct Features {
-    /// All columns, one row a clip.
+    /// All columns, one row per clip.
     pub table: Table,
     /// The learner of each column, or [`STATISTICS`].
     pub sources: Vec<String>,
-    /// How the columns follow from probabilities and statistics.
+    /// How the columns are computed from probabilities and statistics.
     pub layout: Layout,
 }
 
-/// How the columns of level 2 follow from the learners' probabilities and the statistics.
+/// How the columns of level 2 are computed from the learners' probabilities and the statistics.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Layout {
     /// The kinds, in the order of the columns.
     pub kinds: Vec<FeatureKind>,
-    /// How many learners there are.
+    /// Number of learners.
     pub learners: usize,
-    /// How many classes each has.
+    /// Number of classes.
     pub classes: usize,
-    /// How many statistics a clip has; none where no kind uses them.
+    /// Number of statistics per clip; 0 if no kind uses them.
     pub statistics: usize,
 }
 
 impl Layout {
-    /// How many columns there are.
+    /// Number of columns.
     pub fn columns(&self) -> usize {
         let of = |kind: &FeatureKind| match kind {
             FeatureKind::Probabilities | FeatureKind::LogProbabilities => self.learners * self.classes,
@@ -57,10 +57,10 @@ impl Layout {
 }
 
 impl Features {
-    /// The columns of the kinds `kinds`, in their order; within a kind in that of the learners.
+    /// The columns of `kinds`, in this order; within a kind, in the order of the learners.
     ///
     /// # Errors
-    /// No column, statistics that are wanted and not there, or tables of other clips or classes.
+    /// No columns, missing statistics, or tables with different clips or classes.
     pub fn new(kinds: &[FeatureKind], learners: &[(&str, &Table)], statistics: Option<&Table>) -> Result<Features> {
         let (mut tables, mut sources) = (Vec::new(), Vec::new());
         let classes = learners.first().map_or(0, |(_, table)| table.columns().len());
@@ -96,7 +96,7 @@ fn logarithms(table: &Table) -> Result<Table> {
     Table::new(table.names().to_vec(), table.columns().to_vec(), data)
 }
 
-/// The logarithm of a probability, floored.
+/// The logarithm of a probability, clamped from below.
 pub(crate) fn logarithm(probability: f32) -> f32 {
     probability.max(FLOOR as f32).ln()
 }

@@ -1,27 +1,27 @@
-//! What each column is to a stack.
+//! The importance of each column for a stack.
 
 use crate::trees::{NodeKind, Trees};
 use crate::{Booster, Logistic, Result};
 
-/// What a column is to a stack.
+/// The importance of a column for a stack.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Importance {
-    /// Of trees: the mean gain of the splits by the column, 0 without any, as XGBoost's `get_score`
-    /// counts it. Of logistic regression: the mean over classes of the absolute coefficient, in
-    /// units of the column's deviation.
+    /// For trees: the mean gain of the splits by the column, as in XGBoost's `get_score`, or 0
+    /// without any split. For logistic regression: the mean over classes of the absolute
+    /// coefficient, in units of the column's deviation.
     pub gain: f64,
-    /// Of trees: the number of splits by the column.
+    /// For trees: the number of splits by the column.
     pub weight: Option<f64>,
-    /// Of trees: the mean cover (sum of second derivatives) of these splits, 0 without any.
+    /// For trees: the mean cover (sum of second derivatives) of these splits, or 0 without any.
     pub cover: Option<f64>,
 }
 
 impl Booster {
-    /// The importance of each feature, as `get_score` of XGBoost in Python gives it, which leaves
-    /// out features without any split.
+    /// The importance of each feature, as returned by XGBoost's `get_score` in Python, which omits
+    /// features without any split.
     ///
     /// # Errors
-    /// None for a booster that was read: its JSON has been checked.
+    /// Never fails for a booster that was read: its JSON has been validated.
     pub fn importance(&self) -> Result<Vec<Importance>> {
         let trees = Trees::read(self.to_json())?;
         let mut sums = vec![(0.0, 0.0, 0.0); trees.features];

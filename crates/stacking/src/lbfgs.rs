@@ -1,21 +1,22 @@
-//! The smallest value of a convex function by L-BFGS (Nocedal and Wright, Numerical Optimization,
-//! algorithm 7.5).
+//! Minimizes a convex function by L-BFGS (Nocedal and Wright, Numerical Optimization, algorithm
+//! 7.5).
 
 use std::collections::VecDeque;
 
-/// How many steps the curvature is estimated from.
+/// Number of steps from which the curvature is estimated.
 const MEMORY: usize = 10;
 
-/// A step that was made, and how it changed the gradient.
+/// A past step, and the change of the gradient.
 struct Step {
     moved: Vec<f64>,
     change: Vec<f64>,
-    /// Their product, above 0.
+    /// Their dot product, above 0.
     curvature: f64,
 }
 
-/// Goes down from `x` until no entry of the gradient is larger than `tolerance`. `function` writes
-/// its gradient and returns its value. None if that is not reached in so many steps.
+/// Minimizes `function` from `x` until no entry of the gradient is larger than `tolerance`.
+/// `function` writes its gradient and returns its value. `None` if it does not converge within
+/// `steps`.
 pub(crate) fn minimise(
     mut x: Vec<f64>,
     tolerance: f64,
@@ -37,7 +38,7 @@ pub(crate) fn minimise(
             let next: Vec<f64> = x.iter().zip(&direction).map(|(x, d)| x + length * d).collect();
             let mut there = vec![0.0; x.len()];
             let value_there = function(&next, &mut there);
-            // Armijo's rule; near the bottom the values' last digits say nothing any more.
+            // Armijo's rule, with slack for rounding errors near the minimum.
             if value_there <= value + 1e-4 * length * slope + 1e-15 * value.abs() {
                 remember(&mut memory, &x, &next, &gradient, &there);
                 (x, gradient, value) = (next, there, value_there);
@@ -64,7 +65,8 @@ fn remember(memory: &mut VecDeque<Step>, x: &[f64], next: &[f64], before: &[f64]
     }
 }
 
-/// Downhill, as the remembered steps bend the gradient.
+/// The descent direction: the gradient, transformed by the inverse Hessian estimated from past
+/// steps.
 fn direction(gradient: &[f64], memory: &VecDeque<Step>) -> Vec<f64> {
     let mut direction: Vec<f64> = gradient.iter().map(|entry| -entry).collect();
     let mut shares = Vec::with_capacity(memory.len());
@@ -98,7 +100,7 @@ mod tests {
 
     #[test]
     fn finds_the_bottom_of_a_narrow_bowl() {
-        // Sum of i^4 (x_i - i)^2: the widest side is ten thousand times that of the narrowest.
+        // Sum of i^4 (x_i - i)^2: the largest curvature is ten thousand times the smallest.
         let function = |x: &[f64], gradient: &mut [f64]| {
             let parts = x.iter().zip(gradient).zip(1..).map(|((x, gradient), i)| {
                 let (weight, off) = (f64::from(i).powi(4), x - f64::from(i));

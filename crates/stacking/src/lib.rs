@@ -1,13 +1,13 @@
-//! Level 2: the stack of learners (XGBoost, logistic regression or a mean), its ONNX, and the
-//! metrics.
+//! Level 2: the stack of learners (XGBoost, logistic regression or a mean), its ONNX export, and
+//! the metrics.
 //!
-//! The way: learners' probabilities and statistics as a [`Table`] each, [`Features`] puts them side
-//! by side, [`out_of_fold`] predicts every training clip by a stack that never saw it,
-//! [`Stack::fit`] makes the one that is kept, [`Stack::to_onnx`] writes it for tagging, [`score`]
-//! judges.
+//! Workflow: each learner's probabilities and the statistics are a [`Table`]; [`Features`] combines
+//! them, [`out_of_fold`] predicts every training clip by a stack that was not fitted on it,
+//! [`Stack::fit`] fits the final stack, [`Stack::to_onnx`] exports it for tagging, and [`score`]
+//! computes the metrics.
 //!
-//! XGBoost's library is opened when trees are first learned or read; tables, averages, metrics and
-//! ONNX need none.
+//! XGBoost's library is loaded when trees are first fitted or read; tables, averages, metrics and
+//! ONNX do not need it.
 
 pub mod averages;
 mod booster;

@@ -7,48 +7,48 @@ use crate::lbfgs::minimise;
 use crate::rows::check_labels;
 use crate::{Matrix, Result, StackError, StackSettings};
 
-/// The largest entry that the gradient of the mean loss may have at the end.
+/// The largest gradient entry of the mean loss at convergence.
 const TOLERANCE: f64 = 1e-7;
 const STEPS: usize = 10_000;
 
 /// A linear model: softmax over classes of `intercept + coefficients * (x - mean) / deviation`.
 #[derive(Clone, Debug, Serialize)]
 pub struct Logistic {
-    /// Of each feature, over the rows that it was fitted on, by their weights.
+    /// Weighted mean of each feature over the rows that it was fitted on.
     pub mean: Vec<f64>,
-    /// Standard deviation of each feature over the same rows; 1 where a feature does not vary.
+    /// Standard deviation of each feature over the same rows; 1 for a constant feature.
     pub deviation: Vec<f64>,
-    /// One row a class, one number a feature: in units of the feature's deviation.
+    /// One row per class, one number per feature, in units of the feature's deviation.
     pub coefficients: Vec<Vec<f64>>,
-    /// One number a class.
+    /// One number per class.
     pub intercept: Vec<f64>,
 }
 
-/// The rows, standardised, and all that the loss depends on.
+/// The standardized rows, and everything else that the loss depends on.
 struct Problem<'a> {
     /// `[rows, features]`.
     x: Vec<f64>,
     features: usize,
     labels: &'a [usize],
-    /// They add up to 1.
+    /// They sum to 1.
     weights: Vec<f64>,
     classes: usize,
-    /// What half the sum of the squared coefficients is multiplied by.
+    /// The factor of half the sum of the squared coefficients.
     penalty: f64,
 }
 
 impl Logistic {
-    /// Learns the coefficients for which `c * sum of weight * loss + sum of squared coefficients /
-    /// 2` is smallest, by L-BFGS; intercepts are free. Features are standardised first, by mean and
-    /// deviation of these rows.
+    /// Fits the coefficients that minimize
+    /// `c * sum of weight * loss + sum of squared coefficients / 2`, by L-BFGS; intercepts are not
+    /// penalized. Features are first standardized by the mean and deviation of these rows.
     ///
     /// # Shape
-    /// `labels` (the index of each row's class in `classes`) and `weights`: one a row.
+    /// `labels` (the index of each row's class in `classes`) and `weights`: one per row.
     ///
     /// # Errors
     /// A setting out of range, lengths that differ, fewer than two classes, a weight that is
-    /// negative or not finite, a class without a row of positive weight, a feature that is missing,
-    /// or no end in sight, as with a huge `c`.
+    /// negative or not finite, a class without a row of positive weight, a missing feature, or no
+    /// convergence, as with a huge `c`.
     pub fn fit(
         x: Matrix<'_>,
         labels: &[usize],
@@ -87,14 +87,14 @@ impl Logistic {
     /// `x`: `[rows, features]`; the result: `[rows, classes]`, row-major.
     ///
     /// # Errors
-    /// Another number of columns or classes than it was fitted on.
+    /// The number of columns or classes differs from those that it was fitted on.
     pub fn probabilities(&self, x: Matrix<'_>, classes: usize) -> Result<Vec<f32>> {
         let mut margins = self.margins(x, classes)?;
         margins.chunks_exact_mut(classes).for_each(|row| _ = softmax(row));
         Ok(margins.into_iter().map(|probability| probability as f32).collect())
     }
 
-    /// What [`Self::probabilities`] are the softmax of, likewise.
+    /// The margins, whose softmax [`Self::probabilities`] returns; same shape and errors.
     pub(crate) fn margins(&self, x: Matrix<'_>, classes: usize) -> Result<Vec<f64>> {
         let (features, own) = (self.mean.len(), self.intercept.len());
         if (x.columns(), classes) != (features, own) {
@@ -118,18 +118,18 @@ impl Logistic {
         self
     }
 
-    /// The model as JSON: the arrays under the names that they have here.
+    /// The model as JSON: the arrays under their field names.
     ///
     /// # Errors
-    /// None that can happen with finite numbers.
+    /// Never fails with finite numbers.
     pub fn to_json(&self) -> Result<Vec<u8>> {
         serde_json::to_vec(self).map_err(|error| StackError::Table(error.to_string()))
     }
 }
 
 impl Problem<'_> {
-    /// The mean loss with its penalty; writes the gradient. `at` holds the coefficients,
-    /// `[features, classes]`, then the intercepts.
+    /// Returns the mean loss with its penalty, and writes the gradient. `at` holds the
+    /// coefficients, `[features, classes]`, then the intercepts.
     fn loss(&self, at: &[f64], gradient: &mut [f64]) -> f64 {
         let mut margins = vec![0.0; self.classes];
         let (coefficients, intercept) = at.split_at(self.features * self.classes);
@@ -170,7 +170,7 @@ fn spread(row: &[f64], off: &[f64], gradient: &mut [f64]) {
     }
 }
 
-/// Makes probabilities of margins; gives the logarithm of the sum of their exponentials.
+/// Converts margins to probabilities, and returns the logarithm of the sum of their exponentials.
 pub(crate) fn softmax(margins: &mut [f64]) -> f64 {
     let largest = margins.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     margins.iter_mut().for_each(|margin| *margin = (*margin - largest).exp());
@@ -179,7 +179,7 @@ pub(crate) fn softmax(margins: &mut [f64]) -> f64 {
     largest + sum.ln()
 }
 
-/// Mean and standard deviation of each column, by weights that add up to 1.
+/// Weighted mean and standard deviation of each column; the weights sum to 1.
 fn moments(x: Matrix<'_>, weights: &[f64]) -> (Vec<f64>, Vec<f64>) {
     let weighted = |of: &dyn Fn(usize, f64) -> f64| {
         let mut sums = vec![0.0; x.columns()];
@@ -192,12 +192,12 @@ fn moments(x: Matrix<'_>, weights: &[f64]) -> (Vec<f64>, Vec<f64>) {
     };
     let mean = weighted(&|_, value| value);
     let variance = weighted(&|column, value| (value - mean[column]).powi(2));
-    // What varies by no more than the last digits of 32 bits is constant.
+    // A column that varies only in the last digits of 32 bits counts as constant.
     let deviation = |(variance, mean): (f64, &f64)| {
         let deviation = variance.sqrt();
         if deviation > 1e-6 * mean.abs() { deviation } else { 1.0 }
     };
-    // As 32 bits have them: tagging computes in 32 bits, and a mean far from zero must be the same
+    // Round to 32 bits: tagging computes in 32 bits, and a mean far from zero must be the same
     // there.
     let rounded = |value: f64| f64::from(value as f32);
     let deviations = variance.into_iter().zip(&mean).map(deviation).map(rounded).collect();

@@ -1,6 +1,6 @@
 use crate::{Result, StackError, Table};
 
-/// Features of clips, row-major, `columns` numbers a clip; not-a-number where one is missing.
+/// Features of clips, row-major, with `columns` numbers per clip; NaN for missing values.
 #[derive(Clone, Copy, Debug)]
 pub struct Matrix<'a> {
     data: &'a [f32],
@@ -8,13 +8,13 @@ pub struct Matrix<'a> {
 }
 
 impl<'a> Matrix<'a> {
-    /// Takes `data` for rows of `columns` numbers.
+    /// Interprets `data` as rows of `columns` numbers.
     ///
     /// # Shape
     /// `data`: `[rows, columns]`.
     ///
     /// # Errors
-    /// No column, or `data` is not whole rows, or holds an infinite number.
+    /// No columns, or `data` is not a whole number of rows or contains an infinite number.
     pub fn new(data: &'a [f32], columns: usize) -> Result<Matrix<'a>> {
         if columns == 0 || !data.len().is_multiple_of(columns) {
             let reason = format!("{} values are not whole rows of {columns} columns", data.len());
@@ -31,12 +31,12 @@ impl<'a> Matrix<'a> {
         self.data
     }
 
-    /// How many rows there are.
+    /// Number of rows.
     pub fn rows(&self) -> usize {
         self.data.len() / self.columns
     }
 
-    /// How many numbers a row has.
+    /// Number of columns.
     pub fn columns(&self) -> usize {
         self.columns
     }

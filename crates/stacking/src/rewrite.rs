@@ -1,7 +1,8 @@
-//! Checked trees as XGBoost's JSON, written anew.
+//! Writes validated trees as XGBoost's JSON.
 //!
-//! XGBoost trusts what it reads: a wrong tree or parent number makes it write beyond its memory. So
-//! it never gets a file's own bytes, only this, made of nothing but the trees that were checked.
+//! XGBoost trusts its input: a wrong tree or parent number makes it write out of bounds. So it
+//! never gets the original bytes of a file, only this JSON, which is built from the validated trees
+//! alone.
 
 use std::collections::HashMap;
 
@@ -13,7 +14,8 @@ use crate::trees::{Node, NodeKind, OBJECTIVE, Tree, Trees};
 /// XGBoost's number for the parent of a root.
 const NO_PARENT: i32 = i32::MAX;
 
-/// The parallel arrays of a tree; `f32` are kept as such, for a detour through `f64` adds digits.
+/// The parallel arrays of a tree; values stay `f32`, because a conversion to `f64` would add
+/// digits.
 #[derive(Default, Serialize)]
 struct Arrays {
     left_children: Vec<i32>,
@@ -23,11 +25,11 @@ struct Arrays {
     split_conditions: Vec<f32>,
     default_left: Vec<u8>,
     split_type: Vec<u8>,
-    // Statistics of the training, which predictions do not use.
+    // Training statistics, which predictions do not use.
     base_weights: Vec<f32>,
     loss_changes: Vec<f32>,
     sum_hessian: Vec<f32>,
-    // Trees of ours have no splits by category.
+    // Our trees have no categorical splits.
     categories: [i32; 0],
     categories_nodes: [i32; 0],
     categories_segments: [i32; 0],
@@ -45,7 +47,7 @@ struct Model {
 }
 
 impl Trees {
-    /// A model that predicts as these trees do, for XGBoost 3.1 and newer.
+    /// A model with the same predictions as these trees, for XGBoost 3.1 and newer.
     pub fn to_json(&self) -> Result<Vec<u8>, serde_json::Error> {
         #[derive(Serialize)]
         struct Booster {
@@ -86,7 +88,7 @@ impl Trees {
         let trees = self.trees.iter().enumerate().map(|(id, tree)| arrays(id, tree, self.features));
         Model {
             gbtree_model_param: json!({"num_parallel_tree": "1", "num_trees": self.trees.len().to_string()}),
-            // One round: predictions take all trees.
+            // A single round, so that predictions use all trees.
             iteration_indptr: vec![0, self.trees.len()],
             tree_info: self.trees.iter().map(|tree| tree.class).collect(),
             trees: trees.collect(),
@@ -110,8 +112,8 @@ fn arrays(id: usize, tree: &Tree, features: usize) -> Arrays {
         }),
         ..Arrays::default()
     };
-    // XGBoost takes the node after the left child for the right one, whatever the arrays say: the
-    // order of `Tree::nodes` makes it so.
+    // XGBoost uses the node after the left child as the right child and ignores the arrays. The
+    // order of `Tree::nodes` guarantees that the two agree.
     for (at, Node { kind, .. }) in tree.nodes.iter().enumerate() {
         let (left, right, feature, value, missing_left) = match *kind {
             NodeKind::Leaf { value } => (-1, -1, 0, value, false),

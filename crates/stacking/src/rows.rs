@@ -1,27 +1,27 @@
-//! The training clips as level 2 sees them, and picked ones of them.
+//! The training clips of level 2, and subsets of them.
 
 use std::collections::BTreeSet;
 
 use crate::{Kind, Matrix, Result, StackError, StackSettings, Table};
 
-/// The training clips, one entry a row of `features` in each.
+/// The training clips; each field has one entry per row of `features`.
 #[derive(Clone, Copy, Debug)]
 pub struct TrainingRows<'a> {
-    /// What level 2 is trained on.
+    /// The features of level 2.
     pub features: &'a Table,
     /// The class of each, an index into `classes`.
     pub truth: &'a [usize],
-    /// The fold of each, the learners' own; any numbers.
+    /// The fold of each, the same as for the learners; any numbers.
     pub folds: &'a [usize],
-    /// How much each counts, 0 or more.
+    /// The weight of each, 0 or more.
     pub weights: &'a [f32],
     /// The classes.
     pub classes: &'a [String],
 }
 
-/// Rows that were picked, copied.
+/// A copied subset of the rows.
 pub(crate) struct Rows {
-    /// Where they stand among all rows.
+    /// Their indices among all rows.
     pub places: Vec<usize>,
     pub values: Vec<f32>,
     pub columns: usize,
@@ -30,7 +30,7 @@ pub(crate) struct Rows {
 }
 
 impl TrainingRows<'_> {
-    /// Fails where the lengths differ.
+    /// Fails if the lengths differ.
     pub(crate) fn check(&self) -> Result<()> {
         let rows = self.features.names().len();
         let (truth, folds, weights) = (self.truth.len(), self.folds.len(), self.weights.len());
@@ -41,13 +41,13 @@ impl TrainingRows<'_> {
         Ok(())
     }
 
-    /// The folds but those `without`.
+    /// The folds except `without`.
     pub(crate) fn folds(&self, without: &[usize]) -> Vec<usize> {
         let folds: BTreeSet<usize> = self.folds.iter().copied().collect();
         folds.into_iter().filter(|fold| !without.contains(fold)).collect()
     }
 
-    /// The rows of the folds that are `wanted`.
+    /// The rows of the folds for which `wanted` holds.
     pub(crate) fn pick(&self, wanted: impl Fn(usize) -> bool) -> Rows {
         let places: Vec<usize> = (0..self.folds.len()).filter(|&row| wanted(self.folds[row])).collect();
         Rows {
@@ -66,11 +66,11 @@ impl Rows {
     }
 }
 
-/// Fails where level 2 could not be fitted on clips of these labels, folds and weights, one entry a
-/// clip in each: so that it is reported before networks are trained.
+/// Fails if level 2 could not be fitted on clips with these labels, folds and weights, so that the
+/// error is reported before networks are trained. Each slice has one entry per clip.
 ///
 /// # Errors
-/// As [`crate::out_of_fold`] and [`crate::Stack::fit`] of rows with the same labels, folds and
+/// As [`crate::out_of_fold`] and [`crate::Stack::fit`] for rows with the same labels, folds and
 /// weights.
 pub fn check_folds(
     truth: &[usize],
@@ -104,7 +104,7 @@ pub fn check_folds(
     Ok(())
 }
 
-/// Fails where nothing is left to train on when each fold in turn is judged.
+/// Fails if no fold is left to train on when one is held out.
 pub(crate) fn enough_folds(folds: usize) -> Result<()> {
     match folds {
         0 | 1 => Err(StackError::Table(format!("the stack needs at least two folds, not {folds}"))),
@@ -112,13 +112,13 @@ pub(crate) fn enough_folds(folds: usize) -> Result<()> {
     }
 }
 
-/// There are too few folds for a [`StackSettings::inner`] one.
+/// The error of too few folds for a setting of [`StackSettings::inner`].
 pub(crate) fn too_few_folds(setting: &str) -> StackError {
     let reason = format!("`{setting}` needs at least three folds: to judge by, to set it by, to train on");
     StackError::Table(reason)
 }
 
-/// An error of one fit, with the folds that were held out of it.
+/// Adds the folds that were held out to the error of a fit.
 pub(crate) fn told_with(error: StackError, without: &[usize]) -> StackError {
     match error {
         StackError::ClassWithoutRows { class, folds } if folds.is_empty() => {
@@ -128,7 +128,7 @@ pub(crate) fn told_with(error: StackError, without: &[usize]) -> StackError {
     }
 }
 
-/// Fails where no model can be trained on such labels and weights.
+/// Fails if no model can be trained on these labels and weights.
 pub(crate) fn check_labels(rows: usize, labels: &[usize], weights: &[f32], classes: &[String]) -> Result<()> {
     let wrong = |reason: String| Err(StackError::Table(reason));
     if labels.len() != rows || weights.len() != rows {

@@ -2,7 +2,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{FeatureKind, Result, StackError};
 
-/// What level 2 is.
+/// The kind of level 2.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
@@ -13,65 +13,66 @@ pub enum Kind {
     Logistic,
     /// The mean of the learners' probabilities.
     Mean,
-    /// Their geometric mean, made to add up to 1.
+    /// Their geometric mean, normalized to sum to 1.
     GeometricMean,
 }
 
-/// Which networks predict the test clips, and later what is tagged.
+/// Which networks predict the test clips, and are used for tagging.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TestFrom {
-    /// One network a learner, which was trained on all training clips.
+    /// One network per learner, trained on all training clips.
     #[default]
     Full,
-    /// The mean over the learner's networks of the folds: nothing is trained beside them.
+    /// The mean over the learner's fold networks; no other networks are trained.
     Folds,
 }
 
-/// How level 2 learns; names and defaults are XGBoost's but for `max_depth`, which is the paper's.
+/// How level 2 is fitted. Names and defaults are XGBoost's, except the default of `max_depth`,
+/// which is the paper's.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct StackSettings {
-    /// What level 2 is: `xgboost`, `logistic`, `mean` or `geometric_mean`. What the other settings
-    /// say of another kind is ignored.
+    /// The kind of level 2: `xgboost`, `logistic`, `mean` or `geometric_mean`. Settings of other
+    /// kinds are ignored.
     pub kind: Kind,
-    /// What it sees of a clip, one or several of `probabilities`, `log_probabilities`,
-    /// `mfcc_statistics`. The means take the learners' probabilities, whatever stands here.
+    /// The features of a clip, one or several of `probabilities`, `log_probabilities`,
+    /// `mfcc_statistics`. The means ignore this setting and always use the learners' probabilities.
     pub features: Vec<FeatureKind>,
     /// Boosting rounds; each adds a tree for every class. From 1 to 100,000.
     pub rounds: u32,
     /// Depth of a tree, from 1 to 30.
     pub max_depth: u32,
-    /// What a tree's answer is multiplied by (the learning rate), from 1e-6 to 1.
+    /// The factor for a tree's output (the learning rate), from 1e-6 to 1.
     pub eta: f64,
-    /// Share of the rows that a tree sees, from 0.001 to 1.
+    /// Share of the rows that a tree is fitted on, from 0.001 to 1.
     pub subsample: f64,
-    /// Share of the columns that a tree sees, from 0.001 to 1.
+    /// Share of the columns that a tree uses, from 0.001 to 1.
     pub colsample_bytree: f64,
-    /// Least sum of second derivatives in a leaf, from 0 to 1e9.
+    /// Minimum sum of second derivatives in a leaf, from 0 to 1e9.
     pub min_child_weight: f64,
     /// Weight of the L2 penalty on leaves, from 0 to 1e9.
     pub lambda: f64,
     /// Which networks predict the test clips: `full`, or the mean of those of the `folds`.
     pub test_from: TestFrom,
-    /// Rounds without a smaller loss after which boosting stops; 0: it never does. The loss is that
-    /// of each fold in turn among those that are trained on, and the trees that are kept get the
-    /// mean of the best numbers of rounds.
+    /// Number of rounds without a smaller loss after which boosting stops; 0 turns early stopping
+    /// off. Each of the training folds is held out in turn to compute the loss, and the final trees
+    /// use the mean of the best numbers of rounds.
     pub early_stopping_rounds: u32,
     /// Inverse weight of the L2 penalty on the coefficients of logistic regression, from 1e-6 to
-    /// 10,000; features are standardised. Beyond that, the regression of classes that can be
-    /// separated comes to no end.
+    /// 10,000; features are standardized. Beyond this range, the regression does not converge if
+    /// the classes are separable.
     pub c: f64,
-    /// Whether the margins of logistic regression are multiplied by the one number by which
-    /// probabilities are best where they are not fitted on: the loss of each fold in turn among
-    /// those that are trained on is smallest. The order of the classes stays as it is.
+    /// Whether to multiply the margins of logistic regression by a single factor that improves the
+    /// probabilities on held-out clips: each of the training folds is held out in turn, and the
+    /// factor minimizes their loss. The ranking of the classes does not change.
     pub temperature_scaling: bool,
-    /// Weight of a clip whose label nobody verified, from 0 (not used) to 1 (like a verified one).
+    /// Weight of a clip whose label is not verified, from 0 (not used) to 1 (like a verified one).
     pub unverified_weight: f32,
-    /// Where the draws of `subsample` and `colsample_bytree` begin, up to 2^63 - 1.
+    /// Seed of the draws of `subsample` and `colsample_bytree`, up to 2^63 - 1.
     pub seed: u64,
-    /// Threads, up to 1024; 0 takes every core. The last bits of the trees can depend on it, and on
-    /// some hundred clips one thread is faster than two that wait for each other.
+    /// Number of threads, up to 1024; 0 uses every core. The last bits of the trees can depend on
+    /// it. For some hundred clips, one thread is faster than two that wait for each other.
     pub threads: usize,
 }
 
@@ -102,9 +103,9 @@ impl StackSettings {
     /// Checks every value.
     ///
     /// # Errors
-    /// The first setting out of its range, with the range.
+    /// The first setting out of range, with the range.
     pub fn validate(&self) -> Result<()> {
-        // XGBoost takes 32-bit floats, and no rows at all of a share that is too small.
+        // XGBoost uses 32-bit floats, and a share that is too small selects no rows at all.
         let (share, penalty) = ("from 0.001 to 1", "from 0 to 1e9");
         let is_share = |value: f64| (0.001..=1.0).contains(&value);
         let is_penalty = |value: f64| (0.0..=1e9).contains(&value);
@@ -139,7 +140,7 @@ impl StackSettings {
         }
     }
 
-    /// The setting for which each fold is held out of those that are trained on, if there is one.
+    /// The setting that requires each training fold to be held out in turn, if there is one.
     pub(crate) fn inner(&self) -> Option<&'static str> {
         match self.kind {
             Kind::Xgboost if self.early_stopping_rounds > 0 => Some("early_stopping_rounds"),
@@ -153,8 +154,8 @@ impl StackSettings {
         !self.features.is_empty() && !(0..self.features.len()).any(again)
     }
 
-    /// The kinds of columns that level 2 takes: those of the setting, or for a mean the
-    /// probabilities alone.
+    /// The kinds of columns that level 2 uses: those of the setting, or only the probabilities for
+    /// a mean.
     pub fn columns(&self) -> Vec<FeatureKind> {
         match self.kind {
             Kind::Xgboost | Kind::Logistic => self.features.clone(),
@@ -162,7 +163,7 @@ impl StackSettings {
         }
     }
 
-    /// One weight a clip: 1 where the label is verified, else `unverified_weight`.
+    /// One weight per clip: 1 if the label is verified, otherwise `unverified_weight`.
     pub fn weights(&self, verified: &[bool]) -> Vec<f32> {
         verified.iter().map(|&verified| if verified { 1.0 } else { self.unverified_weight }).collect()
     }

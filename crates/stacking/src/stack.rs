@@ -1,4 +1,4 @@
-//! The stack: learned, and judged by rows that it was not fitted on.
+//! The stack: fitting, and predictions for rows that it was not fitted on.
 
 use rayon::prelude::*;
 
@@ -8,7 +8,8 @@ use crate::logistic::softmax;
 use crate::rows::{Rows, TrainingRows, enough_folds, told_with, too_few_folds};
 use crate::{Booster, Kind, Layout, Logistic, Result, StackError, StackSettings, Table, onnx};
 
-/// Between which factors the margins' is looked for, and in how many steps: to a millionth.
+/// The search range of the margins' factor, and the number of steps: enough for a precision of a
+/// millionth.
 const SHARPNESS: (f64, f64) = (0.01, 100.0);
 const HALVINGS: usize = 24;
 
@@ -20,17 +21,17 @@ pub enum Stack {
     Logistic(Logistic),
     /// The mean of the learners' probabilities.
     Mean,
-    /// Their geometric mean, made to add up to 1.
+    /// Their geometric mean, normalized to sum to 1.
     GeometricMean,
 }
 
 impl Stack {
-    /// Fits on all rows: the stack of the bundle and of the test clips.
+    /// Fits on all rows: the result is the stack for the bundle and the test clips.
     ///
     /// # Errors
-    /// Lengths that differ, a setting out of range, a class without a row that counts, fewer than
-    /// two folds where they tell when to stop early, and all of [`Booster::fit`] and
-    /// [`Logistic::fit`].
+    /// Lengths that differ, a setting out of range, a class without a row of positive weight, fewer
+    /// than two folds with early stopping or temperature scaling, and all errors of
+    /// [`Booster::fit`] and [`Logistic::fit`].
     pub fn fit(rows: &TrainingRows<'_>, settings: &StackSettings) -> Result<Stack> {
         rows.check()?;
         fit(rows, &[], settings)
@@ -39,7 +40,7 @@ impl Stack {
     /// The probability of each class, as a table with the columns `classes`.
     ///
     /// # Errors
-    /// Another number of columns than it was fitted on, of classes, or XGBoost refuses.
+    /// The number of columns or classes differs from those that it was fitted on, or XGBoost fails.
     pub fn predict(&self, features: &Table, classes: &[String]) -> Result<Table> {
         let values = match self {
             Stack::Xgboost(booster) => return booster.predict(features, classes),
@@ -50,10 +51,11 @@ impl Stack {
         Table::new(features.names().to_vec(), classes.to_vec(), values)
     }
 
-    /// What was learned, as a file: its name and its content. A mean has learned nothing.
+    /// The fitted model as a file: its name and its contents. `None` for a mean, which has no
+    /// parameters.
     ///
     /// # Errors
-    /// Numbers that JSON cannot hold.
+    /// Numbers that JSON cannot represent.
     pub fn file(&self) -> Result<Option<(&'static str, Vec<u8>)>> {
         Ok(match self {
             Stack::Xgboost(booster) => Some(("booster.json", booster.to_json().to_vec())),
@@ -62,7 +64,7 @@ impl Stack {
         })
     }
 
-    /// What each column is to the stack, in their order; none for a mean.
+    /// The importance of each column, in their order; `None` for a mean.
     ///
     /// # Errors
     /// The JSON of the booster is damaged.
@@ -75,11 +77,11 @@ impl Stack {
     }
 
     /// The stack as ONNX, for tagging: input `x`, `f32[N, learners * classes + statistics]` (the
-    /// learners' probabilities, then the statistics where `layout` uses them), output
-    /// `probabilities`, `f32[N, classes]`.
+    /// learners' probabilities, then the statistics if `layout` uses them), output `probabilities`,
+    /// `f32[N, classes]`.
     ///
     /// # Errors
-    /// A layout of other columns than it was fitted on.
+    /// The columns of the layout differ from those that it was fitted on.
     pub fn to_onnx(&self, layout: &Layout) -> Result<Vec<u8>> {
         match self {
             Stack::Xgboost(booster) => onnx::trees(booster.to_json(), layout),
@@ -90,14 +92,14 @@ impl Stack {
     }
 }
 
-/// Predicts each row by a stack fitted on the other folds' rows alone: number of rounds, scaling
-/// and all.
+/// Predicts each row by a stack that is fitted only on the rows of the other folds, including the
+/// number of rounds and the scaling.
 ///
 /// The result has the rows of `features` in their order and the columns `classes`.
 ///
 /// # Errors
-/// Fewer than two folds (three where early stopping takes one more), a class that only one fold
-/// has, and all of [`Stack::fit`].
+/// Fewer than two folds (three with early stopping or temperature scaling), a class that occurs in
+/// only one fold, and all errors of [`Stack::fit`].
 pub fn out_of_fold(rows: &TrainingRows<'_>, settings: &StackSettings) -> Result<Table> {
     rows.check()?;
     let folds = rows.folds(&[]);
@@ -111,7 +113,7 @@ pub fn out_of_fold(rows: &TrainingRows<'_>, settings: &StackSettings) -> Result<
     Table::vstack(&parts.iter().collect::<Vec<_>>())?.reordered(rows.features.names())
 }
 
-/// Fits on the rows of all folds but those `without`.
+/// Fits on the rows of all folds except `without`.
 fn fit(rows: &TrainingRows<'_>, without: &[usize], settings: &StackSettings) -> Result<Stack> {
     settings.validate()?;
     let learned = || {
@@ -133,8 +135,9 @@ fn fit(rows: &TrainingRows<'_>, without: &[usize], settings: &StackSettings) -> 
     learned().map_err(|error| told_with(error, without))
 }
 
-/// How many rounds the trees get that are trained on all folds but those `without`: the mean of the
-/// best numbers when each of these folds is held out, so that no row outside them has a say.
+/// The number of rounds for trees that are trained on all folds except `without`: the mean of the
+/// best numbers when each of these folds is held out, so that rows outside these folds have no
+/// influence.
 fn rounds(rows: &TrainingRows<'_>, without: &[usize], settings: &StackSettings) -> Result<u32> {
     if settings.early_stopping_rounds == 0 {
         return Ok(settings.rounds);
@@ -145,9 +148,9 @@ fn rounds(rows: &TrainingRows<'_>, without: &[usize], settings: &StackSettings) 
     Ok(if best.is_empty() { settings.rounds } else { (best.iter().sum::<f64>() / best.len() as f64).round() as u32 })
 }
 
-/// What the margins are multiplied by of a logistic regression that is trained on all folds but
-/// those `without`: of each of these folds, held out, the margins are those of a model of the
-/// others, and by this factor their loss is smallest.
+/// The factor for the margins of a logistic regression that is trained on all folds except
+/// `without`. Each of these folds is held out in turn, and a model of the others computes its
+/// margins. The factor minimizes the loss of all these margins.
 fn temperature(rows: &TrainingRows<'_>, without: &[usize], settings: &StackSettings) -> Result<f64> {
     if !settings.temperature_scaling {
         return Ok(1.0);
@@ -157,11 +160,12 @@ fn temperature(rows: &TrainingRows<'_>, without: &[usize], settings: &StackSetti
         let model = Logistic::fit(rest.x()?, &rest.labels, &rest.weights, rows.classes, settings)?;
         Ok((model.margins(held_out.x()?, classes)?, held_out.labels.clone(), held_out.weights.clone()))
     })?;
-    // Where all were right, the loss would fall for ever. Of n clips, that one more could have any
-    // label is not refuted.
+    // If all predictions were correct, the loss would decrease without limit. So the loss includes
+    // a doubt of 1/(n + 1) for n clips: one more clip could have any label.
     let clips: f64 = margins.iter().flat_map(|(_, _, weights)| weights).map(|&weight| f64::from(weight)).sum();
     let doubt = 1.0 / (clips + 1.0);
-    // Of the loss by the factor: it grows with the factor, and is 0 at the best one.
+    // The derivative of the loss with respect to the factor: it increases with the factor, and is 0
+    // at the best one.
     let slope = |factor: f64| -> f64 {
         let of_fold = |(margins, labels, weights): &(Vec<f64>, Vec<usize>, Vec<f32>)| -> f64 {
             let rows = margins.chunks_exact(classes).zip(labels.iter().zip(weights));
@@ -184,8 +188,8 @@ fn temperature(rows: &TrainingRows<'_>, without: &[usize], settings: &StackSetti
     Ok((low * high).sqrt())
 }
 
-/// `work` of each fold but those `without`: by all rows of the other ones and those of the fold. A
-/// fold of which no row counts is ignored.
+/// Calls `work` for each fold except `without`, with all rows of the other folds and the rows of
+/// the fold. Ignores a fold whose rows all have weight 0.
 fn inner<T: Send>(
     rows: &TrainingRows<'_>,
     without: &[usize],
@@ -208,7 +212,7 @@ fn inner<T: Send>(
     Ok(done.into_iter().flatten().collect())
 }
 
-/// `work` of each fold, at once where one thread works on each.
+/// Calls `work` for each fold, in parallel if each uses a single thread.
 fn each<T: Send>(
     folds: &[usize],
     settings: &StackSettings,

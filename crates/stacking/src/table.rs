@@ -1,5 +1,5 @@
-//! A table of numbers, one row a clip: probabilities of a learner, or features of level 2. Kept as
-//! CSV.
+//! A table of numbers with one row per clip: probabilities of a learner, or features of level 2.
+//! Stored as CSV.
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -8,12 +8,13 @@ use earmark_tables::{CsvFile, StringRecord};
 
 use crate::{Result, StackError};
 
-/// The column that names the clip, as in FSDKaggle2018's files.
+/// The column with the name of the clip, as in FSDKaggle2018's files.
 const NAME_COLUMN: &str = "fname";
 
-/// One row a clip, one named column a number.
+/// A table with one row per clip and named columns.
 ///
-/// By construction every number is finite, and neither a clip nor a column comes twice.
+/// Every number is finite, and the names of clips and of columns are unique; constructors check
+/// this.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Table {
     names: Vec<String>,
@@ -22,14 +23,14 @@ pub struct Table {
 }
 
 impl Table {
-    /// Makes a table of `data`, row after row.
+    /// Creates a table from row-major `data`.
     ///
     /// # Shape
     /// `data`: `[names.len(), columns.len()]`, row-major.
     ///
     /// # Errors
-    /// No column, a wrong number of values, a name or column that comes twice, or a number that is
-    /// not finite.
+    /// No columns, a wrong number of values, a duplicate name or column, or a number that is not
+    /// finite.
     pub fn new(names: Vec<String>, columns: Vec<String>, data: Vec<f32>) -> Result<Table> {
         if columns.is_empty() {
             return Err(StackError::Table("a table needs at least one column".to_owned()));
@@ -51,7 +52,7 @@ impl Table {
         Ok(Table { names, columns, data })
     }
 
-    /// The clips' names (fname), one a row.
+    /// The clips' names (fname), one per row.
     pub fn names(&self) -> &[String] {
         &self.names
     }
@@ -66,43 +67,45 @@ impl Table {
         &self.data
     }
 
-    /// The numbers of clip `i`, one a column.
+    /// The numbers of clip `i`, one per column.
     ///
     /// # Panics
-    /// Like a slice, when there is no row `i`.
+    /// Like a slice, if there is no row `i`.
     pub fn row(&self, i: usize) -> &[f32] {
         &self.data[i * self.columns.len()..(i + 1) * self.columns.len()]
     }
 
-    /// The rows in order, one number a column.
+    /// The rows in order, with one number per column.
     pub fn rows(&self) -> std::slice::ChunksExact<'_, f32> {
         self.data.chunks_exact(self.columns.len())
     }
 
-    /// The table as CSV: `fname`, then the columns. Reading it back gives the same numbers, bit for
-    /// bit.
+    /// The table as CSV: `fname`, then the columns. Reading it back returns the same numbers, bit
+    /// for bit.
     pub fn to_csv(&self) -> Vec<u8> {
         let mut csv = String::new();
         let header = std::iter::once(NAME_COLUMN).chain(self.columns.iter().map(String::as_str));
         push_record(&mut csv, header.map(quoted));
         for (name, row) in self.names.iter().zip(self.rows()) {
-            // `{:?}` prints the shortest decimal that is this f32 and no other, with an exponent
-            // where it is small.
+            // `{:?}` prints the shortest decimal that parses to the same f32, with an exponent if
+            // it is small.
             push_record(&mut csv, std::iter::once(quoted(name)).chain(row.iter().map(|value| format!("{value:?}"))));
         }
         csv.into_bytes()
     }
 
-    /// Reads what [`to_csv`](Self::to_csv) or pandas wrote: `fname` first, then columns of numbers.
+    /// Reads a file written by [`to_csv`](Self::to_csv) or pandas: `fname` first, then columns of
+    /// numbers.
     ///
     /// # Errors
-    /// The file cannot be read, is cut off, has no column `fname`, or a line has too few or too
-    /// many fields, a field that is no finite number, or a clip that came before; with the line.
+    /// The file cannot be read, is truncated or has no column `fname`; or a line has too few or too
+    /// many fields, a field that is not a finite number, or a duplicate clip. Errors include the
+    /// line.
     pub fn from_csv(path: &Path) -> Result<Table> {
         let text = earmark_files::read_to_string(path)?;
         let at = |line: u64, reason: String| StackError::Csv { path: path.to_owned(), line, reason };
-        // Whole files end with a line break; without this, `0.93` cut to `0.9` would pass for a
-        // number.
+        // Complete files end with a line break; without this check, `0.93` truncated to `0.9` would
+        // be accepted.
         if !text.ends_with('\n') {
             return Err(at(
                 text.lines().count().max(1) as u64,
@@ -128,10 +131,10 @@ impl Table {
         Table::new(names, columns, data)
     }
 
-    /// The rows of the clips `names`, in their order; others are omitted.
+    /// The rows of the clips `names`, in this order; other rows are omitted.
     ///
     /// # Errors
-    /// A clip has no row (all such are listed) or is asked for twice.
+    /// A clip has no row (all missing clips are listed) or is requested twice.
     pub fn reordered(&self, names: &[String]) -> Result<Table> {
         let rows =
             positions(&self.names, names).map_err(|missing| StackError::Table(format!("no row of {missing}")))?;
@@ -139,10 +142,10 @@ impl Table {
         Table::new(names.to_vec(), self.columns.clone(), data)
     }
 
-    /// The columns `columns`, in their order; others are omitted.
+    /// The columns `columns`, in this order; other columns are omitted.
     ///
     /// # Errors
-    /// A column is not there (all such are listed) or is asked for twice.
+    /// A column is missing (all missing columns are listed) or is requested twice.
     pub fn selected(&self, columns: &[String]) -> Result<Table> {
         let picked =
             positions(&self.columns, columns).map_err(|missing| StackError::Table(format!("no column {missing}")))?;
@@ -150,8 +153,8 @@ impl Table {
         Table::new(self.names.clone(), columns.to_vec(), data)
     }
 
-    /// The same numbers under the columns `prefix/column`, so that tables of several learners go
-    /// side by side.
+    /// The same numbers with the columns renamed to `prefix/column`, so that tables of several
+    /// learners can be combined.
     #[must_use]
     pub fn prefixed(&self, prefix: &str) -> Table {
         let columns = self.columns.iter().map(|column| format!("{prefix}/{column}")).collect();
@@ -161,7 +164,7 @@ impl Table {
     /// Tables side by side: all columns of the first, then of the second, and so on.
     ///
     /// # Errors
-    /// No table, other clips or another order of them, or a column that comes twice.
+    /// No tables, different clips or a different order of clips, or a duplicate column.
     pub fn hstack(tables: &[&Table]) -> Result<Table> {
         let names = same_names(tables)?.to_vec();
         let columns = tables.iter().flat_map(|table| table.columns.iter().cloned()).collect();
@@ -169,10 +172,10 @@ impl Table {
         Table::new(names, columns, data)
     }
 
-    /// Tables one below the other: all rows of the first, then of the second, and so on.
+    /// Tables stacked vertically: all rows of the first, then of the second, and so on.
     ///
     /// # Errors
-    /// No table, other columns or another order of them, or a clip that comes twice.
+    /// No tables, different columns or a different order of columns, or a duplicate clip.
     pub fn vstack(tables: &[&Table]) -> Result<Table> {
         let Some((first, others)) = tables.split_first() else {
             return Err(StackError::Table("no table to combine".to_owned()));
@@ -187,7 +190,7 @@ impl Table {
     }
 }
 
-/// The names that all tables share, in the same order.
+/// The clip names, which must be the same in all tables and in the same order.
 pub(crate) fn same_names<'a>(tables: &[&'a Table]) -> Result<&'a [String]> {
     let Some((first, others)) = tables.split_first() else {
         return Err(StackError::Table("no table to combine".to_owned()));
@@ -209,10 +212,10 @@ fn first_duplicate(names: &[String]) -> Option<&String> {
     names.iter().find(|name| !seen.insert(*name))
 }
 
-/// Names that an error lists; of more it says how many.
+/// The maximum number of names that an error lists; of the rest, it gives only the number.
 const LISTED: usize = 10;
 
-/// Where each of `wanted` stands in `all`, or the list of those that do not.
+/// The index of each of `wanted` in `all`, or a list of the missing ones.
 fn positions(all: &[String], wanted: &[String]) -> Result<Vec<usize>, String> {
     let at: HashMap<&String, usize> = all.iter().enumerate().map(|(i, name)| (name, i)).collect();
     let missing: Vec<&String> = wanted.iter().filter(|name| !at.contains_key(name)).collect();
@@ -248,7 +251,7 @@ fn push_record(csv: &mut String, fields: impl Iterator<Item = String>) {
     csv.push('\n');
 }
 
-/// A field in quotes where RFC 4180 wants them.
+/// A field, quoted if RFC 4180 requires it.
 fn quoted(field: &str) -> String {
     if field.contains(['"', ',', '\n', '\r']) {
         format!("\"{}\"", field.replace('"', "\"\""))

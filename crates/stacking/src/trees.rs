@@ -1,5 +1,5 @@
-//! The trees of a booster, read from XGBoost's JSON and checked, so that a damaged file is an error
-//! and not a crash.
+//! The trees of a booster, read from XGBoost's JSON and validated, so that a damaged file causes an
+//! error and not a crash.
 
 use std::collections::VecDeque;
 
@@ -7,10 +7,10 @@ use serde::Deserialize;
 
 use crate::{Result, StackError};
 
-/// The objective that level 2 always has: one probability a class.
+/// The objective of every booster of level 2: one probability per class.
 pub(crate) const OBJECTIVE: &str = "multi:softprob";
 
-/// What a booster computes: softmax over classes of `base` plus the answers of the class's trees.
+/// A booster: the softmax over classes of `base` plus the outputs of the class's trees.
 #[derive(Debug)]
 pub(crate) struct Trees {
     pub features: usize,
@@ -23,7 +23,7 @@ pub(crate) struct Trees {
 #[derive(Debug)]
 pub(crate) struct Tree {
     pub class: usize,
-    /// Breadth first: the root, and two children always side by side.
+    /// In breadth-first order: the root first, and siblings always adjacent.
     pub nodes: Vec<Node>,
 }
 
@@ -39,15 +39,15 @@ pub(crate) enum NodeKind {
     Leaf {
         value: f32,
     },
-    /// To `left` if the feature is below the threshold, or if it is missing and `missing_left`;
-    /// else to `right`.
+    /// Goes to `left` if the feature is below the threshold, or if it is missing and `missing_left`
+    /// is set; otherwise to `right`.
     Split {
         feature: usize,
         threshold: f32,
         missing_left: bool,
         left: usize,
         right: usize,
-        /// How much the split lessened the loss, and the sum of second derivatives of its rows.
+        /// The reduction of the loss by the split, and the sum of second derivatives of its rows.
         gain: f32,
         cover: f32,
     },
@@ -78,7 +78,7 @@ struct LearnerJson {
     gradient_booster: GradientBooster,
 }
 
-/// XGBoost keeps parameters as text.
+/// XGBoost stores parameters as strings.
 #[derive(Deserialize)]
 struct ModelParam {
     base_score: String,
@@ -94,7 +94,7 @@ struct Objective {
 #[derive(Deserialize)]
 struct GradientBooster {
     name: String,
-    /// Other kinds than `gbtree` have none.
+    /// Boosters other than `gbtree` have none.
     model: Option<GbTree>,
 }
 
@@ -153,13 +153,13 @@ impl LearnerJson {
 }
 
 fn count(key: &str, value: &str) -> Result<usize, String> {
-    // No real file comes near the limit; with it, a damaged one cannot ask for all the memory.
+    // No real file comes near the limit, which prevents a damaged one from requesting all memory.
     let count = value.parse().ok().filter(|count| (1..=1_000_000).contains(count));
     count.ok_or_else(|| format!("is damaged: {key} is `{value}`"))
 }
 
-/// XGBoost 3.1 and newer write a margin for each class, `[2.5E-1,-1E0]`; older ones write one
-/// number for all. This objective has no link function, so they are margins as they stand.
+/// XGBoost 3.1 and newer write a margin for each class, `[2.5E-1,-1E0]`; older versions write one
+/// number for all classes. This objective has no link function, so the numbers are margins already.
 fn base_margins(text: &str, classes: usize) -> Result<Vec<f32>, String> {
     let inner = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
     let margins: Option<Vec<f32>> =
@@ -172,7 +172,8 @@ fn base_margins(text: &str, classes: usize) -> Result<Vec<f32>, String> {
 }
 
 impl TreeJson {
-    /// The nodes that the root reaches, breadth first; XGBoost leaves pruned ones in the arrays.
+    /// The nodes that are reachable from the root, in breadth-first order; XGBoost keeps pruned
+    /// nodes in the arrays.
     fn nodes(&self, features: usize) -> Result<Vec<Node>, String> {
         let size = self.left_children.len();
         let lengths = [

@@ -1,5 +1,5 @@
-//! The XGBoost C library, opened when it is first needed: nothing of it is linked, and no binding
-//! is generated.
+//! The XGBoost C library, loaded when it is first needed: it is not linked, and no bindings are
+//! generated.
 //!
 //! The only module with unsafe code. Declarations follow `xgboost/c_api.h` of XGBoost 3.2; every
 //! function returns 0, or -1 with a message for the calling thread in `XGBGetLastError`.
@@ -13,16 +13,16 @@ use libloading::Library;
 
 use crate::{Matrix, Result, StackError};
 
-/// Names another library file.
+/// The environment variable with the path of another library file.
 const VARIABLE: &str = "EARMARK_XGBOOST_LIB";
 const LIBRARY: &str = "xgboost";
-/// The version, major and minor, whose parameters and JSON we know: this and newer ones of the same
-/// major.
+/// The oldest supported version, major and minor; newer versions with the same major version are
+/// supported too.
 const VERSION: (c_int, c_int) = (3, 1);
 
 type Handle = *mut c_void;
 
-/// The functions that level 2 needs.
+/// The library functions that level 2 uses.
 struct Api {
     version: unsafe extern "C" fn(*mut c_int, *mut c_int, *mut c_int),
     last_error: unsafe extern "C" fn() -> *const c_char,
@@ -45,8 +45,8 @@ struct Api {
 
 impl Api {
     fn open(path: &Path) -> Result<Api, libloading::Error> {
-        // SAFETY: opening runs the library's initialisers; the user chose this file to be XGBoost.
-        // Each symbol's type is that of its declaration in c_api.h, which has been the same since
+        // SAFETY: loading runs the library's initializers; the user specified this file as XGBoost.
+        // Each symbol has the type of its declaration in c_api.h, which has not changed since
         // XGBoost 2.0.
         unsafe {
             let library = Library::new(path)?;
@@ -69,7 +69,7 @@ impl Api {
         }
     }
 
-    /// The first candidate that opens and has the right version, or what was wrong with each.
+    /// The first candidate that loads and has a supported version, or the error of each candidate.
     fn open_first(candidates: &[PathBuf]) -> Result<Api, String> {
         let mut tried = Vec::new();
         for path in candidates {
@@ -84,7 +84,7 @@ impl Api {
                 },
                 Err(_) if path.is_absolute() && !path.exists() => tried.push(format!("{}: not there", path.display())),
                 Err(error) => {
-                    // The linker's own words are the error's source.
+                    // The linker's message is the source of the error.
                     let reason = std::error::Error::source(&error).map(ToString::to_string);
                     tried.push(format!("{}: {}", path.display(), reason.unwrap_or_else(|| error.to_string())));
                 }
@@ -95,7 +95,7 @@ impl Api {
 
     fn version(&self) -> (c_int, c_int) {
         let (mut major, mut minor, mut patch) = (0, 0, 0);
-        // SAFETY: three valid places to write to.
+        // SAFETY: three valid pointers to write to.
         unsafe { (self.version)(&mut major, &mut minor, &mut patch) };
         (major, minor)
     }
@@ -104,22 +104,22 @@ impl Api {
         if code == 0 {
             return Ok(());
         }
-        // SAFETY: XGBoost returns a string of its own, valid until this thread's next call.
+        // SAFETY: XGBoost returns a string that it owns, valid until this thread's next call.
         let message = unsafe { CStr::from_ptr((self.last_error)()) }.to_string_lossy();
-        // Behind the reason come addresses of a stack trace.
+        // The addresses of a stack trace follow the reason.
         let message = message.split("\nStack trace").next().unwrap_or_default().trim().to_owned();
         Err(StackError::Xgboost { action, message })
     }
 }
 
-/// The library, opened once and never closed: its OpenMP threads would outlive it.
+/// The library, loaded once and never unloaded, because its OpenMP threads would outlive it.
 fn api() -> Result<&'static Api> {
     static API: OnceLock<Result<Api, String>> = OnceLock::new();
     let opened = API.get_or_init(|| Api::open_first(&earmark_files::library_places(VARIABLE, LIBRARY)));
     opened.as_ref().map_err(|reason| StackError::Library { reason: reason.clone() })
 }
 
-/// How NumPy describes an array in memory, which XGBoost reads.
+/// NumPy's array interface of an array in memory, which XGBoost reads.
 fn array_interface(data: &[f32], shape: &[usize]) -> Result<CString> {
     let order = if cfg!(target_endian = "little") { '<' } else { '>' };
     let address = data.as_ptr() as usize;
@@ -152,11 +152,11 @@ impl DMatrix {
         Ok(DMatrix { api, handle })
     }
 
-    /// Sets one number a row: `label` or `weight`.
+    /// Sets one number per row: `label` or `weight`.
     pub fn set(&mut self, field: &'static CStr, values: &[f32]) -> Result<()> {
         let values = array_interface(values, &[values.len()])?;
-        // SAFETY: the handle is ours and alive; the described slice outlives the call, which copies
-        // it.
+        // SAFETY: we own the handle, which is live; the described slice outlives the call, which
+        // copies it.
         let code = unsafe { (self.api.matrix_set_info)(self.handle, field.as_ptr(), values.as_ptr()) };
         self.api.check("take labels or weights", code)
     }
@@ -164,7 +164,7 @@ impl DMatrix {
 
 impl Drop for DMatrix {
     fn drop(&mut self) {
-        // SAFETY: the handle is ours, and freed once.
+        // SAFETY: we own the handle, and free it only once.
         unsafe { (self.api.matrix_free)(self.handle) };
     }
 }
@@ -175,19 +175,19 @@ pub(crate) struct Learner {
     handle: Handle,
 }
 
-// SAFETY: a learner is bound to no thread; XGBoost only asks that two threads do not use it at
-// once, and the raw handle keeps `Learner` from being `Sync`.
+// SAFETY: a learner is not bound to a thread; XGBoost only requires that two threads do not use it
+// at once, and the raw handle prevents `Learner` from being `Sync`.
 unsafe impl Send for Learner {}
 
 impl Learner {
-    /// A learner that will be fitted on and be judged by `matrices`, or none for one that is
-    /// loaded.
+    /// A learner that will be fitted on and evaluated with `matrices`, which is empty for a loaded
+    /// one.
     pub fn new(matrices: &[&DMatrix]) -> Result<Learner> {
         let api = api()?;
         let handles: Vec<Handle> = matrices.iter().map(|matrix| matrix.handle).collect();
         let mut handle = std::ptr::null_mut();
-        // SAFETY: `handles` holds as many live matrices as we say; XGBoost keeps its own references
-        // to them.
+        // SAFETY: `handles` holds exactly the given number of live matrices; XGBoost keeps its own
+        // references to them.
         let code = unsafe { (api.booster_create)(handles.as_ptr(), handles.len() as u64, &mut handle) };
         api.check("make a learner", code)?;
         Ok(Learner { api, handle })
@@ -204,7 +204,7 @@ impl Learner {
     pub fn update(&mut self, round: u32, matrix: &DMatrix) -> Result<()> {
         let round = c_int::try_from(round)
             .map_err(|error| StackError::Xgboost { action: "learn", message: error.to_string() })?;
-        // SAFETY: both handles are alive.
+        // SAFETY: both handles are live.
         self.api.check("learn", unsafe { (self.api.booster_update)(self.handle, round, matrix.handle) })
     }
 
@@ -215,14 +215,14 @@ impl Learner {
         let round = c_int::try_from(round).map_err(|error| fault(error.to_string()))?;
         let name = c"rows";
         let mut evaluation = std::ptr::null();
-        // SAFETY: live handles, a string that is alive, and a valid place to write to; one of each,
-        // as said.
+        // SAFETY: live handles, a live string, and a valid pointer to write to; one of each, as the
+        // count states.
         let code = unsafe {
             let names = [name.as_ptr()];
             (self.api.booster_eval)(self.handle, round, &matrix.handle, names.as_ptr(), 1, &mut evaluation)
         };
         self.api.check(action, code)?;
-        // SAFETY: XGBoost returns a string of its own, valid until this thread's next call; it is
+        // SAFETY: XGBoost returns a string that it owns, valid until this thread's next call; it is
         // copied here.
         let evaluation = unsafe { CStr::from_ptr(evaluation) }.to_string_lossy().into_owned();
         // "[7]\trows-mlogloss:0.31415"
@@ -236,14 +236,14 @@ impl Learner {
         // one for classes.
         let config = cr#"{"type":0,"training":false,"iteration_begin":0,"iteration_end":0,"strict_shape":true}"#;
         let (mut shape, mut dimensions, mut values) = (std::ptr::null(), 0, std::ptr::null());
-        // SAFETY: live handles and three valid places to write to.
+        // SAFETY: live handles and three valid pointers to write to.
         let code = unsafe {
             let predict = self.api.booster_predict;
             predict(self.handle, matrix.handle, config.as_ptr(), &mut shape, &mut dimensions, &mut values)
         };
         self.api.check("predict", code)?;
-        // SAFETY: XGBoost returns `dimensions` sizes and their product of values, valid until this
-        // thread's next call with this learner; they are copied here.
+        // SAFETY: XGBoost returns `dimensions` sizes, and as many values as the product of the
+        // sizes, valid until this thread's next call with this learner; they are copied here.
         Ok(unsafe {
             let shape = copied(shape, dimensions);
             let values = copied(values, shape.iter().product());
@@ -253,7 +253,7 @@ impl Learner {
 
     pub fn save_json(&self) -> Result<Vec<u8>> {
         let (mut length, mut bytes) = (0, std::ptr::null());
-        // SAFETY: a live handle and two valid places to write to.
+        // SAFETY: a live handle and two valid pointers to write to.
         let code =
             unsafe { (self.api.booster_save)(self.handle, cr#"{"format":"json"}"#.as_ptr(), &mut length, &mut bytes) };
         self.api.check("write the trees", code)?;
@@ -262,7 +262,7 @@ impl Learner {
         Ok(unsafe { copied(bytes.cast::<u8>(), length) })
     }
 
-    /// Replaces all by the trees of `json`.
+    /// Replaces the whole model with the trees of `json`.
     pub fn load_json(&mut self, json: &[u8]) -> Result<()> {
         // SAFETY: a live handle, and a slice that XGBoost only reads during the call.
         let code = unsafe { (self.api.booster_load)(self.handle, json.as_ptr().cast(), json.len() as u64) };
@@ -272,20 +272,20 @@ impl Learner {
 
 impl Drop for Learner {
     fn drop(&mut self) {
-        // SAFETY: the handle is ours, and freed once.
+        // SAFETY: we own the handle, and free it only once.
         unsafe { (self.api.booster_free)(self.handle) };
     }
 }
 
-/// A copy of what C returned; nothing for a null pointer.
+/// A copy of values returned by C; empty for a null pointer.
 ///
 /// # Safety
-/// `values` is null or points to `length` initialised values.
+/// `values` is null or points to `length` initialized values.
 unsafe fn copied<T: Copy>(values: *const T, length: u64) -> Vec<T> {
     if values.is_null() {
         return Vec::new();
     }
-    // SAFETY: the caller's promise.
+    // SAFETY: guaranteed by the caller.
     unsafe { std::slice::from_raw_parts(values, length as usize) }.to_vec()
 }
 

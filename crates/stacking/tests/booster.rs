@@ -1,4 +1,5 @@
-//! Boosters against Python's xgboost (golden/stacking), and what a damaged one gives.
+//! Compares boosters with Python's xgboost (golden/stacking), and checks the errors of damaged
+//! ones.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 mod common;
@@ -15,7 +16,7 @@ fn predicts_what_python_predicts_by_the_same_trees() {
         assert_eq!((booster.features(), booster.classes()), (case.features, case.classes), "{name}");
         let distance = case.distance(&booster.probabilities(case.x()).unwrap());
         assert!(distance <= 1e-6, "{name}: {distance}");
-        // XGBoost walks the trees in another way where there are few rows.
+        // XGBoost traverses the trees in another way if there are few rows.
         let rows = case.values.chunks_exact(case.features).map(|row| Matrix::new(row, case.features).unwrap());
         let one_by_one: Vec<f32> = rows.flat_map(|row| booster.probabilities(row).unwrap()).collect();
         let distance = case.distance(&one_by_one);
@@ -23,7 +24,7 @@ fn predicts_what_python_predicts_by_the_same_trees() {
     }
 }
 
-/// What `get_score` of Python leaves out has no split.
+/// Features that Python's `get_score` omits have no split.
 #[test]
 fn importance_is_that_of_python() {
     for name in CASES {
@@ -88,7 +89,7 @@ fn a_booster_goes_through_its_json_and_to_another_thread() {
     assert_eq!(before, after);
 }
 
-/// Numbers that predictions do not need, but by which XGBoost itself would write beyond its memory.
+/// Numbers that predictions do not need, but that would make XGBoost itself write out of bounds.
 #[test]
 fn what_is_not_checked_does_not_reach_xgboost() {
     let (case, json) = Case::read("missing");
@@ -142,7 +143,7 @@ fn refuses_rows_that_cannot_be_learned_from() {
     assert!(Matrix::new(&x, 3).is_err() && Matrix::new(&x, 0).is_err() && Matrix::new(&[f32::INFINITY], 1).is_err());
 }
 
-/// Every kind of damage is an error with its reason, before XGBoost sees the file.
+/// Every kind of damage causes an error with its reason, before XGBoost reads the file.
 #[test]
 fn damaged_trees_are_refused() {
     let (case, json) = Case::read("missing");

@@ -1,4 +1,4 @@
-//! Logistic regression against scikit-learn's (golden/stacking/logistic.json).
+//! Compares logistic regression with scikit-learn's (golden/stacking/logistic.json).
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod common;
@@ -78,8 +78,8 @@ fn says_what_it_cannot_do() {
     assert!(case.fit(1.0).unwrap_err().to_string().contains("missing feature"));
 }
 
-/// Classes that a plane divides, with hardly any penalty: the coefficients grow until it stops
-/// them. And so much penalty that they are next to nothing.
+/// Linearly separable classes: with hardly any penalty, the coefficients grow until the penalty
+/// limits them; with a huge penalty, they are close to zero.
 #[test]
 fn every_c_that_is_allowed_converges() {
     let mut case = Case::all().remove(0);

@@ -1,4 +1,4 @@
-//! Scores against scikit-learn's (golden/metrics), and by hand where ties decide.
+//! Compares scores with scikit-learn's (golden/metrics), and with values computed by hand for ties.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 use earmark_stacking::{
@@ -7,13 +7,13 @@ use earmark_stacking::{
 };
 use serde::Deserialize;
 
-/// What golden/metrics/make.py wrote. Not-a-number stands for none.
+/// A case written by golden/metrics/make.py. `None` stands for NaN.
 #[derive(Deserialize)]
 struct Case {
     name: String,
     truth: Vec<usize>,
     probabilities: Vec<Vec<f32>>,
-    /// Of another system, on the same clips.
+    /// Probabilities of another system, on the same clips.
     other: Vec<Vec<f32>>,
     map_at_3: f64,
     accuracy: f64,
@@ -24,10 +24,10 @@ struct Case {
     torchmetrics_calibration_error: Option<f64>,
     reliability: Vec<ReliabilityBin>,
     resampling: Resampling,
-    /// scipy's, with our draws.
+    /// scipy's intervals, with our draws.
     intervals: Option<Intervals>,
     differences: Option<Differences>,
-    /// scipy's, with its own.
+    /// scipy's intervals, with its own draws.
     free_intervals: Option<FreeIntervals>,
 }
 
@@ -57,7 +57,7 @@ fn scores(truth: &[usize], rows: &[Vec<f32>]) -> Scores {
     score(&labels(rows[0].len()), truth, &table(rows)).unwrap()
 }
 
-/// Gathers what differs by more than a tolerance, so that one run reports every fault.
+/// Collects the values that differ by more than a tolerance, so that one run reports every fault.
 #[derive(Default)]
 struct Faults(Vec<String>);
 
@@ -85,7 +85,7 @@ fn mean_of(values: &[Option<f64>]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
 
-/// scikit-learn's, and mAP@3 by Kaggle's own function.
+/// Compares with scikit-learn's scores, and with mAP@3 by Kaggle's own function.
 #[test]
 fn scores_equal_those_of_others() {
     let mut faults = Faults::default();
@@ -110,7 +110,7 @@ fn scores_equal_those_of_others() {
     faults.none();
 }
 
-/// The code of the paper's authors, and torchmetrics', which computes in 32 bits.
+/// Compares with the code of the paper's authors, and with torchmetrics, which computes in 32 bits.
 #[test]
 fn calibration_equals_that_of_others() {
     let mut faults = Faults::default();
@@ -132,7 +132,7 @@ fn calibration_equals_that_of_others() {
     faults.none();
 }
 
-/// scipy was given our draws, so nothing is left to chance.
+/// scipy uses our draws, so the results do not depend on chance.
 #[test]
 fn intervals_equal_those_of_scipy() {
     let mut faults = Faults::default();
@@ -159,8 +159,8 @@ fn intervals_equal_those_of_scipy() {
     faults.none();
 }
 
-/// Both draw ten thousand times, each in its own way; a score of one clip more or less is within
-/// chance.
+/// Both draw ten thousand resamples with their own generators; a difference of one clip in the
+/// score is within chance.
 #[test]
 fn intervals_are_those_of_scipy_but_for_chance() {
     let mut faults = Faults::default();

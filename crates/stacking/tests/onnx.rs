@@ -1,5 +1,5 @@
-//! The ONNX of a booster, interpreted here by the operator's definition; `golden/stacking/check.py`
-//! and the tagging crate run it through ONNX Runtime.
+//! The ONNX of a booster, interpreted here according to the operator's definition;
+//! `golden/stacking/check.py` and the tagging crate run it through ONNX Runtime.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 mod common;

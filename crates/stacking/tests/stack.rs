@@ -13,7 +13,7 @@ use serde::Deserialize;
 const CLASSES: usize = 4;
 const COLUMNS: usize = 3;
 
-/// Clips whose features tell the class, with some noise; folds go round.
+/// Clips whose features depend on the class, with some noise; folds alternate.
 #[derive(Clone)]
 struct Clips {
     features: Table,
@@ -23,7 +23,8 @@ struct Clips {
     settings: StackSettings,
 }
 
-/// Numbers from 0 to 1 by a linear congruential generator (Knuth's MMIX), random enough here.
+/// Numbers from 0 to 1 by a linear congruential generator (Knuth's MMIX), which is random enough
+/// here.
 fn uniform() -> impl FnMut() -> f32 {
     let mut state = 1_u64;
     move || {
@@ -59,7 +60,7 @@ impl Clips {
         score(&labels(CLASSES), &self.truth, predicted).unwrap().accuracy
     }
 
-    /// The same clips with labels that say nothing of the sound.
+    /// The same clips with labels that are independent of the features.
     fn shuffled(mut self) -> Self {
         let mut uniform = uniform();
         for last in (1..self.truth.len()).rev() {
@@ -69,7 +70,7 @@ impl Clips {
     }
 }
 
-/// Every kind that learns, and early stopping.
+/// Every kind that is fitted, and early stopping.
 fn kinds() -> Vec<(&'static str, StackSettings)> {
     let default = || StackSettings { rounds: 20, ..StackSettings::default() };
     vec![
@@ -91,7 +92,7 @@ fn learns_what_can_be_learned_and_nothing_from_shuffled_labels() {
         let accuracy = shuffled.accuracy(&shuffled.out_of_fold());
         assert!((0.15..0.35).contains(&accuracy), "{name}: chance is 0.25, not {accuracy}");
         if name == "xgboost" {
-            // Trees fitted on the rows themselves would have looked much better.
+            // Trees fitted on the same rows would have a much higher accuracy.
             let full = shuffled.with(Stack::fit).unwrap();
             let leaked = shuffled.accuracy(&full.predict(&shuffled.features, &labels(CLASSES)).unwrap());
             assert!(leaked > 0.6, "{leaked}");
@@ -99,8 +100,8 @@ fn learns_what_can_be_learned_and_nothing_from_shuffled_labels() {
     }
 }
 
-/// The judged rows decide nothing of what judges them: neither trees nor their number, neither
-/// coefficients nor scaling.
+/// Held-out rows do not influence the model that predicts them: neither trees nor their number,
+/// neither coefficients nor scaling.
 #[test]
 fn a_folds_own_labels_do_not_reach_its_predictions() {
     for (name, settings) in kinds() {
@@ -116,7 +117,7 @@ fn a_folds_own_labels_do_not_reach_its_predictions() {
             assert_eq!(before.row(i), after.row(i), "{name}: row {i} has seen its own label");
         }
         assert_ne!(before, after, "{name}: the other folds are trained on the changed labels");
-        // Nor do their features reach the others of their fold.
+        // Nor do their features influence the predictions of other rows of the same fold.
         let mut data = clips.features.data().to_vec();
         data[3 * COLUMNS] += 100.0;
         let (names, columns) = (clips.features.names().to_vec(), clips.features.columns().to_vec());
@@ -128,8 +129,8 @@ fn a_folds_own_labels_do_not_reach_its_predictions() {
     }
 }
 
-/// Learners that know their own rows by heart, on sound that says nothing: level 2 must not believe
-/// them.
+/// Learners that memorize their training rows, on features without information: level 2 must not
+/// trust them.
 #[test]
 fn two_levels_on_shuffled_labels_are_chance() {
     let clips = clips(400).shuffled();
@@ -156,7 +157,7 @@ fn two_levels_on_shuffled_labels_are_chance() {
     }
 }
 
-/// Rows that Python has stacked, by what settings, and what it predicts out of fold.
+/// Rows that Python has stacked, the settings, and its out-of-fold predictions.
 #[derive(Deserialize)]
 struct Golden {
     settings: StackSettings,
@@ -187,8 +188,8 @@ impl Golden {
     }
 }
 
-/// scikit-learn's models, their margins multiplied by what SciPy finds to be best on the inner
-/// folds.
+/// Compares with scikit-learn's models, whose margins are multiplied by the factor that SciPy finds
+/// on the inner folds.
 #[test]
 fn is_calibrated_as_by_scipy() {
     let golden = Golden::read("calibrated");
@@ -201,8 +202,8 @@ fn is_calibrated_as_by_scipy() {
     }
 }
 
-/// Python's xgboost stopped early on each inner fold, the mean of its rounds, and the trees that
-/// follow from it.
+/// Compares with Python's xgboost: early stopping on each inner fold, the mean number of rounds,
+/// and the resulting trees.
 #[test]
 fn stops_where_python_stops() {
     let golden = Golden::read("early_stopping");
@@ -237,7 +238,7 @@ fn a_mean_is_that_of_the_learners() {
 #[test]
 fn each_row_is_predicted_by_the_trees_of_the_other_folds() {
     let mut clips = clips(60);
-    // Any numbers in any order are folds.
+    // Folds may be any numbers in any order.
     clips.folds = (0..60).map(|i| [7, 2, 40][(i / 3) % 3]).collect();
     let predicted = clips.out_of_fold();
     assert_eq!(predicted.names(), clips.features.names());
@@ -258,7 +259,7 @@ fn each_row_is_predicted_by_the_trees_of_the_other_folds() {
 #[test]
 fn says_which_class_a_fold_lacks() {
     let mut clips = clips(100);
-    // All of class 2 in fold 4: nothing is left to learn it from when that is held out.
+    // All clips of class 2 are in fold 4: none is left to train on when fold 4 is held out.
     for i in 0..100 {
         if clips.truth[i] == 2 {
             clips.folds[i] = 4;
@@ -269,7 +270,7 @@ fn says_which_class_a_fold_lacks() {
         let rows = TrainingRows { features, truth, folds, weights, classes: &labels(CLASSES) };
         let error = out_of_fold(&rows, settings).unwrap_err().to_string();
         if folds.len() == truth.len() {
-            // Without the features, it would have been reported before.
+            // The same error is reported early, without the features.
             let early = check_folds(truth, folds, weights, &labels(CLASSES), settings).unwrap_err();
             assert_eq!(early.to_string(), error);
         }
@@ -284,7 +285,7 @@ fn says_which_class_a_fold_lacks() {
     assert!(call(&two, &stopping).contains("`early_stopping_rounds` needs at least three folds"));
     let calibrated = StackSettings { kind: Kind::Logistic, temperature_scaling: true, ..clips.settings.clone() };
     assert!(call(&two, &calibrated).contains("`temperature_scaling` needs at least three folds"));
-    // In two folds: one is judged, the other decides when to stop.
+    // A class in two folds: one is held out, the other determines when to stop.
     let thin: Vec<usize> = (0..100).map(|i| if clips.truth[i] == 2 { 3 + i % 2 } else { i % 5 }).collect();
     let error = call(&thin, &stopping);
     assert_eq!(error, "no clip of class `class2` is left to train on when the folds 3 and 4 are held out");

@@ -1,4 +1,4 @@
-//! Tables keep their numbers through CSV and name what is wrong in a damaged file.
+//! A CSV round trip preserves the numbers of tables, and errors name the fault of a damaged file.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 use earmark_stacking::{Table, averages};
@@ -120,8 +120,8 @@ fn averages_by_hand() {
         assert!(worst < 1e-6, "{:?} is not {expected:?}", got.data());
     };
     close(&averages::arithmetic(&[&one, &two]).unwrap(), [0.7, 0.3, 0.5, 0.5]);
-    // sqrt(0.45) : sqrt(0.05) is 3 : 1; two sure learners that contradict each other leave both
-    // labels alike.
+    // sqrt(0.45) : sqrt(0.05) is 3 : 1; two certain learners that contradict each other result in
+    // equal probabilities.
     close(&averages::geometric(&[&one, &two]).unwrap(), [0.75, 0.25, 0.5, 0.5]);
     let other = table(&["a", "b"], &["x", "z"], &[0.5, 0.5, 0.0, 1.0]);
     assert!(averages::arithmetic(&[&one, &other]).unwrap_err().to_string().contains("columns differ"));

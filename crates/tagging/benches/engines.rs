@@ -1,8 +1,8 @@
-//! How fast networks train on libtorch and answer in ONNX Runtime, on this machine: crops of
+//! Speed of training on libtorch and of inference in ONNX Runtime on this machine: crops of
 //! 3x64x150 per second.
 //!
-//! `cargo bench -p earmark-tagging --bench engines -- [THREADS] [NETWORK...]`; the peer, PyTorch,
-//! does the same in `benches/engines.py`.
+//! `cargo bench -p earmark-tagging --bench engines -- [THREADS] [NETWORK...]`; `benches/engines.py`
+//! measures the same in PyTorch.
 #![allow(clippy::unwrap_used, reason = "a bench stops at the first fault")]
 
 use std::ops::ControlFlow;

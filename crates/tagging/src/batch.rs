@@ -1,4 +1,4 @@
-//! Many files side by side.
+//! Tags many files in parallel.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -8,21 +8,21 @@ use std::thread;
 
 use crate::{TaggedFile, Tagger, TaggingError};
 
-/// Files begun and not yet given out: behind a long file, the tags of so many short ones wait for
-/// their turn.
+/// Limit of files that are started but not yet delivered: the tags of this many short files may
+/// wait for a long one.
 const WINDOW: usize = 1_024;
 
 impl Tagger {
-    /// Tags files side by side, as many at once as the tagger was opened for, and gives each to
-    /// `each`, with its place in `paths`, in the order of `paths` and on the thread that calls
-    /// this. At most 1,024 files are begun whose turn has not come. A file that cannot be tagged
-    /// costs only itself.
+    /// Tags files in parallel, as many at once as the tagger was opened for. Calls `each` with the
+    /// index in `paths` and the result, in the order of `paths` and on the calling thread. At most
+    /// 1,024 files are started before their turn. A file that cannot be tagged does not affect
+    /// others.
     ///
     /// # Errors
-    /// That of `each`, which ends the work: files begun are brought to their end and forgotten.
+    /// An error of `each` ends the work: files that are already started are finished and discarded.
     ///
     /// # Panics
-    /// Where tagging a file panics, which no input should bring about.
+    /// If tagging a file panics, which no input should cause.
     pub fn tag_files<E>(
         &self,
         paths: &[PathBuf],
@@ -41,8 +41,8 @@ impl Tagger {
             }
         };
         thread::scope(|scope| {
-            // Both ends live in here: where this returns early, the workers find them gone and
-            // stop.
+            // Both channel ends are moved in here: if this returns early, they are dropped and the
+            // workers stop.
             let (jobs, tagged) = (jobs, tagged);
             for _ in 0..self.files_at_once().min(paths.len()) {
                 let results = results.clone();

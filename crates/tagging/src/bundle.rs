@@ -1,4 +1,4 @@
-//! The folder that tagging needs and that a person can pass on.
+//! The bundle: a self-contained folder for tagging that can be distributed.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -12,19 +12,19 @@ use crate::error::TaggingError;
 use crate::names::{ACTIVATION, CONFIG, FORMAT, SUMS};
 use crate::resampler::Resampler;
 
-/// `config.json`: how sound becomes tags. `docs/bundle.md` specifies it for other programs.
+/// `config.json`: how to compute tags from sound. `docs/bundle.md` specifies it for other programs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Bundle {
-    /// Version of this form.
+    /// Version of this format.
     format: u32,
     /// The version of Earmark that wrote it.
     earmark: String,
     /// The classes, in the order of the outputs.
     pub labels: Vec<String>,
-    /// What makes probabilities of the networks' logits: `softmax`.
+    /// The activation that converts the networks' logits to probabilities: `softmax`.
     pub(crate) activation: String,
-    /// How sound is brought to the front ends' rates.
+    /// How sound is resampled to the front ends' rates.
     pub resampler: Resampler,
     /// Level 1, in the order of the stack's columns.
     pub learners: Vec<Learner>,
@@ -45,7 +45,7 @@ pub struct Learner {
     pub arch: String,
     /// Its front end.
     pub features: FrontEnd,
-    /// How a clip is cut into windows, and their outputs averaged.
+    /// How a clip is cut into windows, and how their outputs are averaged.
     pub windows: Windowing,
     /// Its networks, one or several; their probabilities are averaged.
     pub networks: Vec<Network>,
@@ -75,17 +75,17 @@ impl Bundle {
         Self { format: FORMAT, earmark, labels, activation, resampler, learners, statistics, stack }
     }
 
-    /// Writes the bundle: `files` (ONNX, model card) by name, `config.json`, and at last the
+    /// Writes the bundle: `files` (ONNX, model card) by name, `config.json`, and finally the
     /// checksums.
     ///
     /// # Errors
-    /// The folder cannot be written to; then it holds no checksums and is no bundle.
+    /// The folder cannot be written to; it then has no checksums and is not a bundle.
     pub fn write(&self, folder: &Path, mut files: BTreeMap<String, Vec<u8>>) -> Result<(), TaggingError> {
         let config = serde_json::to_vec_pretty(self).map_err(|error| TaggingError::bundle(folder, error))?;
         files.insert(CONFIG.to_owned(), config);
         let sums = folder.join(SUMS);
         if sums.exists() {
-            // From here on until the end this is no bundle: its files are being replaced.
+            // From here until the end, this is not a bundle: its files are being replaced.
             std::fs::remove_file(&sums).map_err(FileError::of("remove", &sums))?;
         }
         for (name, bytes) in &files {

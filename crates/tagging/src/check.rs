@@ -1,4 +1,4 @@
-//! Whether a bundle's description can be followed: counts, names and numbers in their ranges.
+//! Validates a bundle's description: counts, names and numbers must be in range.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -11,16 +11,16 @@ use crate::{BundleFault, Resampler};
 
 const LABELS: RangeInclusive<usize> = 1..=65_536;
 const LEARNERS: RangeInclusive<usize> = 1..=64;
-/// Networks of one learner, and of all together.
+/// Number of networks per learner, and of all learners together.
 const NETWORKS: RangeInclusive<usize> = 1..=256;
-/// The longest window, and the longest way from a window to the next.
+/// The maximum length and hop of windows.
 const MOST_SECONDS: f64 = 60.0;
-/// Most values of a window: 256 MiB.
+/// Maximum number of values of a window: 256 MiB.
 pub(crate) const MOST_VALUES: usize = 1 << 26;
-/// Samples that go into the Fourier transforms of a second of sound, frames overlapping: a hundred
-/// times those of 80 ms every 10 ms.
+/// Maximum number of samples in the overlapping Fourier transforms of a second of sound: a hundred
+/// times the number for frames of 80 ms every 10 ms.
 const MOST_TRANSFORMED: f64 = (1u64 << 24) as f64;
-/// A scaling beyond these leaves the range of 32 bits with ordinary features.
+/// A scaling outside this range overflows 32 bits with ordinary features.
 const DEVIATION: RangeInclusive<f32> = 1e-12..=1e12;
 const LARGEST: f32 = 1e12;
 
@@ -92,7 +92,7 @@ fn of_learner(learner: &Learner) -> Result<()> {
     Ok(())
 }
 
-/// Frames overlap no more than is of use: time grows with it.
+/// Limits the overlap of frames to useful values, because computing time grows with it.
 fn overlap(of: &str, mel: &MelSettings) -> Result<()> {
     let least = (f64::from(mel.sr) * mel.n_fft as f64 / MOST_TRANSFORMED).ceil();
     if mel.hop_length as f64 >= least {
@@ -109,7 +109,7 @@ fn count(what: &'static str, count: usize, allowed: RangeInclusive<usize>) -> Re
     Err(BundleFault::Count { what, count, least: *allowed.start(), most: *allowed.end() })
 }
 
-/// Names are there once each, and can be printed.
+/// Checks that names are unique and printable.
 fn names<'a>(what: &'static str, names: impl Iterator<Item = &'a String> + Clone) -> Result<()> {
     let unfit = |name: &&String| name.trim().is_empty() || name.contains(char::is_control);
     if let Some(name) = names.clone().find(unfit) {
@@ -118,7 +118,7 @@ fn names<'a>(what: &'static str, names: impl Iterator<Item = &'a String> + Clone
     once(what, &mut names.map(String::as_str).collect::<Vec<_>>())
 }
 
-/// An error that names what is duplicated; sorts the names.
+/// Fails with the first duplicate name; sorts the names.
 pub(crate) fn once(what: &'static str, names: &mut [&str]) -> Result<()> {
     names.sort_unstable();
     match names.windows(2).find(|pair| pair[0] == pair[1]) {

@@ -1,26 +1,26 @@
-//! A file's sound, and what makes its tags worthless.
+//! Decodes a file, and detects sound whose tags are meaningless.
 
 use std::path::Path;
 
 use earmark_audio::{AudioError, AudioStream, Clip, Limits, SILENCE, is_silent};
 
-/// Why the tags of a file say little: a network answers whatever it is given.
+/// Why the tags of a file may be meaningless: a network returns probabilities for any input.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub enum Warning {
-    /// The samples do not move by more than -80 dB of full scale.
+    /// The samples vary by no more than -80 dB of full scale.
     Silent {
-        /// How far they go to either side of their middle; full scale is 1.
+        /// Half of their range; full scale is 1.
         peak: f32,
     },
-    /// The channels are loud, and their mean is silent.
+    /// The channels are loud, but their mean is silent.
     Cancelling {
         /// The greatest magnitude in any channel; full scale is 1.
         peak: f32,
     },
     /// Shorter than 10 ms.
     Short {
-        /// How many samples there are.
+        /// The number of samples.
         samples: usize,
     },
 }
@@ -38,7 +38,7 @@ impl std::fmt::Display for Warning {
     }
 }
 
-/// Decodes a file as [`earmark_audio::decode`] does, and judges its sound.
+/// Decodes a file like [`earmark_audio::decode`], and returns warnings about its sound.
 pub(crate) fn decode(path: &Path, limits: &Limits) -> Result<(Clip, Vec<Warning>), AudioError> {
     let mut stream = AudioStream::open(path, limits)?;
     let (mut samples, mut block) = (Vec::new(), Vec::new());
@@ -50,7 +50,7 @@ pub(crate) fn decode(path: &Path, limits: &Limits) -> Result<(Clip, Vec<Warning>
     Ok((clip, warnings))
 }
 
-/// `peak` is that of the channels.
+/// The warnings about a clip; `peak` is the peak of the channels.
 fn judge(clip: &Clip, peak: f32) -> Vec<Warning> {
     const SHORTEST: f64 = 0.01;
     if clip.seconds() < SHORTEST {
@@ -61,7 +61,7 @@ fn judge(clip: &Clip, peak: f32) -> Vec<Warning> {
     if !is_silent(lowest, highest) {
         return Vec::new();
     }
-    // A constant part is in the mean too, and is none of the channels' doing.
+    // A constant offset is in the mean too, so it does not count as cancellation of the channels.
     let of_mean = highest.abs().max(lowest.abs());
     if peak - of_mean > 10.0 * SILENCE {
         return vec![Warning::Cancelling { peak }];

@@ -20,68 +20,69 @@ pub enum TaggingError {
         /// What is wrong.
         fault: BundleFault,
     },
-    /// A model has another input or output than its bundle describes.
+    /// The input or output of a model differs from the bundle's description.
     #[error("{model} does not fit its description: {tensor} is {found}, and {needed} is needed")]
     Shape {
         /// The model's file name.
         model: String,
         /// Which input or output.
         tensor: String,
-        /// Its shape; `?` stands for a free side.
+        /// Its shape; `?` stands for a variable dimension.
         found: String,
-        /// The shape that the description asks for.
+        /// The shape that the description requires.
         needed: String,
     },
-    /// ONNX Runtime's library cannot be opened.
+    /// ONNX Runtime's library cannot be loaded.
     #[error(
         "cannot load ONNX Runtime: {reason}\nfetch it by `cargo xtask setup`, name one by the variable ORT_DYLIB_PATH, \
          or put libonnxruntime.so into a folder `lib` beside the program"
     )]
     Library {
-        /// Each place that was tried, and what the system said.
+        /// Each path that was tried, and the system's error.
         reason: String,
     },
-    /// ONNX Runtime refuses a model or an input.
+    /// ONNX Runtime rejects a model or an input.
     #[error("ONNX Runtime cannot {action} {model}: {message}")]
     Runtime {
-        /// What was tried, a verb.
+        /// The failed action, a verb.
         action: &'static str,
         /// The model's file name.
         model: String,
-        /// ONNX Runtime's own words.
+        /// ONNX Runtime's message.
         message: String,
     },
     /// A clip cannot be decoded.
     #[error(transparent)]
     Audio(#[from] AudioError),
-    /// A clip gives no features.
+    /// No features can be computed from a clip.
     #[error("{}: {source}", path.display())]
     Features {
         /// The clip's file.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         source: FeatureError,
     },
-    /// A clip whose features would be too large: the front end's frames are too close for its
-    /// length.
+    /// The features of a clip would be too large: the hop of the front end is too short for the
+    /// clip's length.
     #[error("{}: its features would have {values} values, and {most} are possible; tag it in parts", path.display())]
     TooLarge {
         /// The clip's file.
         path: PathBuf,
-        /// How many values, deltas included.
+        /// The number of values, including deltas.
         values: u64,
-        /// The most.
+        /// The maximum.
         most: u64,
     },
-    /// A clip cannot be brought to another sample rate.
+    /// A clip cannot be resampled.
     #[error("{}: {source}", path.display())]
     Resampling {
         /// The clip's file.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         source: AudioError,
     },
-    /// A clip for which a model gives no numbers: an overflow of its scaling or in its weights.
+    /// The output of a model for a clip is NaN or infinite: its scaling or the computation
+    /// overflows.
     #[error("{}: {what} of {model} are NaN or infinite", path.display())]
     NotFinite {
         /// The clip's file.

@@ -1,8 +1,8 @@
-//! Bundles and audio to tags, on ONNX Runtime alone.
+//! Tags audio with bundles, using only ONNX Runtime.
 //!
-//! A [`Bundle`] is a folder with all that tagging needs; a [`Tagger`] opens one and gives each clip
-//! its tags, of one file at a time or of many side by side. Nothing here depends on libtorch or
-//! XGBoost. ONNX Runtime's library is opened when the first model is loaded.
+//! A [`Bundle`] is a folder with everything that tagging needs; a [`Tagger`] opens one and tags a
+//! single file or many in parallel. Nothing here depends on libtorch or XGBoost. ONNX Runtime's
+//! library is loaded with the first model.
 
 mod batch;
 mod bundle;

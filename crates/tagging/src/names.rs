@@ -1,10 +1,10 @@
-//! Names and numbers that a bundle has.
+//! Names and numbers of the bundle format.
 
-/// The version of the bundle's form; one with another number is refused.
+/// The version of the bundle format; other versions are refused.
 pub(crate) const FORMAT: u32 = 1;
 pub(crate) const CONFIG: &str = "config.json";
-/// What makes probabilities of a network's logits.
+/// The activation that converts a network's logits to probabilities.
 pub(crate) const ACTIVATION: &str = "softmax";
-/// The file with the SHA-256 of every other file, as `sha256sum --check` reads it. Written last: a
-/// folder without it is no bundle yet.
+/// The file with the SHA-256 of every other file, as `sha256sum --check` reads it. It is written
+/// last: a folder without it is not a complete bundle.
 pub const SUMS: &str = "SHA256SUMS";

@@ -1,19 +1,19 @@
-//! How threads are spent on files.
+//! How threads are distributed over files.
 
 use std::thread;
 
-/// How many files are worked on at once, and by how many threads each.
+/// How many files are processed at once, and with how many threads each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Parallelism {
-    /// Files at once. Each has the models in memory for itself.
+    /// Files processed at once. Each has its own copy of the models in memory.
     pub files: usize,
     /// Threads of ONNX Runtime that work on one file.
     pub threads_per_file: usize,
 }
 
 impl Parallelism {
-    /// How `threads` threads (0: one per core) are best spent on so many files: a file each, and
-    /// what is left over inside the files.
+    /// Distributes `threads` threads (0: one per core) over `files` files: one file per thread, and
+    /// the remaining threads within the files.
     ///
     /// ```
     /// use earmark_tagging::Parallelism;

@@ -1,5 +1,5 @@
-//! Reading a bundle that may come from a stranger: regular files inside its folder, bounded before
-//! they are read.
+//! Reads a bundle from an untrusted source: only regular files inside its folder, with their sizes
+//! checked before they are read.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -16,30 +16,30 @@ use crate::{BundleFault, TaggingError, check};
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
-/// Largest file of checksums.
+/// Maximum size of the checksum file.
 const MOST_SUMS: u64 = 256 * KIB;
-/// Largest `config.json`.
+/// Maximum size of `config.json`.
 const MOST_CONFIG: u64 = 16 * MIB;
-/// Largest file: ONNX ends at 2 GiB.
+/// Maximum size of a file: that of ONNX, 2 GiB.
 const MOST_FILE: u64 = 2 * KIB * MIB;
-/// All files together.
+/// Maximum size of all files together.
 const MOST_BYTES: u64 = 4 * KIB * MIB;
 const MOST_FILES: usize = 1_024;
-/// The last format of the development versions, whose bundles name no resampler.
+/// The last format of the development versions, whose bundles do not specify a resampler.
 const LAST_DEVELOPMENT: u64 = 2;
 
 impl Bundle {
-    /// Reads a bundle and checks every file of it; gives the description and the files' bytes by
+    /// Reads a bundle and checks all of its files; returns the description and the files' bytes by
     /// name.
     ///
-    /// The folder may come from anybody: only regular files that lie in it are read (links inside
-    /// it are followed), at most 1,024 of them and 4 GiB in all, and every number of the
-    /// description is in a range that the memory is fit for. Models are ONNX and run as they are:
-    /// their contents are not looked into here.
+    /// The folder is not trusted: only regular files inside it are read (links within it are
+    /// followed), at most 1,024 of them and 4 GiB in total, and every number of the description is
+    /// in a range that fits into memory. Models are ONNX files and run unmodified: their contents
+    /// are not checked here.
     ///
     /// # Errors
-    /// A file that is missing or has changed since it was written, a form of another version, or
-    /// anything beyond the bounds.
+    /// A file that is missing or has changed since it was written, another version of the format,
+    /// or anything out of bounds.
     pub fn read(folder: &Path) -> Result<(Self, BTreeMap<String, Vec<u8>>), TaggingError> {
         let missing = |error: &std::io::Error| error.kind() == ErrorKind::NotFound;
         let root = folder.canonicalize();
@@ -82,7 +82,7 @@ impl Bundle {
     }
 }
 
-/// The names that the checksums list, with their SHA-256.
+/// The names in the checksum file, with their SHA-256.
 fn listing(text: &[u8]) -> Result<Vec<(String, String)>, BundleFault> {
     let mut listed: Vec<(String, String)> = Vec::new();
     for (number, line) in (1..).zip(String::from_utf8_lossy(text).lines()) {
@@ -106,14 +106,14 @@ fn listing(text: &[u8]) -> Result<Vec<(String, String)>, BundleFault> {
     Ok(listed)
 }
 
-/// A file of the bundle that may be read.
+/// A file of the bundle that has been checked and may be read.
 struct Listed {
     path: PathBuf,
     bytes: u64,
 }
 
 impl Listed {
-    /// Looks at a file before it is opened: to open a pipe may take for ever.
+    /// Checks a file before it is opened: opening a named pipe may block forever.
     fn new(root: &Path, path: &Path, most: u64) -> Result<Self, TaggingError> {
         let real = path.canonicalize().map_err(FileError::of("read", path))?;
         let metadata = real.metadata().map_err(FileError::of("read", path))?;
@@ -127,7 +127,7 @@ impl Listed {
         Ok(Self { path: path.to_owned(), bytes })
     }
 
-    /// The bytes that were there when it was looked at; a file that grows is read no further.
+    /// Reads at most the number of bytes that the check found, even if the file has grown.
     fn read(&self) -> Result<Vec<u8>, TaggingError> {
         let read = || {
             let mut bytes = Vec::new();
@@ -138,7 +138,7 @@ impl Listed {
     }
 }
 
-/// The keys that tell which form a description has; every form has the first two.
+/// The keys that identify the format of a description; every format has the first two.
 #[derive(Deserialize)]
 struct Head {
     format: u64,
@@ -153,7 +153,7 @@ fn parse(config: &[u8]) -> Result<Bundle, BundleFault> {
         return Err(BundleFault::Development);
     }
     if head.format > u64::from(FORMAT) {
-        // It is printed: nothing but what a version's number has.
+        // The version is printed, so remove all unexpected characters.
         let earmark = head.earmark.chars().filter(|c| c.is_ascii_graphic()).take(40).collect();
         return Err(BundleFault::Newer { format: head.format, earmark });
     }

@@ -2,21 +2,22 @@
 
 use serde::{Deserialize, Serialize};
 
-/// How [`earmark_audio::resample`] brings sound to the rate of a front end: `resampler` of
-/// `config.json`. `docs/bundle.md` says how the numbers are used. Front ends that see up to half
-/// their rate, as raw waves do, see where two good resamplers differ: they need this one.
+/// How [`earmark_audio::resample`] converts sound to the rate of a front end: `resampler` of
+/// `config.json`. `docs/bundle.md` specifies how the numbers are used. Front ends that use
+/// frequencies up to half their rate, such as raw waves, need exactly this resampler: good
+/// resamplers differ there.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Resampler {
     /// A windowed sinc, applied block by block by Fourier transforms: `fft_windowed_sinc`.
     pub kind: String,
-    /// Fewest samples of a block at the lower of both rates. A block at the input's rate is as long
-    /// as the filter.
+    /// Minimum number of samples of a block at the lower of the two rates. A block at the input's
+    /// rate is as long as the filter.
     pub taps: u32,
     /// The window: the square of the periodic four-term Blackman-Harris window.
     pub window: String,
-    /// `k1, k2, k3`: of `n` samples at the lower rate, the filter ends at `1 / (1 + k1/n + k2/n^2 +
-    /// k3/n^3)` of half of it.
+    /// `k1, k2, k3`: for `n` samples at the lower rate, the cutoff is
+    /// `1 / (1 + k1/n + k2/n^2 + k3/n^3)` of half that rate.
     pub cutoff: [f64; 3],
 }
 

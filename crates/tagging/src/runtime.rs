@@ -1,4 +1,4 @@
-//! ONNX Runtime: its library, and models loaded into it.
+//! ONNX Runtime: loads its library and models.
 
 use std::path::PathBuf;
 use std::sync::OnceLock;
@@ -9,29 +9,31 @@ use ort::value::{Outlet, TensorElementType, TensorRef, ValueType};
 
 use crate::TaggingError;
 
-/// ONNX Runtime's name for the folder of weights that lie beside a model, and a place where none
-/// are.
+/// ONNX Runtime's setting for the folder of a model's external weights, and a path that does not
+/// exist.
 const EXTERNAL_DATA: &str = "session.model_external_initializers_file_folder_path";
 const NOWHERE: &str = "/nowhere/earmark reads no weights from outside the bundle";
 
-/// What a model takes and gives.
+/// The input and output of a model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Signature {
-    /// The sides of the input `x` after the first one, which counts the rows of a batch; none: any.
+    /// The dimensions of the input `x` after the first one, which is the batch; `None` allows any
+    /// size.
     pub input: Vec<Option<usize>>,
     /// The output's name.
     pub output: &'static str,
-    /// Numbers that come out for each row of the batch.
+    /// Number of output values per row of the batch.
     pub width: usize,
 }
 
 impl Signature {
-    /// Of a network: `x` `[batch, channels, bins, frames]` to `logits` `[batch, classes]`.
+    /// The signature of a network: `x` `[batch, channels, bins, frames]` to `logits`
+    /// `[batch, classes]`.
     pub fn network(channels: usize, bins: usize, frames: Option<usize>, classes: usize) -> Self {
         Self { input: vec![Some(channels), Some(bins), frames], output: "logits", width: classes }
     }
 
-    /// Of a stack: `x` `[batch, columns]` to `probabilities` `[batch, classes]`.
+    /// The signature of a stack: `x` `[batch, columns]` to `probabilities` `[batch, classes]`.
     pub fn stack(columns: usize, classes: usize) -> Self {
         Self { input: vec![Some(columns)], output: "probabilities", width: classes }
     }
@@ -46,18 +48,19 @@ pub struct Model {
 }
 
 impl Model {
-    /// Loads a model and compares what it declares with `signature`; `name` stands in errors,
-    /// `threads` (0: all cores) work on one input. Threads wait for work asleep: while one file is
-    /// decoded, no core is kept busy by another's pool.
+    /// Loads a model and compares its declared inputs and outputs with `signature`. `name` is used
+    /// in errors, and `threads` (0: all cores) work on one input. Idle threads sleep instead of
+    /// spinning, so that the thread pool of one file does not occupy cores while another is
+    /// decoded.
     ///
     /// # Errors
-    /// ONNX Runtime's library is missing, or refuses the model; another input or output than
-    /// `signature` says. A side that the model leaves free is compared in each run.
+    /// ONNX Runtime's library is missing or rejects the model; the input or output differs from
+    /// `signature`. Dimensions that the model leaves variable are compared in each run.
     pub fn load(name: &str, bytes: &[u8], threads: usize, signature: Signature) -> Result<Self, TaggingError> {
         let environment = environment()?;
         let load = || -> ort::Result<Session> {
             let builder = Session::builder(environment)?.with_inter_threads(1)?.with_intra_op_spinning(false)?;
-            // A bundle is its files: no model may read others as its weights.
+            // A model must not read files outside the bundle as its weights.
             let builder = builder.with_config_entry(EXTERNAL_DATA, NOWHERE)?;
             let mut builder = if threads > 0 { builder.with_intra_threads(threads)? } else { builder };
             builder.commit_from_memory(bytes)
@@ -74,14 +77,14 @@ impl Model {
         Ok(model)
     }
 
-    /// The rows of the model's output for a batch `x`.
+    /// Runs the model on a batch `x` and returns the rows of its output.
     ///
     /// # Shape
     /// `x`: `shape`, row-major; out: `[shape[0], width]` with the width of the signature,
     /// row-major.
     ///
     /// # Errors
-    /// An input of the wrong shape, or an output of another shape than that.
+    /// An input or output of the wrong shape.
     pub fn run<const N: usize>(&mut self, x: &[f32], shape: [usize; N]) -> Result<Vec<f32>, TaggingError> {
         let Signature { output, width, .. } = self.signature;
         let mut run = || -> ort::Result<(Vec<i64>, Vec<f32>)> {
@@ -99,7 +102,7 @@ impl Model {
         Ok(values)
     }
 
-    /// Its file's name.
+    /// The name of its file.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -133,7 +136,7 @@ impl Model {
     }
 }
 
-/// A shape; `?` stands for a free side.
+/// Formats a shape; `?` stands for a variable dimension.
 fn shown(shape: &[i64]) -> String {
     let sides = shape.iter().map(|side| if *side < 0 { "?".to_owned() } else { side.to_string() });
     format!("[{}]", sides.collect::<Vec<_>>().join(", "))
@@ -143,8 +146,8 @@ fn failed(action: &'static str, model: &str, error: &dyn std::fmt::Display) -> T
     TaggingError::Runtime { action, model: model.to_owned(), message: error.to_string() }
 }
 
-/// Which ONNX Runtime this is: the version in its file's name, if it has one, and the commit that
-/// it was built from.
+/// The version of ONNX Runtime: the version in its file name, if any, and the commit that it was
+/// built from.
 ///
 /// # Errors
 /// Its library is missing.
@@ -162,7 +165,7 @@ fn environment() -> Result<&'static Environment, TaggingError> {
     opened().map(|(environment, _)| environment)
 }
 
-/// ONNX Runtime and where its library was found, opened once for all.
+/// ONNX Runtime and the path of its library, which is loaded only once.
 fn opened() -> Result<&'static (Environment, PathBuf), TaggingError> {
     static OPENED: OnceLock<Result<(Environment, PathBuf), String>> = OnceLock::new();
     let open = || {
@@ -190,7 +193,7 @@ fn opened() -> Result<&'static (Environment, PathBuf), TaggingError> {
 mod tests {
     use super::*;
 
-    /// A field of Protocol Buffers: a message or text.
+    /// A Protocol Buffers field: a message or string.
     fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
         [&[number << 3 | 2, u8::try_from(bytes.len()).unwrap()][..], bytes].concat()
     }
@@ -199,10 +202,11 @@ mod tests {
         vec![field << 3, value]
     }
 
-    /// So many that no optimization of ONNX Runtime looks at them.
+    /// Large enough that no optimization of ONNX Runtime reads the weights.
     const WIDTH: u8 = 24;
 
-    /// The weights `w` `[1, WIDTH]`, which are given, for each row of `x` `[batch, WIDTH]`.
+    /// A model that returns the given weights `w` `[1, WIDTH]` for each row of `x`
+    /// `[batch, WIDTH]`.
     fn constant(weights: &[u8]) -> Vec<u8> {
         let side = |value: u8| field(1, &number(1, value));
         let batch = field(1, &field(2, b"batch"));
@@ -228,7 +232,7 @@ mod tests {
         let values: Vec<u8> = weights.iter().flat_map(|value| value.to_le_bytes()).collect();
         let inside = Model::load("inside.onnx", &constant(&field(9, &values)), 1, signature());
         assert_eq!(inside.unwrap().run(&[0.0; WIDTH as usize], [1, WIDTH.into()]).unwrap(), weights);
-        // Tests run in their crate's folder.
+        // Tests run in the folder of their crate.
         let folder = tempfile::tempdir_in(".").unwrap();
         std::fs::write(folder.path().join("secret.bin"), &values).unwrap();
         let name = folder.path().file_name().unwrap().to_str().unwrap();

@@ -1,4 +1,4 @@
-//! A bundle's models, loaded as often as files are worked on at once.
+//! A bundle's models, loaded once per file that is processed at the same time.
 
 use std::collections::BTreeMap;
 use std::sync::{Condvar, Mutex, PoisonError};
@@ -6,27 +6,27 @@ use std::sync::{Condvar, Mutex, PoisonError};
 use crate::bundle::Bundle;
 use crate::{Model, Signature, TaggingError};
 
-/// Every model of a bundle. ONNX Runtime's sessions are not shared between threads: whoever works
-/// on a file has all of these for itself.
+/// Every model of a bundle. ONNX Runtime's sessions are not shared between threads: a thread that
+/// processes a file has exclusive use of a set.
 pub(crate) struct Sessions {
-    /// Of each learner its networks.
+    /// The networks of each learner.
     pub(crate) learners: Vec<Vec<Model>>,
     pub(crate) stack: Option<Model>,
 }
 
-/// What sessions are made of.
+/// The data that sessions are created from.
 pub(crate) struct Source {
-    /// Each model's name and what it takes and gives, by learner.
+    /// The name and signature of each model, by learner.
     pub(crate) learners: Vec<Vec<(String, Signature)>>,
     pub(crate) stack: Option<(String, Signature)>,
-    /// The models' bytes by name.
+    /// The models' bytes, by name.
     pub(crate) files: BTreeMap<String, Vec<u8>>,
     /// Threads that work on one input.
     pub(crate) threads: usize,
 }
 
 impl Source {
-    /// The models of a bundle whose statistics are so many numbers.
+    /// The models of a bundle with this number of statistics.
     pub(crate) fn new(bundle: &Bundle, statistics: usize, files: BTreeMap<String, Vec<u8>>, threads: usize) -> Self {
         let classes = bundle.labels.len();
         let of_learner = |learner: &crate::Learner| {
@@ -52,10 +52,10 @@ impl Source {
     }
 }
 
-/// Sets of sessions, of which each is lent to one thread at a time.
+/// Sets of sessions; each set is lent to one thread at a time.
 pub(crate) struct Pool {
     source: Source,
-    /// Most sets there may be.
+    /// Maximum number of sets.
     pub(crate) most: usize,
     state: Mutex<State>,
     returned: Condvar,
@@ -63,12 +63,12 @@ pub(crate) struct Pool {
 
 struct State {
     free: Vec<Sessions>,
-    /// Sets that are free or lent.
+    /// Number of sets, free or lent.
     made: usize,
 }
 
 impl Pool {
-    /// Loads the first set; the others are loaded by the threads that need them.
+    /// Loads the first set; threads that need further sets load them.
     pub(crate) fn new(mut source: Source, most: usize) -> Result<Self, TaggingError> {
         let first = source.load()?;
         if most == 1 {
@@ -78,7 +78,7 @@ impl Pool {
         Ok(Self { source, most, state, returned: Condvar::new() })
     }
 
-    /// Works with a set of sessions; waits where all are lent.
+    /// Calls `work` with a set of sessions; waits while all are lent.
     pub(crate) fn with<T>(
         &self,
         work: impl FnOnce(&mut Sessions) -> Result<T, TaggingError>,
@@ -106,8 +106,8 @@ impl Pool {
     }
 }
 
-/// A place in the pool: a set of sessions, or the right to load one. Given back when it is dropped,
-/// so that whoever fails or panics keeps nobody waiting.
+/// A slot of the pool: a set of sessions, or the right to load one. Returned on drop, so that a
+/// thread that fails or panics does not block others.
 struct Lent<'a> {
     pool: &'a Pool,
     sessions: Option<Sessions>,

@@ -13,46 +13,47 @@ use crate::parallelism::Parallelism;
 use crate::sessions::{Pool, Sessions, Source};
 use crate::{BundleFault, Model, TaggingError, Warning, clip};
 
-/// Windows that go through a network at once; more make no difference to speed, only to memory.
+/// Windows per run of a network; more need more memory and are not faster.
 const BATCH: usize = 16;
-/// Most values of the windows that go through a network at once; a longer window goes alone.
+/// Maximum number of input values per run of a network; a larger window is processed alone.
 const MOST_VALUES: usize = 1 << 23;
-/// Most bytes of models for all files at once; a larger bundle is loaded less often, and more
-/// threads work on a file.
+/// Maximum bytes of models for all files at once; a larger bundle is loaded fewer times, and more
+/// threads work on each file.
 const MODEL_BYTES: u64 = 4 << 30;
-/// Most values of a clip's features: 2 GiB, some 7 hours of 64 bands and their deltas every 10 ms.
+/// Maximum number of values of a clip's features: 2 GiB, some 7 hours of 64 bands and their deltas
+/// every 10 ms.
 const MOST_FEATURES: u64 = 1 << 29;
 
-/// A label and how sure we are of it.
+/// A label and its probability.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Tag {
     /// The class.
     pub label: String,
-    /// Its probability, 0 to 1; those of all classes add up to 1.
+    /// Its probability, 0 to 1; those of all classes sum to 1.
     pub score: f32,
 }
 
 /// The tags of a file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TaggedFile {
-    /// A tag for each class, the surest first.
+    /// A tag for each class, the most probable first.
     pub tags: Vec<Tag>,
-    /// Why they say little, where they do.
+    /// Reasons why the tags may be meaningless, if any.
     pub warnings: Vec<Warning>,
 }
 
-/// A bundle, loaded and ready; many threads may use it at once.
+/// A loaded bundle; many threads may use it at once.
 ///
-/// Memory: the models as often as files are worked on at once (fewer, where that would be more than
-/// 4 GiB of ONNX), and for each of these files its samples at its own rate and at those of the
-/// front ends, and its features.
+/// Memory: one copy of the models per file that is processed at the same time (fewer if they would
+/// exceed 4 GiB of ONNX) and, for each of these files, its samples at its own rate and at those of
+/// the front ends, and its features.
 pub struct Tagger {
     bundle: Bundle,
-    /// Of each learner its front end.
+    /// The front end of each learner.
     extractors: Vec<Extractor>,
     statistics: Option<(u32, StatisticsExtractor)>,
     pool: Pool,
-    /// Limits of the files that are decoded.
+    /// Limits for decoded files.
     pub limits: Limits,
 }
 
@@ -60,8 +61,8 @@ impl Tagger {
     /// Loads a bundle.
     ///
     /// # Errors
-    /// A damaged bundle, settings that are out of range, models of another shape than described,
-    /// ONNX Runtime missing.
+    /// A damaged bundle, settings out of range, models whose shapes differ from the description, or
+    /// a missing ONNX Runtime.
     pub fn open(folder: &Path, parallelism: Parallelism) -> Result<Self, TaggingError> {
         let (bundle, files) = Bundle::read(folder)?;
         let fault = |of: &str, source| {
@@ -90,30 +91,30 @@ impl Tagger {
         &self.bundle.labels
     }
 
-    /// Files that are worked on at once.
+    /// Number of files processed at once.
     pub(crate) fn files_at_once(&self) -> usize {
         self.pool.most
     }
 
-    /// A file's tags. Where more threads call this than files are to be worked on at once, they
-    /// wait.
+    /// The tags of a file. If more threads call this than the number of files processed at once,
+    /// they wait.
     ///
     /// # Errors
-    /// The file cannot be decoded or has no samples, or a model gives no finite numbers for it.
+    /// The file cannot be decoded or has no samples, or the output of a model is not finite.
     pub fn tag_file(&self, path: &Path) -> Result<TaggedFile, TaggingError> {
         let (clip, warnings) = clip::decode(path, &self.limits)?;
         let probabilities = self.probabilities(&clip, path)?;
         let labels = self.bundle.labels.iter().cloned();
         let mut tags: Vec<Tag> = labels.zip(probabilities).map(|(label, score)| Tag { label, score }).collect();
-        // The sort is stable: of equals, the first class stays first.
+        // The sort is stable, so classes with equal scores keep their order.
         tags.sort_by(|a, b| b.score.total_cmp(&a.score));
         Ok(TaggedFile { tags, warnings })
     }
 
-    /// A clip's probabilities, one per class; `path` stands in errors.
+    /// A clip's probabilities, one per class; `path` is used in errors.
     ///
     /// # Errors
-    /// No samples, samples or results that are not finite, or a fault of ONNX Runtime.
+    /// No samples, samples or results that are not finite, or an error of ONNX Runtime.
     pub fn probabilities(&self, clip: &Clip, path: &Path) -> Result<Vec<f32>, TaggingError> {
         let sound = Resampled { clip, path, at_rates: Vec::new() };
         self.pool.with(|sessions| self.infer(sessions, sound))
@@ -148,8 +149,8 @@ impl Tagger {
     }
 }
 
-/// Whether the bands of so many samples fit into memory. A bundle's author decides how many they
-/// are, and what does not fit must cost the file, not the process.
+/// Checks that the bands of a clip with this number of samples fit into memory. The bundle
+/// determines their number, and bands that do not fit must fail the file, not the process.
 ///
 /// # Errors
 /// [`TaggingError::TooLarge`].
@@ -161,7 +162,7 @@ fn room(mel: Option<&MelSettings>, samples: usize, path: &Path) -> Result<(), Ta
     Err(TaggingError::TooLarge { path: path.to_owned(), values, most: MOST_FEATURES })
 }
 
-/// A network's logits of a clip's windows.
+/// A network's logits for a clip's windows.
 fn logits(
     windows: &Windowing,
     scaling: &InputScaling,
@@ -181,7 +182,7 @@ fn logits(
     Ok(logits)
 }
 
-/// The values, if all are finite.
+/// Returns the values if all are finite.
 fn finite(values: Vec<f32>, what: &'static str, model: &Model, path: &Path) -> Result<Vec<f32>, TaggingError> {
     if values.iter().all(|value| value.is_finite()) {
         return Ok(values);
@@ -195,7 +196,7 @@ fn average(rows: &[f32], classes: usize) -> Vec<f32> {
     (0..classes).map(|class| rows.iter().skip(class).step_by(classes).sum::<f32>() / count).collect()
 }
 
-/// A clip at every sampling rate that was asked for, each made once.
+/// A clip at every requested sampling rate; each is computed once.
 struct Resampled<'a> {
     clip: &'a Clip,
     path: &'a Path,

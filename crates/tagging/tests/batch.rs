@@ -1,4 +1,5 @@
-//! Many files side by side: the order of the input, and no file that costs another.
+//! Tagging many files in parallel: results are in the order of the input, and a bad file does not
+//! affect others.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod bundles;
@@ -14,7 +15,7 @@ fn files_come_in_order_and_as_they_would_alone() {
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), true);
     let file = |index: usize| folder.path().join(format!("{index}.wav"));
-    // The first is the longest, so that others wait for their turn; every fifth cannot be tagged.
+    // The first file is the longest, so that others wait for it; every fifth cannot be tagged.
     let paths: Vec<PathBuf> = (0..20).map(file).collect();
     for (index, path) in paths.iter().enumerate() {
         match index % 5 {
@@ -37,7 +38,7 @@ fn files_come_in_order_and_as_they_would_alone() {
         });
         assert_eq!(done, Ok(()));
         for (index, (ours, alone)) in tagged.iter().zip(&alone).enumerate() {
-            // More threads within a file may add in another order.
+            // With several threads per file, the order of additions may differ.
             let same = match (ours, alone) {
                 (Some(ours), Some(alone)) => {
                     let pairs = ours.tags.iter().zip(&alone.tags);

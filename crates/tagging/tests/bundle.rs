@@ -1,5 +1,5 @@
-//! Bundles: written, opened, damaged in every way; and clips of odd lengths and rates tagged by
-//! them.
+//! Bundles: writing, opening, and damage of every kind; and tagging clips of unusual lengths and
+//! rates.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod bundles;
@@ -68,7 +68,8 @@ fn a_clip_without_finite_samples_is_an_error_with_its_name() {
         assert!(error.to_string().contains("clip.wav"), "{rate} Hz: {error}");
     }
     for rate in [8_000, 16_000, 22_050] {
-        // Far above full scale, up to where 32 bits end: an answer or an error, and never NaN.
+        // Far above full scale, up to the limit of 32 bits: returns probabilities or an error,
+        // never NaN.
         for size in [1e3, 1e10, 1e19, 1e21, f32::MAX] {
             let samples = uniform("loud", 4_000).into_iter().map(|value| value * size).collect();
             match tagger.probabilities(&Clip { samples, sample_rate: rate }, Path::new("loud.wav")) {
@@ -84,7 +85,7 @@ fn a_clip_without_finite_samples_is_an_error_with_its_name() {
     assert!(matches!(error, TaggingError::Audio(_)) && error.to_string().contains("README.md"), "{error}");
 }
 
-/// Whether an error is this fault of this file.
+/// Whether an error is a given fault of a given file.
 fn is(error: &TaggingError, file: &str, of: impl Fn(&BundleFault) -> bool) -> bool {
     matches!(error, TaggingError::Bundle { path, fault } if (file.is_empty() || path.ends_with(file)) && of(fault))
 }
@@ -142,8 +143,7 @@ fn a_folder_that_is_being_written_anew_is_no_bundle() {
     write(folder.path(), true);
     let second = Bundle::read(folder.path()).unwrap();
     assert!(first.0.stack.is_none() && second.0.stack.is_some());
-    // A folder where a file should be: the writing fails half way, and what was a bundle is none
-    // any more.
+    // A folder in place of a file makes writing fail halfway, and the folder is no longer a bundle.
     std::fs::remove_file(folder.path().join("fine.onnx")).unwrap();
     std::fs::create_dir(folder.path().join("fine.onnx")).unwrap();
     assert!(second.0.write(folder.path(), second.1).is_err());
@@ -153,7 +153,7 @@ fn a_folder_that_is_being_written_anew_is_no_bundle() {
 
 #[test]
 fn a_form_of_another_version_is_named() {
-    // The two forms of the development versions.
+    // The two formats of the development versions.
     for format in ["1", "2"] {
         let error = refused(|folder| {
             bundles::edit(folder, |config| drop(config.as_object_mut().unwrap().remove("resampler")));

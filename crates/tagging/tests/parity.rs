@@ -1,5 +1,5 @@
-//! The same numbers from every interpreter: libtorch, which trains, and ONNX Runtime, which tags;
-//! and from level 2 of every kind and its ONNX.
+//! All interpreters compute the same numbers: libtorch, which trains, and ONNX Runtime, which tags;
+//! and every kind of level 2 and its ONNX.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 #[path = "../../training/tests/common/mod.rs"]
@@ -38,7 +38,7 @@ fn every_network_has_the_same_logits_in_libtorch_and_onnx_runtime() {
     }
 }
 
-/// The rows of a golden file, one after the other; null stands for a missing value.
+/// The concatenated rows of a golden file; null stands for a missing value.
 fn rows(value: &Value) -> Vec<f32> {
     let rows = value.as_array().unwrap().iter();
     rows.flat_map(|row| row.as_array().unwrap()).map(|value| value.as_f64().map_or(f32::NAN, |v| v as f32)).collect()
@@ -68,7 +68,7 @@ fn boosted_trees_predict_as_xgboost_does() {
     assert!(missing > 0, "no golden case has a missing value");
 }
 
-/// Probabilities of `rows` clips, some of them 0, with the true class mostly the largest.
+/// Probabilities of `rows` clips; some are 0, and the true class mostly has the largest.
 fn learner(name: &str, rows: usize, classes: usize) -> Table {
     let noise = uniform(name, rows * classes);
     let row = |row: usize| {
@@ -88,7 +88,7 @@ fn stacks_of_every_kind_predict_as_level_2_does() {
     let (rows, classes) = (200, 5);
     let (a, b, c) = (learner("a", rows, classes), learner("b", rows, classes), learner("c", rows, classes));
     let learners = [("a", &a), ("b", &b), ("c", &c)];
-    // Far from zero, as MFCC are, and one that hardly varies.
+    // Statistics far from zero, like MFCC, and one that hardly varies.
     let statistics: Vec<f32> = uniform("statistics", rows * 7).iter().map(|value| 400.0 + 90.0 * value).collect();
     let statistics: Vec<f32> = statistics.chunks(7).flat_map(|row| [row, &[5e4 + row[0] / 100.0]].concat()).collect();
     let names = (0..8).map(|i| format!("mfcc_{i}")).collect();

@@ -1,8 +1,9 @@
-//! `golden/bundle/reference.py`, which knows `docs/bundle.md` and none of Earmark's code, tags as
-//! the library does.
+//! `golden/bundle/reference.py`, which follows `docs/bundle.md` and uses none of Earmark's code,
+//! computes the same tags as the library.
 //!
-//! `EARMARK_PYTHON`, else `python3`, must have NumPy and ONNX Runtime; `cargo xtask test` sees to
-//! that. Without them the test is omitted, but never in continuous integration.
+//! `EARMARK_PYTHON`, or `python3` by default, must have NumPy and ONNX Runtime; `cargo xtask test`
+//! provides them. Without them the test is skipped, except in continuous integration, where it
+//! fails.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod bundles;
@@ -39,8 +40,8 @@ fn python() -> Option<OsString> {
     None
 }
 
-/// Bundles of every kind of front end, scaling, padding, averaging and delta: of one learner each,
-/// and one of all with a stack. Their names.
+/// Writes bundles with every kind of front end, scaling, padding, averaging and delta: one per
+/// learner, and one of all learners with a stack. Returns their names.
 fn write_bundles(folder: &Path) -> Vec<String> {
     let mut files = BTreeMap::new();
     let mut learner =
@@ -114,7 +115,7 @@ fn write_bundles(folder: &Path) -> Vec<String> {
     names
 }
 
-/// A logistic regression over everything that a stack can take, fitted to noise.
+/// A logistic regression on all features that a stack can use, fitted to noise.
 fn stack(learners: usize, statistics: usize) -> Vec<u8> {
     let rows = 90;
     let names: Vec<String> = (0..rows).map(|row| row.to_string()).collect();
@@ -147,8 +148,8 @@ fn the_reference_script_tags_as_the_library_does() {
     let Some(python) = python() else { return };
     let folder = tempfile::tempdir().unwrap();
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../golden/bundle/reference.py");
-    // At most bundles' rate, to be halved, from a rate without much in common, and from one below;
-    // longer than any window and shorter.
+    // Sample rates: the rate of most bundles, twice that rate, one with few common factors, and a
+    // lower one. Lengths: longer and shorter than any window.
     let sounds = [(3.1, 22_050), (2.0, 44_100), (1.7, 48_000), (4.0, 8_000), (0.21, 22_050), (0.3, 44_100)];
     let file = |(seconds, rate): (f64, u32)| {
         let path = folder.path().join(format!("{seconds}.wav"));

@@ -1,5 +1,5 @@
-//! Bundles that a stranger could have made: whatever is in them, they are refused by a typed error
-//! or tag within bounds.
+//! Bundles from untrusted sources: whatever their contents, they are refused with a typed error or
+//! tag within bounds.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod bundles;
@@ -11,7 +11,7 @@ use earmark_nets::{find, to_onnx};
 use earmark_tagging::{BundleFault, SUMS, TaggingError};
 use serde_json::{Value, json};
 
-/// The fault of a bundle to which `damage` was done.
+/// The fault of a bundle after `damage` was applied.
 #[track_caller]
 fn fault(damage: impl FnOnce(&Path)) -> BundleFault {
     match refused(damage) {
@@ -35,7 +35,7 @@ fn only_regular_files_inside_the_folder_are_read() {
         for to in ["/dev/zero", "/dev/null", "/"] {
             assert!(matches!(linked(Path::new(to)), BundleFault::NotRegular), "{name} linked to {to}");
         }
-        // The very bytes, from elsewhere.
+        // The same bytes, but outside the folder.
         write(outside.path(), true);
         assert!(matches!(linked(&outside.path().join(name)), BundleFault::NotRegular), "{name} linked out");
         let pipe = fault(|folder| {
@@ -45,8 +45,8 @@ fn only_regular_files_inside_the_folder_are_read() {
         });
         assert!(matches!(pipe, BundleFault::NotRegular), "{name} is a pipe");
     }
-    // Inside the folder a link leads to what is checked anyway; and the folder itself may be a
-    // link.
+    // A link within the folder is fine, because its target is checked too, and the folder itself
+    // may be a link.
     let folder = tempfile::tempdir().unwrap();
     write(&folder.path().join("real"), true);
     std::fs::rename(folder.path().join("real/fine.onnx"), folder.path().join("real/other")).unwrap();
@@ -57,7 +57,7 @@ fn only_regular_files_inside_the_folder_are_read() {
 
 #[test]
 fn sizes_are_bounded_before_anything_is_read() {
-    // Sparse: they take no room on the disk, and would take it in memory.
+    // Sparse files: they take no space on disk, but would in memory.
     let grown = |name: &'static str, bytes: u64| {
         fault(|folder| std::fs::File::options().write(true).open(folder.join(name)).unwrap().set_len(bytes).unwrap())
     };
@@ -212,7 +212,8 @@ fn features_beyond_memory_are_an_error_of_the_file() {
     assert!(matches!(&error, TaggingError::TooLarge { values, .. } if *values > 1 << 29), "{error}");
 }
 
-/// Models of other widths than the description's: plausible and wrong tags, were they not compared.
+/// Models whose widths differ from the description: without the check, their tags would be
+/// plausible and wrong.
 #[test]
 fn a_model_of_another_shape_is_refused_when_it_is_loaded() {
     let network = |channels, classes| {
@@ -254,7 +255,8 @@ fn numbers_that_overflow_are_an_error_of_the_file() {
     assert!(error.to_string().contains("some.wav"), "{error}");
 }
 
-/// Descriptions changed at random: each is refused, or tags a clip with finite numbers or an error.
+/// Randomly changed descriptions: each is refused, or tagging a clip returns finite numbers or an
+/// error.
 #[test]
 fn a_changed_description_never_panics() {
     let folder = tempfile::tempdir().unwrap();
@@ -273,7 +275,7 @@ fn a_changed_description_never_panics() {
         let mut changed = text.clone();
         match draw(4) {
             0 => {
-                // A byte, anywhere.
+                // Change a byte anywhere.
                 let mut bytes = config.clone();
                 let at = draw(bytes.len());
                 bytes[at] = draw(256) as u8;
@@ -285,7 +287,7 @@ fn a_changed_description_never_panics() {
                 changed = [&lines[..from], &lines[to..]].concat().join("\n");
             }
             _ => {
-                // A value becomes an extreme one.
+                // Replace a value with an extreme one.
                 let values: Vec<usize> = text.match_indices(": ").map(|(at, _)| at + 2).collect();
                 let at = values[draw(values.len())];
                 let end = at + text[at..].find([',', '\n']).unwrap();

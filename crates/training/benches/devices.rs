@@ -1,10 +1,10 @@
-//! How far a device's logits and gradients are from the CPU's, network by network, in 32 bits and
+//! Differences between a device's logits and gradients and the CPU's, per network, in 32 bits and
 //! in bfloat16.
 //!
-//! `cargo bench -p earmark-training --bench devices -- DEVICE [NAME...]`; without names all nano
-//! sizes. Differences are relative to the largest value of the array; that of the gradients is of
-//! all of them as one array. PyTorch lets cuDNN round inputs of convolutions to TF32, about 3
-//! decimal digits; `NVIDIA_TF32_OVERRIDE=0` forbids it.
+//! `cargo bench -p earmark-training --bench devices -- DEVICE [NAME...]`; without names, it runs
+//! all nano sizes. Differences are relative to the largest value of the array; all gradients count
+//! as one array. PyTorch lets cuDNN round the inputs of convolutions to TF32, about 3 decimal
+//! digits; `NVIDIA_TF32_OVERRIDE=0` disables that.
 #![allow(clippy::unwrap_used, reason = "a bench stops at the first fault")]
 
 #[path = "../tests/common/mod.rs"]
@@ -16,7 +16,7 @@ use earmark_training::{Arithmetic, Gradients, evaluate, gradients};
 
 const CLASSES: usize = 41;
 
-/// All gradients in the order of their names.
+/// All gradients, in the order of their names.
 fn all(step: &Gradients) -> Vec<f32> {
     step.gradients.values().flat_map(|array| array.data.iter().copied()).collect()
 }

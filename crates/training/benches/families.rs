@@ -1,9 +1,9 @@
-//! How many crops a second each network trains on, cutting and mixing included.
+//! Training speed of each network in crops per second, including cropping and mixup.
 //!
 //! `cargo bench -p earmark-training --bench families -- [--device cuda:0] [--batch 128] [NAME...]`;
-//! without names all nano sizes. On a CPU the figure is that of the fastest step, with two threads;
-//! on a GPU, which is not waited for after each step, that of the second epoch. `families.py`
-//! beside this file measures the same networks in PyTorch.
+//! without names, it runs all nano sizes. On a CPU the figure is that of the fastest step, with two
+//! threads. On a GPU it is that of the second epoch, because steps are asynchronous. `families.py`
+//! in this folder measures the same networks in PyTorch.
 #![allow(clippy::unwrap_used, reason = "a bench stops at the first fault")]
 
 use std::ops::ControlFlow;
@@ -16,16 +16,16 @@ use earmark_training::{Job, LearnerSettings, Progress, Split, set_threads};
 
 const THREADS: usize = 2;
 
-/// Where a network trains, and on what.
+/// The device and the amount of data that a network trains with.
 struct Setting {
     device: String,
     batch: usize,
-    /// Steps of an epoch.
+    /// Steps per epoch.
     steps: usize,
     epochs: usize,
 }
 
-/// Crops a second.
+/// Crops per second.
 fn speed(variant: &Variant, setting: &Setting) -> f64 {
     let Setting { device, batch, steps, epochs } = setting;
     let clips = batch * steps;
@@ -86,7 +86,7 @@ fn main() {
         match word.as_str() {
             "--device" => setting = Setting { device: words.next().unwrap(), steps: 49, epochs: 2, ..setting },
             "--batch" => setting.batch = words.next().unwrap().parse().unwrap(),
-            // From cargo.
+            // Passed by cargo.
             "--bench" => {}
             _ => names.push(word),
         }

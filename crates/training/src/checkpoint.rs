@@ -1,7 +1,7 @@
-//! A job's state between two epochs, or between two batches where it was stopped, on disk.
+//! A job's state on disk: after an epoch, or after the batch at which the job was stopped.
 //!
 //! `checkpoint.json` names the file that holds the arrays, and its SHA-256; it is replaced last. So
-//! whenever a job is killed, the one that stands there is whole and belongs to its arrays.
+//! whenever a job is killed, the `checkpoint.json` on disk is complete and matches its arrays.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,11 +13,11 @@ use crate::error::TrainingError;
 use crate::events;
 use crate::history::Epoch;
 
-/// What an epoch under way has done.
+/// The progress within an epoch.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Part {
     pub batches: usize,
-    /// The sum over the crops, as are the next two.
+    /// The sum over the crops, as in the next two fields.
     pub loss: f64,
     pub correct: f64,
     pub crops: f64,
@@ -28,14 +28,14 @@ pub(crate) struct Part {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct State {
     pub weights: Weights,
-    /// The moving average of the weights, where the recipe asks for one.
+    /// The moving average of the weights, if the recipe requests one.
     pub average: Option<Weights>,
-    /// What the optimizer remembers, by its own names and those of the parameters.
+    /// The optimizer's state, by the names of memory and parameter.
     pub optimizer: BTreeMap<String, Weights>,
-    /// The weights of the best epoch, where that is the rule.
+    /// The weights of the best epoch, if the recipe keeps those.
     pub best: Option<Weights>,
     pub history: Vec<Epoch>,
-    /// The epoch after those of the history, as far as it has come.
+    /// The progress within the epoch that follows the history.
     pub part: Part,
 }
 
@@ -52,10 +52,10 @@ struct Index {
 
 const INDEX: &str = "checkpoint.json";
 
-/// What the names of the optimizer's arrays begin with.
+/// The name prefix of the optimizer's arrays.
 const OPTIMIZER: &str = "optimizer.";
 
-/// Saves the state; the one before it is removed once this one is whole.
+/// Saves the state; the previous one is removed once this one is complete.
 pub(crate) fn save(folder: &Path, fingerprint: &str, state: &State) -> Result<(), TrainingError> {
     let named = |prefix: &str, weights: &Weights| -> Vec<(String, Array)> {
         weights.0.iter().map(|(name, array)| (format!("{prefix}/{name}"), array.clone())).collect()
@@ -66,7 +66,7 @@ pub(crate) fn save(folder: &Path, fingerprint: &str, state: &State) -> Result<()
     arrays.extend(state.optimizer.iter().flat_map(|(name, memory)| named(&format!("{OPTIMIZER}{name}"), memory)));
     let bytes = Weights(arrays.into_iter().collect()).to_safetensors()?;
 
-    // No two states share a name: the file of the last one stands until the index names this one's.
+    // Each state has its own file name: the previous file stays until the index names the new one.
     let file = match (state.history.len(), state.part.batches) {
         (epochs, 0) => format!("checkpoint-{epochs:05}.safetensors"),
         (epochs, batches) => format!("checkpoint-{epochs:05}-{batches:05}.safetensors"),
@@ -76,17 +76,18 @@ pub(crate) fn save(folder: &Path, fingerprint: &str, state: &State) -> Result<()
     let sha256 = earmark_files::sha256(&bytes);
     let index = Index { fingerprint: fingerprint.to_owned(), file, sha256, history, part };
     let json = serde_json::to_vec_pretty(&index).map_err(|error| damaged(&folder.join(INDEX), &error))?;
-    // The index comes last: a history that is a row ahead is written again, one that lags behind
-    // would stay so.
+    // The index comes last: a history that is one row ahead is written again, but one that lags
+    // behind would stay so.
     earmark_files::write_atomic(&folder.join("history.csv"), history_csv(&index.history).as_bytes())?;
-    // The history has the same numbers: what TensorBoard cannot show costs no job.
+    // Ignore errors: the history has the same numbers, and a failure to write events must not end
+    // the job.
     let _ = events::follow(folder, &index.history);
     earmark_files::write_atomic(&folder.join(INDEX), &json)?;
     remove_arrays_but(folder, Some(&index.file));
     Ok(())
 }
 
-/// The state that was saved last; none if the job has not come that far.
+/// The last saved state; `None` if nothing has been saved yet.
 pub(crate) fn load(folder: &Path, fingerprint: &str) -> Result<Option<State>, TrainingError> {
     let path = folder.join(INDEX);
     if !path.exists() {
@@ -121,7 +122,8 @@ pub(crate) fn load(folder: &Path, fingerprint: &str) -> Result<Option<State>, Tr
 
 /// Removes the checkpoint of a finished job.
 pub(crate) fn remove(folder: &Path) {
-    // What cannot be removed only takes room: the job's results are elsewhere.
+    // Ignore errors: a leftover file only takes up space, and the job's results are stored
+    // elsewhere.
     let _ = std::fs::remove_file(folder.join(INDEX));
     remove_arrays_but(folder, None);
 }

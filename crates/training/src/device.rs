@@ -1,4 +1,4 @@
-//! Devices, and what they compute in.
+//! Devices, and the precision of their computations.
 
 use std::env::consts::{DLL_PREFIX, DLL_SUFFIX};
 use std::sync::OnceLock;
@@ -10,9 +10,9 @@ use crate::arithmetic::Arithmetic;
 use crate::error::TrainingError;
 use crate::settings::Precision;
 
-/// What training computes in. The automatic choice depends on the machine alone, never on a
+/// The precision of training. The automatic choice depends on the machine alone, never on a
 /// measurement, so that a resumed job computes as it did before; `docs/decisions/0001-engines.md`
-/// has the figures behind it.
+/// has the measurements.
 pub(crate) fn arithmetic(precision: Precision, device: Device) -> Arithmetic {
     match precision {
         Precision::Bf16 => Arithmetic::Bf16,
@@ -31,10 +31,10 @@ fn cpu_has_bf16() -> bool {
     false
 }
 
-/// Whether a device is known and there.
+/// Checks that a device is known and available.
 ///
 /// # Errors
-/// A name other than `cpu` and `cuda:N`, or a GPU that is not there.
+/// A name other than `cpu` and `cuda:N`, or a GPU that is not available.
 pub fn check_device(name: &str) -> Result<(), TrainingError> {
     parse_device(name).map(|_| ())
 }
@@ -45,7 +45,7 @@ pub(crate) fn parse_device(name: &str) -> Result<Device, TrainingError> {
         return Ok(Device::Cpu);
     }
     let index = name.strip_prefix("cuda:").and_then(|index| index.parse().ok());
-    // A device has one name: `cuda:00` is none.
+    // A device has only one name: `cuda:00` is invalid.
     let index: usize = index
         .filter(|index| format!("cuda:{index}") == name)
         .ok_or_else(|| fault("expected cpu, or cuda:0, cuda:1, ..."))?;
@@ -58,18 +58,18 @@ pub(crate) fn parse_device(name: &str) -> Result<Device, TrainingError> {
     Ok(Device::Cuda(index))
 }
 
-/// Whether libtorch drives GPUs, which the library `torch_cuda` does. It registers itself with
-/// libtorch when it is opened. That takes a second and a gigabyte of address space, so it is opened
-/// when a GPU is first named, and not linked: a linker drops a library of which it uses no symbol
-/// anyway.
+/// Whether libtorch supports GPUs. The library `torch_cuda` adds this support: it registers itself
+/// with libtorch when it is loaded. Loading takes a second and a gigabyte of address space, so the
+/// library is loaded when a GPU is first requested instead of linked. A linker would drop it
+/// anyway, because no symbol of it is used.
 #[allow(unsafe_code, reason = "the linker's interface to a library")]
 fn has_cuda() -> bool {
     static CUDA: OnceLock<Option<Library>> = OnceLock::new();
-    // The system looks for this name where it found libtorch itself: in LD_LIBRARY_PATH and beside
-    // the program.
+    // The system searches for this name where it found libtorch itself: in LD_LIBRARY_PATH and in
+    // the program's folder.
     let name = format!("{DLL_PREFIX}torch_cuda{DLL_SUFFIX}");
-    // SAFETY: the library's initialisers run; it is part of the libtorch that this program runs on
-    // already.
+    // SAFETY: loading runs the library's initializers; it is part of the libtorch that this program
+    // already uses.
     CUDA.get_or_init(|| unsafe { Library::new(name) }.ok()).is_some()
 }
 

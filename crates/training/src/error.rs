@@ -8,7 +8,7 @@ use earmark_nets::{ShapeError, UnknownVariant, WeightsError};
 /// What can go wrong in a training job.
 #[derive(Debug, thiserror::Error)]
 pub enum TrainingError {
-    /// A setting out of its range.
+    /// A setting is out of range.
     #[error("learner {learner}: `{key}` = {value} is out of range ({range})")]
     Setting {
         /// The learner's name.
@@ -17,15 +17,15 @@ pub enum TrainingError {
         key: &'static str,
         /// Its value.
         value: String,
-        /// What is allowed.
+        /// The allowed range.
         range: &'static str,
     },
-    /// No such network.
+    /// No network has this name.
     #[error("learner {learner}: {source}")]
     Architecture {
         /// The learner's name.
         learner: String,
-        /// The name that is unknown, and the nearest ones.
+        /// The unknown name, and the most similar ones.
         source: UnknownVariant,
     },
     /// The network cannot work on crops of this shape.
@@ -33,7 +33,7 @@ pub enum TrainingError {
     Shape {
         /// The learner's name.
         learner: String,
-        /// What does not fit.
+        /// Why the network cannot use them.
         source: ShapeError,
     },
     /// A kernel needs features of whole clips, and a network cannot use them.
@@ -46,7 +46,7 @@ pub enum TrainingError {
         /// Whether its features are a summary.
         is_summary: bool,
     },
-    /// A setting that does nothing for this architecture or these features.
+    /// A setting has no effect for this architecture or these features.
     #[error("learner {learner}: remove `{key}`: {reason}")]
     NotApplicable {
         /// The learner's name.
@@ -75,15 +75,15 @@ pub enum TrainingError {
         /// libtorch's message.
         reason: String,
     },
-    /// More training clips than a kernel takes.
+    /// There are more training clips than a kernel supports.
     #[error("{clips} training clips are too many for a kernel (at most {most}); use a network")]
     TooManyClips {
-        /// How many there are.
+        /// The number of clips.
         clips: usize,
-        /// How many it takes.
+        /// The maximum number of clips.
         most: usize,
     },
-    /// A checkpoint that was changed or damaged after it was written.
+    /// A checkpoint was changed or damaged after it was written.
     #[error("{} is damaged: {reason}; remove the folder {} to train this job \
         again", path.display(), path.parent().unwrap_or(path).display())]
     Damaged {
@@ -92,14 +92,14 @@ pub enum TrainingError {
         /// What is wrong.
         reason: String,
     },
-    /// The folder holds a job of another recipe.
+    /// The folder holds the checkpoint of another job.
     #[error("{} holds a checkpoint of other settings, labels or clips; use another --out, or remove this \
         folder", folder.display())]
     OtherJob {
         /// The job's folder.
         folder: PathBuf,
     },
-    /// The file of weights to start with cannot be read, or is another network's.
+    /// The pretrained weights cannot be read, or do not fit the network.
     #[error("learner {learner}: pretrained: {}: {source}", path.display())]
     Start {
         /// The learner's name.
@@ -109,7 +109,7 @@ pub enum TrainingError {
         /// What is wrong with it.
         source: WeightsError,
     },
-    /// The file of weights to start with changed while the run was under way.
+    /// The file of pretrained weights changed during the run.
     #[error("learner {learner}: pretrained: {} changed since the run was started; restore it, or start a new \
         run", path.display())]
     OtherStart {
@@ -140,13 +140,13 @@ pub enum TrainingError {
     /// Too few training clips.
     #[error("too few training clips: {clips} (at least 2 are needed)")]
     TooFewClips {
-        /// How many there are.
+        /// The number of clips.
         clips: usize,
     },
-    /// The device is unknown or absent.
+    /// The device is unknown or not available.
     #[error("device {device:?}: {reason}")]
     Device {
-        /// As asked for.
+        /// The requested device.
         device: String,
         /// What is wrong with it.
         reason: &'static str,
@@ -156,9 +156,9 @@ pub enum TrainingError {
     OutOfMemory {
         /// The device.
         device: String,
-        /// The batch that did not fit.
+        /// The batch size that did not fit.
         batch_size: usize,
-        /// An estimate of one that fits.
+        /// An estimate of a batch size that fits.
         fits: Option<usize>,
         /// libtorch's message.
         reason: String,
@@ -166,7 +166,7 @@ pub enum TrainingError {
     /// A file could not be read or written.
     #[error(transparent)]
     File(#[from] FileError),
-    /// The weights are not the network's.
+    /// The weights do not fit the network.
     #[error(transparent)]
     Weights(#[from] WeightsError),
     /// An error of libtorch.
@@ -190,7 +190,7 @@ fn advice(fits: Option<usize>) -> String {
     }
 }
 
-/// What helps when training diverges, in the order in which it is worth a try.
+/// Advice for training that diverges, in the order in which to try it.
 const DIVERGED: &str = "try a lower `learning_rate` or more `warmup_epochs`, then `precision` = \"f32\", and check the \
     clips below for extreme values";
 

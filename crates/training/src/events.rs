@@ -1,11 +1,11 @@
-//! A job's history in TensorBoard's form: `events.out.tfevents.earmark`, which `tensorboard
-//! --logdir RUN/jobs` follows.
+//! A job's history in TensorBoard's format: `events.out.tfevents.earmark`, which
+//! `tensorboard --logdir RUN/jobs` displays.
 //!
-//! The file is a row of records (TensorFlow's `core/lib/io/record_writer.cc`), each an `Event` of
-//! `core/util/event.proto` with one epoch's numbers. It grows in its place and is never replaced,
-//! as TensorBoard keeps reading where it stopped. So a kill may leave half a record, or an epoch
-//! that the checkpoint does not know: what does not say what the history says is cut off, and
-//! written anew.
+//! The file is a sequence of records (TensorFlow's `core/lib/io/record_writer.cc`), each an `Event`
+//! of `core/util/event.proto` with one epoch's numbers. Records are appended and the file is never
+//! replaced, because TensorBoard continues to read from its last position. So a killed job may
+//! leave half a record, or an epoch that is not in the checkpoint: [`follow`] truncates the file at
+//! the first record that differs from the history, and writes the rest again.
 
 use std::fs::OpenOptions;
 use std::io::{Seek, SeekFrom, Write};
@@ -19,11 +19,11 @@ use crate::history::Epoch;
 
 const FILE: &str = "events.out.tfevents.earmark";
 
-/// The length, its checksum, the event's, and the wall time with its key, which is the event's
-/// first field.
+/// Bytes before the wall time: the length of the event, the checksum of the length, and the key of
+/// the wall time, the event's first field.
 const BEFORE_TIME: usize = 8 + 4 + 1;
 
-/// Brings the job's event file to where the history stands.
+/// Updates the job's event file to match the history.
 pub(crate) fn follow(folder: &Path, history: &[Epoch]) -> Result<(), FileError> {
     let path = folder.join(FILE);
     let old = if path.exists() { earmark_files::read(&path)? } else { Vec::new() };
@@ -38,7 +38,7 @@ pub(crate) fn follow(folder: &Path, history: &[Epoch]) -> Result<(), FileError> 
     write().map_err(FileError::of("write", &path))
 }
 
-/// How many bytes of `old` say what the history says, and the bytes that come after them.
+/// How many bytes of `old` match the history, and the bytes to write after them.
 fn continuation(old: &[u8], history: &[Epoch], now: f64) -> (usize, Vec<u8>) {
     let (mut kept, mut done) = (0, 0);
     while done <= history.len() {
@@ -54,7 +54,7 @@ fn continuation(old: &[u8], history: &[Epoch], now: f64) -> (usize, Vec<u8>) {
     (kept, (done..=history.len()).flat_map(|i| nth(history, i, now)).collect())
 }
 
-/// The record at a place of the file: first the version of the format, then the epochs.
+/// The `i`th record of the file: the version of the format comes first, then the epochs.
 fn nth(history: &[Epoch], i: usize, time: f64) -> Vec<u8> {
     record(&match i.checked_sub(1) {
         None => Event { wall_time: time, file_version: Some("brain.Event:2".to_owned()), ..Event::default() },
@@ -62,7 +62,7 @@ fn nth(history: &[Epoch], i: usize, time: f64) -> Vec<u8> {
     })
 }
 
-/// An epoch's numbers as scalars under the names of `history.csv`.
+/// An epoch's numbers as scalars, under the names of `history.csv`.
 fn of_epoch(time: f64, epoch: &Epoch) -> Event {
     let scalars = [
         ("loss", Some(epoch.loss)),
@@ -76,7 +76,8 @@ fn of_epoch(time: f64, epoch: &Epoch) -> Event {
     Event { wall_time: time, step: epoch.epoch as i64, summary: Some(summary), ..Event::default() }
 }
 
-/// `Event` of `core/util/event.proto`, the fields that are written. The last two are a `oneof`.
+/// `Event` of `core/util/event.proto`, with the fields that are written. The last two are a
+/// `oneof`.
 #[derive(Clone, PartialEq, prost::Message)]
 struct Event {
     /// Seconds since 1970.
@@ -97,7 +98,7 @@ struct Summary {
     value: Vec<Scalar>,
 }
 
-/// `Summary.Value`, of whose `oneof` the scalar is written, 0 too.
+/// `Summary.Value`; of its `oneof`, only the scalar is written, even if it is 0.
 #[derive(Clone, PartialEq, prost::Message)]
 struct Scalar {
     #[prost(string, tag = "1")]
@@ -113,8 +114,8 @@ fn record(event: &Event) -> Vec<u8> {
     [&length, &masked_crc(&length)[..], &data, &masked_crc(&data)].concat()
 }
 
-/// CRC-32C, rotated and moved as TensorFlow does, so that the checksum of a record within a record
-/// is none of its own.
+/// CRC-32C, masked as in TensorFlow by a rotation and an offset, so that it differs from the CRC of
+/// data that contains a CRC.
 fn masked_crc(bytes: &[u8]) -> [u8; 4] {
     crc32c::crc32c(bytes).rotate_right(15).wrapping_add(0xA282_EAD8).to_le_bytes()
 }
@@ -123,8 +124,8 @@ fn masked_crc(bytes: &[u8]) -> [u8; 4] {
 mod tests {
     use super::*;
 
-    /// What TensorBoard's own writer makes of three epochs (`golden/events/make.py`), and its wall
-    /// time.
+    /// The output of TensorBoard's own writer for three epochs (`golden/events/make.py`), and its
+    /// wall time.
     const GOLDEN: &[u8] = include_bytes!("../../../golden/events/three_epochs.tfevents");
     const TIME: f64 = 1_700_000_000.25;
 

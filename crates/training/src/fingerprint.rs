@@ -1,9 +1,9 @@
-//! What a job is known by: the hash of all that decides its outcome. Keys of settings that were
-//! renamed are hashed by their former names, so that a job that was trained before is known now.
+//! The fingerprint of a job: the hash of everything that determines its outcome. Renamed settings
+//! are hashed under their former names, so that jobs from before the renaming are still recognized.
 
 use serde_json::{Map, Value};
 
-/// The section of a setting (none: the learner's own), its name, its former name.
+/// The section of a setting (empty for the learner itself), its name, its former name.
 const FORMER: [(&str, &str, &str); 6] = [
     ("", "ema_decay", "weight_average"),
     ("kernel", "alpha", "ridge"),
@@ -13,7 +13,7 @@ const FORMER: [(&str, &str, &str); 6] = [
     ("augmentation", "freq_masks", "frequency_masks"),
 ];
 
-/// The settings of a learner by the names that are hashed.
+/// The settings of a learner, under the names that are hashed.
 pub(crate) fn with_former_names(mut learner: Value) -> Value {
     for (section, name, former) in FORMER {
         let table = if section.is_empty() { Some(&mut learner) } else { learner.get_mut(section) };

@@ -1,8 +1,8 @@
-//! What a job has done, epoch by epoch.
+//! The history of a job, epoch by epoch.
 
 use serde::{Deserialize, Serialize};
 
-/// What one epoch has done.
+/// The results of one epoch.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Epoch {
     pub epoch: usize,

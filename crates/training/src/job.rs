@@ -19,13 +19,13 @@ use crate::start::PretrainedWeights;
 pub struct Job<'a> {
     /// The learner.
     pub learner: &'a LearnerSettings,
-    /// The weights that its network starts with; none: random ones.
+    /// The weights that its network starts from; random ones if `None`.
     pub start: Option<&'a PretrainedWeights>,
     /// The learner's front end.
     pub front_end: &'a FrontEnd,
-    /// What it trains on and predicts.
+    /// The clips that it trains on and predicts.
     pub split: Split,
-    /// Clips to train on; all have labels.
+    /// Training clips; all have labels.
     pub train: Vec<Example<'a>>,
     /// Clips to predict.
     pub predict: Vec<Example<'a>>,
@@ -40,8 +40,8 @@ pub struct Job<'a> {
 }
 
 impl Job<'_> {
-    /// What decides the outcome: settings, seed, split, clips and classes, and the weights to start
-    /// with.
+    /// A hash of everything that determines the outcome: settings, seed, split, clips and classes,
+    /// and the weights to start from.
     pub fn fingerprint(&self) -> String {
         let named = |example: &Example| match example.verified {
             true => serde_json::json!([example.name, example.label]),
@@ -81,7 +81,7 @@ impl Job<'_> {
         self.learner.graph(self.front_end, self.labels.len(), clips)
     }
 
-    /// The clips to train on that count for something.
+    /// The training clips with a weight above 0.
     pub(crate) fn counting(&self) -> impl Iterator<Item = &Example<'_>> {
         self.train.iter().filter(|clip| self.learner.is_used(clip.verified))
     }

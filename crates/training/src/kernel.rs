@@ -1,5 +1,5 @@
-//! Kernel ridge regression on features of whole clips: learned at once, by solving a system of
-//! equations.
+//! Kernel ridge regression on features of whole clips: fitted in closed form, by solving a linear
+//! system.
 
 use std::ops::ControlFlow;
 use std::time::Instant;
@@ -18,22 +18,22 @@ use crate::network::{array, nearness, values};
 use crate::progress::{Learning, Progress, Report};
 use crate::settings::Kernels;
 
-/// Clips that one kernel machine is trained on at most: their table of nearness, in 64 bits, is
-/// there three times.
+/// The maximum number of training clips of a kernel machine: memory holds three copies of its
+/// kernel matrix, in 64 bits.
 pub const MOST_CLIPS: usize = 30_000;
 
-/// A kernel machine that has learned.
+/// A fitted kernel machine.
 #[derive(Debug)]
 struct Fitted {
     pub weights: Weights,
-    /// Mean cross-entropy of the clips, each judged as if it alone had been omitted.
+    /// Leave-one-out mean cross-entropy of the clips.
     pub loss: f64,
-    /// Their accuracy, so judged.
+    /// Leave-one-out accuracy of the clips.
     pub accuracy: f64,
 }
 
-/// Mean and deviation of each feature over the clips, the deviations stretched so that `exp(-|x -
-/// y|^2)` is the kernel.
+/// Mean and deviation of each feature over the clips, with the deviations stretched so that the
+/// kernel is `exp(-|x - y|^2)`.
 pub(crate) fn scaling(clips: &[Example], settings: &Kernels) -> Scaling {
     let Scaling { mean, deviation } = Scaling::of(clips.iter().map(|example| example.features));
     let stretch = (deviation.len() as f64 / settings.gamma).sqrt();
@@ -41,14 +41,14 @@ pub(crate) fn scaling(clips: &[Example], settings: &Kernels) -> Scaling {
     Scaling { mean, deviation }
 }
 
-/// Bytes that a machine of so many clips and features takes while it learns.
+/// Bytes that fitting a machine with this number of clips and features needs.
 pub(crate) fn bytes(clips: usize, features: usize) -> u64 {
     let (clips, features) = (clips as u64, features as u64);
     8 * (3 * clips * clips + 2 * clips * features)
 }
 
 impl Job<'_> {
-    /// What libtorch's words about a kernel mean.
+    /// Converts libtorch's error message about a kernel to an error.
     pub(crate) fn kernel_failed(&self, text: &str) -> TrainingError {
         let (clips, reason) = (self.counting().count(), memory::said(text).to_owned());
         if memory::is_used_up(text) || text.contains("can't allocate memory") {
@@ -62,8 +62,7 @@ impl Job<'_> {
         }
     }
 
-    /// Learns at once, and records it as an epoch whose loss and accuracy are those of each clip
-    /// omitted.
+    /// Fits the machine, and records the fit as one epoch with leave-one-out loss and accuracy.
     pub(crate) fn fit(
         &self,
         state: &mut State,
@@ -106,14 +105,13 @@ impl Job<'_> {
 
 /// Fits on scaled rows, `[clips, features]`.
 ///
-/// The outputs are the classes' shares plus what the kernel adds to them, times a factor that makes
-/// logits of them: that with the smallest cross-entropy, each row judged by the machine that all
-/// others would have made. That one follows from the inverse of the regularised kernel, so nothing
-/// is learned more than once.
+/// The logits are the classes' shares plus the kernel's outputs, times a factor. The factor is the
+/// one with the smallest leave-one-out cross-entropy. Leave-one-out outputs follow from the inverse
+/// of the regularized kernel matrix, so the machine is fitted only once.
 ///
 /// # Shape
-/// `rows`: row-major; `labels`: below `classes`; `counts`: how much each row counts, above 0.
-/// `go_on` is asked between the steps.
+/// `rows`: row-major; `labels`: below `classes`; `counts`: the weight of each row, above 0. `go_on`
+/// is called between the steps.
 fn fit(
     rows: &[f32],
     labels: &[usize],
@@ -173,12 +171,12 @@ fn fit(
 fn cross_entropy(outputs: &Tensor, factor: f64, truth: &Tensor, weights: &Tensor) -> Result<f64, TrainingError> {
     let logarithms = outputs.f_mul_scalar(factor)?.f_log_softmax(1, Kind::Double)?;
     let likelihood = logarithms.f_mul(truth)?.f_mul(weights)?.f_sum(Kind::Double)?.f_double_value(&[])?;
-    // Where all are sure and right, no loss is 0 and not -0.
+    // If all predictions are certain and correct, return 0 and not -0.
     Ok((-likelihood).max(0.0))
 }
 
-/// The factor from 0.1 to 1000 with the smallest cross-entropy, which has one minimum: found by
-/// golden sections of its logarithm.
+/// The factor from 0.1 to 1000 with the smallest cross-entropy, which has a single minimum, found
+/// by golden-section search of its logarithm.
 fn best_factor(outputs: &Tensor, truth: &Tensor, weights: &Tensor) -> Result<f64, TrainingError> {
     let section = (5.0_f64.sqrt() - 1.0) / 2.0;
     let (mut low, mut high) = (0.1_f64.ln(), 1000.0_f64.ln());
@@ -220,7 +218,7 @@ mod tests {
             let settings: Kernels = serde_json::from_value(case["settings"].clone()).unwrap();
             let classes = case["classes"].as_u64().unwrap() as usize;
             let [rows, new] = ["rows", "new"].map(|key| {
-                // Their mean is 0 and their deviation 1; what is left is the stretch.
+                // The rows have mean 0 and deviation 1, so only the stretch remains.
                 let features = single(key).len() / case[key].as_array().unwrap().len();
                 let stretch = (features as f64 / settings.gamma).sqrt();
                 numbers(&case[key]).into_iter().map(|value| (value / stretch) as f32).collect::<Vec<f32>>()

@@ -1,11 +1,12 @@
-//! Graphs to trained weights and predicted probabilities, on libtorch.
+//! Training and prediction: from graphs to trained weights and predicted probabilities, on
+//! libtorch.
 //!
 //! A [`Job`] trains one learner on one split and predicts the clips it has not seen. Every random
-//! number comes from the seed, the learner, the split, the epoch and the clip; after each epoch
-//! everything is on disk. So a job that was killed, or stopped at any batch, resumes and, on a CPU,
-//! ends with the same bits as one that was not.
+//! number is derived from the seed, the learner, the split, the epoch and the clip, and the state
+//! is saved after each epoch. So a job that was killed, or stopped at any batch, can resume and, on
+//! a CPU, ends with the same bits as an uninterrupted one.
 //!
-//! libtorch lives in this crate alone: nothing of it is in the public interface.
+//! Only this crate uses libtorch, and its public interface does not expose it.
 
 mod arithmetic;
 mod checkpoint;
@@ -30,7 +31,7 @@ mod start;
 mod trainer;
 
 /// The version of libtorch that this crate is built against; the bindings refuse to build against
-/// another.
+/// any other.
 pub const LIBTORCH: &str = "2.11.0";
 
 pub use arithmetic::Arithmetic;

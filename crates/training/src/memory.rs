@@ -1,16 +1,17 @@
-//! What a GPU's memory holds: libtorch's words when it is used up, and the batch that would fit.
+//! GPU memory: recognizes libtorch's out-of-memory errors, and estimates the batch size that would
+//! fit.
 
-/// What a step of training needs, counted from the graph.
+/// The memory that a training step needs, counted from the graph.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Demand {
-    /// Bytes that no batch changes: parameters, their gradients, the optimizer's state.
+    /// Bytes that do not depend on the batch: parameters, their gradients, the optimizer's state.
     pub fixed: u64,
-    /// Bytes of a crop: the output of every node, which the way back needs. Some are not kept, and
-    /// the way back needs room of its own, so this is about right.
+    /// Bytes per crop: the output of every node, which the backward pass needs. Some outputs are
+    /// not kept, and the backward pass needs extra memory, so this is an estimate.
     pub per_crop: u64,
 }
 
-/// What libtorch said of the allocation that failed, in bytes.
+/// The sizes in libtorch's message about a failed allocation, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Refused {
     tried: u64,
@@ -19,19 +20,19 @@ struct Refused {
     reserved: u64,
 }
 
-/// Whether this is libtorch's error of a GPU without memory left; its libraries have words of their
-/// own.
+/// Whether this is an out-of-memory error of a GPU; libtorch's libraries have their own messages.
 pub(crate) fn is_used_up(text: &str) -> bool {
     ["CUDA out of memory", "CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED"]
         .iter()
         .any(|words| text.contains(words))
 }
 
-/// The largest power of two below `batch_size` that would fit, as far as one can tell; none if not
-/// even 2 would.
+/// An estimate of the largest power of two below `batch_size` that would fit; `None` if not even 2
+/// would.
 ///
-/// At the failure the step had asked for `allocated + tried` bytes, but it may have been far from
-/// its end. So the network's own demand is asked too, and the lesser answer counts.
+/// When the allocation failed, the step had requested `allocated + tried` bytes, but it may have
+/// needed much more. So the estimate also uses the network's own demand, and the smaller result
+/// counts.
 pub(crate) fn batch_that_fits(text: &str, batch_size: usize, demand: Demand) -> Option<usize> {
     let most = match Refused::parse(text) {
         None => batch_size as u64 / 2,
@@ -45,7 +46,8 @@ pub(crate) fn batch_that_fits(text: &str, batch_size: usize, demand: Demand) -> 
     (most >= 2).then(|| 1 << most.ilog2())
 }
 
-/// libtorch's text without its advice on variables of its own, which helps only fragmented memory.
+/// libtorch's message without its advice on environment variables, which helps only with fragmented
+/// memory.
 pub(crate) fn said(text: &str) -> &str {
     text.split(" If reserved but").next().unwrap_or(text)
 }
@@ -56,13 +58,13 @@ impl Refused {
             tried: size(text.split("Tried to allocate ").nth(1)?)?,
             free: size(text.split("of which ").nth(1)?)?,
             allocated: size(text.split("Of the allocated memory ").nth(1)?)?,
-            // Memory of CUDA graphs may be named before it.
+            // The message may list the memory of CUDA graphs before this.
             reserved: size(text.split(" is reserved by PyTorch").next()?.rsplit("and ").next()?)?,
         })
     }
 }
 
-/// The size that a text begins with, as libtorch writes it: `22.78 GiB`, `0 bytes`.
+/// Parses the size at the start of a text, in libtorch's format: `22.78 GiB`, `0 bytes`.
 fn size(text: &str) -> Option<u64> {
     let (number, rest) = text.split_once(' ')?;
     let unit = match rest.get(..3)? {
@@ -82,7 +84,7 @@ mod tests {
     const MIB: u64 = 1 << 20;
     const GIB: f64 = (1u64 << 30) as f64;
 
-    // From reports of PyTorch's users.
+    // From reports of PyTorch users.
     const H100: &str = "CUDA out of memory. Tried to allocate 1.25 GiB. GPU 1 has a total capacity of 93.02 GiB of \
         which \
         1.18 GiB is free. Process 2752205 has 91.82 GiB memory in use. Of the allocated memory 90.63 GiB is allocated \
@@ -130,18 +132,18 @@ mod tests {
         let fits = |text, batch_size, per_crop| {
             batch_that_fits(text, batch_size, Demand { fixed: gib(1.0), per_crop: gib(per_crop) })
         };
-        // The room is 91.93 GiB, and 91.88 were asked for: all but a whole batch, as far as the
-        // failure shows.
+        // 91.93 GiB are available, and 91.88 were requested: judging by the failure alone, a batch
+        // almost as large would fit.
         assert_eq!(batch_that_fits(H100, 128, small), Some(64));
         assert_eq!(batch_that_fits(H100, 96, small), Some(64));
-        // 16.3 GiB, and 43.28 were asked for.
+        // 16.3 GiB are available, and 43.28 were requested.
         assert_eq!(batch_that_fits(FULL, 64, small), Some(16));
-        // The failure came early: 90.93 GiB hold 45 crops of 2.
+        // The allocation failed early: 90.93 GiB hold 45 crops of 2 GiB.
         assert_eq!(fits(H100, 1024, 2.0), Some(32));
         assert_eq!(fits(H100, 1024, 30.0), Some(2));
         assert_eq!(fits(H100, 1024, 60.0), None);
         assert_eq!(batch_that_fits(H100, 2, small), None);
-        // No numbers to go by.
+        // The message has no sizes.
         assert_eq!(batch_that_fits("CUDA error: out of memory", 100, small), Some(32));
         assert_eq!(batch_that_fits("CUDA error: out of memory", 3, small), None);
     }

@@ -17,7 +17,7 @@ use crate::error::TrainingError;
 pub(crate) struct Network<'a> {
     graph: &'a Graph,
     parameters: Vec<(Parameter, Tensor)>,
-    /// Where each node's parameters begin.
+    /// The index of each node's first parameter.
     first: Vec<usize>,
     last_uses: Vec<usize>,
     device: Device,
@@ -48,7 +48,7 @@ impl<'a> Network<'a> {
         Ok(Self { graph, parameters, first, last_uses: graph.last_uses(), device, arithmetic })
     }
 
-    /// Channels of the input, and its bins where only one number of them runs.
+    /// Channels of the input, and its bins if the network accepts only one number of them.
     pub fn input_shape(&self) -> (usize, Option<usize>) {
         (self.graph.input_channels(), self.graph.bins())
     }
@@ -63,7 +63,7 @@ impl<'a> Network<'a> {
         self.parameters.iter().map(|(_, tensor)| tensor)
     }
 
-    /// The parameters and statistics as they are now.
+    /// The current parameters and statistics.
     pub fn weights(&self) -> Result<Weights, TrainingError> {
         self.parameters
             .iter()
@@ -73,7 +73,7 @@ impl<'a> Network<'a> {
     }
 
     /// Logits `[batch, classes]` of an input `[batch, channels, bins, frames]`; in training, batch
-    /// norm takes the batch's statistics and follows them.
+    /// norm uses the batch's statistics and updates its running statistics.
     pub fn forward(&self, input: &Tensor, training: bool) -> Result<Tensor, TrainingError> {
         let kind = self.arithmetic.kind();
         let mut values: Vec<Option<Tensor>> = Vec::with_capacity(self.graph.nodes().len());
@@ -139,11 +139,11 @@ impl<'a> Network<'a> {
     }
 }
 
-/// `exp(-|x - centre|^2)` of each row of `x`, `[rows, features]`, and each of `centres`, `[centres,
-/// features]`.
+/// `exp(-|x - centre|^2)` of each row of `x`, `[rows, features]`, and each of `centres`,
+/// `[centres, features]`.
 pub(crate) fn nearness(x: &Tensor, centres: &Tensor) -> Result<Tensor, TrainingError> {
     let squares = |of: &Tensor| of.f_square()?.f_sum_dim_intlist([1i64].as_slice(), true, of.kind());
-    // In place: of many clips it is a large table.
+    // Computed in place: with many clips, the matrix is large.
     let mut near = x.f_matmul(&centres.f_tr()?)?;
     let _ = near.f_mul_scalar_(2.0)?;
     let _ = near.f_sub_(&squares(centres)?.f_tr()?)?;
@@ -151,14 +151,14 @@ pub(crate) fn nearness(x: &Tensor, centres: &Tensor) -> Result<Tensor, TrainingE
     Ok(near.f_exp_()?)
 }
 
-/// Logits of a graph by libtorch, on a device (`cpu`, `cuda:0`): on the CPU in `f32`, the reference
-/// that tests hold the other interpreters against.
+/// Logits of a graph by libtorch, on a device (`cpu`, `cuda:0`). On the CPU in `f32`, this is the
+/// reference that tests compare the other interpreters with.
 ///
 /// # Shape
 /// `input`: `shape` = `[batch, channels, bins, frames]`, row-major; out: `[batch, classes]`.
 ///
 /// # Errors
-/// Weights that are not the graph's, or an input that it cannot take.
+/// Weights that do not fit the graph, or an input that it cannot take.
 pub fn evaluate(
     graph: &Graph,
     weights: &Weights,
@@ -173,22 +173,22 @@ pub fn evaluate(
     values(&network.forward(&input, false)?)
 }
 
-/// What one step of training computes, before any optimizer: [`gradients`].
+/// The result of [`gradients`]: one training step without the optimizer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Gradients {
     /// Mean cross-entropy of the batch.
     pub loss: f32,
-    /// The loss's gradient by the names of the learned parameters.
+    /// The gradient of the loss, by the names of the learned parameters.
     pub gradients: BTreeMap<String, earmark_nets::Array>,
-    /// The weights, batch norm's statistics having followed the batch.
+    /// The weights, with batch norm's statistics updated by the batch.
     pub weights: Weights,
 }
 
-/// Loss and gradients of a batch by libtorch on a device: for tests, through the code that trains.
+/// Loss and gradients of a batch by libtorch on a device: for tests, by the same code as training.
 ///
 /// # Shape
 /// `input`: `shape` = `[batch, channels, bins, frames]`, row-major; `targets`: `[batch, classes]`,
-/// rows that add up to 1.
+/// each row sums to 1.
 ///
 /// # Errors
 /// As [`evaluate`], or targets of another shape.
@@ -222,13 +222,13 @@ pub(crate) fn cross_entropy(logits: &Tensor, targets: &Tensor) -> Result<Tensor,
     Ok(sum.f_neg()?.f_div_scalar(logits.size()[0] as f64)?)
 }
 
-/// The number of threads that libtorch computes with, from now on, in every thread that asks it to.
+/// Sets the number of threads that libtorch uses for computations, whichever thread calls it.
 pub fn set_threads(threads: usize) {
     tch::set_num_threads(threads.max(1) as i32);
 }
 
-/// Weights drawn anew as the graph says, each parameter from a stream of its own, named by `seed`,
-/// `keys` and its name.
+/// Random initial weights of a graph; each parameter has its own random stream, derived from
+/// `seed`, `keys` and its name.
 pub fn initial_weights(graph: &Graph, seed: u64, keys: &[u64]) -> Weights {
     let draw = |parameter: Parameter| {
         let mut keys = keys.to_vec();
@@ -245,8 +245,8 @@ pub fn initial_weights(graph: &Graph, seed: u64, keys: &[u64]) -> Weights {
 }
 
 fn sample(distribution: Option<impl Distribution<f64>>, n: usize, rng: &mut impl rand::Rng) -> Vec<f32> {
-    // None cannot be: bounds and deviations of a layer are positive and finite. Zeros would be a
-    // valid network still.
+    // `None` cannot occur: bounds and deviations of a layer are positive and finite. Zeros would
+    // still be a valid network.
     distribution.map_or(vec![0.0; n], |distribution| (0..n).map(|_| distribution.sample(rng) as f32).collect())
 }
 
@@ -262,8 +262,8 @@ pub(crate) fn array(tensor: &Tensor, shape: &[usize]) -> Result<earmark_nets::Ar
     Ok(earmark_nets::Array { shape: shape.to_vec(), data: values(&tensor.f_detach()?)? })
 }
 
-/// The same values with the channels next to each other in memory, which CPU and GPU kernels work
-/// on fastest; only arrays of four dimensions have such a form.
+/// The same values in channels-last memory format, which is fastest for CPU and GPU kernels; only
+/// arrays of four dimensions have such a format.
 pub(crate) fn channels_last(tensor: &Tensor) -> Result<Tensor, TrainingError> {
     if tensor.dim() != 4 {
         return Ok(tensor.shallow_clone());

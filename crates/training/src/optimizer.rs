@@ -1,5 +1,4 @@
-//! Optimizers as torch has them, with their state in our hands, so that a job can be resumed to the
-//! bit.
+//! Torch's optimizers with accessible state, so that a job can resume bit for bit.
 
 use std::collections::BTreeMap;
 
@@ -10,22 +9,22 @@ use crate::error::TrainingError;
 use crate::network::array;
 use crate::settings::{LearnerSettings, Method};
 
-/// A method, and what it remembers of each learned parameter.
+/// A method, and its state for each learned parameter.
 pub(crate) struct Optimizer {
     method: Method,
     momentum: f64,
     nesterov: bool,
     weight_decay: f64,
-    /// By the names of [`Method::memory`], a tensor for each parameter.
+    /// For each name of [`Method::memory`], one tensor per parameter.
     memory: Vec<(&'static str, Vec<Tensor>)>,
 }
 
-/// Of Adam's second moment.
+/// Decay of Adam's second moment.
 const SQUARE_DECAY: f64 = 0.999;
 const EPSILON: f64 = 1e-8;
 
 impl Optimizer {
-    /// An optimizer at rest for these parameters.
+    /// An optimizer in its initial state for these parameters.
     pub fn new<'a>(
         settings: &LearnerSettings,
         parameters: impl Iterator<Item = &'a Tensor> + Clone,
@@ -38,7 +37,7 @@ impl Optimizer {
         Ok(Self { method, momentum, nesterov, weight_decay, memory })
     }
 
-    /// Step number `step`, counted from 0, along the gradients, which are then taken away.
+    /// Performs step number `step`, counted from 0, and then sets the gradients to zero.
     pub fn step<'a>(
         &mut self,
         parameters: impl Iterator<Item = &'a Tensor>,
@@ -86,7 +85,7 @@ impl Optimizer {
         let _ = mean.f_lerp_(gradient, 1.0 - self.momentum)?;
         let _ =
             square.f_mul_scalar_(SQUARE_DECAY)?.f_addcmul_(&gradient.f_mul_scalar(1.0 - SQUARE_DECAY)?, gradient)?;
-        // Both began at zero, and are too small in the beginning by these shares.
+        // Both moments start at zero, which biases them by these factors.
         let steps = (step + 1) as f64;
         let (of_mean, of_square) = (1.0 - self.momentum.powf(steps), 1.0 - SQUARE_DECAY.powf(steps));
         let deviation = square.f_sqrt()?.f_div_scalar(of_square.sqrt())?.f_add_scalar(EPSILON)?;
@@ -96,7 +95,7 @@ impl Optimizer {
         Ok(())
     }
 
-    /// What it remembers, by the names of memory and parameter.
+    /// Its state, by the names of memory and parameter.
     pub fn memory(&self, graph: &Graph) -> Result<BTreeMap<String, Weights>, TrainingError> {
         let saved = |tensors: &[Tensor]| {
             let arrays = learned(graph).zip(tensors);
@@ -106,7 +105,7 @@ impl Optimizer {
         self.memory.iter().map(|(name, tensors)| Ok(((*name).to_owned(), saved(tensors)?))).collect()
     }
 
-    /// Remembers what was saved; at the start of a job there is nothing.
+    /// Restores the saved state, which is empty at the start of a job.
     pub fn restore(&mut self, graph: &Graph, saved: &BTreeMap<String, Weights>) -> Result<(), TrainingError> {
         for (name, tensors) in &mut self.memory {
             let Some(saved) = saved.get(*name) else { continue };
@@ -140,7 +139,7 @@ pub(crate) fn learning_rate(settings: &LearnerSettings, epoch: usize) -> f64 {
 mod tests {
     use super::*;
 
-    /// A case of `golden/optimizers`: torch's own steps.
+    /// A case of `golden/optimizers`: steps computed by torch.
     #[derive(serde::Deserialize)]
     struct Case {
         optimizer: Method,

@@ -1,5 +1,5 @@
-//! A pass over the training clips: batches are made, stepped on and reported, until it ends or is
-//! stopped.
+//! A pass over the training clips: makes batches, trains on them and reports progress, until the
+//! pass ends or is stopped.
 
 use std::ops::ControlFlow;
 use std::sync::mpsc::{channel, sync_channel};
@@ -15,20 +15,20 @@ use crate::optimizer::learning_rate;
 use crate::progress::{Learning, Progress, Report};
 use crate::trainer::Trainer;
 
-/// Steps between two reads of a GPU's loss: each read waits until the GPU has done all that it was
-/// asked for.
+/// Steps between two reads of a GPU's loss: each read waits until the GPU has finished all queued
+/// work.
 const GPU_STEPS_PER_READ: usize = 16;
 
-/// Batches that are ready before they are needed.
+/// Number of batches that are prepared in advance.
 const PREFETCHED: usize = 2;
 
-/// How a pass works with its device. It changes no bit of the outcome.
+/// How a pass works with its device. This does not change any bit of the outcome.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Pace {
-    /// Steps between two reads of loss and hits; the first and the last step of a pass are read
-    /// always.
+    /// Steps between two reads of loss and hits; the first and the last step of a pass are always
+    /// read.
     pub steps_per_read: usize,
-    /// Whether a thread of its own makes the batches.
+    /// Whether a separate thread makes the batches.
     pub prefetch: bool,
 }
 
@@ -41,7 +41,7 @@ impl Pace {
     }
 }
 
-/// The pass that comes next, or what is left of it.
+/// The next pass, or the rest of an interrupted one.
 pub(crate) struct Pass<'a> {
     pub job: &'a Job<'a>,
     pub batches: &'a Batches<'a>,
@@ -51,7 +51,7 @@ pub(crate) struct Pass<'a> {
 }
 
 impl Pass<'_> {
-    /// Steps on all batches that `state` does not have yet; ends early where `report` breaks.
+    /// Trains on all batches that `state` does not include yet; ends early if `report` breaks.
     pub fn run(
         &self,
         trainer: &mut Trainer,
@@ -88,7 +88,7 @@ impl Pass<'_> {
                 if steps.step(index, &batch)?.is_break() {
                     return Ok(ControlFlow::Break(()));
                 }
-                // Nobody takes it any more once the last batch is made.
+                // The receiver is gone once the last batch is made.
                 let _ = done.send(batch);
             }
             Ok(ControlFlow::Continue(()))
@@ -96,17 +96,17 @@ impl Pass<'_> {
     }
 }
 
-/// A pass on its way.
+/// A running pass.
 struct Steps<'a, 'b> {
     pass: &'a Pass<'a>,
     epoch: usize,
     trainer: &'a mut Trainer<'b>,
     part: &'a mut Part,
     report: &'a mut Report<'a>,
-    /// The last steps, whose loss was not read yet.
+    /// The number of last steps whose loss has not been read yet.
     unread: usize,
     start: Instant,
-    /// Crops since the start.
+    /// Crops trained on since the start.
     done: usize,
 }
 
@@ -137,7 +137,7 @@ impl Steps<'_, '_> {
         Ok(flow)
     }
 
-    /// Brings the totals up to the last step.
+    /// Updates the totals up to the last step.
     fn read(&mut self) -> Result<(), TrainingError> {
         let unread = &self.pass.order[self.part.batches - self.unread..self.part.batches];
         let (loss, correct) = self.trainer.totals()?;
@@ -183,7 +183,8 @@ mod tests {
         (0..27).map(clip).collect()
     }
 
-    /// A pass that is stopped after batch `stop` and resumes; its end, and what it reported.
+    /// Runs a pass that is stopped after batch `stop` and resumed; returns its final state and its
+    /// reports.
     fn pass(pace: Pace, clips: &[(String, Features)], stop: usize) -> Result<(State, Vec<Learning>), TrainingError> {
         let learner: LearnerSettings = serde_json::from_str(LEARNER).unwrap();
         let front_end = FrontEnd::logmel();
@@ -241,7 +242,7 @@ mod tests {
             assert_eq!(others.len(), reports.len(), "{pace:?}");
             for (at, (now, exact)) in others.iter().zip(&reports).enumerate() {
                 assert_eq!((now.batches, now.all_batches), (exact.batches, exact.all_batches));
-                // What is reported is true of some batch: of the first, or of the last that was
+                // Each report matches the values after some batch: the first, or the last that was
                 // read.
                 let is_some = reports[..=at].iter().any(|past| (past.loss, past.accuracy) == (now.loss, now.accuracy));
                 assert!(is_some, "{pace:?}: {now:?}");

@@ -1,4 +1,4 @@
-//! From clips to what a network says of them.
+//! From clips to a network's predictions.
 
 use earmark_features::InputScaling;
 use earmark_features::Windowing;
@@ -8,12 +8,12 @@ use tch::Tensor;
 use crate::error::TrainingError;
 use crate::network::{Network, values};
 
-/// A network with all that belongs before and behind it.
+/// A network with its preprocessing and postprocessing.
 pub(crate) struct Predictor<'a> {
     pub network: Network<'a>,
     pub windowing: Windowing,
     pub scaling: &'a InputScaling,
-    /// Windows that go through the network at once.
+    /// Windows per forward pass.
     pub batch: usize,
     pub classes: usize,
 }
@@ -36,7 +36,7 @@ impl Predictor<'_> {
         Ok(rows.flat_map(|logits| self.windowing.probabilities(logits, self.classes)).collect())
     }
 
-    /// The share of clips whose middle window's largest output is their label.
+    /// The share of clips for which the largest output on the middle window is their label.
     pub fn accuracy(&self, clips: &[&Example]) -> Result<f64, TrainingError> {
         let mut correct = 0;
         for clip in clips {
@@ -48,7 +48,7 @@ impl Predictor<'_> {
         Ok(correct as f64 / clips.len() as f64)
     }
 
-    /// The scaled windows of a clip that begin at `starts`.
+    /// The scaled windows of a clip that start at `starts`.
     fn windows(&self, clip: &Example, starts: &[usize]) -> Vec<f32> {
         self.windowing.cut(clip.features, self.scaling.of_clip(clip.features).as_deref(), starts)
     }

@@ -1,41 +1,41 @@
-//! How far a job is.
+//! The progress of a job.
 
 use std::ops::ControlFlow;
 
-/// Where a job stands.
+/// The progress of a job.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Progress {
     /// Reported after each batch.
     Learning(Learning),
-    /// Reported after each clip that is predicted in the end.
+    /// Reported after each clip of the final prediction.
     Predicting {
-        /// Clips done.
+        /// Clips predicted so far.
         clips: usize,
-        /// All clips.
+        /// Total number of clips.
         of: usize,
     },
 }
 
-/// Where training stands.
+/// The progress of training.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Learning {
     /// Counted from 1.
     pub epoch: usize,
-    /// All epochs.
+    /// Total number of epochs.
     pub epochs: usize,
-    /// Batches done, of all epochs.
+    /// Batches trained so far, over all epochs.
     pub batches: usize,
-    /// Batches of all epochs.
+    /// Total number of batches, over all epochs.
     pub all_batches: usize,
     /// Mean loss of this epoch so far.
     pub loss: f64,
-    /// Share of this epoch's crops so far whose largest output is their label (of a mixed crop, the
-    /// heavier one).
+    /// Share of this epoch's crops so far whose largest output is their label (for a mixed crop,
+    /// the label with the larger weight).
     pub accuracy: f64,
     /// Crops per second in this epoch.
     pub crops_per_second: f64,
 }
 
-/// Receives the progress of a job and returns whether it continues; where it does not, the job
-/// saves its state first.
+/// Receives the progress of a job and returns whether to continue. If not, the job saves its state
+/// and stops.
 pub type Report<'a> = dyn FnMut(Progress) -> ControlFlow<()> + 'a;

@@ -1,4 +1,4 @@
-//! A job at work: trained, saved after each epoch and where it is stopped, and its predictions.
+//! Runs a job: trains, saves the state after each epoch and on a stop, and predicts.
 
 use std::time::Instant;
 
@@ -24,28 +24,28 @@ use crate::settings::{CheckpointPolicy, Normalization};
 use crate::split::Split;
 use crate::trainer::Trainer;
 
-/// Clips that go through a kernel at once.
+/// Clips that a kernel machine predicts at once.
 const KERNEL_BATCH: usize = 256;
 
-/// What a job has made.
+/// The result of a job.
 #[derive(Debug)]
 pub struct Outcome {
     /// The learned weights.
     pub weights: Weights,
-    /// The scaling that belongs before the network.
+    /// The scaling to apply before the network.
     pub scaling: InputScaling,
-    /// Probabilities of the clips to predict, `[clips, classes]`, row-major.
+    /// Probabilities of the predicted clips, `[clips, classes]`, row-major.
     pub probabilities: Vec<f32>,
 }
 
 impl Job<'_> {
-    /// Trains and predicts. Resumes from the folder's checkpoint if there is one, and leaves one
-    /// there: who has stored the outcome calls [`Job::clean`].
+    /// Trains and predicts. Resumes from the folder's checkpoint if there is one. The checkpoint
+    /// stays on disk: call [`Job::clean`] after storing the outcome.
     ///
     /// # Errors
     /// Settings out of range, a network that cannot take the features, a damaged or foreign
-    /// checkpoint, a loss that becomes NaN or infinite, a full disk, errors of libtorch (out of
-    /// memory among them); [`TrainingError::Stopped`] where `report` said so.
+    /// checkpoint, a loss that becomes NaN or infinite, a full disk, errors of libtorch (including
+    /// out of memory); [`TrainingError::Stopped`] if `report` breaks.
     pub fn run(&self, report: &mut Report) -> Result<Outcome, TrainingError> {
         self.attempt(report).map_err(|error| match error {
             TrainingError::Torch(text) if self.learner.is_kernel() => self.kernel_failed(&text),
@@ -87,8 +87,8 @@ impl Job<'_> {
     ) -> Result<Vec<f32>, TrainingError> {
         let predictor = self.predictor(Network::new(graph, weights, device, Arithmetic::F32)?, scaling);
         let mut probabilities = Vec::with_capacity(self.predict.len() * self.labels.len());
-        // A kernel has one window a clip, and goes through all its centres for a batch of clips as
-        // fast as for one.
+        // A kernel machine has one window per clip, and processes all its centers for a batch of
+        // clips as fast as for one.
         let at_once = if self.learner.is_kernel() { KERNEL_BATCH } else { 1 };
         let mut clips = 0;
         for examples in self.predict.chunks(at_once) {
@@ -112,8 +112,8 @@ impl Job<'_> {
     }
 
     /// Bytes that a step of training needs, counted from the graph: parameters, their gradients,
-    /// the optimizer's state, and the output of each node for each crop of a batch. An engine needs
-    /// some more. None if the network cannot take the features.
+    /// the optimizer's state, and the output of each node for each crop of a batch. The engine
+    /// itself needs additional memory. `None` if the network cannot take the features.
     pub fn step_bytes(&self) -> Option<u64> {
         let Demand { fixed, per_crop } = self.demand()?;
         Some(fixed + per_crop * self.learner.batch_size as u64)
@@ -134,7 +134,7 @@ impl Job<'_> {
             Arithmetic::F32 => 4,
             Arithmetic::F64 => 8,
         };
-        // A parameter, its gradient, what the optimizer remembers of it, and its average.
+        // A parameter, its gradient, its optimizer state, and its average.
         let copies = 2 + self.learner.optimizer.memory().len() + usize::from(self.learner.ema_decay > 0.0);
         Some(Demand { fixed: (copies * 4 * graph.parameter_count()) as u64, per_crop: bytes * values as u64 })
     }
@@ -203,7 +203,7 @@ impl Job<'_> {
         Ok(())
     }
 
-    /// Judges and records an epoch that is whole.
+    /// Evaluates and records a completed epoch.
     fn end_epoch(
         &self,
         graph: &Graph,

@@ -1,4 +1,4 @@
-//! The settings of a learner, as they stand in a recipe.
+//! The settings of a learner, as written in a recipe.
 
 mod checks;
 mod kernels;
@@ -20,19 +20,19 @@ pub use method::Method;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LearnerSettings {
-    /// Its name; names files and columns.
+    /// Its name, which is used for files and columns.
     pub name: String,
-    /// The network, one of `earmark nets list`; or `kernel`, which is trained on features of whole
-    /// clips (`summary`), at once, and takes of the settings below only `unverified_weight` and
-    /// `kernel`.
+    /// The network, one of `earmark nets list`; or `kernel`, which is fitted in closed form on
+    /// features of whole clips (`summary`) and, of the settings below, uses only
+    /// `unverified_weight` and `kernel`.
     pub arch: String,
     /// The front end, one of the recipe's `[features.*]`.
     pub features: String,
-    /// The weights that the network starts with: `"imagenet"`, `"audioset"` for those that somebody
-    /// has published, else a file of them; none: random ones.
+    /// The weights that the network starts from: `"imagenet"` or `"audioset"` for published
+    /// weights, or a weight file; random weights if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pretrained: Option<String>,
-    /// The commit of the hub's repository that published weights are taken from, 40 hexadecimal
+    /// The commit of the hub repository from which published weights are taken, 40 hexadecimal
     /// digits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pretrained_revision: Option<String>,
@@ -42,59 +42,59 @@ pub struct LearnerSettings {
     /// Length of a random crop and of a window, in seconds.
     #[serde(default = "defaults::crop_seconds")]
     pub crop_seconds: f64,
-    /// What fills a clip that is shorter than a crop.
+    /// How to fill a clip that is shorter than a crop.
     #[serde(default)]
     pub padding: Padding,
-    /// What `padding = "zero"` puts into the network's input: without normalization 0 is 0 dB, as
-    /// the authors have it, with it the mean.
+    /// The value that `padding = "zero"` inserts into the network's input. Without normalization, 0
+    /// is 0 dB, as in the authors' code; with normalization, it is the mean.
     #[serde(default)]
     pub pad_value: f32,
     /// Scaling of the features before the network.
     #[serde(default)]
     pub normalization: Normalization,
-    /// Mixup's weights come from Beta(mixup, mixup); 0 is no mixup.
+    /// Mixup's weights are drawn from Beta(mixup, mixup); 0 turns mixup off.
     #[serde(default)]
     pub mixup: f32,
-    /// What is changed at random in the crops to train on.
+    /// Random changes of training crops.
     #[serde(default)]
     pub augmentation: Augmentation,
-    /// The share of a label that is dealt out to all classes alike.
+    /// The share of a label that is spread evenly over all classes.
     #[serde(default)]
     pub label_smoothing: f32,
-    /// What the loss of a clip counts for if nobody verified its label: from 0 (it is omitted) to
-    /// 1.
+    /// The weight of the loss of a clip whose label is not verified: from 0 (the clip is omitted)
+    /// to 1.
     #[serde(default = "defaults::unverified_weight")]
     pub unverified_weight: f32,
-    /// Whether an epoch meets every clip once, or every class equally often.
+    /// Whether an epoch contains every clip once, or every class equally often.
     #[serde(default)]
     pub sampling: Sampling,
     /// Passes over the training clips.
     #[serde(default)]
     pub epochs: usize,
-    /// Crops of one step.
+    /// Crops per step.
     #[serde(default)]
     pub batch_size: usize,
-    /// Learning rate of the first epoch after the warm-up; a cosine takes it to zero.
+    /// Learning rate of the first epoch after the warm-up; it then decays to zero along a cosine.
     #[serde(default)]
     pub learning_rate: f64,
     /// Epochs over which the learning rate rises from near zero.
     #[serde(default)]
     pub warmup_epochs: usize,
-    /// How gradients become steps.
+    /// The optimizer.
     #[serde(default)]
     pub optimizer: Method,
-    /// Momentum of stochastic gradient descent; of AdamW, the decay of the first moment.
+    /// Momentum of stochastic gradient descent; for AdamW, the decay of the first moment.
     #[serde(default = "defaults::momentum")]
     pub momentum: f64,
-    /// Nesterov's form of the momentum.
+    /// Whether to use Nesterov momentum.
     #[serde(default)]
     pub nesterov: bool,
-    /// L2 penalty on all learned values; of AdamW, decay of all learned values apart from their
-    /// gradients.
+    /// L2 penalty on all learned values; for AdamW, decay of all learned values, decoupled from
+    /// their gradients.
     #[serde(default = "defaults::weight_decay")]
     pub weight_decay: f64,
-    /// Decay of a moving average of the weights, a step at a time, which is then kept instead of
-    /// the last weights; 0: none.
+    /// Decay per step of a moving average of the weights, which is kept instead of the last
+    /// weights; 0 turns the average off.
     #[serde(default)]
     pub ema_decay: f64,
     /// Which epoch's weights are kept.
@@ -106,7 +106,7 @@ pub struct LearnerSettings {
     /// How clips are predicted.
     #[serde(default)]
     pub prediction: Prediction,
-    /// How a learner learns whose `arch` is `kernel`.
+    /// Settings for learners whose `arch` is `kernel`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kernel: Option<Kernels>,
 }
@@ -131,19 +131,19 @@ mod defaults {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(into = "Written", from = "Written")]
 pub enum Normalization {
-    /// As they come: the paper's authors do so.
+    /// No scaling, as in the paper.
     #[default]
     None,
-    /// Each channel minus its mean, by its deviation, both over the clip.
+    /// Subtracts the mean of each channel and divides by its deviation, both over the clip.
     Clip,
-    /// Each channel minus its mean, by its deviation, both over the split's training clips, without
-    /// those of weight 0.
+    /// Subtracts the mean of each channel and divides by its deviation, both over the split's
+    /// training clips except those of weight 0.
     Channel,
-    /// Each channel minus a given mean, by a given deviation.
+    /// Subtracts a given mean from each channel and divides by a given deviation.
     Fixed(Scaling),
 }
 
-/// The form in a recipe.
+/// The format in a recipe.
 #[derive(Serialize, Deserialize)]
 #[serde(untagged, expecting = "expected \"none\", \"clip\", \"channel\" or { mean = [...], deviation = [...] }")]
 enum Written {
@@ -185,20 +185,20 @@ impl From<Written> for Normalization {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CheckpointPolicy {
-    /// Those of the last epoch.
+    /// The weights of the last epoch.
     #[default]
     Last,
-    /// Those of the epoch with the best accuracy on one crop of each held-out clip: the authors'
-    /// rule. It flatters the out-of-fold probabilities a little. A split without held-out labels
-    /// keeps the last.
+    /// The weights of the epoch with the best accuracy on one crop of each held-out clip, as in the
+    /// paper. This biases the out-of-fold probabilities slightly upward. A split without held-out
+    /// labels keeps the last epoch's weights.
     Best,
 }
 
-/// Precision of the convolutions; statistics, loss and weights are `f32` always.
+/// Precision of the convolutions; statistics, loss and weights are always `f32`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
-    /// bf16 where it is faster: on a processor with bf16 arithmetic (AVX512-BF16), and on any GPU.
+    /// bf16 if it is faster: on a processor with bf16 arithmetic (AVX512-BF16), and on any GPU.
     #[default]
     Auto,
     /// 32-bit floating point; on a GPU, cuDNN may compute it as TF32.
@@ -213,7 +213,7 @@ pub enum Precision {
 pub struct Prediction {
     /// Seconds from one window's start to the next one's.
     pub hop_seconds: f64,
-    /// How windows become one prediction.
+    /// How to average windows into one prediction.
     pub average: WindowAggregation,
 }
 
@@ -229,27 +229,27 @@ impl LearnerSettings {
         self.arch == KERNEL
     }
 
-    /// Passes over the clips: a kernel machine makes one.
+    /// Passes over the training clips; a kernel machine makes one.
     pub fn passes(&self) -> usize {
         if self.is_kernel() { 1 } else { self.epochs }
     }
 
-    /// Whether it is trained on a clip whose label is verified, or is not.
+    /// Whether it is trained on clips whose label is verified (or not verified).
     pub fn is_used(&self, verified: bool) -> bool {
         verified || self.unverified_weight > 0.0
     }
 
-    /// How a kernel machine learns.
+    /// The settings of a kernel machine.
     pub fn kernels(&self) -> Kernels {
         self.kernel.unwrap_or_default()
     }
 
-    /// The network for the front end's features and so many classes; that of a kernel machine has a
-    /// centre for each of the `clips` that it is trained on.
+    /// The network for the front end's features and this number of classes; that of a kernel
+    /// machine has one center for each of its `clips` training clips.
     ///
     /// # Errors
-    /// A name that no network has; features that it does not take, crops that are too short for it,
-    /// fewer than two classes.
+    /// An unknown name; features that it does not take, crops that are too short for it, fewer than
+    /// two classes.
     pub fn graph(&self, front_end: &FrontEnd, classes: usize, clips: usize) -> Result<Graph, TrainingError> {
         let (channels, bins) = front_end.shape();
         if self.is_kernel() {
@@ -263,7 +263,7 @@ impl LearnerSettings {
     /// The network.
     ///
     /// # Errors
-    /// A name that no network has.
+    /// An unknown name.
     pub fn variant(&self) -> Result<&'static Variant, TrainingError> {
         let variant = earmark_nets::find(&self.arch);
         variant.map_err(|source| TrainingError::Architecture { learner: self.name.clone(), source })

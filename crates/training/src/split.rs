@@ -1,9 +1,9 @@
-//! What a job trains on and predicts.
+//! The clips that a job trains on and predicts.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// A split of a data set, by what its job predicts.
+/// A split of a data set, identified by the clips that its job predicts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Split {
     /// Predicts the clips of one fold, counted from 0, and trains on those of all others.
@@ -24,7 +24,7 @@ impl fmt::Display for Split {
     }
 }
 
-/// A text that names no split.
+/// The text is not the name of a split.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not a split; splits are fold0, fold1, ... and full")]
 pub struct UnknownSplit(String);
@@ -37,7 +37,7 @@ impl FromStr for Split {
             Some(Ok(fold)) => Self::Fold(fold),
             _ => Self::Full,
         };
-        // A split has one name: `fold01` and `fold+1` are none.
+        // A split has only one name: `fold01` and `fold+1` are invalid.
         if split.to_string() == text { Ok(split) } else { Err(UnknownSplit(text.to_owned())) }
     }
 }

@@ -1,4 +1,4 @@
-//! Weights from elsewhere that a network starts with.
+//! Pretrained weights that a network starts from.
 
 use std::path::PathBuf;
 
@@ -7,26 +7,27 @@ use earmark_nets::{Graph, Weights, transfer};
 use crate::error::TrainingError;
 use crate::settings::LearnerSettings;
 
-/// A file of weights that a network starts with, and what is in it.
+/// A weight file that a network starts from, and its checksum.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PretrainedWeights {
-    /// The file, of safetensors or of PyTorch.
+    /// The file, in the format of safetensors or PyTorch.
     pub path: PathBuf,
-    /// The SHA-256 of its bytes: a job that was begun with other bytes is another job.
+    /// The SHA-256 of its bytes; it is part of the job's identity.
     pub sha256: String,
 }
 
 impl PretrainedWeights {
-    /// Checks that the file's weights fit a learner's network but for its head.
+    /// Checks that the file's weights fit a learner's network, except for the head.
     ///
     /// # Errors
-    /// The file cannot be read, or is not the one that it was; all names that do not fit.
+    /// The file cannot be read, has changed, or does not fit (all names that do not fit are
+    /// listed).
     pub fn check(&self, learner: &LearnerSettings, graph: &Graph) -> Result<(), TrainingError> {
         self.weights(learner, graph, Weights::default()).map(|_| ())
     }
 
-    /// The weights that a learner's network begins with: the file's, and of `drawn` ones those that
-    /// are new in it.
+    /// The initial weights of a learner's network: those of the file, and the `drawn` ones for
+    /// parameters that the file does not provide.
     ///
     /// # Errors
     /// As [`PretrainedWeights::check`].

@@ -1,4 +1,4 @@
-//! A network in training: its optimizer, the moving average of its weights, and the totals of the
+//! Trains a network: holds its optimizer, the moving average of its weights, and the totals of the
 //! epoch.
 
 use earmark_loader::Batch;
@@ -12,20 +12,20 @@ use crate::network::{Network, array, cross_entropy};
 use crate::optimizer::Optimizer;
 use crate::settings::LearnerSettings;
 
-/// A network with all that changes while it learns.
+/// A network with all state that changes during training.
 pub(crate) struct Trainer<'a> {
     graph: &'a Graph,
     network: Network<'a>,
     optimizer: Optimizer,
     average: Option<WeightEma>,
-    /// The loss and the number of right answers, added up over the crops of the epoch so far, on
-    /// the device: a device is to be waited for only when they are read. 64 bits, in the order of
-    /// the steps, whenever they are read: so a resumed epoch has the same totals to the bit.
+    /// The loss and the number of correct predictions, summed over the crops of the epoch so far.
+    /// They are on the device, so that only reading them waits for the device. They are summed in
+    /// 64 bits and in the order of the steps, so a resumed epoch has bitwise the same totals.
     totals: Tensor,
 }
 
 impl<'a> Trainer<'a> {
-    /// A network that resumes from a state.
+    /// Restores a network from a state.
     pub fn new(
         graph: &'a Graph,
         learner: &LearnerSettings,
@@ -45,7 +45,7 @@ impl<'a> Trainer<'a> {
         Ok(Self { graph, network, optimizer, average, totals })
     }
 
-    /// Step number `step` of the job, counted from 0.
+    /// Performs step number `step` of the job, counted from 0.
     pub fn step(
         &mut self,
         batch: &Batch,
@@ -70,7 +70,7 @@ impl<'a> Trainer<'a> {
         Ok(())
     }
 
-    /// The totals of the epoch so far: loss and right answers. Waits for the device.
+    /// The totals of the epoch so far: loss and correct predictions. Waits for the device.
     pub fn totals(&self) -> Result<(f64, f64), TrainingError> {
         let totals = self.totals.f_to_device(Device::Cpu)?;
         Ok((totals.f_double_value(&[0])?, totals.f_double_value(&[1])?))
@@ -82,7 +82,7 @@ impl<'a> Trainer<'a> {
         Ok(())
     }
 
-    /// Puts what was learned into the state.
+    /// Stores weights, average and optimizer state in `state`.
     pub fn save(&self, state: &mut State) -> Result<(), TrainingError> {
         state.weights = self.network.weights()?;
         state.average = self.average.as_ref().map(|average| average.weights(self.graph)).transpose()?;
@@ -91,7 +91,8 @@ impl<'a> Trainer<'a> {
     }
 }
 
-/// An exponential moving average of all parameters and of batch norm's statistics, step by step.
+/// An exponential moving average of all parameters and of batch norm's statistics, updated every
+/// step.
 struct WeightEma {
     decay: f64,
     /// In the order of [`Network::tensors`].
@@ -99,14 +100,14 @@ struct WeightEma {
 }
 
 impl WeightEma {
-    /// Begins where a network stands.
+    /// Starts with the network's current values.
     fn new(decay: f64, network: &Network) -> Result<Self, TrainingError> {
         let copy = |tensor: &Tensor| Ok(tensor.f_detach()?.f_zeros_like()?.f_add(&tensor.f_detach()?)?);
         Ok(Self { decay, values: network.tensors().map(copy).collect::<Result<_, TrainingError>>()? })
     }
 
-    /// Follows the network after a step. The first steps count for more, so that the start is soon
-    /// forgotten.
+    /// Updates the average after a step. The decay is lower in the first steps, so that the initial
+    /// weights soon lose their influence.
     fn follow(&mut self, network: &Network, step: usize) -> Result<(), TrainingError> {
         let _guard = tch::no_grad_guard();
         let decay = self.decay.min((1 + step) as f64 / (10 + step) as f64);
@@ -145,14 +146,14 @@ mod tests {
         for step in 0..4 {
             trainer.step(&batch, (1, 64), 0.1, step).unwrap();
             trainer.save(&mut state).unwrap();
-            // 0.1, 2/11, then the setting.
+            // 0.1, 2/11, then the value of the setting.
             let decay = [0.1, 2.0 / 11.0, 0.2, 0.2][step];
             for (name, array) in &mut expected.0 {
                 let now = &state.weights.0[name].data;
                 array.data.iter_mut().zip(now).for_each(|(value, now)| *value += (1.0 - decay) * (now - *value));
             }
             if step == 1 {
-                // As after a stop.
+                // As after a stop and a resume.
                 trainer = Trainer::new(&graph, &learner, &state, Device::Cpu, Arithmetic::F32).unwrap();
             }
         }

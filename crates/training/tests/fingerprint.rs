@@ -1,10 +1,10 @@
 //! A job's fingerprint is part of every run's folder: a later version must compute the same one, or
-//! it refuses to go on with the runs that are there.
+//! it refuses to resume existing runs.
 //!
-//! It hashes the JSON of the learner and of the front end, so the keys that stand in that JSON are
-//! pinned here. A NEW KEY MUST BE SKIPPED AT ITS DEFAULT, `#[serde(default, skip_serializing_if =
-//! "...")]`, and A KEY THAT IS RENAMED IS HASHED BY ITS FORMER NAME (`src/fingerprint.rs`): these
-//! fingerprints stay as they are.
+//! It hashes the JSON of the learner and of the front end, so the keys of that JSON are pinned
+//! here. A NEW KEY MUST BE SKIPPED AT ITS DEFAULT, `#[serde(default, skip_serializing_if =
+//! "...")]`, and A RENAMED KEY IS HASHED UNDER ITS FORMER NAME (`src/fingerprint.rs`): these
+//! fingerprints must not change.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use earmark_features::{Features, FrontEnd};
@@ -29,7 +29,7 @@ const MFCC: &str = "amin center delta delta_mode delta_width deltas fmin hop_len
 const SUMMARY: &str =
     "amin center fmin hop_length htk kind n_fft n_mels n_mfcc norm pad_mode power ref sr top_db window";
 
-/// Every key of a JSON value, nested ones as `outer.inner`, in order.
+/// All keys of a JSON value, nested ones as `outer.inner`, sorted.
 fn keys(value: &Value) -> Vec<String> {
     let Value::Object(fields) = value else { return Vec::new() };
     let mut all = Vec::new();

@@ -1,5 +1,6 @@
-//! Networks against timm and torchvision: names, sizes, logits, gradients, running statistics.
-//! `golden/nets/make.py` made the values, in 64 bits, of weights and inputs by formula.
+//! Compares networks with timm and torchvision: names, sizes, logits, gradients, running
+//! statistics. `golden/nets/make.py` computed the values, in 64 bits, from pseudorandom weights and
+//! inputs.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod common;
@@ -33,7 +34,7 @@ fn sizes<const N: usize>(value: &Value) -> [usize; N] {
     std::array::from_fn(|index| size(&value[index]))
 }
 
-/// An input's shape by its name in the golden files: `1x3x64x150`.
+/// Parses an input's shape as written in the golden files: `1x3x64x150`.
 fn shape(times: &str) -> [usize; 4] {
     let sides: Vec<usize> = times.split('x').map(|side| side.parse().unwrap()).collect();
     sides.try_into().unwrap()
@@ -99,19 +100,19 @@ fn training_starts_where_the_references_start() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// A network with weights by formula, and what the references make of it.
+/// A network with pseudorandom weights, and the results of the reference libraries.
 struct Case {
     name: String,
     graph: Graph,
     weights: Weights,
-    /// The shape of the batch of a step of training.
+    /// The shape of the batch of a training step.
     step: Option<[usize; 4]>,
-    /// Whether its gradients are the same in 32 and in 64 bits.
+    /// Whether its gradients in 32 and 64 bits agree.
     stable: bool,
     expected: BTreeMap<String, Array>,
 }
 
-/// Does something with each case, one after the other: all of their weights would take gigabytes.
+/// Calls `work` with one case at a time: the weights of all cases would take gigabytes.
 fn for_each_case(mut work: impl FnMut(&Case)) {
     let cases = json("cases.json");
     for case in cases["cases"].as_array().unwrap() {
@@ -129,7 +130,7 @@ fn for_each_case(mut work: impl FnMut(&Case)) {
     }
 }
 
-/// The configuration that stands in a case.
+/// The configuration in a case.
 fn config(values: &Value) -> Config {
     let stem = &values["stem"];
     Config {
@@ -165,7 +166,7 @@ fn logits_are_those_of_the_references() {
         let mut worst: f32 = 0.0;
         for (key, expected) in &case.expected {
             let Some(whole) = key.strip_prefix("logits ").map(shape) else { continue };
-            // The first row of the batch is the batch of one row.
+            // The first row of the batch equals the batch of one row.
             let one = [1, whole[1], whole[2], whole[3]];
             for shape in if whole == one { vec![one] } else { vec![whole, one] } {
                 let ours = evaluate(&case.graph, &case.weights, &input(shape), shape, Arithmetic::F32, "cpu").unwrap();
@@ -182,16 +183,16 @@ fn logits_are_those_of_the_references() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// `summary` of `formula.py`: an array's length and its products with two arrays by formula.
+/// `summary` of `formula.py`: an array's norm and its products with two pseudorandom arrays.
 fn summary(name: &str, values: &[f32]) -> [f64; 3] {
     let product = |other: &[f32]| values.iter().zip(other).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
     let products = [0, 1].map(|index| product(&uniform(&format!("{name} {index}"), values.len())));
     [product(values).sqrt(), products[0], products[1]]
 }
 
-/// How far arrays are from those whose summaries are expected, in the order of their names: the
-/// largest difference of one, relative to its length, with its name. Arrays that should be 0 are
-/// compared to the longest one.
+/// Compares arrays with the expected summaries, which are in the order of their names: returns the
+/// largest difference, relative to the norm of its array, with the name of the array. For arrays
+/// that should be 0, the difference is relative to the largest norm.
 fn summary_difference(ours: &BTreeMap<&str, &Array>, expected: &Array) -> (f64, String) {
     assert_eq!(expected.shape, [ours.len(), 3], "one summary a parameter");
     let rows = || expected.data.chunks_exact(3).map(|row| [row[0], row[1], row[2]].map(f64::from));
@@ -208,7 +209,7 @@ fn summary_difference(ours: &BTreeMap<&str, &Array>, expected: &Array) -> (f64, 
     worst
 }
 
-/// Of a step of training, what differs too much from what is expected.
+/// The results of a training step that differ too much from the expected ones.
 fn step_faults(case: &Case, shape: [usize; 4], targets: &[f32], arithmetic: Arithmetic) -> Vec<String> {
     let step = gradients(&case.graph, &case.weights, &input(shape), shape, targets, arithmetic, "cpu").unwrap();
     let loss = f64::from(difference(&[step.loss], &case.expected["loss"].data));

@@ -1,4 +1,5 @@
-//! Jobs on small made-up features: that a broken job ends as an unbroken one, and what settings do.
+//! Jobs on small synthetic features: an interrupted job ends like an uninterrupted one, and
+//! settings have their effect.
 #![allow(clippy::unwrap_used, reason = "a test stops at the first fault")]
 
 use std::cell::Cell;
@@ -11,8 +12,8 @@ use earmark_training::{Example, Job, LearnerSettings, Outcome, Progress, Split, 
 
 const LABELS: [&str; 3] = ["fast", "middle", "slow"];
 
-/// Clips whose class is the speed at which all bands swell and fade, with noise from a small
-/// generator.
+/// Clips whose class is the speed at which the level of all bands oscillates, with noise from a
+/// small generator.
 fn clips(count: usize) -> Vec<(String, Features, usize)> {
     let mut state = 1u32;
     let mut noise = move || {
@@ -39,7 +40,7 @@ fn learner(arch: &str, extra: &str) -> LearnerSettings {
     serde_json::from_str(&settings).unwrap()
 }
 
-/// What a job is reported when it reports.
+/// The answer to a job's progress reports.
 type Answer<'a> = &'a dyn Fn(Progress) -> ControlFlow<()>;
 
 const GO_ON: Answer = &|_| ControlFlow::Continue(());
@@ -75,7 +76,7 @@ fn run_on(
     job.run(&mut |progress| answer(progress))
 }
 
-/// Batches that a job of these tests has behind it; none in the end, when it predicts.
+/// Number of batches that a job has trained on; `None` while it predicts.
 fn batches(progress: Progress) -> Option<usize> {
     match progress {
         Progress::Learning(now) => Some(now.batches),
@@ -83,7 +84,7 @@ fn batches(progress: Progress) -> Option<usize> {
     }
 }
 
-/// Settings that bring something of their own into a job's state.
+/// Settings that add different data to a job's state.
 const STATES: [&str; 3] = [
     "",
     r#", "checkpoint": "best", "nesterov": true, "normalization": "channel", "precision": "bf16""#,
@@ -98,7 +99,7 @@ fn a_killed_job_ends_with_the_same_bits() {
         let settings = learner("resnet_nano", extra);
         let whole = run(&settings, tempfile::tempdir().unwrap().path(), GO_ON).unwrap();
         let folder = tempfile::tempdir().unwrap();
-        // In the first epoch (nothing saved yet), in the middle of the third, at the last batch.
+        // In the first epoch (nothing is saved yet), in the middle of the third, at the last batch.
         for stop_at in [2, 18, 28] {
             let kill = |progress| {
                 assert!(batches(progress) != Some(stop_at), "killed here");
@@ -123,8 +124,9 @@ fn a_stopped_job_goes_on_at_the_next_batch_with_the_same_bits() {
         let whole = tempfile::tempdir().unwrap();
         let unbroken = run(&settings, whole.path(), GO_ON).unwrap();
         let folder = tempfile::tempdir().unwrap();
-        // Eight batches of an epoch, of which the last joins a clip that would be left alone: 7. At
-        // the first batch, twice in one epoch, at the last batch of one, at the last of all.
+        // An epoch has seven batches: the eighth would have a single clip, which is merged into the
+        // seventh. Stops at the first batch, twice in one epoch, at the last batch of an epoch, and
+        // at the last batch of all.
         for stop_at in [1, 9, 12, 14, 28] {
             let last = Cell::new(0);
             let stop = |progress| {
@@ -152,7 +154,7 @@ fn a_stopped_job_goes_on_at_the_next_batch_with_the_same_bits() {
     }
 }
 
-/// What `history.csv` says, but for the seconds.
+/// The contents of `history.csv` without the seconds.
 fn history(folder: &Path) -> Vec<String> {
     let text = std::fs::read_to_string(folder.join("history.csv")).unwrap();
     text.lines().map(|line| line.rsplit_once(',').unwrap().0.to_owned()).collect()
@@ -163,11 +165,11 @@ fn every_normalization_keeps_what_it_says() {
     let outcome = |extra: &str, clips: &[(String, Features, usize)]| {
         let folder = tempfile::tempdir().unwrap();
         let settings = learner("resnet_nano", &format!(r#", "precision": "f32"{extra}"#));
-        // Hardly any learning: it would make rounding errors grow.
+        // A tiny learning rate, because training would amplify rounding errors.
         run_on(&LearnerSettings { learning_rate: 1e-6, ..settings }, folder.path(), GO_ON, clips).unwrap()
     };
     let original = clips(65);
-    // Each clip recorded at another level, and with another offset.
+    // Each clip gets another level and another offset.
     let mut other = original.clone();
     for (index, (_, features, _)) in other.iter_mut().enumerate() {
         let (gain, offset) = (1.0 + (index % 7) as f32 / 4.0, (index % 5) as f32 - 2.0);
@@ -181,7 +183,7 @@ fn every_normalization_keeps_what_it_says() {
     assert!(by_clip < 1e-3, "level and offset of a clip do not matter: {by_clip}");
     let by_channel = greatest_change(r#", "normalization": "channel""#);
     assert!(by_channel > 0.01, "they do where all clips share one scaling: {by_channel}");
-    // A given scaling is the same as one that was measured.
+    // A given scaling has the same effect as a measured one.
     let measured = outcome(r#", "normalization": "channel""#, &original);
     let InputScaling::Fixed(scaling) = &measured.scaling else { panic!("{:?}", measured.scaling) };
     let given = format!(r#", "normalization": {}"#, serde_json::to_string(scaling).unwrap());
@@ -296,7 +298,7 @@ fn networks_that_cannot_be_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let unknown = run(&learner("resnet_nan", ""), folder.path(), GO_ON);
     assert!(matches!(unknown, Err(TrainingError::Architecture { .. })), "{unknown:?}");
-    // The shortest crops of cnn14 are too short, the others not.
+    // Only the shortest crops are too short for cnn14.
     let short = run(&learner("cnn14_nano", r#", "augmentation": {"crop_length_jitter": 1.0}"#), folder.path(), GO_ON);
     assert!(matches!(short, Err(TrainingError::Shape { .. })), "{short:?}");
 }

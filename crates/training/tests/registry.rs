@@ -1,4 +1,4 @@
-//! What every network of the registry must do, whatever its family: a test for each rule and each
+//! Properties of every network of the registry, whatever its family: one test per property and
 //! network.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -10,7 +10,7 @@ use earmark_training::{Arithmetic, evaluate, gradients};
 use libtest_mimic::{Arguments, Trial};
 
 const CLASSES: usize = 7;
-/// What must hold for a network.
+/// A property that must hold for a network.
 type Check = fn(&Variant);
 
 const RULES: [(&str, Check); 4] = [

@@ -1,5 +1,5 @@
-//! The shortest crops that a network takes, in bf16: equal jobs end with equal weights whatever
-//! memory they are given.
+//! The shortest crops that a network takes, in bf16: equal jobs end with equal weights, whatever
+//! their memory contains.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::BTreeSet;
@@ -17,7 +17,7 @@ const RUNS: usize = 5;
 /// Frames of crops that are short, but not the shortest.
 const SHORT: [usize; 2] = [9, 16];
 
-/// The front end that a variant takes, with frames of 50 ms where it has any.
+/// The front end for a variant, with frames of 50 ms unless it is a wave.
 fn front_end(variant: &Variant) -> FrontEnd {
     let settings = match variant.input {
         Input::Wave => r#"{"kind": "wave"}"#,
@@ -35,12 +35,12 @@ fn learner(variant: &Variant, frames: usize, front_end: &FrontEnd) -> LearnerSet
     .unwrap()
 }
 
-/// The fewest frames that the learner's own check accepts.
+/// The smallest number of frames that the learner's own check accepts.
 fn fewest(variant: &Variant, front_end: &FrontEnd) -> usize {
     (1..1000).find(|&frames| learner(variant, frames, front_end).check_input(front_end).is_ok()).unwrap()
 }
 
-/// The checksum of the weights that a job ends with, or its error.
+/// The checksum of a job's final weights, or its error.
 fn checksum(variant: &Variant, frames: usize, front_end: &FrontEnd) -> Result<String, String> {
     let learner = learner(variant, frames, front_end);
     let (channels, bins) = front_end.shape();
@@ -73,14 +73,15 @@ fn checksum(variant: &Variant, frames: usize, front_end: &FrontEnd) -> Result<St
     Ok(sha256(&outcome.weights.to_safetensors().unwrap()))
 }
 
-/// Leaves memory of many sizes to the allocator in which no number can be mistaken for 0.
+/// Returns freed blocks of many sizes to the allocator, filled with values that cannot be mistaken
+/// for 0.
 fn poison() {
     let sizes = [16, 64, 256, 1024, 4096, 16_384, 65_536, 262_144];
     let full = |value: f64| sizes.map(|n| [0; 4].map(|_| Tensor::full([n], value, (Kind::Float, Device::Cpu))));
     drop([f64::NAN, 1e30].map(full));
 }
 
-/// Trains equal jobs several times on the shortest crops.
+/// Trains the same job several times on the shortest crops.
 fn check(variant: &Variant) {
     let front_end = front_end(variant);
     let fewest = fewest(variant, &front_end);

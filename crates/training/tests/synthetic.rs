@@ -1,4 +1,4 @@
-//! Every family is trained on sound: its nano size, on four classes of the embedded data set, in
+//! Trains the nano size of every family on audio: four classes of the embedded data set, in
 //! seconds.
 #![allow(clippy::unwrap_used, reason = "a test stops at the first fault")]
 
@@ -16,8 +16,7 @@ use earmark_training::{Job, LearnerSettings, Split, set_threads};
 use libtest_mimic::{Arguments, Trial};
 
 const CLASSES: [&str; 4] = ["Bark", "Clock_tick", "Flute", "Rain"];
-/// Of the clips to predict a quarter would be right by chance, and a tenth of the labels to train
-/// on is wrong.
+/// The required accuracy. Chance level is a quarter, and a tenth of the training labels is wrong.
 const ENOUGH: f64 = 0.6;
 
 /// A clip of one of the four classes.
@@ -57,7 +56,7 @@ fn examples<'a>(clips: &'a [Clip], features: &'a [CachedFeatures]) -> Vec<Exampl
         .collect()
 }
 
-/// The share of the clips to predict whose class the network knows after training.
+/// The accuracy on the predicted clips after training.
 fn accuracy(variant: &Variant, cache: &FeatureCache, [train, predict]: &[Vec<Clip>; 2]) -> f64 {
     let settings = match variant.input {
         Input::Wave => r#"{"kind": "wave", "sr": 16000}"#,
@@ -111,7 +110,7 @@ fn main() {
         })
     });
     let conclusion = libtest_mimic::run(&Arguments::from_args(), trials.collect());
-    // `exit` drops nothing: the folder goes before.
+    // `exit` runs no destructors, so remove the folder first.
     drop(folder);
     conclusion.exit();
 }

@@ -1,69 +1,69 @@
-//! The form of a cache file: a header, and the values behind it, all little-endian.
+//! The format of a cache file: a header, followed by the values, all little-endian.
 //!
-//! | bytes | what |
+//! | bytes | contents |
 //! |---|---|
 //! | 0..8 | `EARMARKF` |
-//! | 8..12 | the form's version |
+//! | 8..12 | the format's version |
 //! | 12..16 | bits of a value: 32 or 16, IEEE 754 |
 //! | 16..20, 20..24, 24..32 | channels, bins, frames |
 //! | 32..96 | the entry's key, SHA-256 in hexadecimal digits: also the file's name |
 //! | 96..100 | CRC-32 of the values |
 //! | 100..104, 104..112, 112..116 | the sound file's sample rate, samples of its mono mix, channels |
-//! | 116..148 | SHA-256 of the sound's rate and samples ([`SoundId`]); zeros of silence |
+//! | 116..148 | SHA-256 of the sound's rate and samples ([`SoundId`]); zeros for silence |
 //! | 148..152 | CRC-32 of all above |
-//! | 152..192 | zeros, so that the values begin at a multiple of 64 bytes |
+//! | 152..192 | zeros, so that the values start at a multiple of 64 bytes |
 //! | 192.. | the values, `[frames, channels, bins]` |
 
 use earmark_features::{FeatureView, Values};
 
 use earmark_audio::SoundId;
 
-/// The form above; another one is another number, and other keys.
+/// The version of the format above; a change of format needs a new number, which changes all keys.
 pub(super) const VERSION: u32 = 3;
 
-/// Bytes of a header: where the values begin.
+/// Length of the header in bytes; the values start there.
 pub(super) const HEADER: usize = 192;
 
 const MAGIC: [u8; 8] = *b"EARMARKF";
-/// Where the header's own checksum stands.
+/// The offset of the header's own checksum.
 const SEAL: usize = 148;
 
-/// Why a file is no entry of the cache, or not the one that was looked for.
+/// Why a file is not a cache entry, or not the requested one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EntryFault {
-    /// Something else lies there.
+    /// The file is not a cache file.
     #[error("it is no file of a feature cache")]
     Foreign,
-    /// It was written in another form.
+    /// It was written in another version of the format.
     #[error("its form has the version {found}, this program writes {VERSION}")]
     Version {
         /// The version in its header.
         found: u32,
     },
-    /// The header does not have its checksum, or says what cannot be.
+    /// The header does not match its checksum, or has impossible values.
     #[error("its header is damaged")]
     Header,
-    /// The file was cut off, or something was appended.
+    /// The file was truncated, or bytes were appended.
     #[error("it has {found} bytes, its header announces {announced}")]
     Length {
         /// Bytes of the file.
         found: u64,
-        /// Bytes that it should have.
+        /// Bytes that its header specifies.
         announced: u64,
     },
-    /// The values do not have their checksum.
+    /// The values do not match their checksum.
     #[error("its values are damaged (their CRC-32 differs)")]
     Values,
-    /// It is an entry, of another clip or other settings, under a name that is not its own.
+    /// It is an entry of another clip or other settings, under the wrong name.
     #[error("it belongs to another clip or other settings")]
     OtherKey,
-    /// The bytes do not lie in memory as numbers must; this never happens to a mapped file.
+    /// The bytes are not aligned in memory; this never happens with a mapped file.
     #[error("its values are not aligned in memory")]
     Alignment,
 }
 
-/// How exactly values are kept.
+/// The precision of stored values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Precision {
     Single,
@@ -79,19 +79,20 @@ impl Precision {
     }
 }
 
-/// The sound that features were made of: what limits are about, and by what copies are found.
+/// The sound that features were computed from: the properties that limits check, and the ID that
+/// identifies copies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Extent {
     /// Hz.
     pub sample_rate: u32,
-    /// Of the mono mix.
+    /// Samples of the mono mix.
     pub samples: u64,
     pub channels: u32,
-    /// None of silence.
+    /// `None` for silence.
     pub id: Option<SoundId>,
 }
 
-/// What stands at the beginning of an entry.
+/// The header of an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Header {
     pub precision: Precision,
@@ -125,7 +126,7 @@ impl Header {
         bytes
     }
 
-    /// The header of a file of `length` bytes, of which `bytes` are the first.
+    /// Parses the header of a file of `length` bytes that starts with `bytes`.
     pub(super) fn parse(bytes: &[u8], length: u64) -> Result<Self, EntryFault> {
         if !bytes.starts_with(&MAGIC) {
             return Err(EntryFault::Foreign);
@@ -157,7 +158,7 @@ impl Header {
         let header = Header { precision, channels, bins, frames: long(24), key, checksum, sound };
         let announced = header.length().filter(|announced| *announced > HEADER as u64);
         match announced {
-            // Equal bytes also where nothing is meant: after the checksums.
+            // Comparing all bytes also checks the unused ones after the checksums.
             Some(announced) if header.to_bytes() == *bytes => match announced == length {
                 true => Ok(header),
                 false => Err(EntryFault::Length { found: length, announced }),
@@ -166,7 +167,7 @@ impl Header {
         }
     }
 
-    /// Bytes of the whole file; none if there can be no such file.
+    /// Length of the whole file in bytes; `None` if it would overflow.
     pub(super) fn length(&self) -> Option<u64> {
         let values = u64::from(self.channels).checked_mul(self.bins.into())?.checked_mul(self.frames)?;
         values.checked_mul(u64::from(self.precision.bits() / 8))?.checked_add(HEADER as u64)
@@ -189,11 +190,11 @@ fn number(bytes: &[u8; HEADER], at: usize) -> u32 {
     u32::from_le_bytes(number)
 }
 
-/// The features in the bytes of a cache file, everything checked.
+/// Reads the features from the bytes of a cache file, and checks every byte.
 ///
 /// # Errors
-/// Any byte that is not as it was written; values that do not begin at a multiple of 4 bytes in
-/// memory.
+/// Any byte that differs from what was written; values that do not start at a multiple of 4 bytes
+/// in memory.
 #[doc(hidden)]
 pub fn read_entry(bytes: &[u8]) -> Result<FeatureView<'_>, EntryFault> {
     let header = Header::parse(bytes, bytes.len() as u64)?;
@@ -218,7 +219,7 @@ mod tests {
         [header.to_bytes().to_vec(), values].concat()
     }
 
-    /// Bytes where a mapped file's would lie.
+    /// Bytes aligned like those of a mapped file.
     fn aligned(bytes: &[u8]) -> Vec<u64> {
         let mut words = vec![0; bytes.len().div_ceil(8)];
         bytemuck::cast_slice_mut(&mut words)[..bytes.len()].copy_from_slice(bytes);

@@ -1,4 +1,4 @@
-//! Why a clip gave no features.
+//! Why a clip has no features.
 
 use std::path::PathBuf;
 
@@ -6,14 +6,14 @@ use earmark_audio::AudioError;
 use earmark_features::FeatureError;
 use earmark_files::FileError;
 
-/// Why a clip gave no features, in words that name the file.
+/// Why a clip has no features; the message names the file.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LoadError {
-    /// The sound file is damaged, of no known kind, or cannot be read.
+    /// The sound file is damaged, has an unknown format, or cannot be read.
     #[error(transparent)]
     Audio(AudioError),
-    /// The sound cannot be brought to a front end's sample rate.
+    /// The sound cannot be resampled to a front end's sample rate.
     #[error("{}: {source}", path.display())]
     Resampling {
         /// The sound file.
@@ -21,7 +21,7 @@ pub enum LoadError {
         /// What is wrong.
         source: AudioError,
     },
-    /// The sound gives no features.
+    /// No features can be computed from the sound.
     #[error("{}: {source}", path.display())]
     Features {
         /// The sound file.
@@ -29,13 +29,13 @@ pub enum LoadError {
         /// What is wrong.
         source: FeatureError,
     },
-    /// A front end cannot be.
+    /// The settings of a front end are invalid.
     #[error(transparent)]
     Settings(FeatureError),
-    /// A file of the cache cannot be read or written, or a sound file not read.
+    /// A cache file cannot be read or written, or a sound file cannot be read.
     #[error(transparent)]
     File(#[from] FileError),
-    /// The sound file does not hold what it held when its SHA-256 was taken.
+    /// The sound file has changed since its SHA-256 was computed.
     #[error("{} has changed since it was looked at first", path.display())]
     Changed {
         /// The sound file.
@@ -44,8 +44,8 @@ pub enum LoadError {
 }
 
 impl LoadError {
-    /// Whether the clip is at fault, so that a data set can go on without it; else it is the disk
-    /// or a setting, and other clips will fail too.
+    /// Whether the clip caused the error, so that a data set can continue without it. If not, the
+    /// cause is the disk or a setting, and other clips will fail too.
     pub fn is_of_the_clip(&self) -> bool {
         match self {
             LoadError::Audio(error) => !matches!(error, AudioError::Io { .. }),

@@ -7,9 +7,9 @@ use earmark_files::sha256;
 use super::entry::{Precision, VERSION};
 use super::meaning::MEANING;
 
-/// SHA-256 of all that decides the bytes of an entry.
+/// SHA-256 of everything that determines the bytes of an entry.
 pub(super) fn key(sound: &str, precision: Precision, kind: &str, settings: &impl serde::Serialize) -> String {
-    // A map in alphabetical order, so that the text has one form.
+    // A sorted map, so that the text is canonical.
     let all = BTreeMap::from([
         ("bits", serde_json::json!(precision.bits())),
         ("form", serde_json::json!(VERSION)),

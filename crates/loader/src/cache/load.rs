@@ -1,4 +1,4 @@
-//! Sound files to entries: each is decoded once for all that is missing of it.
+//! From sound files to entries: each file is decoded once for all of its missing entries.
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -15,30 +15,29 @@ use super::request::FeatureRequest;
 use super::writer::{EntryWriter, Written};
 use super::{CachedFeatures, EntryFault, FeatureCache, LoadError, Loss};
 
-/// What is known of a clip.
+/// The features of a clip.
 #[derive(Debug, Clone)]
 pub struct ClipFeatures {
     /// The features, in the order of [`FeatureRequest::front_ends`].
     pub features: Vec<CachedFeatures>,
     /// The MFCC statistics; empty if they were not requested.
     pub statistics: Vec<f32>,
-    /// By what the same sound in another file is known; none of silence, or if nothing was
-    /// requested.
+    /// Identifies the same sound in other files; `None` for silence, or if nothing was requested.
     pub sound: Option<SoundId>,
 }
 
-/// What became of a list of clips.
+/// The result of loading a list of clips.
 #[derive(Debug)]
 pub struct LoadReport {
-    /// Of each clip, what is known, or why nothing can be ([`LoadError::is_of_the_clip`]).
+    /// The features of each clip, or why it has none ([`LoadError::is_of_the_clip`]).
     pub clips: Vec<Result<ClipFeatures, LoadError>>,
-    /// Entries that had to be made.
+    /// Number of entries that were computed.
     pub made: usize,
-    /// Entries that were there.
+    /// Number of entries that were cached.
     pub found: usize,
-    /// Entries that were there and damaged, and were made again.
+    /// Cached entries that were damaged and were recomputed.
     pub repaired: Vec<(PathBuf, EntryFault)>,
-    /// Bytes on disk of all entries of these clips.
+    /// Size on disk of all entries of these clips, in bytes.
     pub bytes: u64,
 }
 
@@ -50,18 +49,18 @@ struct Entries {
 }
 
 impl FeatureCache {
-    /// What is requested of the clips, given as sound file and its SHA-256: from the cache, or
-    /// decoded, computed and put there. Clips are spread over rayon's threads; `tick` is called
-    /// after each.
+    /// Loads the requested features of clips, which are given as sound file and its SHA-256.
+    /// Missing entries are decoded, computed and cached. Clips are spread over rayon's threads;
+    /// `tick` is called after each.
     ///
-    /// In memory lie, for each thread, a block of samples, resamplers, and what front ends must
-    /// keep until a clip's end: 4 bytes per frame and band of those with a `top_db`, the reference
-    /// `max` or deltas that wrap. Where that is more than 32 MB for all of them, the clip is
-    /// decoded once for each.
+    /// Each thread keeps in memory a block of samples, resamplers, and the data that front ends
+    /// need until a clip's end: 4 bytes per frame and band for front ends with a `top_db`, the
+    /// reference `max` or deltas that wrap. If all of them together need more than 32 MB, the clip
+    /// is decoded once for each.
     ///
     /// # Errors
-    /// The disk fails, a front end cannot be, or a file has changed since its SHA-256 was taken.
-    /// What is wrong with a clip stands in its place in the answer.
+    /// The disk fails, a front end is invalid, or a file has changed since its SHA-256 was
+    /// computed. An error of a single clip is returned at its position in the report.
     pub fn load(
         &self,
         clips: &[(&Path, &str)],
@@ -94,10 +93,10 @@ impl FeatureCache {
         Ok(report)
     }
 
-    /// What stands for a clip that cannot be decoded: half a second of nothing.
+    /// The features that replace a clip that cannot be decoded: those of half a second of silence.
     ///
     /// # Errors
-    /// The disk fails, or a front end cannot be.
+    /// The disk fails, or a front end is invalid.
     pub fn silence(&self, request: &FeatureRequest<'_>) -> Result<ClipFeatures, LoadError> {
         let parts = Part::all(request).map_err(LoadError::Settings)?;
         Ok(ClipFeatures::new(
@@ -106,7 +105,7 @@ impl FeatureCache {
         ))
     }
 
-    /// The entries of a sound; those that are not there are made.
+    /// The entries of a sound; missing ones are computed.
     fn entries(
         &self,
         parts: &[Part<'_>],
@@ -136,11 +135,12 @@ impl FeatureCache {
         Ok(Entries { entries: entries.into_iter().flatten().collect(), made: missing.len(), repaired })
     }
 
-    /// Gives an entry its name, unless another process has made the same one meanwhile: then that
-    /// is taken, and this is dropped. A damaged file that has the name is removed; nobody can have
-    /// mapped it.
+    /// Renames an entry to its final name. If another process has written the same entry meanwhile,
+    /// that one is used and this one is dropped. A damaged file with this name is removed; no
+    /// process can have mapped it.
     fn keep(&self, written: Written, key: &str) -> Result<CachedFeatures, LoadError> {
-        /// Who always finds the name taken and nothing there resumes with a file that has no name.
+        /// After this many attempts in which the name is taken but no entry is found, use the
+        /// unnamed file.
         const TRIES: usize = 100;
         let (path, Written { file, open, header }) = (self.path(key), written);
         let mut unnamed = Some(file);
@@ -163,8 +163,8 @@ impl FeatureCache {
         Ok(CachedFeatures::map(open, header, &self.budget).map_err(FileError::of("read", &path))?)
     }
 
-    /// Writes the missing parts. None of them has its name yet: all could be made, or none is
-    /// there, and the file is still the one that the keys were made of.
+    /// Writes the missing parts, all under temporary names: if one part fails, no entry is created.
+    /// Fails if the sound file no longer matches the SHA-256 in the keys.
     fn make(
         &self,
         parts: &[Part<'_>],
@@ -207,7 +207,7 @@ impl ClipFeatures {
 mod tests {
     use super::*;
 
-    /// An entry of these values that is whole and has no name yet.
+    /// A complete entry with these values that does not have its final name yet.
     fn written(cache: &FeatureCache, key: &str, values: &[f32]) -> Written {
         let mut writer = EntryWriter::create(&cache.path(key), cache.precision).unwrap();
         writer.write(values).unwrap();
@@ -226,12 +226,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let cache = FeatureCache::open(folder.path(), false).unwrap();
         let key = "a".repeat(64);
-        // Two processes would write the same values; different ones show whose file is kept.
+        // Two processes would write the same values; different values show whose file is kept.
         let [first, second, third] = [1.0, 2.0, 3.0].map(|value| written(&cache, &key, &[value; 3]));
         let first = cache.keep(first, &key).unwrap();
         assert_eq!(values(&cache.keep(second, &key).unwrap()), [1.0; 3]);
         assert_eq!(values(&first), [1.0; 3], "its file is still there, and mapped");
-        // A damaged file in the place is replaced; the one that was mapped is not written to.
+        // A damaged file under the same name is replaced; the mapped file is not modified.
         std::fs::remove_file(cache.path(&key)).unwrap();
         std::fs::write(cache.path(&key), b"damaged").unwrap();
         assert_eq!(values(&cache.keep(third, &key).unwrap()), [3.0; 3]);

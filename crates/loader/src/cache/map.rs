@@ -1,4 +1,4 @@
-//! A file's bytes as memory: the one place of this crate with `unsafe`.
+//! Maps files into memory; the only `unsafe` code of this crate.
 
 use std::fs::File;
 use std::io;
@@ -8,10 +8,10 @@ use std::sync::{Arc, LazyLock};
 
 use memmap2::{Mmap, MmapOptions};
 
-/// Mappings where the system does not say how many it allows.
+/// The limit on mappings if the system does not report one.
 const MAPPINGS: usize = 32_000;
 
-/// How many files may be mapped at once, counted over all caches that share it.
+/// The limit on files mapped at once, counted over all caches that share it.
 #[derive(Debug)]
 pub(super) struct MapBudget(AtomicUsize);
 
@@ -20,7 +20,8 @@ impl MapBudget {
         Arc::new(Self(AtomicUsize::new(mappings)))
     }
 
-    /// That of this process: half of what the system allows, since memory and threads need theirs.
+    /// The budget of this process: half of the system's limit, because memory and threads need
+    /// mappings too.
     pub(super) fn of_process() -> Arc<Self> {
         static BUDGET: LazyLock<Arc<MapBudget>> = LazyLock::new(|| {
             let limit = std::fs::read_to_string("/proc/sys/vm/max_map_count").unwrap_or_default();
@@ -34,7 +35,7 @@ impl MapBudget {
     }
 }
 
-/// Half of Linux's limit as `/proc` has it.
+/// Half of Linux's limit, as read from `/proc`.
 fn half_of(limit: &str) -> usize {
     limit.trim().parse().map_or(MAPPINGS, |limit: usize| limit / 2)
 }
@@ -53,11 +54,11 @@ pub(super) fn map(file: &File, length: usize, budget: &Arc<MapBudget>) -> io::Re
     if !budget.take() {
         return Err(io::Error::other("there are too many mappings"));
     }
-    // SAFETY: The bytes must not change while they are mapped. Nobody writes into an entry or
-    // replaces it: it gets its name when it is whole, and only if no file has it; only one whose
-    // checksum is wrong, which nobody has mapped, is removed. Whoever edits, cuts or (on a network
-    // file system) removes a cache's file under a running program breaks that, as with a program's
-    // own file.
+    // SAFETY: The bytes must not change while they are mapped. No process writes into an entry or
+    // replaces it: an entry is renamed when it is complete, and only if no file has that name. Only
+    // an entry with a wrong checksum is removed, and no process can have mapped it. A user who
+    // edits, truncates or (on a network file system) removes a cache file under a running program
+    // breaks this, as with the program's own executable.
     let mapped = unsafe { MmapOptions::new().len(length).map(file) };
     match mapped {
         Ok(bytes) => Ok(Mapping { bytes, budget: budget.clone() }),

@@ -1,8 +1,8 @@
-//! What the code computes from a file's bytes, beside the settings.
+//! The version of the code that computes features from a file's bytes.
 
-/// Part of every key. Another number when decoding, resampling or a front end gives other values
-/// for the same bytes and settings: then all is computed anew. A test holds it to the values of two
-/// clips.
+/// Part of every key. Must change when decoding, resampling or a front end returns other values for
+/// the same bytes and settings; all features are then recomputed. A test compares it with the
+/// pinned values of two clips.
 pub(super) const MEANING: u32 = 1;
 
 #[cfg(test)]
@@ -14,7 +14,7 @@ mod tests {
     use super::MEANING;
     use crate::{FeatureCache, FeatureRequest};
 
-    /// Mean, root mean square and six values of each front end, and of the statistics, for each
+    /// Mean, root mean square and six values of each front end and of the statistics, for each
     /// clip.
     type Pins = [[f64; 8]; 10];
 
@@ -39,7 +39,7 @@ mod tests {
         let sums: Vec<String> = clips.iter().map(|path| earmark_files::sha256_file(path).unwrap()).collect();
         let clips: Vec<(&Path, &str)> =
             clips.iter().map(PathBuf::as_path).zip(sums.iter().map(String::as_str)).collect();
-        // Settings of their own: other defaults are other keys anyway.
+        // Explicit settings: changed defaults change the keys anyway.
         let (sr, n_fft, hop_length, n_mels) = (16_000, 512, 160, 40);
         let (fmin, fmax, top_db) = (50.0, Some(7_000.0), Some(80.0));
         let mel = MelSettings { sr, n_fft, hop_length, n_mels, fmin, fmax, top_db, ..MelSettings::default() };
@@ -82,8 +82,8 @@ mod tests {
     #[test]
     fn the_number_belongs_to_the_values() {
         let found = pins();
-        // Instruction sets and libraries of mathematics differ by far less, a change of the code
-        // hardly.
+        // Instruction sets and math libraries differ by far less than this; a change of the code
+        // rarely does.
         let near = |(found, pinned): (&f64, &f64)| (found - pinned).abs() <= 1e-3 * (1.0 + pinned.abs());
         let same = found.as_flattened().iter().zip(PINS.as_flattened()).all(near);
         assert!(

@@ -1,17 +1,17 @@
-//! Features on disk, made once per clip and setting, and mapped into memory.
+//! Features on disk, computed once per clip and setting, and mapped into memory.
 //!
 //! An entry is a file: the features of one clip by one front end in one precision. Its name is the
-//! SHA-256 of all that decides its bytes: the SHA-256 of the sound file, the front end's settings,
-//! the precision, the version of the form and that of the code which computes. So a changed clip or
-//! setting is another entry, two clips with the same bytes share one, and nothing ever becomes
-//! outdated; what is no longer asked for only takes room, and the folder can be removed at any
-//! time.
+//! SHA-256 of everything that determines its bytes: the SHA-256 of the sound file, the front end's
+//! settings, the precision, the version of the format and the version of the code that computes the
+//! features. So a changed clip or setting gets a new entry, two clips with the same bytes share
+//! one, and no entry ever becomes outdated. Unused entries only take up space, and the folder can
+//! be removed at any time.
 //!
-//! Several processes may use one folder at once. An entry is written beside its place and renamed
-//! when it is whole; if two make the same one, the first is kept and the other dropped, so that no
-//! file is replaced that somebody has mapped. A file that is being written is locked: what a killed
-//! process leaves is not, and is removed when a cache is opened. An entry is checked to the last
-//! byte before it is used; one that is damaged is made again, and listed.
+//! Several processes may use one folder at once. An entry is written to a temporary file and
+//! renamed when it is complete. If two processes write the same entry, the first is kept and the
+//! other dropped, so that a mapped file is never replaced. A file that is being written is locked;
+//! a file that a killed process left is not locked, and opening a cache removes it. Every byte of
+//! an entry is checked before use; a damaged entry is recomputed and listed.
 
 mod entry;
 mod error;
@@ -42,7 +42,7 @@ pub use error::LoadError;
 pub use load::{ClipFeatures, LoadReport};
 pub use request::FeatureRequest;
 
-/// What a new temporary file may take to be locked.
+/// The time within which a new temporary file is locked.
 const UNLOCKED: Duration = Duration::from_secs(60);
 
 /// A folder of features.
@@ -64,7 +64,7 @@ pub struct CachedFeatures {
 #[derive(Debug)]
 enum Bytes {
     Mapped(Mapping),
-    /// Where no more can be mapped: words, so that numbers lie well.
+    /// Used when no more files can be mapped; words, so that the values are aligned.
     Read(Vec<u64>),
 }
 
@@ -75,12 +75,13 @@ enum Loss {
 }
 
 impl FeatureCache {
-    /// The cache in a folder, which is made where it is missing. With `half`, features are kept in
-    /// 16 bits: half the room, 11 significant bits (of decibels, some hundredths; of samples, a
-    /// noise 70 dB under their own loudness), nothing beyond 65,504. Statistics always have 32.
+    /// Opens the cache in a folder, which is created if missing. With `half`, features are stored
+    /// in 16 bits: half the space, 11 significant bits (an error of some hundredths for decibels;
+    /// noise 70 dB below the signal for samples), and a maximum of 65,504. Statistics always have
+    /// 32 bits.
     ///
     /// # Errors
-    /// The folder cannot be made; the machine keeps numbers big end first.
+    /// The folder cannot be created; the machine is big-endian.
     pub fn open(folder: &Path, half: bool) -> Result<Self, LoadError> {
         if cfg!(target_endian = "big") {
             let source = io::Error::new(ErrorKind::Unsupported, "its files are for little-endian machines");
@@ -97,10 +98,11 @@ impl FeatureCache {
         })
     }
 
-    /// The features of the sound file with this SHA-256, if they are there; limits are not asked.
+    /// The features of the sound file with this SHA-256, if they are cached; limits are not
+    /// checked.
     ///
     /// # Errors
-    /// The disk fails. A damaged entry is none.
+    /// The disk fails. A damaged entry counts as missing.
     pub fn get(&self, sha256: &str, front_end: &FrontEnd) -> Result<Option<CachedFeatures>, LoadError> {
         match self.load_entry(&self.key_of_features(sha256, front_end)) {
             Ok(found) => Ok(found),
@@ -109,7 +111,7 @@ impl FeatureCache {
         }
     }
 
-    /// Bytes of all entries in the folder, those of other settings and clips included.
+    /// Bytes of all entries in the folder, including those of other settings and clips.
     pub fn bytes(&self) -> u64 {
         let files =
             |folder: &Path| -> u64 { entries_of(folder, |metadata| metadata.is_file()).map(|(_, bytes)| bytes).sum() };
@@ -120,15 +122,15 @@ impl FeatureCache {
         key(sha256, self.precision, "features", front_end)
     }
 
-    /// Where an entry lies.
+    /// The path of an entry.
     fn path(&self, key: &str) -> PathBuf {
         self.folder.join(&key[..2]).join(key)
     }
 
-    /// An entry, checked to the last byte; none if there is no such file.
+    /// Loads an entry and checks every byte; `None` if there is no such file.
     fn load_entry(&self, key: &str) -> Result<Option<CachedFeatures>, Loss> {
         let path = self.path(key);
-        // A pipe would keep whoever opens it waiting.
+        // Opening a named pipe would block.
         if std::fs::metadata(&path).is_ok_and(|of| !of.is_file()) {
             return Err(Loss::Fault(EntryFault::Foreign));
         }
@@ -144,8 +146,8 @@ impl FeatureCache {
         if header.key != *key.as_bytes() {
             return Err(Loss::Fault(EntryFault::OtherKey));
         }
-        // Read, not mapped: what is only checked needs no memory, and a file that is cut meanwhile
-        // is no harm.
+        // The check reads the file instead of mapping it: it needs no memory, and a file that is
+        // truncated meanwhile does no harm.
         if checksum(&mut file).map_err(failed)? != header.checksum {
             return Err(Loss::Fault(EntryFault::Values));
         }
@@ -153,7 +155,7 @@ impl FeatureCache {
     }
 }
 
-/// Checksum of what is left of a file.
+/// Checksum of the rest of a file.
 fn checksum(file: &mut File) -> io::Result<u32> {
     let mut hasher = crc32fast::Hasher::new();
     let mut block = vec![0; 1 << 17];
@@ -165,7 +167,7 @@ fn checksum(file: &mut File) -> io::Result<u32> {
     }
 }
 
-/// What is in a folder and of the kind looked for, with its length.
+/// The items of a folder for which `is` holds, with their lengths.
 fn entries_of(folder: &Path, is: fn(&std::fs::Metadata) -> bool) -> impl Iterator<Item = (PathBuf, u64)> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     entries.filter_map(move |entry| {
@@ -175,7 +177,7 @@ fn entries_of(folder: &Path, is: fn(&std::fs::Metadata) -> bool) -> impl Iterato
 }
 
 impl CachedFeatures {
-    /// The entry in a file that has been checked, or just written.
+    /// Maps the entry in a file that has been checked or just written.
     fn map(file: File, header: Header, budget: &Arc<MapBudget>) -> io::Result<Self> {
         let length = header.length().and_then(|length| usize::try_from(length).ok());
         let length = length.ok_or_else(|| io::Error::new(ErrorKind::FileTooLarge, "it does not fit into memory"))?;
@@ -206,20 +208,20 @@ impl CachedFeatures {
         self.header.length().unwrap_or(u64::MAX)
     }
 
-    /// The features to read.
+    /// A view of the features.
     pub fn view(&self) -> FeatureView<'_> {
         let bytes = match &*self.bytes {
             Bytes::Mapped(mapped) => mapped,
             Bytes::Read(words) => bytemuck::cast_slice(words),
         };
         let length = self.bytes_on_disk() as usize;
-        // Length and alignment were right when the entry was made, and stay so.
+        // Length and alignment were checked when the entry was created, and do not change.
         let view = self.header.view(&bytes[HEADER..length]);
         view.unwrap_or_else(|fault| unreachable!("{fault}"))
     }
 }
 
-/// The first `length` bytes of a file.
+/// Reads the first `length` bytes of a file.
 fn read_words(mut file: File, length: usize) -> io::Result<Vec<u64>> {
     io::Seek::rewind(&mut file)?;
     let mut words = vec![0; length.div_ceil(8)];

@@ -1,4 +1,4 @@
-//! What is made of a clip: the features of one front end, or the statistics.
+//! A part of a clip's entries: the features of one front end, or the statistics.
 
 use earmark_features::{
     Extractor, FeatureError, FeatureStream, FrontEnd, MelSettings, MfccStatistics, StatisticsExtractor,
@@ -9,27 +9,27 @@ use super::entry::Precision;
 use super::key::key;
 use super::request::FeatureRequest;
 
-/// One entry of each clip, and what makes it.
+/// One entry of each clip, and the extractor that computes it.
 pub(super) enum Part<'a> {
     Features(&'a FrontEnd, Extractor),
     Statistics(&'a MfccStatistics, StatisticsExtractor),
 }
 
-/// A part of one clip in the making.
+/// A part of one clip that is being computed.
 pub(super) enum PartStream<'a> {
     Features(FeatureStream<'a>),
     Statistics(Box<StatisticsStream<'a>>),
 }
 
 impl<'a> Part<'a> {
-    /// The front ends in their order, then the statistics.
+    /// The front ends in the requested order, then the statistics.
     pub(super) fn all(request: &FeatureRequest<'a>) -> Result<Vec<Self>, FeatureError> {
         let features = request.front_ends.iter().map(|front_end| Ok(Part::Features(front_end, front_end.extractor()?)));
         let statistics = request.statistics.map(|settings| Ok(Part::Statistics(settings, settings.extractor()?)));
         features.chain(statistics).collect()
     }
 
-    /// The name of its entry of a sound.
+    /// The name of its entry for a sound.
     pub(super) fn key(&self, precision: Precision, sound: &str) -> String {
         match self {
             Part::Features(front_end, _) => key(sound, precision, "features", front_end),
@@ -37,7 +37,8 @@ impl<'a> Part<'a> {
         }
     }
 
-    /// Statistics and summaries are few numbers, and kept as they are.
+    /// The precision of its entry. Statistics and summaries have few values and keep full
+    /// precision.
     pub(super) fn precision(&self, of_cache: Precision) -> Precision {
         match self {
             Part::Features(FrontEnd::Summary { .. }, _) | Part::Statistics(..) => Precision::Single,
@@ -61,10 +62,10 @@ impl<'a> Part<'a> {
         }
     }
 
-    /// Bytes that its stream keeps until the clip's end, for each second of the clip.
+    /// Bytes that its stream keeps until the clip's end, per second of the clip.
     pub(super) fn kept(&self) -> f64 {
         if let Part::Features(FrontEnd::Summary { mel, n_mfcc }, _) = self {
-            // Its bands, and all its rows in 64 bits, some of them twice.
+            // Its bands, and all its rows in 64 bits, some of them stored twice.
             let bytes = 4 * mel.n_mels + 16 * (mel.n_mels + n_mfcc);
             return bytes as f64 * f64::from(mel.sr) / mel.hop_length as f64;
         }

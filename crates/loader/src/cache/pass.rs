@@ -1,4 +1,4 @@
-//! One way through a sound: all that is to be made of it takes the samples as they come.
+//! One pass over a sound: all requested parts are computed from the same stream of samples.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -13,10 +13,10 @@ use super::error::LoadError;
 use super::part::{Part, PartStream};
 use super::writer::EntryWriter;
 
-/// Bytes that the unfinished features of one clip may take, all together.
+/// Limit in bytes of the unfinished features of one clip, all together.
 const KEPT: f64 = (32 << 20) as f64;
 
-/// Half a second: what stands for a clip that cannot be decoded.
+/// Half a second, which replaces a clip that cannot be decoded.
 const SILENCE: usize = 22_050;
 const SILENCE_RATE: u32 = 44_100;
 
@@ -27,23 +27,22 @@ pub(super) enum Sound<'a> {
     Silence,
 }
 
-/// Where samples come from.
+/// The source of samples.
 enum Source {
     File(Box<AudioStream>),
     Silence { left: usize },
 }
 
-/// Samples of all chunks of the resamplers that are kept: some hundred of ordinary rates, or one of
-/// the worst.
+/// Limit of the chunk sizes of all kept resamplers, in samples: enough for about a hundred with
+/// ordinary rates, or for one with the worst.
 const IDLE: usize = 1 << 20;
 
-/// Resamplers that have done their work and can do it again: to plan one takes as long as some
-/// seconds of sound.
+/// Idle resamplers for reuse: to plan a new one takes as long as resampling some seconds of sound.
 #[derive(Default)]
 pub(super) struct Idle(BTreeMap<(u32, u32), StreamResampler>);
 
 impl Idle {
-    /// Keeps a resampler, and forgets the others where all would be too large.
+    /// Keeps a resampler, and drops the others if all together would be too large.
     fn put(&mut self, from: u32, to: u32, resampler: StreamResampler) {
         let chunks: usize = self.0.values().map(StreamResampler::chunk).sum();
         if chunks + resampler.chunk() > IDLE {
@@ -63,27 +62,27 @@ struct Resampled {
     block: Vec<f32>,
 }
 
-/// A part in the making: its features, and where they go.
+/// A part that is being computed: its features, and the entry that they are written to.
 struct Sink<'a> {
-    /// Its place in the list of all.
+    /// Its index in the list of all parts.
     place: usize,
     part: &'a Part<'a>,
     stream: PartStream<'a>,
     writer: EntryWriter,
-    /// Room to work in.
+    /// Scratch buffer.
     taken: Vec<f32>,
 }
 
-/// What one way through a sound has brought.
+/// The result of one pass over a sound.
 pub(super) struct Passed {
-    /// Parts whose values are all written, and of what sound.
+    /// Parts whose values are all written, and the properties of the sound.
     pub made: Vec<(usize, EntryWriter, Extent)>,
-    /// Parts of a long clip that would have kept too much in memory beside others: to be made in a
-    /// way of their own.
+    /// Parts of a long clip that would have needed too much memory together with others: each needs
+    /// its own pass.
     pub waiting: Vec<usize>,
 }
 
-/// Makes the `chosen` parts of a sound.
+/// Computes the `chosen` parts of a sound.
 pub(super) fn pass(
     sound: Sound<'_>,
     limits: &Limits,
@@ -138,7 +137,7 @@ pub(super) fn pass(
     Ok(Passed { made, waiting })
 }
 
-/// Of all parts that keep something in memory, gives up those after the first.
+/// Drops all parts that keep data in memory except the first one, and returns the dropped ones.
 fn keep_one(sinks: &mut Vec<Sink<'_>>) -> Vec<usize> {
     let first = sinks.iter().find(|sink| sink.part.kept() > 0.0).map(|sink| sink.place);
     let given_up = sinks.extract_if(.., |sink| sink.part.kept() > 0.0 && Some(sink.place) != first);
@@ -146,7 +145,7 @@ fn keep_one(sinks: &mut Vec<Sink<'_>>) -> Vec<usize> {
 }
 
 impl Sink<'_> {
-    /// Takes the next samples, and writes what is final.
+    /// Takes the next samples, and writes the values that are final.
     fn take(&mut self, sound: Sound<'_>, samples: &[f32]) -> Result<(), LoadError> {
         match &mut self.stream {
             PartStream::Features(stream) => {
@@ -207,7 +206,7 @@ impl Source {
         }
     }
 
-    /// Replaces `block` by the next samples; false at the end.
+    /// Replaces `block` with the next samples; false at the end.
     fn next(&mut self, block: &mut Vec<f32>) -> Result<bool, LoadError> {
         match self {
             Source::File(stream) => stream.next_block(block).map_err(LoadError::Audio),
@@ -221,7 +220,7 @@ impl Source {
 }
 
 impl Sound<'_> {
-    /// How it is named in keys.
+    /// Its name in keys.
     pub(super) fn name(&self) -> &str {
         match self {
             Sound::File { sha256, .. } => sha256,
@@ -229,7 +228,7 @@ impl Sound<'_> {
         }
     }
 
-    /// What limits say of a sound that was decoded before.
+    /// Checks a sound that was decoded before against the limits.
     pub(super) fn check(self, limits: &Limits, extent: Extent) -> Result<(), LoadError> {
         let Sound::File { path, .. } = self else { return Ok(()) };
         let Extent { sample_rate, samples, channels, .. } = extent;
@@ -247,7 +246,7 @@ impl Sound<'_> {
         LoadError::Resampling { path: self.path(), source }
     }
 
-    /// How it is named in errors.
+    /// Its name in errors.
     fn path(self) -> PathBuf {
         match self {
             Sound::File { path, .. } => path.to_owned(),

@@ -1,15 +1,16 @@
-//! What is asked of the cache.
+//! Requests to the cache.
 
 use earmark_audio::Limits;
 use earmark_features::{FrontEnd, MfccStatistics};
 
-/// What is to be known of each clip.
+/// The features to load for each clip.
 #[derive(Debug, Clone, Default)]
 pub struct FeatureRequest<'a> {
-    /// Front ends, in any order; each once.
+    /// Front ends, in any order and without duplicates.
     pub front_ends: Vec<&'a FrontEnd>,
     /// The MFCC statistics, if they are requested.
     pub statistics: Option<&'a MfccStatistics>,
-    /// What a sound file may hold; also one of which entries were made under other limits.
+    /// Limits of a sound file; they also apply to files whose entries were computed under other
+    /// limits.
     pub limits: Limits,
 }

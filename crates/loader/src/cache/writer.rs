@@ -1,4 +1,4 @@
-//! An entry on its way to the disk, in blocks.
+//! Writes an entry to disk in blocks.
 
 use std::fs::File;
 use std::io::{Seek, Write};
@@ -13,16 +13,16 @@ use super::entry::{Extent, HEADER, Header, Precision};
 /// Bytes written at once.
 const BLOCK: usize = 1 << 16;
 
-/// An entry that is whole and has no name yet.
+/// A complete entry that does not have its final name yet.
 pub(super) struct Written {
     pub file: AtomicFile,
-    /// The same file, which stays open when it is named.
+    /// The same file, which stays open after the rename.
     pub open: File,
     pub header: Header,
 }
 
-/// Writes the values of an entry as they come; without [`EntryWriter::finish`] nothing is left of
-/// it.
+/// Writes the values of an entry as they arrive; without [`EntryWriter::finish`], the file is
+/// removed.
 pub(super) struct EntryWriter {
     file: AtomicFile,
     precision: Precision,
@@ -37,7 +37,7 @@ impl EntryWriter {
     pub(super) fn create(path: &Path, precision: Precision) -> Result<Self, FileError> {
         let mut file = AtomicFile::create(path)?;
         file.lock();
-        // The header's place; what it says is known at the end.
+        // A placeholder for the header, whose contents are known only at the end.
         let mut writer = EntryWriter {
             file,
             precision,
@@ -51,14 +51,14 @@ impl EntryWriter {
         Ok(writer)
     }
 
-    /// Takes the next values.
+    /// Writes the next values.
     pub(super) fn write(&mut self, values: &[f32]) -> Result<(), FileError> {
         self.values += values.len() as u64;
         match self.precision {
             Precision::Single => self.block.extend_from_slice(bytemuck::cast_slice(values)),
             Precision::Half => {
-                // The nearest half, ties to even; a value beyond the largest is the largest, not
-                // infinite.
+                // Round to the nearest half, ties to even; larger values are clamped to the largest
+                // half instead of becoming infinite.
                 let largest = f16::MAX.to_f32();
                 self.singles.clear();
                 self.singles.extend(values.iter().map(|value| value.clamp(-largest, largest)));
@@ -70,8 +70,8 @@ impl EntryWriter {
         if self.block.len() >= BLOCK { self.flush() } else { Ok(()) }
     }
 
-    /// Puts the header before the values; the file is ready for its place. Not synced: a reader
-    /// checks every byte, so what a loss of power spoils is only made again.
+    /// Writes the header before the values; the file is then ready to be renamed. It is not synced:
+    /// a reader checks every byte, so an entry that a power failure damages is recomputed.
     pub(super) fn finish(
         mut self,
         (channels, bins): (usize, usize),

@@ -9,14 +9,14 @@ use earmark_audio::{Clip, Limits, decode, resample, write_wav};
 use earmark_features::{FeatureView, Features, FrontEnd, MelSettings, MfccStatistics};
 use earmark_loader::FeatureCache;
 
-/// A folder that is gone with its value.
+/// A temporary folder that is removed on drop.
 pub struct Place {
     folder: tempfile::TempDir,
     clips: Vec<(PathBuf, String)>,
 }
 
 impl Place {
-    /// Clips of noise, of some tenths of a second.
+    /// Clips of noise, some tenths of a second long.
     pub fn with_clips(n: u32) -> Self {
         let mut place = Place { folder: tempfile::tempdir().unwrap(), clips: Vec::new() };
         for clip in 0..n {
@@ -29,7 +29,7 @@ impl Place {
         place
     }
 
-    /// One more clip, good or not.
+    /// Adds a clip, valid or not.
     pub fn add(&mut self, name: &str, bytes: &[u8]) {
         let path = self.folder().join(name);
         std::fs::write(&path, bytes).unwrap();
@@ -48,12 +48,12 @@ impl Place {
         FeatureCache::open(&self.folder().join("cache"), half).unwrap()
     }
 
-    /// The cache's files, with their time and length.
+    /// The cache's files, with modification time and length.
     pub fn files(&self) -> BTreeMap<PathBuf, (SystemTime, u64)> {
         let folders = std::fs::read_dir(self.folder().join("cache")).unwrap();
         let files = folders.flat_map(|folder| std::fs::read_dir(folder.unwrap().path()).unwrap()).filter_map(|file| {
             let file = file.unwrap();
-            // Another process may just have renamed it.
+            // Another process may have just renamed it.
             let metadata = file.metadata().ok()?;
             Some((file.path(), (metadata.modified().unwrap(), metadata.len())))
         });
@@ -76,7 +76,7 @@ pub fn statistics() -> MfccStatistics {
     MfccStatistics::default()
 }
 
-/// The features of a file, made without a cache.
+/// The features of a file, computed without a cache.
 pub fn extracted(path: &Path, front_end: &FrontEnd) -> Features {
     let clip = decode(path, &Limits::default()).unwrap();
     let clip = resample(&clip, front_end.sample_rate()).unwrap();
@@ -89,7 +89,7 @@ pub fn values(view: FeatureView<'_>) -> Vec<f32> {
     values
 }
 
-/// Whether two arrays have the same bits.
+/// Whether two arrays are bitwise equal.
 pub fn same(a: &[f32], b: &[f32]) -> bool {
     a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.to_bits() == b.to_bits())
 }
@@ -99,7 +99,7 @@ pub fn float_wav(samples: &[f32]) -> Vec<u8> {
     wav_of(1, samples)
 }
 
-/// The same of two channels, whose samples alternate.
+/// The same with two channels, whose samples are interleaved.
 pub fn two_channels(samples: &[f32]) -> Vec<u8> {
     wav_of(2, samples)
 }

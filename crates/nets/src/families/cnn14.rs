@@ -2,16 +2,16 @@
 //! log-mel of 64 bands.
 //!
 //! Names are those of the authors' weights. Their dropout is omitted: it needs random numbers
-//! inside the network, and mixup does its work. Their own front end is `recipes/cnn14.toml`'s:
-//! 32,000 Hz, 1024 samples every 320, 50 to 14,000 Hz.
+//! inside the network, and mixup replaces it. `recipes/cnn14.toml` uses their front end: 32,000 Hz,
+//! windows of 1024 samples every 320 samples, 50 to 14,000 Hz.
 
 use crate::graph::{Builder, Graph, Initialization, NodeId, Op, Window};
 use crate::published::{AUDIOSET, Source};
 use crate::registry::Variant;
 
-/// Bands that the first batch norm is made for.
+/// Number of bands; the first batch norm fixes it.
 const BANDS: usize = 64;
-/// The authors' own, trained on single channels; the SHA-256 is as several of their users list it.
+/// The authors' own weights, trained on one channel; several of their users list this SHA-256.
 const WEIGHTS: Source = Source::Release {
     url: "https://zenodo.org/records/3987831/files/Cnn14_mAP%3D0.431.pth",
     sha256: "0dc499e40e9761ef5ea061ffc77697697f277f6a960894903df3ada000e34b31",
@@ -27,13 +27,13 @@ pub const VARIANTS: &[Variant] = &[
     Variant::new("cnn14_nano", "cnn14", |i, o| network([8, 16, 32, 64, 96, 160], i, o)).bins(BANDS),
 ];
 
-/// The graph for the channels of the six blocks, for `inputs` channels and `classes`.
+/// The graph with these channels in the six blocks, for `inputs` channels and `classes`.
 pub fn network(channels: [usize; 6], inputs: usize, classes: usize) -> Graph {
     let mut g = Builder::initialized(inputs, Initialization::Glorot).bins(BANDS);
-    // A batch norm of each band, over channels and frames.
+    // A batch norm per band, over channels and frames.
     let x = g.permute("bands", 0, [0, 2, 1, 3], BANDS);
     let x = g.batch_norm("bn0", x);
-    // The authors' pictures stand upright: frames are their height.
+    // In the authors' layout, frames are the height.
     let mut x = g.permute("upright", x, [0, 2, 3, 1], inputs);
     for (number, outputs) in (1..).zip(channels) {
         x = block(&mut g, &format!("conv_block{number}"), x, outputs, number < channels.len());
@@ -50,7 +50,7 @@ pub fn network(channels: [usize; 6], inputs: usize, classes: usize) -> Graph {
     g.finish()
 }
 
-/// Two 3x3 convolutions with batch norm, rectified, and a mean of 2x2.
+/// Two 3x3 convolutions, each with batch norm and ReLU, and 2x2 average pooling.
 fn block(g: &mut Builder, path: &str, x: NodeId, outputs: usize, pool: bool) -> NodeId {
     let at = |name: &str| format!("{path}.{name}");
     let mut x = x;

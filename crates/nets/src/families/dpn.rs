@@ -1,6 +1,5 @@
-//! DPN, dual path networks (Chen et al. 2017, arXiv 1707.01629): the first channels of a block's
-//! output are added to, as in ResNet, the others grow, as in DenseNet. Names and numbers are
-//! timm's.
+//! DPN, dual path networks (Chen et al. 2017, arXiv 1707.01629): blocks add to the first channels,
+//! as in ResNet, and append to the others, as in DenseNet. Names and numbers are timm's.
 
 use crate::graph::{Builder, Graph, Initialization, NodeId, Window};
 use crate::registry::Variant;
@@ -8,23 +7,23 @@ use crate::registry::Variant;
 /// Batch norm's epsilon, MXNet's.
 const EPS: f64 = 1e-3;
 
-/// What makes one network of the family.
+/// The configuration of one network of the family.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Config {
     /// Channels of the first convolution.
     pub stem: usize,
-    /// Whether the first convolution is 3x3 and a stage's residual path as wide as a basic block's;
-    /// else 7x7, and four times as wide.
+    /// Whether the first convolution is 3x3 and a stage's residual path is as wide as a basic
+    /// block's. If not, the convolution is 7x7 and the path four times as wide.
     pub small: bool,
-    /// Whether the two paths leave a block by convolutions of their own.
+    /// Whether a block ends in a separate convolution for each of the two paths.
     pub apart: bool,
-    /// Channels of the first stage's 3x3 convolutions; doubled from stage to stage.
+    /// Channels of the first stage's 3x3 convolutions; each stage doubles them.
     pub width: usize,
     /// Groups of the 3x3 convolutions.
     pub groups: usize,
     /// Blocks of each stage.
     pub layers: [usize; 4],
-    /// Channels by which each block of a stage grows.
+    /// Channels that each block of a stage appends.
     pub growth: [usize; 4],
 }
 
@@ -68,7 +67,7 @@ pub const VARIANTS: &[Variant] = &[
     Variant::new("dpn_nano", DPN, |i, o| network(&NANO, i, o)),
 ];
 
-/// The graph of a configuration for `inputs` channels and `classes`.
+/// The graph of a configuration, for `inputs` channels and `classes`.
 pub fn network(config: &Config, inputs: usize, classes: usize) -> Graph {
     let mut g = Builder::initialized(inputs, Initialization::Torch);
     let x = g.conv2d("features.conv1_1.conv", 0, config.stem, if config.small { 3 } else { 7 }, 2, 1);
@@ -94,9 +93,9 @@ pub fn network(config: &Config, inputs: usize, classes: usize) -> Graph {
     g.finish()
 }
 
-/// One block: `x` or its projection in two parts, the first added to a branch's first channels, the
-/// second kept beside what the branch has more. `projection` is the stride of a stage's first
-/// block.
+/// One block. The first part of `x` or its projection is added to the first channels of the branch;
+/// the second part is concatenated with the remaining channels of the branch. `projection` is the
+/// stride, in the first block of a stage.
 fn dual_path(
     g: &mut Builder,
     config: &Config,

@@ -1,9 +1,9 @@
 //! ResNet (He et al. 2015, arXiv 1512.03385) and ResNeXt (Xie et al. 2016, arXiv 1611.05431).
 //!
-//! Layers and parameter names are those of torchvision's `resnet.py`, which timm shares: the stride
-//! of a bottleneck sits in its 3x3 convolution ("ResNet v1.5"). Every batch norm's scale starts at
-//! one, as torchvision has it; timm's zero for the last one of a branch slows short training down.
-//! The `nano` sizes are ours: made for features of 64 bins and for training on a CPU.
+//! Layers and parameter names are those of torchvision's `resnet.py`, which timm shares: the 3x3
+//! convolution of a bottleneck has the stride ("ResNet v1.5"). Every batch norm's scale starts at
+//! one, as in torchvision; timm starts the last one of a branch at zero, which slows short training
+//! down. The `nano` sizes are ours, designed for features of 64 bins and for training on a CPU.
 
 use crate::graph::{Builder, Graph, NodeId, Window};
 use crate::registry::Variant;
@@ -13,55 +13,56 @@ use crate::registry::Variant;
 pub enum Block {
     /// Two 3x3 convolutions.
     Basic,
-    /// 1x1, 3x3, 1x1, the last four times as wide.
+    /// 1x1, 3x3 and 1x1 convolutions, the last four times as wide.
     Bottleneck,
 }
 
-/// The first layers, before the residual stages.
+/// The layers before the residual stages.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Stem {
     /// Channels of the first convolution.
     pub channels: usize,
-    /// Side of the first convolution's kernel.
+    /// Kernel size of the first convolution.
     pub kernel: usize,
     /// Its stride.
     pub stride: usize,
-    /// Whether a 3x3 maximum of stride 2 follows.
+    /// Whether 3x3 max pooling with stride 2 follows.
     pub max_pool: bool,
 }
 
-/// Squeeze and excitation: each channel of a branch is weighed by a small network that sees the
+/// Squeeze and excitation: a small network computes a weight for each channel of a branch from the
 /// means of all channels.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Se {
     /// None.
     None,
-    /// As timm's `seresnet`: a sixteenth of the channels in between, rounded to a multiple of 8.
+    /// As timm's `seresnet`: the hidden layer has a sixteenth of the channels, rounded to a
+    /// multiple of 8.
     Timm,
-    /// As the older networks that timm calls `legacy_se...`: other names, and a maximum without
+    /// As the older networks that timm calls `legacy_se...`: other names, and max pooling without
     /// padding in the stem.
     Legacy,
 }
 
-/// What makes one network of the family.
+/// The configuration of one network of the family.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Config {
     /// The kind of block.
     pub block: Block,
     /// Blocks in each of the four stages.
     pub layers: [usize; 4],
-    /// Width of each stage; a bottleneck gives four times as many channels.
+    /// Width of each stage; a bottleneck outputs four times as many channels.
     pub channels: [usize; 4],
     /// Groups of the 3x3 convolutions (the cardinality of ResNeXt).
     pub groups: usize,
-    /// Width of a group where the stage is 64 wide; others in proportion.
+    /// Width of a group in a stage of width 64; proportional in other stages.
     pub base_width: usize,
     /// The first layers.
     pub stem: Stem,
     /// Squeeze and excitation.
     pub se: Se,
-    /// Whether a bottleneck's stride sits in its first 1x1 convolution, as in the paper, and not in
-    /// the 3x3.
+    /// Whether a bottleneck's first 1x1 convolution has the stride, as in the paper, instead of the
+    /// 3x3.
     pub stride_first: bool,
 }
 
@@ -99,7 +100,7 @@ pub(super) const RESNEXT_NANO: Config = Config {
 
 const RESNET: &str = "resnet";
 const RESNEXT: &str = "resnext";
-/// torchvision's weights, the first version: those that the paper's authors began with.
+/// torchvision's weights, first version: the paper's authors started from them.
 const BSD: &str = "bsd-3-clause";
 
 /// The family's networks. A SHA-256 is pinned where several independent public projects state the
@@ -130,14 +131,14 @@ pub const VARIANTS: &[Variant] = &[
     Variant::new("resnext_nano", RESNEXT, |i, o| network(&RESNEXT_NANO, i, o)),
 ];
 
-/// The graph of a configuration for `inputs` channels and `classes`.
+/// The graph of a configuration, for `inputs` channels and `classes`.
 pub fn network(config: &Config, inputs: usize, classes: usize) -> Graph {
     let mut g = Builder::new(inputs);
     body(&mut g, config, 0, classes);
     g.finish()
 }
 
-/// The whole network on top of a node.
+/// The network from the stem to the head, applied to node `x`.
 pub(super) fn body(g: &mut Builder, config: &Config, x: NodeId, classes: usize) {
     let legacy = config.se == Se::Legacy;
     let at = |name: &str| if legacy { format!("layer0.{name}") } else { name.to_owned() };
@@ -160,7 +161,7 @@ pub(super) fn body(g: &mut Builder, config: &Config, x: NodeId, classes: usize) 
     g.linear(if legacy { "last_linear" } else { "fc" }, x, classes);
 }
 
-/// One residual block: a branch, and the input itself or its projection, added and rectified.
+/// One residual block: the sum of a branch and the input or its projection, followed by a ReLU.
 fn residual(g: &mut Builder, config: &Config, path: &str, x: NodeId, width: usize, stride: usize) -> NodeId {
     let at = |name: &str| format!("{path}.{name}");
     let branch = match config.block {
@@ -203,7 +204,7 @@ fn residual(g: &mut Builder, config: &Config, path: &str, x: NodeId, width: usiz
     g.relu(&at("relu"), sum)
 }
 
-/// Squeeze and excitation of a branch, with so many channels in between.
+/// Squeeze and excitation of a branch, with `between` hidden channels.
 fn squeeze_excite(g: &mut Builder, path: &str, x: NodeId, between: usize) -> NodeId {
     let at = |name: &str| format!("{path}.{name}");
     let y = g.global_avg_pool(&at("mean"), x);

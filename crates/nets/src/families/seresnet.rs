@@ -1,8 +1,8 @@
 //! SE-ResNet and SE-ResNeXt: ResNet and ResNeXt with squeeze and excitation (Hu et al. 2017, arXiv
 //! 1709.01507).
 //!
-//! Names and numbers are timm's. Its older networks, ported from Caffe, are here under its names
-//! for them, `legacy_...`: the paper's authors used `legacy_seresnext50_32x4d`.
+//! Names and numbers are timm's, including the names `legacy_...` of its older networks, which were
+//! ported from Caffe. The paper's authors used `legacy_seresnext50_32x4d`.
 
 use super::resnet::{Config, RESNET50, RESNEXT_NANO, RESNEXT50_32X4D, RESNEXT101_32X4D, Se, network};
 use crate::published::{IMAGENET, Source};
@@ -11,8 +11,8 @@ use crate::registry::Variant;
 const SE_RESNET: &str = "se_resnet";
 const SE_RESNEXT: &str = "se_resnext";
 const APACHE: &str = "apache-2.0";
-// timm 1.0.31 has the older ones as releases alone, with the first digits of their SHA-256 in their
-// names.
+// timm 1.0.31 provides the older weights only as releases, with the first digits of the SHA-256 in
+// the file name.
 const SERESNET50: Source = Source::Release {
     url: "https://github.com/rwightman/pytorch-image-models/releases/download/v0.1-cadene/se_resnet50-ce0d4300.pth",
     sha256: "ce0d4300",
@@ -30,7 +30,7 @@ const SERESNEXT101: Source = Source::Release {
 pub const VARIANTS: &[Variant] = &[
     Variant::new("seresnet50", SE_RESNET, |i, o| network(&Config { se: Se::Timm, ..RESNET50 }, i, o))
         .hub("timm/seresnet50.ra2_in1k", APACHE),
-    // Caffe's bottleneck has its stride where the first paper on ResNet has it.
+    // Caffe's bottleneck has its stride in the same convolution as the first ResNet paper.
     Variant::new("legacy_seresnet50", SE_RESNET, |i, o| {
         network(&Config { se: Se::Legacy, stride_first: true, ..RESNET50 }, i, o)
     })

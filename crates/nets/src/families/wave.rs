@@ -1,28 +1,28 @@
-//! Wave-ResNet and Wave-ResNeXt: ResNet and ResNeXt on the samples themselves, as the paper's
-//! authors have them.
+//! Wave-ResNet and Wave-ResNeXt: ResNet and ResNeXt on raw samples, as the paper's authors built
+//! them.
 //!
 //! Three branches of one-dimensional convolutions, with short, middle and long windows (Zhu et al.
 //! 2018, "Learning Environmental Sounds with Multi-scale Convolutional Neural Network", arXiv
-//! 1803.10219), are stacked to one picture of 96 rows, each column 150 samples; the body is the one
-//! for pictures with one channel. Names are ours at the front, torchvision's in the body. Most of a
-//! small network's time goes into the branches, which see every sample, so those of the `nano`
-//! sizes have half the channels: a picture of 48 rows.
+//! 1803.10219), are stacked into one image of 96 rows in which each column covers 150 samples; the
+//! body is the one for images with one channel. Names are ours in the front end, torchvision's in
+//! the body. A small network spends most of its time in the branches, which process every sample,
+//! so the branches of the `nano` sizes have half the channels: an image of 48 rows.
 //!
-//! Convolutions of a stride have less padding after the clip than before it: a picture then has as
-//! many columns from every branch whatever the clip's length, and nothing else differs where that
-//! is a multiple of 150.
+//! Strided convolutions pad less after the clip than before it, so that every branch produces the
+//! same number of columns for any clip length. If the length is a multiple of 150, this makes no
+//! other difference.
 
 use super::resnet::{self, Config, RESNET_NANO, RESNET50, RESNET101, RESNEXT_NANO, RESNEXT50_32X4D, RESNEXT101_32X4D};
 use crate::graph::{Builder, Graph, NodeId, Window};
 use crate::registry::Variant;
 
-/// What the names of the branches' parameters begin with.
+/// The name prefix of the branches' parameters.
 pub(crate) const FRONT: &str = "front.";
-/// Channels of each branch: rows of the picture.
+/// Channels of each branch: rows of the image.
 const ROWS: usize = 32;
 const NANO_ROWS: usize = 16;
-/// Kernel and stride of each branch's first convolution, and the maximum that makes a column of 150
-/// samples.
+/// Kernel and stride of each branch's first convolution, and the max pooling that reduces 150
+/// samples to one column.
 const BRANCHES: [(usize, usize, usize); 3] = [(11, 1, 150), (51, 5, 30), (101, 10, 15)];
 
 const WAVE_RESNET: &str = "wave_resnet";
@@ -40,8 +40,8 @@ pub const VARIANTS: &[Variant] = &[
     Variant::wave("wave_resnext_nano", WAVE_RESNEXT, |_, o| network(&RESNEXT_NANO, NANO_ROWS, o)),
 ];
 
-/// The graph of a body behind branches of `rows` channels, for `classes`; the input is `[batch, 1,
-/// 1, samples]`.
+/// The graph of a body after branches of `rows` channels, for `classes`; the input is
+/// `[batch, 1, 1, samples]`.
 pub fn network(config: &Config, rows: usize, classes: usize) -> Graph {
     let mut g = Builder::new(1).bins(1);
     let branches: Vec<NodeId> =

@@ -1,21 +1,21 @@
 //! Xception (Chollet 2016, arXiv 1610.02357): residual blocks of depthwise separable convolutions.
 //!
-//! `legacy_xception` is the paper's network as timm has it (its name there: an `xception` of
-//! before), which the authors of the audio tagger used. Its first convolutions have no padding.
+//! `legacy_xception` is timm's version of the paper's network (timm's older `xception`), which the
+//! authors of the audio tagger used. Its first convolutions have no padding.
 
 use crate::graph::{Builder, Graph, NodeId, Window};
 use crate::published::{IMAGENET, Source};
 use crate::registry::Variant;
 
-/// What makes one network of the family.
+/// The configuration of one network of the family.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Config {
     /// Channels of the first two convolutions.
     pub stem: [usize; 2],
-    /// Channels of the three blocks that halve the size; the blocks in the middle keep those of the
-    /// last.
+    /// Channels of the three blocks that halve the size; the middle blocks have the channels of the
+    /// last of them.
     pub entry: [usize; 3],
-    /// Blocks in the middle.
+    /// Number of middle blocks.
     pub middle: usize,
     /// Channels of the last block, and of the two separable convolutions after it.
     pub exit: [usize; 3],
@@ -23,7 +23,8 @@ pub struct Config {
 
 const XCEPTION: Config = Config { stem: [32, 64], entry: [128, 256, 728], middle: 8, exit: [1024, 1536, 2048] };
 const NANO: Config = Config { stem: [16, 32], entry: [64, 128, 192], middle: 1, exit: [256, 320, 384] };
-/// timm 1.0.31 has them as a release alone, with the first digits of its SHA-256 in its name.
+/// timm 1.0.31 provides these weights only as a release, with the first digits of the SHA-256 in
+/// the file name.
 const WEIGHTS: Source = Source::Release {
     url: "https://github.com/rwightman/pytorch-image-models/releases/download/v0.1-cadene/xception-43020ad28.pth",
     sha256: "43020ad28",
@@ -39,7 +40,7 @@ pub const VARIANTS: &[Variant] = &[
     Variant::new("xception_nano", "xception", |i, o| network(&NANO, i, o)),
 ];
 
-/// The graph of a configuration for `inputs` channels and `classes`.
+/// The graph of a configuration, for `inputs` channels and `classes`.
 pub fn network(config: &Config, inputs: usize, classes: usize) -> Graph {
     let mut g = Builder::new(inputs);
     let x = g.conv("conv1", 0, config.stem[0], Window::square(3, 2, 0), 1);
@@ -51,7 +52,7 @@ pub fn network(config: &Config, inputs: usize, classes: usize) -> Graph {
     let mut number = 0;
     let mut next = |g: &mut Builder, x: NodeId, outputs: &[usize], stride: usize| {
         number += 1;
-        // What comes out of the stem is rectified already.
+        // The stem already ends with a ReLU.
         block(g, &format!("block{number}"), x, outputs, stride, number > 1)
     };
     for channels in config.entry {
@@ -61,7 +62,7 @@ pub fn network(config: &Config, inputs: usize, classes: usize) -> Graph {
     for _ in 0..config.middle {
         x = next(&mut g, x, &[width; 3], 1);
     }
-    // The last block grows in its second convolution, the others in their first.
+    // The last block widens in its second convolution, the others in their first.
     let x = next(&mut g, x, &[width, config.exit[0]], 2);
     let x = separable(&mut g, "conv3", x, config.exit[1]);
     let x = g.batch_norm("bn3", x);
@@ -75,7 +76,7 @@ pub fn network(config: &Config, inputs: usize, classes: usize) -> Graph {
     g.finish()
 }
 
-/// Separable convolutions to the given channels, added to the input or its projection.
+/// Separable convolutions with these output channels, added to the input or its projection.
 fn block(g: &mut Builder, path: &str, x: NodeId, outputs: &[usize], stride: usize, relu_first: bool) -> NodeId {
     let mut place = 0;
     let mut at = || {
@@ -102,7 +103,7 @@ fn block(g: &mut Builder, path: &str, x: NodeId, outputs: &[usize], stride: usiz
     g.add(&format!("{path}.add"), y, shortcut)
 }
 
-/// A 3x3 convolution of each channel by itself, then one of all channels at each place.
+/// A depthwise 3x3 convolution, then a pointwise one.
 fn separable(g: &mut Builder, path: &str, x: NodeId, outputs: usize) -> NodeId {
     let y = g.conv2d(&format!("{path}.conv1"), x, g.channels(x), 3, 1, g.channels(x));
     g.conv2d(&format!("{path}.pointwise"), y, outputs, 1, 1, 1)

@@ -1,5 +1,5 @@
 //! Aligned Xception (Chen et al. 2018, arXiv 1802.02611, after Qi et al. 2017): strided separable
-//! convolutions where Xception has maxima. Names and numbers are timm's.
+//! convolutions replace Xception's max pooling. Names and numbers are timm's.
 
 use crate::graph::{Builder, Graph, Initialization, NodeId};
 use crate::registry::Variant;
@@ -22,7 +22,7 @@ fn xception41(inputs: usize, classes: usize) -> Graph {
     for (index, (outputs, stride)) in blocks.iter().enumerate() {
         x = residual(&mut g, &format!("blocks.{index}"), x, *outputs, *stride);
     }
-    // The last one has no shortcut, and rectifies after each convolution.
+    // The last block has no shortcut, and a ReLU after each convolution.
     for (index, outputs) in [1536, 1536, 2048].into_iter().enumerate() {
         let path = format!("blocks.{}.stack.conv{}", blocks.len(), index + 1);
         x = separable(&mut g, &path, x, outputs, 1, true);
@@ -33,7 +33,7 @@ fn xception41(inputs: usize, classes: usize) -> Graph {
     g.finish()
 }
 
-/// A 3x3 convolution with its batch norm, rectified.
+/// A 3x3 convolution with batch norm and ReLU.
 fn norm_act(g: &mut Builder, path: &str, x: NodeId, outputs: usize, stride: usize) -> NodeId {
     let y = g.conv2d(&format!("{path}.conv"), x, outputs, 3, stride, 1);
     let y = g.batch_norm_eps(&format!("{path}.bn"), y, EPS);
@@ -58,8 +58,7 @@ fn residual(g: &mut Builder, path: &str, x: NodeId, outputs: [usize; 3], stride:
     g.add(&format!("{path}.add"), y, shortcut)
 }
 
-/// A 3x3 convolution of each channel by itself, then one of all channels at each place, each with
-/// its batch norm.
+/// A depthwise 3x3 convolution, then a pointwise one, each with its batch norm.
 fn separable(g: &mut Builder, path: &str, x: NodeId, outputs: usize, stride: usize, relu: bool) -> NodeId {
     let at = |name: &str| format!("{path}.{name}");
     let y = g.conv2d(&at("conv_dw"), x, g.channels(x), 3, stride, g.channels(x));

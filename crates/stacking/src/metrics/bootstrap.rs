@@ -1,9 +1,8 @@
-//! How far a score might be off, as the clips are but a sample: percentile intervals of the
-//! bootstrap over clips (Efron and Tibshirani 1993, "An Introduction to the Bootstrap", chapter
-//! 13), as `scipy.stats.bootstrap` with `method="percentile"` has them.
+//! Confidence intervals of scores: percentile intervals of the bootstrap over clips (Efron and
+//! Tibshirani 1993, "An Introduction to the Bootstrap", chapter 13), as in `scipy.stats.bootstrap`
+//! with `method="percentile"`.
 //!
-//! They tell of the clips that happened to be there, not of the seed that the training happened to
-//! have.
+//! They measure the variation between samples of clips, not between training seeds.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,12 +10,13 @@ use super::ranking::Ranking;
 use super::{mean, null_is_nan, per_clip};
 use crate::Table;
 
-/// How clips are drawn.
+/// How clips are resampled.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Resampling {
-    /// How often as many clips as there are are drawn, with replacement.
+    /// Number of resamples. Each draws as many clips as the table has, with replacement.
     pub resamples: usize,
-    /// Decides every draw. The same seed draws the same places in each table of as many clips.
+    /// Determines every draw. The same seed draws the same rows in all tables with the same number
+    /// of clips.
     pub seed: u64,
     /// The share of resamples whose score is within the interval, such as 0.95.
     pub level: f64,
@@ -29,8 +29,7 @@ impl Default for Resampling {
     }
 }
 
-/// Where a score lies, with the certainty asked for. Not-a-number (`null` in JSON) where there is
-/// no clip.
+/// The interval of a score at the requested level. NaN (`null` in JSON) if there are no clips.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Interval {
     /// The lower end.
@@ -44,39 +43,39 @@ pub struct Interval {
 /// The intervals of one table's scores.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Intervals {
-    /// Of mean average precision at 3.
+    /// For mean average precision at 3.
     #[serde(rename = "map_at_3")]
     pub map3: Interval,
-    /// Of accuracy.
+    /// For accuracy.
     pub accuracy: Interval,
-    /// Of macro average precision; in each resample over the classes that have clips in it.
+    /// For macro average precision; in each resample, over the classes that have clips in it.
     pub macro_average_precision: Interval,
 }
 
-/// By how much one table's score is above another's.
+/// The difference between two tables' scores.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Difference {
-    /// On the clips themselves.
+    /// The difference on the original clips.
     #[serde(deserialize_with = "null_is_nan")]
     pub value: f64,
-    /// Its interval. If 0 is outside, the clips tell the two apart.
+    /// Its interval. If it does not contain 0, the difference is significant.
     pub interval: Interval,
 }
 
 /// The differences of two tables' scores.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Differences {
-    /// Of mean average precision at 3.
+    /// For mean average precision at 3.
     #[serde(rename = "map_at_3")]
     pub map3: Difference,
-    /// Of accuracy.
+    /// For accuracy.
     pub accuracy: Difference,
 }
 
 /// The intervals of the scores of `probabilities`.
 ///
 /// # Shape
-/// `truth`: one column of `probabilities` a row.
+/// `truth`: for each row, the index of a column of `probabilities`.
 ///
 /// # Panics
 /// When `truth` does not fit the table. [`score`](crate::score) reports that as an error.
@@ -95,10 +94,10 @@ pub fn bootstrap(truth: &[usize], probabilities: &Table, resampling: &Resampling
     Intervals { map3, accuracy, macro_average_precision }
 }
 
-/// By how much the scores of `a` are above those of `b`; the same clips are drawn for both.
+/// The scores of `a` minus those of `b`; the same clips are drawn for both.
 ///
 /// # Shape
-/// `truth`: one column a row, of both tables alike.
+/// `truth`: for each row, the index of a column, the same in both tables.
 ///
 /// # Panics
 /// When `truth` does not fit one of the tables.
@@ -116,17 +115,17 @@ pub fn bootstrap_difference(truth: &[usize], a: &Table, b: &Table, resampling: &
     }
 }
 
-/// The interval of the mean of `values`, one a clip: of any score that is a mean over clips.
+/// The interval of the mean of `values`, one per clip: for any score that is a mean over clips.
 pub fn bootstrap_mean(values: &[f64], resampling: &Resampling) -> Interval {
     let [interval] = intervals(values.len(), resampling, |counts| [means(values, counts)]);
     interval
 }
 
-/// Resamples that are judged together: a processor adds as many numbers at once.
+/// Resamples that are scored together: a processor adds this many numbers at once.
 const LANES: usize = 8;
 
-/// The intervals of `N` scores, which `scores` reports as many resamples as there are lanes, from
-/// the number of times that each clip was drawn.
+/// The intervals of `N` scores. `scores` computes them for one resample per lane, from the number
+/// of times that each clip was drawn.
 fn intervals<const N: usize>(
     clips: usize,
     resampling: &Resampling,
@@ -151,8 +150,9 @@ fn intervals<const N: usize>(
     })
 }
 
-/// The clips of one resample. Their generator is splitmix64 (Steele, Lea, Flood 2014), begun anew
-/// for each resample; a clip is more probable than another by less than one part in 2^32 / `clips`.
+/// The clips of one resample. The generator is splitmix64 (Steele, Lea, Flood 2014), seeded again
+/// for each resample; the probabilities of two clips differ by less than one part in 2^32 /
+/// `clips`.
 fn draws(clips: usize, seed: u64, resample: u64) -> impl Iterator<Item = usize> {
     const GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;
     let mix = |state: u64| {
@@ -178,8 +178,8 @@ fn means(values: &[f64], counts: &[[u32; LANES]]) -> [f64; LANES] {
     sums.map(|sum| sum / values.len() as f64)
 }
 
-/// The value below which a share of the sorted values lies, between two of them in proportion:
-/// numpy's default, method 7 of Hyndman and Fan 1996. Not-a-number for no values.
+/// The value below which a share of the sorted values lies, with linear interpolation: numpy's
+/// default, method 7 of Hyndman and Fan 1996. NaN for no values.
 fn percentile(sorted: &[f64], share: f64) -> f64 {
     let Some(last) = sorted.len().checked_sub(1) else { return f64::NAN };
     let place = share.clamp(0.0, 1.0) * last as f64;

@@ -1,4 +1,4 @@
-//! Whether probabilities mean what they say.
+//! Calibration of probabilities.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,33 +11,33 @@ pub const CALIBRATION_BINS: usize = 15;
 /// The clips whose highest probability is in one range.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ReliabilityBin {
-    /// How many they are.
+    /// Number of clips.
     pub clips: usize,
-    /// The mean of their highest probabilities; not-a-number without clips.
+    /// The mean of their highest probabilities; NaN without clips.
     #[serde(deserialize_with = "null_is_nan")]
     pub confidence: f64,
-    /// The share of them whose most probable label is the true one; not-a-number without clips.
+    /// The share of them whose most probable label is the true one; NaN without clips.
     #[serde(deserialize_with = "null_is_nan")]
     pub accuracy: f64,
 }
 
-/// The clips by their highest probability, in bins of equal width over 0..=1: what a reliability
-/// diagram shows.
+/// The data of a reliability diagram: the clips by their highest probability, in bins of equal
+/// width over 0..=1.
 ///
-/// As in Guo et al. 2017 a bin has its upper edge and not its lower one; the first has 0 besides.
-/// What rounding has put beyond 1 is in the last.
+/// As in Guo et al. 2017, a bin includes its upper edge but not its lower one; the first bin also
+/// includes 0. Values that rounding has pushed beyond 1 are in the last bin.
 ///
 /// # Shape
-/// `truth`: one class a row of `probabilities`. The result has `bins` entries (one for `bins` 0),
+/// `truth`: one class per row of `probabilities`. The result has `bins` entries (one for `bins` 0),
 /// from low to high.
 ///
 /// # Panics
-/// When `truth` has another length than the table. [`score`](crate::score) reports that as an
+/// When the length of `truth` differs from the table's. [`score`](crate::score) reports that as an
 /// error.
 pub fn reliability(truth: &[usize], probabilities: &Table, bins: usize) -> Vec<ReliabilityBin> {
     assert_eq!(truth.len(), probabilities.names().len(), "one true label a clip");
     let bins = bins.max(1);
-    // In the precision of the probabilities: else 0.2 would be above the edge 3/15.
+    // In the precision of the probabilities; otherwise 0.2 would be above the edge 3/15.
     let edges: Vec<f32> = (1..bins).map(|edge| (edge as f64 / bins as f64) as f32).collect();
     let mut clips = vec![Vec::new(); bins];
     for (&class, row) in truth.iter().zip(probabilities.rows()) {

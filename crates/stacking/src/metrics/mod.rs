@@ -1,4 +1,4 @@
-//! How good a table of probabilities is, and how sure that is.
+//! Scores of a table of probabilities, and their confidence intervals.
 
 mod bootstrap;
 mod calibration;
@@ -14,8 +14,8 @@ pub use bootstrap::{
 };
 pub use calibration::{CALIBRATION_BINS, ReliabilityBin, reliability};
 
-/// Scores of one table of probabilities. Not-a-number stands for "no clip to judge by", and is
-/// `null` in JSON.
+/// Scores of one table of probabilities. NaN means that there are no clips to score; it is `null`
+/// in JSON.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Scores {
     /// Mean average precision at 3, the challenge's measure: 1/rank of the true label if it is
@@ -25,7 +25,7 @@ pub struct Scores {
     /// Share of the clips whose most probable label is the true one.
     #[serde(deserialize_with = "null_is_nan")]
     pub accuracy: f64,
-    /// One entry a class, in the labels' order.
+    /// One entry per class, in the labels' order.
     pub per_class: Vec<ClassScore>,
     /// Mean of the classes' average precision, over the classes that have clips.
     #[serde(deserialize_with = "null_is_nan")]
@@ -34,8 +34,8 @@ pub struct Scores {
     #[serde(deserialize_with = "null_is_nan")]
     pub macro_roc_auc: f64,
     /// Expected calibration error of the most probable label, in [`CALIBRATION_BINS`] bins (Guo et
-    /// al. 2017, "On Calibration of Modern Neural Networks"): the bins' distances between mean
-    /// probability and accuracy, weighed by their clips.
+    /// al. 2017, "On Calibration of Modern Neural Networks"): the mean over bins of the distance
+    /// between mean probability and accuracy, weighted by the number of clips.
     #[serde(deserialize_with = "null_is_nan")]
     pub expected_calibration_error: f64,
 }
@@ -45,30 +45,30 @@ pub struct Scores {
 pub struct ClassScore {
     /// The class.
     pub label: String,
-    /// How many clips are truly of the class.
+    /// Number of clips whose true label is the class.
     pub clips: usize,
-    /// Area under the steps of precision over recall, as scikit-learn's `average_precision_score`
-    /// counts it. Not-a-number for a class without clips.
+    /// Area under the steps of precision over recall, as computed by scikit-learn's
+    /// `average_precision_score`. NaN for a class without clips.
     #[serde(deserialize_with = "null_is_nan")]
     pub average_precision: f64,
-    /// Area under the ROC curve, as scikit-learn's `roc_auc_score` counts it: how often a clip of
-    /// the class has a higher probability than a clip of another, equal ones counted half.
-    /// Not-a-number for a class without clips, or with all of them.
+    /// Area under the ROC curve, as computed by scikit-learn's `roc_auc_score`: how often a clip of
+    /// the class has a higher probability than a clip of another class; ties count half. NaN for a
+    /// class without clips, or with all of them.
     #[serde(deserialize_with = "null_is_nan")]
     pub roc_auc: f64,
 }
 
-/// Judges `probabilities` by the true labels.
+/// Scores `probabilities` against the true labels.
 ///
-/// Of equal probabilities the label of lower index ranks first.
+/// If probabilities are equal, the label with the lower index ranks first.
 ///
 /// # Shape
-/// `truth`: one index into `labels` a row of `probabilities`; its columns are `labels`, in this
-/// order.
+/// `truth`: for each row of `probabilities`, an index into `labels`; the columns of `probabilities`
+/// are `labels`, in this order.
 ///
 /// # Errors
-/// Another number of true labels than rows, an index beyond the labels, or other columns than the
-/// labels.
+/// The number of true labels differs from the number of rows, an index is out of bounds, or the
+/// columns are not the labels.
 pub fn score(labels: &[String], truth: &[usize], probabilities: &Table) -> Result<Scores> {
     if probabilities.columns() != labels {
         let reason = format!("the columns {:?} are not the labels {labels:?}", probabilities.columns());
@@ -101,11 +101,11 @@ pub fn score(labels: &[String], truth: &[usize], probabilities: &Table) -> Resul
     })
 }
 
-/// How many clips of each class were taken for which: `[true class][most probable class]`.
+/// The confusion matrix: the number of clips by `[true class][most probable class]`.
 ///
 /// # Shape
-/// `truth`: one index below `classes` a row of `probabilities`, which has `classes` columns. The
-/// result is `[classes, classes]`.
+/// `truth`: for each row of `probabilities`, which has `classes` columns, an index below `classes`.
+/// The result is `[classes, classes]`.
 ///
 /// # Panics
 /// Like a slice, when `truth` or a row does not fit. [`score`] reports such a fault as an error.
@@ -117,7 +117,7 @@ pub fn confusion(classes: usize, truth: &[usize], probabilities: &Table) -> Vec<
     matrix
 }
 
-/// Of each clip its part of mAP@3, and of accuracy.
+/// The contribution of each clip to mAP@3 and to accuracy.
 fn per_clip(truth: &[usize], probabilities: &Table) -> [Vec<f64>; 2] {
     let ranks = || truth.iter().zip(probabilities.rows()).map(|(&class, row)| rank(class, row));
     let precision_at_3 = ranks().map(|rank| if rank <= 3 { 1.0 / rank as f64 } else { 0.0 });
@@ -125,18 +125,19 @@ fn per_clip(truth: &[usize], probabilities: &Table) -> [Vec<f64>; 2] {
     [precision_at_3.collect(), hits.collect()]
 }
 
-/// The place of `class` among a row's probabilities, from 1.
+/// The rank of `class` among a row's probabilities, from 1.
 fn rank(class: usize, row: &[f32]) -> usize {
     let before = |&(other, value): &(usize, &f32)| *value > row[class] || (*value == row[class] && other < class);
     1 + row.iter().enumerate().filter(before).count()
 }
 
-/// The class that ranks first in a row of probabilities: of equals that of lower index.
+/// The class that ranks first in a row of probabilities; of equal ones, the class with the lowest
+/// index.
 pub fn most_probable(row: &[f32]) -> usize {
     (0..row.len()).fold(0, |best, class| if row[class] > row[best] { class } else { best })
 }
 
-/// Not-a-number for no values.
+/// NaN for no values.
 fn mean(values: impl Iterator<Item = f64>) -> f64 {
     let (sum, count) = values.fold((0.0, 0_usize), |(sum, count), value| (sum + value, count + 1));
     sum / count as f64

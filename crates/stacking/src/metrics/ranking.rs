@@ -1,4 +1,4 @@
-//! One class against all others: the clips by its probability.
+//! One class against all others: ranks the clips by the probability of the class.
 
 use crate::Table;
 
@@ -6,11 +6,11 @@ use crate::Table;
 /// threshold together.
 pub(super) struct Ranking {
     steps: Vec<Step>,
-    /// Clips of other classes that rank below all of this class.
+    /// Number of clips of other classes that rank below all clips of this class.
     rest: usize,
 }
 
-/// The clips from the last threshold with a clip of the class down to the next.
+/// The clips between the previous threshold with a clip of the class and the next one.
 struct Step {
     /// Clips of the class, at the threshold itself.
     found: Vec<u32>,
@@ -37,12 +37,12 @@ impl Ranking {
         Self { steps, rest: above.len() }
     }
 
-    /// Sum over the thresholds, from high to low, of precision there times the recall it adds; once
-    /// for each of `N` ways to count clips more than once or not at all. Not-a-number where no clip
-    /// of the class is counted.
+    /// Sum over the thresholds, from high to low, of the precision at a threshold times the recall
+    /// that it adds. Computed for `N` sets of counts, in which a clip may count more than once or
+    /// not at all. NaN for a set that counts no clip of the class.
     ///
     /// # Shape
-    /// `counts`: one row a clip.
+    /// `counts`: one row per clip.
     pub(super) fn average_precision<const N: usize>(&self, counts: &[[u32; N]]) -> [f64; N] {
         let (mut seen, mut found, mut area) = ([0_u32; N], [0_u32; N], [0.0; N]);
         for step in &self.steps {
@@ -51,15 +51,15 @@ impl Ranking {
             for way in 0..N {
                 found[way] += new[way];
                 seen[way] += new[way] + level[way] + above[way];
-                // Nothing seen means nothing new: no 0/0.
+                // If no clip was seen, none is new, so `max(1)` only avoids 0/0.
                 area[way] += f64::from(new[way]) * f64::from(found[way]) / f64::from(seen[way].max(1));
             }
         }
         std::array::from_fn(|way| area[way] / f64::from(found[way]))
     }
 
-    /// The share of pairs, a clip of the class and one of another, in which the first has the
-    /// higher probability; equal ones count half.
+    /// The share of pairs of a clip of the class and a clip of another class in which the first has
+    /// the higher probability; ties count half.
     pub(super) fn roc_auc(&self) -> f64 {
         let (mut found, mut pairs, mut others) = (0.0, 0.0, 0.0);
         for step in &self.steps {
@@ -73,7 +73,7 @@ impl Ranking {
     }
 }
 
-/// How often clips are counted, in each of `N` ways.
+/// The total count of clips in each of `N` sets of counts.
 fn total<const N: usize>(clips: &[u32], counts: &[[u32; N]]) -> [u32; N] {
     clips.iter().fold([0; N], |mut sum, &clip| {
         for (sum, count) in sum.iter_mut().zip(&counts[clip as usize]) {

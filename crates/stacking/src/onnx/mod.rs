@@ -18,20 +18,21 @@ const PROBABILITIES: &str = "probabilities";
 
 /// A booster (XGBoost's JSON) as ONNX: one `TreeEnsembleClassifier` of `ai.onnx.ml` 3.
 ///
-/// Input `x`, `f32[N, features]`, not-a-number where one is missing; outputs `label`, `i64[N]`, and
-/// `probabilities`, `f32[N, classes]`. Thresholds and leaves are the same `f32` as in the JSON,
-/// compared as XGBoost compares them.
+/// Input `x`, `f32[N, features]`, NaN for missing values; outputs `label`, `i64[N]`, and
+/// `probabilities`, `f32[N, classes]`. Thresholds and leaves are the same `f32` as in the JSON, and
+/// are compared as in XGBoost.
 ///
 /// # Errors
-/// The JSON is damaged or no `multi:softprob` booster, or has other numbers of features and classes
-/// than said.
+/// The JSON is damaged, is not a `multi:softprob` booster, or has other numbers of features and
+/// classes than the arguments.
 pub fn to_onnx(booster_json: &[u8], features: usize, classes: usize) -> Result<Vec<u8>> {
     let trees = read(booster_json, features, classes)?;
     Graph { nodes: vec![trees::classifier(&trees, "x")], weights: Vec::new() }.file(features, classes, true)
 }
 
-/// Trees over the columns of `layout`, given the inputs themselves: another program's logarithm may
-/// differ in its last digit, and thresholds are values that clips have.
+/// Trees over the columns of `layout`, converted to take the raw inputs instead of logarithms:
+/// another program's logarithm may differ in its last digit, and thresholds are values that clips
+/// have.
 pub(crate) fn trees(booster_json: &[u8], layout: &Layout) -> Result<Vec<u8>> {
     let mut trees = read(booster_json, layout.columns(), layout.classes)?;
     for node in trees.trees.iter_mut().flat_map(|tree| &mut tree.nodes) {
@@ -47,9 +48,9 @@ pub(crate) fn trees(booster_json: &[u8], layout: &Layout) -> Result<Vec<u8>> {
     graph.file(layout.inputs(), layout.classes, true)
 }
 
-/// The smallest probability whose logarithm, as level 2 has it, is not below `threshold`.
+/// The smallest probability whose logarithm, as level 2 computes it, is not below `threshold`.
 fn first_not_below(threshold: f32) -> f32 {
-    // Floats from 0 up are in the order of their bits.
+    // Non-negative floats are ordered like their bits.
     let (mut low, mut high) = (0, f32::MAX.to_bits());
     while low < high {
         let middle = low + (high - low) / 2;
@@ -58,8 +59,8 @@ fn first_not_below(threshold: f32) -> f32 {
     f32::from_bits(low)
 }
 
-/// Logistic regression over the columns of `layout`. The mean is subtracted before anything is
-/// multiplied: 32 bits would lose what little a column with a large mean varies.
+/// Logistic regression over the columns of `layout`. The mean is subtracted before any
+/// multiplication: otherwise 32 bits would lose the small variation of a column with a large mean.
 pub(crate) fn logistic(logistic: &Logistic, layout: &Layout) -> Result<Vec<u8>> {
     let (columns, classes) = (logistic.mean.len(), logistic.intercept.len());
     if (columns, classes) != (layout.columns(), layout.classes) {
@@ -84,7 +85,7 @@ pub(crate) fn logistic(logistic: &Logistic, layout: &Layout) -> Result<Vec<u8>> 
     graph.file(layout.inputs(), classes, false)
 }
 
-/// A mean of the learners' probabilities, as a product with a matrix of 1/learners.
+/// A mean of the learners' probabilities, as a product with a matrix with entries 1/learners.
 pub(crate) fn mean(mean: Mean, layout: &Layout) -> Result<Vec<u8>> {
     let (inputs, classes) = (layout.learners * layout.classes, layout.classes);
     let share =
@@ -117,13 +118,13 @@ fn weights(name: &str, shape: &[usize], values: &[f64]) -> TensorProto {
 }
 
 impl Layout {
-    /// How many numbers tagging gives: the learners' probabilities, then the statistics if there
-    /// are any.
+    /// Number of inputs from tagging: the learners' probabilities, then the statistics if there are
+    /// any.
     fn inputs(&self) -> usize {
         self.learners * self.classes + self.statistics
     }
 
-    /// The input that a column is made of, and whether the column is its logarithm.
+    /// The input that a column is computed from, and whether the column is its logarithm.
     fn input_of(&self, column: usize) -> (usize, bool) {
         let probabilities = self.learners * self.classes;
         let mut place = column;
@@ -148,7 +149,7 @@ struct Graph {
 }
 
 impl Graph {
-    /// From `x` to [`FEATURES`].
+    /// Computes [`FEATURES`] from `x`.
     fn preparing(layout: &Layout) -> Graph {
         let mut graph = Graph::default();
         let probabilities = layout.learners * layout.classes;
@@ -182,14 +183,14 @@ impl Graph {
         });
     }
 
-    /// An operator of a value and of weights, given by name, shape and values.
+    /// An operator on a value and on weights, which are given by name, shape and values.
     fn with_weights(&mut self, op_type: &str, input: &str, other: (&str, &[usize], &[f64]), output: &str) {
         let (name, shape, values) = other;
         self.weights.push(weights(name, shape, values));
         self.push(op_type, &[input, name], output, Vec::new());
     }
 
-    /// The columns of `x` from the first of `range` to before the second.
+    /// The columns of `x` from `range[0]` (inclusive) to `range[1]` (exclusive).
     fn columns(&mut self, output: &str, range: [usize; 2]) {
         let mut inputs = vec!["x".to_owned()];
         for (name, value) in [("starts", range[0]), ("ends", range[1]), ("axes", 1)] {

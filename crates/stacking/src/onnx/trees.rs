@@ -6,7 +6,7 @@ use crate::trees::{Node, NodeKind, Tree, Trees};
 
 pub const DOMAIN: &str = "ai.onnx.ml";
 
-/// The trees as one operator over the value `x`.
+/// The trees as one operator on the value `x`.
 pub fn classifier(trees: &Trees, x: &str) -> NodeProto {
     let mut attribute = Arrays::of(trees).attributes();
     attribute.push(AttributeProto::ints("classlabels_int64s", (0..trees.classes as i64).collect()));
@@ -21,8 +21,8 @@ pub fn classifier(trees: &Trees, x: &str) -> NodeProto {
     }
 }
 
-/// The operator's parallel arrays: `nodes_*` have one entry a node of any tree, `class_*` one a
-/// leaf.
+/// The operator's parallel arrays: `nodes_*` have one entry per node of all trees, `class_*` one
+/// per leaf.
 #[derive(Default)]
 struct Arrays {
     nodes_treeids: Vec<i64>,
@@ -40,9 +40,9 @@ struct Arrays {
 }
 
 impl Arrays {
-    /// The margins before any tree go first, each as a tree that is a leaf alone: with two classes,
-    /// ONNX Runtime 1.32 takes the attribute `base_values` for that of a binary classifier and
-    /// answers wrongly.
+    /// The base margins come first, each as a tree with a single leaf. With two classes, ONNX
+    /// Runtime 1.32 interprets the attribute `base_values` as that of a binary classifier and
+    /// returns wrong results.
     fn of(trees: &Trees) -> Arrays {
         let base = trees.base.iter().enumerate();
         let base =

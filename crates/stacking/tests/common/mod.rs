@@ -13,13 +13,13 @@ pub struct Case {
     pub classes: usize,
     pub features: usize,
     pub settings: StackSettings,
-    /// Whether our settings can say all that Python's training was given.
+    /// Whether our settings can express all parameters of Python's training.
     pub fit: bool,
     x: Vec<Vec<Option<f32>>>,
     pub labels: Vec<usize>,
     pub weights: Vec<f32>,
     probabilities: Vec<Vec<f32>>,
-    /// Of each kind, by feature: `f0`, `f1`, ...
+    /// The scores of each kind, by feature: `f0`, `f1`, ...
     pub scores: HashMap<String, HashMap<String, f64>>,
     #[serde(skip)]
     pub values: Vec<f32>,
@@ -42,7 +42,7 @@ impl Case {
         Booster::fit(self.x(), &self.labels, &self.weights, &labels(self.classes), &self.settings).unwrap()
     }
 
-    /// The largest distance to Python's predictions.
+    /// The largest difference from Python's predictions.
     pub fn distance(&self, probabilities: &[f32]) -> f32 {
         let expected = self.probabilities.concat();
         assert_eq!(probabilities.len(), expected.len());

@@ -1,4 +1,4 @@
-//! Small bundles of random weights, for the tests of this crate.
+//! Small bundles with random weights, for the tests of this crate.
 #![allow(dead_code, reason = "not every test uses all of them")]
 
 #[path = "../../../training/tests/common/mod.rs"]
@@ -17,8 +17,8 @@ use earmark_tagging::{Bundle, Learner, Network, Parallelism, SUMS, Tagger, Taggi
 pub const LABELS: [&str; 3] = ["bark", "meow", "rain"];
 pub const FILES: [&str; 5] = ["README.md", "coarse.onnx", "config.json", "fine.onnx", "level2.onnx"];
 
-/// A bundle of two small networks, at two rates; with statistics and a stack over both, or with
-/// neither.
+/// Writes a bundle of two small networks with different sampling rates; either with statistics and
+/// a stack over both, or with neither.
 pub fn write(folder: &Path, stack: bool) {
     let labels = LABELS.map(str::to_owned).to_vec();
     let mut files = BTreeMap::new();
@@ -51,7 +51,7 @@ pub fn write(folder: &Path, stack: bool) {
     bundle.write(folder, files).unwrap();
 }
 
-/// A tone that slides, with noise.
+/// A tone with rising pitch, with noise.
 pub fn clip(seconds: f64, sample_rate: u32) -> Clip {
     let count = (seconds * f64::from(sample_rate)) as usize;
     let noise = common::uniform("sound", count);
@@ -67,7 +67,7 @@ pub fn open(folder: &Path) -> Result<Tagger, TaggingError> {
     Tagger::open(folder, Parallelism::split(1, 1))
 }
 
-/// The error of an attempt to open a bundle after `damage` was done to it.
+/// The error of an attempt to open a bundle after `damage` was applied.
 #[track_caller]
 pub fn refused(damage: impl FnOnce(&Path)) -> TaggingError {
     let folder = tempfile::tempdir().unwrap();
@@ -76,7 +76,7 @@ pub fn refused(damage: impl FnOnce(&Path)) -> TaggingError {
     open(folder.path()).map(|_| ()).unwrap_err()
 }
 
-/// Replaces a file, with its checksum made again: what somebody else could have written.
+/// Replaces a file and updates its checksum, as another author of the bundle could.
 pub fn replace(folder: &Path, name: &str, bytes: &[u8]) {
     let path = folder.join(name);
     let [old, new] = [&std::fs::read(&path).unwrap()[..], bytes].map(earmark_files::sha256);

@@ -1,4 +1,4 @@
-//! A sweep over shapes: convolutions in bf16 give the same bits again and again, and those of f32
+//! A sweep over shapes: convolutions in bf16 are reproducible bit for bit, and equal those in f32
 //! within rounding.
 
 use super::*;
@@ -24,7 +24,7 @@ impl Trial {
         Window { kernel, stride, padding, ceil: false }
     }
 
-    /// Multiplications of the output: what the time of a trial hangs on.
+    /// Multiplications for the output, which determine the time of a trial.
     fn cost(&self) -> i64 {
         let [rows, columns] = self.kernel.map(|side| side as i64);
         self.batch * self.outputs * self.inputs / self.groups * rows * columns * self.sides[0] * self.sides[1]
@@ -35,7 +35,7 @@ impl Trial {
         Shape { inputs, outputs, groups, window: self.window(), width: self.sides[1] as usize }
     }
 
-    /// Output, and the gradients of weight, bias and input.
+    /// The output, and the gradients of weight, bias and input.
     fn compute(&self, arithmetic: Arithmetic) -> [Tensor; 4] {
         let [height, width] = self.sides;
         let [rows, columns] = self.kernel.map(|side| side as i64);
@@ -49,7 +49,7 @@ impl Trial {
         [out.detach(), weight.grad(), bias.grad(), x.grad()]
     }
 
-    /// What is wrong with it in bf16.
+    /// Faults of the bf16 results.
     fn faults(&self) -> Vec<String> {
         let exact = self.compute(Arithmetic::F32);
         let runs: Vec<[Tensor; 4]> = (0..3)
@@ -61,7 +61,7 @@ impl Trial {
         let mut faults = Vec::new();
         for (at, what) in ["output", "weight's gradient", "bias's gradient", "input's gradient"].iter().enumerate() {
             let (first, exact) = (&runs[0][at], &exact[at]);
-            // An infinity is too far off, and a NaN is not near.
+            // Infinity and NaN both fail the comparison below.
             let error = ((first - exact).abs().max() / (exact.abs().max() + 1e-6)).double_value(&[]);
             let is_near = error <= 0.03;
             if !is_near || runs.iter().any(|run| run[at] != *first) {
@@ -88,7 +88,8 @@ fn generator(seed: u64) -> impl FnMut(usize) -> usize {
     }
 }
 
-/// Leaves memory of many sizes to the allocator in which no number can be mistaken for 0.
+/// Returns freed blocks of many sizes to the allocator, filled with values that cannot be mistaken
+/// for 0.
 fn poison() {
     let full = |value: f64| {
         [16, 64, 256, 1024, 4096, 16_384, 65_536]
@@ -97,7 +98,7 @@ fn poison() {
     drop([f64::NAN, 1e30].map(full));
 }
 
-/// The shapes that bf16 was first seen to fail on: one column, a stride of 2, kernels larger
+/// The shapes on which bf16 failures were first observed: one column, a stride of 2, kernels larger
 /// than 1.
 fn narrow() -> Vec<Trial> {
     let mut trials = Vec::new();
@@ -121,7 +122,7 @@ fn narrow() -> Vec<Trial> {
     trials
 }
 
-/// Shapes drawn from all that networks may have.
+/// Random shapes from the range that networks may have.
 fn drawn(count: usize) -> Vec<Trial> {
     let mut draw = generator(7);
     let mut pick = |values: &[i64]| values[draw(values.len())];
@@ -175,12 +176,12 @@ fn what_is_not_computed_in_bf16() {
         (shape(dense, Window::square(1, 2, 0), 1), true),
         (shape(dense, row(51, 5), 4), false),
         (shape(dense, row(51, 5), 5), true),
-        // Points with a stride, of few channels.
+        // Strided 1x1 kernels with few channels.
         (shape([12, 16, 1], Window::square(1, 2, 0), 38), false),
         (shape([12, 16, 1], Window::square(1, 1, 0), 38), true),
         (shape([24, 16, 1], Window::square(1, 2, 0), 38), true),
         (shape([64, 64, 32], Window::square(1, 2, 0), 38), false),
-        // The first layer of a network on one channel is no depthwise one.
+        // The first layer of a network with one input channel is not depthwise.
         (shape([1, 16, 1], Window::square(7, 2, 3), 38), true),
         (shape(multiplied, Window::square(3, 1, 1), 38), false),
         (shape(depthwise, Window::square(3, 1, 1), 38), true),
@@ -192,7 +193,7 @@ fn what_is_not_computed_in_bf16() {
     }
 }
 
-/// The share of a network's multiplications in convolutions that are not computed in bf16.
+/// The share of the multiplications in a network's convolutions that are not computed in bf16.
 fn share_in_f32(variant: &Variant, frames: usize) -> f64 {
     let [batch, channels, bins, frames] = variant.example(2, frames);
     let graph = variant.graph(channels, 10);

@@ -1,4 +1,4 @@
-//! Whether a learner's settings are in their ranges, and apply to its architecture and features.
+//! Checks that a learner's settings are in range and apply to its architecture and features.
 
 use earmark_features::{FrontEnd, Scaling};
 use earmark_loader::{Augmentation, SpecAugmentMasks};
@@ -11,7 +11,7 @@ impl LearnerSettings {
     /// Checks every value's range.
     ///
     /// # Errors
-    /// The first value out of range, with its key and what is allowed.
+    /// The first value out of range, with its key and the allowed range.
     pub fn validate(&self) -> Result<(), TrainingError> {
         if self.is_kernel() {
             return self.validate_kernel();
@@ -41,12 +41,12 @@ impl LearnerSettings {
         self.applies(self.kernel.is_none(), "kernel", "it applies only to arch = \"kernel\"")
     }
 
-    /// Checks what must fit the front end.
+    /// Checks the settings that must fit the front end.
     ///
     /// # Errors
-    /// Those of [`LearnerSettings::graph`], for the shortest crops too; a given mean or deviation
-    /// that is not one usable number per channel; augmentation that means nothing in these
-    /// features.
+    /// The errors of [`LearnerSettings::graph`], also for the shortest crops; a given mean or
+    /// deviation that is not one usable number per channel; augmentation that does not apply to
+    /// these features.
     pub fn check_input(&self, front_end: &FrontEnd) -> Result<(), TrainingError> {
         let is_summary = matches!(front_end, FrontEnd::Summary { .. });
         if self.is_kernel() != is_summary {
@@ -136,7 +136,7 @@ impl LearnerSettings {
     }
 }
 
-/// Whether a value is fine; its key, itself, and what is allowed.
+/// Whether a value is valid; its key; the value; the allowed range.
 type Check = (bool, &'static str, String, &'static str);
 
 fn check(fine: bool, key: &'static str, value: impl ToString, range: &'static str) -> Check {

@@ -1,15 +1,16 @@
-//! The settings of a kernel.
+//! The settings of a kernel machine.
 
 use serde::{Deserialize, Serialize};
 
-/// How a kernel machine learns.
+/// How a kernel machine is fitted.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Kernels {
-    /// Weight of the penalty on what is learned; scikit-learn's `alpha`.
+    /// Weight of the regularization; scikit-learn's `alpha`.
     pub alpha: f64,
-    /// How fast nearness falls: two clips whose standardised features differ by a mean square of
-    /// `d` are near by `exp(-gamma * d)`; scikit-learn's `gamma`, times the number of features.
+    /// How fast similarity decreases: the similarity of two clips whose standardized features
+    /// differ by a mean square of `d` is `exp(-gamma * d)`. This is scikit-learn's `gamma` times
+    /// the number of features.
     pub gamma: f64,
 }
 

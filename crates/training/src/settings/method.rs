@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// How gradients become steps.
+/// How gradients are turned into steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Method {
@@ -10,12 +10,12 @@ pub enum Method {
     #[default]
     Sgd,
     /// Adam with decoupled weight decay (Loshchilov & Hutter 2019): `torch.optim.AdamW` with its
-    /// own second decay 0.999 and epsilon 1e-8; `momentum` is its first decay.
+    /// default second decay 0.999 and epsilon 1e-8; `momentum` is the first decay.
     AdamW,
 }
 
 impl Method {
-    /// What it remembers of each learned parameter.
+    /// The names of its state tensors, one of each per learned parameter.
     pub(crate) fn memory(self) -> &'static [&'static str] {
         match self {
             Self::Sgd => &["velocity"],

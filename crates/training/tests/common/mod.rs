@@ -1,10 +1,10 @@
-//! Numbers by formula, the same bits as in `golden/nets/formula.py`, where each is explained; for
+//! Pseudorandom values, bitwise the same as in `golden/nets/formula.py`, which explains each; for
 //! the tests of this crate and of `tagging`.
 #![allow(dead_code, reason = "not every test uses all of them")]
 
 use earmark_nets::{Array, Graph, Variant, Weights};
 
-/// Uniform in -1 to 1, of a name.
+/// Values uniform in -1 to 1, seeded by a name.
 pub fn uniform(name: &str, count: usize) -> Vec<f32> {
     let state = name
         .bytes()
@@ -18,7 +18,7 @@ pub fn uniform(name: &str, count: usize) -> Vec<f32> {
     (1..=count as u64).map(value).collect()
 }
 
-/// Weights that are nowhere 0 for good, batch norm's statistics among them.
+/// Weights for all parameters, including batch norm's statistics; no parameter is constantly 0.
 pub fn weights(graph: &Graph) -> Weights {
     let weight = |name: &str, shape: &[usize]| {
         let (factor, offset) = if shape.len() > 1 {
@@ -35,8 +35,8 @@ pub fn weights(graph: &Graph) -> Weights {
     Weights(arrays.map(array).collect())
 }
 
-/// An input `[batch, channels, bins, frames]` whose rows differ: noise, and a level of its own for
-/// each square of 16, or 8192 samples of a wave.
+/// An input `[batch, channels, bins, frames]` whose rows differ: noise, and a different level for
+/// each square of 16, or for each 8192 samples of a wave.
 pub fn input([batch, channels, bins, frames]: [usize; 4]) -> Vec<f32> {
     let side = if bins == 1 { 8192 } else { 16 };
     let (rows, columns) = (bins.div_ceil(16), frames.div_ceil(side));
@@ -49,21 +49,21 @@ pub fn input([batch, channels, bins, frames]: [usize; 4]) -> Vec<f32> {
     noise.into_iter().enumerate().map(|(at, noise)| noise + 2.0 * level(at)).collect()
 }
 
-/// The fewest frames of 10 ms that a network can look at.
+/// The smallest number of 10 ms frames that a network accepts.
 pub fn fewest_frames(variant: &Variant) -> usize {
     match (variant.family, variant.name) {
         // Two 3x3 convolutions without padding, of which the first has stride 2.
         (_, "legacy_xception" | "xception_nano") => 7,
-        // A 3x3 maximum without padding after a stride of 2.
+        // 3x3 max pooling without padding after a stride of 2.
         ("se_resnet" | "se_resnext", name) if name.starts_with("legacy_") => 5,
-        // Five means of 2x2.
+        // Five 2x2 average pools.
         ("cnn14", _) => 32,
         _ => 1,
     }
 }
 
-/// The largest difference of two arrays, relative to the largest value of the second; infinite
-/// where lengths differ or a value is not a number.
+/// The largest difference of two arrays, relative to the largest value of the second; infinite if
+/// the lengths differ or a value is NaN.
 pub fn difference(ours: &[f32], expected: &[f32]) -> f32 {
     let finite = ours.iter().chain(expected).all(|value| value.is_finite());
     if !finite || ours.len() != expected.len() || expected.is_empty() {
