@@ -45,7 +45,7 @@ impl Python {
         if !output.status.success() {
             bail!("Python ended with {}", output.status);
         }
-        String::from_utf8(output.stdout).context("Python printed what is no text")
+        String::from_utf8(output.stdout).context("Python did not print text")
     }
 }
 

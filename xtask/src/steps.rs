@@ -61,7 +61,7 @@ pub fn output(command: &mut Command) -> Result<String> {
     if !output.status.success() {
         bail!("{} failed: {}", shown(command), String::from_utf8_lossy(&output.stderr).trim());
     }
-    String::from_utf8(output.stdout).with_context(|| format!("{} printed what is no text", shown(command)))
+    String::from_utf8(output.stdout).with_context(|| format!("{} did not print text", shown(command)))
 }
 
 /// The command as one would type it, without the folder of the program.

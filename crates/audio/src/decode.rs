@@ -186,6 +186,6 @@ fn probe_error(path: &Path, header: &Header, error: Error) -> AudioError {
         }
         Error::IoError(error) if error.kind() != ErrorKind::UnexpectedEof => AudioError::io(path, error),
         error if header.known => AudioError::damaged(path, error.to_string()),
-        _ => AudioError::NotAudio { path: path.to_owned(), reason: "no known audio format was found in it".to_owned() },
+        _ => AudioError::NotAudio { path: path.to_owned(), reason: "it has no known format".to_owned() },
     }
 }

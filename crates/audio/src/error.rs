@@ -17,7 +17,7 @@ pub enum AudioError {
         source: std::io::Error,
     },
     /// The file contains no known audio format.
-    #[error("{} is no audio file: {reason}", path.display())]
+    #[error("{} is not an audio file: {reason}", path.display())]
     NotAudio {
         /// The file.
         path: PathBuf,

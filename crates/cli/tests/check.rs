@@ -57,7 +57,7 @@ fn what_must_be_mended_exits_with_1_and_names_the_files() {
     let words = "data check data --folds-from ^(.)_";
     let ran = place.run(words).failed();
     for line in [
-        "error: data/Bell/2_ben.wav is no audio file: no known audio format was found in it",
+        "error: data/Bell/2_ben.wav is not an audio file: it has no known format",
         "error: the same file, 2 times, with different labels: Bark, Bell\n  data/Bark/2_eve.wav\n  \
          data/Bell/1_ann.wav\n",
         "error: the same file, 2 times, in different folds, so scores would be too high\n  data/Bark/2_eve.wav\n",

@@ -13,7 +13,7 @@ const SYSTEMS: [&str; 5] = ["a", "b", "arithmetic mean", "geometric mean", "stac
 
 #[test]
 fn synth_is_decided_by_its_seed() {
-    let place = Place::new("road-synth");
+    let place = Place::new("end-to-end-synth");
     for (out, seed) in [("one", 5), ("same", 5), ("other", 6)] {
         place.run(&format!("synth --out {out} --seed {seed} --train-clips 60 --test-clips 4")).done();
     }
@@ -148,7 +148,7 @@ fn every_job_is_judged_by_itself() {
     assert_eq!(jobs[2]["map_at_3"], systems["systems"][0]["test"]["map_at_3"]);
 
     // A run with one finished job; the labels of its test clips are unknown.
-    let place = Place::new("road-jobs");
+    let place = Place::new("end-to-end-jobs");
     let splits = shared().text("run/splits.csv");
     let unknown: Vec<String> = splits
         .lines()
@@ -229,7 +229,7 @@ fn evaluate_prints_the_results() {
 
 #[test]
 fn stack_once_more_gives_the_same() {
-    let place = Place::new("road-stack");
+    let place = Place::new("end-to-end-stack");
     for (name, bytes) in shared().tree("run") {
         // Without the files of level 2: they are computed again from those of level 1.
         if !["level2/", "bundle/", "oof/", "test/", "results"].iter().any(|part| name.starts_with(part)) {
@@ -245,7 +245,7 @@ fn stack_once_more_gives_the_same() {
 
 #[test]
 fn train_once_more_does_nothing_anew_and_is_quiet_in_a_pipe() {
-    let place = Place::new("road-again");
+    let place = Place::new("end-to-end-again");
     for folder in ["data", "run"] {
         for (name, bytes) in shared().tree(folder) {
             place.write(&format!("{folder}/{name}"), bytes);
@@ -269,7 +269,7 @@ fn train_once_more_does_nothing_anew_and_is_quiet_in_a_pipe() {
 
 #[test]
 fn runs_share_a_cache_whose_damage_is_mended() {
-    let place = Place::new("road-cache");
+    let place = Place::new("end-to-end-cache");
     for folder in ["data", "run/cache"] {
         for (name, bytes) in shared().tree(folder) {
             place.write(&format!("{folder}/{name}"), bytes);
@@ -303,7 +303,7 @@ fn runs_share_a_cache_whose_damage_is_mended() {
 
 #[test]
 fn one_job_is_one_job() {
-    let place = Place::new("road-job");
+    let place = Place::new("end-to-end-job");
     place.write("recipe.toml", common::RECIPE);
     for (name, bytes) in shared().tree("data") {
         place.write(&format!("data/{name}"), bytes);
@@ -344,7 +344,7 @@ fn differences_are_those_of_the_scores() {
 
 #[test]
 fn predict_writes_the_form_of_kaggle() {
-    let place = Place::new("road-predict");
+    let place = Place::new("end-to-end-predict");
     place.run(&format!("predict {} --out a/submission.csv", shared().path("run").display())).done();
     let (header, rows) = csv(&place.text("a/submission.csv"));
     assert_eq!(header, ["fname", "label"]);
@@ -361,7 +361,7 @@ fn predict_writes_the_form_of_kaggle() {
 
 #[test]
 fn predict_writes_any_systems_probabilities() {
-    let place = Place::new("road-probabilities");
+    let place = Place::new("end-to-end-probabilities");
     for (name, bytes) in shared().tree("run") {
         if ["recipe.toml", "labels.txt", "splits.csv", "oof/", "test/", "level2/"]
             .iter()

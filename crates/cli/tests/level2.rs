@@ -184,7 +184,7 @@ fn a_stack_of_other_settings_is_not_taken_for_this_one() {
     };
     assert!(report().contains("Ablation") && !report().contains("The stack is not shown"));
     set_stack(&place, "kind = 'mean'");
-    let reason = "run/level2 was made with another run/recipe.toml than the one here";
+    let reason = "run/level2 was made with a different run/recipe.toml";
     place.run("evaluate run").failed();
     place.run("predict run --out s.csv").failed();
     place.run(&TRAIN.replace("--out run", "--out other --verified-by run")).failed();

@@ -40,6 +40,7 @@ fn check_and_train_refuse_alike() {
         let checked = place.run("data check tables --folds 2").failed_naming(&[]);
         let refused = place.run(&train("tables")).failed();
         let reason = refused.stderr.lines().find_map(|line| line.strip_prefix("error: ")).unwrap();
+        let reason = reason.trim_start_matches("tables: ");
         assert!((checked.stdout.clone() + &checked.stderr).contains(reason), "{reason}\n{checked}");
         assert!(!place.path("run").exists(), "nothing was decoded");
     }
@@ -128,7 +129,7 @@ fn a_folder_that_cannot_be_listed_ends_nothing_but_what_needs_it() {
     for ran in of_folders {
         // The folder may be a class.
         assert!((ran.stdout.clone() + &ran.stderr).contains("cannot list the folder folders/archive"), "{ran}");
-        ran.failed_naming(&["folders/archive"]);
+        ran.failed_naming(&[]);
     }
     lost.into_iter().for_each(|ran| drop(ran.done()));
 }

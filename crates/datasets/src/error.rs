@@ -40,14 +40,14 @@ pub enum DatasetError {
     #[error(transparent)]
     File(#[from] earmark_files::FileError),
     /// The path does not exist.
-    #[error("{}: there is no such file or folder", printable(path))]
+    #[error("{}: no such file or folder", printable(path))]
     NotFound {
         /// The path that was given.
         path: PathBuf,
     },
     /// A folder whose layout is not recognized.
     #[error(
-        "{}: no data set is recognised here; wanted train.csv, FSDKaggle2018.meta/, meta/esc50.csv, \
+        "{}: no known data set layout; expected train.csv, FSDKaggle2018.meta/, meta/esc50.csv, \
          metadata/UrbanSound8K.csv, metadata.csv, metadata.jsonl, or one folder of clips per class",
         printable(path)
     )]
@@ -56,7 +56,7 @@ pub enum DatasetError {
         path: PathBuf,
     },
     /// An audio folder was given for a data set whose layout defines where its audio is.
-    #[error("{}: an audio folder is given, but that goes only with a CSV file, and this is a folder", printable(path))]
+    #[error("{}: an audio folder applies only to a CSV file, and this is a folder", printable(path))]
     AudioDirUnused {
         /// The data set's folder.
         path: PathBuf,
@@ -249,7 +249,7 @@ pub enum DatasetError {
         label: String,
     },
     /// The folder for the embedded data set contains other files.
-    #[error("{}: the folder is not empty and holds no embedded data set; nothing was written", printable(path))]
+    #[error("{}: the folder is not empty and is not an embedded data set; nothing was written", printable(path))]
     NotEmpty {
         /// The folder.
         path: PathBuf,

@@ -2,18 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::clip_list::ListedClip;
 use crate::error::{DatasetError, LabelFault};
-use crate::rows::Row;
 
 /// Reserved column names in the tables of a run, which have a column per class.
 const RESERVED: [&str; 1] = ["fname"];
 
 /// An error for each label that cannot name a class, with the location of its first occurrence.
-pub(crate) fn impossible_labels(rows: &[Row]) -> Vec<DatasetError> {
+pub(crate) fn impossible_labels(rows: &[ListedClip]) -> Vec<DatasetError> {
     let mut seen = BTreeSet::new();
     let labels = rows.iter().filter_map(|row| Some((row, row.label.as_deref()?)));
     let first = labels.filter(|(_, label)| seen.insert(*label));
-    let fault = |(row, label): (&Row, &str)| {
+    let fault = |(row, label): (&ListedClip, &str)| {
         let fault = label_fault(label)?;
         Some(DatasetError::Label { place: row.place.clone(), label: label.to_owned(), fault })
     };

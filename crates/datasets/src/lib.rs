@@ -5,13 +5,13 @@
 //! [`random::stream`], so that a run is reproducible to the bit.
 
 pub mod check;
+mod clip_list;
 mod error;
 mod labels;
 mod layouts;
 mod manifest;
 mod options;
 pub mod random;
-mod rows;
 mod rules;
 mod splits;
 pub mod synth;

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use regex::Regex;
 use serde::{Deserialize, Serialize};
 
+use crate::clip_list::{ClipList, ListedClip};
 use crate::error::{DatasetError, Location};
 use crate::labels::impossible_labels;
 use crate::layouts;
 use crate::options::{OpenOptions, Usage};
-use crate::rows::{Row, Rows};
 
 /// What to do about a clip that is damaged, empty, or not audio. In any case every such clip is
 /// listed with the reason. A disk failure is always an error.
@@ -134,8 +134,8 @@ pub(crate) fn read(path: &Path, options: &OpenOptions) -> Result<Reading, Datase
     Ok(Reading { manifest, faults, excluded: rows.excluded, ignored: rows.ignored })
 }
 
-fn items(rows: Vec<Row>, folds: Vec<Option<usize>>, labels: &[String]) -> Vec<ClipEntry> {
-    let item = |(row, fold): (Row, Option<usize>)| ClipEntry {
+fn items(rows: Vec<ListedClip>, folds: Vec<Option<usize>>, labels: &[String]) -> Vec<ClipEntry> {
+    let item = |(row, fold): (ListedClip, Option<usize>)| ClipEntry {
         name: row.name,
         path: row.path,
         label: row.label.and_then(|label| labels.binary_search(&label).ok()),
@@ -147,7 +147,7 @@ fn items(rows: Vec<Row>, folds: Vec<Option<usize>>, labels: &[String]) -> Vec<Cl
     rows.into_iter().zip(folds).map(item).collect()
 }
 
-fn names_used_twice(rows: &Rows) -> Vec<DatasetError> {
+fn names_used_twice(rows: &ClipList) -> Vec<DatasetError> {
     let mut seen: BTreeMap<&str, &Location> = BTreeMap::new();
     let mut faults = Vec::new();
     for row in rows.train.iter().chain(&rows.test) {
@@ -165,7 +165,7 @@ fn names_used_twice(rows: &Rows) -> Vec<DatasetError> {
 }
 
 /// The training labels, sorted. Test labels that are not among them are errors.
-fn labels(path: &Path, rows: &Rows, faults: &mut Vec<DatasetError>) -> Vec<String> {
+fn labels(path: &Path, rows: &ClipList, faults: &mut Vec<DatasetError>) -> Vec<String> {
     let train: BTreeSet<&String> = rows.train.iter().filter_map(|row| row.label.as_ref()).collect();
     let labels: Vec<String> = train.into_iter().cloned().collect();
     if let [label] = labels.as_slice() {
@@ -185,7 +185,7 @@ fn labels(path: &Path, rows: &Rows, faults: &mut Vec<DatasetError>) -> Vec<Strin
 
 /// The folds of the training clips, counted from 0. The names of the folds are arbitrary: numbers
 /// are sorted numerically, other names alphabetically.
-fn folds(rows: &[Row], folds_from: Option<&Regex>, faults: &mut Vec<DatasetError>) -> Vec<Option<usize>> {
+fn folds(rows: &[ListedClip], folds_from: Option<&Regex>, faults: &mut Vec<DatasetError>) -> Vec<Option<usize>> {
     let named: Vec<Option<&str>> = match folds_from {
         Some(pattern) => rows.iter().map(|row| part_of_name(&row.name, pattern)).collect(),
         None => rows.iter().map(|row| row.fold.as_deref()).collect(),
@@ -207,7 +207,7 @@ fn folds(rows: &[Row], folds_from: Option<&Regex>, faults: &mut Vec<DatasetError
 
 /// Parses the groups from the names. Test clips need not match the pattern, because no fold depends
 /// on them.
-fn groups(rows: &mut Rows, pattern: &Regex, faults: &mut Vec<DatasetError>) {
+fn groups(rows: &mut ClipList, pattern: &Regex, faults: &mut Vec<DatasetError>) {
     for row in rows.train.iter_mut().chain(&mut rows.test) {
         row.group = part_of_name(&row.name, pattern).map(str::to_owned);
     }
@@ -229,13 +229,13 @@ fn part_of_name<'a>(name: &'a str, pattern: &Regex) -> Option<&'a str> {
 
 /// The number of clips that are named but not used. Used clips must be subtracted, because
 /// additional tables name them as well.
-fn excluded(rows: &Rows) -> usize {
+fn excluded(rows: &ClipList) -> usize {
     let used: BTreeSet<&PathBuf> = rows.train.iter().chain(&rows.test).map(|row| &row.path).collect();
     let excluded: BTreeSet<&PathBuf> = rows.excluded.iter().collect();
     excluded.difference(&used).count()
 }
 
-fn missing_files(rows: &Rows) -> Option<DatasetError> {
+fn missing_files(rows: &ClipList) -> Option<DatasetError> {
     let all = rows.train.iter().chain(&rows.test);
     let paths: Vec<PathBuf> = all.filter(|row| !row.path.is_file()).map(|row| row.path.clone()).collect();
     (!paths.is_empty()).then_some(DatasetError::MissingFiles { paths })

@@ -10,13 +10,13 @@ use crate::error::{DatasetError, Location};
 
 /// A table: its header, and its rows with their line numbers. Spaces around values and a byte-order
 /// mark are removed.
-pub(crate) struct Table {
+pub(crate) struct ClipTable {
     path: PathBuf,
     header: Vec<String>,
     rows: Vec<(u64, Vec<String>)>,
 }
 
-impl Table {
+impl ClipTable {
     /// Reads a CSV file.
     ///
     /// # Errors
@@ -61,7 +61,7 @@ impl Table {
         names.iter().find_map(|name| self.header.iter().position(|column| column == name))
     }
 
-    /// Like [`Table::find`], for a required column.
+    /// Like [`ClipTable::find`], for a required column.
     pub fn column(&self, names: &[&str]) -> Result<usize, DatasetError> {
         self.find(names).ok_or_else(|| DatasetError::MissingColumn {
             place: self.place(1),

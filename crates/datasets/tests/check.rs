@@ -9,7 +9,7 @@ use std::path::Path;
 
 use common::{tree, write};
 use earmark_audio::{Clip, write_wav};
-use earmark_datasets::check::{CheckSettings, Kind, Lengths, Report, Severity, check, ignored};
+use earmark_datasets::check::{CheckReport, CheckSettings, Lengths, ProblemKind, Severity, check, ignored};
 use earmark_datasets::{DatasetError, OpenOptions, open};
 
 use Severity::{Error, Warning};
@@ -37,12 +37,12 @@ fn good() -> tempfile::TempDir {
     root
 }
 
-fn report(root: &tempfile::TempDir) -> Report {
+fn report(root: &tempfile::TempDir) -> CheckReport {
     check(&root.path().join("clips.csv"), &OpenOptions::default(), &CheckSettings::default(), |_, _| ()).unwrap()
 }
 
 /// Severity, kind and files of every problem, with paths relative to the data set's folder.
-fn problems(root: &Path, report: &Report) -> Vec<(Severity, Kind, Vec<String>)> {
+fn problems(root: &Path, report: &CheckReport) -> Vec<(Severity, ProblemKind, Vec<String>)> {
     let below = |file: &String| Path::new(file).strip_prefix(root).unwrap().display().to_string();
     let found = report
         .problems
@@ -77,7 +77,7 @@ fn a_good_data_set_has_numbers_and_no_problems() {
 }
 
 /// A name, a change to the good data set, and the expected problems.
-type Case = (&'static str, fn(&Path), &'static [(Severity, Kind, &'static [&'static str])]);
+type Case = (&'static str, fn(&Path), &'static [(Severity, ProblemKind, &'static [&'static str])]);
 
 #[test]
 fn each_fault_is_found_where_it_is() {
@@ -85,68 +85,80 @@ fn each_fault_is_found_where_it_is() {
         (
             "removed",
             |root| fs::remove_file(root.join("bell/2.wav")).unwrap(),
-            &[(Error, Kind::MissingFile, &["bell/2.wav"])],
+            &[(Error, ProblemKind::MissingFile, &["bell/2.wav"])],
         ),
-        ("no sound", |root| write(&root.join("bell/2.wav"), "no sound"), &[(Error, Kind::Damaged, &["bell/2.wav"])]),
-        ("no bytes", |root| write(&root.join("bell/2.wav"), ""), &[(Error, Kind::Empty, &["bell/2.wav"])]),
-        ("cut", |root| cut(&root.join("bark/2.wav")), &[(Error, Kind::Damaged, &["bark/2.wav"])]),
-        ("no samples", |root| wav(&root.join("bark/2.wav"), vec![], 8_000), &[(Error, Kind::Empty, &["bark/2.wav"])]),
+        (
+            "no sound",
+            |root| write(&root.join("bell/2.wav"), "no sound"),
+            &[(Error, ProblemKind::Damaged, &["bell/2.wav"])],
+        ),
+        ("no bytes", |root| write(&root.join("bell/2.wav"), ""), &[(Error, ProblemKind::Empty, &["bell/2.wav"])]),
+        ("cut", |root| cut(&root.join("bark/2.wav")), &[(Error, ProblemKind::Damaged, &["bark/2.wav"])]),
+        (
+            "no samples",
+            |root| wav(&root.join("bark/2.wav"), vec![], 8_000),
+            &[(Error, ProblemKind::Empty, &["bark/2.wav"])],
+        ),
         // Two silent clips of the same length are not duplicates.
         (
             "silent",
             |root| ["bell/1.wav", "bark/2.wav"].iter().for_each(|name| wav(&root.join(name), vec![2e-5; 9_000], 8_000)),
-            &[(Warning, Kind::Silent, &["bark/2.wav"]), (Warning, Kind::Silent, &["bell/1.wav"])],
+            &[(Warning, ProblemKind::Silent, &["bark/2.wav"]), (Warning, ProblemKind::Silent, &["bell/1.wav"])],
         ),
-        ("clipped", |root| clipped(root, "bell/1.wav", 3.0), &[(Warning, Kind::Clipped, &["bell/1.wav"])]),
+        ("clipped", |root| clipped(root, "bell/1.wav", 3.0), &[(Warning, ProblemKind::Clipped, &["bell/1.wav"])]),
         ("loud", |root| clipped(root, "bell/1.wav", 1.0), &[]),
         (
             "copied within a fold",
             |root| copy(root, "bell/1.wav", "bark/1.wav"),
-            &[(Error, Kind::TwoLabels, &["bell/1.wav", "bark/1.wav"])],
+            &[(Error, ProblemKind::TwoLabels, &["bell/1.wav", "bark/1.wav"])],
         ),
         (
             "copied to another fold",
             |root| copy(root, "bell/1.wav", "bell/2.wav"),
-            &[(Error, Kind::TwoFolds, &["bell/1.wav", "bell/2.wav"])],
+            &[(Error, ProblemKind::TwoFolds, &["bell/1.wav", "bell/2.wav"])],
         ),
         (
             "copied within a group",
             |root| copy(root, "bark/2.wav", "bark/3.wav"),
-            &[(Warning, Kind::Duplicate, &["bark/2.wav", "bark/3.wav"])],
+            &[(Warning, ProblemKind::Duplicate, &["bark/2.wav", "bark/3.wav"])],
         ),
         (
             "the same samples, stereo, in float",
             |root| stereo(&root.join("bark/2.wav"), &root.join("bark/3.wav")),
-            &[(Warning, Kind::Duplicate, &["bark/2.wav", "bark/3.wav"])],
+            &[(Warning, ProblemKind::Duplicate, &["bark/2.wav", "bark/3.wav"])],
         ),
         (
             "torn group",
             |root| edit(root, "bark/3.wav,Bark,2,d", "bark/3.wav,Bark,1,d"),
-            &[(Error, Kind::TwoFolds, &["bark/2.wav", "bark/3.wav"])],
+            &[(Error, ProblemKind::TwoFolds, &["bark/2.wav", "bark/3.wav"])],
         ),
         (
             "labels that look alike",
             |root| edit(root, "bell/2.wav,Bell,2,b\nbark/1.wav,Bark", "bell/2.wav,Bell,2,b\nbark/1.wav,bark"),
-            &[(Error, Kind::Manifest, &[]), (Error, Kind::Manifest, &[]), (Warning, Kind::Label, &[])],
+            &[
+                (Error, ProblemKind::Manifest, &[]),
+                (Error, ProblemKind::Manifest, &[]),
+                (Warning, ProblemKind::Label, &[]),
+            ],
         ),
         (
             "class in one fold",
             |root| edit(root, "bell/2.wav,Bell,2", "bell/2.wav,Bell,1"),
-            &[(Error, Kind::Manifest, &[])],
+            &[(Error, ProblemKind::Manifest, &[])],
         ),
         (
             "names twice",
             |root| edit(root, "bark/3.wav", "bark/2.wav"),
             &[
-                (Error, Kind::Manifest, &[]),
-                (Warning, Kind::Duplicate, &["bark/2.wav", "bark/2.wav"]),
-                (Warning, Kind::NotListed, &["bark/3.wav"]),
+                (Error, ProblemKind::Manifest, &[]),
+                (Warning, ProblemKind::Duplicate, &["bark/2.wav", "bark/2.wav"]),
+                (Warning, ProblemKind::NotListed, &["bark/3.wav"]),
             ],
         ),
         (
             "drawn folds",
             |root| write(&root.join("clips.csv"), TABLE.replace("fold", "other").replace(",2,d", ",2,c")),
-            &[(Error, Kind::FewClips, &[]), (Error, Kind::FewClips, &[])],
+            &[(Error, ProblemKind::FewClips, &[]), (Error, ProblemKind::FewClips, &[])],
         ),
         (
             "files beside",
@@ -156,9 +168,9 @@ fn each_fault_is_found_where_it_is() {
                     .for_each(|name| write(&root.join(name), ""))
             },
             &[
-                (Warning, Kind::NotListed, &["bell/x.wav"]),
-                (Warning, Kind::NotListed, &["deep/er/y.FLAC"]),
-                (Warning, Kind::OtherFormat, &["bell/z.opus"]),
+                (Warning, ProblemKind::NotListed, &["bell/x.wav"]),
+                (Warning, ProblemKind::NotListed, &["deep/er/y.FLAC"]),
+                (Warning, ProblemKind::OtherFormat, &["bell/z.opus"]),
             ],
         ),
         ("by a longer way", |root| edit(root, "bark/2.wav", "bell/../bark/./2.wav"), &[]),
@@ -177,7 +189,7 @@ fn each_fault_is_found_where_it_is() {
         assert!(report.problems.iter().all(|problem| !problem.message.is_empty()));
         // The count that training reports without decoding.
         if let Ok(manifest) = open(&root.path().join("clips.csv"), &OpenOptions::default()) {
-            let listed = report.problems.iter().filter(|problem| problem.kind == Kind::NotListed);
+            let listed = report.problems.iter().filter(|problem| problem.kind == ProblemKind::NotListed);
             let files: usize = listed.map(|problem| problem.files.len()).sum();
             assert_eq!(ignored(&manifest, root.path()).files, files, "{name}");
         }
@@ -230,12 +242,12 @@ fn what_class_folders_ignore_is_reported() {
     let kinds: Vec<_> =
         problems(root.path(), &report).into_iter().map(|(_, kind, files)| (kind, files.concat())).collect();
     let expected = [
-        (Kind::FewClips, ""),
-        (Kind::FewClips, ""),
-        (Kind::NotListed, "loose.wav"),
-        (Kind::NotListed, "rock/deep/1.wav"),
-        (Kind::NoClips, "docs"),
-        (Kind::NoClips, "rock"),
+        (ProblemKind::FewClips, ""),
+        (ProblemKind::FewClips, ""),
+        (ProblemKind::NotListed, "loose.wav"),
+        (ProblemKind::NotListed, "rock/deep/1.wav"),
+        (ProblemKind::NoClips, "docs"),
+        (ProblemKind::NoClips, "rock"),
     ];
     assert_eq!(kinds, expected.map(|(kind, files)| (kind, files.to_owned())));
 }
@@ -256,14 +268,14 @@ fn what_is_learned_from_must_not_be_predicted() {
     fs::copy(root.path().join("audio_train/a.wav"), root.path().join("audio_test/z.wav")).unwrap();
     let report = check(root.path(), &OpenOptions::default(), &CheckSettings::default(), |_, _| ()).unwrap();
     let found: Vec<_> =
-        problems(root.path(), &report).into_iter().filter(|(_, kind, _)| *kind != Kind::FewClips).collect();
+        problems(root.path(), &report).into_iter().filter(|(_, kind, _)| *kind != ProblemKind::FewClips).collect();
     // y and w are listed in the tables, but not used.
     assert_eq!((report.train, report.test, report.excluded), (2, 2, 2));
     assert_eq!(
         found,
         [
-            (Error, Kind::TrainAndTest, vec!["audio_train/a.wav".to_owned(), "audio_test/z.wav".to_owned()]),
-            (Warning, Kind::TrainAndTest, vec!["audio_train/a.wav".to_owned(), "audio_test/x.wav".to_owned()]),
+            (Error, ProblemKind::TrainAndTest, vec!["audio_train/a.wav".to_owned(), "audio_test/z.wav".to_owned()]),
+            (Warning, ProblemKind::TrainAndTest, vec!["audio_train/a.wav".to_owned(), "audio_test/x.wav".to_owned()]),
         ]
     );
 }
@@ -279,7 +291,7 @@ fn urbansound8k_may_tear_recordings() {
     }
     let report = check(root.path(), &OpenOptions::default(), &CheckSettings::default(), |_, _| ()).unwrap();
     let torn = vec!["audio/fold1/a.wav".to_owned(), "audio/fold2/b.wav".to_owned()];
-    assert_eq!(problems(root.path(), &report), [(Warning, Kind::TwoFolds, torn)]);
+    assert_eq!(problems(root.path(), &report), [(Warning, ProblemKind::TwoFolds, torn)]);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use common::tree;
 use earmark_audio::{Clip, write_wav};
-use earmark_datasets::check::{CheckSettings, Kind, Severity, check};
+use earmark_datasets::check::{CheckSettings, ProblemKind, Severity, check};
 use earmark_datasets::{ClipEntry, DatasetError, LabelFault, Manifest, OpenOptions, Splits, open, random, violations};
 use rand::RngExt;
 
@@ -72,7 +72,7 @@ fn no_layout_lets_an_impossible_label_pass() {
             assert_eq!((found.as_str(), *why), (label, fault), "{layout}");
             assert!(!error.to_string().contains(char::is_control), "{layout}: the message is one line: {error}");
             let report = check(root.path(), &OpenOptions::default(), &CheckSettings::default(), |_, _| ()).unwrap();
-            let of_label = |problem: &&earmark_datasets::check::Problem| problem.kind == Kind::Label;
+            let of_label = |problem: &&earmark_datasets::check::Problem| problem.kind == ProblemKind::Label;
             let found: Vec<_> = report.problems.iter().filter(of_label).collect();
             assert_eq!((found.len(), found[0].severity), (1, Severity::Error), "{layout}: {:?}", report.problems);
         }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use earmark_files::FileError;
 
-use crate::sums::Sum;
+use crate::checksum::Checksum;
 
 /// Why a data set could not be fetched or unpacked.
 #[derive(Debug, thiserror::Error)]
@@ -84,7 +84,7 @@ pub enum DownloadError {
         found_bytes: u64,
     },
     /// Another process is downloading into the same folder.
-    #[error("{}: another download is at work here", path.display())]
+    #[error("{}: another process is downloading to this folder", path.display())]
     Busy {
         /// The folder of what is being fetched.
         path: PathBuf,
@@ -156,9 +156,9 @@ pub enum DownloadError {
         /// The size of the fetched file.
         size: u64,
         /// The published checksum.
-        expected: Sum,
+        expected: Checksum,
         /// The checksum of the fetched file.
-        found: Sum,
+        found: Checksum,
     },
     /// The checksum of a file in the archive differs from the published one.
     #[error("{archive}: {entry}: its {} is {}, but must be {}", expected.kind(), found.digits(), expected.digits())]
@@ -168,9 +168,9 @@ pub enum DownloadError {
         /// The file in it.
         entry: String,
         /// The published checksum.
-        expected: Sum,
+        expected: Checksum,
         /// The checksum found.
-        found: Sum,
+        found: Checksum,
     },
     /// An archive with an unsafe entry. Nothing of it is kept.
     #[error("{archive}: {entry}: refused: {reason}")]

@@ -9,10 +9,10 @@ use earmark_files::FileError;
 use ureq::http::{HeaderMap, Response, StatusCode, header};
 use ureq::{Agent, Body};
 
+use crate::checksum::{Checksum, of_file};
 use crate::error::DownloadError;
 use crate::http::{Fault, agent, fault, number, passing, refusal, retry, text, version, words};
-use crate::part::{Part, Writer};
-use crate::sums::{Sum, of_file};
+use crate::partial_file::{PartialFile, Writer};
 use crate::token::Token;
 use crate::{Event, Network, OnEvent, Step};
 
@@ -20,7 +20,7 @@ use crate::{Event, Network, OnEvent, Step};
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 /// A file to fetch.
-pub(super) struct Wanted<'a> {
+pub(super) struct RemoteFile<'a> {
     /// The name to show to users.
     pub(super) name: &'a str,
     /// The file name in the folder.
@@ -30,7 +30,7 @@ pub(super) struct Wanted<'a> {
     /// The size in bytes, if known.
     pub(super) size: Option<u64>,
     /// The checksum, if known.
-    pub(super) sum: Option<&'a Sum>,
+    pub(super) checksum: Option<&'a Checksum>,
     /// The maximum size in bytes if the size is not known.
     pub(super) limit: u64,
     /// The token to send to the server of `url`, but not to servers that it redirects to.
@@ -39,7 +39,7 @@ pub(super) struct Wanted<'a> {
 
 /// Fetches a file into `folder`, unless it exists there, and verifies its checksum.
 pub(super) fn fetch(
-    wanted: &Wanted,
+    wanted: &RemoteFile,
     folder: &Path,
     network: &Network,
     on_event: OnEvent,
@@ -52,7 +52,7 @@ pub(super) fn fetch(
         // The file may belong to another program, so keep it until the new one replaces it.
         on_event(Event::Note(&format!("{}: not the published file; it is fetched anew", whole.display())));
     }
-    let part = Part::new(folder, wanted.file, &wanted.url)?;
+    let part = PartialFile::new(folder, wanted.file, &wanted.url)?;
     let agent = agent(&wanted.url, network);
     let limit = wanted.size.unwrap_or(wanted.limit);
     let mut fetch = Fetch { wanted, network, limit, agent, part: &part, one_go: false, anew: false };
@@ -77,7 +77,7 @@ pub(super) fn fetch(
     Ok(whole)
 }
 
-impl Wanted<'_> {
+impl RemoteFile<'_> {
     /// Whether the file exists and has the published checksum.
     pub(super) fn is_there(&self, path: &Path, on_event: OnEvent) -> Result<bool, DownloadError> {
         match path.is_file().then(|| self.check(path, on_event)) {
@@ -88,7 +88,7 @@ impl Wanted<'_> {
 
     /// Verifies the published checksum of a file.
     fn check(&self, path: &Path, on_event: OnEvent) -> Result<(), DownloadError> {
-        let Some(expected) = self.sum else { return Ok(()) };
+        let Some(expected) = self.checksum else { return Ok(()) };
         let size = std::fs::metadata(path).map_err(FileError::of("read", path))?.len();
         let progress = |done| {
             on_event(Event::Progress { step: Step::Check, archive: self.name, done, total: Some(size) });
@@ -118,12 +118,12 @@ impl Network {
 
 /// A download in progress.
 struct Fetch<'a> {
-    wanted: &'a Wanted<'a>,
+    wanted: &'a RemoteFile<'a>,
     network: &'a Network,
     /// The maximum size in bytes.
     limit: u64,
     agent: Agent,
-    part: &'a Part,
+    part: &'a PartialFile,
     /// Whether the partial file came from a single response.
     one_go: bool,
     /// Whether to request the file from the start, because the server cannot continue the partial

@@ -10,7 +10,7 @@ use ureq::{Agent, Error, Timeout};
 
 use crate::Network;
 use crate::error::DownloadError;
-use crate::part::Version;
+use crate::partial_file::Version;
 
 /// Why an attempt ended before the file was complete.
 pub(super) enum Fault {

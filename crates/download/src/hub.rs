@@ -13,10 +13,10 @@ use std::path::{Path, PathBuf};
 use earmark_files::{FileError, create_folder, open_lock, write_atomic};
 use ureq::http::{HeaderMap, StatusCode, header};
 
+use crate::checksum::Checksum;
 use crate::error::{DownloadError, write_failed};
-use crate::fetch::{Wanted, fetch};
+use crate::fetch::{RemoteFile, fetch};
 use crate::http::{Fault, agent_following, fault, refusal, retry, text};
-use crate::sums::Sum;
 use crate::token::Token;
 use crate::{Event, Network, OnEvent};
 
@@ -65,7 +65,7 @@ struct Entry {
     /// The URL in the hub, after renamings of the repository.
     url: String,
     commit: String,
-    sha256: Sum,
+    sha256: Checksum,
     size: Option<u64>,
 }
 
@@ -124,12 +124,12 @@ impl Hub {
         create_folder(&blobs)?;
         let sha256 = entry.sha256.digits();
         let _held = lock(&self.cache.join(".locks").join(&name).join(format!("{sha256}.lock")), on_event)?;
-        let wanted = Wanted {
+        let wanted = RemoteFile {
             name: repository,
             file: sha256,
             url: entry.url.clone(),
             size: entry.size,
-            sum: Some(&entry.sha256),
+            checksum: Some(&entry.sha256),
             limit: LIMIT,
             token: self.token(),
         };
@@ -165,14 +165,21 @@ impl Pin<'_> {
 /// Those of [`Hub::file`].
 pub fn released_file(
     url: &str,
-    sum: &Sum,
+    checksum: &Checksum,
     folder: &Path,
     network: &Network,
     on_event: OnEvent,
 ) -> Result<PublishedFile, DownloadError> {
     let file = url.split(['?', '#']).next().unwrap_or(url).rsplit('/').next().unwrap_or(url);
-    let wanted =
-        Wanted { name: file, file, url: url.to_owned(), size: None, sum: Some(sum), limit: LIMIT, token: None };
+    let wanted = RemoteFile {
+        name: file,
+        file,
+        url: url.to_owned(),
+        size: None,
+        checksum: Some(checksum),
+        limit: LIMIT,
+        token: None,
+    };
     let path = folder.join(file);
     // Check first without locking, since an existing cache may be read-only.
     if !wanted.is_there(&path, on_event)? {
@@ -231,8 +238,8 @@ fn snapshot(
     let path = folder.join("snapshots").join(&commit).join(file);
     let Ok(blob) = std::fs::canonicalize(&path) else { return Ok(None) };
     let sha256 = earmark_files::sha256_file(&blob)?;
-    let named = blob.file_name().and_then(|name| Sum::parse(name.to_str()?));
-    if named.is_some_and(|named| matches!(named, Sum::Sha256(_)) && named.digits() != sha256) {
+    let named = blob.file_name().and_then(|name| Checksum::parse(name.to_str()?));
+    if named.is_some_and(|named| matches!(named, Checksum::Sha256(_)) && named.digits() != sha256) {
         on_event(Event::Note(&format!("{}: damaged; it is fetched again", path.display())));
         return Ok(None);
     }
@@ -289,10 +296,11 @@ fn entry(url: &str, status: StatusCode, headers: &HeaderMap) -> Result<Entry, Fa
     let commit = header("x-repo-commit")
         .filter(|commit| !commit.is_empty() && commit.bytes().all(|c| c.is_ascii_alphanumeric()));
     let tag = header("x-linked-etag").or(header("etag")).unwrap_or_default();
-    let sum = Sum::parse(tag.trim_start_matches("W/").trim_matches('"')).filter(|sum| matches!(sum, Sum::Sha256(_)));
+    let checksum = Checksum::parse(tag.trim_start_matches("W/").trim_matches('"'))
+        .filter(|checksum| matches!(checksum, Checksum::Sha256(_)));
     let length = header("content-length").filter(|_| status == StatusCode::OK);
     let size = header("x-linked-size").or(length).and_then(|size| size.parse().ok());
-    match (commit, sum) {
+    match (commit, checksum) {
         (Some(commit), Some(sha256)) => Ok(Entry { url: url.to_owned(), commit: commit.to_owned(), sha256, size }),
         _ => {
             let reason = "the answer names no commit and no SHA-256, as the Hugging Face hub does; is this a hub?";
@@ -324,7 +332,7 @@ fn link(blob: &Path, path: &Path) -> Result<(), DownloadError> {
     {
         let up = Path::new("../../blobs").join(blob.file_name().unwrap_or_default());
         let beside = path.with_extension("link");
-        crate::part::remove(&beside)?;
+        crate::partial_file::remove(&beside)?;
         std::os::unix::fs::symlink(up, &beside).map_err(write_failed(&beside))?;
         std::fs::rename(&beside, path).map_err(write_failed(path))
     }

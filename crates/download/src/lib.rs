@@ -17,16 +17,16 @@
 //! - Every entry of an archive before it is written: [`Unsafe`] lists what is rejected, and
 //!   [`UnpackLimits`] how much may be unpacked.
 
+mod checksum;
 mod error;
 mod fetch;
 mod http;
 mod hub;
-mod mark;
-mod part;
+mod marker;
+mod partial_file;
 mod place;
 mod registry;
-mod rows;
-mod sums;
+mod row_filter;
 mod tar;
 mod token;
 mod unpack;
@@ -40,10 +40,10 @@ use std::time::Duration;
 
 use earmark_files::{FileError, create_folder};
 
+pub use checksum::Checksum;
 pub use error::{DownloadError, Unsafe};
 pub use hub::{Hub, Pin, PublishedFile, released_file, torch_checkpoints};
 pub use registry::{Archive, DataSet, Known, Registry, UnpackLimits};
-pub use sums::Sum;
 pub use token::Token;
 #[doc(hidden)]
 pub use unpack::unpack_archive;
@@ -166,12 +166,12 @@ pub fn download(
     on_event: OnEvent,
 ) -> Result<Downloaded, DownloadError> {
     let to = std::path::absolute(to).map_err(FileError::of("find", to))?;
-    if let Some(there) = mark::find(set, &to)? {
+    if let Some(there) = marker::find(set, &to)? {
         return Ok(there);
     }
     let place = Place::new(&to)?;
     // Another process may have created it in the meantime.
-    if let Some(there) = mark::find(set, &to)? {
+    if let Some(there) = marker::find(set, &to)? {
         place.leave(&[], true);
         return Ok(there);
     }
@@ -181,12 +181,12 @@ pub fn download(
     }
     let mut paths = Vec::new();
     for archive in &set.archives {
-        let wanted = fetch::Wanted {
+        let wanted = fetch::RemoteFile {
             name: &archive.name,
             file: &archive.name,
             url: options.address(archive),
             size: archive.size,
-            sum: archive.known.sum(),
+            checksum: archive.known.sum(),
             limit: set.limits.total_bytes,
             token: None,
         };
@@ -202,7 +202,7 @@ pub fn download(
     }
     let made = made?;
     let (files, bytes) = (made.len() as u64, made.values().sum());
-    mark::write(set, options, &unpacked, made)?;
+    marker::write(set, options, &unpacked, made)?;
     move_folder(&unpacked, &to).map_err(write_failed(&to))?;
     place.leave(&paths, options.keep_archives);
     Ok(Downloaded { folder: to, files, bytes, already_there: false })
@@ -224,7 +224,7 @@ fn unpack(
             // An archive with a verified checksum would be the same again; one without may have
             // been damaged during the download.
             if error.blames_archive() && archive.known.sum().is_none() {
-                part::remove(path)?;
+                partial_file::remove(path)?;
                 on_event(Event::Note(&format!("{} is removed; the same command fetches it anew", path.display())));
             }
             return Err(error);

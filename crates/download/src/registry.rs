@@ -5,8 +5,8 @@ use std::path::Path;
 
 use serde::Deserialize;
 
+use crate::checksum::{Checksum, parse_list};
 use crate::error::DownloadError;
-use crate::sums::{Sum, parse_list};
 
 /// Earmark's built-in table, and the list of checksums that it refers to.
 const BUILT_IN: &str = include_str!("registry.toml");
@@ -52,7 +52,7 @@ pub struct DataSet {
     /// The archives to fetch, in order.
     pub archives: Vec<Archive>,
     /// The table to filter if only some of the files are used.
-    pub(super) rows: Option<Rows>,
+    pub(super) rows: Option<RowFilter>,
 }
 
 /// Limits on unpacking a data set. An archive that exceeds them is rejected.
@@ -92,11 +92,11 @@ pub struct Archive {
 #[derive(Debug, Clone)]
 pub enum Known {
     /// By its own checksum.
-    Archive(Sum),
+    Archive(Checksum),
     /// By the checksums of the files in it, by name. Only these and `also` are unpacked.
     Files {
         /// The checksums.
-        sums: BTreeMap<String, Sum>,
+        checksums: BTreeMap<String, Checksum>,
         /// Text files that are also unpacked, without verification.
         also: Vec<String>,
     },
@@ -104,9 +104,9 @@ pub enum Known {
 
 impl Known {
     /// The checksum of the archive itself.
-    pub fn sum(&self) -> Option<&Sum> {
+    pub fn sum(&self) -> Option<&Checksum> {
         match self {
-            Self::Archive(sum) => Some(sum),
+            Self::Archive(checksum) => Some(checksum),
             Self::Files { .. } => None,
         }
     }
@@ -115,7 +115,7 @@ impl Known {
 /// Which rows of a table to keep.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Rows {
+pub(super) struct RowFilter {
     /// The table, a CSV file of the data set.
     pub table: String,
     /// Rows are kept if this column ...
@@ -194,7 +194,7 @@ struct RawSet {
     #[serde(default)]
     limits: UnpackLimits,
     archives: Vec<RawArchive>,
-    rows: Option<Rows>,
+    rows: Option<RowFilter>,
 }
 
 #[derive(Deserialize)]
@@ -205,7 +205,8 @@ struct RawArchive {
     size: Option<u64>,
     md5: Option<String>,
     sha256: Option<String>,
-    sums: Option<String>,
+    #[serde(alias = "sums")]
+    checksums: Option<String>,
     only: Option<String>,
     #[serde(default)]
     also: Vec<String>,
@@ -254,33 +255,33 @@ impl RawArchive {
         if !self.url.starts_with("https://") && !self.url.starts_with("http://") {
             return Err(format!("url is \"{}\", must begin with https:// or http://", self.url));
         }
-        let known = match (&self.md5, &self.sha256, &self.sums) {
+        let known = match (&self.md5, &self.sha256, &self.checksums) {
             (Some(digits), None, None) => archive_sum("md5", digits)?,
             (None, Some(digits), None) => archive_sum("sha256", digits)?,
             (None, None, Some(name)) if !is_plain(name) => {
-                return Err(format!("sums is {name:?}, must be the name of a file beside the registry"));
+                return Err(format!("checksums is {name:?}, must be the name of a file beside the registry"));
             }
-            (None, None, Some(name)) => self.file_sums(name, &list(name)?)?,
-            _ => return Err("wants exactly one of md5, sha256 and sums".into()),
+            (None, None, Some(name)) => self.file_checksums(name, &list(name)?)?,
+            _ => return Err("needs exactly one of md5, sha256 and checksums".into()),
         };
         if matches!(known, Known::Archive(_)) && (self.only.is_some() || !self.also.is_empty()) {
-            return Err("only and also go with sums".into());
+            return Err("only and also apply only with checksums".into());
         }
         Ok(Archive { name: self.name, url: self.url, size: self.size, known, strip: self.strip })
     }
 
-    fn file_sums(&self, name: &str, text: &str) -> Result<Known, String> {
-        let mut sums = parse_list(text).map_err(|line| {
+    fn file_checksums(&self, name: &str, text: &str) -> Result<Known, String> {
+        let mut checksums = parse_list(text).map_err(|line| {
             format!("{name}, line {line}: must be a checksum, two spaces, and a name not used before")
         })?;
         if let Some(pattern) = &self.only {
             let only = regex::Regex::new(pattern).map_err(|error| error.to_string())?;
-            sums.retain(|name, _| only.is_match(name));
+            checksums.retain(|name, _| only.is_match(name));
         }
-        if sums.is_empty() {
+        if checksums.is_empty() {
             return Err(format!("{name} gives no file to unpack"));
         }
-        Ok(Known::Files { sums, also: self.also.clone() })
+        Ok(Known::Files { checksums, also: self.also.clone() })
     }
 }
 
@@ -292,8 +293,8 @@ fn is_plain(name: &str) -> bool {
 
 fn archive_sum(key: &str, digits: &str) -> Result<Known, String> {
     let wanted = if key == "md5" { 32 } else { 64 };
-    let sum = Sum::parse(digits).filter(|_| digits.len() == wanted);
-    Ok(Known::Archive(sum.ok_or_else(|| format!("{key} is \"{digits}\", must be {wanted} hexadecimal digits"))?))
+    let checksum = Checksum::parse(digits).filter(|_| digits.len() == wanted);
+    Ok(Known::Archive(checksum.ok_or_else(|| format!("{key} is \"{digits}\", must be {wanted} hexadecimal digits"))?))
 }
 
 #[cfg(test)]
@@ -312,17 +313,17 @@ mod tests {
         }
     }
 
-    fn sums<'a>(registry: &'a Registry, name: &str) -> &'a BTreeMap<String, Sum> {
+    fn checksums<'a>(registry: &'a Registry, name: &str) -> &'a BTreeMap<String, Checksum> {
         match &registry.get(name).unwrap().archives[0].known {
-            Known::Files { sums, .. } => sums,
-            Known::Archive(_) => panic!("{name} has no list of sums"),
+            Known::Files { checksums, .. } => checksums,
+            Known::Archive(_) => panic!("{name} has no list of checksums"),
         }
     }
 
     #[test]
     fn esc10_is_the_ten_classes_of_esc50() {
         let registry = Registry::built_in().unwrap();
-        let (all, ten) = (sums(&registry, "esc50"), sums(&registry, "esc10"));
+        let (all, ten) = (checksums(&registry, "esc50"), checksums(&registry, "esc10"));
         assert_eq!((all.len(), ten.len()), (2001, 401));
         let mut classes: BTreeMap<&str, usize> = BTreeMap::new();
         for name in ten.keys().filter(|name| name.ends_with(".wav")) {
@@ -330,7 +331,7 @@ mod tests {
         }
         assert_eq!(classes.len(), 10);
         assert!(classes.values().all(|&clips| clips == 40));
-        assert!(ten.iter().all(|(name, sum)| all[name] == *sum) && ten.contains_key("meta/esc50.csv"));
+        assert!(ten.iter().all(|(name, checksum)| all[name] == *checksum) && ten.contains_key("meta/esc50.csv"));
     }
 
     const GOOD: &str = r#"
@@ -359,7 +360,7 @@ mod tests {
         let unknown = read(GOOD).unwrap().get("yours").unwrap_err().to_string();
         assert!(unknown.contains("yours") && unknown.contains("mine"), "{unknown}");
 
-        let sum = "md5 = \"900150983cd24fb0d6963f7d28e17f72\"";
+        let checksum = "md5 = \"900150983cd24fb0d6963f7d28e17f72\"";
         std::fs::write(folder.path().join("bad.md5"), "900150983cd24fb0d6963f7d28e17f72  a\nno\n").unwrap();
         std::fs::write(folder.path().join("good.md5"), "900150983cd24fb0d6963f7d28e17f72  a\n").unwrap();
         for (from, to, reason) in [
@@ -369,12 +370,12 @@ mod tests {
             ("http://", "ftp://", "must begin with https://"),
             ("md5 = \"9001", "md5 = \"", "must be 32 hexadecimal digits"),
             ("md5 =", "sha256 =", "must be 64 hexadecimal digits"),
-            (sum, "", "exactly one of md5, sha256 and sums"),
-            (sum, "sums = \"bad.md5\"", "bad.md5, line 2"),
-            (sum, "sums = \"none.md5\"", "none.md5"),
-            (sum, "sums = \"good.md5\"\nonly = \"b\"", "no file to unpack"),
-            (sum, "sums = \"good.md5\"\nonly = \"(\"", "regex"),
-            (sum, &format!("{sum}\nonly = \"a\""), "go with sums"),
+            (checksum, "", "exactly one of md5, sha256 and checksums"),
+            (checksum, "checksums = \"bad.md5\"", "bad.md5, line 2"),
+            (checksum, "checksums = \"none.md5\"", "none.md5"),
+            (checksum, "checksums = \"good.md5\"\nonly = \"b\"", "no file to unpack"),
+            (checksum, "checksums = \"good.md5\"\nonly = \"(\"", "regex"),
+            (checksum, &format!("{checksum}\nonly = \"a\""), "only with checksums"),
             ("title", "tittle", "tittle"),
             ("strip", "strip", ""),
         ] {

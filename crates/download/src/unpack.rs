@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
+use crate::checksum::Checksum;
 use crate::error::DownloadError;
 use crate::registry::{Archive, Known, UnpackLimits};
-use crate::sums::Sum;
 use crate::unpacker::Unpacker;
 use crate::{tar, zip};
 
@@ -32,7 +32,7 @@ pub fn unpack_archive(path: &Path, folder: &Path, limits: UnpackLimits) -> Resul
         name: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
         url: String::new(),
         size: None,
-        known: Known::Archive(Sum::Sha256(String::new())),
+        known: Known::Archive(Checksum::Sha256(String::new())),
         strip: 0,
     };
     unpack(&mut Unpacker::new(folder, limits, &archive), &archive, path, |_| ())

@@ -7,9 +7,9 @@ use std::path::Path;
 
 use earmark_files::{FileError, create_folder};
 
+use crate::checksum::Checksum;
 use crate::error::{DownloadError, Unsafe, write_failed};
 use crate::registry::{Archive, Known, UnpackLimits};
-use crate::sums::Sum;
 
 /// The kind of an entry, as declared by the archive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,8 +47,8 @@ impl<'a> Unpacker<'a> {
 
     /// Finishes the archive, and checks that it contained every listed file.
     pub(super) fn end(&self) -> Result<(), DownloadError> {
-        let Known::Files { sums, .. } = &self.archive.known else { return Ok(()) };
-        let mut missing = sums.keys().filter(|name| !self.listed.contains(name.as_str()));
+        let Known::Files { checksums, .. } = &self.archive.known else { return Ok(()) };
+        let mut missing = checksums.keys().filter(|name| !self.listed.contains(name.as_str()));
         match missing.next() {
             None => Ok(()),
             Some(first) => Err(DownloadError::MissingEntries {
@@ -77,14 +77,14 @@ impl<'a> Unpacker<'a> {
         };
         let parts: Vec<&str> = path.into_iter().skip(self.archive.strip).collect();
         let archive = self.archive;
-        let sum = match (&archive.known, parts.join("/")) {
+        let checksum = match (&archive.known, parts.join("/")) {
             (_, path) if path.is_empty() => return Ok(()),
             (Known::Archive(_), _) => None,
             (Known::Files { .. }, _) if kind == EntryKind::Folder => return Ok(()),
-            (Known::Files { sums, also }, path) => match sums.get_key_value(&path) {
-                Some((listed, sum)) => {
+            (Known::Files { checksums, also }, path) => match checksums.get_key_value(&path) {
+                Some((listed, checksum)) => {
                     self.listed.insert(listed);
-                    Some(sum)
+                    Some(checksum)
                 }
                 None if also.contains(&path) => None,
                 None => return Ok(()),
@@ -93,7 +93,7 @@ impl<'a> Unpacker<'a> {
         let path = parts.iter().fold(self.root.to_owned(), |path, part| path.join(part));
         match kind {
             EntryKind::Folder => self.folder(name, &path),
-            _ => self.file(name, &path, size, sum, data),
+            _ => self.file(name, &path, size, checksum, data),
         }
     }
 
@@ -136,7 +136,7 @@ impl<'a> Unpacker<'a> {
         name: &[u8],
         path: &Path,
         size: u64,
-        sum: Option<&Sum>,
+        checksum: Option<&Checksum>,
         data: &mut dyn Read,
     ) -> Result<(), DownloadError> {
         let UnpackLimits { file_bytes, total_bytes, .. } = self.limits;
@@ -154,7 +154,7 @@ impl<'a> Unpacker<'a> {
                 ErrorKind::AlreadyExists => self.refused(name, Unsafe::Duplicate),
                 _ => write_failed(path)(error),
             })?;
-        let mut hasher = sum.map(Sum::hasher);
+        let mut hasher = checksum.map(Checksum::hasher);
         let mut block = vec![0; 1 << 16];
         let mut left = size;
         loop {
@@ -176,7 +176,7 @@ impl<'a> Unpacker<'a> {
         if left > 0 {
             return Err(self.damaged(Some(name), &format!("it has {} bytes, but declares {size}", size - left)));
         }
-        if let Some((expected, found)) = sum.zip(hasher.map(|hasher| hasher.finish()))
+        if let Some((expected, found)) = checksum.zip(hasher.map(|hasher| hasher.finish()))
             && *expected != found
         {
             let (archive, entry) = (self.archive.name.clone(), String::from_utf8_lossy(name).into_owned());

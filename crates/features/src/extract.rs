@@ -17,13 +17,13 @@ use crate::summary::Summary;
 /// # Ok::<(), FeatureError>(())
 /// ```
 pub struct Extractor {
-    pub(crate) work: Work,
+    pub(crate) work: Processing,
     /// Channels and bins, as [`FrontEnd::shape`].
     pub(crate) shape: (usize, usize),
 }
 
 /// The kind of processing.
-pub(crate) enum Work {
+pub(crate) enum Processing {
     Nothing,
     Frames(Spectrogram, Option<Deltas>),
     Summary(Summary),
@@ -35,13 +35,13 @@ impl Extractor {
         let deltas = |wanted: &bool, settings| wanted.then(|| Deltas::new(settings));
         let work = match front_end {
             FrontEnd::LogMel { mel, deltas: wanted, delta } => {
-                Work::Frames(Spectrogram::new(mel, None), deltas(wanted, delta))
+                Processing::Frames(Spectrogram::new(mel, None), deltas(wanted, delta))
             }
             FrontEnd::Mfcc { n_mfcc, mel, deltas: wanted, delta } => {
-                Work::Frames(Spectrogram::new(mel, Some(*n_mfcc)), deltas(wanted, delta))
+                Processing::Frames(Spectrogram::new(mel, Some(*n_mfcc)), deltas(wanted, delta))
             }
-            FrontEnd::Summary { n_mfcc, mel } => Work::Summary(Summary::new(mel, *n_mfcc)),
-            FrontEnd::Wave { .. } => Work::Nothing,
+            FrontEnd::Summary { n_mfcc, mel } => Processing::Summary(Summary::new(mel, *n_mfcc)),
+            FrontEnd::Wave { .. } => Processing::Nothing,
         };
         Ok(Extractor { work, shape: front_end.shape() })
     }

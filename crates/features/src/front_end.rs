@@ -18,7 +18,7 @@ use crate::{DeltaSettings, FeatureError, MelSettings, summary};
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "lowercase", from = "Written")]
+#[serde(tag = "kind", rename_all = "lowercase", from = "FrontEndFormat")]
 pub enum FrontEnd {
     /// Mel spectrogram in decibels, `[3, n_mels, T]` with deltas, else `[1, n_mels, T]`.
     LogMel {
@@ -68,7 +68,7 @@ pub enum FrontEnd {
 /// log-mel.
 #[derive(Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
-enum Written {
+enum FrontEndFormat {
     LogMel {
         #[serde(flatten)]
         mel: MelSettings,
@@ -127,15 +127,15 @@ pub(crate) fn mfcc_bands() -> usize {
     128
 }
 
-impl From<Written> for FrontEnd {
-    fn from(written: Written) -> Self {
+impl From<FrontEndFormat> for FrontEnd {
+    fn from(written: FrontEndFormat) -> Self {
         match written {
-            Written::LogMel { mel, deltas, delta } => FrontEnd::LogMel { mel, deltas, delta },
-            Written::Mfcc { n_mfcc, n_mels, mel, deltas, delta } => {
+            FrontEndFormat::LogMel { mel, deltas, delta } => FrontEnd::LogMel { mel, deltas, delta },
+            FrontEndFormat::Mfcc { n_mfcc, n_mels, mel, deltas, delta } => {
                 FrontEnd::Mfcc { n_mfcc, mel: MelSettings { n_mels, ..mel }, deltas, delta }
             }
-            Written::Summary { n_mfcc, mel } => FrontEnd::Summary { n_mfcc, mel },
-            Written::Wave { sr, channels } => FrontEnd::Wave { sr, channels },
+            FrontEndFormat::Summary { n_mfcc, mel } => FrontEnd::Summary { n_mfcc, mel },
+            FrontEndFormat::Wave { sr, channels } => FrontEnd::Wave { sr, channels },
         }
     }
 }

@@ -19,6 +19,7 @@ mod db;
 mod delta;
 mod extract;
 mod features;
+mod frame_buffer;
 mod front_end;
 mod mel;
 mod mfcc;
@@ -26,7 +27,6 @@ mod moments;
 mod npy;
 mod npy_writer;
 mod powers;
-mod rows;
 mod scaling;
 mod setting_fault;
 mod settings;
@@ -65,7 +65,7 @@ pub use windowing::{WindowAggregation, Windowing};
 #[non_exhaustive]
 pub enum FeatureError {
     /// A setting is out of its range.
-    #[error("the front end's `{key}` is {value}, allowed is {allowed}")]
+    #[error("`{key}` = {value} is out of range ({allowed})")]
     Setting {
         /// The setting's name, as in the recipe.
         key: &'static str,

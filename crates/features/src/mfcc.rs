@@ -31,7 +31,7 @@ pub(crate) struct Cepstrum {
     pub(crate) n_mfcc: usize,
     /// The rows that depend on the differences of the bands, then of their sums, then of the sums
     /// of sums, and so on; the last part depends on the remaining sums.
-    parts: Vec<Part>,
+    parts: Vec<DctRows>,
 }
 
 /// The number of bands below which folding no longer pays off.
@@ -44,10 +44,10 @@ impl Cepstrum {
         let (mut parts, mut bands, mut step) = (Vec::new(), n_mels, 1);
         while bands.is_multiple_of(2) && bands >= SMALLEST {
             let half = bands / 2;
-            parts.push(Part::new(step, 2 * step, n_mfcc, half, |k, at| entry(k, half - 1 - at)));
+            parts.push(DctRows::new(step, 2 * step, n_mfcc, half, |k, at| entry(k, half - 1 - at)));
             (bands, step) = (half, 2 * step);
         }
-        parts.push(Part::new(0, step, n_mfcc, bands, entry));
+        parts.push(DctRows::new(0, step, n_mfcc, bands, entry));
         Cepstrum { n_mfcc, parts }
     }
 
@@ -72,7 +72,7 @@ impl Cepstrum {
 const LANES: usize = 16;
 
 /// Some rows of the matrix, over some bands.
-struct Part {
+struct DctRows {
     /// The first row, and the step from one row to the next.
     first: usize,
     step: usize,
@@ -81,7 +81,7 @@ struct Part {
     bands: usize,
 }
 
-impl Part {
+impl DctRows {
     fn new(first: usize, step: usize, n_mfcc: usize, bands: usize, entry: impl Fn(usize, usize) -> f64) -> Self {
         let rows: Vec<usize> = (first..n_mfcc).step_by(step).collect();
         let mut columns = Vec::new();
@@ -90,7 +90,7 @@ impl Part {
                 columns.extend((0..LANES).map(|lane| some.get(lane).map_or(0.0, |k| entry(*k, at))));
             }
         }
-        Part { first, step, columns, bands }
+        DctRows { first, step, columns, bands }
     }
 
     fn apply(&self, bands: &[f64], out: &mut [f64]) {

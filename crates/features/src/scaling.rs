@@ -93,7 +93,7 @@ impl Scaling {
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(into = "Written", from = "Written")]
+#[serde(into = "ScalingFormat", from = "ScalingFormat")]
 pub enum InputScaling {
     /// No scaling.
     #[default]
@@ -107,7 +107,7 @@ pub enum InputScaling {
 /// The serialized form.
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
-enum Written {
+enum ScalingFormat {
     None,
     Clip(Clip),
     Fixed(Scaling),
@@ -119,22 +119,22 @@ enum Clip {
     Clip,
 }
 
-impl From<InputScaling> for Written {
+impl From<InputScaling> for ScalingFormat {
     fn from(scaling: InputScaling) -> Self {
         match scaling {
-            InputScaling::None => Written::None,
-            InputScaling::Clip => Written::Clip(Clip::Clip),
-            InputScaling::Fixed(scaling) => Written::Fixed(scaling),
+            InputScaling::None => ScalingFormat::None,
+            InputScaling::Clip => ScalingFormat::Clip(Clip::Clip),
+            InputScaling::Fixed(scaling) => ScalingFormat::Fixed(scaling),
         }
     }
 }
 
-impl From<Written> for InputScaling {
-    fn from(written: Written) -> Self {
+impl From<ScalingFormat> for InputScaling {
+    fn from(written: ScalingFormat) -> Self {
         match written {
-            Written::None => InputScaling::None,
-            Written::Clip(Clip::Clip) => InputScaling::Clip,
-            Written::Fixed(scaling) => InputScaling::Fixed(scaling),
+            ScalingFormat::None => InputScaling::None,
+            ScalingFormat::Clip(Clip::Clip) => InputScaling::Clip,
+            ScalingFormat::Fixed(scaling) => InputScaling::Fixed(scaling),
         }
     }
 }

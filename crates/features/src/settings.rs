@@ -259,7 +259,7 @@ mod tests {
         assert!(check_coefficients(1, &mel).is_ok() && check_coefficients(40, &mel).is_ok());
         for wrong in [0, 41] {
             let printed = check_coefficients(wrong, &mel).unwrap_err().to_string();
-            assert_eq!(printed, format!("the front end's `n_mfcc` is {wrong}, allowed is 1 to n_mels, which is 40"));
+            assert_eq!(printed, format!("`n_mfcc` = {wrong} is out of range (1 to n_mels, which is 40)"));
         }
     }
 }

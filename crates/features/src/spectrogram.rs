@@ -3,9 +3,9 @@
 use std::sync::Mutex;
 
 use crate::db::Decibels;
+use crate::frame_buffer::FrameBuffer;
 use crate::mel::MelBank;
 use crate::mfcc::Cepstrum;
-use crate::rows::Rows;
 use crate::settings::MelSettings;
 use crate::stft::{self, Stft};
 
@@ -17,14 +17,19 @@ pub(crate) struct ClipScratch {
     pub(crate) padded: Vec<f32>,
     /// The powers of two frames.
     pub(crate) mel: [Vec<f32>; 2],
-    pub(crate) powers: Rows,
+    pub(crate) powers: FrameBuffer,
 }
 
 impl ClipScratch {
     pub(crate) fn new(spectrogram: &Spectrogram) -> Self {
         let n_mels = spectrogram.settings.n_mels;
         let stft = spectrogram.stft.scratch();
-        ClipScratch { stft, padded: Vec::new(), mel: [vec![0.0; n_mels], vec![0.0; n_mels]], powers: Rows::new(n_mels) }
+        ClipScratch {
+            stft,
+            padded: Vec::new(),
+            mel: [vec![0.0; n_mels], vec![0.0; n_mels]],
+            powers: FrameBuffer::new(n_mels),
+        }
     }
 }
 

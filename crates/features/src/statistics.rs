@@ -108,7 +108,7 @@ impl StatisticSet {
 
 /// Settings of the statistics: which coefficients of which spectrogram.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(from = "Written")]
+#[serde(from = "StatisticsFormat")]
 pub struct MfccStatistics {
     /// Coefficients, from 0.
     pub n_mfcc: usize,
@@ -122,7 +122,7 @@ pub struct MfccStatistics {
 /// The serialized form, where keys may be missing.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Written {
+struct StatisticsFormat {
     #[serde(default = "mfcc_coefficients")]
     n_mfcc: usize,
     #[serde(default = "paper")]
@@ -137,8 +137,8 @@ fn paper() -> StatisticSet {
     StatisticSet::Paper
 }
 
-impl From<Written> for MfccStatistics {
-    fn from(Written { n_mfcc, set, n_mels, mel }: Written) -> Self {
+impl From<StatisticsFormat> for MfccStatistics {
+    fn from(StatisticsFormat { n_mfcc, set, n_mels, mel }: StatisticsFormat) -> Self {
         MfccStatistics { n_mfcc, set, mel: MelSettings { n_mels, ..mel } }
     }
 }

@@ -3,7 +3,7 @@
 use crate::FeatureError;
 use crate::db::Decibels;
 use crate::delta::Deltas;
-use crate::extract::{Extractor, Work};
+use crate::extract::{Extractor, Processing};
 use crate::features::Features;
 use crate::powers::{Powers, check_finite};
 use crate::summary::SummaryStream;
@@ -32,11 +32,11 @@ enum Source<'a> {
 impl<'a> FeatureStream<'a> {
     pub(crate) fn new(extractor: &'a Extractor) -> Self {
         let source = match &extractor.work {
-            Work::Nothing => Source::Wave(Wave::default()),
-            Work::Frames(spectrogram, deltas) => {
+            Processing::Nothing => Source::Wave(Wave::default()),
+            Processing::Frames(spectrogram, deltas) => {
                 Source::Frames(Box::new(Frames::new(Powers::new(spectrogram), deltas.as_ref())))
             }
-            Work::Summary(summary) => Source::Summary(Box::new(SummaryStream::new(summary))),
+            Processing::Summary(summary) => Source::Summary(Box::new(SummaryStream::new(summary))),
         };
         FeatureStream { source }
     }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use earmark_audio::{AudioError, Clip, Limits, decode, resample, write_wav};
 use earmark_datasets::OpenOptions;
-use earmark_datasets::check::{CheckSettings, Kind, check};
+use earmark_datasets::check::{CheckSettings, ProblemKind, check};
 use earmark_features::{FrontEnd, MelSettings, MfccStatistics};
 use earmark_loader::{EntryFault, FeatureCache, FeatureRequest, LoadError, LoadReport};
 use place::{Place, extracted, front_ends, same, statistics, values};
@@ -158,7 +158,10 @@ fn what_is_wrong_with_a_clip_stands_in_its_place() {
     let report = place.cache(false).load(&place.clips(), &request(&logmel), || {}).unwrap();
     let faults: Vec<String> = report.clips.iter().filter_map(|clip| Some(clip.as_ref().err()?.to_string())).collect();
     assert_eq!((report.clips.len(), report.made, faults.len()), (5, 3, 2), "{faults:?}");
-    assert!(faults[0].contains("cut.wav is damaged") && faults[1].contains("text.wav is no audio file"), "{faults:?}");
+    assert!(
+        faults[0].contains("cut.wav is damaged") && faults[1].contains("text.wav is not an audio file"),
+        "{faults:?}"
+    );
     assert!(report.clips[3].as_ref().is_err_and(LoadError::is_of_the_clip));
     assert_eq!(place.files().len(), 3, "nothing is left of them");
     let report = place.cache(false).load(&place.clips()[..1], &request(&uncentred), || {}).unwrap();
@@ -204,7 +207,7 @@ fn samples_beyond_all_reason_are_refused_by_every_front_end_and_by_the_check() {
     std::fs::write(place.folder().join("clips.csv"), format!("fname,label\n{rows}\n")).unwrap();
     let table = place.folder().join("clips.csv");
     let report = check(&table, &OpenOptions::default(), &CheckSettings::default(), |_, _| ()).unwrap();
-    let damaged = report.problems.iter().filter(|problem| problem.kind == Kind::Damaged);
+    let damaged = report.problems.iter().filter(|problem| problem.kind == ProblemKind::Damaged);
     let files: Vec<&String> = damaged.flat_map(|problem| &problem.files).collect();
     assert!(files.len() == 2 && files[0].ends_with("loud.wav") && files[1].ends_with("louder.wav"), "{files:?}");
 }

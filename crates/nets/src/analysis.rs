@@ -139,7 +139,7 @@ impl Node {
                     parameter("bias", vec![outputs], Learned, bias_init(inputs as f64)),
                 ]
             }
-            Op::Gaussian { inputs, centres } => {
+            Op::RbfKernel { inputs, centres } => {
                 vec![parameter("centres", vec![centres, inputs], Learned, init(inputs as f64, centres as f64))]
             }
             _ => Vec::new(),
@@ -162,7 +162,7 @@ impl Node {
         }
         let first = inputs.first().map_or(&[] as &[usize], |shape| shape.as_slice());
         if let (
-            Op::Linear { inputs: features, outputs } | Op::Gaussian { inputs: features, centres: outputs },
+            Op::Linear { inputs: features, outputs } | Op::RbfKernel { inputs: features, centres: outputs },
             &[batch, given],
         ) = (self.op, first)
         {
@@ -179,9 +179,12 @@ impl Node {
         let fits = |fits: bool, shape: Vec<usize>| if fits { Ok(shape) } else { Err(mismatch()) };
         match self.op {
             Op::Conv2d { inputs, outputs, window, .. } if inputs == channels => windows(outputs, window),
-            Op::Conv2d { .. } | Op::Input { .. } | Op::Linear { .. } | Op::Gaussian { .. } | Op::Relu | Op::Sigmoid => {
-                Err(mismatch())
-            }
+            Op::Conv2d { .. }
+            | Op::Input { .. }
+            | Op::Linear { .. }
+            | Op::RbfKernel { .. }
+            | Op::Relu
+            | Op::Sigmoid => Err(mismatch()),
             Op::MaxPool2d(window) | Op::AvgPool2d(window) => windows(channels, window),
             Op::BatchNorm { channels: expected, .. } => fits(expected == channels, first.to_vec()),
             Op::GlobalAvgPool => Ok(vec![batch, channels, 1, 1]),
@@ -248,7 +251,7 @@ impl Graph {
                 Op::Conv2d { inputs, window: Window { kernel: [height, width], .. }, groups, .. } => {
                     (inputs / groups).saturating_mul(height * width)
                 }
-                Op::Linear { inputs, .. } | Op::Gaussian { inputs, .. } => inputs,
+                Op::Linear { inputs, .. } | Op::RbfKernel { inputs, .. } => inputs,
                 _ => 0,
             };
             shape.iter().fold(each as u64, |product, &side| product.saturating_mul(side as u64))

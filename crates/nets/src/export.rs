@@ -81,7 +81,7 @@ fn operators(node: &Node, mut inputs: Vec<String>, output: String) -> Vec<NodePr
     let mut constants = Vec::new();
     let (op_type, attributes) = match node.op {
         Op::Input { .. } => return Vec::new(),
-        Op::Gaussian { .. } => return gaussian(node, &inputs[0], output),
+        Op::RbfKernel { .. } => return rbf_kernel(node, &inputs[0], output),
         Op::Conv2d { window: of, groups, .. } => {
             ("Conv", [window(of), vec![AttributeProto::int("group", groups as i64)]].concat())
         }
@@ -128,7 +128,7 @@ fn operator(op_type: &str, input: Vec<String>, output: String, attribute: Vec<At
 }
 
 /// `exp(2 x centres - |centres|^2 - |x|^2)`.
-fn gaussian(node: &Node, x: &str, output: String) -> Vec<NodeProto> {
+fn rbf_kernel(node: &Node, x: &str, output: String) -> Vec<NodeProto> {
     let named = |name: &str| format!("{output}.{name}");
     let centres = format!("{}.centres", node.path);
     let squares = |of: &str, name: &str, keep: i64| {
@@ -144,8 +144,8 @@ fn gaussian(node: &Node, x: &str, output: String) -> Vec<NodeProto> {
         squares(x, "squares", 1),
         squares(&centres, "centre_squares", 0),
         operator("Gemm", vec![x.to_owned(), centres, named("centre_squares")], named("products"), attributes),
-        operator("Sub", vec![named("products"), named("squares")], named("nearness"), Vec::new()),
-        operator("Exp", vec![named("nearness")], output, Vec::new()),
+        operator("Sub", vec![named("products"), named("squares")], named("exponents"), Vec::new()),
+        operator("Exp", vec![named("exponents")], output, Vec::new()),
     ]
 }
 

@@ -99,7 +99,7 @@ pub enum Op {
         outputs: usize,
     },
     /// `exp(-|x - centre|^2)` of each row of `[batch, inputs]` and each center: `[batch, centres]`.
-    Gaussian {
+    RbfKernel {
         /// Input features.
         inputs: usize,
         /// Output features.
@@ -337,9 +337,9 @@ impl Builder {
         self.push(path, Op::Linear { inputs: self.channels[x], outputs }, &[x], outputs)
     }
 
-    /// The similarity of a row to each center ([`Op::Gaussian`]).
-    pub fn gaussian(&mut self, path: &str, x: NodeId, centres: usize) -> NodeId {
-        self.push(path, Op::Gaussian { inputs: self.channels[x], centres }, &[x], centres)
+    /// The similarity of a row to each center ([`Op::RbfKernel`]).
+    pub fn rbf_kernel(&mut self, path: &str, x: NodeId, centres: usize) -> NodeId {
+        self.push(path, Op::RbfKernel { inputs: self.channels[x], centres }, &[x], centres)
     }
 
     /// Sum of two nodes of the same shape.

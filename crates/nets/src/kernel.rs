@@ -21,7 +21,7 @@ pub const CENTRES: &str = "kernel.centres";
 pub fn graph(features: usize, centres: usize, classes: usize) -> Graph {
     let mut net = Builder::new(features).bins(1);
     let x = net.flatten("flatten", 0);
-    let near = net.gaussian("kernel", x, centres);
+    let near = net.rbf_kernel("kernel", x, centres);
     net.linear("fc", near, classes);
     net.finish()
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use earmark_stacking::averages::arithmetic;
-use earmark_stacking::{FeatureKind, Features, STATISTICS, Table};
+use earmark_stacking::{FeatureKind, STATISTICS, StackFeatures, Table};
 use earmark_training::Split;
 
 use crate::error::{Context, Result, ensure};
@@ -21,14 +21,14 @@ pub struct BasePredictions {
 
 impl BasePredictions {
     /// The columns of level 2.
-    pub fn features(&self, kinds: &[FeatureKind]) -> Result<Features> {
+    pub fn features(&self, kinds: &[FeatureKind]) -> Result<StackFeatures> {
         let learners: Vec<(&str, &Table)> = self.learners.iter().map(|(name, table)| (name.as_str(), table)).collect();
-        Ok(Features::new(kinds, &learners, self.statistics.as_ref())?)
+        Ok(StackFeatures::new(kinds, &learners, self.statistics.as_ref())?)
     }
 
     /// The columns of level 2 without those of one learner, or without the statistics; `None` if no
     /// columns are left.
-    pub fn features_without(&self, kinds: &[FeatureKind], source: &str) -> Result<Option<Features>> {
+    pub fn features_without(&self, kinds: &[FeatureKind], source: &str) -> Result<Option<StackFeatures>> {
         let others = self.learners.iter().filter(|(name, _)| name != source);
         let others: Vec<(&str, &Table)> = others.map(|(name, table)| (name.as_str(), table)).collect();
         let stays = |kind: &FeatureKind| match kind {
@@ -39,7 +39,7 @@ impl BasePredictions {
         if kinds.is_empty() {
             return Ok(None);
         }
-        Ok(Some(Features::new(&kinds, &others, self.statistics.as_ref())?))
+        Ok(Some(StackFeatures::new(&kinds, &others, self.statistics.as_ref())?))
     }
 }
 
@@ -149,7 +149,7 @@ fn of_job(
     ensure!(
         tests.is_empty() || table.names().len() > held_out.len(),
         OtherRun,
-        "{} has no test clips: the job was trained with another test_from in {}; restore what was there, or \
+        "{} has no test clips: the job was trained with a different `test_from` in {}; restore it, or \
          remove the job and train it again",
         path.display(),
         run.path("recipe.toml").display()

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use earmark_nets::{kernel, to_onnx};
-use earmark_stacking::{Kind, Layout, Stack, TestFrom};
+use earmark_stacking::{Layout, Stack, StackKind, TestFrom};
 use earmark_tagging::{Bundle, Learner, Network};
 use earmark_training::Split;
 
@@ -73,10 +73,10 @@ fn card(recipe: &Recipe, labels: &[String], results: &Results, sources: &Weights
         TestFrom::Folds => "The bundle's networks are those of the folds; a learner's probabilities are their mean.",
     };
     let kind = match recipe.stack.kind {
-        Kind::Xgboost => "boosted trees",
-        Kind::Logistic => "logistic regression",
-        Kind::Mean => "the mean",
-        Kind::GeometricMean => "the geometric mean",
+        StackKind::Xgboost => "boosted trees",
+        StackKind::Logistic => "logistic regression",
+        StackKind::Mean => "the mean",
+        StackKind::GeometricMean => "the geometric mean",
     };
     format!(
         "# An audio tagger made by Earmark {version}\n\n\

@@ -400,9 +400,11 @@ impl fmt::Display for Plan {
         writeln!(f, "{}", text_table(&rows))?;
         let (time, room) = (duration(self.feature_seconds), size(self.feature_bytes));
         writeln!(f, "features: {time}, {room}, less what the cache has")?;
-        let (count, threads) = (self.devices.len(), self.threads_each);
+        let count = self.devices.len();
+        let threads =
+            if self.threads_each == 1 { "1 thread".to_owned() } else { format!("{} threads", self.threads_each) };
         let time = duration(self.seconds);
-        writeln!(f, "jobs: {left} to do, {count} at once on {devices} with {threads} threads each: {time}{memory}")
+        writeln!(f, "jobs: {left} to do, {count} at once on {devices} with {threads} each: {time}{memory}")
     }
 }
 
@@ -411,7 +413,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_are_told_apart() {
+    fn the_two_times_are_distinguished() {
         // 3 s to begin, batches of 2 s, 1 s to save, 5 s to rebuild the network, windows of 0.5 s.
         let round = Round::of(&[5.0, 7.0, 9.0, 12.0, 14.0, 16.0], &[23.0, 24.0, 26.0], &[2, 2, 4, 9]);
         assert_eq!(round, Round { begin: 3.0, batch: 2.0, save: 1.0, window: 0.5, step_bytes: None });

@@ -47,7 +47,7 @@ pub fn predict(folder: &Path, options: &PredictOptions) -> Result<()> {
     let Some((_, table)) = tables.iter().find(|(name, _)| *name == options.model) else {
         let names: Vec<&str> = tables.iter().map(|(name, _)| name.as_str()).collect();
         let (asked, names) = (&options.model, names.join(", "));
-        return Err(PipelineError::Prediction(format!("the run {run} has no model {asked:?}: it has {names}")));
+        return Err(PipelineError::Prediction(format!("{run} has no model {asked:?}; its models are {names}")));
     };
     ensure!(
         !table.names().is_empty(),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use earmark_download::{Hub, Network, Pin, PublishedFile, Sum, released_file, torch_checkpoints};
+use earmark_download::{Checksum, Hub, Network, Pin, PublishedFile, released_file, torch_checkpoints};
 use earmark_nets::{Pretrained, Source};
 use earmark_training::{LearnerSettings, PretrainedWeights};
 use serde::{Deserialize, Serialize};
@@ -130,7 +130,7 @@ fn fetch(published: &Pretrained, learner: &LearnerSettings, places: &Places<'_>)
                 })
         }
         Source::Release { url, sha256 } => {
-            let sum = Sum::Sha256((*sha256).to_owned());
+            let sum = Checksum::Sha256((*sha256).to_owned());
             released_file(url, &sum, &torch_checkpoints()?, &network, &mut |event| {
                 places.observer.event(&Event::Download(event))
             })

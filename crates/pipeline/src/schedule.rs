@@ -25,7 +25,7 @@ pub(crate) fn check_together(devices: &[String]) -> Result<()> {
     match devices.len() < 2 || devices.iter().all(|device| device != CPU) {
         true => Ok(()),
         false => Err(PipelineError::Options(
-            "--device: cpu and GPUs do not go together, as a job on the CPU would take many times as long as the others"
+            "--device: cpu and GPUs cannot be combined: a job on the CPU would take many times as long as the others"
                 .to_owned(),
         )),
     }
@@ -179,7 +179,7 @@ mod tests {
         for (bad, reason) in [
             ("cpu,cpu", "cpu is named twice; --jobs N"),
             ("cuda:0,cuda:1,cuda:0", "cuda:0 is named twice"),
-            ("cuda:0,cpu", "do not go together"),
+            ("cuda:0,cpu", "cannot be combined"),
         ] {
             let message = check_together(&devices(bad)).unwrap_err().to_string();
             assert!(message.contains(reason), "{message}");

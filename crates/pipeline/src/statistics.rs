@@ -59,12 +59,7 @@ pub(crate) fn read(run: &Run, recipe: &Recipe, clips: &[ClipRow], set: &str) -> 
         .with_context(|| format!("{} is damaged; {again}", record.display()))?;
     let is_whole = found.table == expected.table;
     ensure!(is_whole, Damaged, "{} is damaged (its SHA-256 differs); {again}", path.display());
-    ensure!(
-        found == expected,
-        OtherRun,
-        "{} is of another run, or the run was changed since: it has other clips or settings; {again}",
-        path.display()
-    );
+    ensure!(found == expected, OtherRun, "{} has other clips or settings than the run; {again}", path.display());
     let names: Vec<String> = clips.iter().filter(|clip| clip.set == set).map(|clip| clip.fname.clone()).collect();
     Ok(Table::from_csv(&path)?.reordered(&names)?)
 }

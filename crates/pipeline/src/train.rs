@@ -331,7 +331,7 @@ pub(crate) fn selected_jobs<'a>(
 #[cfg(test)]
 mod tests {
     use earmark_datasets::random::{key, stream};
-    use earmark_stacking::{Kind, StackSettings};
+    use earmark_stacking::{StackKind, StackSettings};
 
     use std::path::PathBuf;
 
@@ -367,7 +367,7 @@ mod tests {
             }
             taken += 1;
             let splits = Splits::of_data(&manifest, 2, 0).unwrap();
-            for kind in [Kind::Xgboost, Kind::Logistic, Kind::Mean] {
+            for kind in [StackKind::Xgboost, StackKind::Logistic, StackKind::Mean] {
                 let settings = StackSettings { kind, ..StackSettings::default() };
                 check_folds(&truth, &splits.fold_of, &weights, &manifest.labels, &settings).unwrap();
             }

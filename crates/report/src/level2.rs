@@ -1,6 +1,6 @@
 //! The sections on the stack: which features it uses, and how it performs without each learner.
 
-use earmark_stacking::{Kind, most_probable};
+use earmark_stacking::{StackKind, most_probable};
 
 use crate::material::{AblationRow, Importance, Material};
 use crate::page::{Cell, Page};
@@ -23,7 +23,7 @@ pub fn all(page: &mut Page, material: &Material) {
 /// A possible reason why the stack is not better than its best learner and the mean; `None` if it
 /// is better, or if nothing is known.
 pub fn why(material: &Material) -> Option<String> {
-    let learns = matches!(material.recipe.stack.kind, Kind::Xgboost | Kind::Logistic);
+    let learns = matches!(material.recipe.stack.kind, StackKind::Xgboost | StackKind::Logistic);
     let fit = material.train_scores.as_ref().filter(|_| learns)?;
     let results = material.results;
     let is_better = |by: &Comparison| by.out_of_fold.accuracy.interval.low > 0.0;
@@ -69,7 +69,7 @@ fn importance(page: &mut Page, material: &Material) {
     }
     learners.sort_by(|a, b| b.1.total_cmp(&a.1));
     let what = match material.recipe.stack.kind {
-        Kind::Logistic => "mean absolute coefficients, in units of the features' deviations",
+        StackKind::Logistic => "mean absolute coefficients, in units of the features' deviations",
         _ => "gain of the trees' splits",
     };
     let share = |part: f64| if total > 0.0 { part / total } else { 0.0 };

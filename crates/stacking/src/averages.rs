@@ -36,7 +36,7 @@ fn average(tables: &[&Table], mean: Mean) -> Result<Table> {
     let columns = tables[0].columns();
     if let Some(other) = tables.iter().find(|table| table.columns() != columns) {
         let reason = format!("the tables' columns differ: {columns:?} and {:?}", other.columns());
-        return Err(StackError::Table(reason));
+        return Err(StackError::Mismatch(reason));
     }
     let row = |i: usize| tables.iter().flat_map(|table| table.row(i)).copied().collect::<Vec<f32>>();
     let data = (0..names.len()).flat_map(|i| of_blocks(&row(i), columns.len(), mean)).collect();

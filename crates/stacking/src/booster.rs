@@ -1,4 +1,4 @@
-use crate::rows::{Rows, check_labels};
+use crate::rows::{Subset, check_labels};
 use crate::trees::{OBJECTIVE, Trees};
 use crate::xgboost::{DMatrix, Learner};
 use crate::{Matrix, Result, StackError, StackSettings, Table};
@@ -47,14 +47,14 @@ impl Booster {
     /// fitting stops after `early_stopping_rounds` without improvement. As with XGBoost's
     /// `early_stopping_rounds` in Python.
     pub(crate) fn best_rounds(
-        rows: &Rows,
-        held_out: &Rows,
+        rows: &Subset,
+        held_out: &Subset,
         classes: &[String],
         settings: &StackSettings,
     ) -> Result<u32> {
         check_labels(rows.labels.len(), &rows.labels, &rows.weights, classes)?;
         let threads = threads(settings.threads);
-        let of = |rows: &Rows| matrix(rows.x()?, &rows.labels, &rows.weights, threads);
+        let of = |rows: &Subset| matrix(rows.x()?, &rows.labels, &rows.weights, threads);
         let (learned, judged) = (of(rows)?, of(held_out)?);
         let mut learner = learner(&[&learned, &judged], classes.len(), settings)?;
         let (mut smallest, mut best) = (f64::INFINITY, 1);
@@ -114,7 +114,7 @@ impl Booster {
     pub fn probabilities(&self, x: Matrix<'_>) -> Result<Vec<f32>> {
         if x.columns() != self.features {
             let reason = format!("{} features for trees fitted on {}", x.columns(), self.features);
-            return Err(StackError::Table(reason));
+            return Err(StackError::Shape(reason));
         }
         if x.rows() == 0 {
             return Ok(Vec::new());
@@ -135,7 +135,7 @@ impl Booster {
     pub fn predict(&self, features: &Table, classes: &[String]) -> Result<Table> {
         if classes.len() != self.classes {
             let reason = format!("{} class names for trees of {} classes", classes.len(), self.classes);
-            return Err(StackError::Table(reason));
+            return Err(StackError::Shape(reason));
         }
         Table::new(features.names().to_vec(), classes.to_vec(), self.probabilities(features.into())?)
     }

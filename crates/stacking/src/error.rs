@@ -16,9 +16,35 @@ pub enum StackError {
         /// What is wrong.
         reason: String,
     },
-    /// Values do not form a table, or tables do not match.
+    /// A number of values, columns, classes or labels that does not fit the others.
     #[error("{0}")]
-    Table(String),
+    Shape(String),
+    /// Tables that belong together but have different clips, columns or classes.
+    #[error("{0}")]
+    Mismatch(String),
+    /// A table, clip, column or value that is needed and missing.
+    #[error("{0}")]
+    Missing(String),
+    /// Two clips or columns of the same name.
+    #[error("duplicate {what} `{name}`")]
+    Duplicate {
+        /// `clip` or `column`.
+        what: &'static str,
+        /// The name.
+        name: String,
+    },
+    /// A number that is infinite or NaN.
+    #[error("{0}")]
+    NotFinite(
+        /// Where it is, and its value.
+        String,
+    ),
+    /// A label or weight that no clip can have.
+    #[error("{0}")]
+    Clip(String),
+    /// Too few folds or classes to fit level 2.
+    #[error("{0}")]
+    TooFew(String),
     /// A setting is out of range.
     #[error("setting `{key}` is {value}: it must be {allowed}")]
     Setting {

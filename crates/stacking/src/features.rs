@@ -23,7 +23,7 @@ pub const STATISTICS: &str = "mfcc_statistics";
 
 /// The columns of level 2, and their sources.
 #[derive(Clone, Debug)]
-pub struct Features {
+pub struct StackFeatures {
     /// All columns, one row per clip.
     pub table: Table,
     /// The learner of each column, or [`STATISTICS`].
@@ -56,21 +56,25 @@ impl Layout {
     }
 }
 
-impl Features {
+impl StackFeatures {
     /// The columns of `kinds`, in this order; within a kind, in the order of the learners.
     ///
     /// # Errors
     /// No columns, missing statistics, or tables with different clips or classes.
-    pub fn new(kinds: &[FeatureKind], learners: &[(&str, &Table)], statistics: Option<&Table>) -> Result<Features> {
+    pub fn new(
+        kinds: &[FeatureKind],
+        learners: &[(&str, &Table)],
+        statistics: Option<&Table>,
+    ) -> Result<StackFeatures> {
         let (mut tables, mut sources) = (Vec::new(), Vec::new());
         let classes = learners.first().map_or(0, |(_, table)| table.columns().len());
         if let Some((name, _)) = learners.iter().find(|(_, table)| table.columns() != learners[0].1.columns()) {
-            return Err(StackError::Table(format!("{name} has other classes than {}", learners[0].0)));
+            return Err(StackError::Mismatch(format!("{name} has other classes than {}", learners[0].0)));
         }
         let mut of_statistics = 0;
         for kind in kinds {
             if *kind == FeatureKind::MfccStatistics {
-                let missing = || StackError::Table(format!("there are no {STATISTICS}"));
+                let missing = || StackError::Missing(format!("there are no {STATISTICS}"));
                 let table = statistics.ok_or_else(missing)?.clone();
                 of_statistics = table.columns().len();
                 sources.extend(std::iter::repeat_n(STATISTICS.to_owned(), of_statistics));
@@ -87,7 +91,7 @@ impl Features {
         }
         let table = Table::hstack(&tables.iter().collect::<Vec<_>>())?;
         let layout = Layout { kinds: kinds.to_vec(), learners: learners.len(), classes, statistics: of_statistics };
-        Ok(Features { table, sources, layout })
+        Ok(StackFeatures { table, sources, layout })
     }
 }
 

@@ -1,8 +1,8 @@
 //! Level 2: the stack of learners (XGBoost, logistic regression or a mean), its ONNX export, and
 //! the metrics.
 //!
-//! Workflow: each learner's probabilities and the statistics are a [`Table`]; [`Features`] combines
-//! them, [`out_of_fold`] predicts every training clip by a stack that was not fitted on it,
+//! Workflow: each learner's probabilities and the statistics are a [`Table`]; [`StackFeatures`]
+//! combines them, [`out_of_fold`] predicts every training clip by a stack that was not fitted on it,
 //! [`Stack::fit`] fits the final stack, [`Stack::to_onnx`] exports it for tagging, and [`score`]
 //! computes the metrics.
 //!
@@ -29,7 +29,7 @@ mod xgboost;
 
 pub use booster::Booster;
 pub use error::{Result, StackError};
-pub use features::{FeatureKind, Features, Layout, STATISTICS};
+pub use features::{FeatureKind, Layout, STATISTICS, StackFeatures};
 pub use importance::Importance;
 pub use logistic::Logistic;
 pub use matrix::Matrix;
@@ -39,6 +39,6 @@ pub use metrics::{
 };
 pub use onnx::to_onnx;
 pub use rows::{TrainingRows, check_folds};
-pub use settings::{Kind, StackSettings, TestFrom};
+pub use settings::{StackKind, StackSettings, TestFrom};
 pub use stack::{Stack, out_of_fold};
 pub use table::Table;

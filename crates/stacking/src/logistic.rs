@@ -59,7 +59,9 @@ impl Logistic {
         settings.validate()?;
         check_labels(x.rows(), labels, weights, classes)?;
         if x.data().iter().any(|value| value.is_nan()) {
-            return Err(StackError::Table("logistic regression cannot do with a missing feature".to_owned()));
+            return Err(StackError::NotFinite(
+                "a feature is NaN, and logistic regression needs every feature".to_owned(),
+            ));
         }
         let total: f64 = weights.iter().map(|&weight| f64::from(weight)).sum();
         let weights: Vec<f64> = weights.iter().map(|&weight| f64::from(weight) / total).collect();
@@ -99,7 +101,7 @@ impl Logistic {
         let (features, own) = (self.mean.len(), self.intercept.len());
         if (x.columns(), classes) != (features, own) {
             let reason = format!("{} features and {classes} classes for a model of {features} and {own}", x.columns());
-            return Err(StackError::Table(reason));
+            return Err(StackError::Shape(reason));
         }
         let rows = standardised(x, &self.mean, &self.deviation);
         let of_row = |row: &[f64]| {
@@ -123,7 +125,7 @@ impl Logistic {
     /// # Errors
     /// Never fails with finite numbers.
     pub fn to_json(&self) -> Result<Vec<u8>> {
-        serde_json::to_vec(self).map_err(|error| StackError::Table(error.to_string()))
+        serde_json::to_vec(self).map_err(|error| StackError::NotFinite(error.to_string()))
     }
 }
 
@@ -139,12 +141,12 @@ impl Problem<'_> {
         let mut loss = 0.0;
         for ((row, &label), &weight) in self.x.chunks_exact(self.features).zip(self.labels).zip(&self.weights) {
             margins.copy_from_slice(intercept);
-            weigh(row, coefficients, &mut margins);
+            accumulate_margins(row, coefficients, &mut margins);
             let own = margins[label];
             loss += weight * (softmax(&mut margins) - own);
             margins[label] -= 1.0;
             margins.iter_mut().for_each(|value| *value *= weight);
-            spread(row, &margins, gradient);
+            accumulate_gradient(row, &margins, gradient);
         }
         loss + 0.5 * self.penalty * squares
     }
@@ -152,7 +154,7 @@ impl Problem<'_> {
 
 /// `margins += row * coefficients`.
 #[multiversion::multiversion(targets("x86_64+avx2"))]
-fn weigh(row: &[f64], coefficients: &[f64], margins: &mut [f64]) {
+fn accumulate_margins(row: &[f64], coefficients: &[f64], margins: &mut [f64]) {
     for (value, coefficients) in row.iter().zip(coefficients.chunks_exact(margins.len())) {
         for (margin, coefficient) in margins.iter_mut().zip(coefficients) {
             *margin += value * coefficient;
@@ -162,7 +164,7 @@ fn weigh(row: &[f64], coefficients: &[f64], margins: &mut [f64]) {
 
 /// `gradient += outer product of (row, 1) and off`.
 #[multiversion::multiversion(targets("x86_64+avx2"))]
-fn spread(row: &[f64], off: &[f64], gradient: &mut [f64]) {
+fn accumulate_gradient(row: &[f64], off: &[f64], gradient: &mut [f64]) {
     for (value, gradient) in row.iter().chain(&[1.0]).zip(gradient.chunks_exact_mut(off.len())) {
         for (gradient, off) in gradient.iter_mut().zip(off) {
             *gradient += value * off;

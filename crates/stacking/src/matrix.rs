@@ -18,10 +18,10 @@ impl<'a> Matrix<'a> {
     pub fn new(data: &'a [f32], columns: usize) -> Result<Matrix<'a>> {
         if columns == 0 || !data.len().is_multiple_of(columns) {
             let reason = format!("{} values are not whole rows of {columns} columns", data.len());
-            return Err(StackError::Table(reason));
+            return Err(StackError::Shape(reason));
         }
         if data.iter().any(|value| value.is_infinite()) {
-            return Err(StackError::Table("a feature is infinite".to_owned()));
+            return Err(StackError::NotFinite("a feature is infinite".to_owned()));
         }
         Ok(Matrix { data, columns })
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::{Kind, Matrix, Result, StackError, StackSettings, Table};
+use crate::{Matrix, Result, StackError, StackKind, StackSettings, Table};
 
 /// The training clips; each field has one entry per row of `features`.
 #[derive(Clone, Copy, Debug)]
@@ -20,7 +20,7 @@ pub struct TrainingRows<'a> {
 }
 
 /// A copied subset of the rows.
-pub(crate) struct Rows {
+pub(crate) struct Subset {
     /// Their indices among all rows.
     pub places: Vec<usize>,
     pub values: Vec<f32>,
@@ -36,7 +36,7 @@ impl TrainingRows<'_> {
         let (truth, folds, weights) = (self.truth.len(), self.folds.len(), self.weights.len());
         if [truth, folds, weights].iter().any(|&length| length != rows) {
             let reason = format!("{rows} rows of features, {truth} labels, {folds} folds, {weights} weights");
-            return Err(StackError::Table(reason));
+            return Err(StackError::Shape(reason));
         }
         Ok(())
     }
@@ -48,9 +48,9 @@ impl TrainingRows<'_> {
     }
 
     /// The rows of the folds for which `wanted` holds.
-    pub(crate) fn pick(&self, wanted: impl Fn(usize) -> bool) -> Rows {
+    pub(crate) fn pick(&self, wanted: impl Fn(usize) -> bool) -> Subset {
         let places: Vec<usize> = (0..self.folds.len()).filter(|&row| wanted(self.folds[row])).collect();
-        Rows {
+        Subset {
             values: places.iter().flat_map(|&row| self.features.row(row)).copied().collect(),
             columns: self.features.columns().len(),
             labels: places.iter().map(|&row| self.truth[row]).collect(),
@@ -60,7 +60,7 @@ impl TrainingRows<'_> {
     }
 }
 
-impl Rows {
+impl Subset {
     pub fn x(&self) -> Result<Matrix<'_>> {
         Matrix::new(&self.values, self.columns)
     }
@@ -81,14 +81,14 @@ pub fn check_folds(
 ) -> Result<()> {
     let all: BTreeSet<usize> = folds.iter().copied().collect();
     enough_folds(all.len())?;
-    if matches!(settings.kind, Kind::Mean | Kind::GeometricMean) {
+    if matches!(settings.kind, StackKind::Mean | StackKind::GeometricMean) {
         return Ok(());
     }
     let rest = |without: &[usize]| {
         let kept: Vec<usize> = (0..truth.len()).filter(|&row| !without.contains(&folds[row])).collect();
         let labels: Vec<usize> = kept.iter().map(|&row| truth[row]).collect();
         let weights: Vec<f32> = kept.iter().map(|&row| weights[row]).collect();
-        check_labels(kept.len(), &labels, &weights, classes).map_err(|error| told_with(error, without))
+        check_labels(kept.len(), &labels, &weights, classes).map_err(|error| with_held_out(error, without))
     };
     let inner = settings.inner();
     if let Some(setting) = inner.filter(|_| all.len() < 3) {
@@ -107,7 +107,7 @@ pub fn check_folds(
 /// Fails if no fold is left to train on when one is held out.
 pub(crate) fn enough_folds(folds: usize) -> Result<()> {
     match folds {
-        0 | 1 => Err(StackError::Table(format!("the stack needs at least two folds, not {folds}"))),
+        0 | 1 => Err(StackError::TooFew(format!("the stack needs at least two folds, not {folds}"))),
         _ => Ok(()),
     }
 }
@@ -115,11 +115,11 @@ pub(crate) fn enough_folds(folds: usize) -> Result<()> {
 /// The error of too few folds for a setting of [`StackSettings::inner`].
 pub(crate) fn too_few_folds(setting: &str) -> StackError {
     let reason = format!("`{setting}` needs at least three folds: to judge by, to set it by, to train on");
-    StackError::Table(reason)
+    StackError::TooFew(reason)
 }
 
 /// Adds the folds that were held out to the error of a fit.
-pub(crate) fn told_with(error: StackError, without: &[usize]) -> StackError {
+pub(crate) fn with_held_out(error: StackError, without: &[usize]) -> StackError {
     match error {
         StackError::ClassWithoutRows { class, folds } if folds.is_empty() => {
             StackError::ClassWithoutRows { class, folds: without.to_vec() }
@@ -130,21 +130,21 @@ pub(crate) fn told_with(error: StackError, without: &[usize]) -> StackError {
 
 /// Fails if no model can be trained on these labels and weights.
 pub(crate) fn check_labels(rows: usize, labels: &[usize], weights: &[f32], classes: &[String]) -> Result<()> {
-    let wrong = |reason: String| Err(StackError::Table(reason));
     if labels.len() != rows || weights.len() != rows {
-        return wrong(format!("{rows} rows of features, {} labels, {} weights", labels.len(), weights.len()));
+        let reason = format!("{rows} rows of features, {} labels, {} weights", labels.len(), weights.len());
+        return Err(StackError::Shape(reason));
     }
     if classes.len() < 2 {
-        return wrong("the stack needs at least two classes".to_owned());
+        return Err(StackError::TooFew("the stack needs at least two classes".to_owned()));
     }
     if let Some(weight) = weights.iter().find(|weight| !(weight.is_finite() && **weight >= 0.0)) {
-        return wrong(format!("a clip weighs {weight}: a weight is 0 or more"));
+        return Err(StackError::Clip(format!("the weight of a clip is {weight}; it must be 0 or more")));
     }
     let mut present = vec![false; classes.len()];
     for (&label, &weight) in labels.iter().zip(weights) {
         match present.get_mut(label) {
             Some(present) => *present |= weight > 0.0,
-            None => return wrong(format!("label {label} where there are {} classes", classes.len())),
+            None => return Err(StackError::Clip(format!("label {label} is out of range: {} classes", classes.len()))),
         }
     }
     match present.iter().position(|present| !present) {

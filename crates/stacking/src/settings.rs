@@ -5,7 +5,7 @@ use crate::{FeatureKind, Result, StackError};
 /// The kind of level 2.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Kind {
+pub enum StackKind {
     /// Boosted trees of XGBoost.
     #[default]
     Xgboost,
@@ -35,7 +35,7 @@ pub enum TestFrom {
 pub struct StackSettings {
     /// The kind of level 2: `xgboost`, `logistic`, `mean` or `geometric_mean`. Settings of other
     /// kinds are ignored.
-    pub kind: Kind,
+    pub kind: StackKind,
     /// The features of a clip, one or several of `probabilities`, `log_probabilities`,
     /// `mfcc_statistics`. The means ignore this setting and always use the learners' probabilities.
     pub features: Vec<FeatureKind>,
@@ -79,7 +79,7 @@ pub struct StackSettings {
 impl Default for StackSettings {
     fn default() -> Self {
         StackSettings {
-            kind: Kind::Xgboost,
+            kind: StackKind::Xgboost,
             features: vec![FeatureKind::Probabilities, FeatureKind::MfccStatistics],
             rounds: 100,
             max_depth: 3,
@@ -143,8 +143,8 @@ impl StackSettings {
     /// The setting that requires each training fold to be held out in turn, if there is one.
     pub(crate) fn inner(&self) -> Option<&'static str> {
         match self.kind {
-            Kind::Xgboost if self.early_stopping_rounds > 0 => Some("early_stopping_rounds"),
-            Kind::Logistic if self.temperature_scaling => Some("temperature_scaling"),
+            StackKind::Xgboost if self.early_stopping_rounds > 0 => Some("early_stopping_rounds"),
+            StackKind::Logistic if self.temperature_scaling => Some("temperature_scaling"),
             _ => None,
         }
     }
@@ -158,8 +158,8 @@ impl StackSettings {
     /// a mean.
     pub fn columns(&self) -> Vec<FeatureKind> {
         match self.kind {
-            Kind::Xgboost | Kind::Logistic => self.features.clone(),
-            Kind::Mean | Kind::GeometricMean => vec![FeatureKind::Probabilities],
+            StackKind::Xgboost | StackKind::Logistic => self.features.clone(),
+            StackKind::Mean | StackKind::GeometricMean => vec![FeatureKind::Probabilities],
         }
     }
 
@@ -198,8 +198,8 @@ mod tests {
             ("threads", StackSettings { threads: 1025, ..default() }),
         ];
         for (key, settings) in cases {
-            let error = settings.validate().expect_err(key).to_string();
-            assert!(error.contains(&format!("setting `{key}` is ")), "{error}");
+            let error = settings.validate().expect_err(key);
+            assert!(matches!(&error, StackError::Setting { key: found, .. } if *found == key), "{error}");
         }
     }
 

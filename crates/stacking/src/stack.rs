@@ -5,8 +5,8 @@ use rayon::prelude::*;
 use crate::averages::{Mean, of_blocks};
 use crate::importance::{Importance, of_logistic};
 use crate::logistic::softmax;
-use crate::rows::{Rows, TrainingRows, enough_folds, told_with, too_few_folds};
-use crate::{Booster, Kind, Layout, Logistic, Result, StackError, StackSettings, Table, onnx};
+use crate::rows::{Subset, TrainingRows, enough_folds, too_few_folds, with_held_out};
+use crate::{Booster, Layout, Logistic, Result, StackError, StackKind, StackSettings, Table, onnx};
 
 /// The search range of the margins' factor, and the number of steps: enough for a precision of a
 /// millionth.
@@ -120,19 +120,19 @@ fn fit(rows: &TrainingRows<'_>, without: &[usize], settings: &StackSettings) -> 
         let picked = rows.pick(|fold| !without.contains(&fold));
         let x = picked.x()?;
         match settings.kind {
-            Kind::Xgboost => {
+            StackKind::Xgboost => {
                 let settings = StackSettings { rounds: rounds(rows, without, settings)?, ..settings.clone() };
                 Booster::fit(x, &picked.labels, &picked.weights, rows.classes, &settings).map(Stack::Xgboost)
             }
-            Kind::Logistic => {
+            StackKind::Logistic => {
                 let model = Logistic::fit(x, &picked.labels, &picked.weights, rows.classes, settings)?;
                 Ok(Stack::Logistic(model.times(temperature(rows, without, settings)?)))
             }
-            Kind::Mean => Ok(Stack::Mean),
-            Kind::GeometricMean => Ok(Stack::GeometricMean),
+            StackKind::Mean => Ok(Stack::Mean),
+            StackKind::GeometricMean => Ok(Stack::GeometricMean),
         }
     };
-    learned().map_err(|error| told_with(error, without))
+    learned().map_err(|error| with_held_out(error, without))
 }
 
 /// The number of rounds for trees that are trained on all folds except `without`: the mean of the
@@ -194,7 +194,7 @@ fn inner<T: Send>(
     rows: &TrainingRows<'_>,
     without: &[usize],
     settings: &StackSettings,
-    work: impl Fn(&Rows, &Rows) -> Result<T> + Sync,
+    work: impl Fn(&Subset, &Subset) -> Result<T> + Sync,
 ) -> Result<Vec<T>> {
     let folds = rows.folds(without);
     if let Some(setting) = settings.inner().filter(|_| folds.len() < 2) {
@@ -207,7 +207,7 @@ fn inner<T: Send>(
         }
         let both = [without, &[fold]].concat();
         let rest = rows.pick(|of| !both.contains(&of));
-        work(&rest, &held_out).map(Some).map_err(|error| told_with(error, &both))
+        work(&rest, &held_out).map(Some).map_err(|error| with_held_out(error, &both))
     })?;
     Ok(done.into_iter().flatten().collect())
 }
@@ -227,7 +227,7 @@ fn each<T: Send>(
 fn averages(features: &Table, classes: &[String], mean: Mean) -> Result<Vec<f32>> {
     let (columns, count) = (features.columns().len(), classes.len());
     if count == 0 || !columns.is_multiple_of(count) {
-        return Err(StackError::Table(format!("{columns} columns are not the {count} classes of each learner")));
+        return Err(StackError::Shape(format!("{columns} columns are not the {count} classes of each learner")));
     }
     Ok(features.rows().flat_map(|row| of_blocks(row, count, mean)).collect())
 }

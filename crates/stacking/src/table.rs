@@ -33,21 +33,24 @@ impl Table {
     /// finite.
     pub fn new(names: Vec<String>, columns: Vec<String>, data: Vec<f32>) -> Result<Table> {
         if columns.is_empty() {
-            return Err(StackError::Table("a table needs at least one column".to_owned()));
+            return Err(StackError::Shape("a table needs at least one column".to_owned()));
         }
         if names.len().checked_mul(columns.len()) != Some(data.len()) {
             let reason = format!("{} values do not make {} rows of {} columns", data.len(), names.len(), columns.len());
-            return Err(StackError::Table(reason));
+            return Err(StackError::Shape(reason));
         }
         if let Some(name) = first_duplicate(&names) {
-            return Err(StackError::Table(format!("the clip `{name}` comes twice")));
+            return Err(StackError::Duplicate { what: "clip", name: name.clone() });
         }
         if let Some(column) = first_duplicate(&columns) {
-            return Err(StackError::Table(format!("the column `{column}` comes twice")));
+            return Err(StackError::Duplicate { what: "column", name: column.clone() });
         }
         if let Some(at) = data.iter().position(|value| !value.is_finite()) {
             let (name, column) = (&names[at / columns.len()], &columns[at % columns.len()]);
-            return Err(StackError::Table(format!("column `{column}` of clip `{name}` is {}, not a number", data[at])));
+            return Err(StackError::NotFinite(format!(
+                "column `{column}` of clip `{name}` is {}; it must be finite",
+                data[at]
+            )));
         }
         Ok(Table { names, columns, data })
     }
@@ -137,7 +140,7 @@ impl Table {
     /// A clip has no row (all missing clips are listed) or is requested twice.
     pub fn reordered(&self, names: &[String]) -> Result<Table> {
         let rows =
-            positions(&self.names, names).map_err(|missing| StackError::Table(format!("no row of {missing}")))?;
+            positions(&self.names, names).map_err(|missing| StackError::Missing(format!("no row of {missing}")))?;
         let data = rows.iter().flat_map(|&i| self.row(i)).copied().collect();
         Table::new(names.to_vec(), self.columns.clone(), data)
     }
@@ -148,7 +151,7 @@ impl Table {
     /// A column is missing (all missing columns are listed) or is requested twice.
     pub fn selected(&self, columns: &[String]) -> Result<Table> {
         let picked =
-            positions(&self.columns, columns).map_err(|missing| StackError::Table(format!("no column {missing}")))?;
+            positions(&self.columns, columns).map_err(|missing| StackError::Missing(format!("no column {missing}")))?;
         let data = self.rows().flat_map(|row| picked.iter().map(|&j| row[j])).collect();
         Table::new(self.names.clone(), columns.to_vec(), data)
     }
@@ -178,11 +181,11 @@ impl Table {
     /// No tables, different columns or a different order of columns, or a duplicate clip.
     pub fn vstack(tables: &[&Table]) -> Result<Table> {
         let Some((first, others)) = tables.split_first() else {
-            return Err(StackError::Table("no table to combine".to_owned()));
+            return Err(StackError::Missing("no table to combine".to_owned()));
         };
         if let Some(other) = others.iter().find(|table| table.columns != first.columns) {
             let reason = format!("the tables' columns differ: {:?} and {:?}", first.columns, other.columns);
-            return Err(StackError::Table(reason));
+            return Err(StackError::Mismatch(reason));
         }
         let names = tables.iter().flat_map(|table| table.names.iter().cloned()).collect();
         let data = tables.iter().flat_map(|table| table.data.iter().copied()).collect();
@@ -193,15 +196,15 @@ impl Table {
 /// The clip names, which must be the same in all tables and in the same order.
 pub(crate) fn same_names<'a>(tables: &[&'a Table]) -> Result<&'a [String]> {
     let Some((first, others)) = tables.split_first() else {
-        return Err(StackError::Table("no table to combine".to_owned()));
+        return Err(StackError::Missing("no table to combine".to_owned()));
     };
     for table in others {
         if table.names.len() != first.names.len() {
             let reason = format!("one table has {} clips, another {}", first.names.len(), table.names.len());
-            return Err(StackError::Table(reason));
+            return Err(StackError::Mismatch(reason));
         }
         if let Some((a, b)) = first.names.iter().zip(&table.names).find(|(a, b)| a != b) {
-            return Err(StackError::Table(format!("the tables' clips differ: `{a}` in one, `{b}` in another")));
+            return Err(StackError::Mismatch(format!("the tables' clips differ: `{a}` in one, `{b}` in another")));
         }
     }
     Ok(&first.names)
@@ -235,7 +238,7 @@ fn header(names: &StringRecord) -> Result<Vec<String>, String> {
     }
     let columns: Vec<String> = names.iter().skip(1).map(str::to_owned).collect();
     match first_duplicate(&columns) {
-        Some(column) => Err(format!("the column `{column}` comes twice")),
+        Some(column) => Err(format!("duplicate column `{column}`")),
         None if columns.is_empty() => Err(format!("no column but `{NAME_COLUMN}`")),
         None => Ok(columns),
     }

@@ -6,7 +6,7 @@ mod common;
 
 use common::{CASES, Case};
 use earmark_onnx::proto::{AttributeProto, ModelProto};
-use earmark_stacking::to_onnx;
+use earmark_stacking::{StackError, to_onnx};
 use prost::Message;
 
 struct Ensemble(Vec<AttributeProto>);
@@ -80,6 +80,5 @@ fn the_written_trees_give_pythons_probabilities() {
 #[test]
 fn the_numbers_said_must_be_the_boosters() {
     let (case, json) = Case::read("missing");
-    let error = to_onnx(&json, case.features + 1, case.classes).unwrap_err().to_string();
-    assert_eq!(error, "the booster's JSON has 6 features and 4 classes, not 7 and 4");
+    assert!(matches!(to_onnx(&json, case.features + 1, case.classes), Err(StackError::Booster(_))));
 }

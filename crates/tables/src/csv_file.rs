@@ -95,7 +95,7 @@ pub enum CsvFault {
     #[error("no header")]
     NoHeader,
     /// A row has more or fewer fields than the header.
-    #[error("the row has {found} fields, the header {expected}")]
+    #[error("expected {expected} fields, found {found}")]
     FieldCount {
         /// Number of fields in the row.
         found: usize,

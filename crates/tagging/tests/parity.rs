@@ -7,7 +7,7 @@ mod common;
 
 use common::{difference, fewest_frames, input, uniform, weights};
 use earmark_nets::{Input, to_onnx, variants};
-use earmark_stacking::{FeatureKind, Features, Kind, Stack, StackSettings, Table, TrainingRows};
+use earmark_stacking::{FeatureKind, Stack, StackFeatures, StackKind, StackSettings, Table, TrainingRows};
 use earmark_tagging::{Model, Signature};
 use earmark_training::{Arithmetic, evaluate};
 use serde_json::Value;
@@ -93,18 +93,18 @@ fn stacks_of_every_kind_predict_as_level_2_does() {
     let statistics: Vec<f32> = statistics.chunks(7).flat_map(|row| [row, &[5e4 + row[0] / 100.0]].concat()).collect();
     let names = (0..8).map(|i| format!("mfcc_{i}")).collect();
     let statistics = Table::new(a.names().to_vec(), names, statistics).unwrap();
-    let kinds: [(Kind, &[FeatureKind]); 8] = [
-        (Kind::Xgboost, &[Probabilities, MfccStatistics]),
-        (Kind::Xgboost, &[MfccStatistics, LogProbabilities]),
-        (Kind::Logistic, &[Probabilities]),
-        (Kind::Logistic, &[LogProbabilities, MfccStatistics, Probabilities]),
-        (Kind::Logistic, &[MfccStatistics]),
-        (Kind::Logistic, &[LogProbabilities]),
-        (Kind::Mean, &[Probabilities]),
-        (Kind::GeometricMean, &[Probabilities]),
+    let kinds: [(StackKind, &[FeatureKind]); 8] = [
+        (StackKind::Xgboost, &[Probabilities, MfccStatistics]),
+        (StackKind::Xgboost, &[MfccStatistics, LogProbabilities]),
+        (StackKind::Logistic, &[Probabilities]),
+        (StackKind::Logistic, &[LogProbabilities, MfccStatistics, Probabilities]),
+        (StackKind::Logistic, &[MfccStatistics]),
+        (StackKind::Logistic, &[LogProbabilities]),
+        (StackKind::Mean, &[Probabilities]),
+        (StackKind::GeometricMean, &[Probabilities]),
     ];
     for (kind, columns) in kinds {
-        let features = Features::new(columns, &learners, Some(&statistics)).unwrap();
+        let features = StackFeatures::new(columns, &learners, Some(&statistics)).unwrap();
         let (truth, folds): (Vec<usize>, Vec<usize>) = (0..rows).map(|row| (row % classes, row % 3)).unzip();
         let weights = vec![1.0; rows];
         let training = TrainingRows {

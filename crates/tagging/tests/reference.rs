@@ -19,7 +19,7 @@ use earmark_audio::write_wav;
 use earmark_features::Windowing;
 use earmark_features::{FrontEnd, InputScaling, MfccStatistics, Scaling, StatisticSet};
 use earmark_nets::{Graph, find, kernel, to_onnx};
-use earmark_stacking::{FeatureKind, Features, Kind, Stack, StackSettings, Table, TrainingRows};
+use earmark_stacking::{FeatureKind, Stack, StackFeatures, StackKind, StackSettings, Table, TrainingRows};
 use earmark_tagging::{Bundle, Learner, Network};
 use serde_json::json;
 
@@ -130,7 +130,7 @@ fn stack(learners: usize, statistics: usize) -> Vec<u8> {
     let tables: Vec<(&str, &Table)> = names.iter().map(String::as_str).zip(&tables).collect();
     let statistics = table("statistics", statistics, &|value| 300.0 * value);
     let kinds = [FeatureKind::LogProbabilities, FeatureKind::Probabilities, FeatureKind::MfccStatistics];
-    let features = Features::new(&kinds, &tables, Some(&statistics)).unwrap();
+    let features = StackFeatures::new(&kinds, &tables, Some(&statistics)).unwrap();
     let (truth, folds): (Vec<usize>, Vec<usize>) = (0..rows).map(|row| (row % LABELS.len(), row % 2)).unzip();
     let rows = TrainingRows {
         features: &features.table,
@@ -139,7 +139,7 @@ fn stack(learners: usize, statistics: usize) -> Vec<u8> {
         weights: &vec![1.0; rows],
         classes: &LABELS.map(str::to_owned),
     };
-    let settings = StackSettings { kind: Kind::Logistic, c: 1.0, ..StackSettings::default() };
+    let settings = StackSettings { kind: StackKind::Logistic, c: 1.0, ..StackSettings::default() };
     Stack::fit(&rows, &settings).unwrap().to_onnx(&features.layout).unwrap()
 }
 

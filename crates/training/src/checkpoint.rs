@@ -15,7 +15,7 @@ use crate::history::Epoch;
 
 /// The progress within an epoch.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Part {
+pub(crate) struct EpochProgress {
     pub batches: usize,
     /// The sum over the crops, as in the next two fields.
     pub loss: f64,
@@ -36,7 +36,7 @@ pub(crate) struct State {
     pub best: Option<Weights>,
     pub history: Vec<Epoch>,
     /// The progress within the epoch that follows the history.
-    pub part: Part,
+    pub part: EpochProgress,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -47,7 +47,7 @@ struct Index {
     sha256: String,
     history: Vec<Epoch>,
     #[serde(default)]
-    part: Part,
+    part: EpochProgress,
 }
 
 const INDEX: &str = "checkpoint.json";
@@ -169,7 +169,7 @@ mod tests {
             held_out_accuracy: Some(0.25),
             seconds: 1.0,
         };
-        let part = Part { batches: 3, loss: 0.1, correct: 2.0, crops: 24.0, seconds: 0.7 };
+        let part = EpochProgress { batches: 3, loss: 0.1, correct: 2.0, crops: 24.0, seconds: 0.7 };
         let optimizer = [("mean".to_owned(), weights.clone()), ("square".to_owned(), weights.clone())].into();
         let (average, best) = (Some(weights.clone()), Some(weights.clone()));
         State { weights, average, optimizer, best, history: vec![epoch], part }

@@ -50,7 +50,7 @@ pub(crate) fn parse_device(name: &str) -> Result<Device, TrainingError> {
         .filter(|index| format!("cuda:{index}") == name)
         .ok_or_else(|| fault("expected cpu, or cuda:0, cuda:1, ..."))?;
     if !has_cuda() {
-        return Err(fault("this libtorch has no part for GPUs; `cargo xtask setup --cuda` installs one that has"));
+        return Err(fault("this libtorch has no CUDA support; `cargo xtask setup --cuda` installs one that does"));
     }
     if index as i64 >= tch::Cuda::device_count() {
         return Err(fault("CUDA finds no such GPU on this machine; `nvidia-smi` lists those that its driver finds"));

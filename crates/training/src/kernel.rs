@@ -14,8 +14,8 @@ use crate::error::TrainingError;
 use crate::history::Epoch;
 use crate::job::Job;
 use crate::memory;
-use crate::network::{array, nearness, values};
-use crate::progress::{Learning, Progress, Report};
+use crate::network::{array, rbf_kernel, values};
+use crate::progress::{Learning, OnProgress, Progress};
 use crate::settings::Kernels;
 
 /// The maximum number of training clips of a kernel machine: memory holds three copies of its
@@ -69,7 +69,7 @@ impl Job<'_> {
         scaling: &InputScaling,
         device: Device,
         fingerprint: &str,
-        report: &mut Report,
+        report: &mut OnProgress,
     ) -> Result<(), TrainingError> {
         let start = Instant::now();
         let begun = Learning { epochs: 1, all_batches: 1, ..Learning::default() };
@@ -139,7 +139,7 @@ fn fit(
     let shares = shares.f_div(&counts.f_sum(Kind::Double)?)?;
 
     let ridge = counts.f_reciprocal()?.f_mul_scalar(settings.alpha)?.f_squeeze_dim(1)?;
-    let regularised = nearness(&x, &x)?;
+    let regularised = rbf_kernel(&x, &x)?;
     let _ = regularised.f_diagonal(0, 0, 1)?.f_add_(&ridge)?;
     go_on()?;
     let triangle = regularised.f_linalg_cholesky(false)?;

@@ -41,7 +41,7 @@ pub use error::TrainingError;
 pub use job::Job;
 pub use kernel::MOST_CLIPS;
 pub use network::{Gradients, evaluate, gradients, initial_weights, set_threads};
-pub use progress::{Learning, Progress, Report};
+pub use progress::{Learning, OnProgress, Progress};
 pub use run::Outcome;
 pub use settings::{CheckpointPolicy, Kernels, LearnerSettings, Method, Normalization, Precision, Prediction};
 pub use split::{Split, UnknownSplit};

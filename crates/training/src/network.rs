@@ -126,7 +126,7 @@ impl<'a> Network<'a> {
             Op::MeanOverWidth => x.f_mean_dim([3i64].as_slice(), true, kind)?,
             Op::MaxOverWidth => x.f_max_dim(3, true)?.0,
             Op::Flatten => x.f_flatten(1, -1)?.f_to_kind(kind)?,
-            Op::Gaussian { .. } => nearness(x, parameter(0))?,
+            Op::RbfKernel { .. } => rbf_kernel(x, parameter(0))?,
             Op::Linear { .. } => x.f_linear(parameter(0), Some(parameter(1)))?,
             Op::Add => x.f_add(inputs[1])?,
             Op::Mul => x.f_mul(inputs[1])?,
@@ -141,7 +141,7 @@ impl<'a> Network<'a> {
 
 /// `exp(-|x - centre|^2)` of each row of `x`, `[rows, features]`, and each of `centres`,
 /// `[centres, features]`.
-pub(crate) fn nearness(x: &Tensor, centres: &Tensor) -> Result<Tensor, TrainingError> {
+pub(crate) fn rbf_kernel(x: &Tensor, centres: &Tensor) -> Result<Tensor, TrainingError> {
     let squares = |of: &Tensor| of.f_square()?.f_sum_dim_intlist([1i64].as_slice(), true, of.kind());
     // Computed in place: with many clips, the matrix is large.
     let mut near = x.f_matmul(&centres.f_tr()?)?;

@@ -8,11 +8,11 @@ use std::time::Instant;
 use earmark_loader::{Batch, Batches};
 use tch::Device;
 
-use crate::checkpoint::{Part, State};
+use crate::checkpoint::{EpochProgress, State};
 use crate::error::TrainingError;
 use crate::job::Job;
 use crate::optimizer::learning_rate;
-use crate::progress::{Learning, Progress, Report};
+use crate::progress::{Learning, OnProgress, Progress};
 use crate::trainer::Trainer;
 
 /// Steps between two reads of a GPU's loss: each read waits until the GPU has finished all queued
@@ -24,7 +24,7 @@ const PREFETCHED: usize = 2;
 
 /// How a pass works with its device. This does not change any bit of the outcome.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Pace {
+pub(crate) struct PassSettings {
     /// Steps between two reads of loss and hits; the first and the last step of a pass are always
     /// read.
     pub steps_per_read: usize,
@@ -32,7 +32,7 @@ pub(crate) struct Pace {
     pub prefetch: bool,
 }
 
-impl Pace {
+impl PassSettings {
     pub fn of(device: Device) -> Self {
         match device.is_cuda() {
             true => Self { steps_per_read: GPU_STEPS_PER_READ, prefetch: true },
@@ -47,7 +47,7 @@ pub(crate) struct Pass<'a> {
     pub batches: &'a Batches<'a>,
     /// The clips of each batch.
     pub order: &'a [Vec<usize>],
-    pub pace: Pace,
+    pub settings: PassSettings,
 }
 
 impl Pass<'_> {
@@ -56,12 +56,12 @@ impl Pass<'_> {
         &self,
         trainer: &mut Trainer,
         state: &mut State,
-        report: &mut Report,
+        report: &mut OnProgress,
     ) -> Result<ControlFlow<()>, TrainingError> {
         let (epoch, part) = (state.history.len(), &mut state.part);
         let mut steps = Steps { pass: self, epoch, trainer, part, report, unread: 0, start: Instant::now(), done: 0 };
         let todo = self.order.iter().enumerate().skip(steps.part.batches);
-        if !self.pace.prefetch {
+        if !self.settings.prefetch {
             let mut batch = Batch::default();
             for (index, members) in todo {
                 self.batches.fill(epoch, index, members, &mut batch);
@@ -101,8 +101,8 @@ struct Steps<'a, 'b> {
     pass: &'a Pass<'a>,
     epoch: usize,
     trainer: &'a mut Trainer<'b>,
-    part: &'a mut Part,
-    report: &'a mut Report<'a>,
+    part: &'a mut EpochProgress,
+    report: &'a mut OnProgress<'a>,
     /// The number of last steps whose loss has not been read yet.
     unread: usize,
     start: Instant,
@@ -119,7 +119,7 @@ impl Steps<'_, '_> {
         self.done += batch.members.len();
         self.unread += 1;
         self.part.batches = index + 1;
-        if is_first || self.unread == self.pass.pace.steps_per_read || index + 1 == of {
+        if is_first || self.unread == self.pass.settings.steps_per_read || index + 1 == of {
             self.read()?;
         }
         let flow = (self.report)(Progress::Learning(Learning {
@@ -165,11 +165,11 @@ mod tests {
     const LEARNER: &str = r#"{"name": "l", "arch": "resnet_nano", "features": "f", "crop_seconds": 0.2, "epochs": 1,
         "batch_size": 4, "learning_rate": 0.05, "mixup": 3.0,
         "augmentation": {"crop_length_jitter": 0.5, "shift": true}}"#;
-    const PACES: [Pace; 4] = [
-        Pace { steps_per_read: 1, prefetch: false },
-        Pace { steps_per_read: 3, prefetch: false },
-        Pace { steps_per_read: 1, prefetch: true },
-        Pace { steps_per_read: 16, prefetch: true },
+    const SETTINGS: [PassSettings; 4] = [
+        PassSettings { steps_per_read: 1, prefetch: false },
+        PassSettings { steps_per_read: 3, prefetch: false },
+        PassSettings { steps_per_read: 1, prefetch: true },
+        PassSettings { steps_per_read: 16, prefetch: true },
     ];
 
     /// Clips of noise; one may be damaged.
@@ -185,7 +185,11 @@ mod tests {
 
     /// Runs a pass that is stopped after batch `stop` and resumed; returns its final state and its
     /// reports.
-    fn pass(pace: Pace, clips: &[(String, Features)], stop: usize) -> Result<(State, Vec<Learning>), TrainingError> {
+    fn pass(
+        settings: PassSettings,
+        clips: &[(String, Features)],
+        stop: usize,
+    ) -> Result<(State, Vec<Learning>), TrainingError> {
         let learner: LearnerSettings = serde_json::from_str(LEARNER).unwrap();
         let front_end = FrontEnd::logmel();
         let examples = clips.iter().enumerate();
@@ -217,7 +221,7 @@ mod tests {
                 reports.push(now);
                 if now.batches == stop { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             };
-            let flow = Pass { job: &job, batches: &batches, order: &order, pace }.run(
+            let flow = Pass { job: &job, batches: &batches, order: &order, settings }.run(
                 &mut trainer,
                 &mut state,
                 &mut report,
@@ -233,19 +237,19 @@ mod tests {
     fn no_pace_changes_a_bit_of_the_outcome() {
         crate::set_threads(1);
         let clips = clips(None);
-        let (state, reports) = pass(PACES[0], &clips, 5).unwrap();
+        let (state, reports) = pass(SETTINGS[0], &clips, 5).unwrap();
         assert_eq!(state.part.crops, 27.0);
         assert_eq!(reports.iter().map(|now| now.batches).collect::<Vec<_>>(), [1, 2, 3, 4, 5, 6, 7]);
-        for pace in PACES {
-            let (other, others) = pass(pace, &clips, 5).unwrap();
-            assert!(other == state, "{pace:?}");
-            assert_eq!(others.len(), reports.len(), "{pace:?}");
+        for settings in SETTINGS {
+            let (other, others) = pass(settings, &clips, 5).unwrap();
+            assert!(other == state, "{settings:?}");
+            assert_eq!(others.len(), reports.len(), "{settings:?}");
             for (at, (now, exact)) in others.iter().zip(&reports).enumerate() {
                 assert_eq!((now.batches, now.all_batches), (exact.batches, exact.all_batches));
                 // Each report matches the values after some batch: the first, or the last that was
                 // read.
                 let is_some = reports[..=at].iter().any(|past| (past.loss, past.accuracy) == (now.loss, now.accuracy));
-                assert!(is_some, "{pace:?}: {now:?}");
+                assert!(is_some, "{settings:?}: {now:?}");
             }
             assert_eq!(others.last().unwrap().loss, reports.last().unwrap().loss);
         }
@@ -254,10 +258,12 @@ mod tests {
     #[test]
     fn a_loss_that_is_not_finite_is_found_with_the_clips_since_the_last_read() {
         let damaged = clips(Some(11));
-        for pace in PACES {
-            let Err(TrainingError::Diverged { epoch: 1, clips }) = pass(pace, &damaged, 5) else { panic!("{pace:?}") };
-            assert!(clips.contains(&"11.wav".to_owned()), "{pace:?}: {clips:?}");
-            assert!(clips.len() <= 4 * pace.steps_per_read, "{pace:?}: {clips:?}");
+        for settings in SETTINGS {
+            let Err(TrainingError::Diverged { epoch: 1, clips }) = pass(settings, &damaged, 5) else {
+                panic!("{settings:?}")
+            };
+            assert!(clips.contains(&"11.wav".to_owned()), "{settings:?}: {clips:?}");
+            assert!(clips.len() <= 4 * settings.steps_per_read, "{settings:?}: {clips:?}");
         }
     }
 }

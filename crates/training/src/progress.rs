@@ -38,4 +38,4 @@ pub struct Learning {
 
 /// Receives the progress of a job and returns whether to continue. If not, the job saves its state
 /// and stops.
-pub type Report<'a> = dyn FnMut(Progress) -> ControlFlow<()> + 'a;
+pub type OnProgress<'a> = dyn FnMut(Progress) -> ControlFlow<()> + 'a;

@@ -8,7 +8,7 @@ use earmark_nets::{Graph, Weights};
 use tch::Device;
 
 use crate::arithmetic::Arithmetic;
-use crate::checkpoint::{self, Part, State};
+use crate::checkpoint::{self, EpochProgress, State};
 use crate::device::{arithmetic, parse_device};
 use crate::error::TrainingError;
 use crate::history::Epoch;
@@ -17,9 +17,9 @@ use crate::kernel;
 use crate::memory::{self, Demand};
 use crate::network::{Network, initial_weights};
 use crate::optimizer::learning_rate;
-use crate::pass::{Pace, Pass};
+use crate::pass::{Pass, PassSettings};
 use crate::predictor::Predictor;
-use crate::progress::{Progress, Report};
+use crate::progress::{OnProgress, Progress};
 use crate::settings::{CheckpointPolicy, Normalization};
 use crate::split::Split;
 use crate::trainer::Trainer;
@@ -46,7 +46,7 @@ impl Job<'_> {
     /// Settings out of range, a network that cannot take the features, a damaged or foreign
     /// checkpoint, a loss that becomes NaN or infinite, a full disk, errors of libtorch (including
     /// out of memory); [`TrainingError::Stopped`] if `report` breaks.
-    pub fn run(&self, report: &mut Report) -> Result<Outcome, TrainingError> {
+    pub fn run(&self, report: &mut OnProgress) -> Result<Outcome, TrainingError> {
         self.attempt(report).map_err(|error| match error {
             TrainingError::Torch(text) if self.learner.is_kernel() => self.kernel_failed(&text),
             TrainingError::Torch(text) if memory::is_used_up(&text) => self.out_of_memory(&text),
@@ -54,7 +54,7 @@ impl Job<'_> {
         })
     }
 
-    fn attempt(&self, report: &mut Report) -> Result<Outcome, TrainingError> {
+    fn attempt(&self, report: &mut OnProgress) -> Result<Outcome, TrainingError> {
         let device = parse_device(self.device)?;
         let graph = self.graph()?;
         let scaling = self.scaling();
@@ -83,7 +83,7 @@ impl Job<'_> {
         weights: &Weights,
         device: Device,
         scaling: &InputScaling,
-        report: &mut Report,
+        report: &mut OnProgress,
     ) -> Result<Vec<f32>, TrainingError> {
         let predictor = self.predictor(Network::new(graph, weights, device, Arithmetic::F32)?, scaling);
         let mut probabilities = Vec::with_capacity(self.predict.len() * self.labels.len());
@@ -173,18 +173,19 @@ impl Job<'_> {
         scaling: &InputScaling,
         device: Device,
         fingerprint: &str,
-        report: &mut Report,
+        report: &mut OnProgress,
     ) -> Result<(), TrainingError> {
         let arithmetic = arithmetic(self.learner.precision, device);
         let mut trainer = Trainer::new(graph, self.learner, state, device, arithmetic)?;
         let windowing = self.windowing();
         let batches = Batches::new(&self.train, self.batch_settings(&windowing, scaling, device.is_cuda()));
-        let pace = Pace::of(device);
+        let settings = PassSettings::of(device);
         for epoch in state.history.len()..self.learner.epochs {
             let start = Instant::now();
             let before = state.part.seconds;
             let order = batches.epoch(epoch);
-            let flow = Pass { job: self, batches: &batches, order: &order, pace }.run(&mut trainer, state, report)?;
+            let flow =
+                Pass { job: self, batches: &batches, order: &order, settings }.run(&mut trainer, state, report)?;
             trainer.save(state)?;
             if !state.weights.is_finite() {
                 let last = state.part.batches.checked_sub(1).map_or(&[][..], |last| &order[last]);
@@ -218,7 +219,7 @@ impl Job<'_> {
         if held_out_accuracy.is_some_and(|accuracy| accuracy > best_before) {
             state.best = Some(learned.clone());
         }
-        let Part { loss, correct, crops, seconds, .. } = std::mem::take(&mut state.part);
+        let EpochProgress { loss, correct, crops, seconds, .. } = std::mem::take(&mut state.part);
         state.history.push(Epoch {
             epoch: state.history.len() + 1,
             learning_rate: learning_rate(self.learner, state.history.len()),

@@ -129,7 +129,7 @@ mod defaults {
 /// Scaling of features before the network. In a recipe: `"none"`, `"clip"`, `"channel"`, or
 /// `{ mean = [...], deviation = [...] }` with one value per channel.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(into = "Written", from = "Written")]
+#[serde(into = "NormalizationFormat", from = "NormalizationFormat")]
 pub enum Normalization {
     /// No scaling, as in the paper.
     #[default]
@@ -146,7 +146,7 @@ pub enum Normalization {
 /// The format in a recipe.
 #[derive(Serialize, Deserialize)]
 #[serde(untagged, expecting = "expected \"none\", \"clip\", \"channel\" or { mean = [...], deviation = [...] }")]
-enum Written {
+enum NormalizationFormat {
     Named(Named),
     Fixed(Scaling),
 }
@@ -159,24 +159,24 @@ enum Named {
     Channel,
 }
 
-impl From<Normalization> for Written {
+impl From<Normalization> for NormalizationFormat {
     fn from(normalization: Normalization) -> Self {
         match normalization {
-            Normalization::None => Written::Named(Named::None),
-            Normalization::Clip => Written::Named(Named::Clip),
-            Normalization::Channel => Written::Named(Named::Channel),
-            Normalization::Fixed(scaling) => Written::Fixed(scaling),
+            Normalization::None => NormalizationFormat::Named(Named::None),
+            Normalization::Clip => NormalizationFormat::Named(Named::Clip),
+            Normalization::Channel => NormalizationFormat::Named(Named::Channel),
+            Normalization::Fixed(scaling) => NormalizationFormat::Fixed(scaling),
         }
     }
 }
 
-impl From<Written> for Normalization {
-    fn from(written: Written) -> Self {
+impl From<NormalizationFormat> for Normalization {
+    fn from(written: NormalizationFormat) -> Self {
         match written {
-            Written::Named(Named::None) => Normalization::None,
-            Written::Named(Named::Clip) => Normalization::Clip,
-            Written::Named(Named::Channel) => Normalization::Channel,
-            Written::Fixed(scaling) => Normalization::Fixed(scaling),
+            NormalizationFormat::Named(Named::None) => Normalization::None,
+            NormalizationFormat::Named(Named::Clip) => Normalization::Clip,
+            NormalizationFormat::Named(Named::Channel) => Normalization::Channel,
+            NormalizationFormat::Fixed(scaling) => Normalization::Fixed(scaling),
         }
     }
 }

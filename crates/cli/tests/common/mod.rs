@@ -314,7 +314,7 @@ impl Drop for Running {
 }
 
 /// Whether a file of a run contains times or paths, and so differs between otherwise equal runs.
-pub fn tells_of_the_moment(file: &str) -> bool {
+pub fn has_times(file: &str) -> bool {
     let parts = ["history.csv", "events.out.tfevents.", "data.json", "report.html", "log.jsonl"];
     parts.iter().any(|part| file.contains(part))
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use earmark_audio::SoundId;
 
-use super::problem::{Kind, Problem, shown};
+use super::problem::{Problem, ProblemKind, shown};
 use super::sound::DecodedClip;
 use crate::manifest::{ClipEntry, Manifest};
 
@@ -28,7 +28,7 @@ pub(super) fn recordings_in_train_and_test(manifest: &Manifest) -> Vec<Problem> 
     let problem = |(group, [train, test]): (&str, [Vec<&ClipEntry>; 2])| {
         let files = train.iter().chain(&test).map(|item| shown(&item.path)).collect();
         let message = format!("clips of the group {group:?} are in the training and the test set");
-        Problem::warning(Kind::TrainAndTest, files, message)
+        Problem::warning(ProblemKind::TrainAndTest, files, message)
     };
     in_both.map(problem).collect()
 }
@@ -36,9 +36,9 @@ pub(super) fn recordings_in_train_and_test(manifest: &Manifest) -> Vec<Problem> 
 fn two_folds(manifest: &Manifest, files: Vec<String>, message: String) -> Problem {
     if manifest.groups_span_folds {
         let message = format!("{message}, as the authors of the data set made them");
-        return Problem::warning(Kind::TwoFolds, files, message);
+        return Problem::warning(ProblemKind::TwoFolds, files, message);
     }
-    Problem::error(Kind::TwoFolds, files, format!("{message}, so scores would be too high"))
+    Problem::error(ProblemKind::TwoFolds, files, format!("{message}, so scores would be too high"))
 }
 
 /// Sounds that occur several times, as the same file or with the same samples. Silent clips are
@@ -68,14 +68,14 @@ fn same_sound(manifest: &Manifest, clips: &[(usize, &ClipEntry)]) -> Vec<Problem
     if labels.len() > 1 {
         let names: Vec<&str> = labels.iter().map(|label| manifest.labels[*label].as_str()).collect();
         let message = format!("{what}, with different labels: {}", names.join(", "));
-        problems.push(Problem::error(Kind::TwoLabels, files.clone(), message));
+        problems.push(Problem::error(ProblemKind::TwoLabels, files.clone(), message));
     }
     let (train, test): (Vec<_>, Vec<_>) = clips.iter().partition(|(index, _)| *index < manifest.train.len());
     let folds: BTreeSet<usize> = train.iter().filter_map(|(_, item)| item.fold).collect();
     let one_group = train.iter().all(|(_, item)| item.group.is_some() && item.group == train[0].1.group);
     if !train.is_empty() && !test.is_empty() {
         problems.push(Problem::error(
-            Kind::TrainAndTest,
+            ProblemKind::TrainAndTest,
             files.clone(),
             format!("{what}, in the training and the test set"),
         ));
@@ -88,7 +88,7 @@ fn same_sound(manifest: &Manifest, clips: &[(usize, &ClipEntry)]) -> Vec<Problem
             true => format!("{what}; drawn folds keep copies together, but each of them counts: remove all but one"),
             false => what,
         };
-        problems.push(Problem::warning(Kind::Duplicate, files, message));
+        problems.push(Problem::warning(ProblemKind::Duplicate, files, message));
     }
     problems
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use earmark_audio::is_sound_file;
 
-use super::problem::{Kind, Problem, shown};
+use super::problem::{Problem, ProblemKind, shown};
 use crate::error::DatasetError;
 use crate::manifest::{Manifest, Reading};
 use crate::options::OpenOptions;
@@ -26,7 +26,7 @@ pub struct Ignored {
     pub unreadable: Vec<DatasetError>,
 }
 
-/// Counts the files that [`check`](super::check) lists as [`Kind::NotListed`]; files are not
+/// Counts the files that [`check`](super::check) lists as [`ProblemKind::NotListed`]; files are not
 /// opened.
 pub fn ignored(manifest: &Manifest, folder: &Path) -> Ignored {
     let known = real_paths(manifest.train.iter().chain(&manifest.test).map(|item| &item.path));
@@ -63,20 +63,20 @@ pub(super) fn ignored_files(read: &Reading, path: &Path, options: &OpenOptions) 
     });
 
     let empty = |folder: &PathBuf| {
-        Problem::warning(Kind::NoClips, vec![shown(folder)], "no clips lie in the folder itself; it is ignored")
+        Problem::warning(ProblemKind::NoClips, vec![shown(folder)], "no clips lie in the folder itself; it is ignored")
     };
     let files = |n: usize| if n == 1 { "1 audio file".to_owned() } else { format!("{n} audio files") };
     let not_listed = not_listed.into_iter().map(|(folder, sounds): (String, Vec<String>)| {
         let message = format!("{} in {folder}, in no class folder and in no table", files(sounds.len()));
-        Problem::warning(Kind::NotListed, sounds, message)
+        Problem::warning(ProblemKind::NotListed, sounds, message)
     });
     let other = other.into_iter().map(|(folder, sounds): (String, Vec<String>)| {
         let message = format!("{} in {folder} in a format that is not decoded", files(sounds.len()));
-        Problem::warning(Kind::OtherFormat, sounds, message)
+        Problem::warning(ProblemKind::OtherFormat, sounds, message)
     });
     let unreadable = unreadable
         .into_iter()
-        .map(|(folder, error)| Problem::warning(Kind::Unreadable, vec![shown(&folder)], error.to_string()));
+        .map(|(folder, error)| Problem::warning(ProblemKind::Unreadable, vec![shown(&folder)], error.to_string()));
     unreadable.chain(read.ignored.iter().map(empty)).chain(not_listed).chain(other).collect()
 }
 

@@ -1,7 +1,7 @@
 //! Checks the contents of a data set: reads every table, decodes every clip, compares every file.
 //!
 //! ```
-//! use earmark_datasets::check::{CheckSettings, Kind, check};
+//! use earmark_datasets::check::{CheckSettings, ProblemKind, check};
 //! use earmark_datasets::synth::{SynthOptions, write};
 //! let folder = tempfile::tempdir()?;
 //! write(folder.path(), &SynthOptions { train_clips: 60, test_clips: 12, ..SynthOptions::default() })?;
@@ -9,7 +9,7 @@
 //! let settings = CheckSettings { folds: 2, ..CheckSettings::default() };
 //! let report = check(folder.path(), &Default::default(), &settings, |_, _| ())?;
 //! assert_eq!((report.train, report.test, report.classes.len(), report.errors), (60, 12, 12, 1));
-//! assert_eq!(report.problems[0].kind, Kind::MissingFile);
+//! assert_eq!(report.problems[0].kind, ProblemKind::MissingFile);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
@@ -36,8 +36,8 @@ use sound::{DecodedClip, decode};
 
 pub use crate::violation::Severity;
 pub use files::{Ignored, ignored};
-pub use problem::{Kind, Problem};
-pub use report::{Class, Lengths, Report};
+pub use problem::{Problem, ProblemKind};
+pub use report::{CheckReport, Class, Lengths};
 
 /// Settings of a check.
 #[derive(Debug, Clone, PartialEq)]
@@ -65,7 +65,7 @@ pub fn check(
     options: &OpenOptions,
     settings: &CheckSettings,
     tick: impl Fn(usize, usize) + Sync,
-) -> Result<Report, DatasetError> {
+) -> Result<CheckReport, DatasetError> {
     let read = read(path, options)?;
     let manifest = &read.manifest;
     let items: Vec<&ClipEntry> = manifest.train.iter().chain(&manifest.test).collect();
@@ -97,9 +97,9 @@ pub fn check(
     problems.extend(compare::same_sounds(manifest, &clips));
     problems.extend(files::ignored_files(&read, path, options));
     problems.sort();
-    problems.dedup_by(|later, earlier| later.kind == Kind::Unreadable && later.files == earlier.files);
+    problems.dedup_by(|later, earlier| later.kind == ProblemKind::Unreadable && later.files == earlier.files);
     let errors = problems.iter().filter(|problem| problem.severity == Severity::Error).count();
-    let mut report = Report { errors, warnings: problems.len() - errors, problems, ..summary(manifest, &clips) };
+    let mut report = CheckReport { errors, warnings: problems.len() - errors, problems, ..summary(manifest, &clips) };
     report.data = path.display().to_string();
     Ok(report)
 }
@@ -117,7 +117,7 @@ fn rules(manifest: &Manifest, clips: &[Option<DecodedClip>], folds: usize) -> Ve
 }
 
 /// The counts of a report.
-fn summary(manifest: &Manifest, clips: &[Option<DecodedClip>]) -> Report {
+fn summary(manifest: &Manifest, clips: &[Option<DecodedClip>]) -> CheckReport {
     let class = |label: &String| Class { label: label.clone(), train: 0, test: 0, seconds: 0.0 };
     let mut classes: Vec<Class> = manifest.labels.iter().map(class).collect();
     for (index, (item, decoded)) in manifest.train.iter().chain(&manifest.test).zip(clips).enumerate() {
@@ -145,7 +145,7 @@ fn summary(manifest: &Manifest, clips: &[Option<DecodedClip>]) -> Report {
         folds.resize(folds.len().max(fold + 1), 0);
         folds[fold] += 1;
     }
-    Report {
+    CheckReport {
         data: String::new(),
         train: manifest.train.len(),
         test: manifest.test.len(),
@@ -164,11 +164,11 @@ fn summary(manifest: &Manifest, clips: &[Option<DecodedClip>]) -> Report {
 
 /// Converts an error of reading to problems: one for each missing file.
 fn of_fault(fault: &DatasetError) -> Vec<Problem> {
-    let missing = |path| Problem::error(Kind::MissingFile, vec![shown(path)], "the file is not there");
+    let missing = |path| Problem::error(ProblemKind::MissingFile, vec![shown(path)], "the file is not there");
     match fault {
         DatasetError::MissingFiles { paths } => paths.iter().map(|path| missing(path)).collect(),
         DatasetError::File(error) => {
-            vec![Problem::error(Kind::Unreadable, vec![shown(&error.path)], error.to_string())]
+            vec![Problem::error(ProblemKind::Unreadable, vec![shown(&error.path)], error.to_string())]
         }
         other => vec![Problem::error(kind_of(other), Vec::new(), other.to_string())],
     }
@@ -179,13 +179,13 @@ fn of_violation(found: Violation) -> Problem {
     Problem { severity: found.severity, kind: kind_of(&found.reason), files, message: found.reason.to_string() }
 }
 
-fn kind_of(reason: &DatasetError) -> Kind {
+fn kind_of(reason: &DatasetError) -> ProblemKind {
     match reason {
         DatasetError::Label { .. } | DatasetError::SimilarLabels { .. } | DatasetError::FoldersOfOneClass { .. } => {
-            Kind::Label
+            ProblemKind::Label
         }
-        DatasetError::ClassTooSmall { .. } => Kind::FewClips,
-        DatasetError::GroupInTwoFolds { .. } => Kind::TwoFolds,
-        _ => Kind::Manifest,
+        DatasetError::ClassTooSmall { .. } => ProblemKind::FewClips,
+        DatasetError::GroupInTwoFolds { .. } => ProblemKind::TwoFolds,
+        _ => ProblemKind::Manifest,
     }
 }

@@ -9,7 +9,7 @@ use crate::violation::Severity;
 /// The kind of a problem.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Kind {
+pub enum ProblemKind {
     /// Inconsistent names or folds; the message names them.
     Manifest,
     /// A label that cannot name a class, or that is too similar to another.
@@ -53,7 +53,7 @@ pub struct Problem {
     /// Whether it must be fixed.
     pub severity: Severity,
     /// The kind of problem.
-    pub kind: Kind,
+    pub kind: ProblemKind,
     /// The affected files, if any.
     pub files: Vec<String>,
     /// The description of the problem.
@@ -61,11 +61,11 @@ pub struct Problem {
 }
 
 impl Problem {
-    pub(super) fn error(kind: Kind, files: Vec<String>, message: impl Into<String>) -> Self {
+    pub(super) fn error(kind: ProblemKind, files: Vec<String>, message: impl Into<String>) -> Self {
         Self { severity: Severity::Error, kind, files, message: message.into() }
     }
 
-    pub(super) fn warning(kind: Kind, files: Vec<String>, message: impl Into<String>) -> Self {
+    pub(super) fn warning(kind: ProblemKind, files: Vec<String>, message: impl Into<String>) -> Self {
         Self { severity: Severity::Warning, kind, files, message: message.into() }
     }
 }

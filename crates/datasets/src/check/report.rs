@@ -14,7 +14,7 @@ const SHOWN: usize = 20;
 
 /// The contents of a data set, and its problems.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Report {
+pub struct CheckReport {
     /// The folder or file that was checked.
     pub data: String,
     /// Clips to train on.
@@ -71,13 +71,13 @@ pub struct Lengths {
 }
 
 /// The report as text of several lines.
-impl fmt::Display for Report {
+impl fmt::Display for CheckReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&text(self))
     }
 }
 
-fn text(report: &Report) -> String {
+fn text(report: &CheckReport) -> String {
     let mut text = format!(
         "{}: {}, {}, {} classes\n\n",
         report.data,
@@ -110,7 +110,7 @@ fn text(report: &Report) -> String {
 }
 
 /// The problems as text, grouped by kind.
-fn problems(report: &Report) -> String {
+fn problems(report: &CheckReport) -> String {
     let mut kinds: BTreeMap<_, Vec<&Problem>> = BTreeMap::new();
     for problem in &report.problems {
         kinds.entry((problem.severity, problem.kind)).or_default().push(problem);

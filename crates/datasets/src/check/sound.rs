@@ -4,7 +4,7 @@ use std::path::Path;
 
 use earmark_audio::{AudioError, AudioStream, Fingerprint, Limits, SoundId};
 
-use super::problem::{Kind, Problem, shown};
+use super::problem::{Problem, ProblemKind, shown};
 
 /// The largest 16-bit sample.
 const FULL_SCALE: f32 = 32_767.0 / 32_768.0;
@@ -31,10 +31,10 @@ pub(super) fn decode(path: &Path, limits: &Limits) -> Result<DecodedClip, Proble
     decoded(path, limits).map_err(|error| {
         let no_bytes = || path.metadata().is_ok_and(|metadata| metadata.len() == 0);
         let kind = match error {
-            AudioError::Empty { .. } => Kind::Empty,
-            AudioError::NotAudio { .. } if no_bytes() => Kind::Empty,
-            AudioError::Io { .. } => Kind::Unreadable,
-            _ => Kind::Damaged,
+            AudioError::Empty { .. } => ProblemKind::Empty,
+            AudioError::NotAudio { .. } if no_bytes() => ProblemKind::Empty,
+            AudioError::Io { .. } => ProblemKind::Unreadable,
+            _ => ProblemKind::Damaged,
         };
         Problem::error(kind, vec![shown(path)], error.to_string())
     })
@@ -87,11 +87,11 @@ impl DecodedClip {
         let mut problems = Vec::new();
         if self.sound.is_none() {
             let message = "it is silent: it never leaves -80 dB of full scale";
-            problems.push(Problem::warning(Kind::Silent, vec![shown(path)], message));
+            problems.push(Problem::warning(ProblemKind::Silent, vec![shown(path)], message));
         }
         if self.clipped >= CLIPPED {
             let message = format!("it is clipped: {:.1} % of it lies at full scale", 100.0 * self.clipped);
-            problems.push(Problem::warning(Kind::Clipped, vec![shown(path)], message));
+            problems.push(Problem::warning(ProblemKind::Clipped, vec![shown(path)], message));
         }
         problems
     }

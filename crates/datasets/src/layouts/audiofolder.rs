@@ -12,10 +12,10 @@ use earmark_audio::is_sound_file;
 
 use super::columns::{Purpose, name_column, rows};
 use super::folders::{clips, file_name, listing, name_by_path_too};
+use crate::clip_list::ClipList;
 use crate::error::DatasetError;
 use crate::options::OpenOptions;
-use crate::rows::Rows;
-use crate::table::Table;
+use crate::table::ClipTable;
 
 const TRAIN: [&str; 6] = ["train", "training", "validation", "valid", "dev", "val"];
 const TEST: [&str; 4] = ["test", "testing", "eval", "evaluation"];
@@ -44,7 +44,7 @@ fn split_folders(base: &Path) -> Result<Vec<PathBuf>, DatasetError> {
 /// Reads a data set with metadata files next to or above the audio, if there are any. File names
 /// are relative to the folder of their metadata file. The split of a file is determined by a folder
 /// in its path that has a split's name.
-pub(super) fn with_metadata(root: &Path, options: &OpenOptions) -> Result<Option<Rows>, DatasetError> {
+pub(super) fn with_metadata(root: &Path, options: &OpenOptions) -> Result<Option<ClipList>, DatasetError> {
     let mut folders = Vec::new();
     for base in bases(root) {
         folders.extend(split_folders(&base)?);
@@ -53,7 +53,7 @@ pub(super) fn with_metadata(root: &Path, options: &OpenOptions) -> Result<Option
     folders.sort();
     let files = folders.iter().flat_map(|folder| METADATA.map(|name| folder.join(name)));
     let files: Vec<PathBuf> = files.filter(|file| file.is_file()).collect();
-    let mut read = Rows::default();
+    let mut read = ClipList::default();
     for file in &files {
         let folder = file.parent().unwrap_or(root);
         let audio = |_: &[String], name: &str| folder.join(name);
@@ -61,7 +61,7 @@ pub(super) fn with_metadata(root: &Path, options: &OpenOptions) -> Result<Option
             let below = path.strip_prefix(root).unwrap_or(path).parent().unwrap_or(Path::new(""));
             below.iter().map(Path::new).find(|part| is_train(part) || is_test(part)).is_some_and(is_test)
         };
-        let table = if file.ends_with(METADATA[1]) { Table::read_jsonl(file)? } else { Table::read(file)? };
+        let table = if file.ends_with(METADATA[1]) { ClipTable::read_jsonl(file)? } else { ClipTable::read(file)? };
         let name = name_column(&table, options)?;
         let (test, train) =
             table.partition(|fields| in_test(&folder.join(fields.get(name).map_or("", String::as_str))));
@@ -80,7 +80,7 @@ pub(super) fn with_metadata(root: &Path, options: &OpenOptions) -> Result<Option
 
 /// Reads a data set of split folders with a folder per class in each, if this is one: the training
 /// folder must contain classes and no clips, and no other folder may contain clips.
-pub(super) fn with_class_folders(root: &Path) -> Result<Option<Rows>, DatasetError> {
+pub(super) fn with_class_folders(root: &Path) -> Result<Option<ClipList>, DatasetError> {
     for base in bases(root) {
         let splits = split_folders(&base)?;
         // A folder that cannot be listed does not affect the detection of the layout.
@@ -89,7 +89,7 @@ pub(super) fn with_class_folders(root: &Path) -> Result<Option<Rows>, DatasetErr
         if listing(&base)?.into_iter().filter(|path| path.is_dir()).any(has_clips) {
             continue;
         }
-        let mut read = Rows::default();
+        let mut read = ClipList::default();
         for split in splits {
             let of_split = clips(&split)?;
             let set = if is_test(&split) { &mut read.test } else { &mut read.train };

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
+use crate::clip_list::ListedClip;
 use crate::error::DatasetError;
 use crate::options::{OpenOptions, Usage};
-use crate::rows::Row;
-use crate::table::Table;
+use crate::table::ClipTable;
 
 const NAME: [&str; 6] = ["fname", "filename", "file_name", "slice_file_name", "file", "path"];
 const LABEL: [&str; 3] = ["label", "category", "class"];
@@ -28,7 +28,7 @@ pub(super) enum Purpose {
 
 /// The clips of a table.
 pub(super) struct Listed {
-    pub rows: Vec<Row>,
+    pub rows: Vec<ListedClip>,
     /// Audio files that the table names but that are not part of the data set.
     pub excluded: Vec<PathBuf>,
 }
@@ -46,7 +46,7 @@ struct Columns {
 }
 
 impl Columns {
-    fn find(table: &Table, purpose: Purpose, options: &OpenOptions) -> Result<Self, DatasetError> {
+    fn find(table: &ClipTable, purpose: Purpose, options: &OpenOptions) -> Result<Self, DatasetError> {
         let asked = &options.columns;
         // A column that the caller names is required in the training table; in a test table only
         // the name column is required.
@@ -83,7 +83,7 @@ impl Columns {
         ignored || self.only.as_ref().is_some_and(|(column, value)| !is(*column, value))
     }
 
-    fn usage(&self, table: &Table, line: u64, fields: &[String]) -> Result<Option<Usage>, DatasetError> {
+    fn usage(&self, table: &ClipTable, line: u64, fields: &[String]) -> Result<Option<Usage>, DatasetError> {
         let Some(column) = self.usage else { return Ok(None) };
         match table.value(line, fields, column)? {
             "Public" => Ok(Some(Usage::Public)),
@@ -94,7 +94,7 @@ impl Columns {
 }
 
 /// The index of the column with the names of the clips.
-pub(super) fn name_column(table: &Table, options: &OpenOptions) -> Result<usize, DatasetError> {
+pub(super) fn name_column(table: &ClipTable, options: &OpenOptions) -> Result<usize, DatasetError> {
     match &options.columns.name {
         Some(name) => table.column(&[name]),
         None => table.column(&NAME),
@@ -104,7 +104,7 @@ pub(super) fn name_column(table: &Table, options: &OpenOptions) -> Result<usize,
 /// Reads the rows of a table; `audio` returns the path of a row's file from its fields and its
 /// name. A column that exists must have a value in every row.
 pub(super) fn rows(
-    table: &Table,
+    table: &ClipTable,
     purpose: Purpose,
     options: &OpenOptions,
     audio: &dyn Fn(&[String], &str) -> PathBuf,
@@ -120,7 +120,7 @@ pub(super) fn rows(
             listed.excluded.push(path);
             continue;
         }
-        listed.rows.push(Row {
+        listed.rows.push(ListedClip {
             name: name.to_owned(),
             path,
             label: match purpose {

@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use earmark_audio::is_sound_file;
 use earmark_files::FileError;
 
+use crate::clip_list::{ClipList, ListedClip};
 use crate::error::{DatasetError, Location};
-use crate::rows::{Row, Rows};
 
 /// Reads a folder of classes.
-pub(super) fn classes(root: &Path) -> Result<Rows, DatasetError> {
+pub(super) fn classes(root: &Path) -> Result<ClipList, DatasetError> {
     let mut rows = clips(root)?;
     if rows.train.is_empty() {
         return Err(DatasetError::UnknownLayout { path: root.to_owned() });
@@ -26,8 +26,8 @@ const LOST: &str = "lost+found";
 
 /// Reads the clips of every class in `root` as training clips, and the folders without clips. A
 /// folder that cannot be listed may be a class, so it is an error.
-pub(super) fn clips(root: &Path) -> Result<Rows, DatasetError> {
-    let mut read = Rows::default();
+pub(super) fn clips(root: &Path) -> Result<ClipList, DatasetError> {
+    let mut read = ClipList::default();
     let mut classes: BTreeMap<String, PathBuf> = BTreeMap::new();
     for folder in listing(root)?.into_iter().filter(|path| path.is_dir()) {
         let name = file_name(&folder);
@@ -55,8 +55,8 @@ pub(super) fn clips(root: &Path) -> Result<Rows, DatasetError> {
     Ok(read)
 }
 
-fn row(path: PathBuf, label: &str) -> Row {
-    Row {
+fn row(path: PathBuf, label: &str) -> ListedClip {
+    ListedClip {
         name: file_name(&path),
         place: Location { path: path.clone(), line: None },
         path,
@@ -70,8 +70,8 @@ fn row(path: PathBuf, label: &str) -> Row {
 
 /// If two clips have the same file name, as in `dog/1.wav` and `cat/1.wav`, names all clips by
 /// their path below `root`.
-pub(super) fn name_by_path_too<'a>(root: &Path, rows: impl Iterator<Item = &'a mut Row>) {
-    let rows: Vec<&mut Row> = rows.collect();
+pub(super) fn name_by_path_too<'a>(root: &Path, rows: impl Iterator<Item = &'a mut ListedClip>) {
+    let rows: Vec<&mut ListedClip> = rows.collect();
     let names: BTreeSet<&String> = rows.iter().map(|row| &row.name).collect();
     if names.len() < rows.len() {
         for row in rows {
@@ -84,8 +84,9 @@ pub(super) fn name_by_path_too<'a>(root: &Path, rows: impl Iterator<Item = &'a m
 /// Sets the folds of ESC-10 in folders, such as `001 - Dog bark/1-100032-A.ogg`: the names contain
 /// the fold and the recording, and other folds would test on recordings that were trained on. If
 /// most names have this form, the other clips have no fold, which is an error that names them.
-fn folds_of_esc10(rows: &mut [Row]) {
-    let numbered = |row: &Row| row.path.parent().is_some_and(|folder| number_and_name(&file_name(folder)).is_some());
+fn folds_of_esc10(rows: &mut [ListedClip]) {
+    let numbered =
+        |row: &ListedClip| row.path.parent().is_some_and(|folder| number_and_name(&file_name(folder)).is_some());
     let parts: Vec<_> = rows.iter().map(|row| fold_and_recording(&row.name).filter(|_| numbered(row))).collect();
     if 2 * parts.iter().flatten().count() <= rows.len() {
         return;

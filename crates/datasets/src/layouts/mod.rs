@@ -6,10 +6,10 @@ mod folders;
 
 use std::path::{Path, PathBuf};
 
+use crate::clip_list::ClipList;
 use crate::error::DatasetError;
 use crate::options::OpenOptions;
-use crate::rows::Rows;
-use crate::table::Table;
+use crate::table::ClipTable;
 use columns::{Purpose, rows};
 pub(crate) use folders::listing;
 
@@ -27,11 +27,11 @@ const TEST: [&str; 6] = [
 const SUBMISSION: &str = "sample_submission.csv";
 
 /// Detects and reads the layout at `path`.
-pub(crate) fn read(path: &Path, options: &OpenOptions) -> Result<Rows, DatasetError> {
+pub(crate) fn read(path: &Path, options: &OpenOptions) -> Result<ClipList, DatasetError> {
     if path.is_file() {
         let beside = path.parent().unwrap_or(Path::new(""));
         let audio = options.audio_dir.as_deref().unwrap_or(beside);
-        return train_table(&Table::read(path)?, options, &|_, name| audio.join(name));
+        return train_table(&ClipTable::read(path)?, options, &|_, name| audio.join(name));
     }
     if !path.is_dir() {
         return Err(DatasetError::NotFound { path: path.to_owned() });
@@ -58,34 +58,34 @@ pub(crate) fn read(path: &Path, options: &OpenOptions) -> Result<Rows, DatasetEr
 }
 
 fn train_table(
-    table: &Table,
+    table: &ClipTable,
     options: &OpenOptions,
     audio: &dyn Fn(&[String], &str) -> PathBuf,
-) -> Result<Rows, DatasetError> {
+) -> Result<ClipList, DatasetError> {
     let listed = rows(table, Purpose::Train, options, audio)?;
-    Ok(Rows { train: listed.rows, excluded: listed.excluded, ..Rows::default() })
+    Ok(ClipList { train: listed.rows, excluded: listed.excluded, ..ClipList::default() })
 }
 
 /// FSDKaggle2018: `fname,label,manually_verified[,freesound_id]` and
 /// `fname[,label,usage,freesound_id]`.
-fn fsdkaggle(root: &Path, train: &Path, options: &OpenOptions) -> Result<Rows, DatasetError> {
+fn fsdkaggle(root: &Path, train: &Path, options: &OpenOptions) -> Result<ClipList, DatasetError> {
     let audio = |kind: &str| {
         let zenodo = root.join(format!("FSDKaggle2018.audio_{kind}"));
         if zenodo.is_dir() { zenodo } else { root.join(format!("audio_{kind}")) }
     };
     let (train_audio, test_audio) = (audio("train"), audio("test"));
-    let mut read = train_table(&Table::read(train)?, options, &|_, name| train_audio.join(name))?;
+    let mut read = train_table(&ClipTable::read(train)?, options, &|_, name| train_audio.join(name))?;
     let audio = |_: &[String], name: &str| test_audio.join(name);
     let mut tables = TEST.iter().map(|name| root.join(name)).filter(|file| file.is_file());
     if let Some(path) = tables.next() {
         // The labels of a sample submission are dummies.
         let purpose = if path.ends_with(SUBMISSION) { Purpose::Names } else { Purpose::Competition };
-        let listed = rows(&Table::read(&path)?, purpose, options, &audio)?;
+        let listed = rows(&ClipTable::read(&path)?, purpose, options, &audio)?;
         read.test = listed.rows;
         read.excluded.extend(listed.excluded);
     }
     // Clips that occur only in the other tables were ignored by the challenge.
-    for table in tables.filter_map(|path| Table::read(&path).ok()) {
+    for table in tables.filter_map(|path| ClipTable::read(&path).ok()) {
         let names = rows(&table, Purpose::Names, &OpenOptions::default(), &audio).into_iter();
         read.excluded.extend(names.flat_map(|listed| listed.rows).map(|row| row.path));
     }
@@ -93,8 +93,8 @@ fn fsdkaggle(root: &Path, train: &Path, options: &OpenOptions) -> Result<Rows, D
 }
 
 /// ESC-50: `filename,fold,target,category,esc10,src_file,...`.
-fn esc(path: &Path, audio: &Path, options: &OpenOptions) -> Result<Rows, DatasetError> {
-    let table = Table::read(path)?;
+fn esc(path: &Path, audio: &Path, options: &OpenOptions) -> Result<ClipList, DatasetError> {
+    let table = ClipTable::read(path)?;
     for name in ["filename", "fold", "category"] {
         table.column(&[name])?;
     }
@@ -103,8 +103,8 @@ fn esc(path: &Path, audio: &Path, options: &OpenOptions) -> Result<Rows, Dataset
 
 /// UrbanSound8K: `slice_file_name,fsID,start,end,salience,fold,classID,class`, with the audio in a
 /// folder per fold.
-fn urbansound8k(path: &Path, audio: &Path, options: &OpenOptions) -> Result<Rows, DatasetError> {
-    let table = Table::read(path)?;
+fn urbansound8k(path: &Path, audio: &Path, options: &OpenOptions) -> Result<ClipList, DatasetError> {
+    let table = ClipTable::read(path)?;
     for name in ["slice_file_name", "fsID", "class"] {
         table.column(&[name])?;
     }
@@ -113,5 +113,5 @@ fn urbansound8k(path: &Path, audio: &Path, options: &OpenOptions) -> Result<Rows
         let fold = fields.get(fold).map(String::as_str).unwrap_or_default();
         audio.join(format!("fold{fold}")).join(name)
     };
-    Ok(Rows { groups_span_folds: true, ..train_table(&table, options, &place)? })
+    Ok(ClipList { groups_span_folds: true, ..train_table(&table, options, &place)? })
 }

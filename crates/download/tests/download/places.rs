@@ -136,7 +136,7 @@ fn two_at_once_do_not_meet() {
     trial.put("lock", b"");
     let held = fs::File::open(trial.work("lock")).unwrap();
     held.lock().unwrap();
-    let error = trial.fails(&["another download is at work"]);
+    let error = trial.fails(&["another process is downloading"]);
     assert!(matches!(error, DownloadError::Busy { .. }));
     drop(held);
     trial.succeeds(&FILES);
@@ -161,7 +161,7 @@ fn a_lock_is_neither_followed_nor_emptied() {
     trial.put("lock", b"text");
     let held = fs::File::open(trial.work("lock")).unwrap();
     held.lock().unwrap();
-    trial.fails(&["another download is at work"]);
+    trial.fails(&["another process is downloading"]);
     assert_eq!(fs::read(trial.work("lock")).unwrap(), b"text");
     assert_eq!(server.requests().len(), 0);
 }

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use earmark_download::{DownloadError, Event, Hub, Network, Pin, PublishedFile, Sum, Token, released_file};
+use earmark_download::{Checksum, DownloadError, Event, Hub, Network, Pin, PublishedFile, Token, released_file};
 use tempfile::TempDir;
 
 use crate::archives::noise;
@@ -231,8 +231,8 @@ fn what_is_damaged_stays_until_a_whole_file_takes_its_place() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("net.pth");
     std::fs::write(&path, damaged).unwrap();
-    let (url, sum) = (format!("{}/net.pth", server.url()), Sum::Sha256(earmark_files::sha256(&bytes)));
-    let get = || released_file(&url, &sum, folder.path(), &network(), &mut |_| ());
+    let (url, checksum) = (format!("{}/net.pth", server.url()), Checksum::Sha256(earmark_files::sha256(&bytes)));
+    let get = || released_file(&url, &checksum, folder.path(), &network(), &mut |_| ());
     fails(get(), &["503"]);
     assert_eq!(std::fs::read(&path).unwrap(), damaged);
     get().unwrap();
@@ -245,9 +245,9 @@ fn a_cache_that_is_there_is_not_written_to() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("net.pth");
     std::fs::write(&path, &bytes).unwrap();
-    let sum = Sum::Sha256(earmark_files::sha256(&bytes)[..8].to_owned());
+    let checksum = Checksum::Sha256(earmark_files::sha256(&bytes)[..8].to_owned());
     let url = "http://localhost:1/net.pth";
-    let file = released_file(url, &sum, folder.path(), &network(), &mut |_| ()).unwrap();
+    let file = released_file(url, &checksum, folder.path(), &network(), &mut |_| ()).unwrap();
     assert_eq!(file.path, path);
     let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left, ["net.pth"]);
@@ -288,18 +288,18 @@ fn a_release_is_known_by_the_digits_in_its_name() {
     let server = Server::new(move |_, request| Answer::good(request, &owned));
     let folder = tempfile::tempdir().unwrap();
     let url = format!("{}/v0.1/net-{}.pth?download=1", server.url(), &sha256[..8]);
-    let get = |sum: &Sum, folder: &Path| released_file(&url, sum, folder, &network(), &mut |_| ());
+    let get = |checksum: &Checksum, folder: &Path| released_file(&url, checksum, folder, &network(), &mut |_| ());
 
-    let file = get(&Sum::Sha256(sha256[..8].to_owned()), folder.path()).unwrap();
+    let file = get(&Checksum::Sha256(sha256[..8].to_owned()), folder.path()).unwrap();
     assert_eq!(
         file,
         PublishedFile { path: folder.path().join(format!("net-{}.pth", &sha256[..8])), sha256, revision: None }
     );
-    assert_eq!(get(&Sum::Sha256(file.sha256.clone()), folder.path()).unwrap(), file);
+    assert_eq!(get(&Checksum::Sha256(file.sha256.clone()), folder.path()).unwrap(), file);
     assert_eq!(server.requests().len(), 1, "what is there is used");
 
     let empty = tempfile::tempdir().unwrap();
-    fails(get(&Sum::Sha256("00000000".to_owned()), empty.path()), &["its SHA-256 is", "must be 00000000"]);
+    fails(get(&Checksum::Sha256("00000000".to_owned()), empty.path()), &["its SHA-256 is", "must be 00000000"]);
     assert_eq!(std::fs::read_dir(empty.path()).unwrap().count(), 1, "nothing but the lock is left");
 }
 

@@ -115,19 +115,19 @@ fn every_cut_and_many_changes_are_damage_or_harmless() {
     let folder = tempfile::tempdir().unwrap();
     for (name, archive) in [("a.zip", zipped), ("a.tar.gz", packed)] {
         let list = folder.path().join("list.md5");
-        let sums = format!("{}  a.wav\n{}  b/c.wav\n", md5(&data), md5(b"sound"));
-        std::fs::write(&list, &sums).unwrap();
+        let checksums = format!("{}  a.wav\n{}  b/c.wav\n", md5(&data), md5(b"sound"));
+        std::fs::write(&list, &checksums).unwrap();
         let toml = format!(
-            "[[mine.archives]]\nname = \"{name}\"\nurl = \"http://localhost:1/\"\nsums = \"list.md5\"\n{LIMITS}"
+            "[[mine.archives]]\nname = \"{name}\"\nurl = \"http://localhost:1/\"\nchecksums = \"list.md5\"\n{LIMITS}"
         );
         let check = |bytes: &[u8], what: &str| {
-            let mut trial = Trial::with_files(&toml, &[("list.md5", &sums)]);
+            let mut trial = Trial::with_files(&toml, &[("list.md5", &checksums)]);
             trial.put(name, bytes);
             match trial.run() {
                 Ok(_) => assert!(std::fs::read(trial.to().join("a.wav")).unwrap() == data, "{what}"),
                 Err(error) => {
                     assert!(!trial.to().exists(), "{what}: {error}");
-                    assert_eq!(trial.left(), [""; 0], "{what}: a damaged archive without a sum is removed");
+                    assert_eq!(trial.left(), [""; 0], "{what}: a damaged archive without a checksum is removed");
                 }
             }
         };
@@ -180,17 +180,18 @@ fn listed() -> (Vec<u8>, String) {
         ("x-1/LICENSE", b"take it"),
         ("x-1/run.sh", b"unwanted"),
     ];
-    let sums = files[..4].iter().map(|(name, data)| format!("{}  {}\n", md5(data), name.strip_prefix("x-1/").unwrap()));
-    (good_zip(&files), sums.collect())
+    let checksums =
+        files[..4].iter().map(|(name, data)| format!("{}  {}\n", md5(data), name.strip_prefix("x-1/").unwrap()));
+    (good_zip(&files), checksums.collect())
 }
 
 const BY_FILES: &str =
-    "name = \"a.zip\"\nurl = \"http://localhost:1/\"\nstrip = 1\nsums = \"list.md5\"\nalso = [\"LICENSE\"]\n";
+    "name = \"a.zip\"\nurl = \"http://localhost:1/\"\nstrip = 1\nchecksums = \"list.md5\"\nalso = [\"LICENSE\"]\n";
 
 #[test]
 fn only_what_is_listed_is_unpacked() {
-    let (archive, sums) = listed();
-    let mut trial = Trial::with_files(&format!("[[mine.archives]]\n{BY_FILES}"), &[("list.md5", &sums)]);
+    let (archive, checksums) = listed();
+    let mut trial = Trial::with_files(&format!("[[mine.archives]]\n{BY_FILES}"), &[("list.md5", &checksums)]);
     trial.put("a.zip", &archive);
     let table = b"filename,ten\n1-a.wav,True\n\"1-b.wav\",True\n2-c.wav,False\n";
     trial.succeeds(&[
@@ -205,7 +206,7 @@ fn only_what_is_listed_is_unpacked() {
     let rows =
         "rows = { table = \"table.csv\", column = \"ten\", value = \"True\", file = \"filename\", folder = \"audio\" }";
     let part = format!("{rows}\n[[mine.archives]]\n{BY_FILES}only = '^table|/1-'");
-    let mut trial = Trial::with_files(&part, &[("list.md5", &sums)]);
+    let mut trial = Trial::with_files(&part, &[("list.md5", &checksums)]);
     trial.put("a.zip", &archive);
     trial.succeeds(&[
         ("LICENSE", b"take it"),
@@ -214,11 +215,11 @@ fn only_what_is_listed_is_unpacked() {
         ("table.csv", b"filename,ten\n1-a.wav,True\n1-b.wav,True\n"),
     ]);
     for (from, to, reason) in [
-        ("/1-'", "/1-a'", "ten of 1-b.wav is True, which its archive does not bear out"),
+        ("/1-'", "/1-a'", "ten of 1-b.wav is True, but the archives say otherwise"),
         ("/1-'", "/'", "ten of 2-c.wav is False"),
         ("column = \"ten\"", "column = \"eleven\"", "no column eleven"),
     ] {
-        let mut trial = Trial::with_files(&part.replacen(from, to, 1), &[("list.md5", &sums)]);
+        let mut trial = Trial::with_files(&part.replacen(from, to, 1), &[("list.md5", &checksums)]);
         trial.put("a.zip", &archive);
         trial.fails(&["table.csv", reason]);
     }
@@ -226,19 +227,20 @@ fn only_what_is_listed_is_unpacked() {
 
 #[test]
 fn listed_files_must_be_there_and_right() {
-    let (archive, sums) = listed();
-    let with = |sums: &str| {
-        let trial = Trial::with_files(&format!("[[mine.archives]]\n{BY_FILES}"), &[("list.md5", sums)]);
+    let (archive, checksums) = listed();
+    let with = |checksums: &str| {
+        let trial = Trial::with_files(&format!("[[mine.archives]]\n{BY_FILES}"), &[("list.md5", checksums)]);
         trial.put("a.zip", &archive);
         trial
     };
-    let mut trial = with(&sums.replace(&md5(b"two"), &md5(b"2")));
+    let mut trial = with(&checksums.replace(&md5(b"two"), &md5(b"2")));
     let error = trial.fails(&["a.zip", "x-1/audio/1-b.wav", "MD5", &md5(b"two"), &md5(b"2")]);
     assert!(matches!(error, DownloadError::WrongEntry { .. }));
     assert!(trial.notes.iter().any(|note| note.contains("is removed")), "{:?}", trial.notes);
     assert_eq!(trial.left(), [""; 0], "an archive that cannot be right is not kept");
 
-    let error = with(&format!("{sums}{}  audio/z.wav\n{}  audio/y.wav\n", md5(b""), md5(b""))).fails(&["audio/y.wav"]);
+    let error =
+        with(&format!("{checksums}{}  audio/z.wav\n{}  audio/y.wav\n", md5(b""), md5(b""))).fails(&["audio/y.wav"]);
     assert!(matches!(error, DownloadError::MissingEntries { count: 2, .. }));
 }
 
@@ -250,7 +252,7 @@ fn archives_of_other_writers() {
     assert_eq!(list.lines().count(), 5);
     for name in ["stored.zip", "deflated.zip", "streamed.zip", "zip64.zip", "gnu.tar.gz", "pax.tar.gz"] {
         let archive = format!("[[mine.archives]]\nname = \"{name}\"\nurl = \"http://localhost:1/\"\n");
-        let mut trial = Trial::with_files(&format!("{archive}sums = \"list.md5\""), &[("list.md5", &list)]);
+        let mut trial = Trial::with_files(&format!("{archive}checksums = \"list.md5\""), &[("list.md5", &list)]);
         trial.put(name, &std::fs::read(golden.join(name)).unwrap());
         let done = trial.run().unwrap_or_else(|error| panic!("{name}: {error}"));
         assert_eq!((done.files, done.bytes), (5, 23 + 3000 + 2000 + 4), "{name}");

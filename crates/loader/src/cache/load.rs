@@ -9,10 +9,10 @@ use earmark_files::FileError;
 use rayon::prelude::*;
 
 use super::entry::Extent;
-use super::part::Part;
+use super::extractor::EntryExtractor;
 use super::pass::{Idle, Passed, Sound, pass};
 use super::request::FeatureRequest;
-use super::writer::{EntryWriter, Written};
+use super::writer::{CompleteEntry, EntryWriter};
 use super::{CachedFeatures, EntryFault, FeatureCache, LoadError, Loss};
 
 /// The features of a clip.
@@ -67,7 +67,7 @@ impl FeatureCache {
         request: &FeatureRequest<'_>,
         tick: impl Fn() + Sync,
     ) -> Result<LoadReport, LoadError> {
-        let parts = Part::all(request).map_err(LoadError::Settings)?;
+        let parts = EntryExtractor::all(request).map_err(LoadError::Settings)?;
         let loaded = clips.par_iter().map_init(Idle::default, |idle, &(path, sha256)| {
             let entries = self.entries(&parts, Sound::File { path, sha256 }, &request.limits, idle);
             tick();
@@ -98,7 +98,7 @@ impl FeatureCache {
     /// # Errors
     /// The disk fails, or a front end is invalid.
     pub fn silence(&self, request: &FeatureRequest<'_>) -> Result<ClipFeatures, LoadError> {
-        let parts = Part::all(request).map_err(LoadError::Settings)?;
+        let parts = EntryExtractor::all(request).map_err(LoadError::Settings)?;
         Ok(ClipFeatures::new(
             self.entries(&parts, Sound::Silence, &request.limits, &mut Idle::default())?.entries,
             request,
@@ -108,7 +108,7 @@ impl FeatureCache {
     /// The entries of a sound; missing ones are computed.
     fn entries(
         &self,
-        parts: &[Part<'_>],
+        parts: &[EntryExtractor<'_>],
         sound: Sound<'_>,
         limits: &Limits,
         idle: &mut Idle,
@@ -138,11 +138,11 @@ impl FeatureCache {
     /// Renames an entry to its final name. If another process has written the same entry meanwhile,
     /// that one is used and this one is dropped. A damaged file with this name is removed; no
     /// process can have mapped it.
-    fn keep(&self, written: Written, key: &str) -> Result<CachedFeatures, LoadError> {
+    fn keep(&self, written: CompleteEntry, key: &str) -> Result<CachedFeatures, LoadError> {
         /// After this many attempts in which the name is taken but no entry is found, use the
         /// unnamed file.
         const TRIES: usize = 100;
-        let (path, Written { file, open, header }) = (self.path(key), written);
+        let (path, CompleteEntry { file, open, header }) = (self.path(key), written);
         let mut unnamed = Some(file);
         for _ in 0..TRIES {
             let Some(file) = unnamed.take() else { break };
@@ -167,7 +167,7 @@ impl FeatureCache {
     /// Fails if the sound file no longer matches the SHA-256 in the keys.
     fn make(
         &self,
-        parts: &[Part<'_>],
+        parts: &[EntryExtractor<'_>],
         keys: &[String],
         missing: &[usize],
         sound: Sound<'_>,
@@ -208,7 +208,7 @@ mod tests {
     use super::*;
 
     /// A complete entry with these values that does not have its final name yet.
-    fn written(cache: &FeatureCache, key: &str, values: &[f32]) -> Written {
+    fn written(cache: &FeatureCache, key: &str, values: &[f32]) -> CompleteEntry {
         let mut writer = EntryWriter::create(&cache.path(key), cache.precision).unwrap();
         writer.write(values).unwrap();
         let sound = Extent { sample_rate: 44_100, samples: 5, channels: 1, id: None };

@@ -15,11 +15,11 @@
 
 mod entry;
 mod error;
+mod extractor;
 mod key;
 mod load;
 mod map;
 mod meaning;
-mod part;
 mod pass;
 mod request;
 mod writer;

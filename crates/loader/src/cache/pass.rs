@@ -10,7 +10,7 @@ use earmark_files::FileError;
 
 use super::entry::Extent;
 use super::error::LoadError;
-use super::part::{Part, PartStream};
+use super::extractor::{EntryExtractor, EntryStream};
 use super::writer::EntryWriter;
 
 /// Limit in bytes of the unfinished features of one clip, all together.
@@ -66,8 +66,8 @@ struct Resampled {
 struct Sink<'a> {
     /// Its index in the list of all parts.
     place: usize,
-    part: &'a Part<'a>,
-    stream: PartStream<'a>,
+    part: &'a EntryExtractor<'a>,
+    stream: EntryStream<'a>,
     writer: EntryWriter,
     /// Scratch buffer.
     taken: Vec<f32>,
@@ -86,7 +86,7 @@ pub(super) struct Passed {
 pub(super) fn pass(
     sound: Sound<'_>,
     limits: &Limits,
-    parts: &[Part<'_>],
+    parts: &[EntryExtractor<'_>],
     chosen: &[usize],
     idle: &mut Idle,
     writer: impl Fn(usize) -> Result<EntryWriter, FileError>,
@@ -148,22 +148,22 @@ impl Sink<'_> {
     /// Takes the next samples, and writes the values that are final.
     fn take(&mut self, sound: Sound<'_>, samples: &[f32]) -> Result<(), LoadError> {
         match &mut self.stream {
-            PartStream::Features(stream) => {
+            EntryStream::Features(stream) => {
                 stream.push(samples).map_err(|error| sound.features(error))?;
                 write_final(stream, &mut self.writer, &mut self.taken)?;
             }
-            PartStream::Statistics(stream) => stream.push(samples).map_err(|error| sound.features(error))?,
+            EntryStream::Statistics(stream) => stream.push(samples).map_err(|error| sound.features(error))?,
         }
         Ok(())
     }
 
     fn finish(mut self, sound: Sound<'_>) -> Result<(usize, EntryWriter), LoadError> {
         match self.stream {
-            PartStream::Features(mut stream) => {
+            EntryStream::Features(mut stream) => {
                 stream.finish().map_err(|error| sound.features(error))?;
                 write_final(&mut stream, &mut self.writer, &mut self.taken)?;
             }
-            PartStream::Statistics(stream) => {
+            EntryStream::Statistics(stream) => {
                 self.writer.write(&stream.finish().map_err(|error| sound.features(error))?)?;
             }
         }

@@ -14,7 +14,7 @@ use super::entry::{Extent, HEADER, Header, Precision};
 const BLOCK: usize = 1 << 16;
 
 /// A complete entry that does not have its final name yet.
-pub(super) struct Written {
+pub(super) struct CompleteEntry {
     pub file: AtomicFile,
     /// The same file, which stays open after the rename.
     pub open: File,
@@ -77,7 +77,7 @@ impl EntryWriter {
         (channels, bins): (usize, usize),
         key: &str,
         sound: Extent,
-    ) -> Result<Written, FileError> {
+    ) -> Result<CompleteEntry, FileError> {
         self.flush()?;
         let mut digits = [0; 64];
         digits.copy_from_slice(key.as_bytes());
@@ -94,7 +94,7 @@ impl EntryWriter {
         let file = self.file.file();
         let kept = file.rewind().and_then(|()| file.write_all(&header.to_bytes())).and_then(|()| file.try_clone());
         let kept = kept.map_err(FileError::of("write", &path))?;
-        Ok(Written { file: self.file, open: kept, header })
+        Ok(CompleteEntry { file: self.file, open: kept, header })
     }
 
     fn flush(&mut self) -> Result<(), FileError> {

@@ -65,7 +65,7 @@ impl fmt::Display for JobsTable {
 pub fn evaluate_jobs(folder: &Path) -> Result<JobsTable> {
     let run = Run::open(folder)?;
     let jobs = done(&run)?;
-    ensure!(!jobs.is_empty(), NotStacked, "no job of the run {} is done", folder.display());
+    ensure!(!jobs.is_empty(), NotStacked, "no job of {} is done", folder.display());
     Ok(JobsTable(jobs))
 }
 

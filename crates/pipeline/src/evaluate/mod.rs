@@ -275,9 +275,9 @@ impl<'a> Reader<'a> {
 fn not_stacked(run: &Run) -> String {
     let folder = run.folder.display();
     format!(
-        "the learners of {folder} are not stacked yet: the same `earmark train` resumes where it stopped, \
+        "the learners of {folder} are not stacked yet: the same `earmark train` resumes the run, \
          `earmark stack {folder}` stacks them when all jobs are done; `earmark evaluate {folder} --jobs` and \
-         `earmark report {folder}` show how far it has come"
+         `earmark report {folder}` show what is done so far"
     )
 }
 

@@ -1,7 +1,7 @@
 //! What each learner contributes to the stack: `level2/importance.csv` and `level2/ablation.csv`.
 
 use earmark_stacking::{
-    FeatureKind, Features, STATISTICS, Scores, Stack, StackSettings, Table, TrainingRows, out_of_fold, score,
+    FeatureKind, STATISTICS, Scores, Stack, StackFeatures, StackSettings, Table, TrainingRows, out_of_fold, score,
 };
 use rayon::prelude::*;
 
@@ -12,7 +12,7 @@ use crate::names::ALL_LEARNERS;
 
 /// The importance of each column to the stack that was fitted on all training clips; `None` for a
 /// mean. Logistic regression has no splits to count, so `weight` and `cover` are empty.
-pub(super) fn importance(stack: &Stack, features: &Features) -> Result<Option<Vec<u8>>> {
+pub(super) fn importance(stack: &Stack, features: &StackFeatures) -> Result<Option<Vec<u8>>> {
     let Some(importance) = stack.importance()? else { return Ok(None) };
     let mut csv = csv::Writer::from_writer(Vec::new());
     csv.write_record(["feature", "learner", "gain", "weight", "cover"])?;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use earmark_files::FileError;
-use earmark_stacking::{FeatureKind, Features, Stack, StackSettings, TrainingRows, out_of_fold, score};
+use earmark_stacking::{FeatureKind, Stack, StackFeatures, StackSettings, TrainingRows, out_of_fold, score};
 use earmark_training::Split;
 
 use crate::base_predictions::{BasePredictions, gather};
@@ -71,7 +71,7 @@ struct Fitted {
 }
 
 impl Fitted {
-    fn new(rows: &TrainingRows<'_>, settings: &StackSettings, test: &Features) -> Result<Self> {
+    fn new(rows: &TrainingRows<'_>, settings: &StackSettings, test: &StackFeatures) -> Result<Self> {
         let out_of_fold = out_of_fold(rows, settings)?;
         let stack = Stack::fit(rows, settings)?;
         let scores = score(rows.classes, rows.truth, &stack.predict(rows.features, rows.classes)?)?;
@@ -90,7 +90,7 @@ impl Fitted {
         &self,
         base: &BasePredictions,
         rows: &TrainingRows<'_>,
-        (features, test): (&Features, &Features),
+        (features, test): (&StackFeatures, &StackFeatures),
         settings: &StackSettings,
     ) -> Result<BTreeMap<String, Vec<u8>>> {
         let mut files = vec![

@@ -147,8 +147,8 @@ impl Run {
             ensure!(
                 others.is_none(),
                 OtherRun,
-                "{} is of another run, or the run was changed since: it was trained with another {} than the one here; \
-                 remove the job and train it again, or restore what was here",
+                "{} was trained with a different {}; remove the job and train it again, or restore what it was \
+                 trained with",
                 folder.display(),
                 others.unwrap_or_default()
             );

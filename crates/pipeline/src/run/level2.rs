@@ -89,21 +89,17 @@ impl Run {
         if !path.exists() {
             return Ok(None);
         }
-        let again = || format!("`earmark stack {}` makes it again", self.folder.display());
+        let again = || format!("`earmark stack {}` recreates it", self.folder.display());
         let manifest: Level2Manifest = serde_json::from_slice(&earmark_files::read(&path)?)
             .with_context(|| format!("{} is damaged; {}", path.display(), again()))?;
         if let Some(others) = self.others(&manifest.provenance, &self.provenance_of_level2()?) {
             let folder = self.path("level2");
-            return Ok(Some(format!(
-                "{} was made with another {others} than the one here; {}",
-                folder.display(),
-                again()
-            )));
+            return Ok(Some(format!("{} was made with a different {others}; {}", folder.display(), again())));
         }
         for (name, checksum) in &manifest.files {
             let path = self.path(name);
             if !path.exists() || earmark_files::sha256_file(&path)? != *checksum {
-                let what = "is missing, damaged, or of a stack that was not finished";
+                let what = "is missing, damaged or left by a stack that did not finish";
                 return Ok(Some(format!("{} {what}; {}", path.display(), again())));
             }
         }

@@ -97,7 +97,7 @@ impl Run {
         ];
         let others = is_same.into_iter().filter(|(_, same)| !same);
         let others: Vec<String> = others.map(|(name, _)| self.path(name).display().to_string()).collect();
-        (!others.is_empty()).then(|| others.join(", another "))
+        (!others.is_empty()).then(|| others.join(" and a different "))
     }
 }
 

@@ -34,7 +34,9 @@ impl Workspace {
 
     /// A folder with the recipe and a data set of its own, `data`.
     pub fn with_data(name: &str) -> Self {
-        let (workspace, data) = (Self::empty(name), data());
+        // Before the folder is written: the first call removes what is there.
+        let data = data();
+        let workspace = Self::empty(name);
         for (name, bytes) in files(&data) {
             workspace.write(&format!("data/{name}"), bytes);
         }

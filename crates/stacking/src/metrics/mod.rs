@@ -72,14 +72,14 @@ pub struct ClassScore {
 pub fn score(labels: &[String], truth: &[usize], probabilities: &Table) -> Result<Scores> {
     if probabilities.columns() != labels {
         let reason = format!("the columns {:?} are not the labels {labels:?}", probabilities.columns());
-        return Err(StackError::Table(reason));
+        return Err(StackError::Mismatch(reason));
     }
     if truth.len() != probabilities.names().len() {
         let reason = format!("{} true labels for {} clips", truth.len(), probabilities.names().len());
-        return Err(StackError::Table(reason));
+        return Err(StackError::Shape(reason));
     }
     if let Some(class) = truth.iter().find(|&&class| class >= labels.len()) {
-        return Err(StackError::Table(format!("true label {class} where there are {} labels", labels.len())));
+        return Err(StackError::Clip(format!("true label {class} where there are {} labels", labels.len())));
     }
     let class_score = |(class, label): (usize, &String)| {
         let ranking = Ranking::new(class, truth, probabilities);

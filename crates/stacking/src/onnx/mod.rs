@@ -65,7 +65,7 @@ pub(crate) fn logistic(logistic: &Logistic, layout: &Layout) -> Result<Vec<u8>> 
     let (columns, classes) = (logistic.mean.len(), logistic.intercept.len());
     if (columns, classes) != (layout.columns(), layout.classes) {
         let reason = format!("{} columns for a model fitted on {columns}", layout.columns());
-        return Err(StackError::Table(reason));
+        return Err(StackError::Shape(reason));
     }
     let mut graph = Graph::preparing(layout);
     graph.with_weights("Sub", FEATURES, ("mean", &[columns], &logistic.mean), "centred");

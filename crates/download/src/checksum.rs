@@ -11,14 +11,14 @@ use sha2::{Digest, Sha256};
 
 /// A published checksum, in lower-case hexadecimal digits.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Sum {
+pub enum Checksum {
     /// MD5, 32 digits. It detects damage, not malice.
     Md5(String),
     /// SHA-256, 64 digits, or a prefix of them.
     Sha256(String),
 }
 
-impl Sum {
+impl Checksum {
     /// Parses a checksum; its kind follows from the number of digits. None if they are not digits,
     /// or too few or too many.
     pub(super) fn parse(digits: &str) -> Option<Self> {
@@ -62,7 +62,7 @@ impl Sum {
     }
 }
 
-impl fmt::Display for Sum {
+impl fmt::Display for Checksum {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.kind(), self.digits())
     }
@@ -82,18 +82,18 @@ impl Hasher {
         }
     }
 
-    pub(super) fn finish(self) -> Sum {
+    pub(super) fn finish(self) -> Checksum {
         let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         match self {
-            Self::Md5(hasher) => Sum::Md5(hex(&hasher.finalize())),
-            Self::Sha256(hasher) => Sum::Sha256(hex(&hasher.finalize())),
+            Self::Md5(hasher) => Checksum::Md5(hex(&hasher.finalize())),
+            Self::Sha256(hasher) => Checksum::Sha256(hex(&hasher.finalize())),
         }
     }
 }
 
 /// The checksum of a file, of the same kind as `like`; `read` is called with the number of bytes
 /// read so far.
-pub(super) fn of_file(path: &Path, like: &Sum, mut read: impl FnMut(u64)) -> Result<Sum, FileError> {
+pub(super) fn of_file(path: &Path, like: &Checksum, mut read: impl FnMut(u64)) -> Result<Checksum, FileError> {
     let failed = || FileError::of("read", path);
     let mut file = std::fs::File::open(path).map_err(failed())?;
     let mut hasher = like.hasher();
@@ -113,15 +113,15 @@ pub(super) fn of_file(path: &Path, like: &Sum, mut read: impl FnMut(u64)) -> Res
 /// Parses a list of checksums in the format of `md5sum` and `sha256sum`: digits, two spaces (or a
 /// space and a star), name. The error is the number, counted from 1, of the first line that is
 /// invalid or repeats a name.
-pub(super) fn parse_list(text: &str) -> Result<BTreeMap<String, Sum>, usize> {
+pub(super) fn parse_list(text: &str) -> Result<BTreeMap<String, Checksum>, usize> {
     let mut list = BTreeMap::new();
     for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         let entry = line.split_once(' ').and_then(|(digits, name)| {
             let name = name.strip_prefix([' ', '*']).unwrap_or(name);
-            Some((name.to_owned(), Sum::parse(digits)?)).filter(|(name, _)| !name.is_empty())
+            Some((name.to_owned(), Checksum::parse(digits)?)).filter(|(name, _)| !name.is_empty())
         });
-        let (name, sum) = entry.ok_or(number + 1)?;
-        if list.insert(name, sum).is_some() {
+        let (name, checksum) = entry.ok_or(number + 1)?;
+        if list.insert(name, checksum).is_some() {
             return Err(number + 1);
         }
     }
@@ -133,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sums_are_the_standard_ones() {
+    fn checksums_are_the_standard_ones() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("abc");
         std::fs::write(&path, b"abc").unwrap();
@@ -141,13 +141,13 @@ mod tests {
         for digits in
             ["900150983cd24fb0d6963f7d28e17f72", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"]
         {
-            let sum = Sum::parse(&digits.to_ascii_uppercase()).unwrap();
+            let checksum = Checksum::parse(&digits.to_ascii_uppercase()).unwrap();
             let mut loaded = 0;
-            assert_eq!(of_file(&path, &sum, |read| loaded = read).unwrap(), sum);
-            assert_eq!((sum.digits(), loaded), (digits, 3));
+            assert_eq!(of_file(&path, &checksum, |read| loaded = read).unwrap(), checksum);
+            assert_eq!((checksum.digits(), loaded), (digits, 3));
         }
-        assert_eq!(Sum::parse("900150983cd24fb0d6963f7d28e17f7g"), None);
-        assert_eq!(Sum::parse("9001"), None);
+        assert_eq!(Checksum::parse("900150983cd24fb0d6963f7d28e17f7g"), None);
+        assert_eq!(Checksum::parse("9001"), None);
     }
 
     #[test]

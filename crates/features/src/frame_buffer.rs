@@ -7,7 +7,7 @@ const SPARE: usize = 1 << 18;
 
 /// Rows of `width` values, stored in blocks, so that the oldest can be freed.
 #[derive(Default)]
-pub(crate) struct Rows {
+pub(crate) struct FrameBuffer {
     width: usize,
     rows: usize,
     /// A freed block is empty.
@@ -15,9 +15,9 @@ pub(crate) struct Rows {
     spare: Vec<Vec<f32>>,
 }
 
-impl Rows {
+impl FrameBuffer {
     pub(crate) fn new(width: usize) -> Self {
-        Rows { width, ..Rows::default() }
+        FrameBuffer { width, ..FrameBuffer::default() }
     }
 
     /// Rows so far, including freed ones.
@@ -75,7 +75,7 @@ mod tests {
 
     #[test]
     fn rows_stay_until_they_are_freed() {
-        let mut rows = Rows::new(2);
+        let mut rows = FrameBuffer::new(2);
         for clip in 0..3u16 {
             for t in 0..1_000u16 {
                 rows.push(&[f32::from(t), f32::from(clip)]);
@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn little_is_kept_of_what_was_freed() {
-        let mut rows = Rows::new(1_024);
+        let mut rows = FrameBuffer::new(1_024);
         for _ in 0..4_000 {
             rows.push(&[1.0; 1_024]);
         }

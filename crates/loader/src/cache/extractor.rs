@@ -10,30 +10,32 @@ use super::key::key;
 use super::request::FeatureRequest;
 
 /// One entry of each clip, and the extractor that computes it.
-pub(super) enum Part<'a> {
+pub(super) enum EntryExtractor<'a> {
     Features(&'a FrontEnd, Extractor),
     Statistics(&'a MfccStatistics, StatisticsExtractor),
 }
 
 /// A part of one clip that is being computed.
-pub(super) enum PartStream<'a> {
+pub(super) enum EntryStream<'a> {
     Features(FeatureStream<'a>),
     Statistics(Box<StatisticsStream<'a>>),
 }
 
-impl<'a> Part<'a> {
+impl<'a> EntryExtractor<'a> {
     /// The front ends in the requested order, then the statistics.
     pub(super) fn all(request: &FeatureRequest<'a>) -> Result<Vec<Self>, FeatureError> {
-        let features = request.front_ends.iter().map(|front_end| Ok(Part::Features(front_end, front_end.extractor()?)));
-        let statistics = request.statistics.map(|settings| Ok(Part::Statistics(settings, settings.extractor()?)));
+        let features =
+            request.front_ends.iter().map(|front_end| Ok(EntryExtractor::Features(front_end, front_end.extractor()?)));
+        let statistics =
+            request.statistics.map(|settings| Ok(EntryExtractor::Statistics(settings, settings.extractor()?)));
         features.chain(statistics).collect()
     }
 
     /// The name of its entry for a sound.
     pub(super) fn key(&self, precision: Precision, sound: &str) -> String {
         match self {
-            Part::Features(front_end, _) => key(sound, precision, "features", front_end),
-            Part::Statistics(settings, _) => key(sound, Precision::Single, "statistics", settings),
+            EntryExtractor::Features(front_end, _) => key(sound, precision, "features", front_end),
+            EntryExtractor::Statistics(settings, _) => key(sound, Precision::Single, "statistics", settings),
         }
     }
 
@@ -41,40 +43,41 @@ impl<'a> Part<'a> {
     /// precision.
     pub(super) fn precision(&self, of_cache: Precision) -> Precision {
         match self {
-            Part::Features(FrontEnd::Summary { .. }, _) | Part::Statistics(..) => Precision::Single,
-            Part::Features(..) => of_cache,
+            EntryExtractor::Features(FrontEnd::Summary { .. }, _) | EntryExtractor::Statistics(..) => Precision::Single,
+            EntryExtractor::Features(..) => of_cache,
         }
     }
 
     /// Channels and bins.
     pub(super) fn shape(&self) -> (usize, usize) {
         match self {
-            Part::Features(front_end, _) => front_end.shape(),
-            Part::Statistics(settings, _) => (1, mfcc_statistics_names(settings).len()),
+            EntryExtractor::Features(front_end, _) => front_end.shape(),
+            EntryExtractor::Statistics(settings, _) => (1, mfcc_statistics_names(settings).len()),
         }
     }
 
     /// Sample rate, Hz.
     pub(super) fn rate(&self) -> u32 {
         match self {
-            Part::Features(front_end, _) => front_end.sample_rate(),
-            Part::Statistics(settings, _) => settings.mel.sr,
+            EntryExtractor::Features(front_end, _) => front_end.sample_rate(),
+            EntryExtractor::Statistics(settings, _) => settings.mel.sr,
         }
     }
 
     /// Bytes that its stream keeps until the clip's end, per second of the clip.
     pub(super) fn kept(&self) -> f64 {
-        if let Part::Features(FrontEnd::Summary { mel, n_mfcc }, _) = self {
+        if let EntryExtractor::Features(FrontEnd::Summary { mel, n_mfcc }, _) = self {
             // Its bands, and all its rows in 64 bits, some of them stored twice.
             let bytes = 4 * mel.n_mels + 16 * (mel.n_mels + n_mfcc);
             return bytes as f64 * f64::from(mel.sr) / mel.hop_length as f64;
         }
         let (mel, waits): (&MelSettings, bool) = match self {
-            Part::Features(FrontEnd::LogMel { mel, deltas, delta } | FrontEnd::Mfcc { mel, deltas, delta, .. }, _) => {
-                (mel, *deltas && delta.wraps())
-            }
-            Part::Statistics(settings, _) => (&settings.mel, false),
-            Part::Features(FrontEnd::Wave { .. } | FrontEnd::Summary { .. }, _) => return 0.0,
+            EntryExtractor::Features(
+                FrontEnd::LogMel { mel, deltas, delta } | FrontEnd::Mfcc { mel, deltas, delta, .. },
+                _,
+            ) => (mel, *deltas && delta.wraps()),
+            EntryExtractor::Statistics(settings, _) => (&settings.mel, false),
+            EntryExtractor::Features(FrontEnd::Wave { .. } | FrontEnd::Summary { .. }, _) => return 0.0,
         };
         if !mel.needs_greatest() && !waits {
             return 0.0;
@@ -82,10 +85,10 @@ impl<'a> Part<'a> {
         4.0 * mel.n_mels as f64 * f64::from(mel.sr) / mel.hop_length as f64
     }
 
-    pub(super) fn stream(&self) -> PartStream<'_> {
+    pub(super) fn stream(&self) -> EntryStream<'_> {
         match self {
-            Part::Features(_, extractor) => PartStream::Features(extractor.stream()),
-            Part::Statistics(_, extractor) => PartStream::Statistics(Box::new(extractor.stream())),
+            EntryExtractor::Features(_, extractor) => EntryStream::Features(extractor.stream()),
+            EntryExtractor::Statistics(_, extractor) => EntryStream::Statistics(Box::new(extractor.stream())),
         }
     }
 }
@@ -121,12 +124,12 @@ mod tests {
             (FrontEnd::wave(), 0.0),
         ];
         for (front_end, kept) in cases {
-            let part = Part::Features(&front_end, front_end.extractor().unwrap());
+            let part = EntryExtractor::Features(&front_end, front_end.extractor().unwrap());
             assert_eq!(part.kept(), kept, "{front_end:?}");
         }
         for (mel, kept) in [(&whole, 4_000.0), (&flat, 0.0)] {
             let statistics = MfccStatistics { n_mfcc: 4, mel: mel.clone(), ..MfccStatistics::default() };
-            assert_eq!(Part::Statistics(&statistics, statistics.extractor().unwrap()).kept(), kept);
+            assert_eq!(EntryExtractor::Statistics(&statistics, statistics.extractor().unwrap()).kept(), kept);
         }
     }
 }

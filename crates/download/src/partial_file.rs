@@ -34,12 +34,12 @@ impl Version {
 }
 
 /// A partial file `NAME.part`, with its version in a file next to it.
-pub(super) struct Part {
+pub(super) struct PartialFile {
     path: PathBuf,
     url: String,
 }
 
-impl Part {
+impl PartialFile {
     /// The partial file of `name` in a folder, fetched from `url`. An unfinished restart of a
     /// killed process is removed.
     pub(super) fn new(folder: &Path, name: &str, url: &str) -> Result<Self, DownloadError> {
@@ -118,7 +118,7 @@ impl Part {
 
 /// Writes one response of the server to a partial file.
 pub(super) struct Writer<'a> {
-    part: &'a Part,
+    part: &'a PartialFile,
     file: File,
     path: PathBuf,
     length: u64,

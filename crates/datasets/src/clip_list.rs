@@ -6,7 +6,7 @@ use crate::error::{DatasetError, Location};
 use crate::options::Usage;
 
 /// A clip as its layout lists it, before names, labels and folds are validated.
-pub(crate) struct Row {
+pub(crate) struct ListedClip {
     pub name: String,
     pub path: PathBuf,
     pub label: Option<String>,
@@ -19,9 +19,9 @@ pub(crate) struct Row {
 
 /// The clips of a layout.
 #[derive(Default)]
-pub(crate) struct Rows {
-    pub train: Vec<Row>,
-    pub test: Vec<Row>,
+pub(crate) struct ClipList {
+    pub train: Vec<ListedClip>,
+    pub test: Vec<ListedClip>,
     /// Audio files that the data set lists but does not use.
     pub excluded: Vec<PathBuf>,
     /// Folders without clips next to the class folders.

@@ -11,10 +11,10 @@ use crate::registry::{Archive, DataSet};
 use crate::unpacker::contents;
 use crate::{DownloadOptions, Downloaded};
 
-const MARK: &str = "earmark-download.toml";
+const MARKER: &str = "earmark-download.toml";
 
 #[derive(Serialize, Deserialize)]
-struct Mark {
+struct Marker {
     name: String,
     title: String,
     home: String,
@@ -46,7 +46,7 @@ pub(super) fn write(
         url: options.address(archive),
         checksum: checksum(archive),
     };
-    let mark = Mark {
+    let mark = Marker {
         name: set.name.clone(),
         title: set.title.clone(),
         home: set.home.clone(),
@@ -56,7 +56,7 @@ pub(super) fn write(
         archives: set.archives.iter().map(source).collect(),
         files,
     };
-    let path = folder.join(MARK);
+    let path = folder.join(MARKER);
     let failed = |error| FileError { path: path.clone(), action: "write", source: std::io::Error::other(error) };
     let text = toml::to_string(&mark).map_err(failed)?;
     Ok(write_atomic(&path, text.as_bytes())?)
@@ -70,13 +70,13 @@ pub(super) fn find(set: &DataSet, folder: &Path) -> Result<Option<Downloaded>, D
         Ok(there) if !there.is_dir() => return Err(occupied("this is a file".into())),
         Ok(_) => {}
     }
-    let Ok(text) = std::fs::read_to_string(folder.join(MARK)) else {
+    let Ok(text) = std::fs::read_to_string(folder.join(MARKER)) else {
         return match std::fs::read_dir(folder).map_err(FileError::of("list the folder", folder))?.next() {
             None => Ok(None),
             Some(_) => Err(occupied("the folder is not empty".into())),
         };
     };
-    let mark: Mark = toml::from_str(&text).map_err(|_| occupied(format!("its {MARK} is damaged")))?;
+    let mark: Marker = toml::from_str(&text).map_err(|_| occupied(format!("its {MARKER} is damaged")))?;
     let theirs = mark.archives.iter().map(|source| (&source.name, source.checksum.clone()));
     let ours = set.archives.iter().map(|archive| (&archive.name, checksum(archive)));
     if mark.name != set.name || !theirs.eq(ours) {

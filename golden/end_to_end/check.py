@@ -1,7 +1,7 @@
 """Reads a whole run with Python: the booster of level 2 with xgboost, the bundle with ONNX Runtime
 and onnx.
 
-    python golden/road/check.py EARMARK
+    python golden/end_to_end/check.py EARMARK
 
 Creates a small synthetic data set, trains a tiny recipe with the binary EARMARK, and checks that
 xgboost predicts `level2/test.csv` from `level2/test_features.csv` with `level2/booster.json` within

@@ -6,9 +6,9 @@ use earmark_files::{FileError, write_atomic};
 use earmark_tables::CsvFile;
 
 use crate::error::DownloadError;
-use crate::registry::Rows;
+use crate::registry::RowFilter;
 
-impl Rows {
+impl RowFilter {
     /// Keeps only the selected rows in the table below `root`. They must be exactly those whose
     /// files exist.
     pub(super) fn keep(&self, root: &Path) -> Result<(), DownloadError> {
@@ -26,10 +26,7 @@ impl Rows {
             let meant = row[column] == self.value;
             if meant != root.join(&self.folder).join(&row[file]).is_file() {
                 let (column, value) = (&self.column, &row[column]);
-                return Err(wrong(format!(
-                    "{column} of {} is {value}, which its archive does not bear out",
-                    &row[file]
-                )));
+                return Err(wrong(format!("{column} of {} is {value}, but the archives say otherwise", &row[file])));
             }
             if meant {
                 kept.write_record(row).map_err(written)?;
