@@ -2,9 +2,9 @@
 //! the metrics.
 //!
 //! Workflow: each learner's probabilities and the statistics are a [`Table`]; [`StackFeatures`]
-//! combines them, [`out_of_fold`] predicts every training clip by a stack that was not fitted on it,
-//! [`Stack::fit`] fits the final stack, [`Stack::to_onnx`] exports it for tagging, and [`score`]
-//! computes the metrics.
+//! combines them, [`out_of_fold`] predicts every training clip by a stack that was not fitted on
+//! it, [`Stack::fit`] fits the final stack, [`Stack::to_onnx`] exports it for tagging, and
+//! [`score`] computes the metrics.
 //!
 //! XGBoost's library is loaded when trees are first fitted or read; tables, averages, metrics and
 //! ONNX do not need it.
