@@ -261,8 +261,10 @@ mod tests {
         for size in [0, 600, 0x7FFF_FFFF, 0x8100_0000, u32::MAX] {
             let path = sparse(2, size, (1 << 32) + 600, b"").into_temp_path();
             let error = decode(&path, &Limits::default()).unwrap_err();
-            assert!(matches!(error, AudioError::Unsupported { .. }), "{error}");
-            assert!(error.to_string().ends_with("it has 4294967896 bytes of sound, and WAV can announce 4294967295"));
+            assert!(
+                matches!(&error, AudioError::Unsupported { reason, .. } if reason.contains("4294967896")),
+                "{error}"
+            );
         }
     }
 
@@ -271,8 +273,8 @@ mod tests {
         for (head, chunk) in [(&b"RIFF\0\0\0\0WAVE"[..], b"junk\0\0\0\0"), (b"FORM\0\0\0\0AIFF", b"NAME\0\0\0\0")] {
             let path = tempfile::NamedTempFile::new().unwrap().into_temp_path();
             std::fs::write(&path, [head, &chunk.repeat(20_000)].concat()).unwrap();
-            let error = decode(&path, &Limits::default()).unwrap_err().to_string();
-            assert!(error.ends_with("is damaged: it has 10000 chunks or more"), "{error}");
+            let error = decode(&path, &Limits::default()).unwrap_err();
+            assert!(matches!(&error, AudioError::Damaged { reason, .. } if reason.contains("10000")), "{error}");
         }
     }
 }

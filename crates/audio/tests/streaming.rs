@@ -130,8 +130,8 @@ fn a_refused_push_takes_nothing() {
     let mut resampler = StreamResampler::new(44_100, 22_050).unwrap();
     let mut out = Vec::new();
     resampler.push(&clip.samples[..4_000], &mut out).unwrap();
-    let error = resampler.push(&[0.5, f32::NAN], &mut out).unwrap_err().to_string();
-    assert!(error.contains("sample 4001 is NaN"), "{error}");
+    let error = resampler.push(&[0.5, f32::NAN], &mut out).unwrap_err();
+    assert!(matches!(&error, AudioError::Resample { reason, .. } if reason.contains("sample 4001 ")), "{error}");
     resampler.push(&clip.samples[4_000..], &mut out).unwrap();
     resampler.finish(&mut out).unwrap();
     assert!(out == resample(&clip, 22_050).unwrap().samples);
@@ -191,6 +191,10 @@ fn a_chain_of_ogg_streams_is_heard_one_after_another() {
         }
     }
     std::fs::write(&path, [&link[..], &read("vorbis_48k.ogg")].concat()).unwrap();
-    let error = blocks(&path).unwrap_err().to_string();
-    assert!(error.contains("its sample rate changes from 44100 to 48000 Hz"), "{error}");
+    let error = blocks(&path).unwrap_err();
+    let names_both = |reason: &str| reason.contains("44100") && reason.contains("48000");
+    assert!(
+        matches!(&error, AudioError::Unsupported { reason, .. } | AudioError::Damaged { reason, .. } if names_both(reason)),
+        "{error}"
+    );
 }

@@ -46,12 +46,12 @@ pub fn line(line: &str) {
     if logging::is_json() { tracing::info!("{line}") } else { to_stderr(line) }
 }
 
-/// Writes a warning like [`line`].
+/// Writes a warning like [`line()`].
 pub fn warning(text: &str) {
     if logging::is_json() { tracing::warn!("{text}") } else { to_stderr(&format!("warning: {text}")) }
 }
 
-/// Writes an error like [`line`].
+/// Writes an error like [`line()`].
 pub fn error(text: &str) {
     if logging::is_json() { tracing::error!("{text}") } else { to_stderr(&format!("error: {text}")) }
 }

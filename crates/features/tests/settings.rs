@@ -99,9 +99,9 @@ fn sets_of_statistics_have_names_and_values() {
     }
     assert_eq!(of(json!("paper")), all[..12]);
     assert_eq!(of(json!(["std"]))[2].0, "mfcc_std_02");
-    for (set, message) in [(json!([]), "at least one"), (json!(["max", "max"]), "at most once")] {
+    for set in [json!([]), json!(["max", "max"])] {
         let settings: MfccStatistics = serde_json::from_value(json!({"set": set})).unwrap();
-        assert!(settings.extractor().err().is_some_and(|error| error.to_string().contains(message)), "{set}");
+        assert!(matches!(settings.extractor(), Err(FeatureError::Setting { key: "set", .. })), "{set}");
     }
     assert!(serde_json::from_value::<MfccStatistics>(json!({"set": "median"})).is_err());
 }
@@ -145,19 +145,23 @@ fn values_out_of_range_are_named() {
     ];
     for (key, value) in rows {
         let front_end = front_end(json!({"kind": "logmel", key: value})).unwrap();
-        let error = front_end.extractor().err().map(|error| error.to_string()).unwrap_or_default();
-        assert!(error.contains(&format!("`{key}`")), "{key} = {value}: {error:?}");
+        let error = front_end.extractor().err();
+        assert!(
+            matches!(&error, Some(FeatureError::Setting { key: found, .. }) if *found == key),
+            "{key} = {value}: {error:?}"
+        );
     }
     let nan = FrontEnd::LogMel {
         mel: MelSettings { amin: f32::NAN, ..MelSettings::default() },
         deltas: true,
         delta: DeltaSettings::default(),
     };
-    assert!(nan.validate().unwrap_err().to_string().contains("amin"));
     let n_mfcc = front_end(json!({"kind": "mfcc", "n_mfcc": 129})).unwrap();
-    assert!(n_mfcc.validate().unwrap_err().to_string().contains("n_mfcc"));
     let stereo = front_end(json!({"kind": "wave", "channels": 2})).unwrap();
-    assert!(stereo.validate().unwrap_err().to_string().contains("channels"));
+    for (front_end, key) in [(nan, "amin"), (n_mfcc, "n_mfcc"), (stereo, "channels")] {
+        let error = front_end.validate().unwrap_err();
+        assert!(matches!(&error, FeatureError::Setting { key: found, .. } if *found == key), "{error}");
+    }
 }
 
 #[test]

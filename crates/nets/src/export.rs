@@ -161,8 +161,7 @@ mod tests {
     #[test]
     fn files_of_two_gibibytes_are_refused_with_the_reason() {
         let written = |classes| to_onnx(&find("resnet50").unwrap().graph(3, classes), &Weights::default());
-        let error = written(260_000).unwrap_err().to_string();
-        assert!(error.contains("cannot hold 2 GiB"), "{error}");
+        assert!(matches!(written(260_000), Err(ExportError::TooLarge(_))));
         assert!(matches!(written(250_000), Err(ExportError::Weights(_))));
     }
 
