@@ -38,6 +38,7 @@ pub fn breaches(path: &str, text: &str) -> Vec<String> {
         _ if path.contains("/stored/") || path.starts_with("fuzz/corpus") => Vec::new(),
         Some("md") => document(path, text),
         Some("rs") => source(path, text),
+        Some("py" | "toml" | "yml") => script(path, text),
         _ => Vec::new(),
     }
 }
@@ -54,6 +55,18 @@ fn document(path: &str, text: &str) -> Vec<String> {
             }
             breaches.extend(words(path, number, &without_code(line)));
         }
+    }
+    breaches
+}
+
+/// The comments of a Python script or of settings: lines that start with `#`.
+fn script(path: &str, text: &str) -> Vec<String> {
+    let mut breaches = Vec::new();
+    for (number, line) in (1..).zip(text.lines()).filter(|(_, line)| line.trim_start().starts_with('#')) {
+        if line.chars().count() > PROSE && !line.contains("://") {
+            breaches.push(format!("{path}:{number}: more than {PROSE} columns"));
+        }
+        breaches.extend(words(path, number, &without_code(line)));
     }
     breaches
 }
@@ -108,6 +121,8 @@ mod tests {
         assert_eq!(breaches("a.md", &text).len(), 2);
         let text = format!("// {long}\nlet a = \"{long}\";\nlet heard = 1; // it was heard\nlet b = \"told\";");
         assert_eq!(breaches("a.rs", &text).len(), 3);
-        assert_eq!(breaches("a.toml", &long), Vec::<String>::new());
+        let text = format!("# {long}\nkey = \"{long}\"\n# it was heard\nheard = 1");
+        assert_eq!((breaches("a.toml", &text).len(), breaches("a.py", &text).len()), (2, 2));
+        assert_eq!(breaches("a.txt", &long), Vec::<String>::new());
     }
 }
