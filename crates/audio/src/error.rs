@@ -41,7 +41,7 @@ pub enum AudioError {
         reason: String,
     },
     /// The file is audio without any samples.
-    #[error("{} holds no samples", path.display())]
+    #[error("{} has no samples", path.display())]
     Empty {
         /// The file.
         path: PathBuf,

@@ -72,7 +72,7 @@ fn a_truncated_file_is_damaged() {
 }
 
 #[test]
-fn a_truncated_file_says_how_much_is_missing() {
+fn the_error_of_a_truncated_file_has_the_missing_length() {
     let wav = reason("s16_stereo.wav", &golden("s16_stereo.wav")[..44 + 4 * 100 + 3]);
     assert!(wav.ends_with("the header announces 2205 frames, 100 could be decoded"), "{wav}");
     let aiff = golden("s16.aiff");
@@ -119,7 +119,7 @@ fn a_changed_page_of_a_real_clip_is_found() {
 }
 
 #[test]
-fn empty_files_are_told_from_others() {
+fn empty_files_have_an_error_of_their_own() {
     let empty = float_wav(&[]);
     assert_eq!(empty.len(), 44);
     assert!(matches!(decoded("empty.wav", &empty), Err(AudioError::Empty { .. })));
@@ -201,7 +201,7 @@ fn a_length_that_is_announced_is_refused_before_decoding() {
 }
 
 #[test]
-fn limits_count_what_is_heard() {
+fn limits_count_decoded_samples() {
     let path = Path::new(FOLDER).join("aac.m4a");
     let loaded = decode(&path, &Limits::default()).unwrap();
     let samples = loaded.samples.len();

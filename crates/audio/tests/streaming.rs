@@ -167,7 +167,7 @@ fn streams_may_go_to_another_thread() {
 }
 
 #[test]
-fn a_chain_of_ogg_streams_is_heard_one_after_another() {
+fn a_chain_of_ogg_streams_is_decoded_in_order() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("chain.ogg");
     let read = |name: &str| std::fs::read(Path::new(FOLDER).join(name)).unwrap();

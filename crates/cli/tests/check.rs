@@ -30,7 +30,7 @@ fn two_classes(name: &str) -> Place {
 }
 
 #[test]
-fn a_good_data_set_is_told_in_a_table_and_in_json() {
+fn a_good_data_set_is_a_table_or_json() {
     let place = Place::new("check-good");
     place.run("synth --out data --seed 3 --train-clips 120 --test-clips 12").done();
     let ran = place.run("data check data").done();
@@ -50,7 +50,7 @@ fn a_good_data_set_is_told_in_a_table_and_in_json() {
 }
 
 #[test]
-fn what_must_be_mended_exits_with_1_and_names_the_files() {
+fn problems_to_fix_exit_with_1_and_name_the_files() {
     let place = two_classes("check-bad");
     place.write("data/Bell/2_ben.wav", "no sound");
     place.write("data/Bark/2_eve.wav", clip(0, 22_050));

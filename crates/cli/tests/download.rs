@@ -137,7 +137,7 @@ fn wrong_usage_and_wrong_servers() {
 }
 
 #[test]
-fn the_list_tells_the_terms() {
+fn the_list_has_the_licences() {
     let (place, _) = place("download-list");
     let ran = run(&place, "data download --list").done();
     for printed in ["esc10\n", "licence: CC BY 3.0\n", "fsdkaggle2018\n", "https://zenodo.org/records/1203745"] {

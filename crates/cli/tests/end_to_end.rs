@@ -268,7 +268,7 @@ fn train_once_more_does_nothing_anew_and_is_quiet_in_a_pipe() {
 }
 
 #[test]
-fn runs_share_a_cache_whose_damage_is_mended() {
+fn runs_share_a_cache_whose_damage_is_repaired() {
     let place = Place::new("end-to-end-cache");
     for folder in ["data", "run/cache"] {
         for (name, bytes) in shared().tree(folder) {

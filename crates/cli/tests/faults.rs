@@ -72,7 +72,7 @@ fn bad_clips(good: &[u8]) -> [(&'static str, Vec<u8>); 8] {
 }
 
 #[test]
-fn clips_that_cannot_be_heard_stop_a_run_and_are_listed_together() {
+fn clips_that_cannot_be_decoded_stop_a_run_and_are_listed_together() {
     let place = place("faults-clips");
     let good = place.read(&format!("data/audio_train/{}", name(&place, "train", 2)));
     let bad = bad_clips(&good);

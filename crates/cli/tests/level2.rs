@@ -286,7 +286,7 @@ fn every_kind_tags_as_it_was_judged() {
 /// Anything that prevents the stack from being fitted is reported before any clip is decoded or
 /// trained on.
 #[test]
-fn what_level_2_could_not_do_is_told_at_once() {
+fn what_level_2_could_not_do_is_an_early_error() {
     let place = Place::new("level2-early");
     place.copy_from(shared(), "data");
     let table = place.text("data/train.csv");
@@ -339,7 +339,7 @@ fn another_run_verifies_labels() {
 }
 
 #[test]
-fn what_level_2_cannot_do_is_told() {
+fn what_level_2_cannot_do_is_an_error() {
     let place = place("level2-cannot");
     let statistics = place.text("run/statistics.csv");
     for settings in ["features = ['mfcc']", "statistics = true", "early_stopping_rounds = 3"] {

@@ -80,7 +80,7 @@ fn what_a_network_starts_with_is_a_part_of_its_job() {
 }
 
 #[test]
-fn faults_of_a_file_are_told_before_anything_is_heard() {
+fn errors_of_weights_come_before_anything_is_decoded() {
     let place = place("pretrained-faults", "");
     let refused = |bytes: Option<Vec<u8>>| {
         place.remove("recipes/weights/nano.pth");
@@ -122,7 +122,7 @@ fn command(place: &Place, words: &str) -> Command {
 }
 
 #[test]
-fn other_weights_in_the_cache_are_told_with_what_to_do() {
+fn the_error_of_other_weights_in_the_cache_has_a_remedy() {
     let place = place("pretrained-cache", "");
     let hub = Server::new(|_, _| Answer::status("404 Not Found"));
     let folder = "hf/hub/models--timm--resnet101.tv_in1k";
@@ -229,7 +229,7 @@ fn pins_that_cannot_hold_are_refused() {
 }
 
 #[test]
-fn a_hub_without_the_weights_is_told_and_what_to_do() {
+fn the_error_of_a_hub_without_the_weights_has_a_remedy() {
     let place = place("pretrained-refused", "");
     place.write("recipe.toml", recipe("pretrained = \"imagenet\"").replace("resnet_nano", "resnet101"));
     let hub = Server::new(|_, _| Answer::status("404 Not Found"));

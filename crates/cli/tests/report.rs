@@ -197,7 +197,7 @@ fn plots_lie_beside_the_page_too() {
 }
 
 #[test]
-fn sounds_that_are_gone_are_told() {
+fn missing_sounds_are_listed() {
     let place = Place::new("report-gone");
     place.copy("../report/run", "run");
     place.copy("../report/data", "moved/deep");

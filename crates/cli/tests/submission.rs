@@ -139,7 +139,7 @@ fn labels_have_underscores_or_not_and_may_be_few() {
 }
 
 #[test]
-fn what_is_wrong_is_told_with_file_and_line() {
+fn errors_of_submissions_have_file_and_line() {
     let cases: [(&str, &str); 17] = [
         ("missing", "fname,label\na.wav,Rain\nc.wav,Rain\n"),
         ("unknown", "fname,label\na.wav,Rain\nb.wav,Rain\nc.wav,Rain\nd.wav,Rain\n"),
@@ -165,7 +165,7 @@ fn what_is_wrong_is_told_with_file_and_line() {
 }
 
 #[test]
-fn a_wrong_truth_is_told_with_file_and_line() {
+fn errors_of_the_truth_have_file_and_line() {
     let place = Place::new("submission-truth");
     place.write("s.csv", "fname,label\na.wav,Rain\n");
     for truth in [

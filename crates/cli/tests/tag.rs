@@ -156,7 +156,7 @@ fn a_killed_batch_keeps_what_it_has_done() {
 }
 
 #[test]
-fn sound_that_says_nothing_is_tagged_with_a_warning() {
+fn silence_is_tagged_with_a_warning() {
     let place = Place::new("tag-silent");
     place.write("silent.wav", common::float_wav(&[0.0; 44_100]));
     place.write("one.wav", common::float_wav(&[0.5]));
@@ -210,7 +210,7 @@ fn a_closed_stderr_is_no_panic() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_full_disk_behind_stdout_is_told() {
+fn a_full_disk_behind_stdout_is_an_error() {
     for words in ["nets list", "nets list --json", "evaluate run"] {
         let mut command = shared().command(words);
         command.stdout(std::fs::File::options().write(true).open("/dev/full").unwrap());

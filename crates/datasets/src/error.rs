@@ -205,7 +205,7 @@ pub enum DatasetError {
         clips: usize,
     },
     /// The folds of the data set split a group.
-    #[error("clips of the group {group:?} lie in different folds, {name:?} among them, so scores would be too high")]
+    #[error("clips of the group {group:?} are in different folds, {name:?} among them, so scores would be too high")]
     GroupInTwoFolds {
         /// The group, such as the original recording of several clips.
         group: String,
@@ -243,7 +243,7 @@ pub enum DatasetError {
         folds: usize,
     },
     /// A class whose clips are all in one fold, whether defined by the data set or drawn.
-    #[error("class {label:?} lies in one fold only, so networks of the other folds never train on it")]
+    #[error("class {label:?} is in one fold only, so networks of the other folds never train on it")]
     ClassInOneFold {
         /// The class.
         label: String,

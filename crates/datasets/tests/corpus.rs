@@ -8,7 +8,7 @@ mod manifest;
 mod seeds;
 
 #[test]
-fn every_seed_is_a_data_set_or_says_why_not() {
+fn every_seed_is_a_data_set_or_an_error() {
     let (good, all) = seeds::good("manifest", manifest::check);
     assert!(good >= 12, "only {good} of {all} seeds open");
 }

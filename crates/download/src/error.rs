@@ -110,7 +110,7 @@ pub enum DownloadError {
         have: u64,
     },
     /// The size that the server announces or sends differs from that of the file.
-    #[error("{url}: the server gives {found} bytes, but the file has {expected}; this is not the file that is wanted")]
+    #[error("{url}: the server gives {found} bytes, but the file has {expected}; it is not the expected file")]
     WrongSize {
         /// The URL.
         url: String,
@@ -201,7 +201,7 @@ pub enum DownloadError {
         reason: String,
     },
     /// Files are missing from the archive.
-    #[error("{archive}: {} of the files that it should hold are not in it, the first is {first}", count)]
+    #[error("{archive}: {} of the expected files are missing, the first is {first}", count)]
     MissingEntries {
         /// The archive.
         archive: String,
@@ -230,7 +230,7 @@ pub enum Unsafe {
     #[error("its path leads out of the folder")]
     Outside,
     /// A name that is not valid on all systems.
-    #[error("its name cannot be a file's on every system")]
+    #[error("its name is not a valid file name on every system")]
     Name,
     /// A name that is not valid UTF-8.
     #[error("its name is not UTF-8")]

@@ -11,13 +11,13 @@ mod registry;
 mod seeds;
 
 #[test]
-fn every_seed_is_an_archive_or_says_why_not() {
+fn every_seed_is_an_archive_or_an_error() {
     let (good, all) = seeds::good("archives", archives::check);
     assert!(good == 5 && all == 12, "{good} of {all} seeds are unpacked");
 }
 
 #[test]
-fn every_seed_is_a_registry_or_says_why_not() {
+fn every_seed_is_a_registry_or_an_error() {
     let place = tempfile::tempdir().unwrap();
     let (good, all) = seeds::good("registry", |bytes| registry::check(&place.path().join("registry.toml"), bytes));
     assert!(good == 2 && all == 5, "{good} of {all} seeds are tables of data sets");

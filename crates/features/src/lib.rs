@@ -86,7 +86,7 @@ pub enum FeatureError {
         value: f32,
     },
     /// Without centering, a clip must fill one frame.
-    #[error("the clip has {samples} samples, one frame without centring takes {needed}")]
+    #[error("the clip has {samples} samples, and without centering a frame takes {needed}")]
     TooShort {
         /// Samples in the clip.
         samples: usize,

@@ -18,7 +18,7 @@ pub struct Scaling {
 impl Scaling {
     /// Mean and standard deviation of each channel over all values of all clips; a constant channel
     /// gets deviation 1.
-    pub fn of<'a>(clips: impl Iterator<Item = FeatureView<'a>>) -> Self {
+    pub fn fit<'a>(clips: impl Iterator<Item = FeatureView<'a>>) -> Self {
         /// Frames read at once.
         const BLOCK: usize = 256;
         let (mut counts, mut sums, mut squares): (Vec<f64>, Vec<f64>, Vec<f64>) = Default::default();
@@ -158,7 +158,7 @@ mod tests {
     #[test]
     fn scaled_channels_have_mean_0_and_deviation_1() {
         let clips: [&[f32]; 2] = [&[1.0, 7.0, 3.0, 7.0], &[5.0, 7.0]];
-        let scaling = Scaling::of(clips.into_iter().map(|data| FeatureView::new(Values::Single(data), 2, 1)));
+        let scaling = Scaling::fit(clips.into_iter().map(|data| FeatureView::new(Values::Single(data), 2, 1)));
         assert_eq!(scaling.mean, [3.0, 7.0]);
         // Population deviation of 1, 3, 5; the second channel is constant.
         assert!((scaling.deviation[0] - (8f32 / 3.0).sqrt()).abs() < 1e-6 && scaling.deviation[1] == 1.0);

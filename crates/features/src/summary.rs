@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pulse_lies_in_its_octave() {
+    fn a_pulse_is_in_its_octave() {
         let rate = 22_050.0 / 220.0;
         for (hertz, octave) in [(1.0, 2), (4.0, 4), (20.0, 6)] {
             let at = |n: usize| n as f64 / 22_050.0;

@@ -95,7 +95,7 @@ fn statistics_of_pieces_are_those_of_the_whole() {
 }
 
 #[test]
-fn what_is_no_sound_is_told_where_it_stands() {
+fn the_error_of_an_impossible_sample_has_its_time() {
     for front_end in [FrontEnd::logmel(), FrontEnd::wave()] {
         let extractor = front_end.extractor().unwrap();
         assert_eq!(extractor.stream().finish(), Err(FeatureError::Empty));

@@ -106,7 +106,7 @@ fn plainly(
 }
 
 #[test]
-fn batches_are_what_their_definition_says() {
+fn batches_follow_their_definition() {
     let clips = Clips::new(23);
     let examples = clips.examples();
     for padding in [Padding::Zero, Padding::Repeat, Padding::Reflect] {

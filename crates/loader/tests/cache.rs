@@ -144,7 +144,7 @@ fn same_features(a: &LoadReport, b: &LoadReport) -> bool {
 }
 
 #[test]
-fn what_is_wrong_with_a_clip_stands_in_its_place() {
+fn the_error_of_a_clip_is_in_its_place() {
     let mut place = Place::with_clips(3);
     place.add("cut.wav", &std::fs::read(place.clips()[0].0).unwrap()[..2_000]);
     place.add("text.wav", b"no sound at all");
@@ -278,7 +278,7 @@ fn limits_are_the_same_with_and_without_entries() {
 }
 
 #[test]
-fn silence_stands_for_a_clip_that_cannot_be_heard() {
+fn silence_replaces_a_clip_that_cannot_be_decoded() {
     let place = Place::with_clips(0);
     let (front_ends, statistics) = (front_ends(), statistics());
     let request = FeatureRequest {

@@ -149,7 +149,7 @@ fn what_a_living_process_writes_is_not_swept() {
 }
 
 #[test]
-fn a_full_disk_is_told_and_leaves_nothing_half() {
+fn a_full_disk_is_an_error_and_leaves_no_partial_file() {
     let place = Place::with_clips(8);
     // A limit on the file size simulates a full disk: the entries of the wave are larger, and some
     // are half written when the limit is reached.

@@ -16,7 +16,7 @@ pub enum ShapeError {
         given: String,
     },
     /// Fewer than two classes.
-    #[error("a network distinguishes at least 2 classes, not {classes}")]
+    #[error("a network needs at least 2 classes, not {classes}")]
     Classes {
         /// The number of classes.
         classes: usize,

@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn sizes_beyond_all_numbers_are_told_as_others() {
+    fn sizes_beyond_all_integers_are_refused() {
         for (classes, channels) in [(10_000_000_000, 3), (usize::MAX / 2, 3), (usize::MAX, 3), (2, usize::MAX)] {
             for variant in variants() {
                 let graph = variant.graph(channels, classes);

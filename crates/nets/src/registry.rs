@@ -137,7 +137,7 @@ impl Variant {
 
 /// No network has this name.
 #[derive(Debug, PartialEq, thiserror::Error)]
-#[error("there is no network named {name:?}; the nearest names are {}", nearest.join(", "))]
+#[error("unknown network {name:?}; similar names are {}", nearest.join(", "))]
 pub struct UnknownVariant {
     /// The requested name.
     pub name: String,

@@ -19,10 +19,10 @@ pub enum WeightsError {
     #[error("not a readable safetensors file: {0}")]
     Damaged(String),
     /// A PyTorch file that cannot be read or is damaged.
-    #[error("not a readable file of weights, neither of safetensors nor of PyTorch: {0}")]
+    #[error("not a readable weight file, neither safetensors nor PyTorch: {0}")]
     Unreadable(String),
     /// A pickle that requests code execution. No code was run.
-    #[error("refused: the file asks for {0} to be run; a file of weights holds arrays, numbers and text")]
+    #[error("refused: the file would run {0}; weight files may contain only arrays, numbers and text")]
     Code(String),
     /// An array of another type than `f32`, `f16` or `bf16`.
     #[error("{name} holds values of type {dtype}; f32, f16 and bf16 can be read")]
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_before_all_names_is_no_part_of_them() {
+    fn a_common_prefix_of_all_names_is_removed() {
         let array = Array { shape: vec![1], data: vec![1.0] };
         let weights = |names: &[&str]| Weights(names.iter().map(|name| (name.to_string(), array.clone())).collect());
         let read = |names: &[&str]| Weights::from_safetensors(&weights(names).to_safetensors().unwrap()).unwrap();

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 #[test]
-fn every_seed_is_weights_or_says_why_not() {
+fn every_seed_is_weights_or_an_error() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/weights");
     let seeds = std::fs::read_dir(folder).unwrap().map(|seed| seed.unwrap().path());
     // Inputs that the fuzzer found on this machine have no extension.

@@ -165,7 +165,7 @@ pub enum Warning {
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::RenamedKey { old, new } => write!(f, "the recipe's `{old}` is called `{new}` now; both are read"),
+            Self::RenamedKey { old, new } => write!(f, "`{old}` in the recipe is now called `{new}`; both are read"),
             Self::Data(text) | Self::Copies(text) => f.write_str(text),
             Self::MoreOfData { count, data } => {
                 write!(f, "and {count} more; `earmark data check {}` lists them", data.display())

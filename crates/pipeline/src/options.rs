@@ -80,7 +80,7 @@ impl TrainOptions {
     pub(crate) fn check(&self) -> Result<()> {
         let folders = self.data.canonicalize().ok().zip(self.out.canonicalize().ok());
         if folders.is_some_and(|(data, out)| data == out) {
-            let reason = "--out is the folder of the data; give the run one of its own";
+            let reason = "--out is the data folder; choose another folder for the run";
             return Err(PipelineError::Options(reason.to_owned()));
         }
         if self.devices.is_empty() {

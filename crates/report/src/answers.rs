@@ -28,7 +28,7 @@ fn confusions(page: &mut Page, material: &Material, leader: &Model) {
     let Evaluation { truth, table, .. } = &leader.out_of_fold;
     let counts = confusion(material.labels.len(), truth, table);
     let caption =
-        format!("Answers of {}. The shade is the share of the true class; the diagonal is correct.", said(leader));
+        format!("Predictions of {}. The shade is the share of the true class; the diagonal is correct.", said(leader));
     let many =
         if material.labels.len() > plots::MOST_NAMES { " Names stand in the tips and in the table below." } else { "" };
     page.plot("confusion", &plots::confusion(&material.labels, &counts), &(caption + many));
@@ -55,7 +55,7 @@ fn confusions(page: &mut Page, material: &Material, leader: &Model) {
         ]
     };
     let rows: Vec<_> = pairs.iter().take(CONFUSIONS).map(row).collect();
-    page.table("What is confused most.", &["true class", "predicted", "clips", "of"], &rows);
+    page.table("The most frequent confusions.", &["true class", "predicted", "clips", "of"], &rows);
 }
 
 fn classes(page: &mut Page, material: &Material, leader: &Model) {

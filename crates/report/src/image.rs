@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn long_clips_keep_to_the_width_and_empty_ones_are_told() {
+    fn long_clips_keep_the_width_and_empty_ones_are_errors() {
         let features = Features { data: vec![0.0; 4 * 3000], channels: 1, bins: 4, frames: 3000 };
         let (width, height, pixels) = read(&spectrogram(features.view()).unwrap());
         assert_eq!((width, height, pixels.len()), (640, 4, 640 * 4));

@@ -27,7 +27,7 @@ pub fn systems(systems: &[Model]) -> Svg {
         ("mAP@3", |judged| (judged.scores.map3, judged.intervals.map3)),
     ];
     let bottom = 26.0 + ROW * systems.len() as f64;
-    let label = "Accuracy and mAP@3 of each system, out of fold, with intervals; the table before it has the numbers.";
+    let label = "Accuracy and mAP@3 of each model, out of fold, with intervals; the table before it has the numbers.";
     let mut svg = Svg::new(WIDTH, bottom + 24.0, label);
     let names: Vec<String> = systems.iter().map(|system| shortened(&system.name, LONGEST)).collect();
     let left = names.iter().map(|name| text_width(name)).fold(60.0, f64::max) + 12.0;
@@ -207,11 +207,11 @@ pub fn bars(label: &str, axis: &str, bars: &[Bar], most: f64) -> Svg {
 
 /// The accuracy by confidence and, below, the number of clips by confidence.
 pub fn reliability(bins: &[ReliabilityBin]) -> Svg {
-    let label = "Reliability diagram: the share of right answers by their confidence, and how many clips have it.";
+    let label = "Reliability diagram: accuracy by confidence, and the number of clips.";
     let mut svg = Svg::new(470.0, 440.0, label);
     let x = Scale { from: (0.0, 1.0), to: (46.0, 446.0) };
     let y = Scale { from: (0.0, 1.0), to: (304.0, 24.0) };
-    axes(&mut svg, x, y, "share of right answers", "");
+    axes(&mut svg, x, y, "accuracy", "");
     svg.line("dashed", (x.at(0.0), y.at(0.0)), (x.at(1.0), y.at(1.0)));
     let most = bins.iter().map(|bin| bin.clips).max().unwrap_or(0).max(1);
     let heights = Scale { from: (0.0, most as f64), to: (410.0, 340.0) };

@@ -96,7 +96,7 @@ fn missing(page: &mut Page, material: &Material) {
         let not_begun = open().count() - begun.len();
         let not_begun = (not_begun > 0).then(|| format!("{not_begun} not begun"));
         page.note(&format!(
-            "This run is not whole: {} of {} jobs are not done ({}).",
+            "This run is incomplete: {} of {} jobs are not done ({}).",
             open().count(),
             material.jobs.len(),
             begun.into_iter().chain(not_begun).collect::<Vec<_>>().join(", ")

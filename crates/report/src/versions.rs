@@ -15,7 +15,7 @@ pub fn table(page: &mut Page, run: &Run) {
     rows.extend(xgboost(run).map(|version| row("XGBoost, of the stack's trees", version)));
     rows.extend(earmark_tagging::runtime_version().ok().map(|version| row("ONNX Runtime", version)));
     rows.push(row("machine", format!("{} {}", std::env::consts::OS, std::env::consts::ARCH)));
-    page.table("What this report was written by, and on.", &["part", "version"], &rows);
+    page.table("The software and the machine of this report.", &["part", "version"], &rows);
 }
 
 /// The version in the file of a booster.

@@ -114,7 +114,7 @@ pub(crate) fn enough_folds(folds: usize) -> Result<()> {
 
 /// The error of too few folds for a setting of [`StackSettings::inner`].
 pub(crate) fn too_few_folds(setting: &str) -> StackError {
-    let reason = format!("`{setting}` needs at least three folds: to judge by, to set it by, to train on");
+    let reason = format!("`{setting}` needs at least three folds: to score, to tune it on, to train on");
     StackError::TooFew(reason)
 }
 

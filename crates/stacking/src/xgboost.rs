@@ -294,7 +294,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn says_what_was_tried() {
+    fn the_error_names_every_path_that_was_tried() {
         let folder = tempfile::tempdir().unwrap();
         let damaged = folder.path().join("libxgboost.so");
         std::fs::write(&damaged, b"no library").unwrap();
@@ -305,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn passes_on_what_xgboost_says() {
+    fn xgboost_s_message_is_in_the_error() {
         let mut learner = Learner::new(&[]).unwrap();
         let error = learner.load_json(b"{\"learner\": 1}").unwrap_err().to_string();
         assert!(error.starts_with("XGBoost cannot read the trees: "), "{error}");

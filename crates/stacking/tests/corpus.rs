@@ -8,7 +8,7 @@ mod seeds;
 mod trees;
 
 #[test]
-fn every_seed_is_trees_or_says_why_not() {
+fn every_seed_is_trees_or_an_error() {
     let (good, all) = seeds::good("trees", trees::check);
     assert!(good == 3 && all == 8, "{good} of {all} seeds are trees");
 }

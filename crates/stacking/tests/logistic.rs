@@ -65,7 +65,7 @@ fn a_row_of_weight_0_does_not_count() {
 }
 
 #[test]
-fn says_what_it_cannot_do() {
+fn what_it_cannot_fit_is_an_error() {
     let mut case = Case::all().remove(0);
     let model = case.fit(1.0).unwrap();
     let error = model.probabilities(Matrix::new(&[0.0; 4], 4).unwrap(), 4).unwrap_err();

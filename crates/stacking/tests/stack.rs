@@ -257,7 +257,7 @@ fn each_row_is_predicted_by_the_trees_of_the_other_folds() {
 }
 
 #[test]
-fn says_which_class_a_fold_lacks() {
+fn the_error_names_the_class_that_a_fold_lacks() {
     let mut clips = clips(100);
     // All clips of class 2 are in fold 4: none is left to train on when fold 4 is held out.
     for i in 0..100 {

@@ -15,7 +15,7 @@ pub enum BundleFault {
     #[error("it has no {SUMS}; a bundle is the folder RUN/bundle of a finished run")]
     Unfinished,
     /// A pipe, a device, a folder, or a link that points out of the bundle's folder.
-    #[error("it is no regular file inside the bundle's folder")]
+    #[error("it is not a regular file inside the bundle's folder")]
     NotRegular,
     /// A file, or all files together, exceed the size limit, which no bundle written by Earmark
     /// does.
@@ -35,7 +35,7 @@ pub enum BundleFault {
         line: usize,
     },
     /// A file name that points out of the folder or has control characters.
-    #[error("{name:?} is no name of a file in this folder")]
+    #[error("{name:?} is not the name of a file in this folder")]
     Name {
         /// The name.
         name: String,
@@ -64,7 +64,7 @@ pub enum BundleFault {
         earmark: String,
     },
     /// Too few or too many items.
-    #[error("{count} {what}, allowed are {least} to {most}")]
+    #[error("{count} {what}; {least} to {most} are allowed")]
     Count {
         /// The items, in the plural: `labels`, `learners`, ...
         what: &'static str,

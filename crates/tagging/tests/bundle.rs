@@ -180,7 +180,7 @@ fn a_form_of_another_version_is_named() {
 }
 
 #[test]
-fn sound_that_says_nothing_is_tagged_with_a_warning() {
+fn silence_is_tagged_with_a_warning() {
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), false);
     let tagger = open(folder.path()).unwrap();

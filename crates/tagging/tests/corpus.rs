@@ -8,7 +8,7 @@ mod bundles;
 mod seeds;
 
 #[test]
-fn every_seed_describes_a_bundle_or_says_why_not() {
+fn every_seed_describes_a_bundle_or_is_an_error() {
     let place = tempfile::tempdir().unwrap();
     let (good, all) = seeds::good("bundles", |bytes| bundles::check(place.path(), bytes));
     assert!(good == 3 && all == 6, "{good} of {all} seeds describe bundles");

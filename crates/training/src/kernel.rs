@@ -35,7 +35,7 @@ struct Fitted {
 /// Mean and deviation of each feature over the clips, with the deviations stretched so that the
 /// kernel is `exp(-|x - y|^2)`.
 pub(crate) fn scaling(clips: &[Example], settings: &Kernels) -> Scaling {
-    let Scaling { mean, deviation } = Scaling::of(clips.iter().map(|example| example.features));
+    let Scaling { mean, deviation } = Scaling::fit(clips.iter().map(|example| example.features));
     let stretch = (deviation.len() as f64 / settings.gamma).sqrt();
     let deviation = deviation.into_iter().map(|deviation| (f64::from(deviation) * stretch) as f32).collect();
     Scaling { mean, deviation }

@@ -161,7 +161,9 @@ impl Job<'_> {
         match &self.learner.normalization {
             Normalization::None => InputScaling::None,
             Normalization::Clip => InputScaling::Clip,
-            Normalization::Channel => InputScaling::Fixed(Scaling::of(self.counting().map(|example| example.features))),
+            Normalization::Channel => {
+                InputScaling::Fixed(Scaling::fit(self.counting().map(|example| example.features)))
+            }
             Normalization::Fixed(scaling) => InputScaling::Fixed(scaling.clone()),
         }
     }

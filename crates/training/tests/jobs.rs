@@ -161,7 +161,7 @@ fn history(folder: &Path) -> Vec<String> {
 }
 
 #[test]
-fn every_normalization_keeps_what_it_says() {
+fn every_normalization_has_its_documented_effect() {
     let outcome = |extra: &str, clips: &[(String, Features, usize)]| {
         let folder = tempfile::tempdir().unwrap();
         let settings = learner("resnet_nano", &format!(r#", "precision": "f32"{extra}"#));

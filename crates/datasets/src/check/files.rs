@@ -63,7 +63,7 @@ pub(super) fn ignored_files(read: &Reading, path: &Path, options: &OpenOptions) 
     });
 
     let empty = |folder: &PathBuf| {
-        Problem::warning(ProblemKind::NoClips, vec![shown(folder)], "no clips lie in the folder itself; it is ignored")
+        Problem::warning(ProblemKind::NoClips, vec![shown(folder)], "the folder has no clips of its own; it is ignored")
     };
     let files = |n: usize| if n == 1 { "1 audio file".to_owned() } else { format!("{n} audio files") };
     let not_listed = not_listed.into_iter().map(|(folder, sounds): (String, Vec<String>)| {

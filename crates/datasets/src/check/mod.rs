@@ -164,7 +164,7 @@ fn summary(manifest: &Manifest, clips: &[Option<DecodedClip>]) -> CheckReport {
 
 /// Converts an error of reading to problems: one for each missing file.
 fn of_fault(fault: &DatasetError) -> Vec<Problem> {
-    let missing = |path| Problem::error(ProblemKind::MissingFile, vec![shown(path)], "the file is not there");
+    let missing = |path| Problem::error(ProblemKind::MissingFile, vec![shown(path)], "the file is missing");
     match fault {
         DatasetError::MissingFiles { paths } => paths.iter().map(|path| missing(path)).collect(),
         DatasetError::File(error) => {

@@ -90,7 +90,7 @@ impl DecodedClip {
             problems.push(Problem::warning(ProblemKind::Silent, vec![shown(path)], message));
         }
         if self.clipped >= CLIPPED {
-            let message = format!("it is clipped: {:.1} % of it lies at full scale", 100.0 * self.clipped);
+            let message = format!("it is clipped: {:.1} % of its samples are at full scale", 100.0 * self.clipped);
             problems.push(Problem::warning(ProblemKind::Clipped, vec![shown(path)], message));
         }
         problems

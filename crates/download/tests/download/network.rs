@@ -87,7 +87,7 @@ fn more_bytes_than_the_file_has() {
 }
 
 #[test]
-fn wrong_bytes_are_told_and_removed() {
+fn wrong_bytes_are_an_error_and_removed() {
     let (clip, archive) = data();
     let mut wrong = archive.clone();
     wrong[150_000] ^= 1;
@@ -119,7 +119,7 @@ fn chunks_that_end_too_early() {
 }
 
 #[test]
-fn refusals_are_told_at_once() {
+fn refusals_are_not_retried() {
     let (_, archive) = data();
     for (status, requests) in [("404 Not Found", 1), ("403 Forbidden", 1), ("429 Too Many Requests", 3), ("500 Oh", 3)]
     {
@@ -172,7 +172,7 @@ fn nobody_there() {
 }
 
 #[test]
-fn a_mirror_stands_in() {
+fn a_mirror_replaces_the_address() {
     let (clip, archive) = data();
     let bytes = archive.clone();
     let server = Server::new(move |_, request| Answer::good(request, &bytes));
@@ -183,7 +183,7 @@ fn a_mirror_stands_in() {
 }
 
 #[test]
-fn a_server_that_speaks_no_tls_is_told_at_once() {
+fn a_server_without_tls_is_not_retried() {
     let (_, archive) = data();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("https://{}", listener.local_addr().unwrap());

@@ -233,7 +233,7 @@ fn several_archives_make_one_data_set() {
 /// Writing to `/dev/full` fails as on a full disk.
 #[cfg(target_os = "linux")]
 #[test]
-fn a_full_disk_is_told_and_nothing_lost() {
+fn a_full_disk_is_an_error_and_loses_nothing() {
     let (server, archive) = server();
     let mut trial = Trial::of_zip(&server.url(), &archive, "");
     trial.put("kept", b"");

@@ -89,7 +89,7 @@ fn fails(result: Result<PublishedFile, DownloadError>, parts: &[&str]) {
 }
 
 #[test]
-fn a_file_lies_where_the_hub_s_own_client_puts_it() {
+fn a_file_is_where_the_hub_s_own_client_puts_it() {
     let bytes = noise(100_000);
     let sha256 = earmark_files::sha256(&bytes);
     let pair = Pair::good(&bytes);
@@ -155,7 +155,7 @@ fn repositories_that_were_renamed_are_followed() {
 }
 
 #[test]
-fn refusals_are_told_with_the_address() {
+fn refusals_name_the_address() {
     let pair = Pair::good(&noise(1000));
     fails(pair.get("timm/none").0, &[&pair.hub.url(), "/timm/none/resolve/main/model.safetensors", "404 Not Found"]);
     for (answer, reason) in [
@@ -254,7 +254,7 @@ fn a_cache_that_is_there_is_not_written_to() {
 }
 
 #[test]
-fn a_hub_that_says_nothing_is_told_in_words() {
+fn a_silent_hub_is_an_error() {
     let server = Server::new(|_, _| Answer::status("").silent());
     let hub = Hub {
         address: server.url(),

@@ -103,7 +103,7 @@ fn a_long_name_does_not_fill_memory() {
 }
 
 #[test]
-fn names_that_are_told_are_made_visible() {
+fn control_characters_of_names_are_printed_escaped() {
     set("a.zip", &zip(&[Zipped::new("../\u{1b}[31mred", b"")]), "").fails(&["../\\u{1b}[31mred"]);
 }
 
@@ -149,7 +149,7 @@ fn sizes_of_64_bits_are_read() {
 }
 
 #[test]
-fn a_damaged_packing_is_told() {
+fn a_damaged_archive_is_an_error() {
     let archive = tar_gz(&[(b"a", b'0', &noise(3000))]);
     let mut wrong = archive.clone();
     let place = wrong.len() - 6; // the CRC of the unpacked bytes

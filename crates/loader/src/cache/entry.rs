@@ -33,10 +33,10 @@ const SEAL: usize = 148;
 #[non_exhaustive]
 pub enum EntryFault {
     /// The file is not a cache file.
-    #[error("it is no file of a feature cache")]
+    #[error("it is not a feature cache file")]
     Foreign,
     /// It was written in another version of the format.
-    #[error("its form has the version {found}, this program writes {VERSION}")]
+    #[error("it has version {found} of the format, and this program reads version {VERSION}")]
     Version {
         /// The version in its header.
         found: u32,

@@ -36,7 +36,7 @@ pub enum LoadError {
     #[error(transparent)]
     File(#[from] FileError),
     /// The sound file has changed since its SHA-256 was computed.
-    #[error("{} has changed since it was looked at first", path.display())]
+    #[error("{} has changed since it was first read", path.display())]
     Changed {
         /// The sound file.
         path: PathBuf,

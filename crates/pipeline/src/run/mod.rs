@@ -142,7 +142,7 @@ impl Run {
             let foreign = entries.map(|entry| entry.file_name()).find(|name| !is_ours(&name.to_string_lossy()));
             if let Some(foreign) = foreign {
                 return Err(PipelineError::NotARun(format!(
-                    "--out {}: the folder is not empty and is not a run (it has {}); give the run a folder of its own",
+                    "--out {}: the folder is not empty and is not a run (it has {}); choose another folder",
                     folder.display(),
                     foreign.display()
                 )));
