@@ -88,7 +88,8 @@ fn importance(page: &mut Page, material: &Material) {
     let bars: Vec<Bar> = rows.iter().take(FEATURES).map(|row| bar(&row.feature, row.total())).collect();
     let most = bars.first().map_or(1.0, |bar| bar.value).max(0.001);
     let plot = plots::bars("Importance of the most important features.", "share", &bars, most);
-    page.plot("importance", &plot, &format!("The {what}: the {} most important features of {}.", bars.len(), rows.len()));
+    let caption = format!("The {what}: the {} most important features of {}.", bars.len(), rows.len());
+    page.plot("importance", &plot, &caption);
 }
 
 fn without(page: &mut Page, material: &Material) {
