@@ -130,7 +130,7 @@ fn empty_files_have_an_error_of_their_own() {
     let rows: [&[u8]; 4] = [b"x", b"fname,label\na.wav,Bark\n", &[0; 5_000], b"%PDF-1.7 and so on, no sound at all"];
     for bytes in rows {
         let error = decoded("text.wav", bytes).unwrap_err();
-        assert!(matches!(error, AudioError::Io { .. }), "{error}");
+        assert!(matches!(error, AudioError::NotAudio { .. }), "{error}");
         assert!(error.to_string().contains("text.wav"), "{error}");
     }
 }

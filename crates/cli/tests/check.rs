@@ -85,7 +85,7 @@ fn warnings_alone_exit_with_0() {
     }
     let ran = place.run("data check data --folds 2").done();
     for line in [
-        "warning: data/empty: no clips lie in the folder itself; it is ignored\n",
+        "warning: data/empty: the folder has no clips of its own; it is ignored\n",
         "warning: 30 audio files in data/deep/er in a format that is not decoded\n",
         "\n  and 10 more\n",
         "warning: data/Bell/0.wav: it is silent",

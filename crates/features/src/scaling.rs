@@ -55,7 +55,7 @@ impl Scaling {
     /// assert_eq!(Scaling::of_clip(clip.view()), Scaling { mean: vec![2.0], deviation: vec![1.0] });
     /// ```
     pub fn of_clip(clip: FeatureView<'_>) -> Self {
-        Self::of(std::iter::once(clip))
+        Self::fit(std::iter::once(clip))
     }
 
     /// Whether it has a mean and a positive deviation for each of `channels` channels, all finite.

@@ -80,18 +80,9 @@ mod tests {
     #[test]
     fn a_device_has_one_name() {
         assert_eq!(parse_device("cpu").unwrap(), Device::Cpu);
-        for (name, reason) in [
-            ("", "expected cpu"),
-            ("gpu", "expected cpu"),
-            ("cuda", "expected cpu"),
-            ("cuda:", "expected cpu"),
-            ("cuda:+1", "expected cpu"),
-            ("cuda:00", "expected cpu"),
-            ("cuda:0,cuda:1", "expected cpu"),
-            ("cuda:4096", "GPU"),
-        ] {
-            let message = check_device(name).unwrap_err().to_string();
-            assert!(message.contains(&format!("{name:?}")) && message.contains(reason), "{message}");
+        for name in ["", "gpu", "cuda", "cuda:", "cuda:+1", "cuda:00", "cuda:0,cuda:1", "cuda:4096"] {
+            let error = check_device(name).unwrap_err();
+            assert!(matches!(&error, TrainingError::Device { device, .. } if device == name), "{error}");
         }
     }
 }

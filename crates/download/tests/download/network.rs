@@ -32,18 +32,13 @@ fn lengths_that_lie() {
     // error.
     let cases: [Case; 8] = [
         ("too long, size unknown", "", |answer, whole| answer.length(Some(whole + 500)), Ok(2)),
-        (
-            "too long, size known",
-            &size,
-            |answer, whole| answer.length(Some(whole + 500)),
-            Err("not the file that is wanted"),
-        ),
+        ("too long, size known", &size, |answer, whole| answer.length(Some(whole + 500)), Err("not the expected file")),
         ("too short, size unknown", "", |answer, whole| answer.length(Some(whole - 500)), Err("MD5")),
         (
             "too short, size known",
             &size,
             |answer, whole| answer.length(Some(whole - 500)),
-            Err("not the file that is wanted"),
+            Err("not the expected file"),
         ),
         ("none, size unknown", "", |answer, _| answer.length(None), Ok(1)),
         ("none, and cut, size unknown", "", |answer, _| answer.length(None).cut(1000), Err("MD5")),
@@ -78,7 +73,7 @@ fn more_bytes_than_the_file_has() {
     long.extend([0; 1000]);
     let size = format!("size = {}", archive.len());
     let server = Server::new(move |_, _| Answer::whole(&long).length(None));
-    let error = Trial::of_zip(&server.url(), &archive, &size).fails(&["not the file that is wanted"]);
+    let error = Trial::of_zip(&server.url(), &archive, &size).fails(&["not the expected file"]);
     assert!(matches!(error, DownloadError::WrongSize { expected, .. } if expected == archive.len() as u64));
 
     let limits = "[mine.limits]\ntotal_bytes = 100000";
