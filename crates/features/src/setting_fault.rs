@@ -8,6 +8,12 @@ use serde_json::{Map, Value};
 /// its own (with `kind`), its value and the reason; none if all can be read.
 pub fn setting_fault<T: DeserializeOwned>(settings: &Map<String, Value>) -> Option<String> {
     let whole = serde_json::from_value::<T>(settings.clone().into()).err()?;
+    if let Some((key, value)) = settings.get_key_value("kind") {
+        let alone: Map<String, Value> = std::iter::once(owned((key, value))).collect();
+        if let Err(error) = serde_json::from_value::<T>(alone.into()) {
+            return Some(format!("{key} = {value}: {error}"));
+        }
+    }
     for (key, value) in settings.iter().filter(|(key, _)| *key != "kind") {
         let alone: Map<String, Value> =
             settings.get_key_value("kind").into_iter().chain([(key, value)]).map(owned).collect();

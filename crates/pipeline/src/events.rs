@@ -82,6 +82,19 @@ pub enum JobOutcome {
     Elsewhere,
 }
 
+impl JobOutcome {
+    /// A name for programs, such as log records.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::DoneBefore => "done_before",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+            Self::Elsewhere => "elsewhere",
+        }
+    }
+}
+
 /// The outcome as a predicate, such as "is done".
 impl fmt::Display for JobOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -114,7 +114,7 @@ impl<'a> JobRunner<'a> {
         let outcome = self.run_job(id, job, device, cost);
         let seconds = start.elapsed().as_secs_f64();
         match &outcome {
-            Ok(outcome) => tracing::info!(?outcome, seconds, "the job has ended"),
+            Ok(outcome) => tracing::info!(outcome = outcome.name(), seconds, "the job has ended"),
             Err(error) => {
                 tracing::error!("the job has failed: {}", error.line());
                 self.run.store_failure(&job.learner.name, job.split, Some(&error.line()));

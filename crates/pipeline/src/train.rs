@@ -41,6 +41,8 @@ pub struct Trained {
 /// [`PipelineError`]; [`PipelineError::Cancelled`] if `cancel` was cancelled while jobs ran.
 /// After any error, the same call can continue the run.
 pub fn train(options: &TrainOptions, observer: &dyn Observer, cancel: &CancelToken) -> Result<Trained> {
+    let (recipe, data) = (options.recipe.display(), options.data.display());
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), %recipe, %data, out = %options.out.display(), "the run begins");
     let prepared = Prepared::new(options, observer)?;
     let Prepared { recipe, mut manifest, mut splits, verifier } = prepared;
     let of_data = || options.data.display().to_string();
@@ -100,6 +102,7 @@ pub fn train(options: &TrainOptions, observer: &dyn Observer, cancel: &CancelTok
         JobSelection::All => Some(fit_level2(&run)?),
         JobSelection::One(_) | JobSelection::Shard(_) => None,
     };
+    tracing::info!(stacked = results.is_some(), "the run has ended");
     Ok(Trained { run, results })
 }
 
@@ -310,7 +313,7 @@ pub(crate) fn selected_jobs<'a>(
                 let learners: Vec<&str> = recipe.learners.iter().map(|learner| learner.name.as_str()).collect();
                 let splits: Vec<String> = all.iter().map(Split::to_string).collect();
                 return Err(PipelineError::Options(format!(
-                    "--job {name}: the learners are {}, the splits {}",
+                    "--job {name}: expected LEARNER/SPLIT; the learners are {}, the splits {}",
                     learners.join(", "),
                     splits.join(", ")
                 )));

@@ -81,8 +81,8 @@ fn classes(page: &mut Page, material: &Material, leader: &Model) {
         .collect();
     let marks = match (others.is_empty(), leader.kind) {
         (true, _) => "",
-        (_, ModelKind::Stack) => " Strokes: the single learners.",
-        _ => " Strokes: the other learners.",
+        (_, ModelKind::Stack) => " Tick marks: the single learners.",
+        _ => " Tick marks: the other learners.",
     };
     let plot = plots::bars(
         "Average precision of each class; the table after it has the numbers.",

@@ -39,14 +39,14 @@ fn summary(page: &mut Page, material: &Material) {
     let held_out = if test == 0 {
         "There are no test clips.".to_owned()
     } else {
-        format!("There are {} to test with.", clips(test))
+        format!("There are {} for testing.", clips(test))
     };
     page.paragraph(&format!(
-        "{} {} trained on {} of {} classes in {} folds. {held_out} Unless it is said otherwise, numbers are out of \
-         fold: each training clip is scored by models that were not trained on it. Intervals are of 95 %, by the \
-         bootstrap over clips.",
+        "{} {} trained on {} of {} classes in {} folds. {held_out} Unless stated otherwise, numbers are out of \
+         fold: each training clip is scored by models that were not trained on it. Intervals are 95 % confidence \
+         intervals from the bootstrap over clips.",
         count(material.recipe.learners.len(), "learner"),
-        if material.recipe.learners.len() == 1 { "is" } else { "are" },
+        if material.recipe.learners.len() == 1 { "was" } else { "were" },
         clips(train),
         material.labels.len(),
         material.folds,
@@ -153,7 +153,7 @@ fn systems(page: &mut Page, material: &Material) {
     let partial = systems.iter().any(|system| system.out_of_fold.truth.len() < all);
     let header = ["system", "clips", "accuracy", "mAP@3", "macro AP", "macro AUC", "ECE"];
     let caption = "Out of fold. mAP@3: mean average precision at 3; AP: average precision; AUC: area under the ROC \
-                   curve; ECE: expected calibration error, the less the better. In brackets, intervals of 95 %. \
+                   curve; ECE: expected calibration error, lower is better. In brackets, intervals of 95 %. \
                    Bold: the best of a column.";
     page.table(caption, &header, &rows(systems, |system| Some(&system.out_of_fold)));
     if partial {

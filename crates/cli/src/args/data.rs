@@ -41,7 +41,7 @@ pub enum Data {
 /// `earmark data download`.
 #[derive(Debug, Args)]
 pub struct Download {
-    /// Which: fsdkaggle2018, esc50, esc10, urbansound8k, or one of the registry
+    /// The data set: fsdkaggle2018, esc50, esc10, urbansound8k, or one from --registry
     #[arg(required_unless_present = "list")]
     pub name: Option<String>,
     /// The folder to write; partial downloads are in DIR.download, and the same command resumes
@@ -60,7 +60,7 @@ pub struct Download {
     /// Keep the archives in DIR.download
     #[arg(long)]
     pub keep_archives: bool,
-    /// No progress bars
+    /// No progress on stderr
     #[arg(long, env = "EARMARK_NO_PROGRESS")]
     pub no_progress: bool,
     /// One JSON value on stdout: folder, terms, number of files
@@ -113,7 +113,7 @@ pub struct Reading {
     /// The table's column of what must stay in one fold, such as the recording
     #[arg(long, value_name = "COLUMN")]
     pub group_column: Option<String>,
-    /// Only the table's rows with this value: `esc10=True` makes ESC-10 out of ESC-50
+    /// Use only rows whose COLUMN is VALUE: `esc10=True` selects ESC-10 from ESC-50
     #[arg(long = "where", value_name = "COLUMN=VALUE", value_parser = column_and_value)]
     pub rows_where: Option<(String, String)>,
 }
@@ -128,7 +128,7 @@ impl Reading {
     pub fn options(&self) -> anyhow::Result<OpenOptions> {
         let regex = |text: &Option<String>, what: &str| {
             let compiled = text.as_deref().map(Regex::new).transpose();
-            compiled.with_context(|| format!("the regular expression of the {what}"))
+            compiled.with_context(|| format!("--{what}-from: not a valid regular expression"))
         };
         Ok(OpenOptions {
             folds_from: regex(&self.folds_from, "folds")?,

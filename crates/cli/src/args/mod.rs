@@ -12,8 +12,8 @@ pub use data::{Check, Data, Download, Reading, Synth};
 pub use sound::{FeatureKind, Features, LimitOptions, Nets, Tag};
 pub use train::{Evaluate, Predict, Report, Stack, Train};
 
-/// Earmark, a general-purpose audio tagger: train on your sounds and labels by one command, tag any
-/// sound.
+/// Earmark, a general-purpose audio tagger: train on your own labeled sounds with one command, then
+/// tag any sound.
 #[derive(Debug, Parser)]
 #[command(name = "earmark", version, propagate_version = true)]
 pub struct Arguments {
@@ -23,7 +23,7 @@ pub struct Arguments {
     /// Log to stderr: -v what is done, -vv also details
     #[arg(long, short, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
-    /// The form of log records on stderr
+    /// The format of log messages on stderr
     #[arg(long, global = true, value_name = "FORMAT", default_value = "text", env = "EARMARK_LOG_FORMAT")]
     pub log_format: LogFormat,
 }
@@ -34,7 +34,7 @@ pub enum LogFormat {
     /// For people
     #[default]
     Text,
-    /// One JSON value a line, for programs; all messages become records
+    /// One JSON value per line, for programs; includes what -v logs
     Json,
 }
 

@@ -45,7 +45,7 @@ pub struct Features {
 /// What a sound file may be.
 #[derive(Debug, Clone, Args)]
 pub struct LimitOptions {
-    /// Longest sound, in seconds
+    /// Maximum length of a sound, in seconds
     #[arg(long, value_name = "S", env = "EARMARK_MAX_SECONDS", default_value_t = Limits::default().max_seconds)]
     pub max_seconds: f64,
     /// Lowest sample rate, in Hz
@@ -56,10 +56,10 @@ pub struct LimitOptions {
     #[arg(long, value_name = "HZ", env = "EARMARK_MAX_SAMPLE_RATE")]
     #[arg(default_value_t = Limits::default().max_sample_rate)]
     pub max_sample_rate: u32,
-    /// Most channels
+    /// Maximum number of channels
     #[arg(long, value_name = "N", env = "EARMARK_MAX_CHANNELS", default_value_t = Limits::default().max_channels)]
     pub max_channels: usize,
-    /// Most samples, channels mixed to one; by default those of `--max-seconds` at 74 kHz
+    /// Maximum number of mono samples; by default those of `--max-seconds` at 74 kHz
     #[arg(long, value_name = "N", env = "EARMARK_MAX_SAMPLES")]
     pub max_samples: Option<usize>,
 }
@@ -80,8 +80,8 @@ impl LimitOptions {
 pub enum Nets {
     /// Name, family, input, parameters, FLOPs and published weights of every network
     ///
-    /// A recipe's `arch` can also be `kernel`, kernel ridge regression on the summary of a clip:
-    /// which is not a network and not listed.
+    /// A recipe's `arch` can also be `kernel`, kernel ridge regression on the summary of a clip,
+    /// which is not a network and so is not listed.
     List {
         /// One JSON value on stdout
         #[arg(long)]
@@ -91,8 +91,8 @@ pub enum Nets {
     /// `[batch, classes]`
     ///
     /// Channels are those of the weights; without weights 3, and 1 for the networks on the wave,
-    /// which take `[batch, 1, 1, samples]`. Batch and frames are free, bins too but for `cnn14`,
-    /// which takes 64.
+    /// which take `[batch, 1, 1, samples]`. Batch and frames are variable, and so
+    /// are bins, except for `cnn14`, which takes 64.
     Export {
         /// The network's name
         arch: String,

@@ -66,13 +66,13 @@ pub struct Train {
     /// run's folder
     #[arg(long)]
     pub plan: bool,
-    /// Jobs at once; by default one per core on a CPU, one on each GPU
+    /// Jobs at once; by default (0) one per core on a CPU, one on each GPU
     #[arg(long, value_name = "N", env = "EARMARK_JOBS", value_parser = threads())]
     pub jobs: Option<usize>,
-    /// Threads of all jobs together; by default one per core
+    /// Threads of all jobs together; by default (0) one per core
     #[arg(long, value_name = "N", env = "EARMARK_THREADS", value_parser = threads())]
     pub threads: Option<usize>,
-    /// No progress bars
+    /// No progress on stderr
     #[arg(long, env = "EARMARK_NO_PROGRESS")]
     pub no_progress: bool,
     /// The scores, or the plan, as one JSON value on stdout

@@ -7,12 +7,13 @@
 mod dsp;
 mod sources;
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
 use earmark_audio::{Clip, write_wav};
-use earmark_files::{read_to_string, write_atomic};
+use earmark_files::{FileError, read_to_string, write_atomic};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
@@ -97,7 +98,10 @@ pub fn write(out: &Path, options: &SynthOptions) -> Result<SynthReport, DatasetE
     for table in ["train.csv", "test.csv"] {
         remove(&out.join(table))?;
     }
-    let seconds = write_clips(&out.join("audio_train"), &train)? + write_clips(&out.join("audio_test"), &test)?;
+    let (train_folder, test_folder) = (out.join("audio_train"), out.join("audio_test"));
+    let seconds = write_clips(&train_folder, &train)? + write_clips(&test_folder, &test)?;
+    remove_stale(&train_folder, &train)?;
+    remove_stale(&test_folder, &test)?;
     write_atomic(&out.join("test.csv"), test_table(&test).as_bytes())?;
     write_atomic(&out.join("train.csv"), labels.table(&train).as_bytes())?;
 
@@ -171,6 +175,23 @@ fn test_table(tasks: &[Task]) -> String {
 }
 
 /// Generates and writes clips, and returns their total length in seconds.
+/// Removes the clips of an earlier data set: files with the names of synthetic clips that are not
+/// among `tasks`.
+fn remove_stale(folder: &Path, tasks: &[Task]) -> Result<(), DatasetError> {
+    let names: BTreeSet<&str> = tasks.iter().map(|task| task.name.as_str()).collect();
+    for entry in fs::read_dir(folder).map_err(FileError::of("list", folder))? {
+        let entry = entry.map_err(FileError::of("list", folder))?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let is_clip = name.strip_suffix(".wav").is_some_and(|digits| {
+            digits.len() == 8 && digits.bytes().all(|byte| byte.is_ascii_hexdigit() && !byte.is_ascii_uppercase())
+        });
+        if is_clip && !names.contains(name.as_str()) {
+            remove(&entry.path())?;
+        }
+    }
+    Ok(())
+}
+
 fn write_clips(folder: &Path, tasks: &[Task]) -> Result<f64, DatasetError> {
     let write = |task: &Task| -> Result<f64, DatasetError> {
         let clip = clip(task.class, &mut task.rng.clone());

@@ -27,7 +27,7 @@ impl fmt::Display for Results {
 /// Explains the intervals in brackets.
 pub fn interval_note(resampling: &Resampling) -> String {
     format!(
-        "In brackets: {} % intervals, of {} resamples of the clips.",
+        "In brackets: {} % confidence intervals from {} bootstrap resamples of the clips.",
         resampling.level * 100.0,
         resampling.resamples
     )

@@ -47,7 +47,7 @@ pub(crate) fn fit_level2(run: &Run) -> Result<Results> {
         TrainingRows { features: &features.table, truth: &truth, folds: &folds, weights: &weights, classes: &labels };
     let fitted = Fitted::new(&rows, settings, &test_features)
         .with_context(|| format!("level 2 cannot be fitted on the clips of {}", run.path("splits.csv").display()))?;
-    tracing::info!(accuracy = fitted.train_scores.accuracy, "the stack is fitted");
+    tracing::info!(training_accuracy = fitted.train_scores.accuracy, "the stack is fitted");
 
     let mut files = base.files("oof");
     files.extend(base_test.files("test"));

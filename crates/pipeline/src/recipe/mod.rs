@@ -168,7 +168,7 @@ impl Recipe {
     }
 
     fn parse_with_warnings(text: &str) -> Result<(Self, Vec<Warning>)> {
-        let (text, warnings) = renamed::with_new_names(text);
+        let (text, warnings) = renamed::with_new_names(text)?;
         let recipe: Self = toml::from_str(&text).map_err(|error| {
             settings::front_end_fault(&text).unwrap_or_else(|| PipelineError::Recipe(error.to_string()))
         })?;

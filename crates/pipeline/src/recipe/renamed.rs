@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use toml::{Table, Value};
 
+use crate::error::{Result, ensure};
 use crate::events::Warning;
 
 /// The section of a key, its former name, and its current name.
@@ -24,8 +25,11 @@ const VALUES: [(&str, &str); 2] = [("error", "fail"), ("zeros", "silence")];
 /// Rewrites a recipe to the current names, with a warning for each key that was renamed. A text
 /// without renamed keys, or that is not TOML, is returned unchanged, so that errors report the
 /// right lines.
-pub(super) fn with_new_names(text: &str) -> (Cow<'_, str>, Vec<Warning>) {
-    let Ok(mut recipe) = text.parse::<Table>() else { return (text.into(), Vec::new()) };
+///
+/// # Errors
+/// A key is set under both names.
+pub(super) fn with_new_names(text: &str) -> Result<(Cow<'_, str>, Vec<Warning>)> {
+    let Ok(mut recipe) = text.parse::<Table>() else { return Ok((text.into(), Vec::new())) };
     let mut warnings = Vec::new();
     for (section, old, new) in KEYS {
         let mut path = section.split('.');
@@ -40,22 +44,24 @@ pub(super) fn with_new_names(text: &str) -> (Cow<'_, str>, Vec<Warning>) {
             Some(name) => table.get_mut(name)?.as_table_mut(),
             None => Some(table),
         });
-        let renamed = tables.map(|table| rename(table, old, new)).filter(|renamed| *renamed).count();
-        if renamed > 0 {
+        let mut renamed = false;
+        for table in tables {
+            let both = table.contains_key(old) && table.contains_key(new);
+            ensure!(!both, Recipe, "{section}: `{old}` and its new name `{new}` are both set; remove `{old}`");
+            renamed |= rename(table, old, new);
+        }
+        if renamed {
             warnings.push(Warning::RenamedKey { old: format!("{section}.{old}"), new: format!("{section}.{new}") });
         }
     }
     match toml::to_string(&recipe) {
-        Ok(renamed) if !warnings.is_empty() => (renamed.into(), warnings),
-        _ => (text.into(), Vec::new()),
+        Ok(renamed) if !warnings.is_empty() => Ok((renamed.into(), warnings)),
+        _ => Ok((text.into(), Vec::new())),
     }
 }
 
-/// Renames a key, unless the table has the new one, too; then the old one is an unknown key.
+/// Renames a key, if the table has it.
 fn rename(table: &mut Table, old: &str, new: &str) -> bool {
-    if table.contains_key(new) {
-        return false;
-    }
     let Some(mut value) = table.remove(old) else { return false };
     if new == "on_decode_error" {
         let known = VALUES.iter().find(|(former, _)| value.as_str() == Some(former));
@@ -68,6 +74,7 @@ fn rename(table: &mut Table, old: &str, new: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::PipelineError;
 
     #[test]
     fn former_keys_get_their_names() {
@@ -91,16 +98,16 @@ mod tests {
             [[learners]]
             ema_decay = 0.8
         "#;
-        let (text, warnings) = with_new_names(old);
+        let (text, warnings) = with_new_names(old).unwrap();
         assert_eq!(text.parse::<Table>().unwrap(), new.parse::<Table>().unwrap());
         assert_eq!(warnings.len(), KEYS.len());
-        assert!(matches!(with_new_names(new), (Cow::Borrowed(_), warnings) if warnings.is_empty()));
+        assert!(matches!(with_new_names(new), Ok((Cow::Borrowed(_), warnings)) if warnings.is_empty()));
     }
 
     #[test]
-    fn both_names_at_once_are_left_for_the_parser_to_refuse() {
+    fn both_names_at_once_are_refused() {
         let both = "[stack]\ncalibrate = true\ntemperature_scaling = true\n";
-        assert!(matches!(with_new_names(both), (Cow::Borrowed(text), _) if text == both));
-        assert!(matches!(with_new_names("no TOML"), (Cow::Borrowed("no TOML"), _)));
+        assert!(matches!(with_new_names(both), Err(PipelineError::Recipe(_))));
+        assert!(matches!(with_new_names("no TOML"), Ok((Cow::Borrowed("no TOML"), _))));
     }
 }

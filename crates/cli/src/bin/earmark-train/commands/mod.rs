@@ -21,9 +21,12 @@ fn print(value: &(impl Display + Serialize), as_json: bool) -> anyhow::Result<()
 /// warns: the results are stored, and `earmark report` can write it later.
 fn finish(run: &Run, results: &Results, as_json: bool) -> anyhow::Result<()> {
     let folder = run.folder.display();
-    if let Err(error) = earmark_report::write_results(run, results, None) {
-        let reason = output::message(&error.into());
-        output::warning(&format!("no report was written: {reason}; `earmark report {folder}` tries again"));
+    match earmark_report::write_results(run, results, None) {
+        Ok(_) => output::line(&format!("report: {}", run.path("report.html").display())),
+        Err(error) => {
+            let reason = output::message(&error.into());
+            output::warning(&format!("no report was written: {reason}; `earmark report {folder}` tries again"));
+        }
     }
     output::line(&format!("bundle: {}", run.path("bundle").display()));
     print(results, as_json)

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use earmark_cli::args::Train;
 use earmark_cli::output;
-use earmark_pipeline::{JobSelection, PipelineError, Shard, TrainOptions, plan, train};
+use earmark_pipeline::{JobSelection, PipelineError, Shard, TrainOptions, evaluate_jobs, plan, train};
 
 use super::{finish, print};
 use crate::progress::Progress;
@@ -37,8 +37,15 @@ pub fn run(arguments: &Train) -> anyhow::Result<ExitCode> {
         }
         (trained, _) => trained?,
     };
-    if let Some(results) = &trained.results {
-        finish(&trained.run, results, arguments.json)?;
+    match &trained.results {
+        Some(results) => finish(&trained.run, results, arguments.json)?,
+        None => {
+            let folder = &trained.run.folder;
+            output::line(&format!("when all jobs are done, `earmark stack {}` fits level 2", folder.display()));
+            if arguments.json {
+                output::print_json(&evaluate_jobs(folder)?)?;
+            }
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
