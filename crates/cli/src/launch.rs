@@ -22,6 +22,9 @@ pub fn earmark_train() -> anyhow::Result<ExitCode> {
          `cargo build --release` in Earmark's repository builds both",
         path.display()
     );
+    // An empty or damaged file would be run as a shell script.
+    let is_program = !cfg!(target_os = "linux") || earmark_files::starts_with(&path, b"\x7fELF")?;
+    anyhow::ensure!(is_program, "{} is damaged: it is not a program; install it again", path.display());
     let mut command = Command::new(&path);
     command.args(std::env::args_os().skip(1));
     // oneDNN's bf16 kernels for AMX are wrong (docs/decisions/0004-bf16-gradients.md).

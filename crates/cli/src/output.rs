@@ -6,6 +6,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use earmark_audio::AudioError;
+use earmark_tables::printable;
 use earmark_tagging::TaggingError;
 
 use crate::logging;
@@ -51,13 +52,16 @@ pub fn warning(text: &str) {
     if logging::is_json() { tracing::warn!("{text}") } else { to_stderr(&format!("warning: {text}")) }
 }
 
-/// Writes an error like [`line()`].
+/// Writes an error like [`line()`]; several errors have `error: ` between them.
 pub fn error(text: &str) {
-    if logging::is_json() { tracing::error!("{text}") } else { to_stderr(&format!("error: {text}")) }
+    for text in text.split("\nerror: ") {
+        if logging::is_json() { tracing::error!("{text}") } else { to_stderr(&format!("error: {text}")) }
+    }
 }
 
-fn to_stderr(line: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "{line}");
+fn to_stderr(text: &str) {
+    let text = text.split('\n').map(printable).collect::<Vec<_>>().join("\n");
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 
 /// Checks that the path of an option can be written ([`earmark_files::missing_folder`]).

@@ -397,9 +397,12 @@ fn predict_writes_any_systems_probabilities() {
     place.run("predict run --out x.csv --system c").failed();
     assert_eq!(place.run("predict run").code, Some(2), "there is nothing to write");
 
+    place.run("predict run --out run/splits.csv").failed();
+
     // Two classes with spaces in their names, in a run that has nothing else. Its level 2 has no
-    // manifest, so that the tables are not verified.
+    // manifest, as in old runs, so that the tables are not verified.
     place.remove("run/level2/manifest.json");
+    place.write("run/run.json", place.text("run/run.json").replace("\"format\": 2", "\"format\": 1"));
     for name in ["test/a", "test/b", "level2/test"] {
         place.write(&format!("run/{name}.csv"), "fname,Dog bark,Rain\nx.wav,0.4,0.6\ny.wav,0.5,0.5\n");
     }

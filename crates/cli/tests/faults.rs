@@ -240,6 +240,7 @@ fn arguments_with_faults() {
     }
     assert!(!place.path("../no-such-folder").exists());
     place.run("predict run --out x.csv --probabilities x.csv").failed();
+    place.run("predict run --out x.csv --probabilities ./x.csv").failed();
     place.run("report run --data nowhere").failed();
     place.run("synth --out s --train-clips 3").failed();
     place.run("synth --out empty").failed();

@@ -36,6 +36,12 @@ fn the_binary_runs_where_it_is_copied_with_its_folder_of_libraries() {
     let missing = runs("earmark", &["report", "run"]);
     assert_eq!(missing.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&missing.stderr).contains("earmark-train"), "{missing:?}");
+    // An empty file would be run as a shell script that does nothing.
+    std::fs::copy(built, folder.path().join("earmark-train")).unwrap();
+    std::fs::write(folder.path().join("earmark-train"), "").unwrap();
+    let empty = runs("earmark", &["report", "run"]);
+    assert_eq!(empty.status.code(), Some(1), "{empty:?}");
+    std::fs::remove_file(folder.path().join("earmark-train")).unwrap();
     if cfg!(feature = "train") {
         std::fs::copy(built.with_file_name("earmark-train"), folder.path().join("earmark-train")).unwrap();
         assert!(!runs("earmark-train", &list).status.success());

@@ -21,6 +21,7 @@ fn shards_and_devices_with_faults() {
         let ran = place.run(&format!("{TRAIN_ALONE} {more}"));
         assert!(ran.code == Some(2) && ran.stderr.contains(reason), "{ran}");
     }
+    place.run(&format!("{TRAIN_ALONE} --shard 1/18446744073709551615")).failed();
     place.run(&format!("{TRAIN_ALONE} --device cpu,cpu")).failed();
     place.run(&format!("{TRAIN_ALONE} --device cuda:7,cuda:7")).failed();
     place.run(&format!("{TRAIN_ALONE} --device cpu,cuda:0")).failed();
@@ -116,7 +117,9 @@ fn a_plan_has_the_time_of_each_job_and_writes_nothing() {
     // A shard trains the jobs that its plan lists. Finished jobs take no time.
     let shard = place.run(&format!("{TRAIN_ALONE} --shard 2/3 --plan --json")).done().json();
     let planned: Vec<String> = shard["jobs"].as_array().unwrap().iter().map(job_name).collect();
-    place.run(&format!("{TRAIN_ALONE} --shard 2/3")).done();
+    let trained = place.run(&format!("{TRAIN_ALONE} --shard 2/3 --json")).done();
+    assert_eq!(trained.json()["jobs"].as_array().unwrap().len(), planned.len(), "{trained}");
+    assert!(trained.stderr.contains("`earmark stack run`"), "{trained}");
     let plan = place.run(&format!("{TRAIN} --plan --json")).done().json();
     let done: Vec<String> =
         plan["jobs"].as_array().unwrap().iter().filter(|job| job["done"] == true).map(job_name).collect();

@@ -95,6 +95,11 @@ fn a_folder_with_something_else_in_it_is_left_alone() {
 
     let (own, ..) = made(&SMALL);
     write(own.path(), &SynthOptions { seed: 9, ..SMALL }).unwrap();
+    // No clip of the earlier data set is left, but files with other names are.
+    fs::write(own.path().join("audio_train/mine.wav"), "mine").unwrap();
+    write(own.path(), &SMALL).unwrap();
+    let clips = fs::read_dir(own.path().join("audio_train")).unwrap().count();
+    assert_eq!(clips, SMALL.train_clips + 1);
 }
 
 #[test]

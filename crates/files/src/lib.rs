@@ -23,7 +23,8 @@ use sha2::{Digest, Sha256};
 
 pub use library::library_places;
 pub use lock::open_lock;
-pub use place::missing_folder;
+use place::is_stream;
+pub use place::{missing_folder, same_file};
 pub use shared::sweep_unlocked;
 
 /// A temporary file that has not been written to for this long is considered abandoned.
@@ -157,6 +158,9 @@ impl AtomicFile {
 
 /// The path to rename to: renaming to `path` itself would replace a link or a device.
 fn place(path: &Path) -> std::io::Result<PathBuf> {
+    if is_stream(path) {
+        return Err(std::io::Error::other("it is a stream of this process; name a file"));
+    }
     match path.metadata() {
         Ok(found) if found.is_dir() => Err(std::io::ErrorKind::IsADirectory.into()),
         Ok(found) if !found.is_file() => Err(std::io::Error::other("there is something that is no file")),
@@ -197,6 +201,17 @@ pub fn read(path: &Path) -> Result<Vec<u8>, FileError> {
         return Err(FileError::of("read", path)(std::io::Error::other("it is no regular file")));
     }
     std::fs::read(path).map_err(FileError::of("read", path))
+}
+
+/// Whether a file starts with these bytes.
+///
+/// # Errors
+/// The file cannot be opened or read.
+pub fn starts_with(path: &Path, bytes: &[u8]) -> Result<bool, FileError> {
+    let mut start = Vec::new();
+    let file = File::open(path).map_err(FileError::of("open", path))?;
+    file.take(bytes.len() as u64).read_to_end(&mut start).map_err(FileError::of("read", path))?;
+    Ok(start == bytes)
 }
 
 /// Reads a file's text.

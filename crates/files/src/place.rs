@@ -10,6 +10,23 @@ pub fn missing_folder(path: &Path) -> Option<&Path> {
     (!is_below(&current, folder) && !folder.exists()).then_some(folder)
 }
 
+/// Whether two paths name the same file, which need not exist yet.
+pub fn same_file(one: &Path, other: &Path) -> bool {
+    let resolved = |path: &Path| {
+        path.canonicalize().ok().or_else(|| {
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            Some(folder.canonicalize().ok()?.join(path.file_name()?))
+        })
+    };
+    one == other || resolved(one).is_some_and(|one| resolved(other) == Some(one))
+}
+
+/// Whether a path names a stream that the process has open, such as `/dev/stdout`. Its target may
+/// be a regular file, which a rename would replace.
+pub(crate) fn is_stream(path: &Path) -> bool {
+    ["/dev/stdin", "/dev/stdout", "/dev/stderr", "/dev/fd", "/proc"].iter().any(|stream| path.starts_with(stream))
+}
+
 /// Whether a path is below a folder. Below the root, only relative paths count: every absolute path
 /// would.
 fn is_below(current: &Path, path: &Path) -> bool {
@@ -20,6 +37,28 @@ fn is_below(current: &Path, path: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn streams_are_not_replaced_by_a_file() {
+        for stream in ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"] {
+            assert!(crate::write_atomic(stream.as_ref(), b"").is_err());
+        }
+        assert!(!is_stream("/dev/shm/x".as_ref()));
+    }
+
+    #[test]
+    fn the_same_file_has_many_names() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        assert!(same_file(&path("new"), &path("./new")) && !same_file(&path("new"), &path("newer")));
+        std::fs::write(path("a"), "").unwrap();
+        #[cfg(unix)]
+        {
+            std::os::unix::fs::symlink(path("a"), path("b")).unwrap();
+            assert!(same_file(&path("a"), &path("b")));
+        }
+        assert!(!same_file(&path("a"), &path("new")));
+    }
 
     #[test]
     fn folders_are_made_below_the_current_one_only() {

@@ -37,11 +37,15 @@ impl Default for PredictOptions {
 /// The folder is not a run with level 2; the run has no such model, or no test clips; two labels
 /// are the same in Kaggle's format; both files are the same.
 pub fn predict(folder: &Path, options: &PredictOptions) -> Result<()> {
-    ensure!(
-        options.submission.is_none() || options.submission != options.probabilities,
-        Options,
-        "--out and --probabilities are the same file; they are two tables"
-    );
+    let outputs = [&options.submission, &options.probabilities].map(|path| path.as_deref());
+    if let [Some(submission), Some(probabilities)] = outputs {
+        let are_two = !earmark_files::same_file(submission, probabilities);
+        ensure!(are_two, Options, "--out and --probabilities are the same file; they are two tables");
+    }
+    for path in outputs.into_iter().flatten() {
+        let ours = Run::FILES.iter().any(|name| earmark_files::same_file(path, &folder.join(name)));
+        ensure!(!ours, Options, "{} is a file of the run; choose another name", path.display());
+    }
     let run = folder.display();
     let tables = evaluate::tables(&Run::open(folder)?, "test")?;
     let Some((_, table)) = tables.iter().find(|(name, _)| *name == options.model) else {

@@ -48,6 +48,9 @@ pub struct Shard {
     of: usize,
 }
 
+/// More shards than any cluster needs.
+const MOST_SHARDS: usize = 100_000;
+
 impl Shard {
     /// Shard `number` of `of`, counted from 1.
     ///
@@ -55,6 +58,9 @@ impl Shard {
     /// There is no such shard.
     pub fn new(number: usize, of: usize) -> Result<Self> {
         match (1..=of).contains(&number) {
+            true if of > MOST_SHARDS => {
+                Err(PipelineError::Options(format!("{of} shards are too many (at most {MOST_SHARDS})")))
+            }
             true => Ok(Self { index: number - 1, of }),
             false => Err(PipelineError::Options(format!("shards are counted from 1: 1/{0} to {0}/{0}", of.max(1)))),
         }

@@ -1,5 +1,7 @@
 //! CSV files (RFC 4180), read into rows with their line numbers.
 
+use std::collections::BTreeSet;
+
 use csv::StringRecord;
 use serde::de::DeserializeOwned;
 
@@ -35,7 +37,11 @@ impl CsvFile {
         if rows.first().is_none_or(|(_, header)| header.iter().all(|name| name.trim().is_empty())) {
             return Err(CsvError { line: 1, fault: CsvFault::NoHeader });
         }
-        let (_, header) = rows.remove(0);
+        let (line, header) = rows.remove(0);
+        let mut seen = BTreeSet::new();
+        if let Some(name) = header.iter().map(str::trim).find(|name| !name.is_empty() && !seen.insert(*name)) {
+            return Err(CsvError { line, fault: CsvFault::DuplicateColumn(name.to_owned()) });
+        }
         match rows.iter().find(|(_, row)| row.len() != header.len()) {
             Some((line, row)) => {
                 let fault = CsvFault::FieldCount { found: row.len(), expected: header.len() };
@@ -94,6 +100,9 @@ pub enum CsvFault {
     /// The file is empty, or its first line has no column name.
     #[error("no header")]
     NoHeader,
+    /// Two columns have the same name.
+    #[error("the header has the column {0:?} twice")]
+    DuplicateColumn(String),
     /// A row has more or fewer fields than the header.
     #[error("expected {expected} fields, found {found}")]
     FieldCount {
@@ -177,6 +186,9 @@ mod tests {
         assert!(matches!(fault(""), CsvError { line: 1, fault: CsvFault::NoHeader }));
         assert!(matches!(fault(" ,\na,b"), CsvError { line: 1, fault: CsvFault::NoHeader }));
         assert!(matches!(fault("a,b\n1,2\n\n\"1,2"), CsvError { line: 4, fault: CsvFault::UnclosedQuote }));
+        assert!(
+            matches!(fault("a,b, a\n"), CsvError { line: 1, fault: CsvFault::DuplicateColumn(name) } if name == "a")
+        );
         let expected = CsvError { line: 4, fault: CsvFault::FieldCount { found: 3, expected: 2 } };
         assert_eq!(fault("a,b\n1,2\n\n1,2,3\n").to_string(), expected.to_string());
     }

@@ -1,18 +1,28 @@
 //! Tables formatted as text.
 
 /// Formats rows as a table with aligned columns: the first left-aligned, the others right-aligned.
+/// Control characters are escaped, because cells may come from untrusted files.
 pub fn text_table(rows: &[Vec<String>]) -> String {
+    let rows: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(|cell| printable(cell)).collect()).collect();
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
-    let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();
+    let width = |cell: &String| cell.chars().count();
+    let widths: Vec<usize> = (0..columns)
+        .map(|column| rows.iter().filter_map(|row| row.get(column)).map(width).max().unwrap_or(0))
+        .collect();
     let line = |row: &Vec<String>| {
-        let cells = row.iter().zip(&widths).enumerate().map(|(column, (cell, &width))| match column {
-            0 => format!("{cell:<width$}"),
-            _ => format!("{cell:>width$}"),
+        let cells = row.iter().zip(&widths).enumerate().map(|(column, (cell, &most))| {
+            let padding = " ".repeat(most - width(cell));
+            if column == 0 { format!("{cell}{padding}") } else { format!("{padding}{cell}") }
         });
         cells.collect::<Vec<_>>().join("  ").trim_end().to_owned() + "\n"
     };
     rows.iter().map(line).collect()
+}
+
+/// A text with its control characters escaped, so that a terminal does not obey them.
+pub fn printable(text: &str) -> String {
+    let escaped = |c: char| if c.is_control() { c.escape_default().collect() } else { c.to_string() };
+    text.chars().map(escaped).collect()
 }
 
 #[cfg(test)]
@@ -23,5 +33,8 @@ mod tests {
     fn columns_are_aligned() {
         let rows = [["name", "x"], ["a", "10"]].map(|row| row.map(str::to_owned).to_vec());
         assert_eq!(text_table(&rows), "name   x\na     10\n");
+        assert_eq!(text_table(&[vec!["a\u{1b}[31m\n".to_owned()]]), "a\\u{1b}[31m\\n\n");
+        let long = "x".repeat(100_000);
+        assert_eq!(text_table(&[vec![long.clone()], vec!["y".to_owned()]]), format!("{long}\ny\n"));
     }
 }

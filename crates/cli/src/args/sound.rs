@@ -4,11 +4,13 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 use earmark_audio::Limits;
+use serde::Serialize;
 
 use super::threads;
 
 /// Kinds of features.
-#[derive(Debug, Clone, Copy, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, ValueEnum, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum FeatureKind {
     /// Samples at 44,100 Hz: `[1, N]`
     Wave,

@@ -7,7 +7,7 @@ use earmark_audio::{AudioStream, StreamResampler};
 use earmark_features::{FrontEnd, MfccStatistics, NpyWriter, npy, setting_fault};
 use earmark_files::{FileError, write_atomic, write_atomic_with};
 use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::args::{FeatureKind, Features};
 use crate::output;
@@ -15,13 +15,10 @@ use crate::output;
 /// Computes the features.
 pub fn run(options: &Features) -> anyhow::Result<()> {
     output::check_place("--out", &options.out)?;
-    let front_end: FrontEnd = match options.kind {
-        FeatureKind::Wave => set(Some("wave"), &options.set)?,
-        FeatureKind::Logmel => set(Some("logmel"), &options.set)?,
-        FeatureKind::Mfcc => set(Some("mfcc"), &options.set)?,
-        FeatureKind::Summary => set(Some("summary"), &options.set)?,
-        FeatureKind::Stats => return statistics(options),
-    };
+    if options.kind == FeatureKind::Stats {
+        return statistics(options);
+    }
+    let front_end: FrontEnd = set(Some(options.kind), &options.set)?;
     not_onto_itself(options)?;
     let extractor = front_end.extractor()?;
     let (channels, bins) = front_end.shape();
@@ -63,8 +60,8 @@ fn not_onto_itself(options: &Features) -> anyhow::Result<()> {
 }
 
 /// Parses front-end settings of the form `key=value`. A value that is not JSON is a string.
-fn set<T: DeserializeOwned>(kind: Option<&str>, pairs: &[String]) -> anyhow::Result<T> {
-    let mut map: Map<String, Value> = kind.map(|kind| ("kind".to_owned(), kind.into())).into_iter().collect();
+fn set<T: DeserializeOwned>(kind: Option<FeatureKind>, pairs: &[String]) -> anyhow::Result<T> {
+    let mut map: Map<String, Value> = kind.map(|kind| ("kind".to_owned(), json!(kind))).into_iter().collect();
     for pair in pairs {
         let (key, value) = pair.split_once('=').with_context(|| format!("--set {pair}: not of the form KEY=VALUE"))?;
         let value = serde_json::from_str(value).unwrap_or_else(|_| Value::from(value));

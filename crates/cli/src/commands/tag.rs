@@ -30,6 +30,7 @@ pub fn run(options: &Tag) -> anyhow::Result<()> {
         let path = &paths[index];
         match tagged {
             Ok(tagged) => {
+                tracing::info!(path = %path.display(), "tagged");
                 for warning in tagged.warnings {
                     output::warning(&format!("{}: {warning}", path.display()));
                 }

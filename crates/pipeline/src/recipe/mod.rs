@@ -170,7 +170,9 @@ impl Recipe {
     fn parse_with_warnings(text: &str) -> Result<(Self, Vec<Warning>)> {
         let (text, warnings) = renamed::with_new_names(text)?;
         let recipe: Self = toml::from_str(&text).map_err(|error| {
-            settings::front_end_fault(&text).unwrap_or_else(|| PipelineError::Recipe(error.to_string()))
+            // Lines of the rewritten text would be wrong.
+            let fault = if warnings.is_empty() { error.to_string() } else { error.message().to_owned() };
+            settings::front_end_fault(&text).unwrap_or(PipelineError::Recipe(fault))
         })?;
         recipe.validate()?;
         Ok((recipe, warnings))
@@ -244,6 +246,7 @@ mod tests {
                 GOOD.replace("kind = \"logmel\"", "kind = \"logmel\"\nnorm = \"l2\""),
                 "norm = \"l2\": expected \"slaney\"",
             ),
+            (GOOD.replace("kind = \"logmel\"", "kind = \"mel\"\nhop_length = 220"), "features.logmel: kind = \"mel\""),
             (format!("{GOOD}\n[statistics]\nset = \"media\""), "statistics: set = \"media\": expected \"paper\""),
             (GOOD.replace("features = \"logmel\"", "features = \"mfcc\""), "features = \"mfcc\""),
             (format!("{GOOD}\nnormalization = \"channels\""), "\"clip\""),

@@ -87,7 +87,11 @@ impl Run {
     pub fn level2_fault(&self) -> Result<Option<String>> {
         let path = self.level2_file(MANIFEST);
         if !path.exists() {
-            return Ok(None);
+            // Runs of older formats may have none.
+            let is_lost = self.has_level2() && super::format::of(&self.folder)? >= 2;
+            let lost =
+                || format!("{} is missing; `earmark stack {}` recreates it", path.display(), self.folder.display());
+            return Ok(is_lost.then(lost));
         }
         let again = || format!("`earmark stack {}` recreates it", self.folder.display());
         let manifest: Level2Manifest = serde_json::from_slice(&earmark_files::read(&path)?)

@@ -169,6 +169,21 @@ impl Run {
         }
     }
 
+    /// The files of a run outside of its folders.
+    pub(crate) const FILES: [&'static str; 11] = [
+        format::FILE,
+        RECIPE,
+        LABELS,
+        CLIPS,
+        "pretrained.json",
+        "verified.json",
+        "statistics.csv",
+        "statistics.json",
+        "data.json",
+        "results.json",
+        LOG,
+    ];
+
     /// The path of a file in the run.
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.join(name)

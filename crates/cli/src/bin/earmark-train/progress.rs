@@ -181,12 +181,10 @@ impl Display {
             bar.bar.finish_and_clear();
         }
         state.update_total(|jobs| jobs.finish(job.index, outcome));
-        // The log on stderr already has the end of each job.
-        if logging::is_on_stderr() {
-            return;
-        }
         let is_news = matches!(outcome, JobOutcome::Failed | JobOutcome::Elsewhere);
-        if is_news || self.lines && outcome != JobOutcome::DoneBefore {
+        let is_wanted = is_news || self.lines && outcome != JobOutcome::DoneBefore;
+        // Log records on stderr have the same.
+        if is_wanted && !logging::is_on_stderr() {
             let last = bar.and_then(|bar| bar.last).map_or(String::new(), |now| format!(": {}", text(&now)));
             let total = state.total.as_ref().filter(|_| self.lines);
             let total = total.map_or(String::new(), |(_, jobs)| format!("; {jobs}"));
@@ -225,26 +223,19 @@ struct JobBar {
 
 impl JobBar {
     fn update(&mut self, progress: JobProgress) {
-        match progress {
-            JobProgress::Learning(now) => {
-                if self.last.is_none() {
-                    // The speed estimate must not include work that was done before the resume.
-                    self.bar.set_length(now.all_batches as u64);
-                    self.bar.set_position(now.batches as u64);
-                    self.bar.reset_eta();
-                }
-                self.bar.set_position(now.batches as u64);
-                self.bar.set_message(text(&now));
-                self.last = Some(now);
-            }
-            JobProgress::Predicting { clips, of } => {
-                if clips == 1 {
-                    self.bar.set_length(of as u64);
-                    self.bar.reset_eta();
-                }
-                self.bar.set_position(clips as u64);
-                self.bar.set_message(format!("predicts {clips}/{of} clips"));
-            }
+        let (done, of, is_first, message) = match progress {
+            JobProgress::Learning(now) => (now.batches, now.all_batches, self.last.is_none(), text(&now)),
+            JobProgress::Predicting { clips, of } => (clips, of, clips == 1, format!("predicts {clips}/{of} clips")),
+        };
+        self.bar.set_position(done as u64);
+        self.bar.set_message(message);
+        if is_first {
+            // What was done before a resume says nothing about the speed now.
+            self.bar.set_length(of as u64);
+            self.bar.reset_eta();
+        }
+        if let JobProgress::Learning(now) = progress {
+            self.last = Some(now);
         }
     }
 }

@@ -32,7 +32,7 @@ impl Signals {
             // The handlers run in this order, so only the second signal finds the flag set. The
             // process exits with a code instead of letting the signal kill it, because the default
             // action of a signal is ignored for a container's first process.
-            let registered = flag::register_conditional_shutdown(signal, code(signal), Arc::clone(&self.at_once))
+            let registered = flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&self.at_once))
                 .and_then(|_| flag::register(signal, Arc::clone(&self.at_once)))
                 .and_then(|_| flag::register(signal, self.cancel.flag()))
                 .and_then(|_| flag::register_usize(signal, Arc::clone(&self.came), signal as usize));
@@ -51,14 +51,10 @@ impl Signals {
     pub fn came(&self) -> Option<(&'static str, u8)> {
         match self.came.load(Ordering::SeqCst) as i32 {
             0 => None,
-            SIGINT => Some(("Ctrl-C", code(SIGINT) as u8)),
-            signal => Some(("SIGTERM", code(signal) as u8)),
+            SIGINT => Some(("Ctrl-C", 128 + SIGINT as u8)),
+            signal => Some(("SIGTERM", 128 + signal as u8)),
         }
     }
-}
-
-fn code(signal: i32) -> i32 {
-    128 + signal
 }
 
 #[cfg(all(test, unix))]

@@ -40,11 +40,9 @@ pub fn run(arguments: &Train) -> anyhow::Result<ExitCode> {
     match &trained.results {
         Some(results) => finish(&trained.run, results, arguments.json)?,
         None => {
-            let folder = &trained.run.folder;
-            output::line(&format!("when all jobs are done, `earmark stack {}` fits level 2", folder.display()));
-            if arguments.json {
-                output::print_json(&evaluate_jobs(folder)?)?;
-            }
+            let run = &trained.run.folder;
+            output::line(&format!("when all jobs are done, `earmark stack {}` fits level 2", run.display()));
+            arguments.json.then(|| output::print_json(&evaluate_jobs(run)?)).transpose()?;
         }
     }
     Ok(ExitCode::SUCCESS)
