@@ -104,7 +104,9 @@ fn the_challenge_is_judged_as_others_judge_it() {
     ]);
     // The table for people.
     let ran = place.run(&format!("evaluate --submission table.csv --truth {scoring}")).done();
-    for word in ["all", "Public", "Private", "1600", "301", "1299", "mAP@3", "macro AUC", "ECE", "95 % intervals"] {
+    for word in
+        ["all", "Public", "Private", "1600", "301", "1299", "mAP@3", "macro AUC", "ECE", "95 % confidence intervals"]
+    {
         assert!(ran.stdout.contains(word), "{word} is not in {ran}");
     }
 }
