@@ -30,9 +30,13 @@ pub fn dist(root: &Path) -> Result<()> {
     // A folder of its own: other flags would build everything anew in the common one.
     let build = target.join("dist-build");
     let rust: Vec<String> = paths.iter().map(|path| format!("--remap-path-prefix={}=.", path.display())).collect();
-    let cpp: Vec<String> = paths.iter().map(|path| format!("-ffile-prefix-map={}=.", path.display())).collect();
+    let c: Vec<String> = paths.iter().map(|path| format!("-ffile-prefix-map={}=.", path.display())).collect();
     let mut command = cargo(root, "build --release -p earmark --locked --target-dir");
-    command.arg(&build).env("CARGO_ENCODED_RUSTFLAGS", rust.join("\u{1f}")).env("CXXFLAGS", cpp.join(" "));
+    command
+        .arg(&build)
+        .env("CARGO_ENCODED_RUSTFLAGS", rust.join("\u{1f}"))
+        .env("CFLAGS", c.join(" "))
+        .env("CXXFLAGS", c.join(" "));
     steps.step("build", || run(&mut command))?;
 
     let name = format!("earmark-{}-{}-linux", version(root)?, std::env::consts::ARCH);
