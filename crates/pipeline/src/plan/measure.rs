@@ -9,8 +9,8 @@ use earmark_datasets::{ClipEntry, Manifest};
 use earmark_files::FileError;
 use earmark_loader::{ClipFeatures, Example};
 use earmark_training::{CheckpointPolicy, Job, LearnerSettings, Progress, Split};
+use serde::Serialize;
 
-use super::LearnerPlan;
 use crate::error::{Context, Result, ensure};
 use crate::events::Silent;
 use crate::features::{FeatureLoader, checksums};
@@ -24,6 +24,32 @@ const SAMPLE: usize = 24;
 const PREDICTED: usize = 4;
 /// The FLOPs that a measurement may take; a minimum of batches is measured in any case.
 const FLOPS: u64 = 400_000_000_000;
+
+/// The measured cost of a learner on this machine while every worker runs a job of it.
+#[derive(Debug, Clone, Serialize)]
+pub struct LearnerPlan {
+    /// The name in the recipe.
+    pub name: String,
+    /// The network.
+    pub arch: String,
+    /// Number of trained parameters.
+    pub parameters: usize,
+    /// Clips in a batch.
+    pub batch_size: usize,
+    /// Seconds for one batch.
+    pub seconds_per_batch: f64,
+    /// Seconds to save the state after each epoch.
+    pub seconds_per_save: f64,
+    /// Seconds to predict one window.
+    pub seconds_per_window: f64,
+    /// Seconds before the first batch.
+    pub seconds_to_begin: f64,
+    /// Windows per clip, on average.
+    pub windows: f64,
+    /// On a CPU the peak memory of the process so far, with jobs of this learner on all workers; on
+    /// a GPU the memory of the jobs on one GPU, computed from the network.
+    pub memory_bytes: Option<u64>,
+}
 
 /// Some of the clips, decoded.
 pub(super) struct Sample<'a> {

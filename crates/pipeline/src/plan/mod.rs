@@ -19,6 +19,7 @@ use crate::run::Run;
 use crate::schedule::makespan;
 use crate::text::{duration, size};
 use crate::train::{Prepared, selected_jobs};
+pub use measure::LearnerPlan;
 use measure::{Sample, batch_size};
 
 /// The estimated cost of a run.
@@ -59,32 +60,6 @@ pub struct PlannedJob {
     pub predicted: usize,
     /// Estimated duration on this machine.
     pub seconds: f64,
-}
-
-/// The measured cost of a learner on this machine while every worker runs a job of it.
-#[derive(Debug, Clone, Serialize)]
-pub struct LearnerPlan {
-    /// The name in the recipe.
-    pub name: String,
-    /// The network.
-    pub arch: String,
-    /// Number of trained parameters.
-    pub parameters: usize,
-    /// Clips in a batch.
-    pub batch_size: usize,
-    /// Seconds for one batch.
-    pub seconds_per_batch: f64,
-    /// Seconds to save the state after each epoch.
-    pub seconds_per_save: f64,
-    /// Seconds to predict one window.
-    pub seconds_per_window: f64,
-    /// Seconds before the first batch.
-    pub seconds_to_begin: f64,
-    /// Windows per clip, on average.
-    pub windows: f64,
-    /// On a CPU the peak memory of the process so far, with jobs of this learner on all workers; on
-    /// a GPU the memory of the jobs on one GPU, computed from the network.
-    pub memory_bytes: Option<u64>,
 }
 
 /// Measures how long [`train`](crate::train) with these options will take. It writes nothing into
