@@ -14,9 +14,10 @@ use crate::error::TrainingError;
 use crate::history::Epoch;
 use crate::job::Job;
 use crate::memory;
-use crate::network::{array, rbf_kernel, values};
+use crate::network::rbf_kernel;
 use crate::progress::{Learning, OnProgress, Progress};
 use crate::settings::Kernels;
+use crate::tensors::{array, values};
 
 /// The maximum number of training clips of a kernel machine: memory holds three copies of its
 /// kernel matrix, in 64 bits.

@@ -15,6 +15,7 @@ mod device;
 mod error;
 mod events;
 mod fingerprint;
+mod flat;
 mod history;
 mod job;
 mod kernel;
@@ -28,6 +29,7 @@ mod run;
 mod settings;
 mod split;
 mod start;
+mod tensors;
 mod trainer;
 
 /// The version of libtorch that this crate is built against; the bindings refuse to build against

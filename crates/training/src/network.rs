@@ -6,17 +6,29 @@ use std::collections::BTreeMap;
 use earmark_datasets::random;
 use earmark_nets::{Graph, Init, Node, Op, Parameter, Role, Weights};
 use rand_distr::{Distribution, Normal, Uniform};
-use tch::{Device, Kind, Tensor};
+use tch::{Device, Tensor};
 
 use crate::arithmetic::Arithmetic;
 use crate::convolution::convolution;
 use crate::device::parse_device;
 use crate::error::TrainingError;
+use crate::flat::Layout;
+use crate::tensors::{channels_last, values};
+
+/// The layouts of a network's parameters.
+pub(crate) struct Layouts {
+    pub learned: Layout,
+    pub statistics: Layout,
+}
 
 /// A graph with its parameters on a device.
 pub(crate) struct Network<'a> {
     graph: &'a Graph,
+    /// Views of the next two.
     parameters: Vec<(Parameter, Tensor)>,
+    learned: Tensor,
+    statistics: Tensor,
+    layouts: Layouts,
     /// The index of each node's first parameter.
     first: Vec<usize>,
     last_uses: Vec<usize>,
@@ -33,19 +45,24 @@ impl<'a> Network<'a> {
         arithmetic: Arithmetic,
     ) -> Result<Self, TrainingError> {
         weights.check(graph)?;
-        let mut parameters = Vec::new();
-        let mut first = Vec::new();
+        let layouts =
+            Layouts { learned: Layout::new(graph, Role::Learned), statistics: Layout::new(graph, Role::Statistic) };
+        let learned = layouts.learned.flat(weights, arithmetic.kind(), device)?;
+        let statistics = layouts.statistics.flat(weights, arithmetic.kind(), device)?;
+        let mut views =
+            [layouts.learned.views(&learned)?.into_iter(), layouts.statistics.views(&statistics)?.into_iter()];
+        let (mut parameters, mut first) = (Vec::new(), Vec::new());
         for node in graph.nodes() {
             first.push(parameters.len());
             for parameter in node.parameters() {
-                let shape: Vec<i64> = parameter.shape.iter().map(|&side| side as i64).collect();
-                let tensor = Tensor::f_from_slice(&weights.0[&parameter.name].data)?.f_reshape(shape)?;
-                let tensor = channels_last(&tensor)?.f_to_device(device)?.f_to_kind(arithmetic.kind())?;
-                let tensor = tensor.f_set_requires_grad(parameter.role == Role::Learned)?;
-                parameters.push((parameter, tensor));
+                let is_learned = parameter.role == Role::Learned;
+                let view = views[usize::from(!is_learned)].next();
+                let view = view.ok_or_else(|| TrainingError::Torch("a parameter without a place".to_owned()))?;
+                parameters.push((parameter, view.f_set_requires_grad(is_learned)?));
             }
         }
-        Ok(Self { graph, parameters, first, last_uses: graph.last_uses(), device, arithmetic })
+        let last_uses = graph.last_uses();
+        Ok(Self { graph, parameters, learned, statistics, layouts, first, last_uses, device, arithmetic })
     }
 
     /// Channels of the input, and its bins if the network accepts only one number of them.
@@ -53,23 +70,38 @@ impl<'a> Network<'a> {
         (self.graph.input_channels(), self.graph.bins())
     }
 
-    /// The learned parameters, in the graph's order.
-    pub fn learned(&self) -> impl Iterator<Item = &Tensor> + Clone {
-        self.parameters.iter().filter(|(parameter, _)| parameter.role == Role::Learned).map(|(_, tensor)| tensor)
+    /// The learned parameters in one tensor, of which the network's are views.
+    pub fn learned(&mut self) -> &mut Tensor {
+        &mut self.learned
     }
 
-    /// The parameters and statistics, in the graph's order.
-    pub fn tensors(&self) -> impl Iterator<Item = &Tensor> {
-        self.parameters.iter().map(|(_, tensor)| tensor)
+    /// The learned parameters and the statistics, each in one tensor.
+    pub fn tensors(&self) -> [&Tensor; 2] {
+        [&self.learned, &self.statistics]
+    }
+
+    /// The layouts of these tensors.
+    pub fn layouts(&self) -> &Layouts {
+        &self.layouts
+    }
+
+    /// The gradient of a loss by the learned parameters, in one tensor.
+    pub fn gradient(&self, loss: &Tensor) -> Result<Tensor, TrainingError> {
+        let learned: Vec<&Tensor> = self.learned_parameters().map(|(_, tensor)| tensor).collect();
+        let gradients = Tensor::f_run_backward(&[loss], &learned, false, false)?;
+        let _guard = tch::no_grad_guard();
+        self.layouts.learned.flatten(&gradients, self.arithmetic.kind(), self.device)
+    }
+
+    fn learned_parameters(&self) -> impl Iterator<Item = &(Parameter, Tensor)> {
+        self.parameters.iter().filter(|(parameter, _)| parameter.role == Role::Learned)
     }
 
     /// The current parameters and statistics.
     pub fn weights(&self) -> Result<Weights, TrainingError> {
-        self.parameters
-            .iter()
-            .map(|(parameter, tensor)| Ok((parameter.name.clone(), array(tensor, &parameter.shape)?)))
-            .collect::<Result<_, _>>()
-            .map(Weights)
+        let mut weights = self.layouts.learned.arrays(&self.learned)?;
+        weights.0.extend(self.layouts.statistics.arrays(&self.statistics)?.0);
+        Ok(weights)
     }
 
     /// Logits `[batch, classes]` of an input `[batch, channels, bins, frames]`; in training, batch
@@ -206,12 +238,7 @@ pub fn gradients(
     let targets = Tensor::f_from_slice(targets)?.f_reshape([shape[0] as i64, graph.classes() as i64])?;
     let targets = targets.f_to_device(network.device)?;
     let loss = cross_entropy(&network.forward(&input, true)?, &targets)?;
-    loss.f_backward()?;
-    let learned = network.parameters.iter().filter(|(parameter, _)| parameter.role == Role::Learned);
-    let gradient = |(parameter, tensor): &(Parameter, Tensor)| {
-        Ok((parameter.name.clone(), array(&tensor.f_grad()?, &parameter.shape)?))
-    };
-    let gradients = learned.map(gradient).collect::<Result<_, TrainingError>>()?;
+    let gradients = network.layouts.learned.arrays(&network.gradient(&loss)?)?.0;
     Ok(Gradients { loss: loss.f_double_value(&[])? as f32, gradients, weights: network.weights()? })
 }
 
@@ -248,25 +275,4 @@ fn sample(distribution: Option<impl Distribution<f64>>, n: usize, rng: &mut impl
     // `None` cannot occur: bounds and deviations of a layer are positive and finite. Zeros would
     // still be a valid network.
     distribution.map_or(vec![0.0; n], |distribution| (0..n).map(|_| distribution.sample(rng) as f32).collect())
-}
-
-/// A tensor's values in row-major order, as `f32` in memory.
-pub(crate) fn values(tensor: &Tensor) -> Result<Vec<f32>, TrainingError> {
-    let flat = tensor.f_to_device(Device::Cpu)?.f_to_kind(Kind::Float)?.f_contiguous()?.f_reshape([-1])?;
-    let mut out = vec![0.0; flat.numel()];
-    flat.f_copy_data(&mut out, flat.numel())?;
-    Ok(out)
-}
-
-pub(crate) fn array(tensor: &Tensor, shape: &[usize]) -> Result<earmark_nets::Array, TrainingError> {
-    Ok(earmark_nets::Array { shape: shape.to_vec(), data: values(&tensor.f_detach()?)? })
-}
-
-/// The same values in channels-last memory format, which is fastest for CPU and GPU kernels; only
-/// arrays of four dimensions have such a format.
-pub(crate) fn channels_last(tensor: &Tensor) -> Result<Tensor, TrainingError> {
-    if tensor.dim() != 4 {
-        return Ok(tensor.shallow_clone());
-    }
-    Ok(tensor.f_permute([0, 2, 3, 1])?.f_contiguous()?.f_permute([0, 3, 1, 2])?)
 }

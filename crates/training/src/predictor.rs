@@ -6,7 +6,8 @@ use earmark_loader::Example;
 use tch::Tensor;
 
 use crate::error::TrainingError;
-use crate::network::{Network, values};
+use crate::network::Network;
+use crate::tensors::values;
 
 /// A network with its preprocessing and postprocessing.
 pub(crate) struct Predictor<'a> {

@@ -134,8 +134,9 @@ impl Job<'_> {
             Arithmetic::F32 => 4,
             Arithmetic::F64 => 8,
         };
-        // A parameter, its gradient, its optimizer state, and its average.
-        let copies = 2 + self.learner.optimizer.memory().len() + usize::from(self.learner.ema_decay > 0.0);
+        // A parameter, its gradient, all gradients in one tensor with two intermediate results of a
+        // step, the optimizer state, and the average.
+        let copies = 5 + self.learner.optimizer.memory().len() + usize::from(self.learner.ema_decay > 0.0);
         Some(Demand { fixed: (copies * 4 * graph.parameter_count()) as u64, per_crop: bytes * values as u64 })
     }
 

@@ -8,13 +8,12 @@ use tch::{Device, Kind, Tensor};
 use crate::arithmetic::Arithmetic;
 use crate::checkpoint::State;
 use crate::error::TrainingError;
-use crate::network::{Network, array, cross_entropy};
+use crate::network::{Layouts, Network, cross_entropy};
 use crate::optimizer::Optimizer;
 use crate::settings::LearnerSettings;
 
 /// A network with all state that changes during training.
 pub(crate) struct Trainer<'a> {
-    graph: &'a Graph,
     network: Network<'a>,
     optimizer: Optimizer,
     average: Option<WeightEma>,
@@ -34,15 +33,15 @@ impl<'a> Trainer<'a> {
         arithmetic: Arithmetic,
     ) -> Result<Self, TrainingError> {
         let network = Network::new(graph, &state.weights, device, arithmetic)?;
-        let mut optimizer = Optimizer::new(learner, network.learned())?;
-        optimizer.restore(graph, &state.optimizer)?;
+        let mut optimizer = Optimizer::new(learner, network.tensors()[0])?;
+        optimizer.restore(&network.layouts().learned, &state.optimizer)?;
         let averaged = state.average.as_ref().map(|saved| Network::new(graph, saved, device, Arithmetic::F32));
         let average = match learner.ema_decay {
             0.0 => None,
             decay => Some(WeightEma::new(decay, averaged.transpose()?.as_ref().unwrap_or(&network))?),
         };
         let totals = Tensor::f_from_slice(&[state.part.loss, state.part.correct])?.f_to_device(device)?;
-        Ok(Self { graph, network, optimizer, average, totals })
+        Ok(Self { network, optimizer, average, totals })
     }
 
     /// Performs step number `step` of the job, counted from 0.
@@ -59,8 +58,8 @@ impl<'a> Trainer<'a> {
         let logits = self.network.forward(&crops, true)?;
         let targets = Tensor::f_from_slice(&batch.targets)?.f_reshape([n, -1])?.f_to_device(logits.device())?;
         let loss = cross_entropy(&logits, &targets)?;
-        loss.f_backward()?;
-        self.optimizer.step(self.network.learned(), rate, step)?;
+        let gradient = self.network.gradient(&loss)?;
+        self.optimizer.step(self.network.learned(), &gradient, rate, step)?;
         if let Some(average) = &mut self.average {
             average.follow(&self.network, step)?;
         }
@@ -85,8 +84,9 @@ impl<'a> Trainer<'a> {
     /// Stores weights, average and optimizer state in `state`.
     pub fn save(&self, state: &mut State) -> Result<(), TrainingError> {
         state.weights = self.network.weights()?;
-        state.average = self.average.as_ref().map(|average| average.weights(self.graph)).transpose()?;
-        state.optimizer = self.optimizer.memory(self.graph)?;
+        let layouts = self.network.layouts();
+        state.average = self.average.as_ref().map(|average| average.weights(layouts)).transpose()?;
+        state.optimizer = self.optimizer.memory(&layouts.learned)?;
         Ok(())
     }
 }
@@ -96,14 +96,17 @@ impl<'a> Trainer<'a> {
 struct WeightEma {
     decay: f64,
     /// In the order of [`Network::tensors`].
-    values: Vec<Tensor>,
+    values: [Tensor; 2],
 }
 
 impl WeightEma {
     /// Starts with the network's current values.
     fn new(decay: f64, network: &Network) -> Result<Self, TrainingError> {
-        let copy = |tensor: &Tensor| Ok(tensor.f_detach()?.f_zeros_like()?.f_add(&tensor.f_detach()?)?);
-        Ok(Self { decay, values: network.tensors().map(copy).collect::<Result<_, TrainingError>>()? })
+        let [learned, statistics] = network.tensors();
+        Ok(Self {
+            decay,
+            values: [learned.f_zeros_like()?.f_add(learned)?, statistics.f_zeros_like()?.f_add(statistics)?],
+        })
     }
 
     /// Updates the average after a step. The decay is lower in the first steps, so that the initial
@@ -117,10 +120,10 @@ impl WeightEma {
         Ok(())
     }
 
-    fn weights(&self, graph: &Graph) -> Result<Weights, TrainingError> {
-        let arrays = graph.parameters().into_iter().zip(&self.values);
-        let arrays = arrays.map(|(parameter, value)| Ok((parameter.name, array(value, &parameter.shape)?)));
-        arrays.collect::<Result<_, TrainingError>>().map(Weights)
+    fn weights(&self, layouts: &Layouts) -> Result<Weights, TrainingError> {
+        let mut weights = layouts.learned.arrays(&self.values[0])?;
+        weights.0.extend(layouts.statistics.arrays(&self.values[1])?.0);
+        Ok(weights)
     }
 }
 

@@ -2,7 +2,7 @@
 //! within rounding.
 
 use super::*;
-use crate::network::channels_last;
+use crate::tensors::channels_last;
 use earmark_nets::{Op, Variant, variants};
 
 /// Shape of one trial.
