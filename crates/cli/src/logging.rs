@@ -1,6 +1,6 @@
 //! Logging: `tracing` records on stderr, if requested, and as JSON lines in a run's folder.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -67,10 +67,7 @@ const KEPT_BYTES: usize = 1 << 20;
 pub fn also_to(path: &Path) -> std::io::Result<()> {
     let mut sink = SINK.lock().unwrap_or_else(PoisonError::into_inner);
     let Sink::Memory(records) = std::mem::replace(&mut *sink, Sink::Nowhere) else { return Ok(()) };
-    let before = if path.exists() { earmark_files::read(path).map_err(std::io::Error::other)? } else { Vec::new() };
-    let mut file = OpenOptions::new().create(true).append(true).open(path)?;
-    // A line that a killed process left unfinished.
-    file.write_all(if before.last().is_none_or(|byte| *byte == b'\n') { b"" } else { b"\n" })?;
+    let mut file = earmark_files::open_to_append(path).map_err(|error| error.source)?;
     file.write_all(&records)?;
     *sink = Sink::File(file);
     Ok(())

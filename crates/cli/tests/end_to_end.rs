@@ -398,6 +398,14 @@ fn predict_writes_any_systems_probabilities() {
     assert_eq!(place.run("predict run").code, Some(2), "there is nothing to write");
 
     place.run("predict run --out run/splits.csv").failed();
+    place.run("predict run --out run/my.csv").done();
+    let names: BTreeSet<String> =
+        shared().tree("run").into_keys().map(|file| file.split('/').next().unwrap().to_owned()).collect();
+    for name in names {
+        let file = if shared().path(&format!("run/{name}")).is_dir() { format!("{name}/x.csv") } else { name };
+        std::fs::create_dir_all(place.path(&format!("run/{file}")).parent().unwrap()).unwrap();
+        place.run(&format!("predict run --out run/{file}")).failed_naming(&[&file]);
+    }
 
     // Two classes with spaces in their names, in a run that has nothing else. Its level 2 has no
     // manifest, as in old runs, so that the tables are not verified.

@@ -21,16 +21,9 @@ impl fmt::Display for Location {
     }
 }
 
-/// A path on one line: control characters, which would move a terminal's cursor, are escaped.
+/// A path on one line.
 fn printable(path: &Path) -> String {
-    let text = path.to_string_lossy();
-    text.chars().fold(String::new(), |mut text, letter| {
-        match letter.is_control() {
-            true => text.extend(letter.escape_default()),
-            false => text.push(letter),
-        }
-        text
-    })
+    earmark_tables::printable(&path.to_string_lossy())
 }
 
 /// Why a data set cannot be read, split or written.

@@ -24,7 +24,7 @@ pub struct OpenOptions {
     pub rows_where: Option<(String, String)>,
 }
 
-/// Names of columns. A column whose name is none is identified by the common names: `fname`,
+/// Names of columns. A column whose name is `None` is identified by the common names: `fname`,
 /// `filename`, `file_name`, `slice_file_name`, `file`, `path`; `label`, `category`, `class`;
 /// `fold`; `group`, `freesound_id`, `src_file`, `fsID`; `manually_verified`, `verified`.
 #[derive(Debug, Clone, Default)]

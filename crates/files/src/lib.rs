@@ -15,7 +15,7 @@ mod place;
 mod shared;
 
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ use sha2::{Digest, Sha256};
 pub use library::library_places;
 pub use lock::open_lock;
 use place::is_stream;
-pub use place::{missing_folder, same_file};
+pub use place::{missing_folder, resolve, same_file};
 pub use shared::sweep_unlocked;
 
 /// A temporary file that has not been written to for this long is considered abandoned.
@@ -203,6 +203,27 @@ pub fn read(path: &Path) -> Result<Vec<u8>, FileError> {
     std::fs::read(path).map_err(FileError::of("read", path))
 }
 
+/// Opens a file of lines to append to it, and creates it if it is missing. If a killed process left
+/// the last line unfinished, it is ended first.
+///
+/// # Errors
+/// The file cannot be opened, read or written, or is a pipe.
+pub fn open_to_append(path: &Path) -> Result<File, FileError> {
+    let open = || -> std::io::Result<File> {
+        let mut file = File::options().create(true).append(true).read(true).open(path)?;
+        let mut last = *b"\n";
+        if file.seek(SeekFrom::End(0))? > 0 {
+            file.seek(SeekFrom::End(-1))?;
+            file.read_exact(&mut last)?;
+        }
+        if last != *b"\n" {
+            file.write_all(b"\n")?;
+        }
+        Ok(file)
+    };
+    open().map_err(FileError::of("append to", path))
+}
+
 /// Whether a file starts with these bytes.
 ///
 /// # Errors
@@ -251,6 +272,21 @@ fn hex(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_unfinished_last_line_is_ended() {
+        let folder = tempfile::tempdir().unwrap();
+        for (before, after) in [(None, "x\n"), (Some(""), "x\n"), (Some("a\n"), "a\nx\n"), (Some("a\nb"), "a\nb\nx\n")]
+        {
+            let path = folder.path().join("log");
+            let _ = std::fs::remove_file(&path);
+            if let Some(text) = before {
+                std::fs::write(&path, text).unwrap();
+            }
+            open_to_append(&path).unwrap().write_all(b"x\n").unwrap();
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), after);
+        }
+    }
 
     #[test]
     fn writes_whole_files_in_new_folders() {

@@ -1,6 +1,6 @@
 //! Where results may be written.
 
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 
 /// The missing folder that must exist before `path` can be written, if any. Missing folders are
 /// created only below the current folder; elsewhere a mistyped path would leave unwanted folders.
@@ -12,13 +12,16 @@ pub fn missing_folder(path: &Path) -> Option<&Path> {
 
 /// Whether two paths name the same file, which need not exist yet.
 pub fn same_file(one: &Path, other: &Path) -> bool {
-    let resolved = |path: &Path| {
-        path.canonicalize().ok().or_else(|| {
-            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-            Some(folder.canonicalize().ok()?.join(path.file_name()?))
-        })
-    };
-    one == other || resolved(one).is_some_and(|one| resolved(other) == Some(one))
+    one == other || resolve(one).is_some_and(|one| resolve(other) == Some(one))
+}
+
+/// The absolute path of a file without links. The file need not exist yet, but its folder must;
+/// otherwise `None`.
+pub fn resolve(path: &Path) -> Option<PathBuf> {
+    path.canonicalize().ok().or_else(|| {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        Some(folder.canonicalize().ok()?.join(path.file_name()?))
+    })
 }
 
 /// Whether a path names a stream that the process has open, such as `/dev/stdout`. Its target may

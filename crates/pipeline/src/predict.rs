@@ -43,8 +43,8 @@ pub fn predict(folder: &Path, options: &PredictOptions) -> Result<()> {
         ensure!(are_two, Options, "--out and --probabilities are the same file; they are two tables");
     }
     for path in outputs.into_iter().flatten() {
-        let ours = Run::FILES.iter().any(|name| earmark_files::same_file(path, &folder.join(name)));
-        ensure!(!ours, Options, "{} is a file of the run; choose another name", path.display());
+        let ours = Run::contains(folder, path);
+        ensure!(!ours, Options, "{} belongs to the run; choose another name", path.display());
     }
     let run = folder.display();
     let tables = evaluate::tables(&Run::open(folder)?, "test")?;

@@ -37,6 +37,30 @@ pub(crate) const CACHE: &str = "cache";
 /// The log of `earmark train`.
 pub const LOG: &str = "log.jsonl";
 
+/// The files and folders of a run.
+const NAMES: [&str; 20] = [
+    format::FILE,
+    LOCK,
+    RECIPE,
+    LABELS,
+    CLIPS,
+    CACHE,
+    LOG,
+    "pretrained.json",
+    "verified.json",
+    "statistics.csv",
+    "statistics.json",
+    "data.json",
+    "jobs",
+    "oof",
+    "test",
+    "level2",
+    "results.json",
+    "report.html",
+    "report",
+    "bundle",
+];
+
 /// A run's folder.
 #[derive(Debug)]
 pub struct Run {
@@ -169,20 +193,14 @@ impl Run {
         }
     }
 
-    /// The files of a run outside of its folders.
-    pub(crate) const FILES: [&'static str; 11] = [
-        format::FILE,
-        RECIPE,
-        LABELS,
-        CLIPS,
-        "pretrained.json",
-        "verified.json",
-        "statistics.csv",
-        "statistics.json",
-        "data.json",
-        "results.json",
-        LOG,
-    ];
+    /// Whether a path, which need not exist, is a file of the run in `folder` or is in one of its
+    /// folders.
+    pub(crate) fn contains(folder: &Path, path: &Path) -> bool {
+        let (folder, path) = (earmark_files::resolve(folder), earmark_files::resolve(path));
+        let inner = folder.zip(path).and_then(|(folder, path)| Some(path.strip_prefix(folder).ok()?.to_owned()));
+        let first = inner.as_ref().and_then(|inner| inner.components().next());
+        first.is_some_and(|first| NAMES.iter().any(|name| first.as_os_str() == *name))
+    }
 
     /// The path of a file in the run.
     pub fn path(&self, name: &str) -> PathBuf {
