@@ -1,25 +1,98 @@
 //! Devices, and the precision of their computations.
 
 use std::env::consts::{DLL_PREFIX, DLL_SUFFIX};
+use std::error::Error;
+use std::ffi::c_int;
 use std::sync::OnceLock;
 
 use libloading::Library;
+use serde::Serialize;
 use tch::Device;
 
 use crate::arithmetic::Arithmetic;
 use crate::error::TrainingError;
 use crate::settings::Precision;
 
+/// Why a device cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DeviceFault {
+    /// Not a name of a device.
+    #[error("expected cpu, or cuda:0, cuda:1, ...")]
+    Unknown,
+    /// The installed libtorch is the one for CPUs.
+    #[error("this libtorch has no CUDA support; `cargo xtask setup --cuda` installs one that does")]
+    NoCuda,
+    /// libtorch's CUDA part does not load: a library that it needs is missing, or is of another
+    /// version.
+    #[error("libtorch's CUDA part does not load: {reason}; its libraries must all be of the versions that `cargo \
+        xtask setup --cuda` installs")]
+    Libraries {
+        /// The system's message, which names the library.
+        reason: String,
+    },
+    /// There is no NVIDIA driver.
+    #[error("this machine has no NVIDIA driver; install one that supports CUDA {needed}")]
+    NoDriver {
+        /// The version of CUDA that libtorch needs.
+        needed: String,
+    },
+    /// The driver is too old for this libtorch.
+    #[error("its driver supports CUDA up to {supported}, and this libtorch needs {needed}: update the NVIDIA driver")]
+    OldDriver {
+        /// The latest version of CUDA that the driver supports.
+        supported: String,
+        /// The version of CUDA that libtorch needs.
+        needed: String,
+    },
+    /// There is no GPU with this number.
+    #[error("CUDA finds {found} {} on this machine, numbered from 0; `nvidia-smi` lists those that the driver finds, \
+        and CUDA_VISIBLE_DEVICES can hide some", if *found == 1 { "GPU" } else { "GPUs" })]
+    Absent {
+        /// How many there are.
+        found: usize,
+    },
+    /// The GPU cannot be used now.
+    #[error("CUDA cannot use the GPU: {reason}")]
+    Unusable {
+        /// CUDA's message.
+        reason: String,
+    },
+    /// The GPU has no bf16 arithmetic.
+    #[error("the GPU has compute capability {capability}, and bf16 needs 8.0: set `precision` to \"auto\" or \"f32\"")]
+    NoBf16 {
+        /// Its compute capability.
+        capability: String,
+    },
+}
+
 /// The precision of training. The automatic choice depends on the machine alone, never on a
 /// measurement, so that a resumed job computes as it did before; `docs/decisions/0001-engines.md`
 /// has the measurements.
-pub(crate) fn arithmetic(precision: Precision, device: Device) -> Arithmetic {
+pub(crate) fn arithmetic(precision: Precision, device: Device) -> Result<Arithmetic, TrainingError> {
+    let chosen = match device {
+        Device::Cuda(index) => Cuda::get().and_then(|cuda| of_gpu(precision, cuda.capability(index))),
+        _ if precision == Precision::Bf16 || precision == Precision::Auto && cpu_has_bf16() => Ok(Arithmetic::Bf16),
+        _ => Ok(Arithmetic::F32),
+    };
+    chosen.map_err(|fault| TrainingError::Device { device: name(device), fault })
+}
+
+/// The precision on a GPU of this compute capability.
+fn of_gpu(precision: Precision, capability: (c_int, c_int)) -> Result<Arithmetic, DeviceFault> {
     match precision {
-        Precision::Bf16 => Arithmetic::Bf16,
-        Precision::Auto if device.is_cuda() || cpu_has_bf16() => Arithmetic::Bf16,
-        Precision::F32 | Precision::Auto => Arithmetic::F32,
+        Precision::F32 => Ok(Arithmetic::F32),
+        Precision::Bf16 | Precision::Auto if capability >= BF16 => Ok(Arithmetic::Bf16),
+        Precision::Auto => Ok(Arithmetic::F32),
+        Precision::Bf16 => Err(DeviceFault::NoBf16 { capability: format!("{}.{}", capability.0, capability.1) }),
     }
 }
+
+fn name(device: Device) -> String {
+    if let Device::Cuda(index) = device { format!("cuda:{index}") } else { "cpu".to_owned() }
+}
+
+/// The compute capability from which on GPUs have bf16 arithmetic.
+const BF16: (c_int, c_int) = (8, 0);
 
 #[cfg(target_arch = "x86_64")]
 fn cpu_has_bf16() -> bool {
@@ -40,37 +113,148 @@ pub fn check_device(name: &str) -> Result<(), TrainingError> {
 }
 
 pub(crate) fn parse_device(name: &str) -> Result<Device, TrainingError> {
-    let fault = |reason| TrainingError::Device { device: name.to_owned(), reason };
+    find(name).map_err(|fault| TrainingError::Device { device: name.to_owned(), fault })
+}
+
+fn find(name: &str) -> Result<Device, DeviceFault> {
     if name == "cpu" {
         return Ok(Device::Cpu);
     }
     let index = name.strip_prefix("cuda:").and_then(|index| index.parse().ok());
     // A device has only one name: `cuda:00` is invalid.
-    let index: usize = index
-        .filter(|index| format!("cuda:{index}") == name)
-        .ok_or_else(|| fault("expected cpu, or cuda:0, cuda:1, ..."))?;
-    if !has_cuda() {
-        return Err(fault("this libtorch has no CUDA support; `cargo xtask setup --cuda` installs one that does"));
-    }
-    if index as i64 >= tch::Cuda::device_count() {
-        return Err(fault("CUDA finds no such GPU on this machine; `nvidia-smi` lists those that its driver finds"));
-    }
-    Ok(Device::Cuda(index))
+    let index: usize = index.filter(|index| format!("cuda:{index}") == name).ok_or(DeviceFault::Unknown)?;
+    let found = Cuda::get()?.count()?;
+    if index < found { Ok(Device::Cuda(index)) } else { Err(DeviceFault::Absent { found }) }
 }
 
-/// Whether libtorch supports GPUs. The library `torch_cuda` adds this support: it registers itself
-/// with libtorch when it is loaded. Loading takes a second and a gigabyte of address space, so the
-/// library is loaded when a GPU is first requested instead of linked. A linker would drop it
-/// anyway, because no symbol of it is used.
-#[allow(unsafe_code, reason = "the linker's interface to a library")]
-fn has_cuda() -> bool {
-    static CUDA: OnceLock<Option<Library>> = OnceLock::new();
-    // The system searches for this name where it found libtorch itself: in LD_LIBRARY_PATH and in
-    // the program's folder.
-    let name = format!("{DLL_PREFIX}torch_cuda{DLL_SUFFIX}");
-    // SAFETY: loading runs the library's initializers; it is part of the libtorch that this program
-    // already uses.
-    CUDA.get_or_init(|| unsafe { Library::new(name) }.ok()).is_some()
+/// The versions of the libraries that compute on a device.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Versions {
+    /// libtorch.
+    pub libtorch: &'static str,
+    /// The CUDA runtime; `None` for the CPU, as for the rest.
+    pub cuda: Option<String>,
+    /// cuDNN.
+    pub cudnn: Option<String>,
+    /// The latest version of CUDA that the driver supports.
+    pub driver: Option<String>,
+    /// The compute capability of the GPU.
+    pub capability: Option<String>,
+    /// Bytes of the GPU's memory.
+    pub memory_bytes: Option<u64>,
+}
+
+/// The versions of the libraries that compute on a device, and its properties.
+///
+/// # Errors
+/// As [`check_device`].
+pub fn versions(device: &str) -> Result<Versions, TrainingError> {
+    let Device::Cuda(index) = parse_device(device)? else {
+        let (cuda, cudnn, driver, capability) = Default::default();
+        return Ok(Versions { libtorch: crate::LIBTORCH, cuda, cudnn, driver, capability, memory_bytes: None });
+    };
+    let cuda = Cuda::get().map_err(|fault| TrainingError::Device { device: device.to_owned(), fault })?;
+    let (major, minor) = cuda.capability(index);
+    let cudnn = tch::utils::version_cudnn();
+    Ok(Versions {
+        libtorch: crate::LIBTORCH,
+        cuda: Some(cuda_version(cuda.runtime())),
+        cudnn: Some(format!("{}.{}.{}", cudnn / 10_000, cudnn / 100 % 100, cudnn % 100)),
+        driver: Some(cuda_version(cuda.driver())),
+        capability: Some(format!("{major}.{minor}")),
+        memory_bytes: Some(crate::engine::memory(index)?.total),
+    })
+}
+
+/// The text of a version in CUDA's numbers: 13000 is 13.0.
+fn cuda_version(number: c_int) -> String {
+    format!("{}.{}", number / 1000, number % 1000 / 10)
+}
+
+/// libtorch's library `torch_cuda`, which adds GPUs to libtorch: it registers itself when it is
+/// loaded. Loading takes a second and a gigabyte of address space, so the library is loaded when a
+/// GPU is first requested instead of linked. A linker would drop it anyway, because no symbol of it
+/// is used.
+struct Cuda(Library);
+
+impl Cuda {
+    /// Loads the library.
+    #[allow(unsafe_code, reason = "the linker's interface to a library")]
+    fn get() -> Result<&'static Self, DeviceFault> {
+        static CUDA: OnceLock<Result<Cuda, DeviceFault>> = OnceLock::new();
+        // The system searches for this name where it found libtorch itself: in LD_LIBRARY_PATH and
+        // in the program's folder.
+        let name = format!("{DLL_PREFIX}torch_cuda{DLL_SUFFIX}");
+        // SAFETY: loading runs the library's initializers; it is part of the libtorch that this
+        // program already uses.
+        let load = || unsafe { Library::new(&name) }.map(Cuda).map_err(|error| load_fault(&name, &error));
+        CUDA.get_or_init(load).as_ref().map_err(Clone::clone)
+    }
+
+    /// Number of GPUs.
+    fn count(&self) -> Result<usize, DeviceFault> {
+        /// Error codes of the CUDA runtime.
+        const INSUFFICIENT_DRIVER: c_int = 35;
+        const NO_DEVICE: c_int = 100;
+        let needed = || cuda_version(self.runtime());
+        match self.number("cudaGetDeviceCount") {
+            Ok(count) => Ok(usize::try_from(count).unwrap_or(0)),
+            Err(NO_DEVICE) => Ok(0),
+            Err(INSUFFICIENT_DRIVER) => Err(match self.driver() {
+                0 => DeviceFault::NoDriver { needed: needed() },
+                driver => DeviceFault::OldDriver { supported: cuda_version(driver), needed: needed() },
+            }),
+            Err(code) => Err(DeviceFault::Unusable { reason: format!("error {code} of cudaGetDeviceCount") }),
+        }
+    }
+
+    fn runtime(&self) -> c_int {
+        self.number("cudaRuntimeGetVersion").unwrap_or(0)
+    }
+
+    fn driver(&self) -> c_int {
+        self.number("cudaDriverGetVersion").unwrap_or(0)
+    }
+
+    /// A GPU's compute capability; the lowest one if it cannot be read.
+    #[allow(unsafe_code, reason = "a function of the CUDA runtime")]
+    fn capability(&self, gpu: usize) -> (c_int, c_int) {
+        type Attribute = unsafe extern "C" fn(*mut c_int, c_int, c_int) -> c_int;
+        let attribute = |number: c_int| -> Option<c_int> {
+            let (mut value, gpu) = (0, c_int::try_from(gpu).ok()?);
+            // SAFETY: this is the function's type; it writes one number.
+            unsafe {
+                let function = self.0.get::<Attribute>(c"cudaDeviceGetAttribute").ok()?;
+                (function(&raw mut value, number, gpu) == 0).then_some(value)
+            }
+        };
+        // cudaDevAttrComputeCapabilityMajor and Minor.
+        attribute(75).zip(attribute(76)).unwrap_or_default()
+    }
+
+    /// The number that a function of the CUDA runtime writes, or the code of its error. A library's
+    /// symbols include those of the libraries that it needs.
+    #[allow(unsafe_code, reason = "a function of the CUDA runtime")]
+    fn number(&self, function: &str) -> Result<c_int, c_int> {
+        type Number = unsafe extern "C" fn(*mut c_int) -> c_int;
+        let mut value = 0;
+        // SAFETY: all functions that are asked for have this type, and write one number.
+        let code = unsafe {
+            let Ok(function) = self.0.get::<Number>(function) else { return Err(-1) };
+            function(&raw mut value)
+        };
+        if code == 0 { Ok(value) } else { Err(code) }
+    }
+}
+
+/// Why the library was not loaded: it is not installed, or something that it needs is missing.
+fn load_fault(name: &str, error: &libloading::Error) -> DeviceFault {
+    let reason = error.source().map_or_else(|| error.to_string(), ToString::to_string);
+    // The message begins with the file that was not found.
+    match reason.starts_with(name) && reason.contains("No such file") {
+        true => DeviceFault::NoCuda,
+        false => DeviceFault::Libraries { reason },
+    }
 }
 
 #[cfg(test)]
@@ -80,9 +264,27 @@ mod tests {
     #[test]
     fn a_device_has_one_name() {
         assert_eq!(parse_device("cpu").unwrap(), Device::Cpu);
-        for name in ["", "gpu", "cuda", "cuda:", "cuda:+1", "cuda:00", "cuda:0,cuda:1", "cuda:4096"] {
-            let error = check_device(name).unwrap_err();
-            assert!(matches!(&error, TrainingError::Device { device, .. } if device == name), "{error}");
+        for name in ["", "gpu", "cuda", "cuda:", "cuda:+1", "cuda:00", "cuda:0,cuda:1"] {
+            assert_eq!(find(name), Err(DeviceFault::Unknown), "{name}");
         }
+        let error = check_device("cuda:4096").unwrap_err();
+        assert!(matches!(&error, TrainingError::Device { device, .. } if device == "cuda:4096"), "{error}");
+    }
+
+    #[test]
+    fn old_gpus_have_no_bf16() {
+        let all = [Precision::Auto, Precision::F32, Precision::Bf16];
+        assert_eq!(
+            all.map(|precision| of_gpu(precision, (8, 0))),
+            [Ok(Arithmetic::Bf16), Ok(Arithmetic::F32), Ok(Arithmetic::Bf16)]
+        );
+        let none = Err(DeviceFault::NoBf16 { capability: "7.5".to_owned() });
+        assert_eq!(all.map(|precision| of_gpu(precision, (7, 5))), [Ok(Arithmetic::F32), Ok(Arithmetic::F32), none]);
+    }
+
+    #[test]
+    fn versions_are_text() {
+        assert_eq!([13_000, 12_040, 0].map(cuda_version), ["13.0", "12.4", "0.0"]);
+        assert_eq!(versions("cpu").unwrap().cuda, None);
     }
 }

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use earmark_files::FileError;
 use earmark_nets::{ShapeError, UnknownVariant, WeightsError};
 
+use crate::device::DeviceFault;
+
 /// What can go wrong in a training job.
 #[derive(Debug, thiserror::Error)]
 pub enum TrainingError {
@@ -144,12 +146,12 @@ pub enum TrainingError {
         clips: usize,
     },
     /// The device is unknown or not available.
-    #[error("device {device:?}: {reason}")]
+    #[error("device {device:?}: {fault}")]
     Device {
         /// The requested device.
         device: String,
         /// What is wrong with it.
-        reason: &'static str,
+        fault: DeviceFault,
     },
     /// The GPU is out of memory.
     #[error("{device} is out of memory with `batch_size` = {batch_size}; {}. libtorch: {reason}", advice(*fits))]
@@ -204,11 +206,16 @@ fn listed(clips: &[String]) -> String {
     }
 }
 
+impl TrainingError {
+    /// libtorch's message, without the stack trace that it appends.
+    pub(crate) fn torch(message: &str) -> Self {
+        Self::Torch(message.lines().next().unwrap_or_default().to_owned())
+    }
+}
+
 impl From<tch::TchError> for TrainingError {
     fn from(error: tch::TchError) -> Self {
-        // libtorch appends its own stack trace.
-        let text = error.to_string();
-        Self::Torch(text.lines().next().unwrap_or_default().to_owned())
+        Self::torch(&error.to_string())
     }
 }
 

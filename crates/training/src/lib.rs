@@ -12,6 +12,7 @@ mod arithmetic;
 mod checkpoint;
 mod convolution;
 mod device;
+mod engine;
 mod error;
 mod events;
 mod fingerprint;
@@ -37,8 +38,9 @@ mod trainer;
 pub const LIBTORCH: &str = "2.11.0";
 
 pub use arithmetic::Arithmetic;
-pub use device::check_device;
+pub use device::{DeviceFault, Versions, check_device, versions};
 pub use earmark_loader::Example;
+pub use engine::{GpuSettings, configure};
 pub use error::TrainingError;
 pub use job::Job;
 pub use kernel::MOST_CLIPS;

@@ -129,7 +129,7 @@ impl Job<'_> {
         let longest = self.windowing().frames as f32 * (1.0 + self.learner.augmentation.crop_length_jitter);
         let shapes = graph.shapes([1, channels, bins, longest.round() as usize]).ok()?;
         let values: usize = shapes.iter().map(|shape| shape.iter().product::<usize>()).sum();
-        let bytes = match arithmetic(self.learner.precision, parse_device(self.device).ok()?) {
+        let bytes = match arithmetic(self.learner.precision, parse_device(self.device).ok()?).ok()? {
             Arithmetic::Bf16 => 2,
             Arithmetic::F32 => 4,
             Arithmetic::F64 => 8,
@@ -178,7 +178,7 @@ impl Job<'_> {
         fingerprint: &str,
         report: &mut OnProgress,
     ) -> Result<(), TrainingError> {
-        let arithmetic = arithmetic(self.learner.precision, device);
+        let arithmetic = arithmetic(self.learner.precision, device)?;
         let mut trainer = Trainer::new(graph, self.learner, state, device, arithmetic)?;
         let windowing = self.windowing();
         let batches = Batches::new(&self.train, self.batch_settings(&windowing, scaling, device.is_cuda()));
@@ -247,7 +247,7 @@ impl Job<'_> {
         if self.learner.checkpoint == CheckpointPolicy::Last || self.split == Split::Full || labelled.is_empty() {
             return Ok(None);
         }
-        let network = Network::new(graph, weights, device, arithmetic(self.learner.precision, device))?;
+        let network = Network::new(graph, weights, device, arithmetic(self.learner.precision, device)?)?;
         self.predictor(network, scaling).accuracy(&labelled).map(Some)
     }
 

@@ -1,0 +1,157 @@
+//! Settings of libtorch's GPU engines, the memory of GPUs, and streams: the interface to
+//! `engine.cpp`.
+#![allow(unsafe_code, reason = "calls of functions in C++")]
+
+use std::ffi::{CStr, c_char, c_int};
+use std::sync::{PoisonError, RwLock};
+
+use serde::{Deserialize, Serialize};
+use tch::Device;
+
+use crate::error::TrainingError;
+
+/// How libtorch computes on GPUs; it applies to all jobs of the process. None of this affects the
+/// CPU.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct GpuSettings {
+    /// Whether cuDNN times its algorithms for each new shape and keeps the fastest. Learners with
+    /// `crop_length_jitter` have a new shape in each batch, so with them it stays off.
+    pub cudnn_benchmark: bool,
+    /// Whether convolutions and matrix products in 32 bits round their inputs to TF32, 11
+    /// significant bits.
+    pub tf32: bool,
+    /// Whether images are stored channel by channel within a pixel, which is the fastest order for
+    /// bf16.
+    pub channels_last: bool,
+    /// Whether only deterministic kernels are used: two runs on the same GPU with the same
+    /// libraries are then bit-identical. Slower; an operation without such a kernel warns.
+    pub deterministic: bool,
+    /// Whether the features of all clips stay in a GPU's memory, if they fit.
+    pub resident_features: bool,
+}
+
+impl Default for GpuSettings {
+    fn default() -> Self {
+        Self { cudnn_benchmark: true, tf32: true, channels_last: true, deterministic: false, resident_features: true }
+    }
+}
+
+/// The current settings.
+static SETTINGS: RwLock<GpuSettings> = RwLock::new(GpuSettings {
+    cudnn_benchmark: true,
+    tf32: true,
+    channels_last: true,
+    deterministic: false,
+    resident_features: true,
+});
+
+/// Sets how libtorch computes on GPUs, for all later jobs of the process.
+///
+/// # Errors
+/// libtorch refuses a setting.
+pub fn configure(settings: GpuSettings) -> Result<(), TrainingError> {
+    let GpuSettings { cudnn_benchmark, tf32, deterministic, .. } = settings;
+    // cuDNN's choice by time differs from run to run.
+    let benchmark = cudnn_benchmark && !deterministic;
+    // SAFETY: the function takes values and keeps no pointer.
+    check(unsafe { earmark_configure(benchmark, tf32, deterministic) })?;
+    *SETTINGS.write().unwrap_or_else(PoisonError::into_inner) = settings;
+    Ok(())
+}
+
+/// The settings of the last [`configure`], or the defaults.
+pub(crate) fn settings() -> GpuSettings {
+    *SETTINGS.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The memory of a GPU, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct GpuMemory {
+    /// Free on the GPU. Memory that libtorch keeps for later tensors is not free.
+    pub free: u64,
+    pub total: u64,
+    /// In tensors of this process.
+    pub allocated: u64,
+    /// The largest value of `allocated` since [`start_peak`].
+    pub peak: u64,
+}
+
+/// The memory of a GPU now.
+pub(crate) fn memory(gpu: usize) -> Result<GpuMemory, TrainingError> {
+    let mut out = [0; 4];
+    // SAFETY: the function writes four values, which `out` has room for.
+    check(unsafe { earmark_memory(index(gpu), out.as_mut_ptr()) })?;
+    let [free, total, allocated, peak] = out;
+    Ok(GpuMemory { free, total, allocated, peak })
+}
+
+/// Starts a new peak of a GPU's memory.
+pub(crate) fn start_peak(gpu: usize) -> Result<(), TrainingError> {
+    // SAFETY: the function takes a value.
+    check(unsafe { earmark_start_peak(index(gpu)) })
+}
+
+/// Returns the memory that libtorch keeps for later tensors.
+pub(crate) fn empty_cache() -> Result<(), TrainingError> {
+    // SAFETY: the function has no arguments.
+    check(unsafe { earmark_empty_cache() })
+}
+
+/// Gives the calling thread a stream of its own, so that the GPU can work on several jobs at once.
+pub(crate) fn use_own_stream(device: Device) -> Result<(), TrainingError> {
+    match device {
+        // SAFETY: the function takes a value.
+        Device::Cuda(gpu) => check(unsafe { earmark_use_own_stream(index(gpu)) }),
+        _ => Ok(()),
+    }
+}
+
+fn index(gpu: usize) -> c_int {
+    c_int::try_from(gpu).unwrap_or(c_int::MAX)
+}
+
+fn check(message: *mut c_char) -> Result<(), TrainingError> {
+    if message.is_null() {
+        return Ok(());
+    }
+    // SAFETY: a message is a string that ends with a zero, and belongs to the caller, who releases
+    // it once.
+    let text = unsafe {
+        let text = CStr::from_ptr(message).to_string_lossy().into_owned();
+        earmark_free(message);
+        text
+    };
+    Err(TrainingError::torch(&text))
+}
+
+unsafe extern "C" {
+    fn earmark_free(text: *mut c_char);
+    fn earmark_configure(benchmark: bool, tf32: bool, deterministic: bool) -> *mut c_char;
+    fn earmark_memory(index: c_int, out: *mut u64) -> *mut c_char;
+    fn earmark_start_peak(index: c_int) -> *mut c_char;
+    fn earmark_empty_cache() -> *mut c_char;
+    fn earmark_use_own_stream(index: c_int) -> *mut c_char;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_a_gpu_there_is_an_error_and_no_abort() {
+        configure(GpuSettings::default()).unwrap();
+        assert_eq!(settings(), GpuSettings::default());
+        use_own_stream(Device::Cpu).unwrap();
+        if !tch::Cuda::is_available() {
+            for result in [memory(0).map(|_| ()), start_peak(0), empty_cache(), use_own_stream(Device::Cuda(0))] {
+                assert!(matches!(result, Err(TrainingError::Torch(_))), "{result:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_defaults_in_a_recipe_are_those_of_the_process() {
+        assert_eq!(serde_json::from_str::<GpuSettings>("{}").unwrap(), GpuSettings::default());
+    }
+}
