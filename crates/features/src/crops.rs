@@ -69,7 +69,7 @@ pub fn windows(total_frames: usize, frames: usize, hop: usize) -> Vec<usize> {
 ///
 /// # Panics
 /// As of [`fixed_crop`].
-pub fn crop_at(clip: FeatureView<'_>, spec: &CropSpec<'_>, place: usize, out: &mut [f32]) {
+fn crop_at(clip: FeatureView<'_>, spec: &CropSpec<'_>, place: usize, out: &mut [f32]) {
     check(clip, spec.frames, out);
     if clip.frames() >= spec.frames {
         return turn(clip, place, 0, spec.frames, out);
@@ -91,7 +91,9 @@ pub fn shifted_crop_at(clip: FeatureView<'_>, spec: &CropSpec<'_>, first: usize,
     let (frames, length) = (clip.frames(), spec.frames);
     check(clip, length, out);
     turn(clip, first, place, length, out);
-    turn(clip, 0, (place + frames - first).min(length), length, out);
+    if first > 0 {
+        turn(clip, 0, (place + frames - first).min(length), length, out);
+    }
     if frames < length {
         fill_up(clip, spec, place, out);
     }

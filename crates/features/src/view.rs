@@ -35,6 +35,11 @@ impl<'a> FeatureView<'a> {
         FeatureView { values, channels, bins }
     }
 
+    /// The values, `[frames, channels, bins]`.
+    pub fn values(&self) -> Values<'a> {
+        self.values
+    }
+
     /// Channels: the features, their deltas, their delta-deltas.
     pub fn channels(&self) -> usize {
         self.channels

@@ -8,7 +8,7 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use crate::crops::{random_crop, shifted_crop};
+use crate::crops::CropPosition;
 
 /// Random changes of a crop, all off by default. Prediction does not use them.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
@@ -46,36 +46,56 @@ pub struct SpecAugmentMasks {
     pub width: f32,
 }
 
+/// The random numbers of one crop: which frames it consists of, and how they are changed. The same
+/// plan gives the same crop on the CPU ([`CropPlan::cut`]) and on a GPU.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct CropPlan {
+    /// The position in the clip of the frames that are cut.
+    pub position: CropPosition,
+    /// How the frames are resized; `None` if as many are cut as the crop has.
+    pub resize: Option<Resize>,
+    /// Bands that are masked.
+    pub band_masks: Vec<Range<usize>>,
+    /// Frames that are masked.
+    pub frame_masks: Vec<Range<usize>>,
+}
+
+/// How a crop is resized, by linear interpolation along both axes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Resize {
+    /// Frames that are cut from the clip.
+    pub frames: usize,
+    /// The source position of each band of the crop, in bands of the clip.
+    pub bands: Vec<f32>,
+}
+
 impl Augmentation {
+    /// Draws a crop of `length` frames of a clip with this number of frames, `bins` bands each.
+    pub fn plan(&self, frames: usize, bins: usize, length: usize, rng: &mut ChaCha8Rng) -> CropPlan {
+        let draw = if self.shift { CropPosition::shifted } else { CropPosition::random };
+        let mut plan = CropPlan::default();
+        if self.time_stretch > 0.0 || self.freq_warp > 0.0 {
+            let speed = random::log_uniform(self.time_stretch, rng);
+            let cut = ((length as f32 * speed).round() as usize).max(1);
+            plan.position = draw(frames, cut, rng);
+            plan.resize = Some(Resize { frames: cut, bands: self.bands(bins, rng) });
+        } else {
+            plan.position = draw(frames, length, rng);
+        }
+        plan.band_masks = self.freq_masks.ranges(bins, rng);
+        plan.frame_masks = self.time_masks.ranges(length, rng);
+        plan
+    }
+
     /// Cuts a crop at a random position and changes it at random.
     ///
     /// # Shape
     /// `out`: `[channels, bins, spec.frames]`, row-major.
     ///
     /// # Panics
-    /// As [`random_crop`].
+    /// As [`CropPosition::cut`].
     pub fn crop(&self, clip: FeatureView<'_>, spec: &CropSpec<'_>, rng: &mut ChaCha8Rng, out: &mut [f32]) {
-        let shape = [clip.channels(), clip.bins(), spec.frames];
-        if self.time_stretch > 0.0 || self.freq_warp > 0.0 {
-            let speed = random::log_uniform(self.time_stretch, rng);
-            let frames = ((spec.frames as f32 * speed).round() as usize).max(1);
-            let mut source = vec![0.0; clip.width() * frames];
-            self.cut(clip, &CropSpec { frames, ..*spec }, rng, &mut source);
-            resize(&source, [shape[1], frames], &self.bands(shape[1], rng), spec.frames, out);
-        } else {
-            self.cut(clip, spec, rng, out);
-        }
-        for (masks, side) in [(self.freq_masks, 1), (self.time_masks, 2)] {
-            for _ in 0..masks.count {
-                mask_range(out, shape, side, masks.range(shape[side], rng), spec.pad);
-            }
-        }
-    }
-
-    /// Cuts a crop at a random position of the clip, shifted or not.
-    fn cut(&self, clip: FeatureView<'_>, spec: &CropSpec<'_>, rng: &mut ChaCha8Rng, out: &mut [f32]) {
-        let cut = if self.shift { shifted_crop } else { random_crop };
-        cut(clip, spec, rng, out);
+        self.plan(clip.frames(), clip.bins(), spec.frames, rng).cut(clip, spec, out);
     }
 
     /// The source position of each band of the crop, in bands of the clip.
@@ -91,7 +111,37 @@ impl Augmentation {
     }
 }
 
+impl CropPlan {
+    /// Cuts the crop.
+    ///
+    /// # Shape
+    /// `out`: `[channels, bins, spec.frames]`, row-major.
+    ///
+    /// # Panics
+    /// As [`CropPosition::cut`].
+    pub fn cut(&self, clip: FeatureView<'_>, spec: &CropSpec<'_>, out: &mut [f32]) {
+        let shape = [clip.channels(), clip.bins(), spec.frames];
+        if let Some(Resize { frames, bands }) = &self.resize {
+            let mut source = vec![0.0; clip.width() * frames];
+            self.position.cut(clip, &CropSpec { frames: *frames, ..*spec }, &mut source);
+            resize(&source, [shape[1], *frames], bands, spec.frames, out);
+        } else {
+            self.position.cut(clip, spec, out);
+        }
+        for (masks, side) in [(&self.band_masks, 1), (&self.frame_masks, 2)] {
+            for range in masks {
+                mask_range(out, shape, side, range.clone(), spec.pad);
+            }
+        }
+    }
+}
+
 impl SpecAugmentMasks {
+    /// The stripes of one crop.
+    fn ranges(self, length: usize, rng: &mut ChaCha8Rng) -> Vec<Range<usize>> {
+        (0..self.count).map(|_| self.range(length, rng)).collect()
+    }
+
     /// A stripe at a random position of `length` bands or frames.
     fn range(self, length: usize, rng: &mut ChaCha8Rng) -> Range<usize> {
         let widest = (self.width * length as f32) as u64;

@@ -8,7 +8,7 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::augment::Augmentation;
+use crate::augment::{Augmentation, CropPlan};
 use crate::mixup::Mixup;
 
 /// A clip for training or prediction.
@@ -83,6 +83,22 @@ struct Input<'a> {
     scaling: Option<Cow<'a, Scaling>>,
     /// The values of [`CropSpec::pad`].
     pads: Vec<f32>,
+}
+
+/// Everything about a batch but the features themselves: which crops it has, and its labels.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BatchPlan {
+    /// The clips, as indices into the job's examples.
+    pub members: Vec<usize>,
+    /// The frames of each crop.
+    pub frames: usize,
+    /// The crops before mixup.
+    pub crops: Vec<CropPlan>,
+    /// The partner of each crop, and the crop's own weight; `None` without mixup.
+    pub mixup: Option<Vec<(usize, f32)>>,
+    /// The soft labels after mixup, `[n, classes]`, row-major; each row sums to the clip's weight
+    /// in the loss.
+    pub targets: Vec<f32>,
 }
 
 /// A batch; [`Batches::fill`] reuses its memory.
@@ -163,31 +179,50 @@ impl<'a> Batches<'a> {
 
     /// As [`Batches::batch`], but reuses the memory of `batch`.
     pub fn fill(&self, epoch: usize, index: usize, members: &[usize], batch: &mut Batch) {
-        let classes = self.settings.classes;
-        let Batch { members: kept, frames, crops, targets, plain } = batch;
-        kept.clear();
-        kept.extend(members);
-        *frames = self.frames(epoch, index);
-        let size = self.examples.first().map_or(0, |example| example.features.width() * *frames);
+        let BatchPlan { members, frames, crops: plans, mixup, targets } = self.plan(epoch, index, members);
+        let size = self.examples.first().map_or(0, |example| example.features.width() * frames);
+        let Batch { crops, plain, .. } = batch;
         crops.resize(members.len() * size, 0.0);
-        *targets = self.labels(members);
-        let frames = *frames;
+        let cut = |place: usize, out: &mut [f32]| self.cut(&plans[place], members[place], frames, out);
+        if let Some(mixup) = mixup {
+            plain.resize(crops.len(), 0.0);
+            self.rows(plain, size, cut);
+            self.rows(crops, size, |place, out| mix(plain, mixup[place], place, out));
+        } else {
+            self.rows(crops, size, cut);
+        }
+        (batch.members, batch.frames, batch.targets) = (members, frames, targets);
+    }
+
+    /// The plan of a batch, a pure function of the same values as [`Batches::batch`].
+    pub fn plan(&self, epoch: usize, index: usize, members: &[usize]) -> BatchPlan {
+        let BatchSettings { augmentation, batch_size, classes, .. } = self.settings;
+        let frames = self.frames(epoch, index);
         // A clip that occurs more than once in an epoch gets a different crop each time.
         let turn = |place: usize| match self.settings.sampling {
             Sampling::Shuffled => 0,
-            Sampling::Balanced => 1 + (index * self.settings.batch_size + place) as u64,
+            Sampling::Balanced => 1 + (index * batch_size + place) as u64,
         };
-        let crop = |place: usize, out: &mut [f32]| self.crop(epoch, turn(place), members[place], frames, out);
-        if self.settings.mixup.alpha > 0.0 {
-            let plan = self.settings.mixup.plan(members.len(), &mut self.stream("mixup", epoch, index as u64));
-            plain.resize(crops.len(), 0.0);
-            self.rows(plain, size, crop);
-            self.rows(crops, size, |place, out| mix(plain, plan[place], place, out));
+        let crop = |(place, &member): (usize, &usize)| {
+            let Example { name, features, .. } = self.examples[member];
+            let mut rng = self.stream("crop", epoch, random::key(name).wrapping_add(turn(place)));
+            augmentation.plan(features.frames(), features.bins(), frames, &mut rng)
+        };
+        let crops = members.iter().enumerate().map(crop).collect();
+        let mut targets = self.labels(members);
+        let mixup = (self.settings.mixup.alpha > 0.0)
+            .then(|| self.settings.mixup.plan(members.len(), &mut self.stream("mixup", epoch, index as u64)));
+        if let Some(mixup) = &mixup {
             let plain = targets.clone();
-            self.rows(targets, classes, |place, out| mix(&plain, plan[place], place, out));
-        } else {
-            self.rows(crops, size, crop);
+            self.rows(&mut targets, classes, |place, out| mix(&plain, mixup[place], place, out));
         }
+        BatchPlan { members: members.to_vec(), frames, crops, mixup, targets }
+    }
+
+    /// The scaling of a clip's crops, and the values of [`CropSpec::pad`].
+    pub fn input(&self, member: usize) -> (Option<&Scaling>, &[f32]) {
+        let Input { scaling, pads } = &self.inputs[member];
+        (scaling.as_deref(), pads)
     }
 
     /// The labels as `[members, classes]`: each row has the clip's weight at its class, minus the
@@ -224,12 +259,11 @@ impl<'a> Batches<'a> {
         ((windowing.frames as f32 * factor).round() as usize).max(1)
     }
 
-    /// The crop of a clip in an epoch, augmented and scaled.
-    fn crop(&self, epoch: usize, turn: u64, member: usize, frames: usize, out: &mut [f32]) {
+    /// A crop of a clip, augmented and scaled.
+    fn cut(&self, plan: &CropPlan, member: usize, frames: usize, out: &mut [f32]) {
         let (example, input) = (&self.examples[member], &self.inputs[member]);
         let spec = CropSpec { frames, padding: self.settings.windowing.padding, pad: &input.pads };
-        let mut rng = self.stream("crop", epoch, random::key(example.name).wrapping_add(turn));
-        self.settings.augmentation.crop(example.features, &spec, &mut rng, out);
+        plan.cut(example.features, &spec, out);
         if let Some(scaling) = &input.scaling {
             scaling.apply(out);
         }

@@ -10,10 +10,10 @@ mod cache;
 mod crops;
 mod mixup;
 
-pub use augment::{Augmentation, SpecAugmentMasks};
-pub use batches::{Batch, BatchSettings, Batches, Example, Sampling};
+pub use augment::{Augmentation, CropPlan, Resize, SpecAugmentMasks};
+pub use batches::{Batch, BatchPlan, BatchSettings, Batches, Example, Sampling};
 #[doc(hidden)]
 pub use cache::read_entry;
 pub use cache::{CachedFeatures, ClipFeatures, EntryFault, FeatureCache, FeatureRequest, LoadError, LoadReport};
-pub use crops::{random_crop, shifted_crop};
+pub use crops::{CropPosition, random_crop, shifted_crop};
 pub use mixup::Mixup;

@@ -145,6 +145,7 @@ impl<'a> JobRunner<'a> {
             labels: &self.manifest.labels,
             seed: self.recipe.seed,
             device,
+            shared: None,
             folder: &folder,
         };
         self.run.store_failure(&learner.name, split, None);

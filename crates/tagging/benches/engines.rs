@@ -53,6 +53,7 @@ fn train(arch: &str, precision: &str) -> f64 {
         labels: &(0..41).map(|label| label.to_string()).collect::<Vec<_>>(),
         seed: 0,
         device: "cpu",
+        shared: None,
         folder: folder.path(),
     };
     let mut best: f64 = 0.0;

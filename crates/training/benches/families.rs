@@ -54,6 +54,7 @@ fn speed(variant: &Variant, setting: &Setting) -> f64 {
         labels: &["a".to_owned(), "b".to_owned()],
         seed: 1,
         device,
+        shared: None,
         folder: folder.path(),
     };
     let (mut last, mut fastest) = (Instant::now(), f64::INFINITY);

@@ -24,8 +24,10 @@ pub enum DeviceFault {
     NoCuda,
     /// libtorch's CUDA part does not load: a library that it needs is missing, or is of another
     /// version.
-    #[error("libtorch's CUDA part does not load: {reason}; its libraries must all be of the versions that `cargo \
-        xtask setup --cuda` installs")]
+    #[error(
+        "libtorch's CUDA part does not load: {reason}; its libraries must all be of the versions that `cargo \
+        xtask setup --cuda` installs"
+    )]
     Libraries {
         /// The system's message, which names the library.
         reason: String,

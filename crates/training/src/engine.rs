@@ -2,11 +2,14 @@
 //! `engine.cpp`.
 #![allow(unsafe_code, reason = "calls of functions in C++")]
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::ffi::{CStr, c_char, c_int};
 use std::sync::{PoisonError, RwLock};
 
 use serde::{Deserialize, Serialize};
-use tch::Device;
+use tch::{Device, Tensor};
+use torch_sys::C_tensor;
 
 use crate::error::TrainingError;
 
@@ -98,12 +101,41 @@ pub(crate) fn empty_cache() -> Result<(), TrainingError> {
     check(unsafe { earmark_empty_cache() })
 }
 
-/// Gives the calling thread a stream of its own, so that the GPU can work on several jobs at once.
+/// Gives the calling thread a stream of its own, so that a GPU can work on several jobs at once. A
+/// thread keeps its stream, because memory that was used in one stream is not reused in another.
 pub(crate) fn use_own_stream(device: Device) -> Result<(), TrainingError> {
-    match device {
+    thread_local! {
+        static OWN: RefCell<BTreeSet<usize>> = const { RefCell::new(BTreeSet::new()) };
+    }
+    let Device::Cuda(gpu) = device else { return Ok(()) };
+    if !OWN.with_borrow(|own| own.contains(&gpu)) {
         // SAFETY: the function takes a value.
-        Device::Cuda(gpu) => check(unsafe { earmark_use_own_stream(index(gpu)) }),
-        _ => Ok(()),
+        check(unsafe { earmark_use_own_stream(index(gpu)) })?;
+        OWN.with_borrow_mut(|own| own.insert(gpu));
+    }
+    Ok(())
+}
+
+/// A copy of a CPU tensor in page-locked memory, from which a GPU copies while the program goes on.
+/// For the CPU, the tensor itself.
+pub(crate) fn pinned(tensor: Tensor, device: Device) -> Result<Tensor, TrainingError> {
+    if !device.is_cuda() {
+        return Ok(tensor);
+    }
+    let mut out = std::ptr::null_mut();
+    // SAFETY: both pointers are valid during the call; on success, the function has made a tensor
+    // that belongs to the caller.
+    unsafe {
+        check(earmark_pin(tensor.as_ptr(), &raw mut out))?;
+        Ok(Tensor::from_ptr(out))
+    }
+}
+
+/// The tensor on a device. A copy from page-locked memory does not wait for the GPU.
+pub(crate) fn uploaded(tensor: &Tensor, device: Device) -> Result<Tensor, TrainingError> {
+    match device.is_cuda() {
+        true => Ok(tensor.f_internal_to_copy((tensor.kind(), device), true)?),
+        false => Ok(tensor.shallow_clone()),
     }
 }
 
@@ -132,6 +164,7 @@ unsafe extern "C" {
     fn earmark_start_peak(index: c_int) -> *mut c_char;
     fn earmark_empty_cache() -> *mut c_char;
     fn earmark_use_own_stream(index: c_int) -> *mut c_char;
+    fn earmark_pin(tensor: *const C_tensor, out: *mut *mut C_tensor) -> *mut c_char;
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use earmark_files::sha256;
 use earmark_loader::{BatchSettings, Example, Mixup};
 use earmark_nets::Graph;
 
+use crate::device_features::DeviceFeatures;
 use crate::error::TrainingError;
 use crate::fingerprint::with_former_names;
 use crate::settings::LearnerSettings;
@@ -35,6 +36,8 @@ pub struct Job<'a> {
     pub seed: u64,
     /// `cpu` or `cuda:N`.
     pub device: &'a str,
+    /// The features of the clips, which jobs on a GPU share; `None`: the job has its own copy.
+    pub shared: Option<&'a DeviceFeatures<'a>>,
     /// The job's own folder, for its checkpoint and history.
     pub folder: &'a Path,
 }

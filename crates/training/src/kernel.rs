@@ -99,7 +99,8 @@ impl Job<'_> {
         checkpoint::save(self.folder, fingerprint, state)?;
         let crops_per_second = labels.len() as f64 / seconds;
         let (epoch, epochs, batches, all_batches) = (1, 1, 1, 1);
-        let now = Learning { epoch, epochs, batches, all_batches, loss, accuracy, crops_per_second };
+        let waiting_seconds = 0.0;
+        let now = Learning { epoch, epochs, batches, all_batches, loss, accuracy, crops_per_second, waiting_seconds };
         if report(Progress::Learning(now)).is_break() { Err(TrainingError::Stopped) } else { Ok(()) }
     }
 }

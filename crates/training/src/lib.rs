@@ -8,16 +8,19 @@
 //!
 //! Only this crate uses libtorch, and its public interface does not expose it.
 
+mod ahead;
 mod arithmetic;
 mod checkpoint;
 mod convolution;
 mod device;
+mod device_features;
 mod engine;
 mod error;
 mod events;
 mod fingerprint;
 mod flat;
 mod history;
+mod inputs;
 mod job;
 mod kernel;
 mod memory;
@@ -30,6 +33,7 @@ mod run;
 mod settings;
 mod split;
 mod start;
+mod table;
 mod tensors;
 mod trainer;
 
@@ -39,6 +43,7 @@ pub const LIBTORCH: &str = "2.11.0";
 
 pub use arithmetic::Arithmetic;
 pub use device::{DeviceFault, Versions, check_device, versions};
+pub use device_features::DeviceFeatures;
 pub use earmark_loader::Example;
 pub use engine::{GpuSettings, configure};
 pub use error::TrainingError;

@@ -65,11 +65,6 @@ impl<'a> Network<'a> {
         Ok(Self { graph, parameters, learned, statistics, layouts, first, last_uses, device, arithmetic })
     }
 
-    /// Channels of the input, and its bins if the network accepts only one number of them.
-    pub fn input_shape(&self) -> (usize, Option<usize>) {
-        (self.graph.input_channels(), self.graph.bins())
-    }
-
     /// The learned parameters in one tensor, of which the network's are views.
     pub fn learned(&mut self) -> &mut Tensor {
         &mut self.learned

@@ -2,25 +2,24 @@
 //! pass ends or is stopped.
 
 use std::ops::ControlFlow;
-use std::sync::mpsc::{channel, sync_channel};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use earmark_loader::{Batch, Batches};
+use earmark_loader::Batch;
 use tch::Device;
 
+use crate::ahead;
 use crate::checkpoint::{EpochProgress, State};
 use crate::error::TrainingError;
+use crate::inputs::{Prepared, TrainingInputs};
 use crate::job::Job;
 use crate::optimizer::learning_rate;
 use crate::progress::{Learning, OnProgress, Progress};
+use crate::table::Table;
 use crate::trainer::Trainer;
 
 /// Steps between two reads of a GPU's loss: each read waits until the GPU has finished all queued
 /// work.
 const GPU_STEPS_PER_READ: usize = 16;
-
-/// Number of batches that are prepared in advance.
-const PREFETCHED: usize = 2;
 
 /// How a pass works with its device. This does not change any bit of the outcome.
 #[derive(Debug, Clone, Copy)]
@@ -28,7 +27,7 @@ pub(crate) struct PassSettings {
     /// Steps between two reads of loss and hits; the first and the last step of a pass are always
     /// read.
     pub steps_per_read: usize,
-    /// Whether a separate thread makes the batches.
+    /// Whether a separate thread prepares the batches.
     pub prefetch: bool,
 }
 
@@ -44,7 +43,9 @@ impl PassSettings {
 /// The next pass, or the rest of an interrupted one.
 pub(crate) struct Pass<'a> {
     pub job: &'a Job<'a>,
-    pub batches: &'a Batches<'a>,
+    pub inputs: &'a TrainingInputs<'a>,
+    /// The clips' features on the device.
+    pub table: Option<&'a Table>,
     /// The clips of each batch.
     pub order: &'a [Vec<usize>],
     pub settings: PassSettings,
@@ -59,39 +60,15 @@ impl Pass<'_> {
         report: &mut OnProgress,
     ) -> Result<ControlFlow<()>, TrainingError> {
         let (epoch, part) = (state.history.len(), &mut state.part);
-        let mut steps = Steps { pass: self, epoch, trainer, part, report, unread: 0, start: Instant::now(), done: 0 };
-        let todo = self.order.iter().enumerate().skip(steps.part.batches);
-        if !self.settings.prefetch {
-            let mut batch = Batch::default();
-            for (index, members) in todo {
-                self.batches.fill(epoch, index, members, &mut batch);
-                if steps.step(index, &batch)?.is_break() {
-                    return Ok(ControlFlow::Break(()));
-                }
-            }
-            return Ok(ControlFlow::Continue(()));
-        }
-        std::thread::scope(|scope| {
-            let (ready, next) = sync_channel::<(usize, Batch)>(PREFETCHED);
-            let (done, free) = channel::<Batch>();
-            scope.spawn(move || {
-                for (index, members) in todo {
-                    let mut batch = free.try_recv().unwrap_or_default();
-                    self.batches.fill(epoch, index, members, &mut batch);
-                    // The pass has ended early.
-                    if ready.send((index, batch)).is_err() {
-                        return;
-                    }
-                }
-            });
-            for (index, batch) in next {
-                if steps.step(index, &batch)?.is_break() {
-                    return Ok(ControlFlow::Break(()));
-                }
-                // The receiver is gone once the last batch is made.
-                let _ = done.send(batch);
-            }
-            Ok(ControlFlow::Continue(()))
+        let todo = self.order.iter().enumerate().skip(part.batches);
+        let (start, waiting) = (Instant::now(), Duration::ZERO);
+        let mut steps = Steps { pass: self, epoch, trainer, part, report, unread: 0, start, waiting, done: 0 };
+        let (inputs, mut batch) = (self.inputs, Batch::default());
+        let prepare =
+            move |(index, members): (usize, &Vec<usize>)| (index, inputs.prepare(epoch, index, members, &mut batch));
+        ahead::for_each(todo, self.settings.prefetch, prepare, |(index, prepared), waited| {
+            steps.waiting += waited;
+            steps.step(index, &prepared?)
         })
     }
 }
@@ -106,17 +83,20 @@ struct Steps<'a, 'b> {
     /// The number of last steps whose loss has not been read yet.
     unread: usize,
     start: Instant,
+    /// The time spent waiting for batches.
+    waiting: Duration,
     /// Crops trained on since the start.
     done: usize,
 }
 
 impl Steps<'_, '_> {
-    fn step(&mut self, index: usize, batch: &Batch) -> Result<ControlFlow<()>, TrainingError> {
+    fn step(&mut self, index: usize, prepared: &Prepared) -> Result<ControlFlow<()>, TrainingError> {
         let (job, of) = (self.pass.job, self.pass.order.len());
         let rate = learning_rate(job.learner, self.epoch);
-        self.trainer.step(batch, job.front_end.shape(), rate, self.epoch * of + index)?;
+        let (crops, targets) = prepared.load(self.pass.table, self.pass.inputs.device)?;
+        self.trainer.step(&crops, &targets, rate, self.epoch * of + index)?;
         let is_first = self.done == 0;
-        self.done += batch.members.len();
+        self.done += self.pass.order[index].len();
         self.unread += 1;
         self.part.batches = index + 1;
         if is_first || self.unread == self.pass.settings.steps_per_read || index + 1 == of {
@@ -130,6 +110,7 @@ impl Steps<'_, '_> {
             loss: self.part.loss / self.part.crops,
             accuracy: self.part.correct / self.part.crops,
             crops_per_second: self.done as f64 / self.start.elapsed().as_secs_f64(),
+            waiting_seconds: self.waiting.as_secs_f64(),
         }));
         if flow.is_break() {
             self.read()?;
@@ -160,16 +141,18 @@ mod tests {
     use crate::network::initial_weights;
     use crate::settings::LearnerSettings;
     use earmark_features::{Features, FrontEnd, InputScaling};
-    use earmark_loader::Example;
+    use earmark_loader::{Batches, Example};
 
     const LEARNER: &str = r#"{"name": "l", "arch": "resnet_nano", "features": "f", "crop_seconds": 0.2, "epochs": 1,
         "batch_size": 4, "learning_rate": 0.05, "mixup": 3.0,
         "augmentation": {"crop_length_jitter": 0.5, "shift": true}}"#;
-    const SETTINGS: [PassSettings; 4] = [
-        PassSettings { steps_per_read: 1, prefetch: false },
-        PassSettings { steps_per_read: 3, prefetch: false },
-        PassSettings { steps_per_read: 1, prefetch: true },
-        PassSettings { steps_per_read: 16, prefetch: true },
+    /// Settings, and whether batches are cut from a table.
+    const SETTINGS: [(PassSettings, bool); 5] = [
+        (PassSettings { steps_per_read: 1, prefetch: false }, false),
+        (PassSettings { steps_per_read: 3, prefetch: false }, false),
+        (PassSettings { steps_per_read: 1, prefetch: true }, false),
+        (PassSettings { steps_per_read: 16, prefetch: true }, false),
+        (PassSettings { steps_per_read: 16, prefetch: true }, true),
     ];
 
     /// Clips of noise; one may be damaged.
@@ -186,7 +169,7 @@ mod tests {
     /// Runs a pass that is stopped after batch `stop` and resumed; returns its final state and its
     /// reports.
     fn pass(
-        settings: PassSettings,
+        (settings, is_resident): (PassSettings, bool),
         clips: &[(String, Features)],
         stop: usize,
     ) -> Result<(State, Vec<Learning>), TrainingError> {
@@ -206,12 +189,22 @@ mod tests {
             labels: &["a".to_owned(), "b".to_owned()],
             seed: 1,
             device: "cpu",
+            shared: None,
             folder: std::path::Path::new("unused"),
         };
         let graph = learner.variant().unwrap().graph(3, 2);
         let windowing = learner.windowing(&front_end);
         let batches = Batches::new(&job.train, job.batch_settings(&windowing, &InputScaling::None, false));
         let order = batches.epoch(0);
+        let views: Vec<_> = clips.iter().map(|(_, clip)| clip.view()).collect();
+        let table = is_resident.then(|| Table::new(&views, Device::Cpu).unwrap());
+        let inputs = TrainingInputs {
+            examples: &job.train,
+            batches: &batches,
+            windowing: &windowing,
+            places: table.as_ref().map(Table::places),
+            device: Device::Cpu,
+        };
         let mut state = State { weights: initial_weights(&graph, 1, &[]), ..State::default() };
         let mut reports = Vec::new();
         for stop in [stop, usize::MAX] {
@@ -221,11 +214,8 @@ mod tests {
                 reports.push(now);
                 if now.batches == stop { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             };
-            let flow = Pass { job: &job, batches: &batches, order: &order, settings }.run(
-                &mut trainer,
-                &mut state,
-                &mut report,
-            )?;
+            let pass = Pass { job: &job, inputs: &inputs, table: table.as_ref(), order: &order, settings };
+            let flow = pass.run(&mut trainer, &mut state, &mut report)?;
             assert_eq!(flow.is_break(), stop == 5);
             assert_eq!(state.part.batches, stop.min(order.len()));
             trainer.save(&mut state)?;
@@ -263,7 +253,7 @@ mod tests {
                 panic!("{settings:?}")
             };
             assert!(clips.contains(&"11.wav".to_owned()), "{settings:?}: {clips:?}");
-            assert!(clips.len() <= 4 * settings.steps_per_read, "{settings:?}: {clips:?}");
+            assert!(clips.len() <= 4 * settings.0.steps_per_read, "{settings:?}: {clips:?}");
         }
     }
 }

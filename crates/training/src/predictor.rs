@@ -1,12 +1,16 @@
 //! From clips to a network's predictions.
 
-use earmark_features::InputScaling;
-use earmark_features::Windowing;
-use earmark_loader::Example;
-use tch::Tensor;
+use std::ops::ControlFlow;
 
+use earmark_features::{InputScaling, Windowing};
+use earmark_loader::Example;
+use tch::{Device, Tensor};
+
+use crate::ahead;
 use crate::error::TrainingError;
+use crate::inputs::{Prepared, Window, WindowInputs};
 use crate::network::Network;
+use crate::table::Table;
 use crate::tensors::values;
 
 /// A network with its preprocessing and postprocessing.
@@ -14,53 +18,92 @@ pub(crate) struct Predictor<'a> {
     pub network: Network<'a>,
     pub windowing: Windowing,
     pub scaling: &'a InputScaling,
-    /// Windows per forward pass.
+    /// Windows per forward pass, of one clip or several.
     pub batch: usize,
     pub classes: usize,
+    pub device: Device,
+    /// The clips' features on the device.
+    pub table: Option<Table>,
+    /// Whether a separate thread prepares the windows.
+    pub prefetch: bool,
 }
 
 impl Predictor<'_> {
-    /// The probabilities of a clip, from all its windows.
-    pub fn of_clip(&self, clip: &Example) -> Result<Vec<f32>, TrainingError> {
-        let mut logits = Vec::new();
-        for starts in self.windowing.starts(clip.features).chunks(self.batch) {
-            logits.extend(self.logits(&self.windows(clip, starts), starts.len())?);
-        }
-        Ok(self.windowing.probabilities(&logits, self.classes))
-    }
-
-    /// The probabilities of clips that have one window each, all at once.
-    pub fn of_whole_clips(&self, clips: &[Example]) -> Result<Vec<f32>, TrainingError> {
-        let windows: Vec<f32> = clips.iter().flat_map(|clip| self.windows(clip, &[0])).collect();
-        let logits = self.logits(&windows, clips.len())?;
-        let rows = logits.chunks_exact(self.classes);
-        Ok(rows.flat_map(|logits| self.windowing.probabilities(logits, self.classes)).collect())
+    /// The probabilities of the clips, `[clips, classes]`, each from all windows of a clip.
+    /// `report` gets the number of clips that are done, after each batch of windows.
+    pub fn probabilities(
+        &self,
+        clips: &[Example],
+        report: &mut dyn FnMut(usize) -> ControlFlow<()>,
+    ) -> Result<Vec<f32>, TrainingError> {
+        let starts: Vec<Vec<usize>> = clips.iter().map(|clip| self.windowing.starts(clip.features)).collect();
+        let windows: Vec<Window> = clips
+            .iter()
+            .zip(&starts)
+            .flat_map(|(clip, starts)| starts.iter().map(move |&start| (clip, start)))
+            .collect();
+        // The number of windows up to the end of each clip.
+        let ends: Vec<usize> = starts
+            .iter()
+            .scan(0, |windows, starts| {
+                *windows += starts.len();
+                Some(*windows)
+            })
+            .collect();
+        let logits = self.logits(&windows, &mut |done| report(ends.partition_point(|&end| end <= done)))?;
+        let mut rows = &logits[..];
+        let of_clip = starts.iter().map(|starts| {
+            let (logits, rest) = rows.split_at(starts.len() * self.classes);
+            rows = rest;
+            self.windowing.probabilities(logits, self.classes)
+        });
+        Ok(of_clip.flatten().collect())
     }
 
     /// The share of clips for which the largest output on the middle window is their label.
     pub fn accuracy(&self, clips: &[&Example]) -> Result<f64, TrainingError> {
-        let mut correct = 0;
-        for clip in clips {
-            let middle = clip.features.frames().saturating_sub(self.windowing.frames) / 2;
-            let logits = self.logits(&self.windows(clip, &[middle]), 1)?;
-            let largest = (0..logits.len()).max_by(|&a, &b| logits[a].total_cmp(&logits[b]));
-            correct += usize::from(largest == clip.label);
-        }
+        let middle = |clip: &Example| clip.features.frames().saturating_sub(self.windowing.frames) / 2;
+        let windows: Vec<Window> = clips.iter().map(|&clip| (clip, middle(clip))).collect();
+        let logits = self.logits(&windows, &mut |_| ControlFlow::Continue(()))?;
+        let is_correct = |(clip, logits): &(&&Example, &[f32])| {
+            (0..logits.len()).max_by(|&a, &b| logits[a].total_cmp(&logits[b])) == clip.label
+        };
+        let correct = clips.iter().zip(logits.chunks_exact(self.classes)).filter(is_correct).count();
         Ok(correct as f64 / clips.len() as f64)
     }
 
-    /// The scaled windows of a clip that start at `starts`.
-    fn windows(&self, clip: &Example, starts: &[usize]) -> Vec<f32> {
-        self.windowing.cut(clip.features, self.scaling.of_clip(clip.features).as_deref(), starts)
+    /// The logits of windows, `[windows, classes]`. `report` gets the number of windows that are
+    /// done.
+    fn logits(
+        &self,
+        windows: &[Window],
+        report: &mut dyn FnMut(usize) -> ControlFlow<()>,
+    ) -> Result<Vec<f32>, TrainingError> {
+        let _guard = tch::no_grad_guard();
+        let (places, device) = (self.table.as_ref().map(Table::places), self.device);
+        let inputs = WindowInputs { windowing: &self.windowing, scaling: self.scaling, places, device };
+        let mut logits = Vec::with_capacity(windows.len() * self.classes);
+        // Reading a batch's logits waits for the device, so it gets the next batch before that.
+        let mut unread: Option<Tensor> = None;
+        let prepare = |windows| inputs.prepare(windows);
+        let flow = ahead::for_each(windows.chunks(self.batch), self.prefetch, prepare, |prepared, _| {
+            let outputs = self.forward(&prepared?)?;
+            if let Some(before) = unread.replace(outputs) {
+                logits.extend(values(&before)?);
+            }
+            Ok::<_, TrainingError>(report(logits.len() / self.classes))
+        })?;
+        if let Some(last) = unread {
+            logits.extend(values(&last)?);
+        }
+        match flow.is_break() || report(windows.len()).is_break() {
+            true => Err(TrainingError::Stopped),
+            false => Ok(logits),
+        }
     }
 
-    /// Logits of `count` windows, `[count, channels, bins, frames]`.
-    fn logits(&self, windows: &[f32], count: usize) -> Result<Vec<f32>, TrainingError> {
-        let (channels, bins) = self.network.input_shape();
-        let frames = self.windowing.frames;
-        let bins = bins.unwrap_or(windows.len() / (count * channels * frames).max(1));
-        let shape = [count, channels, bins, frames].map(|side| side as i64);
-        let _guard = tch::no_grad_guard();
-        values(&self.network.forward(&Tensor::f_from_slice(windows)?.f_reshape(shape)?, false)?)
+    fn forward(&self, prepared: &Prepared) -> Result<Tensor, TrainingError> {
+        let (crops, _) = prepared.load(self.table.as_ref(), self.device)?;
+        self.network.forward(&crops, false)
     }
 }

@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 pub enum Progress {
     /// Reported after each batch.
     Learning(Learning),
-    /// Reported after each clip of the final prediction.
+    /// Reported after each batch of the final prediction.
     Predicting {
         /// Clips predicted so far.
         clips: usize,
@@ -34,6 +34,8 @@ pub struct Learning {
     pub accuracy: f64,
     /// Crops per second in this epoch.
     pub crops_per_second: f64,
+    /// Seconds of this epoch so far in which the device waited for a batch.
+    pub waiting_seconds: f64,
 }
 
 /// Receives the progress of a job and returns whether to continue. If not, the job saves its state

@@ -10,8 +10,11 @@ use tch::Device;
 use crate::arithmetic::Arithmetic;
 use crate::checkpoint::{self, EpochProgress, State};
 use crate::device::{arithmetic, parse_device};
+use crate::device_features::DeviceFeatures;
+use crate::engine;
 use crate::error::TrainingError;
 use crate::history::Epoch;
+use crate::inputs::TrainingInputs;
 use crate::job::Job;
 use crate::kernel;
 use crate::memory::{self, Demand};
@@ -22,10 +25,21 @@ use crate::predictor::Predictor;
 use crate::progress::{OnProgress, Progress};
 use crate::settings::{CheckpointPolicy, Normalization};
 use crate::split::Split;
+use crate::table::Table;
 use crate::trainer::Trainer;
 
-/// Clips that a kernel machine predicts at once.
-const KERNEL_BATCH: usize = 256;
+/// Windows that a kernel machine or a GPU predicts at once, at least.
+const MANY_WINDOWS: usize = 256;
+
+/// What every part of a job needs.
+struct Setup {
+    device: Device,
+    graph: Graph,
+    scaling: InputScaling,
+    fingerprint: String,
+    /// The clips' features on the device.
+    table: Option<Table>,
+}
 
 /// The result of a job.
 #[derive(Debug)]
@@ -56,52 +70,58 @@ impl Job<'_> {
 
     fn attempt(&self, report: &mut OnProgress) -> Result<Outcome, TrainingError> {
         let device = parse_device(self.device)?;
+        engine::use_own_stream(device)?;
         let graph = self.graph()?;
-        let scaling = self.scaling();
-        let fingerprint = self.fingerprint();
+        let (scaling, fingerprint) = (self.scaling(), self.fingerprint());
         earmark_files::create_folder(self.folder)?;
         let mut state = match checkpoint::load(self.folder, &fingerprint)? {
             Some(state) => state,
             None if self.learner.is_kernel() => State::default(),
             None => State { weights: self.first_weights(&graph)?, ..State::default() },
         };
+        let setup = Setup { device, graph, scaling, fingerprint, table: self.table(device)? };
         if state.history.len() < self.learner.passes() {
             match self.learner.is_kernel() {
-                true => self.fit(&mut state, &scaling, device, &fingerprint, report)?,
-                false => self.train(&graph, &mut state, &scaling, device, &fingerprint, report)?,
+                true => self.fit(&mut state, &setup.scaling, device, &setup.fingerprint, report)?,
+                false => self.train(&setup, &mut state, report)?,
             }
         }
         let weights = state.best.or(state.average).unwrap_or(state.weights);
-        let probabilities = self.probabilities(&graph, &weights, device, &scaling, report)?;
-        Ok(Outcome { weights, scaling, probabilities })
+        let probabilities = self.probabilities(&setup, &weights, report)?;
+        Ok(Outcome { weights, scaling: setup.scaling, probabilities })
+    }
+
+    /// The clips' features on the device, if they are there and the network cuts crops from them.
+    fn table(&self, device: Device) -> Result<Option<Table>, TrainingError> {
+        if self.learner.is_kernel() || !device.is_cuda() {
+            return Ok(None);
+        }
+        let needed = self.step_bytes().unwrap_or(0);
+        match self.shared {
+            Some(shared) => shared.table(device, needed),
+            None => {
+                let clips = self.train.iter().chain(&self.predict);
+                DeviceFeatures::new(clips.map(|clip| clip.features)).table(device, needed)
+            }
+        }
     }
 
     /// The probabilities of all clips to predict.
     fn probabilities(
         &self,
-        graph: &Graph,
+        setup: &Setup,
         weights: &Weights,
-        device: Device,
-        scaling: &InputScaling,
         report: &mut OnProgress,
     ) -> Result<Vec<f32>, TrainingError> {
-        let predictor = self.predictor(Network::new(graph, weights, device, Arithmetic::F32)?, scaling);
-        let mut probabilities = Vec::with_capacity(self.predict.len() * self.labels.len());
-        // A kernel machine has one window per clip, and processes all its centers for a batch of
-        // clips as fast as for one.
-        let at_once = if self.learner.is_kernel() { KERNEL_BATCH } else { 1 };
-        let mut clips = 0;
-        for examples in self.predict.chunks(at_once) {
-            match examples {
-                [example] => probabilities.extend(predictor.of_clip(example)?),
-                _ => probabilities.extend(predictor.of_whole_clips(examples)?),
-            }
-            clips += examples.len();
-            if report(Progress::Predicting { clips, of: self.predict.len() }).is_break() {
-                return Err(TrainingError::Stopped);
-            }
-        }
-        Ok(probabilities)
+        // The CPU predicts in 32 bits, as tagging does.
+        let arithmetic = match setup.device.is_cuda() && !self.learner.is_kernel() {
+            true => arithmetic(self.learner.precision, setup.device)?,
+            false => Arithmetic::F32,
+        };
+        let network = Network::new(&setup.graph, weights, setup.device, arithmetic)?;
+        let of = self.predict.len();
+        self.predictor(network, setup)
+            .probabilities(&self.predict, &mut |clips| report(Progress::Predicting { clips, of }))
     }
 
     fn out_of_memory(&self, text: &str) -> TrainingError {
@@ -169,26 +189,26 @@ impl Job<'_> {
         }
     }
 
-    fn train(
-        &self,
-        graph: &Graph,
-        state: &mut State,
-        scaling: &InputScaling,
-        device: Device,
-        fingerprint: &str,
-        report: &mut OnProgress,
-    ) -> Result<(), TrainingError> {
+    fn train(&self, setup: &Setup, state: &mut State, report: &mut OnProgress) -> Result<(), TrainingError> {
+        let Setup { device, graph, scaling, fingerprint, table } = setup;
+        let (device, windowing) = (*device, self.windowing());
         let arithmetic = arithmetic(self.learner.precision, device)?;
         let mut trainer = Trainer::new(graph, self.learner, state, device, arithmetic)?;
-        let windowing = self.windowing();
         let batches = Batches::new(&self.train, self.batch_settings(&windowing, scaling, device.is_cuda()));
+        let inputs = TrainingInputs {
+            examples: &self.train,
+            batches: &batches,
+            windowing: &windowing,
+            places: table.as_ref().map(Table::places),
+            device,
+        };
         let settings = PassSettings::of(device);
         for epoch in state.history.len()..self.learner.epochs {
             let start = Instant::now();
             let before = state.part.seconds;
             let order = batches.epoch(epoch);
-            let flow =
-                Pass { job: self, batches: &batches, order: &order, settings }.run(&mut trainer, state, report)?;
+            let pass = Pass { job: self, inputs: &inputs, table: table.as_ref(), order: &order, settings };
+            let flow = pass.run(&mut trainer, state, report)?;
             trainer.save(state)?;
             if !state.weights.is_finite() {
                 let last = state.part.batches.checked_sub(1).map_or(&[][..], |last| &order[last]);
@@ -196,7 +216,7 @@ impl Job<'_> {
             }
             state.part.seconds = before + start.elapsed().as_secs_f64();
             if state.part.batches == order.len() {
-                self.end_epoch(graph, device, scaling, state)?;
+                self.end_epoch(setup, state)?;
                 trainer.reset_totals()?;
             }
             checkpoint::save(self.folder, fingerprint, state)?;
@@ -208,16 +228,10 @@ impl Job<'_> {
     }
 
     /// Evaluates and records a completed epoch.
-    fn end_epoch(
-        &self,
-        graph: &Graph,
-        device: Device,
-        scaling: &InputScaling,
-        state: &mut State,
-    ) -> Result<(), TrainingError> {
+    fn end_epoch(&self, setup: &Setup, state: &mut State) -> Result<(), TrainingError> {
         let start = Instant::now();
         let learned = state.average.as_ref().unwrap_or(&state.weights);
-        let held_out_accuracy = self.held_out_accuracy(graph, learned, device, scaling)?;
+        let held_out_accuracy = self.held_out_accuracy(setup, learned)?;
         let best_before = state.history.iter().filter_map(|epoch| epoch.held_out_accuracy).fold(-1.0, f64::max);
         if held_out_accuracy.is_some_and(|accuracy| accuracy > best_before) {
             state.best = Some(learned.clone());
@@ -236,23 +250,32 @@ impl Job<'_> {
 
     /// Accuracy on the middle crop of each clip to predict, if the recipe chooses the best epoch
     /// and labels are known.
-    fn held_out_accuracy(
-        &self,
-        graph: &Graph,
-        weights: &Weights,
-        device: Device,
-        scaling: &InputScaling,
-    ) -> Result<Option<f64>, TrainingError> {
+    fn held_out_accuracy(&self, setup: &Setup, weights: &Weights) -> Result<Option<f64>, TrainingError> {
         let labelled: Vec<&Example> = self.predict.iter().filter(|example| example.label.is_some()).collect();
         if self.learner.checkpoint == CheckpointPolicy::Last || self.split == Split::Full || labelled.is_empty() {
             return Ok(None);
         }
-        let network = Network::new(graph, weights, device, arithmetic(self.learner.precision, device)?)?;
-        self.predictor(network, scaling).accuracy(&labelled).map(Some)
+        let arithmetic = arithmetic(self.learner.precision, setup.device)?;
+        let network = Network::new(&setup.graph, weights, setup.device, arithmetic)?;
+        self.predictor(network, setup).accuracy(&labelled).map(Some)
     }
 
-    fn predictor<'a>(&'a self, network: Network<'a>, scaling: &'a InputScaling) -> Predictor<'a> {
-        let batch = self.learner.batch_size.max(1);
-        Predictor { network, windowing: self.windowing(), scaling, batch, classes: self.labels.len() }
+    fn predictor<'a>(&'a self, network: Network<'a>, setup: &'a Setup) -> Predictor<'a> {
+        let batch = match (self.learner.is_kernel(), setup.device.is_cuda()) {
+            (true, _) => MANY_WINDOWS,
+            // Without gradients, more windows fit than crops in training.
+            (false, true) => (4 * self.learner.batch_size).max(MANY_WINDOWS),
+            (false, false) => self.learner.batch_size.max(1),
+        };
+        Predictor {
+            network,
+            windowing: self.windowing(),
+            scaling: &setup.scaling,
+            batch,
+            classes: self.labels.len(),
+            device: setup.device,
+            table: setup.table.as_ref().map(Table::share),
+            prefetch: setup.device.is_cuda(),
+        }
     }
 }

@@ -1,7 +1,6 @@
 //! Trains a network: holds its optimizer, the moving average of its weights, and the totals of the
 //! epoch.
 
-use earmark_loader::Batch;
 use earmark_nets::{Graph, Weights};
 use tch::{Device, Kind, Tensor};
 
@@ -45,26 +44,19 @@ impl<'a> Trainer<'a> {
     }
 
     /// Performs step number `step` of the job, counted from 0.
-    pub fn step(
-        &mut self,
-        batch: &Batch,
-        (channels, bins): (usize, usize),
-        rate: f64,
-        step: usize,
-    ) -> Result<(), TrainingError> {
-        let n = batch.members.len() as i64;
-        let [channels, bins, frames] = [channels, bins, batch.frames].map(|side| side as i64);
-        let crops = Tensor::f_from_slice(&batch.crops)?.f_reshape([n, channels, bins, frames])?;
-        let logits = self.network.forward(&crops, true)?;
-        let targets = Tensor::f_from_slice(&batch.targets)?.f_reshape([n, -1])?.f_to_device(logits.device())?;
-        let loss = cross_entropy(&logits, &targets)?;
+    ///
+    /// # Shape
+    /// `crops`: `[n, channels, bins, frames]`; `targets`: `[n, classes]`; both on the device.
+    pub fn step(&mut self, crops: &Tensor, targets: &Tensor, rate: f64, step: usize) -> Result<(), TrainingError> {
+        let logits = self.network.forward(crops, true)?;
+        let loss = cross_entropy(&logits, targets)?;
         let gradient = self.network.gradient(&loss)?;
         self.optimizer.step(self.network.learned(), &gradient, rate, step)?;
         if let Some(average) = &mut self.average {
             average.follow(&self.network, step)?;
         }
         let right = logits.f_argmax(1, false)?.f_eq_tensor(&targets.f_argmax(1, false)?)?.f_sum(Kind::Double)?;
-        let loss = loss.f_detach()?.f_to_kind(Kind::Double)?.f_mul_scalar(n as f64)?;
+        let loss = loss.f_detach()?.f_to_kind(Kind::Double)?.f_mul_scalar(targets.size()[0] as f64)?;
         let _ = self.totals.f_add_(&Tensor::f_stack(&[loss, right], 0)?)?;
         Ok(())
     }
@@ -141,13 +133,12 @@ mod tests {
         let start = initial_weights(&graph, 1, &[]);
         let mut state = State { weights: start.clone(), ..State::default() };
         let mut trainer = Trainer::new(&graph, &learner, &state, Device::Cpu, Arithmetic::F32).unwrap();
-        let crops = (0..2 * 64 * 32).map(|at| (at % 17) as f32 / 8.0 - 1.0).collect();
-        let targets = vec![1.0, 0.0, 0.0, 1.0];
-        let mut batch = Batch::default();
-        (batch.members, batch.frames, batch.crops, batch.targets) = (vec![0, 1], 32, crops, targets);
+        let crops: Vec<f32> = (0..2 * 64 * 32).map(|at| (at % 17) as f32 / 8.0 - 1.0).collect();
+        let crops = Tensor::from_slice(&crops).reshape([2, 1, 64, 32]);
+        let targets = Tensor::from_slice(&[1f32, 0.0, 0.0, 1.0]).reshape([2, 2]);
         let mut expected = start;
         for step in 0..4 {
-            trainer.step(&batch, (1, 64), 0.1, step).unwrap();
+            trainer.step(&crops, &targets, 0.1, step).unwrap();
             trainer.save(&mut state).unwrap();
             // 0.1, 2/11, then the value of the setting.
             let decay = [0.1, 2.0 / 11.0, 0.2, 0.2][step];

@@ -74,6 +74,7 @@ fn fingerprint(learner: &str, front_end: &str) -> String {
         labels: &["x".to_owned(), "y".to_owned()],
         seed: 1,
         device: "cpu",
+        shared: None,
         folder: std::path::Path::new("unused"),
     };
     job.fingerprint()

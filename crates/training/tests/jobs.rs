@@ -71,6 +71,7 @@ fn run_on(
         labels: &labels,
         seed: 7,
         device: "cpu",
+        shared: None,
         folder,
     };
     job.run(&mut |progress| answer(progress))
@@ -233,6 +234,7 @@ fn outcome_of(learner: &LearnerSettings, examples: &[Example]) -> Outcome {
         labels: &LABELS.map(str::to_owned),
         seed: 7,
         device: "cpu",
+        shared: None,
         folder: folder.path(),
     };
     job.run(&mut |_| ControlFlow::Continue(())).unwrap()

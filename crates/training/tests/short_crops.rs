@@ -67,6 +67,7 @@ fn checksum(variant: &Variant, frames: usize, front_end: &FrontEnd) -> Result<St
         labels: &["a".to_owned(), "b".to_owned()],
         seed: 1,
         device: "cpu",
+        shared: None,
         folder: folder.path(),
     };
     let outcome = job.run(&mut |_| ControlFlow::Continue(())).map_err(|error| error.to_string())?;

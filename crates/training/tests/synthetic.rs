@@ -81,6 +81,7 @@ fn accuracy(variant: &Variant, cache: &FeatureCache, [train, predict]: &[Vec<Cli
         labels: &CLASSES.map(str::to_owned),
         seed: 1,
         device: "cpu",
+        shared: None,
         folder: folder.path(),
     };
     let rows = job.run(&mut |_| ControlFlow::Continue(())).unwrap().probabilities;

@@ -180,6 +180,7 @@ impl<'a> Sample<'a> {
             labels: &manifest.labels,
             seed: recipe.seed,
             device,
+            shared: None,
             folder,
         };
         let (begin, mut learned, mut predicted) = (Instant::now(), Vec::new(), Vec::new());
