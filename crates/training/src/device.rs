@@ -10,6 +10,7 @@ use serde::Serialize;
 use tch::Device;
 
 use crate::arithmetic::Arithmetic;
+use crate::engine::{self, GpuMemory};
 use crate::error::TrainingError;
 use crate::settings::Precision;
 
@@ -164,8 +165,19 @@ pub fn versions(device: &str) -> Result<Versions, TrainingError> {
         cudnn: Some(format!("{}.{}.{}", cudnn / 10_000, cudnn / 100 % 100, cudnn % 100)),
         driver: Some(cuda_version(cuda.driver())),
         capability: Some(format!("{major}.{minor}")),
-        memory_bytes: Some(crate::engine::memory(index)?.total),
+        memory_bytes: Some(engine::memory(index)?.total),
     })
+}
+
+/// The memory of a GPU now; `None` for the CPU.
+///
+/// # Errors
+/// As [`check_device`].
+pub fn gpu_memory(device: &str) -> Result<Option<GpuMemory>, TrainingError> {
+    match parse_device(device)? {
+        Device::Cuda(index) => engine::memory(index).map(Some),
+        _ => Ok(None),
+    }
 }
 
 /// The text of a version in CUDA's numbers: 13000 is 13.0.

@@ -70,13 +70,14 @@ pub(crate) fn settings() -> GpuSettings {
 
 /// The memory of a GPU, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct GpuMemory {
+pub struct GpuMemory {
     /// Free on the GPU. Memory that libtorch keeps for later tensors is not free.
     pub free: u64,
+    /// All of the GPU's memory.
     pub total: u64,
     /// In tensors of this process.
     pub allocated: u64,
-    /// The largest value of `allocated` since [`start_peak`].
+    /// The largest value of `allocated` so far, or since it was last reset.
     pub peak: u64,
 }
 

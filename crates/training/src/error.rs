@@ -154,7 +154,8 @@ pub enum TrainingError {
         fault: DeviceFault,
     },
     /// The GPU is out of memory.
-    #[error("{device} is out of memory with `batch_size` = {batch_size}; {}. libtorch: {reason}", advice(*fits))]
+    #[error("{device} is out of memory with `batch_size` = {batch_size}; {}{}. libtorch: {reason}", advice(*fits),
+        of_others(*others))]
     OutOfMemory {
         /// The device.
         device: String,
@@ -162,6 +163,8 @@ pub enum TrainingError {
         batch_size: usize,
         /// An estimate of a batch size that fits.
         fits: Option<usize>,
+        /// Bytes of the GPU that other processes use, if they matter.
+        others: Option<u64>,
         /// libtorch's message.
         reason: String,
     },
@@ -190,6 +193,12 @@ fn advice(fits: Option<usize>) -> String {
         Some(fits) => format!("`batch_size` = {fits} should fit"),
         None => "not even 2 fits: use shorter crops, a smaller network, or fewer --jobs".to_owned(),
     }
+}
+
+fn of_others(bytes: Option<u64>) -> String {
+    bytes.map_or(String::new(), |bytes| {
+        format!("; other processes use {:.1} GB of it (`nvidia-smi` lists them)", bytes as f64 / 1e9)
+    })
 }
 
 /// Advice for training that diverges, in the order in which to try it.

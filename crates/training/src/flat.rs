@@ -6,21 +6,22 @@ use earmark_nets::{Graph, Parameter, Role, Weights};
 use tch::{Device, Kind, Tensor};
 
 use crate::error::TrainingError;
-use crate::tensors::{array, channels_last};
+use crate::tensors::array;
 
 /// Parameters start at multiples of this, in values: 64 bytes, which the fastest kernels need.
 const ALIGNMENT: usize = 16;
 
 /// The places of all parameters with one role in a tensor of one dimension, in the graph's order.
-/// Those of four dimensions are stored in channels-last order.
 #[derive(Debug, Clone)]
 pub(crate) struct Layout {
     parameters: Vec<(Parameter, usize)>,
     length: usize,
+    /// Whether parameters of four dimensions are stored in channels-last order.
+    channels_last: bool,
 }
 
 impl Layout {
-    pub fn new(graph: &Graph, role: Role) -> Self {
+    pub fn new(graph: &Graph, role: Role, channels_last: bool) -> Self {
         let mut length = 0;
         let parameters = graph.parameters().into_iter().filter(|parameter| parameter.role == role);
         let parameters = parameters.map(|parameter| {
@@ -28,7 +29,7 @@ impl Layout {
             length += parameter.len().next_multiple_of(ALIGNMENT);
             (parameter, start)
         });
-        Self { parameters: parameters.collect(), length }
+        Self { parameters: parameters.collect(), length, channels_last }
     }
 
     /// Zeros in the place of every parameter.
@@ -42,7 +43,7 @@ impl Layout {
             let values = flat.f_narrow(0, *start as i64, parameter.len() as i64)?;
             let shape: Vec<i64> = parameter.shape.iter().map(|&side| side as i64).collect();
             Ok(match shape[..] {
-                [outputs, inputs, height, width] => {
+                [outputs, inputs, height, width] if self.channels_last => {
                     values.f_view([outputs, height, width, inputs])?.f_permute([0, 3, 1, 2])?
                 }
                 _ => values.f_view(&shape[..])?,
@@ -59,7 +60,7 @@ impl Layout {
         for ((parameter, _), tensor) in self.parameters.iter().zip(tensors) {
             let length = parameter.len();
             parts.push(match tensor.defined() {
-                true if tensor.dim() == 4 => tensor.f_permute([0, 2, 3, 1])?.f_reshape([-1])?,
+                true if tensor.dim() == 4 && self.channels_last => tensor.f_permute([0, 2, 3, 1])?.f_reshape([-1])?,
                 true => tensor.f_reshape([-1])?,
                 false => Tensor::f_zeros([length as i64], (kind, device))?,
             });
@@ -85,7 +86,7 @@ impl Layout {
         let tensor = |(parameter, _): &(Parameter, usize)| {
             let shape: Vec<i64> = parameter.shape.iter().map(|&side| side as i64).collect();
             match weights.0.get(&parameter.name) {
-                Some(array) => channels_last(&Tensor::f_from_slice(&array.data)?.f_reshape(shape)?),
+                Some(array) => Ok(Tensor::f_from_slice(&array.data)?.f_reshape(shape)?),
                 None => Ok(Tensor::f_zeros(shape, (Kind::Float, Device::Cpu))?),
             }
         };
@@ -103,8 +104,8 @@ mod tests {
     fn parameters_are_views_of_one_tensor() {
         let graph = earmark_nets::find("resnet_nano").unwrap().graph(3, 10);
         let weights = initial_weights(&graph, 1, &[]);
-        for role in [Role::Learned, Role::Statistic] {
-            let layout = Layout::new(&graph, role);
+        for (role, channels_last) in [(Role::Learned, true), (Role::Learned, false), (Role::Statistic, true)] {
+            let layout = Layout::new(&graph, role, channels_last);
             let flat = layout.flat(&weights, Kind::Float, Device::Cpu).unwrap();
             let of_role = graph.parameters().into_iter().filter(|parameter| parameter.role == role);
             let expected: Weights = Weights(

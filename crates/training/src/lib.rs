@@ -36,16 +36,17 @@ mod start;
 mod table;
 mod tensors;
 mod trainer;
+mod trial;
 
 /// The version of libtorch that this crate is built against; the bindings refuse to build against
 /// any other.
 pub const LIBTORCH: &str = "2.11.0";
 
 pub use arithmetic::Arithmetic;
-pub use device::{DeviceFault, Versions, check_device, versions};
+pub use device::{DeviceFault, Versions, check_device, gpu_memory, versions};
 pub use device_features::DeviceFeatures;
 pub use earmark_loader::Example;
-pub use engine::{GpuSettings, configure};
+pub use engine::{GpuMemory, GpuSettings, configure};
 pub use error::TrainingError;
 pub use job::Job;
 pub use kernel::MOST_CLIPS;

@@ -52,6 +52,16 @@ pub(crate) fn said(text: &str) -> &str {
     text.split(" If reserved but").next().unwrap_or(text)
 }
 
+/// Bytes of the GPU that other processes use, if they are enough to matter.
+pub(crate) fn taken_by_others(text: &str) -> Option<u64> {
+    /// What a process needs besides tensors, which libtorch does not count, is less.
+    const MATTERS: u64 = 2 << 30;
+    let Refused { free, allocated, reserved, .. } = Refused::parse(text)?;
+    let total = size(text.split("has a total capacity of ").nth(1)?)?;
+    let own = text.split("this process has ").nth(1).and_then(size).unwrap_or(0).max(allocated + reserved);
+    total.checked_sub(free.saturating_add(own)).filter(|&others| others >= MATTERS)
+}
+
 impl Refused {
     fn parse(text: &str) -> Option<Self> {
         Some(Self {
@@ -146,6 +156,17 @@ mod tests {
         // The message has no sizes.
         assert_eq!(batch_that_fits("CUDA error: out of memory", 100, small), Some(32));
         assert_eq!(batch_that_fits("CUDA error: out of memory", 3, small), None);
+    }
+
+    #[test]
+    fn what_others_take_is_the_rest() {
+        let shared =
+            GRAPHS.replace("23.60 GiB memory in use", "13.60 GiB memory in use").replace("22.90 GiB", "12.90 GiB");
+        let others = taken_by_others(&shared).unwrap();
+        assert!(others.abs_diff(gib(23.65 - 13.60)) < 20 * MIB, "{others}");
+        for text in [H100, GRAPHS, FULL, "CUDA error: out of memory"] {
+            assert_eq!(taken_by_others(text), None, "{text}");
+        }
     }
 
     #[test]

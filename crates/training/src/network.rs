@@ -11,6 +11,7 @@ use tch::{Device, Tensor};
 use crate::arithmetic::Arithmetic;
 use crate::convolution::convolution;
 use crate::device::parse_device;
+use crate::engine::settings;
 use crate::error::TrainingError;
 use crate::flat::Layout;
 use crate::tensors::{channels_last, values};
@@ -34,6 +35,8 @@ pub(crate) struct Network<'a> {
     last_uses: Vec<usize>,
     device: Device,
     arithmetic: Arithmetic,
+    /// The memory format of images and of the kernels of convolutions.
+    is_channels_last: bool,
 }
 
 impl<'a> Network<'a> {
@@ -45,8 +48,9 @@ impl<'a> Network<'a> {
         arithmetic: Arithmetic,
     ) -> Result<Self, TrainingError> {
         weights.check(graph)?;
-        let layouts =
-            Layouts { learned: Layout::new(graph, Role::Learned), statistics: Layout::new(graph, Role::Statistic) };
+        let is_channels_last = !device.is_cuda() || settings().channels_last;
+        let layout = |role| Layout::new(graph, role, is_channels_last);
+        let layouts = Layouts { learned: layout(Role::Learned), statistics: layout(Role::Statistic) };
         let learned = layouts.learned.flat(weights, arithmetic.kind(), device)?;
         let statistics = layouts.statistics.flat(weights, arithmetic.kind(), device)?;
         let mut views =
@@ -62,7 +66,18 @@ impl<'a> Network<'a> {
             }
         }
         let last_uses = graph.last_uses();
-        Ok(Self { graph, parameters, learned, statistics, layouts, first, last_uses, device, arithmetic })
+        Ok(Self {
+            graph,
+            parameters,
+            learned,
+            statistics,
+            layouts,
+            first,
+            last_uses,
+            device,
+            arithmetic,
+            is_channels_last,
+        })
     }
 
     /// The learned parameters in one tensor, of which the network's are views.
@@ -108,7 +123,10 @@ impl<'a> Network<'a> {
             let value = {
                 let inputs: Vec<&Tensor> = node.inputs.iter().filter_map(|&input| values[input].as_ref()).collect();
                 match inputs[..] {
-                    [] => channels_last(&input.f_to_device(self.device)?.f_to_kind(kind)?)?,
+                    [] => {
+                        let input = input.f_to_device(self.device)?.f_to_kind(kind)?;
+                        if self.is_channels_last { channels_last(&input)? } else { input.f_contiguous()? }
+                    }
                     _ => self.node(id, node, &inputs, training)?,
                 }
             };

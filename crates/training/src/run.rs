@@ -32,13 +32,13 @@ use crate::trainer::Trainer;
 const MANY_WINDOWS: usize = 256;
 
 /// What every part of a job needs.
-struct Setup {
-    device: Device,
-    graph: Graph,
-    scaling: InputScaling,
-    fingerprint: String,
+pub(crate) struct Setup {
+    pub device: Device,
+    pub graph: Graph,
+    pub scaling: InputScaling,
+    pub fingerprint: String,
     /// The clips' features on the device.
-    table: Option<Table>,
+    pub table: Option<Table>,
 }
 
 /// The result of a job.
@@ -61,25 +61,43 @@ impl Job<'_> {
     /// checkpoint, a loss that becomes NaN or infinite, a full disk, errors of libtorch (including
     /// out of memory); [`TrainingError::Stopped`] if `report` breaks.
     pub fn run(&self, report: &mut OnProgress) -> Result<Outcome, TrainingError> {
-        self.attempt(report).map_err(|error| match error {
+        self.attempt(report).map_err(|error| self.explained(error))
+    }
+
+    /// An error of libtorch with what it means for the job.
+    pub(crate) fn explained(&self, error: TrainingError) -> TrainingError {
+        match error {
             TrainingError::Torch(text) if self.learner.is_kernel() => self.kernel_failed(&text),
             TrainingError::Torch(text) if memory::is_used_up(&text) => self.out_of_memory(&text),
             error => error,
-        })
+        }
     }
 
     fn attempt(&self, report: &mut OnProgress) -> Result<Outcome, TrainingError> {
         let device = parse_device(self.device)?;
         engine::use_own_stream(device)?;
-        let graph = self.graph()?;
-        let (scaling, fingerprint) = (self.scaling(), self.fingerprint());
         earmark_files::create_folder(self.folder)?;
-        let mut state = match checkpoint::load(self.folder, &fingerprint)? {
+        let outcome = self.train_and_predict(device, report);
+        if device.is_cuda() {
+            // The next job may need blocks of other sizes. A failure would show in that job.
+            let _ = engine::empty_cache();
+        }
+        outcome
+    }
+
+    /// Everything of a job that does not change while it runs.
+    pub(crate) fn setup(&self, device: Device) -> Result<Setup, TrainingError> {
+        let (graph, scaling) = (self.graph()?, self.scaling());
+        Ok(Setup { device, graph, scaling, fingerprint: self.fingerprint(), table: self.table(device)? })
+    }
+
+    fn train_and_predict(&self, device: Device, report: &mut OnProgress) -> Result<Outcome, TrainingError> {
+        let setup = self.setup(device)?;
+        let mut state = match checkpoint::load(self.folder, &setup.fingerprint)? {
             Some(state) => state,
             None if self.learner.is_kernel() => State::default(),
-            None => State { weights: self.first_weights(&graph)?, ..State::default() },
+            None => State { weights: self.first_weights(&setup.graph)?, ..State::default() },
         };
-        let setup = Setup { device, graph, scaling, fingerprint, table: self.table(device)? };
         if state.history.len() < self.learner.passes() {
             match self.learner.is_kernel() {
                 true => self.fit(&mut state, &setup.scaling, device, &setup.fingerprint, report)?,
@@ -113,22 +131,29 @@ impl Job<'_> {
         weights: &Weights,
         report: &mut OnProgress,
     ) -> Result<Vec<f32>, TrainingError> {
-        // The CPU predicts in 32 bits, as tagging does.
+        let of = self.predict.len();
+        self.final_predictor(setup, weights)?
+            .probabilities(&self.predict, &mut |clips| report(Progress::Predicting { clips, of }))
+    }
+
+    /// The predictor of the final probabilities. The CPU predicts in 32 bits, as tagging does.
+    pub(crate) fn final_predictor<'a>(
+        &'a self,
+        setup: &'a Setup,
+        weights: &Weights,
+    ) -> Result<Predictor<'a>, TrainingError> {
         let arithmetic = match setup.device.is_cuda() && !self.learner.is_kernel() {
             true => arithmetic(self.learner.precision, setup.device)?,
             false => Arithmetic::F32,
         };
-        let network = Network::new(&setup.graph, weights, setup.device, arithmetic)?;
-        let of = self.predict.len();
-        self.predictor(network, setup)
-            .probabilities(&self.predict, &mut |clips| report(Progress::Predicting { clips, of }))
+        Ok(self.predictor(Network::new(&setup.graph, weights, setup.device, arithmetic)?, setup))
     }
 
     fn out_of_memory(&self, text: &str) -> TrainingError {
         let batch_size = self.learner.batch_size;
         let fits = self.demand().and_then(|demand| memory::batch_that_fits(text, batch_size, demand));
-        let reason = memory::said(text).to_owned();
-        TrainingError::OutOfMemory { device: self.device.to_owned(), batch_size, fits, reason }
+        let (others, reason) = (memory::taken_by_others(text), memory::said(text).to_owned());
+        TrainingError::OutOfMemory { device: self.device.to_owned(), batch_size, fits, others, reason }
     }
 
     /// Bytes that a step of training needs, counted from the graph: parameters, their gradients,
