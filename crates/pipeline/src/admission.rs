@@ -33,6 +33,12 @@ impl Admission {
         Self { rooms: Mutex::new(free.into_iter().map(room).collect()), left: Condvar::new() }
     }
 
+    /// The number of jobs that fit at once, at least 1, if each needs `bytes` of `free` bytes.
+    pub fn fits(free: u64, bytes: u64) -> usize {
+        let usable = (free as f64 * USABLE) as u64;
+        usize::try_from(usable / bytes.max(1)).unwrap_or(usize::MAX).max(1)
+    }
+
     /// Waits until a device has `need` free bytes, or no other job: one that does not fit even then
     /// fails with the advice of its own error. `None` if `is_cancelled` becomes true.
     pub fn enter(&self, device: &str, need: u64, is_cancelled: impl Fn() -> bool) -> Option<Admitted<'_>> {
@@ -100,6 +106,12 @@ mod tests {
         assert_eq!(free(&admission), 0, "alone, a job of any size enters");
         drop(large);
         assert_eq!(free(&admission), 900);
+    }
+
+    #[test]
+    fn at_least_one_job_fits() {
+        let fits = |bytes| Admission::fits(1_000, bytes);
+        assert_eq!([0, 1, 300, 450, 451, 901, u64::MAX].map(fits), [900, 900, 3, 2, 1, 1, 1]);
     }
 
     #[test]

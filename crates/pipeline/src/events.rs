@@ -115,7 +115,8 @@ pub enum Stage {
     Checksums,
     /// Clips are decoded and their features computed, or read from the cache.
     Features,
-    /// [`plan`](crate::plan) measures each learner.
+    /// Each learner is measured: its time by [`plan`](crate::plan), its memory before jobs that share
+    /// a GPU.
     Measurements,
 }
 

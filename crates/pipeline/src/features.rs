@@ -37,6 +37,11 @@ impl<'a> FeatureLoader<'a> {
         Ok(Self { recipe, cache, folder: folder.to_owned(), request })
     }
 
+    /// The number of different front ends.
+    pub fn front_ends(&self) -> usize {
+        self.request.front_ends.len()
+    }
+
     /// The index of a front end's features in [`ClipFeatures::features`].
     pub fn index_of(&self, front_end: &FrontEnd) -> Result<usize> {
         let index = self.request.front_ends.iter().position(|known| *known == front_end);

@@ -19,6 +19,7 @@
 //! signals or ends the process. The only process-wide setting that this crate changes is the number
 //! of threads of libtorch.
 
+mod admission;
 mod base_predictions;
 mod begin;
 mod bundle;

@@ -1,22 +1,27 @@
 //! Runs the jobs of a run: several at once, each on one device, and none in two processes.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::sync::Mutex;
 use std::thread;
 use std::time::Instant;
 
 use earmark_datasets::{Manifest, Splits};
 use earmark_loader::{ClipFeatures, Example};
-use earmark_training::{Job, LearnerSettings, Progress, Split, TrainingError};
+use earmark_training::{
+    DeviceFeatures, Job, LearnerSettings, Learning, PretrainedWeights, Progress, Split, TrainingError, gpu_memory,
+};
 
+use crate::admission::Admission;
 use crate::error::{PipelineError, Result};
-use crate::events::{CancelToken, Event, JobId, JobOutcome, Observer, Warning, warn};
+use crate::events::{CancelToken, Event, JobId, JobOutcome, Observer, Stage, Warning, warn};
 use crate::features::FeatureLoader;
 use crate::jobs::{Cost, TrainingJob, clips_of, used_clips};
 use crate::pretrained::{WeightsSource, WeightsSources};
 use crate::recipe::Recipe;
 use crate::run::Run;
+use crate::schedule::CPU;
 
 /// The data that all jobs of the run share.
 pub(crate) struct JobRunner<'a> {
@@ -26,10 +31,19 @@ pub(crate) struct JobRunner<'a> {
     pub loader: &'a FeatureLoader<'a>,
     /// The features of the training clips, then of the test clips.
     pub features: &'a [ClipFeatures],
+    /// The features of each front end in the memory of GPUs.
+    pub shared: &'a [DeviceFeatures<'a>],
     pub weights: &'a WeightsSources,
     pub run: &'a Run,
     pub observer: &'a dyn Observer,
     pub cancel: &'a CancelToken,
+}
+
+/// What a job takes.
+struct Demand {
+    cost: Cost,
+    /// Bytes on a GPU that it shares.
+    memory: u64,
 }
 
 /// A job and its index.
@@ -56,8 +70,11 @@ impl<'a> JobRunner<'a> {
         let all: Vec<f64> = costs.iter().map(Cost::all).collect();
         self.observer.event(&Event::JobsStarted { costs: &all, workers: devices.len() });
         let of = jobs.len();
-        let mut first = self.round(jobs.into_iter().enumerate().collect(), devices, &costs);
-        let last = self.round(std::mem::take(&mut first.elsewhere), devices, &costs);
+        let needs = self.memory_needs(&jobs, devices);
+        let demands: Vec<Demand> = costs.into_iter().zip(needs).map(|(cost, memory)| Demand { cost, memory }).collect();
+        let admission = self.admission(devices)?;
+        let mut first = self.round(jobs.into_iter().enumerate().collect(), devices, &demands, &admission);
+        let last = self.round(std::mem::take(&mut first.elsewhere), devices, &demands, &admission);
         self.observer.event(&Event::JobsFinished);
         let mut failures = first.failures;
         failures.extend(last.failures);
@@ -75,14 +92,53 @@ impl<'a> JobRunner<'a> {
         if failures.is_empty() { Ok(()) } else { Err(PipelineError::Jobs(failures)) }
     }
 
+    /// The bytes that each job needs on a GPU, measured for each learner that has anything to do;
+    /// zeros if no two jobs share a GPU. A learner that cannot be measured gets a GPU for itself,
+    /// and its job reports why.
+    fn memory_needs(&self, jobs: &[TrainingJob<'a>], devices: &[&str]) -> Vec<u64> {
+        let Some(&shared) = shared_gpus(devices).first() else { return vec![0; jobs.len()] };
+        let is_open = |job: &&TrainingJob| !self.run.has_record(&job.learner.name, job.split);
+        let mut first_jobs: BTreeMap<&str, &TrainingJob> = BTreeMap::new();
+        for job in jobs.iter().filter(is_open) {
+            first_jobs.entry(&job.learner.name).or_insert(job);
+        }
+        self.observer.event(&Event::StageStarted(Stage::Measurements, first_jobs.len()));
+        let mut needs: BTreeMap<&str, u64> = BTreeMap::new();
+        for (learner, job) in first_jobs {
+            let measured = self.job(job, shared, None, Path::new("")).and_then(|job| Ok(job.measure_memory()?));
+            let (memory, error) = match measured {
+                Ok(bytes) => (bytes.unwrap_or(0), None),
+                Err(error) => (u64::MAX, Some(error.line())),
+            };
+            tracing::info!(learner, memory, error, "the learner's memory is measured");
+            needs.insert(learner, memory);
+            self.observer.event(&Event::StageAdvanced(Stage::Measurements));
+        }
+        self.observer.event(&Event::StageFinished(Stage::Measurements));
+        jobs.iter().map(|job| needs.get(job.learner.name.as_str()).copied().unwrap_or(0)).collect()
+    }
+
+    /// Admits jobs to the GPUs that they share.
+    fn admission(&self, devices: &[&str]) -> Result<Admission> {
+        let room = |&gpu: &&str| Ok(gpu_memory(gpu)?.map(|memory| (gpu.to_owned(), memory.free)));
+        let rooms = shared_gpus(devices).iter().map(room).collect::<Result<Vec<_>>>()?;
+        Ok(Admission::new(rooms.into_iter().flatten()))
+    }
+
     /// Runs each job that no other process is training.
-    fn round(&self, jobs: VecDeque<Numbered<'a>>, devices: &[&str], costs: &[Cost]) -> Outcomes<'a> {
+    fn round(
+        &self,
+        jobs: VecDeque<Numbered<'a>>,
+        devices: &[&str],
+        demands: &[Demand],
+        admission: &Admission,
+    ) -> Outcomes<'a> {
         let queue = Mutex::new(jobs);
         let outcomes = Mutex::new(Outcomes::default());
         let next = || queue.lock().ok().filter(|_| !self.cancel.is_cancelled()).and_then(|mut queue| queue.pop_front());
         let work = |device: &str| {
             while let Some((index, job)) = next() {
-                let outcome = self.run_and_report(index, &job, device, &costs[index]);
+                let outcome = self.run_and_report(index, &job, device, &demands[index], admission);
                 let Ok(mut outcomes) = outcomes.lock() else { return };
                 match outcome {
                     Ok(JobOutcome::Done | JobOutcome::DoneBefore) => outcomes.done += 1,
@@ -106,12 +162,19 @@ impl<'a> JobRunner<'a> {
     }
 
     /// Runs a job and reports its start and end to the observer and the log.
-    fn run_and_report(&self, index: usize, job: &TrainingJob<'a>, device: &str, cost: &Cost) -> Result<JobOutcome> {
+    fn run_and_report(
+        &self,
+        index: usize,
+        job: &TrainingJob<'a>,
+        device: &str,
+        demand: &Demand,
+        admission: &Admission,
+    ) -> Result<JobOutcome> {
         let name = job.name();
         let _span = tracing::info_span!("job", learner = job.learner.name, split = %job.split, device).entered();
         let id = JobId { index, name: &name };
         let start = Instant::now();
-        let outcome = self.run_job(id, job, device, cost);
+        let outcome = self.run_job(id, job, device, demand, admission);
         let seconds = start.elapsed().as_secs_f64();
         match &outcome {
             Ok(outcome) => tracing::info!(outcome = outcome.name(), seconds, "the job has ended"),
@@ -125,29 +188,23 @@ impl<'a> JobRunner<'a> {
         outcome
     }
 
-    fn run_job(&self, id: JobId<'_>, job: &TrainingJob<'a>, device: &str, cost: &Cost) -> Result<JobOutcome> {
+    fn run_job(
+        &self,
+        id: JobId<'_>,
+        job: &TrainingJob<'a>,
+        device: &str,
+        demand: &Demand,
+        admission: &Admission,
+    ) -> Result<JobOutcome> {
         let &TrainingJob { learner, split } = job;
         let Some(lock) = self.run.lock_job(&learner.name, split)? else { return Ok(JobOutcome::Elsewhere) };
         if !lock.locked {
             warn(self.observer, Warning::NoLocks { job: id.name.to_owned() });
         }
         let folder = self.run.job(&learner.name, split);
-        let predict = self.examples(learner, split, false)?;
-        let names = predict.iter().map(|example| example.name.to_owned()).collect();
         let start = self.weights.get(&learner.name).map(WeightsSource::weights);
-        let job = Job {
-            learner,
-            start: start.as_ref(),
-            front_end: self.recipe.front_end(&learner.name)?,
-            split,
-            train: self.examples(learner, split, true)?,
-            predict,
-            labels: &self.manifest.labels,
-            seed: self.recipe.seed,
-            device,
-            shared: None,
-            folder: &folder,
-        };
+        let job = self.job(job, device, start.as_ref(), &folder)?;
+        let names = job.predict.iter().map(|example| example.name.to_owned()).collect();
         self.run.store_failure(&learner.name, split, None);
         let fingerprint = job.fingerprint();
         if self.run.is_done(&learner.name, split, &fingerprint)? {
@@ -156,11 +213,15 @@ impl<'a> JobRunner<'a> {
             lock.done();
             return Ok(JobOutcome::DoneBefore);
         }
+        let is_cancelled = || self.cancel.is_cancelled();
+        let Some(_admitted) = admission.enter(device, demand.memory, is_cancelled) else {
+            return Ok(JobOutcome::Cancelled);
+        };
         self.observer.event(&Event::JobStarted(id));
         tracing::info!("the job begins");
         let identity = self.run.identify_job(&learner.name, fingerprint)?;
         let outcome = job.run(&mut |progress| {
-            self.observer.event(&Event::JobAdvanced { job: id, progress, left: cost.left(progress) });
+            self.observer.event(&Event::JobAdvanced { job: id, progress, left: demand.cost.left(progress) });
             log_epoch(progress);
             if self.cancel.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
@@ -172,6 +233,30 @@ impl<'a> JobRunner<'a> {
         job.clean();
         lock.done();
         Ok(JobOutcome::Done)
+    }
+
+    fn job<'b>(
+        &'b self,
+        job: &TrainingJob<'a>,
+        device: &'b str,
+        start: Option<&'b PretrainedWeights>,
+        folder: &'b Path,
+    ) -> Result<Job<'b>> {
+        let &TrainingJob { learner, split } = job;
+        let front_end = self.recipe.front_end(&learner.name)?;
+        Ok(Job {
+            learner,
+            start,
+            front_end,
+            split,
+            train: self.examples(learner, split, true)?,
+            predict: self.examples(learner, split, false)?,
+            labels: &self.manifest.labels,
+            seed: self.recipe.seed,
+            device,
+            shared: self.shared.get(self.loader.index_of(front_end)?),
+            folder,
+        })
     }
 
     /// The clips that a split trains on, or those that it predicts.
@@ -199,13 +284,22 @@ impl<'a> JobRunner<'a> {
     }
 }
 
+/// The GPUs on which more than one job runs at once.
+fn shared_gpus<'a>(devices: &[&'a str]) -> Vec<&'a str> {
+    let is_shared = |(index, device): &(usize, &&str)| {
+        **device != CPU && devices[..*index].iter().filter(|other| other == device).count() == 1
+    };
+    devices.iter().enumerate().filter(is_shared).map(|(_, &device)| device).collect()
+}
+
 /// Logs the end of an epoch.
 fn log_epoch(progress: Progress) {
     if let Progress::Learning(now) = progress
         && now.batches * now.epochs == now.epoch * now.all_batches
     {
         let (epoch, epochs, loss, accuracy) = (now.epoch, now.epochs, now.loss, now.accuracy);
-        tracing::info!(epoch, epochs, loss, accuracy, crops_per_second = now.crops_per_second, "epoch");
+        let Learning { crops_per_second, waiting_seconds, .. } = now;
+        tracing::info!(epoch, epochs, loss, accuracy, crops_per_second, waiting_seconds, "epoch");
     }
 }
 
@@ -215,4 +309,17 @@ fn is_of_the_machine(error: &PipelineError) -> bool {
         error.root(),
         PipelineError::File(_) | PipelineError::Training(TrainingError::File(_) | TrainingError::Device { .. })
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gpu_is_shared_by_its_second_job() {
+        assert_eq!(shared_gpus(&["cpu", "cpu"]), [""; 0]);
+        assert_eq!(shared_gpus(&["cuda:0", "cuda:1"]), [""; 0]);
+        assert_eq!(shared_gpus(&["cuda:0", "cuda:1", "cuda:0", "cuda:0"]), ["cuda:0"]);
+        assert_eq!(shared_gpus(&["cuda:0", "cuda:1", "cuda:0", "cuda:1"]), ["cuda:0", "cuda:1"]);
+    }
 }

@@ -7,7 +7,7 @@ use earmark_datasets::check::ignored;
 use earmark_datasets::{ClipEntry, DatasetError, Manifest, Severity, Splits, open, violations};
 use earmark_loader::ClipFeatures;
 use earmark_stacking::check_folds;
-use earmark_training::{LearnerSettings, MOST_CLIPS, Split, TrainingError, set_threads};
+use earmark_training::{DeviceFeatures, LearnerSettings, MOST_CLIPS, Split, TrainingError, configure, set_threads};
 
 use crate::begin::{begin, recipe_for};
 use crate::error::{Context, PipelineError, Result, ensure};
@@ -83,12 +83,17 @@ pub fn train(options: &TrainOptions, observer: &dyn Observer, cancel: &CancelTok
     pretrained::write(&options.out, &weights)?;
     statistics::save(&run, &recipe, &run.clips()?, &clips.features)?;
 
+    configure(recipe.gpu_settings())?;
+    let of_front_end =
+        |index: usize| DeviceFeatures::new(clips.features.iter().map(move |clip| clip.features[index].view()));
+    let shared: Vec<DeviceFeatures> = (0..loader.front_ends()).map(of_front_end).collect();
     let runner = JobRunner {
         recipe: &recipe,
         manifest: &manifest,
         splits: &splits,
         loader: &loader,
         features: &clips.features,
+        shared: &shared,
         weights: &weights,
         run: &run,
         observer,
@@ -99,7 +104,7 @@ pub fn train(options: &TrainOptions, observer: &dyn Observer, cancel: &CancelTok
     runner.run_all(jobs, &devices)?;
     run.check_recipe(&recipe)?;
     let results = match options.selection {
-        JobSelection::All => Some(fit_level2(&run)?),
+        JobSelection::All => Some(fit_level2(&run, &options.devices[0])?),
         JobSelection::One(_) | JobSelection::Shard(_) => None,
     };
     tracing::info!(stacked = results.is_some(), "the run has ended");

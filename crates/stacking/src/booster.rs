@@ -1,6 +1,6 @@
 use crate::rows::{Subset, check_labels};
 use crate::trees::{OBJECTIVE, Trees};
-use crate::xgboost::{DMatrix, Learner};
+use crate::xgboost::{DMatrix, Learner, has_cuda};
 use crate::{Matrix, Result, StackError, StackSettings, Table};
 
 /// Boosted trees that predict the probability of each class.
@@ -14,7 +14,9 @@ pub struct Booster {
 
 impl Booster {
     /// Fits trees (`multi:softprob`, `tree_method` hist, also for two classes). The same input,
-    /// settings and thread count result in the same trees.
+    /// settings and thread count result in the same trees on the CPU. A GPU sums gradients in
+    /// another order, so its trees may differ in the last bits, and it draws other rows for
+    /// `subsample`.
     ///
     /// # Shape
     /// `labels` (the index of each row's class in `classes`) and `weights`: one per row.
@@ -165,6 +167,7 @@ fn learner(matrices: &[&DMatrix], classes: usize, settings: &StackSettings) -> R
         (c"lambda", settings.lambda.to_string()),
         (c"seed", settings.seed.to_string()),
         (c"nthread", threads(settings.threads).to_string()),
+        (c"device", if has_cuda()? { settings.device.clone() } else { "cpu".to_owned() }),
     ];
     for (name, value) in parameters {
         learner.set(name, value)?;

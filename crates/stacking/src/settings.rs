@@ -74,6 +74,15 @@ pub struct StackSettings {
     /// Number of threads, up to 1024; 0 uses every core. The last bits of the trees can depend on
     /// it. For some hundred clips, one thread is faster than two that wait for each other.
     pub threads: usize,
+    /// Where trees are fitted: `cpu`, or a GPU such as `cuda:0`, if the XGBoost library supports
+    /// it. Not a key of recipes: it is that of the run.
+    #[serde(skip, default = "cpu")]
+    pub device: String,
+}
+
+/// The default device.
+fn cpu() -> String {
+    "cpu".to_owned()
 }
 
 impl Default for StackSettings {
@@ -95,6 +104,7 @@ impl Default for StackSettings {
             unverified_weight: 1.0,
             seed: 0,
             threads: 1,
+            device: cpu(),
         }
     }
 }
@@ -138,6 +148,12 @@ impl StackSettings {
             Some((key, _, value, allowed)) => Err(StackError::Setting { key, value, allowed }),
             None => Ok(()),
         }
+    }
+
+    /// Whether several stacks are fitted at once: a GPU fits one after the other, and so do fits
+    /// that use several threads themselves.
+    pub fn fits_in_parallel(&self) -> bool {
+        self.threads == 1 && self.device == "cpu"
     }
 
     /// The setting that requires each training fold to be held out in turn, if there is one.

@@ -212,15 +212,15 @@ fn inner<T: Send>(
     Ok(done.into_iter().flatten().collect())
 }
 
-/// Calls `work` for each fold, in parallel if each uses a single thread.
+/// Calls `work` for each fold, in parallel if the settings allow it.
 fn each<T: Send>(
     folds: &[usize],
     settings: &StackSettings,
     work: impl Fn(usize) -> Result<T> + Sync,
 ) -> Result<Vec<T>> {
-    match settings.threads {
-        1 => folds.par_iter().map(|&fold| work(fold)).collect(),
-        _ => folds.iter().map(|&fold| work(fold)).collect(),
+    match settings.fits_in_parallel() {
+        true => folds.par_iter().map(|&fold| work(fold)).collect(),
+        false => folds.iter().map(|&fold| work(fold)).collect(),
     }
 }
 

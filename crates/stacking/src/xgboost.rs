@@ -26,6 +26,7 @@ type Handle = *mut c_void;
 struct Api {
     version: unsafe extern "C" fn(*mut c_int, *mut c_int, *mut c_int),
     last_error: unsafe extern "C" fn() -> *const c_char,
+    build_info: unsafe extern "C" fn(*mut *const c_char) -> c_int,
     matrix_from_dense: unsafe extern "C" fn(*const c_char, *const c_char, *mut Handle) -> c_int,
     matrix_set_info: unsafe extern "C" fn(Handle, *const c_char, *const c_char) -> c_int,
     matrix_free: unsafe extern "C" fn(Handle) -> c_int,
@@ -53,6 +54,7 @@ impl Api {
             Ok(Api {
                 version: *library.get(b"XGBoostVersion\0")?,
                 last_error: *library.get(b"XGBGetLastError\0")?,
+                build_info: *library.get(b"XGBuildInfo\0")?,
                 matrix_from_dense: *library.get(b"XGDMatrixCreateFromDense\0")?,
                 matrix_set_info: *library.get(b"XGDMatrixSetInfoFromInterface\0")?,
                 matrix_free: *library.get(b"XGDMatrixFree\0")?,
@@ -117,6 +119,21 @@ fn api() -> Result<&'static Api> {
     static API: OnceLock<Result<Api, String>> = OnceLock::new();
     let opened = API.get_or_init(|| Api::open_first(&earmark_files::library_places(VARIABLE, LIBRARY)));
     opened.as_ref().map_err(|reason| StackError::Library { reason: reason.clone() })
+}
+
+/// Whether the library can use GPUs.
+pub(crate) fn has_cuda() -> Result<bool> {
+    let (api, mut text) = (api()?, std::ptr::null());
+    let action = "describe itself";
+    // SAFETY: XGBoost writes the address of a string that it owns, valid until this thread's next
+    // call.
+    let info = unsafe {
+        api.check(action, (api.build_info)(&raw mut text))?;
+        CStr::from_ptr(text).to_bytes()
+    };
+    let info: serde_json::Value =
+        serde_json::from_slice(info).map_err(|error| StackError::Xgboost { action, message: error.to_string() })?;
+    Ok(info["USE_CUDA"] == true)
 }
 
 /// NumPy's array interface of an array in memory, which XGBoost reads.

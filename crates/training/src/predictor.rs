@@ -30,7 +30,8 @@ pub(crate) struct Predictor<'a> {
 
 impl Predictor<'_> {
     /// The probabilities of the clips, `[clips, classes]`, each from all windows of a clip.
-    /// `report` gets the number of clips that are done, after each batch of windows.
+    /// `report` gets the number of clips that are done, before the first batch of windows and after
+    /// each.
     pub fn probabilities(
         &self,
         clips: &[Example],
@@ -73,7 +74,7 @@ impl Predictor<'_> {
     }
 
     /// The logits of windows, `[windows, classes]`. `report` gets the number of windows that are
-    /// done.
+    /// done, 0 at first.
     fn logits(
         &self,
         windows: &[Window],
@@ -83,6 +84,9 @@ impl Predictor<'_> {
         let (places, device) = (self.table.as_ref().map(Table::places), self.device);
         let inputs = WindowInputs { windowing: &self.windowing, scaling: self.scaling, places, device };
         let mut logits = Vec::with_capacity(windows.len() * self.classes);
+        if report(0).is_break() {
+            return Err(TrainingError::Stopped);
+        }
         // Reading a batch's logits waits for the device, so it gets the next batch before that.
         let mut unread: Option<Tensor> = None;
         let prepare = |windows| inputs.prepare(windows);

@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 pub enum Progress {
     /// Reported after each batch.
     Learning(Learning),
-    /// Reported after each batch of the final prediction.
+    /// Reported before the final prediction, with 0 clips, and after each of its batches.
     Predicting {
         /// Clips predicted so far.
         clips: usize,

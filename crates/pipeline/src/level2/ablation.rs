@@ -48,9 +48,9 @@ pub(super) fn ablation(
         Ok(Some(score(rows.classes, rows.truth, &stacked)?))
     };
     // Sequential if each fit is multi-threaded itself.
-    let scores: Vec<Option<Scores>> = match settings.threads {
-        1 => sources.par_iter().map(judged).collect::<Result<_>>()?,
-        _ => sources.iter().map(judged).collect::<Result<_>>()?,
+    let scores: Vec<Option<Scores>> = match settings.fits_in_parallel() {
+        true => sources.par_iter().map(judged).collect::<Result<_>>()?,
+        false => sources.iter().map(judged).collect::<Result<_>>()?,
     };
     for (source, scores) in sources.into_iter().zip(scores) {
         scores.map(|scores| row(source, scores)).transpose()?;

@@ -14,6 +14,7 @@ use crate::bundle;
 use crate::error::{Context, Result};
 use crate::evaluate::{Results, truth};
 use crate::run::{ClipRow, Run, TrainScores, fold_count};
+use crate::schedule::CPU;
 
 /// Files that only some kinds of stack write.
 const OF_A_KIND: [&str; 3] = ["booster.json", "logistic.json", "importance.csv"];
@@ -23,11 +24,11 @@ const OF_A_KIND: [&str; 3] = ["booster.json", "logistic.json", "importance.csv"]
 /// # Errors
 /// A job is not done, a file of the run is damaged or of another run, or the disk fails.
 pub fn stack(folder: &Path) -> Result<Results> {
-    fit_level2(&Run::open(folder)?)
+    fit_level2(&Run::open(folder)?, CPU)
 }
 
-/// [`stack`] for a run that is already open.
-pub(crate) fn fit_level2(run: &Run) -> Result<Results> {
+/// [`stack`] for a run that is already open, with trees fitted on a device.
+pub(crate) fn fit_level2(run: &Run, device: &str) -> Result<Results> {
     let _lock = run.lock_level2()?;
     let _span = tracing::info_span!("level2").entered();
     let (recipe, labels, clips) = (run.recipe()?, run.labels()?, run.clips()?);
@@ -39,7 +40,7 @@ pub(crate) fn fit_level2(run: &Run) -> Result<Results> {
     let train: Vec<&ClipRow> = clips.iter().filter(|clip| clip.is_train()).collect();
     let truth = truth(&train, &labels)?;
     let folds: Vec<usize> = train.iter().filter_map(|clip| clip.fold).collect();
-    let settings = &recipe.stack;
+    let settings = &StackSettings { device: device.to_owned(), ..recipe.stack.clone() };
     let weights = settings.weights(&train.iter().map(|clip| clip.verified).collect::<Vec<_>>());
     let kinds: Vec<FeatureKind> = settings.columns();
     let (features, test_features) = (base.features(&kinds)?, base_test.features(&kinds)?);

@@ -8,15 +8,15 @@ use std::time::Instant;
 use earmark_datasets::{ClipEntry, Manifest};
 use earmark_files::FileError;
 use earmark_loader::{ClipFeatures, Example};
-use earmark_training::{CheckpointPolicy, Job, LearnerSettings, Progress, Split};
+use earmark_training::{CheckpointPolicy, Job, LearnerSettings, Progress, Split, gpu_memory};
 use serde::Serialize;
 
-use crate::error::{Context, Result, ensure};
+use crate::admission::Admission;
+use crate::error::{Context, PipelineError, Result, ensure};
 use crate::events::Silent;
 use crate::features::{FeatureLoader, checksums};
 use crate::jobs::Cost;
 use crate::recipe::Recipe;
-use crate::schedule::CPU;
 
 /// Clips that are measured, instead of all clips.
 const SAMPLE: usize = 24;
@@ -47,8 +47,10 @@ pub struct LearnerPlan {
     /// Windows per clip, on average.
     pub windows: f64,
     /// On a CPU the peak memory of the process so far, with jobs of this learner on all workers; on
-    /// a GPU the memory of the jobs on one GPU, computed from the network.
+    /// a GPU the memory of the jobs on one GPU, without the features.
     pub memory_bytes: Option<u64>,
+    /// Jobs of this learner at once: all workers, or as many as fit on their GPUs.
+    pub at_once: usize,
 }
 
 /// Some of the clips, decoded.
@@ -94,6 +96,14 @@ impl<'a> Sample<'a> {
         learner: &LearnerSettings,
         devices: &[&str],
     ) -> Result<LearnerPlan> {
+        // On a GPU, memory is measured before anything else runs there.
+        let job = |folder| self.job(recipe, manifest, learner, learner, 2, devices[0], folder);
+        let memory = job(self.folder.path())?.measure_memory().map_err(PipelineError::from);
+        let memory = memory.with_context(|| format!("learner {}", learner.name))?;
+        let devices = match memory.zip(gpu_memory(devices[0])?) {
+            Some((bytes, gpu)) => &those_that_fit(devices, Admission::fits(gpu.free, bytes)),
+            None => devices,
+        };
         let rounds = thread::scope(|scope| {
             let begin = |(worker, &device)| {
                 let folder = self.folder.path().join(format!("{}-{worker}", learner.name));
@@ -119,10 +129,8 @@ impl<'a> Sample<'a> {
             seconds_per_window: mean(|round| round.window),
             seconds_to_begin: mean(|round| round.begin),
             windows: windows.iter().sum::<usize>() as f64 / windows.len().max(1) as f64,
-            memory_bytes: match devices[0] {
-                CPU => peak_memory(),
-                _ => rounds.iter().filter_map(|round| round.step_bytes).max().map(|bytes| bytes * on_one),
-            },
+            memory_bytes: memory.map_or_else(peak_memory, |bytes| Some(bytes * on_one)),
+            at_once: devices.len(),
         })
     }
 
@@ -143,6 +151,35 @@ impl<'a> Sample<'a> {
             verified: clip.verified,
         });
         Ok(example.collect())
+    }
+
+    /// A job of a learner with the settings `quick`, which trains on some batches of the sample.
+    #[expect(clippy::too_many_arguments, reason = "what a job needs")]
+    fn job<'b>(
+        &'b self,
+        recipe: &'b Recipe,
+        manifest: &'b Manifest,
+        learner: &LearnerSettings,
+        quick: &'b LearnerSettings,
+        batches: usize,
+        device: &'b str,
+        folder: &'b Path,
+    ) -> Result<Job<'b>> {
+        let examples = self.examples(recipe, learner)?;
+        let labelled = examples.iter().filter(|example| example.label.is_some() && learner.is_used(example.verified));
+        Ok(Job {
+            learner: quick,
+            start: None,
+            front_end: recipe.front_end(&learner.name)?,
+            split: Split::Fold(0),
+            train: labelled.cycle().take(batches * batch_size(learner, manifest)).copied().collect(),
+            predict: examples[..examples.len().min(PREDICTED)].to_vec(),
+            labels: &manifest.labels,
+            seed: recipe.seed,
+            device,
+            shared: None,
+            folder,
+        })
     }
 
     /// Runs a job of two short epochs: the first one warms up, the second one is measured. A tiny
@@ -168,21 +205,7 @@ impl<'a> Sample<'a> {
             let batches = FLOPS / Cost::new(recipe, &quick, quick.batch_size, 0)?.train.max(1);
             (quick, batches.clamp(2, 20) as usize)
         };
-        let examples = self.examples(recipe, learner)?;
-        let labelled = examples.iter().filter(|example| example.label.is_some() && learner.is_used(example.verified));
-        let job = Job {
-            learner: &quick,
-            start: None,
-            front_end: recipe.front_end(&learner.name)?,
-            split: Split::Fold(0),
-            train: labelled.cycle().take(batches * batch_size(learner, manifest)).copied().collect(),
-            predict: examples[..examples.len().min(PREDICTED)].to_vec(),
-            labels: &manifest.labels,
-            seed: recipe.seed,
-            device,
-            shared: None,
-            folder,
-        };
+        let job = self.job(recipe, manifest, learner, &quick, batches, device, folder)?;
         let (begin, mut learned, mut predicted) = (Instant::now(), Vec::new(), Vec::new());
         job.run(&mut |progress| {
             let times = if matches!(progress, Progress::Learning(_)) { &mut learned } else { &mut predicted };
@@ -193,9 +216,9 @@ impl<'a> Sample<'a> {
         if let (true, &[begin, end]) = (learner.is_kernel(), &learned[..]) {
             // There is only one batch, and the few clips are predicted at once.
             let window = predicted.last().map_or(0.0, |&last| (last - end) / job.predict.len() as f64);
-            return Ok(Round { begin, batch: end - begin, save: 0.0, window, step_bytes: job.step_bytes() });
+            return Ok(Round { begin, batch: end - begin, save: 0.0, window });
         }
-        Ok(Round { step_bytes: job.step_bytes(), ..Round::of(&learned, &predicted, &windows) })
+        Ok(Round::of(&learned, &predicted, windows.iter().take(job.predict.len()).sum()))
     }
 }
 
@@ -207,28 +230,31 @@ struct Round {
     batch: f64,
     save: f64,
     window: f64,
-    step_bytes: Option<u64>,
 }
 
 impl Round {
-    /// Computes the times from the moments at which each batch of the two epochs ended, and at
-    /// which each clip, with its number of windows, was predicted.
-    fn of(learned: &[f64], predicted: &[f64], windows: &[usize]) -> Self {
+    /// Computes the times from the moments at which each batch of the two epochs ended, and from
+    /// those of the prediction of some windows, from its begin to its end.
+    fn of(learned: &[f64], predicted: &[f64], windows: usize) -> Self {
         let between = |from: f64, to: f64, count: usize| (to - from).max(0.0) / count.max(1) as f64;
         let [first, .., last] = learned else { return Self::default() };
         let half = learned.len() / 2;
         // The state is saved before the first batch of the second epoch.
         let batch = between(learned[half], *last, learned.len() - half - 1);
         let save = (learned[half] - learned[half - 1] - batch).max(0.0);
-        // The network for prediction is built before the first clip, so only later clips are
-        // measured.
         let window = match predicted {
-            [first, .., last] => between(*first, *last, windows[1..predicted.len()].iter().sum()),
-            [only] => between(*last, *only, windows[0]),
-            [] => 0.0,
+            [first, .., last] => between(*first, *last, windows),
+            _ => 0.0,
         };
-        Self { begin: (first - batch).max(0.0), batch, save, window, step_bytes: None }
+        Self { begin: (first - batch).max(0.0), batch, save, window }
     }
+}
+
+/// The workers without those whose GPU already has this many before them.
+fn those_that_fit<'a>(devices: &[&'a str], each: usize) -> Vec<&'a str> {
+    let fits =
+        |(index, device): &(usize, &&str)| devices[..*index].iter().filter(|other| other == device).count() < each;
+    devices.iter().enumerate().filter(fits).map(|(_, &device)| device).collect()
 }
 
 /// Clips in a batch of a learner. A kernel has one batch of all clips; it is measured on as many as
@@ -256,10 +282,18 @@ mod tests {
     #[test]
     fn the_two_times_are_distinguished() {
         // 3 s to begin, batches of 2 s, 1 s to save, 5 s to rebuild the network, windows of 0.5 s.
-        let round = Round::of(&[5.0, 7.0, 9.0, 12.0, 14.0, 16.0], &[23.0, 24.0, 26.0], &[2, 2, 4, 9]);
-        assert_eq!(round, Round { begin: 3.0, batch: 2.0, save: 1.0, window: 0.5, step_bytes: None });
-        assert_eq!(Round::of(&[5.0, 7.0, 9.0, 12.0], &[12.0], &[3]).window, 0.0);
-        assert_eq!(Round::of(&[], &[], &[]), Round::default());
+        let round = Round::of(&[5.0, 7.0, 9.0, 12.0, 14.0, 16.0], &[21.0, 24.0, 26.0], 10);
+        assert_eq!(round, Round { begin: 3.0, batch: 2.0, save: 1.0, window: 0.5 });
+        assert_eq!(Round::of(&[5.0, 7.0, 9.0, 12.0], &[12.0], 3).window, 0.0);
+        assert_eq!(Round::of(&[], &[], 0), Round::default());
+    }
+
+    #[test]
+    fn each_gpu_gets_the_jobs_that_fit() {
+        let devices = ["cuda:0", "cuda:1", "cuda:0", "cuda:1", "cuda:0"];
+        assert_eq!(those_that_fit(&devices, 5), devices);
+        assert_eq!(those_that_fit(&devices, 2), ["cuda:0", "cuda:1", "cuda:0", "cuda:1"]);
+        assert_eq!(those_that_fit(&devices, 1), ["cuda:0", "cuda:1"]);
     }
 
     #[cfg(target_os = "linux")]

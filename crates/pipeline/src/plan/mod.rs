@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use earmark_tables::text_table;
-use earmark_training::{CheckpointPolicy, LearnerSettings, set_threads};
+use earmark_training::{CheckpointPolicy, LearnerSettings, configure, set_threads};
 use serde::Serialize;
 
 use crate::error::Result;
@@ -77,6 +77,7 @@ pub fn plan(options: &TrainOptions, observer: &dyn Observer) -> Result<Plan> {
     let feature_bytes = (sample.loader.bytes() as f64 * all / sample.entries.len() as f64) as u64;
     let (devices, threads) = options.workers(jobs.len());
     set_threads(threads);
+    configure(recipe.gpu_settings())?;
     // The peak memory so far is that of the learner measured last, if each one needs more than
     // those before it.
     learners.sort_by_key(|learner| {
@@ -104,7 +105,7 @@ pub fn plan(options: &TrainOptions, observer: &dyn Observer) -> Result<Plan> {
         })
         .collect();
     Ok(Plan {
-        seconds: makespan(jobs.iter().map(|job| job.seconds), devices.len()),
+        seconds: makespan(jobs.iter().map(|job| job.seconds * waiting(&measured, job, devices.len())), devices.len()),
         jobs,
         memory_bytes: measured.iter().filter_map(|learner| learner.memory_bytes).max(),
         learners: measured,
@@ -113,6 +114,13 @@ pub fn plan(options: &TrainOptions, observer: &dyn Observer) -> Result<Plan> {
         feature_seconds,
         feature_bytes,
     })
+}
+
+/// How much longer a job takes because others have to end before it fits on its GPU: workers per
+/// job that runs.
+fn waiting(measured: &[LearnerPlan], job: &PlannedJob, workers: usize) -> f64 {
+    let of_learner = measured.iter().find(|measured| measured.name == job.learner);
+    of_learner.map_or(1.0, |measured| workers as f64 / measured.at_once as f64)
 }
 
 fn planned(

@@ -7,7 +7,7 @@ use earmark_audio::Limits;
 use earmark_datasets::OnDecodeError;
 use earmark_features::{FrontEnd, MfccStatistics};
 use earmark_stacking::{StackSettings, TestFrom};
-use earmark_training::{LearnerSettings, Split};
+use earmark_training::{GpuSettings, LearnerSettings, Split};
 use regex::Regex;
 use serde::{Deserialize, Serialize};
 
@@ -45,6 +45,13 @@ pub struct Recipe {
     /// Level 2.
     #[serde(default)]
     pub stack: StackSettings,
+    /// How GPUs compute.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub gpu: GpuSettings,
+}
+
+fn is_default(settings: &GpuSettings) -> bool {
+    *settings == GpuSettings::default()
 }
 
 /// How the data are split, and how clips that cannot be decoded are handled.
@@ -128,6 +135,13 @@ impl Recipe {
             }
         }
         self
+    }
+
+    /// How GPUs compute for these learners: cuDNN would time its algorithms again for each batch of
+    /// another shape.
+    pub(crate) fn gpu_settings(&self) -> GpuSettings {
+        let has_one_shape = self.learners.iter().all(|learner| learner.augmentation.crop_length_jitter == 0.0);
+        GpuSettings { cudnn_benchmark: self.gpu.cudnn_benchmark && has_one_shape, ..self.gpu }
     }
 
     /// The front end of a learner.
