@@ -10,8 +10,10 @@ use crate::setup::setup;
 use crate::steps::{Steps, cargo, link, metadata, run, target_folder};
 
 const PROGRAMS: [&str; 2] = ["earmark", "earmark-train"];
-/// What the programs open at run time, as paths in `.native/`.
-const NATIVE: [&str; 5] = ["onnxruntime/capi", "xgboost/lib", "xgboost_cpu.libs", "torch/lib", "nvidia"];
+/// What the programs open at run time, as paths in `.native/`; of XGBoost's `.libs`, an install has
+/// one.
+const NATIVE: [&str; 6] =
+    ["onnxruntime/capi", "xgboost/lib", "xgboost_cpu.libs", "xgboost.libs", "torch/lib", "nvidia"];
 /// What `lib` beside the programs has: names, and what they lead to in `native`.
 const LINKS: [(&str, &str); 3] = [
     ("libonnxruntime.so", "onnxruntime/capi/libonnxruntime.so.1.32.0"),
@@ -77,7 +79,7 @@ fn assemble(root: &Path, built: &Path, folder: &Path) -> Result<()> {
     for program in PROGRAMS {
         fs::copy(built.join(program), folder.join(program)).with_context(|| format!("cannot copy {program}"))?;
     }
-    for path in NATIVE {
+    for path in NATIVE.into_iter().filter(|path| root.join(".native").join(path).exists()) {
         let place = folder.join("native").join(path);
         fs::create_dir_all(place.parent().context("a path has a parent")?)?;
         copy(&root.join(".native").join(path), &place)?;

@@ -29,7 +29,11 @@ struct Plan {
 
 impl Plan {
     fn wheels(&self) -> impl Iterator<Item = &'static Wheel> {
-        WHEELS.iter().filter(|wheel| self.libraries.contains(&wheel.library) && !wheel.keep(self.cuda).is_empty())
+        self.wheels_for(self.cuda)
+    }
+
+    fn wheels_for(&self, cuda: bool) -> impl Iterator<Item = &'static Wheel> {
+        WHEELS.iter().filter(move |wheel| self.libraries.contains(&wheel.library) && !wheel.keep(cuda).is_empty())
     }
 
     fn sha256(&self, wheel: &Wheel) -> &'static str {
@@ -46,7 +50,8 @@ impl Plan {
     fn is_done(&self, native: &Path) -> bool {
         let stamp = fs::read_to_string(native.join(STAMP)).unwrap_or_default();
         let stamped = |wheel: &Wheel, cuda| stamp.lines().any(|line| line == self.line(wheel, cuda));
-        self.wheels().all(|wheel| stamped(wheel, true) || (!self.cuda && stamped(wheel, false)))
+        let all = |cuda| self.wheels_for(cuda).all(|wheel| stamped(wheel, cuda));
+        (all(true) || (!self.cuda && all(false)))
             && self.libraries.iter().all(|library| native.join(library.file()).is_file())
     }
 }
@@ -192,7 +197,7 @@ fn unpack(python: &Python, plan: &Plan, paths: &[String], native: &Path) -> Resu
 ///
 /// `lib` is itself a link, to a folder one level deeper: the dynamic loader derives a library's
 /// `$ORIGIN` from the path by which it was opened, and libxgboost looks for its libgomp in
-/// `$ORIGIN/../../xgboost_cpu.libs`. Through `links/lib/..` that path leads back to `.native/`, as
+/// `$ORIGIN/../../xgboost_cpu.libs` (with CUDA, `xgboost.libs`). Through `links/lib/..` that path leads back to `.native/`, as
 /// it does from the library's own folder.
 fn make_links(folder: &Path, plan: &Plan) -> Result<()> {
     let links = folder.join("links/lib");

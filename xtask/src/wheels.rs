@@ -126,7 +126,18 @@ pub const WHEELS: &[Wheel] = &[
             "896b9e2bc52ec0921edf92ddd1cebedf47032e94992b7aca0293524d380ce6e9",
         ],
         cpu: &["xgboost/lib/*", "xgboost_cpu.libs/*"],
-        cuda: &["xgboost/lib/*", "xgboost_cpu.libs/*"],
+        cuda: &[],
+    },
+    Wheel {
+        library: Library::XgBoost,
+        name: "xgboost",
+        version: "3.2.0",
+        sha256: [
+            "99b4a6bbcb47212fec5cf5fbe12347215f073c08967431b0122cfbd1ee70312c",
+            "852eabc6d3b3702a59bf78dbfdcd1cb9c4d3a3b6e5ed1f8781d8b9512354fdd2",
+        ],
+        cpu: &[],
+        cuda: &["xgboost/lib/*", "xgboost.libs/*"],
     },
     Wheel {
         library: Library::OnnxRuntime,

@@ -5,8 +5,10 @@ use std::process::{Command, ExitCode};
 use anyhow::Context;
 
 const NAME: &str = "earmark-train";
-/// Limits the instruction set that oneDNN, which libtorch uses, may use.
-const ISA: &str = "ONEDNN_MAX_CPU_ISA";
+/// Settings of libtorch's libraries, unless the user has others: oneDNN's bf16 kernels for AMX are
+/// wrong (docs/decisions/0004-bf16-gradients.md); cuBLAS is deterministic with a fixed workspace.
+const SETTINGS: [(&str, &str); 2] =
+    [("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_FP16"), ("CUBLAS_WORKSPACE_CONFIG", ":4096:8")];
 
 /// Runs the `earmark-train` next to this executable with the arguments of this process. On Unix it
 /// replaces this process, so that signals reach it.
@@ -27,9 +29,8 @@ pub fn earmark_train() -> anyhow::Result<ExitCode> {
     anyhow::ensure!(is_program, "{} is damaged: it is not a program; install it again", path.display());
     let mut command = Command::new(&path);
     command.args(std::env::args_os().skip(1));
-    // oneDNN's bf16 kernels for AMX are wrong (docs/decisions/0004-bf16-gradients.md).
-    if std::env::var_os(ISA).is_none() {
-        command.env(ISA, "AVX512_CORE_FP16");
+    for (name, value) in SETTINGS.iter().filter(|(name, _)| std::env::var_os(name).is_none()) {
+        command.env(name, value);
     }
     start(command).with_context(|| format!("cannot start {}", path.display()))
 }

@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 use std::thread;
 
 use earmark_datasets::OpenOptions;
-use earmark_training::check_device;
+use earmark_training::{check_device, configure};
 
 use crate::error::{PipelineError, Result};
+use crate::recipe::Recipe;
 use crate::schedule::{CPU, Shard, check_together, workers};
 
 /// The hub that published weights are downloaded from.
@@ -97,6 +98,14 @@ impl TrainOptions {
         let devices = workers(&self.devices, self.jobs, threads, jobs);
         let each = (threads / devices.len()).max(1);
         (devices, each)
+    }
+
+    /// Applies the recipe's settings of GPUs, if the jobs run on any.
+    pub(crate) fn configure(&self, recipe: &Recipe) -> Result<()> {
+        match self.devices.iter().all(|device| device == CPU) {
+            true => Ok(()),
+            false => Ok(configure(recipe.gpu_settings())?),
+        }
     }
 
     /// The folder of the feature cache.

@@ -7,7 +7,7 @@ use earmark_datasets::check::ignored;
 use earmark_datasets::{ClipEntry, DatasetError, Manifest, Severity, Splits, open, violations};
 use earmark_loader::ClipFeatures;
 use earmark_stacking::check_folds;
-use earmark_training::{DeviceFeatures, LearnerSettings, MOST_CLIPS, Split, TrainingError, configure, set_threads};
+use earmark_training::{DeviceFeatures, LearnerSettings, MOST_CLIPS, Split, TrainingError, set_threads};
 
 use crate::begin::{begin, recipe_for};
 use crate::error::{Context, PipelineError, Result, ensure};
@@ -83,7 +83,7 @@ pub fn train(options: &TrainOptions, observer: &dyn Observer, cancel: &CancelTok
     pretrained::write(&options.out, &weights)?;
     statistics::save(&run, &recipe, &run.clips()?, &clips.features)?;
 
-    configure(recipe.gpu_settings())?;
+    options.configure(&recipe)?;
     let of_front_end =
         |index: usize| DeviceFeatures::new(clips.features.iter().map(move |clip| clip.features[index].view()));
     let shared: Vec<DeviceFeatures> = (0..loader.front_ends()).map(of_front_end).collect();

@@ -15,6 +15,11 @@
 #include <c10/core/impl/VirtualGuardImpl.h>
 
 namespace {
+// The allocator, its figures and streams exist once the GPU has been initialized.
+void initialize() {
+  at::globalContext().lazyInitDevice(c10::DeviceType::CUDA);
+}
+
 template <typename Work>
 char* caught(Work work) {
   try {
@@ -52,6 +57,7 @@ char* earmark_configure(bool benchmark, bool tf32, bool deterministic) {
 // and at most since `earmark_start_peak`.
 char* earmark_memory(int index, uint64_t out[4]) {
   return caught([=] {
+    initialize();
     const auto [available, total] = at::accelerator::getMemoryInfo(index);
     const auto stats = at::accelerator::getDeviceStats(index);
     const auto& allocated = stats.allocated_bytes[0];
@@ -63,17 +69,24 @@ char* earmark_memory(int index, uint64_t out[4]) {
 }
 
 char* earmark_start_peak(int index) {
-  return caught([=] { at::accelerator::resetPeakStats(index); });
+  return caught([=] {
+    initialize();
+    at::accelerator::resetPeakStats(index);
+  });
 }
 
 // Returns memory that no tensor uses to the system.
 char* earmark_empty_cache() {
-  return caught([] { at::accelerator::emptyCache(); });
+  return caught([] {
+    initialize();
+    at::accelerator::emptyCache();
+  });
 }
 
 // Lets the calling thread queue its work in a stream of its own.
 char* earmark_use_own_stream(int index) {
   return caught([=] {
+    initialize();
     const c10::impl::VirtualGuardImpl guard(c10::DeviceType::CUDA);
     const c10::Device device(c10::DeviceType::CUDA, static_cast<c10::DeviceIndex>(index));
     guard.exchangeStream(guard.getNewStream(device));
