@@ -197,8 +197,8 @@ fn unpack(python: &Python, plan: &Plan, paths: &[String], native: &Path) -> Resu
 ///
 /// `lib` is itself a link, to a folder one level deeper: the dynamic loader derives a library's
 /// `$ORIGIN` from the path by which it was opened, and libxgboost looks for its libgomp in
-/// `$ORIGIN/../../xgboost_cpu.libs` (with CUDA, `xgboost.libs`). Through `links/lib/..` that path leads back to `.native/`, as
-/// it does from the library's own folder.
+/// `$ORIGIN/../../xgboost_cpu.libs` (with CUDA, `xgboost.libs`). Through `links/lib/..` that path
+/// leads back to `.native/`, as it does from the library's own folder.
 fn make_links(folder: &Path, plan: &Plan) -> Result<()> {
     let links = folder.join("links/lib");
     make_folder(&links)?;

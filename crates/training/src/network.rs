@@ -47,8 +47,17 @@ impl<'a> Network<'a> {
         device: Device,
         arithmetic: Arithmetic,
     ) -> Result<Self, TrainingError> {
+        Self::in_format(graph, weights, device, arithmetic, !device.is_cuda() || settings().channels_last)
+    }
+
+    fn in_format(
+        graph: &'a Graph,
+        weights: &Weights,
+        device: Device,
+        arithmetic: Arithmetic,
+        is_channels_last: bool,
+    ) -> Result<Self, TrainingError> {
         weights.check(graph)?;
-        let is_channels_last = !device.is_cuda() || settings().channels_last;
         let layout = |role| Layout::new(graph, role, is_channels_last);
         let layouts = Layouts { learned: layout(Role::Learned), statistics: layout(Role::Statistic) };
         let learned = layouts.learned.flat(weights, arithmetic.kind(), device)?;
@@ -288,4 +297,37 @@ fn sample(distribution: Option<impl Distribution<f64>>, n: usize, rng: &mut impl
     // `None` cannot occur: bounds and deviations of a layer are positive and finite. Zeros would
     // still be a valid network.
     distribution.map_or(vec![0.0; n], |distribution| (0..n).map(|_| distribution.sample(rng) as f32).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use tch::Kind;
+
+    use super::*;
+
+    #[test]
+    fn the_memory_format_changes_no_value() {
+        for name in ["seresnext_nano", "dpn_nano", "wave_resnet_nano"] {
+            let variant = earmark_nets::find(name).unwrap();
+            let graph = variant.graph(variant.channels(), 3);
+            let weights = initial_weights(&graph, 1, &[]);
+            let shape = variant.example(4, 32).map(|side| side as i64);
+            let input = Tensor::arange(shape.iter().product::<i64>(), (Kind::Double, Device::Cpu));
+            let input = input.sin().reshape(shape);
+            let targets = Tensor::full([4, 3], 1.0 / 3.0, (Kind::Double, Device::Cpu));
+            let [last, first] = [true, false].map(|is_channels_last| {
+                let network = Network::in_format(&graph, &weights, Device::Cpu, Arithmetic::F64, is_channels_last);
+                let network = network.unwrap();
+                let loss = cross_entropy(&network.forward(&input, true).unwrap(), &targets).unwrap();
+                let gradient = network.gradient(&loss).unwrap();
+                (loss.double_value(&[]), network.layouts.learned.arrays(&gradient).unwrap())
+            });
+            assert!((last.0 - first.0).abs() < 1e-9, "{name}");
+            for (name, array) in &last.1.0 {
+                for (last, first) in array.data.iter().zip(&first.1.0[name].data) {
+                    assert!((last - first).abs() <= 1e-6 * first.abs().max(1.0), "{name}: {last}, not {first}");
+                }
+            }
+        }
+    }
 }

@@ -1,5 +1,6 @@
 use earmark_features::{Features, InputScaling, WindowAggregation, Windowing};
 use earmark_loader::{Augmentation, Batch, BatchSettings, Batches, Example, Mixup, Sampling, SpecAugmentMasks};
+use half::f16;
 
 use super::*;
 use crate::inputs::{TrainingInputs, WindowInputs};
@@ -141,6 +142,31 @@ fn a_table_s_windows_are_bitwise_those_of_the_cpu() {
             }
         }
     }
+}
+
+#[test]
+fn a_table_of_16_bits_has_the_cache_s_values() {
+    let clips = clips(3, 6);
+    let halves: Vec<Vec<f16>> =
+        clips.iter().map(|clip| clip.data.iter().map(|value| f16::from_f32(*value)).collect()).collect();
+    let names = names();
+    let view = |values| FeatureView::new(Values::Half(values), 3, 6);
+    let examples: Vec<Example> = halves
+        .iter()
+        .zip(&names)
+        .map(|(values, name)| Example { name, features: view(values), label: None, verified: true })
+        .collect();
+    let views: Vec<_> = examples.iter().map(|example| example.features).collect();
+    let table = Table::new(&views, Device::Cpu).unwrap();
+    assert_eq!(table.frames.kind(), Kind::Half);
+    assert_eq!(table_bytes(&views), 2 * 18 * 84);
+    let (windowing, scaling) = (windowing(Padding::Zero), InputScaling::Clip);
+    let windows: Vec<_> = examples.iter().map(|example| (example, 0)).collect();
+    let inputs = |places| WindowInputs { windowing: &windowing, scaling: &scaling, places, device: Device::Cpu };
+    let (on_cpu, _) = inputs(None).prepare(&windows).unwrap().load(None, Device::Cpu).unwrap();
+    let packed = inputs(Some(table.places())).prepare(&windows).unwrap();
+    let (cut, _) = packed.load(Some(&table), Device::Cpu).unwrap();
+    assert_eq!(bits(&values(&cut).unwrap()), bits(&values(&on_cpu).unwrap()));
 }
 
 #[test]
