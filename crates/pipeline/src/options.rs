@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 use std::thread;
 
 use earmark_datasets::OpenOptions;
-use earmark_training::{check_device, configure};
+use earmark_training::{GpuSettings, check_device, configure};
 
 use crate::error::{PipelineError, Result};
 use crate::recipe::Recipe;
-use crate::schedule::{CPU, Shard, check_together, workers};
+use crate::schedule::{CPU, Shard, check_together, shared_gpus, workers};
 
 /// The hub that published weights are downloaded from.
 pub const HUB: &str = "https://huggingface.co";
@@ -100,12 +100,15 @@ impl TrainOptions {
         (devices, each)
     }
 
-    /// Applies the recipe's settings of GPUs, if the jobs run on any.
-    pub(crate) fn configure(&self, recipe: &Recipe) -> Result<()> {
-        match self.devices.iter().all(|device| device == CPU) {
-            true => Ok(()),
-            false => Ok(configure(recipe.gpu_settings())?),
+    /// Applies the recipe's settings of GPUs, if the workers use any. cuDNN does not time its
+    /// algorithms while jobs share a GPU: the memory that it tries them with would be missing there.
+    pub(crate) fn configure(&self, recipe: &Recipe, workers: &[&str]) -> Result<()> {
+        if workers.iter().all(|&device| device == CPU) {
+            return Ok(());
         }
+        let settings = recipe.gpu_settings();
+        let cudnn_benchmark = settings.cudnn_benchmark && shared_gpus(workers).is_empty();
+        Ok(configure(GpuSettings { cudnn_benchmark, ..settings })?)
     }
 
     /// The folder of the feature cache.

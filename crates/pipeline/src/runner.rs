@@ -21,7 +21,7 @@ use crate::jobs::{Cost, TrainingJob, clips_of, used_clips};
 use crate::pretrained::{WeightsSource, WeightsSources};
 use crate::recipe::Recipe;
 use crate::run::Run;
-use crate::schedule::CPU;
+use crate::schedule::shared_gpus;
 
 /// The data that all jobs of the run share.
 pub(crate) struct JobRunner<'a> {
@@ -118,9 +118,12 @@ impl<'a> JobRunner<'a> {
         jobs.iter().map(|job| needs.get(job.learner.name.as_str()).copied().unwrap_or(0)).collect()
     }
 
-    /// Admits jobs to the GPUs that they share.
+    /// Admits jobs to the GPUs that they share, each with the features on it.
     fn admission(&self, devices: &[&str]) -> Result<Admission> {
-        let room = |&gpu: &&str| Ok(gpu_memory(gpu)?.map(|memory| (gpu.to_owned(), memory.free)));
+        let room = |&gpu: &&str| {
+            self.shared.iter().try_for_each(|features| features.load(gpu))?;
+            Ok(gpu_memory(gpu)?.map(|memory| (gpu.to_owned(), memory.free)))
+        };
         let rooms = shared_gpus(devices).iter().map(room).collect::<Result<Vec<_>>>()?;
         Ok(Admission::new(rooms.into_iter().flatten()))
     }
@@ -284,14 +287,6 @@ impl<'a> JobRunner<'a> {
     }
 }
 
-/// The GPUs on which more than one job runs at once.
-fn shared_gpus<'a>(devices: &[&'a str]) -> Vec<&'a str> {
-    let is_shared = |(index, device): &(usize, &&str)| {
-        **device != CPU && devices[..*index].iter().filter(|other| other == device).count() == 1
-    };
-    devices.iter().enumerate().filter(is_shared).map(|(_, &device)| device).collect()
-}
-
 /// Logs the end of an epoch.
 fn log_epoch(progress: Progress) {
     if let Progress::Learning(now) = progress
@@ -309,17 +304,4 @@ fn is_of_the_machine(error: &PipelineError) -> bool {
         error.root(),
         PipelineError::File(_) | PipelineError::Training(TrainingError::File(_) | TrainingError::Device { .. })
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_gpu_is_shared_by_its_second_job() {
-        assert_eq!(shared_gpus(&["cpu", "cpu"]), [""; 0]);
-        assert_eq!(shared_gpus(&["cuda:0", "cuda:1"]), [""; 0]);
-        assert_eq!(shared_gpus(&["cuda:0", "cuda:1", "cuda:0", "cuda:0"]), ["cuda:0"]);
-        assert_eq!(shared_gpus(&["cuda:0", "cuda:1", "cuda:0", "cuda:1"]), ["cuda:0", "cuda:1"]);
-    }
 }

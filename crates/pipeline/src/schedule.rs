@@ -40,6 +40,14 @@ pub(crate) fn workers(devices: &[String], wanted: Option<usize>, threads: usize,
     devices.iter().map(String::as_str).cycle().take(count).collect()
 }
 
+/// The GPUs on which more than one job runs at once.
+pub(crate) fn shared_gpus<'a>(devices: &[&'a str]) -> Vec<&'a str> {
+    let is_shared = |(index, device): &(usize, &&str)| {
+        **device != CPU && devices[..*index].iter().filter(|other| other == device).count() == 1
+    };
+    devices.iter().enumerate().filter(is_shared).map(|(_, &device)| device).collect()
+}
+
 /// A shard of the jobs: `2/3` is the second of three.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shard {
@@ -175,6 +183,14 @@ mod tests {
         assert_eq!(spread("cpu", None, 12), ["cpu"; 8].join(" "));
         assert_eq!(spread("cpu", Some(2), 12), "cpu cpu");
         assert_eq!(spread("cpu", Some(0), 0), "cpu");
+    }
+
+    #[test]
+    fn a_gpu_is_shared_by_its_second_job() {
+        assert_eq!(shared_gpus(&["cpu", "cpu"]), [""; 0]);
+        assert_eq!(shared_gpus(&["cuda:0", "cuda:1"]), [""; 0]);
+        assert_eq!(shared_gpus(&["cuda:0", "cuda:1", "cuda:0", "cuda:0"]), ["cuda:0"]);
+        assert_eq!(shared_gpus(&["cuda:0", "cuda:1", "cuda:0", "cuda:1"]), ["cuda:0", "cuda:1"]);
     }
 
     #[test]

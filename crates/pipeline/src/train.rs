@@ -83,7 +83,6 @@ pub fn train(options: &TrainOptions, observer: &dyn Observer, cancel: &CancelTok
     pretrained::write(&options.out, &weights)?;
     statistics::save(&run, &recipe, &run.clips()?, &clips.features)?;
 
-    options.configure(&recipe)?;
     let of_front_end =
         |index: usize| DeviceFeatures::new(clips.features.iter().map(move |clip| clip.features[index].view()));
     let shared: Vec<DeviceFeatures> = (0..loader.front_ends()).map(of_front_end).collect();
@@ -101,7 +100,10 @@ pub fn train(options: &TrainOptions, observer: &dyn Observer, cancel: &CancelTok
     };
     let (devices, threads) = options.workers(jobs.len());
     set_threads(threads);
+    options.configure(&recipe, &devices)?;
     runner.run_all(jobs, &devices)?;
+    // Level 2 may need the memory.
+    drop(shared);
     run.check_recipe(&recipe)?;
     let results = match options.selection {
         JobSelection::All => Some(fit_level2(&run, &options.devices[0])?),

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use earmark_nets::{Array, Weights};
 use serde::{Deserialize, Serialize};
@@ -55,6 +56,41 @@ const INDEX: &str = "checkpoint.json";
 /// The name prefix of the optimizer's arrays.
 const OPTIMIZER: &str = "optimizer.";
 
+/// Decides after which epochs the state is saved, so that saving takes little of the time: large
+/// networks have hundreds of megabytes, and a GPU may need only seconds for an epoch.
+#[derive(Debug, Default)]
+pub(crate) struct SavePace {
+    /// When the last save ended, and how long it took.
+    last: Option<(Instant, Duration)>,
+}
+
+/// The time between two saves, as a multiple of what a save takes.
+const PACE: u32 = 20;
+
+impl SavePace {
+    pub fn is_due(&self) -> bool {
+        self.last.is_none_or(|(end, took)| end.elapsed() >= PACE * took)
+    }
+
+    /// Runs a save and remembers how long it took.
+    pub fn save<T>(&mut self, save: impl FnOnce() -> T) -> T {
+        let begin = Instant::now();
+        let result = save();
+        self.last = Some((Instant::now(), begin.elapsed()));
+        result
+    }
+}
+
+/// Writes `history.csv` and TensorBoard's events. They may be ahead of the saved state; a job that
+/// resumes writes them again.
+pub(crate) fn save_history(folder: &Path, history: &[Epoch]) -> Result<(), TrainingError> {
+    earmark_files::write_atomic(&folder.join("history.csv"), history_csv(history).as_bytes())?;
+    // Ignore errors: the history has the same numbers, and a failure to write events must not end
+    // the job.
+    let _ = events::follow(folder, history);
+    Ok(())
+}
+
 /// Saves the state; the previous one is removed once this one is complete.
 pub(crate) fn save(folder: &Path, fingerprint: &str, state: &State) -> Result<(), TrainingError> {
     let named = |prefix: &str, weights: &Weights| -> Vec<(String, Array)> {
@@ -76,12 +112,8 @@ pub(crate) fn save(folder: &Path, fingerprint: &str, state: &State) -> Result<()
     let sha256 = earmark_files::sha256(&bytes);
     let index = Index { fingerprint: fingerprint.to_owned(), file, sha256, history, part };
     let json = serde_json::to_vec_pretty(&index).map_err(|error| damaged(&folder.join(INDEX), &error))?;
-    // The index comes last: a history that is one row ahead is written again, but one that lags
-    // behind would stay so.
-    earmark_files::write_atomic(&folder.join("history.csv"), history_csv(&index.history).as_bytes())?;
-    // Ignore errors: the history has the same numbers, and a failure to write events must not end
-    // the job.
-    let _ = events::follow(folder, &index.history);
+    // The index comes last: a history that is ahead is written again, but one that lags behind
+    // would stay so.
     earmark_files::write_atomic(&folder.join(INDEX), &json)?;
     remove_arrays_but(folder, Some(&index.file));
     Ok(())
@@ -189,6 +221,16 @@ mod tests {
         assert!(matches!(load(folder.path(), "g"), Err(TrainingError::OtherJob { .. })));
         remove(folder.path());
         assert_eq!(load(folder.path(), "f").unwrap(), None);
+    }
+
+    #[test]
+    fn a_slow_save_is_made_less_often() {
+        let mut pace = SavePace::default();
+        assert!(pace.is_due(), "the first epoch is saved");
+        pace.save(|| std::thread::sleep(Duration::from_millis(20)));
+        assert!(!pace.is_due());
+        pace.last = pace.last.map(|(end, took)| (end - PACE * took, took));
+        assert!(pace.is_due());
     }
 
     #[test]

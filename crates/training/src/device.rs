@@ -3,6 +3,7 @@
 use std::env::consts::{DLL_PREFIX, DLL_SUFFIX};
 use std::error::Error;
 use std::ffi::c_int;
+use std::path::Path;
 use std::sync::OnceLock;
 
 use libloading::Library;
@@ -33,6 +34,12 @@ pub enum DeviceFault {
         /// The system's message, which names the library.
         reason: String,
     },
+    /// libtorch looked for its CUDA part before it was loaded.
+    #[error(
+        "this process has computed on the CPU before, and libtorch cannot use GPUs after that; check the device \
+        first"
+    )]
+    TooLate,
     /// There is no NVIDIA driver.
     #[error("this machine has no NVIDIA driver; install one that supports CUDA {needed}")]
     NoDriver {
@@ -201,7 +208,11 @@ impl Cuda {
         let name = format!("{DLL_PREFIX}torch_cuda{DLL_SUFFIX}");
         // SAFETY: loading runs the library's initializers; it is part of the libtorch that this
         // program already uses.
-        let load = || unsafe { Library::new(&name) }.map(Cuda).map_err(|error| load_fault(&name, &error));
+        let load = || {
+            let library = unsafe { Library::new(&name) }.map_err(|error| load_fault(&name, &error))?;
+            load_compiler();
+            if engine::knows_cuda() { Ok(Cuda(library)) } else { Err(DeviceFault::TooLate) }
+        };
         CUDA.get_or_init(load).as_ref().map_err(Clone::clone)
     }
 
@@ -258,6 +269,26 @@ impl Cuda {
             function(&raw mut value)
         };
         if code == 0 { Ok(value) } else { Err(code) }
+    }
+}
+
+/// Loads CUDA's run-time compiler, which some of cuDNN's convolutions need. It opens a library
+/// beside it by name, which the system finds only if it is loaded already. PyTorch does the same.
+#[allow(unsafe_code, reason = "the linker's interface to a library")]
+fn load_compiler() {
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
+    let mut paths = maps.split_whitespace().map(Path::new);
+    let runtime =
+        paths.find(|path| path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"libcudart.so")));
+    let Some(folder) = runtime.and_then(Path::parent) else { return };
+    let names: Vec<_> =
+        std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.file_name()).collect();
+    for start in ["libnvrtc-builtins.so.", "libnvrtc.so."] {
+        for name in names.iter().filter(|name| name.as_encoded_bytes().starts_with(start.as_bytes())) {
+            // SAFETY: these are libraries of the CUDA that is loaded. Without them, cuDNN uses
+            // other convolutions.
+            unsafe { Library::new(folder.join(name)) }.map(std::mem::forget).unwrap_or_default();
+        }
     }
 }
 

@@ -5,9 +5,10 @@ use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
 use earmark_features::FeatureView;
-use tch::{Cuda, Device};
+use tch::Device;
 
-use crate::engine::{memory, settings};
+use crate::device::parse_device;
+use crate::engine::{empty_cache, memory, settings, synchronize};
 use crate::error::TrainingError;
 use crate::table::{Table, distinct, table_bytes};
 
@@ -23,6 +24,14 @@ impl<'a> DeviceFeatures<'a> {
     /// The features of these clips, all of one front end. Nothing is copied yet.
     pub fn new(clips: impl IntoIterator<Item = FeatureView<'a>>) -> Self {
         Self { clips: distinct(clips), tables: Mutex::default() }
+    }
+
+    /// Copies the features to a GPU, if they fit.
+    ///
+    /// # Errors
+    /// The GPU is not available or fails.
+    pub fn load(&self, device: &str) -> Result<(), TrainingError> {
+        self.table(parse_device(device)?, 0).map(|_| ())
     }
 
     /// The table in a GPU's memory, copied on the first request; `None` on the CPU, if the settings
@@ -42,8 +51,20 @@ impl<'a> DeviceFeatures<'a> {
         }
         let table = Table::new(&self.clips, device)?;
         // Jobs have streams of their own, and do not wait for this one's.
-        Cuda::synchronize(gpu as i64);
+        synchronize(gpu)?;
         Ok(Some(tables.entry(gpu).or_insert(table).share()))
+    }
+}
+
+impl Drop for DeviceFeatures<'_> {
+    /// Returns the memory to the system: other programs, or XGBoost, may need it.
+    fn drop(&mut self) {
+        let tables = self.tables.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if !tables.is_empty() {
+            tables.clear();
+            // A failure only means that the memory is still reserved.
+            let _ = empty_cache();
+        }
     }
 }
 

@@ -8,10 +8,15 @@
 #include <cstdlib>
 #include <cstring>
 #include <exception>
+#include <vector>
 
 #include <ATen/Context.h>
 #include <ATen/DeviceAccelerator.h>
 #include <ATen/core/Tensor.h>
+#include <ATen/native/ConvUtils.h>
+#include <ATen/ops/_fused_adamw.h>
+#include <ATen/ops/_fused_sgd.h>
+#include <c10/core/AutogradState.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 
 namespace {
@@ -43,6 +48,8 @@ char* earmark_configure(bool benchmark, bool tf32, bool deterministic) {
   return caught([=] {
     auto& context = at::globalContext();
     context.setBenchmarkCuDNN(benchmark);
+    // By default, each timed convolution returns all cached memory, also that of other jobs.
+    at::native::_cudnn_set_conv_benchmark_empty_cache(false);
     context.setAllowTF32CuDNN(tf32);
     context.setAllowTF32CuBLAS(tf32);
     context.setDeterministicCuDNN(deterministic);
@@ -53,18 +60,24 @@ char* earmark_configure(bool benchmark, bool tf32, bool deterministic) {
   });
 }
 
-// out: bytes that are free and that exist on the GPU; allocated by tensors of this process now,
-// and at most since `earmark_start_peak`.
+// Whether libtorch knows of its CUDA part. It looks once, at the first convolution, batch norm or
+// backward pass of the process; a part that is loaded later remains unknown.
+bool earmark_knows_cuda() {
+  return at::detail::getCUDAHooks().compiledWithCuDNN();
+}
+
+// out: bytes that are free and that exist on the GPU; reserved by this process now, and at most
+// since `earmark_start_peak`.
 char* earmark_memory(int index, uint64_t out[4]) {
   return caught([=] {
     initialize();
     const auto [available, total] = at::accelerator::getMemoryInfo(index);
     const auto stats = at::accelerator::getDeviceStats(index);
-    const auto& allocated = stats.allocated_bytes[0];
+    const auto& reserved = stats.reserved_bytes[0];
     out[0] = available;
     out[1] = total;
-    out[2] = allocated.current;
-    out[3] = allocated.peak;
+    out[2] = reserved.current;
+    out[3] = reserved.peak;
   });
 }
 
@@ -83,10 +96,20 @@ char* earmark_empty_cache() {
   });
 }
 
-// Lets the calling thread queue its work in a stream of its own.
+// Waits until a GPU has finished all queued work.
+char* earmark_synchronize(int index) {
+  return caught([=] {
+    initialize();
+    at::accelerator::synchronizeDevice(index);
+  });
+}
+
+// Lets the calling thread queue its work in a stream of its own, backward passes included: otherwise
+// one thread runs those of all jobs on a GPU.
 char* earmark_use_own_stream(int index) {
   return caught([=] {
     initialize();
+    c10::AutogradState::get_tls_state().set_multithreading_enabled(false);
     const c10::impl::VirtualGuardImpl guard(c10::DeviceType::CUDA);
     const c10::Device device(c10::DeviceType::CUDA, static_cast<c10::DeviceIndex>(index));
     guard.exchangeStream(guard.getNewStream(device));
@@ -96,5 +119,42 @@ char* earmark_use_own_stream(int index) {
 // Copies a tensor into page-locked memory, from which a GPU copies while the program goes on.
 char* earmark_pin(const at::Tensor* tensor, at::Tensor** out) {
   return caught([=] { *out = new at::Tensor(tensor->pin_memory()); });
+}
+
+// A step of torch.optim.SGD, by one kernel.
+char* earmark_fused_sgd(
+    at::Tensor* parameters,
+    at::Tensor* gradient,
+    at::Tensor* velocity,
+    double weight_decay,
+    double momentum,
+    double rate,
+    bool nesterov) {
+  return caught([=] {
+    // Without momentum, libtorch refuses buffers for it.
+    const std::vector<at::Tensor> velocities(momentum == 0.0 ? 0 : 1, *velocity);
+    at::_fused_sgd_(
+        {*parameters}, {*gradient}, velocities, weight_decay, momentum, rate, /*dampening=*/0.0,
+        nesterov, /*maximize=*/false, /*is_first_step=*/false, {}, {});
+  });
+}
+
+// A step of torch.optim.AdamW, by one kernel; `steps` counts them, this one included.
+char* earmark_fused_adamw(
+    at::Tensor* parameters,
+    at::Tensor* gradient,
+    at::Tensor* mean,
+    at::Tensor* square,
+    at::Tensor* steps,
+    double rate,
+    double mean_decay,
+    double square_decay,
+    double weight_decay,
+    double epsilon) {
+  return caught([=] {
+    at::_fused_adamw_(
+        {*parameters}, {*gradient}, {*mean}, {*square}, {}, {*steps}, rate, mean_decay, square_decay,
+        weight_decay, epsilon, /*amsgrad=*/false, /*maximize=*/false, {}, {});
+  });
 }
 }

@@ -75,9 +75,9 @@ pub struct GpuMemory {
     pub free: u64,
     /// All of the GPU's memory.
     pub total: u64,
-    /// In tensors of this process.
-    pub allocated: u64,
-    /// The largest value of `allocated` so far, or since it was last reset.
+    /// Taken by libtorch in this process, for tensors and to keep for later ones.
+    pub reserved: u64,
+    /// The largest value of `reserved` so far, or since it was last reset.
     pub peak: u64,
 }
 
@@ -86,8 +86,8 @@ pub(crate) fn memory(gpu: usize) -> Result<GpuMemory, TrainingError> {
     let mut out = [0; 4];
     // SAFETY: the function writes four values, which `out` has room for.
     check(unsafe { earmark_memory(index(gpu), out.as_mut_ptr()) })?;
-    let [free, total, allocated, peak] = out;
-    Ok(GpuMemory { free, total, allocated, peak })
+    let [free, total, reserved, peak] = out;
+    Ok(GpuMemory { free, total, reserved, peak })
 }
 
 /// Starts a new peak of a GPU's memory.
@@ -100,6 +100,19 @@ pub(crate) fn start_peak(gpu: usize) -> Result<(), TrainingError> {
 pub(crate) fn empty_cache() -> Result<(), TrainingError> {
     // SAFETY: the function has no arguments.
     check(unsafe { earmark_empty_cache() })
+}
+
+/// Whether libtorch knows of its CUDA part, once that is loaded. If not, a computation on the CPU
+/// came first, and libtorch had looked for it then.
+pub(crate) fn knows_cuda() -> bool {
+    // SAFETY: the function has no arguments.
+    unsafe { earmark_knows_cuda() }
+}
+
+/// Waits until a GPU has finished all queued work.
+pub(crate) fn synchronize(gpu: usize) -> Result<(), TrainingError> {
+    // SAFETY: the function takes a value.
+    check(unsafe { earmark_synchronize(index(gpu)) })
 }
 
 /// Gives the calling thread a stream of its own, so that a GPU can work on several jobs at once. A
@@ -140,6 +153,37 @@ pub(crate) fn uploaded(tensor: &Tensor, device: Device) -> Result<Tensor, Traini
     }
 }
 
+/// Performs a step of `torch.optim.SGD` in one operation.
+pub(crate) fn fused_sgd(
+    [parameters, gradient, velocity]: [&mut Tensor; 3],
+    weight_decay: f64,
+    momentum: f64,
+    rate: f64,
+    nesterov: bool,
+) -> Result<(), TrainingError> {
+    let [parameters, gradient, velocity] = [parameters, gradient, velocity].map(Tensor::as_mut_ptr);
+    // SAFETY: the tensors are valid during the call, which changes their values.
+    check(unsafe { earmark_fused_sgd(parameters, gradient, velocity, weight_decay, momentum, rate, nesterov) })
+}
+
+/// Performs a step of `torch.optim.AdamW` in one operation. `steps` counts the steps, this one
+/// included; `decays` are those of the two moments.
+pub(crate) fn fused_adamw(
+    [parameters, gradient, mean, square, steps]: [&mut Tensor; 5],
+    rate: f64,
+    decays: [f64; 2],
+    weight_decay: f64,
+    epsilon: f64,
+) -> Result<(), TrainingError> {
+    let [parameters, gradient, mean, square, steps] =
+        [parameters, gradient, mean, square, steps].map(Tensor::as_mut_ptr);
+    let [of_mean, of_square] = decays;
+    // SAFETY: as above.
+    check(unsafe {
+        earmark_fused_adamw(parameters, gradient, mean, square, steps, rate, of_mean, of_square, weight_decay, epsilon)
+    })
+}
+
 fn index(gpu: usize) -> c_int {
     c_int::try_from(gpu).unwrap_or(c_int::MAX)
 }
@@ -165,6 +209,29 @@ unsafe extern "C" {
     fn earmark_start_peak(index: c_int) -> *mut c_char;
     fn earmark_empty_cache() -> *mut c_char;
     fn earmark_use_own_stream(index: c_int) -> *mut c_char;
+    fn earmark_knows_cuda() -> bool;
+    fn earmark_synchronize(index: c_int) -> *mut c_char;
+    fn earmark_fused_sgd(
+        parameters: *mut C_tensor,
+        gradient: *mut C_tensor,
+        velocity: *mut C_tensor,
+        weight_decay: f64,
+        momentum: f64,
+        rate: f64,
+        nesterov: bool,
+    ) -> *mut c_char;
+    fn earmark_fused_adamw(
+        parameters: *mut C_tensor,
+        gradient: *mut C_tensor,
+        mean: *mut C_tensor,
+        square: *mut C_tensor,
+        steps: *mut C_tensor,
+        rate: f64,
+        mean_decay: f64,
+        square_decay: f64,
+        weight_decay: f64,
+        epsilon: f64,
+    ) -> *mut c_char;
     fn earmark_pin(tensor: *const C_tensor, out: *mut *mut C_tensor) -> *mut c_char;
 }
 
@@ -177,8 +244,10 @@ mod tests {
         configure(GpuSettings::default()).unwrap();
         assert_eq!(settings(), GpuSettings::default());
         use_own_stream(Device::Cpu).unwrap();
-        if !tch::Cuda::is_available() {
-            for result in [memory(0).map(|_| ()), start_peak(0), empty_cache(), use_own_stream(Device::Cuda(0))] {
+        if crate::check_device("cuda:0").is_err() {
+            for result in
+                [memory(0).map(|_| ()), start_peak(0), empty_cache(), synchronize(0), use_own_stream(Device::Cuda(0))]
+            {
                 assert!(matches!(result, Err(TrainingError::Torch(_))), "{result:?}");
             }
         }

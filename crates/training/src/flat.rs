@@ -11,65 +11,107 @@ use crate::tensors::array;
 /// Parameters start at multiples of this, in values: 64 bytes, which the fastest kernels need.
 const ALIGNMENT: usize = 16;
 
-/// The places of all parameters with one role in a tensor of one dimension, in the graph's order.
+/// The places of all parameters with one role in a tensor of one dimension: first the kernels of
+/// convolutions, which have four dimensions, then the others, each in the graph's order.
 #[derive(Debug, Clone)]
 pub(crate) struct Layout {
+    /// In the graph's order, each with its place.
     parameters: Vec<(Parameter, usize)>,
-    length: usize,
-    /// Whether parameters of four dimensions are stored in channels-last order.
+    /// The length of the kernels.
+    kernels: usize,
+    /// Whether kernels are stored in channels-last order.
     channels_last: bool,
+}
+
+/// Whether a parameter is the kernel of a convolution.
+pub(crate) fn is_kernel(parameter: &Parameter) -> bool {
+    parameter.shape.len() == 4
 }
 
 impl Layout {
     pub fn new(graph: &Graph, role: Role, channels_last: bool) -> Self {
+        let of_role = graph.parameters().into_iter().filter(|parameter| parameter.role == role);
+        let mut parameters: Vec<(Parameter, usize)> = of_role.map(|parameter| (parameter, 0)).collect();
+        let mut place = |length: &mut usize, kernels: bool| {
+            for (parameter, start) in parameters.iter_mut().filter(|(parameter, _)| is_kernel(parameter) == kernels) {
+                *start = *length;
+                *length += parameter.len().next_multiple_of(ALIGNMENT);
+            }
+            *length
+        };
         let mut length = 0;
-        let parameters = graph.parameters().into_iter().filter(|parameter| parameter.role == role);
-        let parameters = parameters.map(|parameter| {
-            let start = length;
-            length += parameter.len().next_multiple_of(ALIGNMENT);
-            (parameter, start)
-        });
-        Self { parameters: parameters.collect(), length, channels_last }
+        let kernels = place(&mut length, true);
+        place(&mut length, false);
+        Self { parameters, kernels, channels_last }
     }
 
-    /// Zeros in the place of every parameter.
-    pub fn zeros(&self, kind: Kind, device: Device) -> Result<Tensor, TrainingError> {
-        Ok(Tensor::f_zeros([self.length as i64], (kind, device))?)
+    /// The part of `flat` that has the kernels of convolutions.
+    pub fn kernels(&self, flat: &Tensor) -> Result<Tensor, TrainingError> {
+        Ok(flat.f_narrow(0, 0, self.kernels as i64)?)
     }
 
     /// The parameters as views of `flat`, which share its memory, each in its own shape.
     pub fn views(&self, flat: &Tensor) -> Result<Vec<Tensor>, TrainingError> {
-        let view = |(parameter, start): &(Parameter, usize)| {
-            let values = flat.f_narrow(0, *start as i64, parameter.len() as i64)?;
-            let shape: Vec<i64> = parameter.shape.iter().map(|&side| side as i64).collect();
-            Ok(match shape[..] {
-                [outputs, inputs, height, width] if self.channels_last => {
-                    values.f_view([outputs, height, width, inputs])?.f_permute([0, 3, 1, 2])?
-                }
-                _ => values.f_view(&shape[..])?,
-            })
+        self.parameters.iter().map(|(parameter, start)| self.view(flat, parameter, *start)).collect()
+    }
+
+    /// As [`Self::views`], of a tensor that has only the kernels; `None` for the other parameters.
+    pub fn kernel_views(&self, kernels: &Tensor) -> Result<Vec<Option<Tensor>>, TrainingError> {
+        let view = |(parameter, start): &(Parameter, usize)| match is_kernel(parameter) {
+            true => self.view(kernels, parameter, *start).map(Some),
+            false => Ok(None),
         };
         self.parameters.iter().map(view).collect()
     }
 
+    fn view(&self, flat: &Tensor, parameter: &Parameter, start: usize) -> Result<Tensor, TrainingError> {
+        let values = flat.f_narrow(0, start as i64, parameter.len() as i64)?;
+        let shape: Vec<i64> = parameter.shape.iter().map(|&side| side as i64).collect();
+        Ok(match shape[..] {
+            [outputs, inputs, height, width] if self.channels_last => {
+                values.f_view([outputs, height, width, inputs])?.f_permute([0, 3, 1, 2])?
+            }
+            _ => values.f_view(&shape[..])?,
+        })
+    }
+
     /// Tensors in the shapes of the parameters, such as gradients, as one tensor. An undefined
-    /// tensor counts as zeros.
+    /// tensor counts as zeros. The kernels may be of another kind than the others.
     pub fn flatten(&self, tensors: &[Tensor], kind: Kind, device: Device) -> Result<Tensor, TrainingError> {
-        let zeros = Tensor::f_zeros([ALIGNMENT as i64], (kind, device))?;
-        let mut parts = Vec::with_capacity(2 * tensors.len());
-        for ((parameter, _), tensor) in self.parameters.iter().zip(tensors) {
+        let [kernels, others] = [true, false].map(|kernels| {
+            let all = self.parameters.iter().zip(tensors);
+            let of_kind = all.filter(|((parameter, _), _)| is_kernel(parameter) == kernels);
+            self.joined(of_kind.map(|((parameter, _), tensor)| (parameter, tensor)), kind, device)
+        });
+        Ok(Tensor::f_cat(&[kernels?, others?], 0)?)
+    }
+
+    fn joined<'a>(
+        &self,
+        tensors: impl Iterator<Item = (&'a Parameter, &'a Tensor)>,
+        kind: Kind,
+        device: Device,
+    ) -> Result<Tensor, TrainingError> {
+        let mut parts = Vec::new();
+        for (parameter, tensor) in tensors {
             let length = parameter.len();
             parts.push(match tensor.defined() {
-                true if tensor.dim() == 4 && self.channels_last => tensor.f_permute([0, 2, 3, 1])?.f_reshape([-1])?,
+                true if is_kernel(parameter) && self.channels_last => {
+                    tensor.f_permute([0, 2, 3, 1])?.f_reshape([-1])?
+                }
                 true => tensor.f_reshape([-1])?,
                 false => Tensor::f_zeros([length as i64], (kind, device))?,
             });
             let padding = length.next_multiple_of(ALIGNMENT) - length;
             if padding > 0 {
-                parts.push(zeros.f_narrow(0, 0, padding as i64)?);
+                let of_part = parts.last().map_or(kind, Tensor::kind);
+                parts.push(Tensor::f_zeros([padding as i64], (of_part, device))?);
             }
         }
-        if parts.is_empty() { self.zeros(kind, device) } else { Ok(Tensor::f_cat(&parts, 0)?) }
+        match parts.is_empty() {
+            true => Ok(Tensor::f_zeros([0], (kind, device))?),
+            false => Ok(Tensor::f_cat(&parts, 0)?.f_to_kind(kind)?),
+        }
     }
 
     /// The arrays of the parameters in `flat`, by name.

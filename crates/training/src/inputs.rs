@@ -90,12 +90,17 @@ pub(crate) struct WindowInputs<'a> {
     /// Where the clips are in the device's table, if it has one.
     pub places: Option<Places>,
     pub device: Device,
+    /// Smaller batches are filled up to this size by their first window.
+    pub at_least: usize,
 }
 
 impl WindowInputs<'_> {
     /// A batch of these windows, without targets.
     pub fn prepare(&self, windows: &[Window<'_>]) -> Result<Prepared, TrainingError> {
         let Windowing { frames, padding, .. } = *self.windowing;
+        let missing = self.at_least.saturating_sub(windows.len());
+        let added = windows.first().into_iter().flat_map(|first| std::iter::repeat_n(*first, missing));
+        let windows: Vec<Window> = windows.iter().copied().chain(added).collect();
         let of_clips = windows.chunk_by(|one, next| std::ptr::eq(one.0, next.0)).map(|windows| {
             let clip = windows[0].0.features;
             (clip, self.scaling.of_clip(clip), windows.iter().map(|&(_, start)| start))

@@ -96,6 +96,7 @@ impl Job<'_> {
         state.weights = weights;
         let epoch = Epoch { epoch: 1, learning_rate: 0.0, loss, accuracy, held_out_accuracy: None, seconds };
         state.history.push(epoch);
+        checkpoint::save_history(self.folder, &state.history)?;
         checkpoint::save(self.folder, fingerprint, state)?;
         let crops_per_second = labels.len() as f64 / seconds;
         let (epoch, epochs, batches, all_batches) = (1, 1, 1, 1);

@@ -22,9 +22,15 @@ struct Refused {
 
 /// Whether this is an out-of-memory error of a GPU; libtorch's libraries have their own messages.
 pub(crate) fn is_used_up(text: &str) -> bool {
-    ["CUDA out of memory", "CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED"]
-        .iter()
-        .any(|words| text.contains(words))
+    const WORDS: [&str; 5] = [
+        "CUDA out of memory",
+        "CUDA error: out of memory",
+        "CUBLAS_STATUS_ALLOC_FAILED",
+        "CUDNN_STATUS_ALLOC_FAILED",
+        // libtorch tries one convolution after the other, and drops the reason of each.
+        "unable to find an engine to execute",
+    ];
+    WORDS.iter().any(|words| text.contains(words))
 }
 
 /// An estimate of the largest power of two below `batch_size` that would fit; `None` if not even 2
@@ -171,7 +177,9 @@ mod tests {
 
     #[test]
     fn other_faults_are_not_mistaken_for_it() {
-        for text in [H100, GRAPHS, FULL, "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"] {
+        let of_cudnn = "GET was unable to find an engine to execute this computation";
+        let of_cublas = "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`";
+        for text in [H100, GRAPHS, FULL, of_cublas, of_cudnn] {
             assert!(is_used_up(text));
         }
         for text in ["CUDA error: an illegal memory access was encountered", "DefaultCPUAllocator: not enough memory"] {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use earmark_datasets::random;
 use earmark_nets::{Graph, Init, Node, Op, Parameter, Role, Weights};
 use rand_distr::{Distribution, Normal, Uniform};
-use tch::{Device, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use crate::arithmetic::Arithmetic;
 use crate::convolution::convolution;
@@ -30,6 +30,8 @@ pub(crate) struct Network<'a> {
     learned: Tensor,
     statistics: Tensor,
     layouts: Layouts,
+    /// The kernels of convolutions in bf16, on a GPU that computes in it.
+    half: Option<HalfKernels>,
     /// The index of each node's first parameter.
     first: Vec<usize>,
     last_uses: Vec<usize>,
@@ -37,6 +39,14 @@ pub(crate) struct Network<'a> {
     arithmetic: Arithmetic,
     /// The memory format of images and of the kernels of convolutions.
     is_channels_last: bool,
+}
+
+/// The kernels of convolutions in bf16: one conversion for all of them instead of one for each, and
+/// likewise for their gradients.
+struct HalfKernels {
+    all: Tensor,
+    /// Views of it, in the order of [`Network::parameters`].
+    views: Vec<Option<Tensor>>,
 }
 
 impl<'a> Network<'a> {
@@ -47,7 +57,9 @@ impl<'a> Network<'a> {
         device: Device,
         arithmetic: Arithmetic,
     ) -> Result<Self, TrainingError> {
-        Self::in_format(graph, weights, device, arithmetic, !device.is_cuda() || settings().channels_last)
+        let is_channels_last = !device.is_cuda() || settings().channels_last;
+        let has_half = device.is_cuda() && arithmetic == Arithmetic::Bf16;
+        Self::in_format(graph, weights, device, arithmetic, is_channels_last, has_half)
     }
 
     fn in_format(
@@ -56,6 +68,7 @@ impl<'a> Network<'a> {
         device: Device,
         arithmetic: Arithmetic,
         is_channels_last: bool,
+        has_half: bool,
     ) -> Result<Self, TrainingError> {
         weights.check(graph)?;
         let layout = |role| Layout::new(graph, role, is_channels_last);
@@ -65,14 +78,23 @@ impl<'a> Network<'a> {
         let mut views =
             [layouts.learned.views(&learned)?.into_iter(), layouts.statistics.views(&statistics)?.into_iter()];
         let (mut parameters, mut first) = (Vec::new(), Vec::new());
+        let mut half = has_half.then(|| HalfKernels::new(&layouts.learned, &learned)).transpose()?;
+        let mut of_half = half.as_mut().map(|half| std::mem::take(&mut half.views).into_iter());
         for node in graph.nodes() {
             first.push(parameters.len());
             for parameter in node.parameters() {
                 let is_learned = parameter.role == Role::Learned;
                 let view = views[usize::from(!is_learned)].next();
                 let view = view.ok_or_else(|| TrainingError::Torch("a parameter without a place".to_owned()))?;
+                if let (Some(half), Some(of_half), true) = (&mut half, &mut of_half, is_learned) {
+                    half.views.resize_with(parameters.len(), || None);
+                    half.views.push(of_half.next().flatten());
+                }
                 parameters.push((parameter, view.f_set_requires_grad(is_learned)?));
             }
+        }
+        if let Some(half) = &mut half {
+            half.views.resize_with(parameters.len(), || None);
         }
         let last_uses = graph.last_uses();
         Ok(Self {
@@ -81,6 +103,7 @@ impl<'a> Network<'a> {
             learned,
             statistics,
             layouts,
+            half,
             first,
             last_uses,
             device,
@@ -106,14 +129,18 @@ impl<'a> Network<'a> {
 
     /// The gradient of a loss by the learned parameters, in one tensor.
     pub fn gradient(&self, loss: &Tensor) -> Result<Tensor, TrainingError> {
-        let learned: Vec<&Tensor> = self.learned_parameters().map(|(_, tensor)| tensor).collect();
+        let is_learned = |index: &usize| self.parameters[*index].0.role == Role::Learned;
+        let learned: Vec<&Tensor> =
+            (0..self.parameters.len()).filter(is_learned).map(|index| self.used(index)).collect();
         let gradients = Tensor::f_run_backward(&[loss], &learned, false, false)?;
         let _guard = tch::no_grad_guard();
         self.layouts.learned.flatten(&gradients, self.arithmetic.kind(), self.device)
     }
 
-    fn learned_parameters(&self) -> impl Iterator<Item = &(Parameter, Tensor)> {
-        self.parameters.iter().filter(|(parameter, _)| parameter.role == Role::Learned)
+    /// The tensor by which a parameter takes part in computations.
+    fn used(&self, index: usize) -> &Tensor {
+        let half = self.half.as_ref().and_then(|half| half.views[index].as_ref());
+        half.unwrap_or(&self.parameters[index].1)
     }
 
     /// The current parameters and statistics.
@@ -127,6 +154,9 @@ impl<'a> Network<'a> {
     /// norm uses the batch's statistics and updates its running statistics.
     pub fn forward(&self, input: &Tensor, training: bool) -> Result<Tensor, TrainingError> {
         let kind = self.arithmetic.kind();
+        if let (Some(half), true) = (&self.half, training) {
+            half.follow(&self.layouts.learned, &self.learned)?;
+        }
         let mut values: Vec<Option<Tensor>> = Vec::with_capacity(self.graph.nodes().len());
         for (id, node) in self.graph.nodes().iter().enumerate() {
             let value = {
@@ -150,7 +180,7 @@ impl<'a> Network<'a> {
     }
 
     fn node(&self, id: usize, node: &Node, inputs: &[&Tensor], training: bool) -> Result<Tensor, TrainingError> {
-        let parameter = |index: usize| &self.parameters[self.first[id] + index].1;
+        let parameter = |index: usize| self.used(self.first[id] + index);
         let x = inputs[0];
         let pair = |pair: [usize; 2]| pair.map(|side| side as i64);
         let kind = self.arithmetic.kind();
@@ -190,6 +220,22 @@ impl<'a> Network<'a> {
             Op::Pad { before, after } => x.f_constant_pad_nd([before as i64, after as i64])?,
         };
         Ok(value)
+    }
+}
+
+impl HalfKernels {
+    fn new(layout: &Layout, learned: &Tensor) -> Result<Self, TrainingError> {
+        let all = layout.kernels(learned)?.f_to_kind(Kind::BFloat16)?;
+        let with_gradient = |view: Option<Tensor>| view.map(|view| view.f_set_requires_grad(true)).transpose();
+        let views = layout.kernel_views(&all)?.into_iter().map(with_gradient).collect::<Result<_, _>>()?;
+        Ok(Self { all, views })
+    }
+
+    /// Takes over the kernels that the last step has changed.
+    fn follow(&self, layout: &Layout, learned: &Tensor) -> Result<(), TrainingError> {
+        let _guard = tch::no_grad_guard();
+        self.all.shallow_clone().f_copy_(&layout.kernels(learned)?)?;
+        Ok(())
     }
 }
 
@@ -301,8 +347,6 @@ fn sample(distribution: Option<impl Distribution<f64>>, n: usize, rng: &mut impl
 
 #[cfg(test)]
 mod tests {
-    use tch::Kind;
-
     use super::*;
 
     #[test]
@@ -316,7 +360,8 @@ mod tests {
             let input = input.sin().reshape(shape);
             let targets = Tensor::full([4, 3], 1.0 / 3.0, (Kind::Double, Device::Cpu));
             let [last, first] = [true, false].map(|is_channels_last| {
-                let network = Network::in_format(&graph, &weights, Device::Cpu, Arithmetic::F64, is_channels_last);
+                let network =
+                    Network::in_format(&graph, &weights, Device::Cpu, Arithmetic::F64, is_channels_last, false);
                 let network = network.unwrap();
                 let loss = cross_entropy(&network.forward(&input, true).unwrap(), &targets).unwrap();
                 let gradient = network.gradient(&loss).unwrap();
@@ -328,6 +373,33 @@ mod tests {
                     assert!((last - first).abs() <= 1e-6 * first.abs().max(1.0), "{name}: {last}, not {first}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn kernels_that_are_converted_together_give_the_same_bits() {
+        for name in ["resnet_nano", "dpn_nano", "wave_resnext_nano"] {
+            let variant = earmark_nets::find(name).unwrap();
+            let graph = variant.graph(variant.channels(), 3);
+            let weights = initial_weights(&graph, 1, &[]);
+            let shape = variant.example(4, 64).map(|side| side as i64);
+            let input = Tensor::arange(shape.iter().product::<i64>(), (Kind::Float, Device::Cpu)).sin().reshape(shape);
+            let targets = Tensor::full([4, 3], 1.0 / 3.0, (Kind::Float, Device::Cpu));
+            let [together, each] = [true, false].map(|has_half| {
+                let network =
+                    Network::in_format(&graph, &weights, Device::Cpu, Arithmetic::Bf16, true, has_half).unwrap();
+                (0..2)
+                    .map(|_| {
+                        let loss = cross_entropy(&network.forward(&input, true).unwrap(), &targets).unwrap();
+                        let gradient = network.gradient(&loss).unwrap();
+                        let _guard = tch::no_grad_guard();
+                        let _ = network.learned.shallow_clone().f_sub_(&(&gradient * 0.1)).unwrap();
+                        (loss.double_value(&[]), network.weights().unwrap())
+                    })
+                    .collect::<Vec<_>>()
+            });
+            assert!(together[0].0 != together[1].0, "{name}: a step changes the loss");
+            assert!(together == each, "{name}: {} and {}", together[1].0, each[1].0);
         }
     }
 }

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use earmark_nets::Weights;
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
+use crate::engine::{fused_adamw, fused_sgd};
 use crate::error::TrainingError;
 use crate::flat::Layout;
 use crate::settings::{LearnerSettings, Method};
@@ -17,6 +18,9 @@ pub(crate) struct Optimizer {
     weight_decay: f64,
     /// For each name of [`Method::memory`], a tensor in the layout of the parameters.
     memory: Vec<(&'static str, Tensor)>,
+    /// Whether a step is one operation of libtorch, which is faster on a GPU. On a CPU it is not,
+    /// and its rounding would differ from that of earlier versions of Earmark.
+    is_fused: bool,
 }
 
 /// Decay of Adam's second moment.
@@ -29,21 +33,31 @@ impl Optimizer {
         let LearnerSettings { optimizer: method, momentum, nesterov, weight_decay, .. } = *settings;
         let zeros = |name: &&'static str| Ok((*name, parameters.f_zeros_like()?));
         let memory = method.memory().iter().map(zeros).collect::<Result<_, TrainingError>>()?;
-        Ok(Self { method, momentum, nesterov, weight_decay, memory })
+        Ok(Self { method, momentum, nesterov, weight_decay, memory, is_fused: parameters.device().is_cuda() })
     }
 
     /// Performs step number `step`, counted from 0, on parameters in one tensor.
     pub fn step(
         &mut self,
         parameters: &mut Tensor,
-        gradient: &Tensor,
+        mut gradient: Tensor,
         rate: f64,
         step: usize,
     ) -> Result<(), TrainingError> {
         let _guard = tch::no_grad_guard();
-        match self.method {
-            Method::Sgd => self.descend(parameters, gradient, rate),
-            Method::AdamW => self.adapt(parameters, gradient, rate, step),
+        let Self { momentum, nesterov, weight_decay, .. } = *self;
+        match (self.method, &mut self.memory[..]) {
+            (Method::Sgd, [(_, velocity)]) if self.is_fused => {
+                fused_sgd([parameters, &mut gradient, velocity], weight_decay, momentum, rate, nesterov)
+            }
+            (Method::AdamW, [(_, mean), (_, square)]) if self.is_fused => {
+                let options = (Kind::Float, parameters.device());
+                let mut steps = Tensor::f_full([] as [i64; 0], (step + 1) as f64, options)?;
+                let tensors = [parameters, &mut gradient, mean, square, &mut steps];
+                fused_adamw(tensors, rate, [momentum, SQUARE_DECAY], weight_decay, EPSILON)
+            }
+            (Method::Sgd, _) => self.descend(parameters, &gradient, rate),
+            (Method::AdamW, _) => self.adapt(parameters, &gradient, rate, step),
         }
     }
 
@@ -129,13 +143,13 @@ mod tests {
         let golden = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../golden/optimizers/steps.json"));
         let cases: Vec<Case> = serde_json::from_str(golden).unwrap();
         assert_eq!(cases.len(), 5);
-        for (index, case) in cases.into_iter().enumerate() {
-            let Case { optimizer: method, momentum, nesterov, weight_decay, .. } = case;
+        for (index, (case, is_fused)) in cases.iter().flat_map(|case| [(case, false), (case, true)]).enumerate() {
+            let &Case { optimizer: method, momentum, nesterov, weight_decay, .. } = case;
             let mut parameters = Tensor::from_slice(&case.before);
             let memory = method.memory().iter().map(|name| (*name, parameters.zeros_like())).collect();
-            let mut optimizer = Optimizer { method, momentum, nesterov, weight_decay, memory };
+            let mut optimizer = Optimizer { method, momentum, nesterov, weight_decay, memory, is_fused };
             for (step, (rate, gradient)) in case.rates.iter().zip(&case.gradients).enumerate() {
-                optimizer.step(&mut parameters, &Tensor::from_slice(gradient), *rate, step).unwrap();
+                optimizer.step(&mut parameters, Tensor::from_slice(gradient), *rate, step).unwrap();
                 let values: Vec<f32> = Vec::try_from(&parameters).unwrap();
                 for (value, expected) in values.iter().zip(&case.after[step]) {
                     assert!(

@@ -26,12 +26,14 @@ pub(crate) struct Predictor<'a> {
     pub table: Option<Table>,
     /// Whether a separate thread prepares the windows.
     pub prefetch: bool,
+    /// Batches between two reads of the logits: each read waits for the device.
+    pub batches_per_read: usize,
 }
 
 impl Predictor<'_> {
     /// The probabilities of the clips, `[clips, classes]`, each from all windows of a clip.
-    /// `report` gets the number of clips that are done, before the first batch of windows and after
-    /// each.
+    /// `report` gets the number of clips that are done: 0 at first, and then after some batches of
+    /// windows.
     pub fn probabilities(
         &self,
         clips: &[Example],
@@ -82,24 +84,28 @@ impl Predictor<'_> {
     ) -> Result<Vec<f32>, TrainingError> {
         let _guard = tch::no_grad_guard();
         let (places, device) = (self.table.as_ref().map(Table::places), self.device);
-        let inputs = WindowInputs { windowing: &self.windowing, scaling: self.scaling, places, device };
+        // cuDNN would choose its algorithms anew for a last batch of another shape.
+        let at_least = if device.is_cuda() { self.batch } else { 0 };
+        let inputs = WindowInputs { windowing: &self.windowing, scaling: self.scaling, places, device, at_least };
         let mut logits = Vec::with_capacity(windows.len() * self.classes);
         if report(0).is_break() {
             return Err(TrainingError::Stopped);
         }
-        // Reading a batch's logits waits for the device, so it gets the next batch before that.
-        let mut unread: Option<Tensor> = None;
+        let mut unread: Vec<Tensor> = Vec::new();
         let prepare = |windows| inputs.prepare(windows);
         let flow = ahead::for_each(windows.chunks(self.batch), self.prefetch, prepare, |prepared, _| {
-            let outputs = self.forward(&prepared?)?;
-            if let Some(before) = unread.replace(outputs) {
-                logits.extend(values(&before)?);
+            unread.push(self.forward(&prepared?)?);
+            if unread.len() == self.batches_per_read {
+                logits.extend(values(&Tensor::f_cat(&unread, 0)?)?);
+                unread.clear();
+                return Ok::<_, TrainingError>(report(windows.len().min(logits.len() / self.classes)));
             }
-            Ok::<_, TrainingError>(report(logits.len() / self.classes))
+            Ok(ControlFlow::Continue(()))
         })?;
-        if let Some(last) = unread {
-            logits.extend(values(&last)?);
+        if !unread.is_empty() {
+            logits.extend(values(&Tensor::f_cat(&unread, 0)?)?);
         }
+        logits.truncate(windows.len() * self.classes);
         match flow.is_break() || report(windows.len()).is_break() {
             true => Err(TrainingError::Stopped),
             false => Ok(logits),

@@ -7,7 +7,8 @@ use std::ops::ControlFlow;
 pub enum Progress {
     /// Reported after each batch.
     Learning(Learning),
-    /// Reported before the final prediction, with 0 clips, and after each of its batches.
+    /// Reported before the final prediction, with 0 clips, and after each of its batches, or every
+    /// 16 batches on a GPU.
     Predicting {
         /// Clips predicted so far.
         clips: usize,

@@ -8,7 +8,7 @@ use earmark_nets::{Graph, Weights};
 use tch::Device;
 
 use crate::arithmetic::Arithmetic;
-use crate::checkpoint::{self, EpochProgress, State};
+use crate::checkpoint::{self, EpochProgress, SavePace, State};
 use crate::device::{arithmetic, parse_device};
 use crate::device_features::DeviceFeatures;
 use crate::engine;
@@ -77,12 +77,7 @@ impl Job<'_> {
         let device = parse_device(self.device)?;
         engine::use_own_stream(device)?;
         earmark_files::create_folder(self.folder)?;
-        let outcome = self.train_and_predict(device, report);
-        if device.is_cuda() {
-            // The next job may need blocks of other sizes. A failure would show in that job.
-            let _ = engine::empty_cache();
-        }
-        outcome
+        self.train_and_predict(device, report)
     }
 
     /// Everything of a job that does not change while it runs.
@@ -136,15 +131,17 @@ impl Job<'_> {
             .probabilities(&self.predict, &mut |clips| report(Progress::Predicting { clips, of }))
     }
 
-    /// The predictor of the final probabilities. The CPU predicts in 32 bits, as tagging does.
+    /// The predictor of the final probabilities. The CPU predicts in 32 bits, as tagging does. A
+    /// kernel's large coefficients do not tolerate a GPU's rounding of 32 bits to TF32.
     pub(crate) fn final_predictor<'a>(
         &'a self,
         setup: &'a Setup,
         weights: &Weights,
     ) -> Result<Predictor<'a>, TrainingError> {
-        let arithmetic = match setup.device.is_cuda() && !self.learner.is_kernel() {
-            true => arithmetic(self.learner.precision, setup.device)?,
-            false => Arithmetic::F32,
+        let arithmetic = match (setup.device.is_cuda(), self.learner.is_kernel()) {
+            (true, true) => Arithmetic::F64,
+            (true, false) => arithmetic(self.learner.precision, setup.device)?,
+            (false, _) => Arithmetic::F32,
         };
         Ok(self.predictor(Network::new(&setup.graph, weights, setup.device, arithmetic)?, setup))
     }
@@ -228,23 +225,31 @@ impl Job<'_> {
             device,
         };
         let settings = PassSettings::of(device);
+        let mut pace = SavePace::default();
         for epoch in state.history.len()..self.learner.epochs {
             let start = Instant::now();
             let before = state.part.seconds;
             let order = batches.epoch(epoch);
             let pass = Pass { job: self, inputs: &inputs, table: table.as_ref(), order: &order, settings };
             let flow = pass.run(&mut trainer, state, report)?;
-            trainer.save(state)?;
-            if !state.weights.is_finite() {
+            if !trainer.is_finite()? {
                 let last = state.part.batches.checked_sub(1).map_or(&[][..], |last| &order[last]);
                 return Err(TrainingError::DivergedWeights { epoch: epoch + 1, clips: self.names(last) });
+            }
+            let is_due = pace.is_due() || flow.is_break() || epoch + 1 == self.learner.epochs;
+            let is_judged = self.learner.checkpoint == CheckpointPolicy::Best;
+            if is_due || is_judged {
+                trainer.save(state)?;
             }
             state.part.seconds = before + start.elapsed().as_secs_f64();
             if state.part.batches == order.len() {
                 self.end_epoch(setup, state)?;
                 trainer.reset_totals()?;
             }
-            checkpoint::save(self.folder, fingerprint, state)?;
+            checkpoint::save_history(self.folder, &state.history)?;
+            if is_due {
+                pace.save(|| checkpoint::save(self.folder, fingerprint, state))?;
+            }
             if flow.is_break() {
                 return Err(TrainingError::Stopped);
             }
@@ -301,6 +306,7 @@ impl Job<'_> {
             device: setup.device,
             table: setup.table.as_ref().map(Table::share),
             prefetch: setup.device.is_cuda(),
+            batches_per_read: PassSettings::of(setup.device).steps_per_read,
         }
     }
 }

@@ -51,7 +51,7 @@ impl<'a> Trainer<'a> {
         let logits = self.network.forward(crops, true)?;
         let loss = cross_entropy(&logits, targets)?;
         let gradient = self.network.gradient(&loss)?;
-        self.optimizer.step(self.network.learned(), &gradient, rate, step)?;
+        self.optimizer.step(self.network.learned(), gradient, rate, step)?;
         if let Some(average) = &mut self.average {
             average.follow(&self.network, step)?;
         }
@@ -71,6 +71,16 @@ impl<'a> Trainer<'a> {
     pub fn reset_totals(&mut self) -> Result<(), TrainingError> {
         let _ = self.totals.f_zero_()?;
         Ok(())
+    }
+
+    /// Whether all weights and statistics are finite. Waits for the device.
+    pub fn is_finite(&self) -> Result<bool, TrainingError> {
+        for tensor in self.network.tensors() {
+            if tensor.f_isfinite()?.f_all()?.f_int64_value(&[])? == 0 {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Stores weights, average and optimizer state in `state`.

@@ -14,8 +14,7 @@ use crate::run::Setup;
 use crate::table::Table;
 use crate::trainer::Trainer;
 
-/// Steps of a trial: the optimizer's state and the gradients exist from the first step on, and
-/// cuDNN's workspaces from the second at the latest.
+/// Steps of a trial: in the second, what the first has left is there too.
 const STEPS: usize = 2;
 
 impl Job<'_> {
@@ -33,14 +32,24 @@ impl Job<'_> {
         }
         engine::use_own_stream(device)?;
         let setup = self.setup(device)?;
-        engine::start_peak(gpu)?;
-        let before = engine::memory(gpu)?.allocated;
-        self.try_out(&setup).map_err(|error| self.explained(error))?;
-        let peak = engine::memory(gpu)?.peak;
+        let measured = self.peak_of_trial(&setup, gpu);
+        // Also after an error: what the trial took is free again.
         engine::empty_cache()?;
+        let peak = measured.map_err(|error| self.explained(error))?;
         // Crops of other batches may be longer than those of the first.
         let longest = 1.0 + f64::from(self.learner.augmentation.crop_length_jitter);
-        Ok(Some((peak.saturating_sub(before) as f64 * longest) as u64))
+        Ok(Some((peak as f64 * longest) as u64))
+    }
+
+    /// The memory that a second trial takes. In the first, cuDNN times its algorithms, some of which
+    /// take much memory.
+    fn peak_of_trial(&self, setup: &Setup, gpu: usize) -> Result<u64, TrainingError> {
+        self.try_out(setup)?;
+        engine::empty_cache()?;
+        engine::start_peak(gpu)?;
+        let before = engine::memory(gpu)?.reserved;
+        self.try_out(setup)?;
+        Ok(engine::memory(gpu)?.peak.saturating_sub(before))
     }
 
     /// Trains some steps and predicts some windows; the results are dropped.

@@ -77,7 +77,7 @@ pub fn plan(options: &TrainOptions, observer: &dyn Observer) -> Result<Plan> {
     let feature_bytes = (sample.loader.bytes() as f64 * all / sample.entries.len() as f64) as u64;
     let (devices, threads) = options.workers(jobs.len());
     set_threads(threads);
-    options.configure(&recipe)?;
+    options.configure(&recipe, &devices)?;
     // The peak memory so far is that of the learner measured last, if each one needs more than
     // those before it.
     learners.sort_by_key(|learner| {

@@ -132,7 +132,8 @@ fn a_table_s_windows_are_bitwise_those_of_the_cpu() {
             let windows = examples.iter().flat_map(|example| starts(example).into_iter().map(move |at| (example, at)));
             let windows: Vec<_> = windows.collect();
             assert!(windows.len() > examples.len());
-            let inputs = |places| WindowInputs { windowing: &windowing, scaling, places, device: Device::Cpu };
+            let inputs =
+                |places| WindowInputs { windowing: &windowing, scaling, places, device: Device::Cpu, at_least: 3 };
             for windows in windows.chunks(4) {
                 let (on_cpu, _) = inputs(None).prepare(windows).unwrap().load(None, Device::Cpu).unwrap();
                 let packed = inputs(Some(table.places())).prepare(windows).unwrap();
@@ -162,10 +163,12 @@ fn a_table_of_16_bits_has_the_cache_s_values() {
     assert_eq!(table_bytes(&views), 2 * 18 * 84);
     let (windowing, scaling) = (windowing(Padding::Zero), InputScaling::Clip);
     let windows: Vec<_> = examples.iter().map(|example| (example, 0)).collect();
-    let inputs = |places| WindowInputs { windowing: &windowing, scaling: &scaling, places, device: Device::Cpu };
+    let inputs =
+        |places| WindowInputs { windowing: &windowing, scaling: &scaling, places, device: Device::Cpu, at_least: 11 };
     let (on_cpu, _) = inputs(None).prepare(&windows).unwrap().load(None, Device::Cpu).unwrap();
     let packed = inputs(Some(table.places())).prepare(&windows).unwrap();
     let (cut, _) = packed.load(Some(&table), Device::Cpu).unwrap();
+    assert_eq!(cut.size(), [11, 3, 6, LENGTH as i64], "filled up");
     assert_eq!(bits(&values(&cut).unwrap()), bits(&values(&on_cpu).unwrap()));
 }
 
