@@ -3,8 +3,8 @@
 //!
 //! A [`Job`] trains one learner on one split and predicts the clips it has not seen. Every random
 //! number is derived from the seed, the learner, the split, the epoch and the clip, and the state
-//! is saved after each epoch. So a job that was killed, or stopped at any batch, can resume and, on
-//! a CPU, ends with the same bits as an uninterrupted one.
+//! is saved after epochs, as often as that takes little of the time. So a job that was killed, or
+//! stopped at any batch, can resume and, on a CPU, ends with the same bits as an uninterrupted one.
 //!
 //! Only this crate uses libtorch, and its public interface does not expose it.
 

@@ -1,4 +1,4 @@
-//! Runs a job: trains, saves the state after each epoch and on a stop, and predicts.
+//! Runs a job: trains, saves the state after epochs and on a stop, and predicts.
 
 use std::time::Instant;
 
