@@ -1,7 +1,7 @@
 //! Differences between a device's logits and gradients and the CPU's in 64 bits.
 
 use earmark_nets::Variant;
-use earmark_training::{Arithmetic, Gradients, GpuSettings, configure, evaluate, gradients};
+use earmark_training::{Arithmetic, GpuSettings, Gradients, configure, evaluate, gradients};
 use serde_json::{Value, json};
 
 use crate::common::{difference, input, uniform, weights};

@@ -7,7 +7,7 @@
 //! ... measure -- memory DEVICE [--batch 12288] NAME      the advice when memory is used up
 //! ```
 //!
-//! Without names, it runs all nano sizes. `cargo xtask gpu-check` runs all of this; `peer.py` in
+//! `nano` names all nano sizes, and so does no name. `cargo xtask gpu-check` runs all of this; `peer.py` in
 //! this folder measures the same networks in PyTorch.
 #![allow(clippy::print_stdout, reason = "a program")]
 
@@ -56,16 +56,22 @@ impl Options {
                 "--steps" => options.steps = number()?.max(2),
                 "--rounds" => options.rounds = number()?.max(1),
                 "--threads" => options.threads = number()?,
+                "nano" => options.networks.extend(nano()),
                 name => options.networks.push(
                     variants().find(|variant| variant.name == name).ok_or_else(|| format!("no network is {name}"))?,
                 ),
             }
         }
         if options.networks.is_empty() {
-            options.networks = variants().filter(|variant| variant.name.ends_with("_nano")).collect();
+            options.networks.extend(nano());
         }
         Ok(options)
     }
+}
+
+/// The smallest network of each family.
+fn nano() -> impl Iterator<Item = &'static Variant> {
+    variants().filter(|variant| variant.name.ends_with("_nano"))
 }
 
 fn run() -> Result<()> {

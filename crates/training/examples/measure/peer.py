@@ -1,10 +1,11 @@
 """The peer of `measure speed`: the reference networks in PyTorch, with steps of SGD on one batch that stays on the
 device, autocast to bf16, channels last, by themselves (eager) and by torch.compile.
 
-python peer.py DEVICE NETWORK [--batch 128] [--steps 24] [--rounds 3] [--wait]
+python peer.py DEVICE NETWORK [--batch 128] [--steps 24] [--rounds 3] [--wait | --eager]
 
 Prints one JSON object per line: first whether torch.compile works, then crops per second. With --wait it waits for a
-line on stdin in between, so that several peers can compile at once and measure in turn. Needs torch and timm.
+line on stdin in between, so that several peers can compile at once and measure in turn; with --eager it does not
+compile. Needs torch and timm.
 """
 
 import argparse
@@ -78,14 +79,16 @@ def main():
     parser.add_argument("--steps", type=int, default=24)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--wait", action="store_true")
+    parser.add_argument("--eager", action="store_true")
     options = parser.parse_args()
     torch.backends.cudnn.benchmark = True
     torch.set_float32_matmul_precision("high")
 
-    compiled, report, start = None, {"compiled": True}, time.perf_counter()
+    compiled, report, start = None, {"compiled": not options.eager}, time.perf_counter()
     try:
-        compiled = Peer(options, True)
-        compiled.steps(WARM_UP)
+        if not options.eager:
+            compiled = Peer(options, True)
+            compiled.steps(WARM_UP)
     except Exception as error:  # noqa: BLE001, the reason is part of the result
         compiled, report = None, {"compiled": False, "reason": f"{type(error).__name__}: {error}".strip()[:400]}
     report["seconds"] = time.perf_counter() - start

@@ -1,0 +1,108 @@
+//! One folder with everything that the check needs, except PyTorch: programs, libraries, recipes,
+//! the peer, and the CPU's scores of the quick start.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+
+use super::context::PREPARED;
+use crate::setup::setup;
+use crate::steps::{Steps, cargo, run, target_folder};
+
+/// The size that may be carried to another machine, in bytes.
+const MOST_BYTES: u64 = 60_000_000;
+
+/// The programs, as paths in the folder of cargo's profile.
+const PROGRAMS: [&str; 3] = ["earmark", "earmark-train", "examples/measure"];
+/// The libraries, as paths in `.native/`; they are put in one folder, because LD_LIBRARY_PATH names it.
+const LIBRARIES: [&str; 2] = ["xgboost/lib/libxgboost.so", "xgboost_cpu.libs"];
+/// Files of the checkout, and their places.
+const FILES: [(&str, &str); 6] = [
+    ("crates/training/examples/measure/peer.py", "peer.py"),
+    ("golden/nets/networks.py", "nets/networks.py"),
+    ("golden/nets/wave.py", "nets/wave.py"),
+    ("golden/nets/cnn14.py", "nets/cnn14.py"),
+    ("recipes/quickstart.toml", "recipes/quickstart.toml"),
+    ("recipes/dcase2018.toml", "recipes/dcase2018.toml"),
+];
+
+/// Builds the programs and assembles the folder. A check on the CPU at the sizes of a test trains
+/// its own reference.
+pub fn prepare(root: &Path, tiny: bool) -> Result<PathBuf> {
+    let mut steps = Steps::new(root);
+    steps.step("setup", || setup(root, false))?;
+    steps.run(&mut cargo(root, "build --release -p earmark --locked"))?;
+    steps.run(&mut cargo(root, "build --release -p earmark-training --example measure --locked"))?;
+    let target = target_folder(root)?;
+    let (built, folder) = (target.join("release"), target.join("gpu-check"));
+    let scores = if tiny { Value::Null } else { cpu_scores(root, &built.join("earmark"), &mut steps)? };
+    steps.step("assemble", || assemble(root, &built, &folder, &scores))?;
+    let bytes = folder_bytes(&folder)?;
+    eprintln!("{}\n{}: {:.1} MB", steps.summary(), folder.display(), bytes as f64 / 1e6);
+    ensure!(bytes <= MOST_BYTES, "the folder is larger than {} MB", MOST_BYTES / 1_000_000);
+    Ok(folder)
+}
+
+/// The scores of the quick start on this CPU: of a run that `cargo xtask quickstart` made, if its
+/// recipe is the current one; the same commands train it otherwise, or finish it.
+fn cpu_scores(root: &Path, earmark: &Path, steps: &mut Steps) -> Result<Value> {
+    let (recipe, folder) = ("recipes/quickstart.toml", root.join("runs/quickstart"));
+    let (data, out) = (folder.join("data"), folder.join("run"));
+    if !data.exists() {
+        let words = "synth --seed 1 --train-clips 720 --test-clips 240 --out";
+        steps.run(Command::new(earmark).args(words.split_whitespace()).arg(&data))?;
+    }
+    let is_current = || fs::read(out.join("recipe.toml")).ok() == fs::read(root.join(recipe)).ok();
+    if !(out.join("results.json").exists() && is_current()) {
+        let mut train = Command::new(earmark);
+        train.args(["train", "--recipe", recipe, "--device", "cpu", "--data"]).arg(&data).arg("--out").arg(&out);
+        steps.run(&mut train)?;
+    }
+    let text = fs::read(out.join("results.json")).context("the quick start has no results.json")?;
+    serde_json::from_slice(&text).context("results.json of the quick start")
+}
+
+fn assemble(root: &Path, built: &Path, folder: &Path, scores: &Value) -> Result<()> {
+    if folder.exists() {
+        fs::remove_dir_all(folder).with_context(|| format!("cannot remove {}", folder.display()))?;
+    }
+    for part in ["lib", "nets", "recipes"] {
+        fs::create_dir_all(folder.join(part))?;
+    }
+    for program in PROGRAMS {
+        let name = Path::new(program).file_name().context("a program has a name")?;
+        strip(&built.join(program), &folder.join(name))?;
+    }
+    strip(&std::env::current_exe()?, &folder.join("gpu-check"))?;
+    for library in LIBRARIES {
+        let path = root.join(".native").join(library);
+        // Their symbols stay: they are patched, and `strip` does not always understand such files.
+        for file in if path.is_dir() { files(&path)? } else { vec![path] } {
+            let place = folder.join("lib").join(file.file_name().unwrap_or_default());
+            fs::copy(&file, place).with_context(|| format!("cannot copy {}", file.display()))?;
+        }
+    }
+    for (from, to) in FILES {
+        fs::copy(root.join(from), folder.join(to)).with_context(|| format!("cannot copy {from}"))?;
+    }
+    let prepared = json!({"version": env!("CARGO_PKG_VERSION"), "quickstart": scores});
+    fs::write(folder.join(PREPARED), format!("{prepared:#}\n")).context("cannot write the scores")
+}
+
+fn files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let listing = fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
+    Ok(listing.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?)
+}
+
+/// Copies a program without its symbols.
+fn strip(from: &Path, to: &Path) -> Result<()> {
+    run(Command::new("strip").arg("-o").arg(to).arg(from)).with_context(|| format!("cannot copy {}", from.display()))
+}
+
+fn folder_bytes(folder: &Path) -> Result<u64> {
+    let bytes = |path: PathBuf| if path.is_dir() { folder_bytes(&path) } else { Ok(fs::metadata(path)?.len()) };
+    files(folder)?.into_iter().map(bytes).sum()
+}
