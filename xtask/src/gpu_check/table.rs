@@ -64,7 +64,7 @@ const SCORES: [Column; 6] = [
     ("device", "device", Some(4)),
     ("agrees", "agrees", None),
 ];
-const SPEED: [Column; 8] = [
+const SPEED: [Column; 9] = [
     ("network", "network", None),
     ("batch", "batch", None),
     ("ours", "Earmark, crops/s", Some(0)),
@@ -72,6 +72,7 @@ const SPEED: [Column; 8] = [
     ("ratio_eager", "ratio", Some(2)),
     ("compile", "`torch.compile`", Some(0)),
     ("ratio_compile", "ratio", Some(2)),
+    ("waiting_share", "waiting", Some(3)),
     ("reason", "", None),
 ];
 const RECIPE: [Column; 9] = [
@@ -187,13 +188,13 @@ mod tests {
             "speed": {"status": "passed", "seconds": 1.0, "reasons": [], "result": {
                 "goals": [{"name": "g", "goal": 1.0, "value": 0.956, "met": false}],
                 "networks": [{"network": "n", "batch": 128, "ours": 3422.4, "eager": 3569.0, "ratio_eager": 0.959,
-                    "compile": null, "ratio_compile": null, "reason": "no | compiler"}]}},
+                    "compile": null, "ratio_compile": null, "waiting_share": 0.0123, "reason": "no | compiler"}]}},
             "memory": {"status": "failed", "seconds": 2.0, "reasons": ["a", "b"]}}});
         let page = table(&result, &["memory", "speed", "epoch"]);
         for line in [
             "| memory | failed | 2.0 | a; b |",
             "| g | 1.00 | 0.956 | MISSED |",
-            "| n | 128 | 3422 | 3569 | 0.96 |  |  | no / compiler |",
+            "| n | 128 | 3422 | 3569 | 0.96 |  |  | 0.012 | no / compiler |",
         ] {
             assert!(page.lines().any(|found| found == line), "{line}\n{page}");
         }

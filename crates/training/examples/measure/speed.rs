@@ -44,12 +44,17 @@ pub fn speed(variant: &Variant, options: &Options) -> Result<Value> {
     let noise = Noise::new(variant, batch, batch * steps, rounds + 1, true)?;
     let folder = tempfile::tempdir()?;
     let (mut start, mut spans) = (now(), Vec::new());
+    // Seconds of waiting for batches: in this epoch at the round's start, and in all rounds.
+    let (mut before, mut waiting) = (0.0, 0.0);
     let (mut first_prediction, mut predicting) = (None, None);
     noise.job(PREDICTED, device, folder.path()).run(&mut |progress| {
         match progress {
             Progress::Learning(learning) => match learning.batches % steps {
-                1 => start = now(),
-                0 if learning.epoch > 1 => spans.push(Span::since(start)),
+                1 => (start, before) = (now(), learning.waiting_seconds),
+                0 if learning.epoch > 1 => {
+                    spans.push(Span::since(start));
+                    waiting += learning.waiting_seconds - before;
+                }
                 _ => {}
             },
             Progress::Predicting { .. } => match first_prediction {
@@ -67,6 +72,7 @@ pub fn speed(variant: &Variant, options: &Options) -> Result<Value> {
         "network": variant.name,
         "batch": batch,
         "crops_per_second": median,
+        "waiting_share": waiting / spans.iter().map(|span| span.seconds).sum::<f64>(),
         "slowest": speeds.first(),
         "fastest": speeds.last(),
         "rounds": spans.iter().map(|span| span.json()).collect::<Vec<_>>(),

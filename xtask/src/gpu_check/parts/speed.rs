@@ -123,10 +123,10 @@ fn row(name: &str, ours: Result<Vec<Value>>, peer: Result<Value>) -> Value {
     match ours {
         Ok(mut lines) => {
             let line = lines.swap_remove(0);
-            row["batch"] = line["batch"].clone();
             row["ours"] = line["crops_per_second"].clone();
-            row["slowest"] = line["slowest"].clone();
-            row["fastest"] = line["fastest"].clone();
+            for key in ["batch", "slowest", "fastest", "waiting_share"] {
+                row[key] = line[key].clone();
+            }
         }
         Err(error) => row["fault"] = format!("{error:#}").into(),
     }
