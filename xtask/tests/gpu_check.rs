@@ -109,12 +109,15 @@ fn every_part_has_values_on_the_cpu() {
     assert_eq!(list(&recipe["learners"]).len(), 5);
     let epoch = part("epoch");
     assert!(number(epoch, "epochs") >= 2.0 && number(epoch, "crops_per_second") > 0.0, "{epoch}");
+    assert!((0.0..1.0).contains(&number(epoch, "waiting_share")), "{epoch}");
 
     let page = fs::read_to_string(folder.join("out/gpu-check.md")).unwrap();
     for row in ["| quickstart | passed |", "| resnet_nano |", "| dpn-logmel | dpn98 |", "| libtorch |"] {
         assert!(page.contains(row), "{row}: {page}");
     }
-    assert!(!folder.join("out/work").exists());
+    let mut names: Vec<_> = fs::read_dir(folder.join("out")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["gpu-check.json", "gpu-check.md", "logs"]);
 }
 
 #[test]

@@ -14,6 +14,9 @@ use super::python::Python;
 /// The file that makes a folder one of this check; it holds the CPU's scores of the quick start.
 pub const PREPARED: &str = "prepared.json";
 
+/// How much longer programs may run in a test.
+const PATIENCE: u64 = 10;
+
 /// What a part found.
 pub struct Outcome {
     pub value: Value,
@@ -31,8 +34,10 @@ impl Outcome {
 pub struct Check {
     /// The folder of the programs.
     pub folder: PathBuf,
-    /// The folder of the results, of logs and of what the programs write.
+    /// The folder of the results and of logs.
     pub out: PathBuf,
+    /// The folder of data sets and runs.
+    pub work: PathBuf,
     pub device: String,
     /// Whether the sizes are those of a test, on a CPU.
     pub tiny: bool,
@@ -45,8 +50,9 @@ pub struct Check {
 }
 
 impl Check {
+    /// A path for a data set or a run.
     pub fn work(&self, name: &str) -> PathBuf {
-        self.out.join("work").join(name)
+        self.work.join(name)
     }
 
     /// A program of the folder.
@@ -79,6 +85,8 @@ impl Check {
 
     /// Starts a program that may run for so many seconds, or until the end of the check.
     pub fn start(&self, name: &str, command: Command, seconds: u64) -> Result<Running> {
+        // A test's machine may be busy with other tests.
+        let seconds = if self.tiny { PATIENCE * seconds } else { seconds };
         let until = self.deadline.min(Instant::now() + Duration::from_secs(seconds));
         Running::start(command, &self.out.join("logs"), name, until)
     }

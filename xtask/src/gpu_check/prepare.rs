@@ -17,7 +17,7 @@ const MOST_BYTES: u64 = 60_000_000;
 
 /// The programs, as paths in the folder of cargo's profile.
 const PROGRAMS: [&str; 3] = ["earmark", "earmark-train", "examples/measure"];
-/// The libraries, as paths in `.native/`; they are put in one folder, because LD_LIBRARY_PATH names it.
+/// The libraries, as paths in `.native/`; they are put in one folder, which LD_LIBRARY_PATH names.
 const LIBRARIES: [&str; 2] = ["xgboost/lib/libxgboost.so", "xgboost_cpu.libs"];
 /// Files of the checkout, and their places.
 const FILES: [(&str, &str); 6] = [

@@ -1,5 +1,5 @@
-//! Child programs with a time limit. Their output goes to files, so that nothing is lost when one is
-//! killed.
+//! Child programs with a time limit. Their output goes to files, so that nothing is lost when one
+//! is killed.
 
 use std::fs::{self, File};
 use std::io::Write;

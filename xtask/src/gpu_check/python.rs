@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-/// Prints the version and the folder of the libraries; timm and torchvision are what the peer needs.
+/// Prints the version and the folder of the libraries. The peer needs timm and torchvision.
 const SCRIPT: &str = "\
 import json, os, torch
 peer = None

@@ -7,8 +7,8 @@
 //! ... measure -- memory DEVICE [--batch 12288] NAME      the advice when memory is used up
 //! ```
 //!
-//! `nano` names all nano sizes, and so does no name. `cargo xtask gpu-check` runs all of this; `peer.py` in
-//! this folder measures the same networks in PyTorch.
+//! `nano` names all nano sizes, and so does no name. `cargo xtask gpu-check` runs all of this;
+//! `peer.py` in this folder measures the same networks in PyTorch.
 #![allow(clippy::print_stdout, reason = "a program")]
 
 #[path = "../../tests/common/mod.rs"]

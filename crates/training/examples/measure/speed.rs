@@ -35,9 +35,9 @@ fn now() -> (f64, Instant) {
     (SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64()), Instant::now())
 }
 
-/// The median of the rounds. A round is an epoch, without its first step: a GPU works on steps while
-/// the next ones are queued, and the job waits for it after the first step of an epoch and after the
-/// last. The first epoch is not counted, because libraries are loaded and algorithms chosen in it.
+/// The median of the rounds. A round is an epoch without its first step: a GPU works on steps while
+/// the next ones are queued, and the job waits for it only after the first and the last step of an
+/// epoch. The first epoch is not counted, because libraries are loaded and algorithms chosen in it.
 pub fn speed(variant: &Variant, options: &Options) -> Result<Value> {
     let &Options { steps, rounds, ref device, .. } = options;
     let batch = options.batch.unwrap_or(if device == "cpu" { 32 } else { 128 });

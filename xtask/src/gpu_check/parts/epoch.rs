@@ -64,14 +64,15 @@ pub fn epoch(check: &mut Check) -> Result<Outcome> {
         start_data(check)?;
     }
     if let Some(mut data) = check.data.take() {
-        data.limit(MAKING);
+        if !check.tiny {
+            data.limit(MAKING);
+        }
         data.finish()?;
     }
     let values = if check.tiny { ["resnet_nano", "3", "8"] } else { ["resnet50", "8", "128"] };
     let keys = ["ARCH", "EPOCHS", "BATCH"].into_iter().zip(values);
     let recipe = keys.fold(RECIPE.to_owned(), |recipe, (key, value)| recipe.replace(key, value));
     let (path, run) = (check.work("epoch.toml"), check.work("epoch-run"));
-    fs::create_dir_all(check.work(""))?;
     fs::write(&path, recipe)?;
     let mut train = check.earmark("train --no-progress --job net/full");
     train.arg("--recipe").arg(path).arg("--data").arg(check.work("epoch-data")).arg("--out").arg(&run);
@@ -102,7 +103,10 @@ pub fn epoch(check: &mut Check) -> Result<Outcome> {
     value["watts"] = mean(|sample| sample.watts).into();
     value["memory_mib"] = mean(|sample| sample.memory).into();
     let busy = value["waiting_share"].as_f64().map(|share| 1.0 - share);
-    let goal = |name: &str, share: Option<f64>| json!({"name": name, "goal": BUSY, "value": share, "met": share.map(|share| share >= BUSY)});
+    let goal = |name: &str, share: Option<f64>| {
+        let met = share.map(|share| share >= BUSY);
+        json!({"name": name, "goal": BUSY, "value": share, "met": met})
+    };
     value["goals"] = json!([
         goal("one epoch, share of the time not waiting for data", busy),
         goal("one epoch, utilization by nvidia-smi", value["utilization"].as_f64()),

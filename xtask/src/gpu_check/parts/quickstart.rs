@@ -29,7 +29,6 @@ const CHECKPOINT: &str = "checkpoint.json";
 
 pub fn quickstart(check: &mut Check) -> Result<Outcome> {
     let (data, recipe) = (check.work("quickstart-data"), check.work("quickstart.toml"));
-    fs::create_dir_all(check.work(""))?;
     let text = fs::read_to_string(check.folder.join("recipes/quickstart.toml")).context("recipes/quickstart.toml")?;
     fs::write(&recipe, if check.tiny { tiny(&text) } else { text })?;
     let mut synth = check.earmark(if check.tiny { TINY_DATA } else { DATA });
@@ -114,7 +113,7 @@ fn saved_epochs(job: &Path) -> Option<u64> {
 /// Starts a training, and kills it with SIGKILL when a job is done and another one has a
 /// checkpoint of its first epochs.
 fn start_and_kill(check: &Check, command: Command, run: &Path) -> Result<Killed> {
-    let mut running = check.start("quickstart-killed", command, SECONDS)?;
+    let mut running = check.start("quickstart-killed", command, SECONDS / 2)?;
     loop {
         if let Some(status) = running.poll()? {
             bail!("the training ended ({status}) before it could be killed");
