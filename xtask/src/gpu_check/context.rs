@@ -69,11 +69,12 @@ impl Check {
         command
     }
 
-    /// The folder of libtorch's libraries: of LIBTORCH, else of Python's PyTorch. Without both, the
-    /// programs find what is beside them.
+    /// The folder of libtorch's libraries: of LIBTORCH, which must be for the device, else of
+    /// Python's PyTorch. Without both, the programs find what is beside them.
     fn libtorch(&self) -> Option<PathBuf> {
         let chosen = std::env::var_os("LIBTORCH").map(|folder| Path::new(&folder).join("lib"));
-        chosen.or_else(|| self.python.libraries.clone())
+        let is_fit = |libraries: &PathBuf| self.device == "cpu" || libraries.join("libtorch_cuda.so").exists();
+        chosen.filter(is_fit).or_else(|| self.python.libraries.clone())
     }
 
     /// `earmark` with words, and then paths.

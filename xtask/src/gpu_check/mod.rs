@@ -71,7 +71,7 @@ pub fn prepared_folder() -> Option<PathBuf> {
 /// Prepares the folder and runs the check from it.
 pub fn gpu_check(root: &Path, words: &[&str]) -> Result<()> {
     let options = Options::of(words)?;
-    let folder = prepare::prepare(root, options.cpu)?;
+    let folder = prepare::prepare(root, options.cpu, options.prepare)?;
     if options.prepare { Ok(()) } else { check(&folder, words) }
 }
 

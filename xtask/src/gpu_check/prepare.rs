@@ -17,8 +17,9 @@ const MOST_BYTES: u64 = 60_000_000;
 
 /// The programs, as paths in the folder of cargo's profile.
 const PROGRAMS: [&str; 3] = ["earmark", "earmark-train", "examples/measure"];
-/// The libraries, as paths in `.native/`; they are put in one folder, which LD_LIBRARY_PATH names.
-const LIBRARIES: [&str; 2] = ["xgboost/lib/libxgboost.so", "xgboost_cpu.libs"];
+/// The folders of libraries in `.native/`, of which an install has one `.libs`. All files are put in
+/// one folder, which LD_LIBRARY_PATH names.
+const LIBRARIES: [&str; 3] = ["xgboost/lib", "xgboost_cpu.libs", "xgboost.libs"];
 /// Files of the checkout, and their places.
 const FILES: [(&str, &str); 6] = [
     ("crates/training/examples/measure/peer.py", "peer.py"),
@@ -31,7 +32,10 @@ const FILES: [(&str, &str); 6] = [
 
 /// Builds the programs and assembles the folder. A check on the CPU at the sizes of a test trains
 /// its own reference.
-pub fn prepare(root: &Path, tiny: bool) -> Result<PathBuf> {
+///
+/// # Errors
+/// With `carried`, a folder that is too large.
+pub fn prepare(root: &Path, tiny: bool, carried: bool) -> Result<PathBuf> {
     let mut steps = Steps::new(root);
     steps.step("setup", || setup(root, false))?;
     steps.run(&mut cargo(root, "build --release -p earmark --locked"))?;
@@ -42,7 +46,11 @@ pub fn prepare(root: &Path, tiny: bool) -> Result<PathBuf> {
     steps.step("assemble", || assemble(root, &built, &folder, &scores))?;
     let bytes = folder_bytes(&folder)?;
     eprintln!("{}\n{}: {:.1} MB", steps.summary(), folder.display(), bytes as f64 / 1e6);
-    ensure!(bytes <= MOST_BYTES, "the folder is larger than {} MB", MOST_BYTES / 1_000_000);
+    ensure!(
+        !carried || bytes <= MOST_BYTES,
+        "the folder is larger than {} MB; XGBoost of `setup --cuda` is too large for it: use that of `setup`",
+        MOST_BYTES / 1_000_000
+    );
     Ok(folder)
 }
 
@@ -77,10 +85,9 @@ fn assemble(root: &Path, built: &Path, folder: &Path, scores: &Value) -> Result<
         strip(&built.join(program), &folder.join(name))?;
     }
     strip(&std::env::current_exe()?, &folder.join("gpu-check"))?;
-    for library in LIBRARIES {
-        let path = root.join(".native").join(library);
+    for library in LIBRARIES.map(|library| root.join(".native").join(library)).iter().filter(|path| path.exists()) {
         // Their symbols stay: they are patched, and `strip` does not always understand such files.
-        for file in if path.is_dir() { files(&path)? } else { vec![path] } {
+        for file in files(library)? {
             let place = folder.join("lib").join(file.file_name().unwrap_or_default());
             fs::copy(&file, place).with_context(|| format!("cannot copy {}", file.display()))?;
         }

@@ -11,8 +11,11 @@ use serde_json::{Value, json};
 use crate::noise::Noise;
 use crate::{Options, Result};
 
-/// Clips to predict. The time starts after the first one, which includes the set-up.
-const PREDICTED: usize = 4;
+/// The number of clips to predict, of `batch` windows each: on a GPU some batches of windows, which
+/// are larger than those of training.
+fn predicted(batch: usize, device: &str) -> usize {
+    if device == "cpu" { 4 } else { 8 * (4 * batch).max(256).div_ceil(batch) }
+}
 
 /// A stretch of time, in seconds since 1970: to find the power that a GPU drew meanwhile.
 #[derive(Clone, Copy)]
@@ -47,7 +50,7 @@ pub fn speed(variant: &Variant, options: &Options) -> Result<Value> {
     // Seconds of waiting for batches: in this epoch at the round's start, and in all rounds.
     let (mut before, mut waiting) = (0.0, 0.0);
     let (mut first_prediction, mut predicting) = (None, None);
-    noise.job(PREDICTED, device, folder.path()).run(&mut |progress| {
+    noise.job(predicted(batch, device), device, folder.path()).run(&mut |progress| {
         match progress {
             Progress::Learning(learning) => match learning.batches % steps {
                 1 => (start, before) = (now(), learning.waiting_seconds),
@@ -57,9 +60,11 @@ pub fn speed(variant: &Variant, options: &Options) -> Result<Value> {
                 }
                 _ => {}
             },
-            Progress::Predicting { .. } => match first_prediction {
-                None => first_prediction = Some(now()),
-                Some(first) => predicting = Some(Span::since(first)),
+            // The time starts with the first clips that are done: before, algorithms are chosen.
+            Progress::Predicting { clips, of } => match first_prediction {
+                None if clips > 0 => first_prediction = Some((clips, now())),
+                Some((before, first)) if clips == of => predicting = Some((of - before, Span::since(first))),
+                _ => {}
             },
         }
         ControlFlow::Continue(())
@@ -67,7 +72,7 @@ pub fn speed(variant: &Variant, options: &Options) -> Result<Value> {
     let mut speeds: Vec<f64> = spans.iter().map(|span| (batch * (steps - 1)) as f64 / span.seconds).collect();
     speeds.sort_by(f64::total_cmp);
     let median = *speeds.get(speeds.len() / 2).ok_or("no round was completed")?;
-    let predicting = predicting.ok_or("no clip was predicted")?;
+    let (clips, predicting) = predicting.ok_or("too few clips were predicted")?;
     Ok(json!({
         "network": variant.name,
         "batch": batch,
@@ -76,7 +81,7 @@ pub fn speed(variant: &Variant, options: &Options) -> Result<Value> {
         "slowest": speeds.first(),
         "fastest": speeds.last(),
         "rounds": spans.iter().map(|span| span.json()).collect::<Vec<_>>(),
-        "windows_per_second": (batch * (PREDICTED - 1)) as f64 / predicting.seconds,
+        "windows_per_second": (batch * clips) as f64 / predicting.seconds,
         "predicting": predicting.json(),
     }))
 }
