@@ -2,13 +2,49 @@
 #![cfg(target_os = "linux")]
 
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use serde_json::Value;
 
 const PROGRAMS: [&str; 3] = ["earmark", "earmark-train", "examples/measure"];
+
+/// What stands for the measuring program on a GPU: `dpn92` fails.
+const MEASURE: &str = r#"
+for network in "$@"; do :; done
+now=$(date +%s)
+case $1 in
+    versions) echo '{"libtorch": "2.11.0", "cudnn": "9.19.0"}';;
+    speed)
+        [ $network = dpn92 ] && { echo 'error: broken' >&2; exit 1; }
+        sleep 1
+        echo '{"crops_per_second": 2910.0, "windows_per_second": 6000.0, "rounds": [['$now', '$((now + 9))']],
+            "predicting": [0, 1]}' | tr -d '\n'
+        echo;;
+esac"#;
+
+/// What stands for a Python with PyTorch: one network does not compile, and one ends the program.
+const PYTHON: &str = r#"
+case "$*" in
+    -c*) echo '{"torch": "2.11.0+cu130", "lib": "none", "peer": null}';;
+    *legacy_xception*--wait) echo boom >&2; exit 1;;
+    *seresnext*--wait)
+        echo '{"compiled": false, "reason": "no compiler"}'
+        read line
+        echo '{"eager": 3000.0, "compile": null}';;
+    *--wait)
+        echo '{"compiled": true}'
+        read line
+        [ "$line" = measure ] && echo '{"eager": 2900.0, "compile": 3000.0}';;
+    *) echo '{"compiled": false}'; echo '{"eager": 2900.0, "compile": null}';;
+esac"#;
+
+const NVIDIA_SMI: &str = r#"
+case "$*" in
+    *name*) echo 'NVIDIA H200, 580.159.04, 700.00 W, 143771 MiB';;
+    *) while :; do echo '97, 410.2, 500.0, 2048'; sleep 0.05; done;;
+esac"#;
 
 /// A folder of links to the programs that cargo has built; `None` if it has not built them all.
 fn folder(name: &str) -> Option<PathBuf> {
@@ -43,9 +79,14 @@ fn folder(name: &str) -> Option<PathBuf> {
 }
 
 fn run(folder: &Path, words: &[&str]) -> (Output, Value) {
-    let out = folder.join("out");
     let mut command = Command::new(folder.join("gpu-check"));
-    let output = command.current_dir(folder).arg("--cpu").arg("--out").arg(&out).args(words).output().unwrap();
+    command.arg("--cpu");
+    output(command, folder, words)
+}
+
+fn output(mut command: Command, folder: &Path, words: &[&str]) -> (Output, Value) {
+    let out = folder.join("out");
+    let output = command.current_dir(folder).arg("--out").arg(&out).args(words).output().unwrap();
     let text = fs::read(out.join("gpu-check.json"))
         .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)));
     (output, serde_json::from_slice(&text).unwrap())
@@ -131,4 +172,49 @@ fn a_part_that_fails_does_not_stop_the_others() {
     let reason = result["parts"]["dcase2018"]["reasons"][0].as_str().unwrap();
     assert!(reason.contains("recipes/dcase2018.toml"), "{reason}");
     assert!(String::from_utf8_lossy(&output.stderr).contains("failed: dcase2018"));
+}
+
+#[test]
+fn a_full_check_measures_peers_and_power() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("gpu-check-full");
+    if folder.exists() {
+        fs::remove_dir_all(&folder).unwrap();
+    }
+    fs::create_dir_all(folder.join("bin")).unwrap();
+    fs::hard_link(env!("CARGO_BIN_EXE_xtask"), folder.join("gpu-check")).unwrap();
+    fs::write(folder.join("prepared.json"), "{}").unwrap();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    symlink(root.join("recipes"), folder.join("recipes")).unwrap();
+    for (path, script) in [("measure", MEASURE), ("bin/python", PYTHON), ("bin/nvidia-smi", NVIDIA_SMI)] {
+        fs::write(folder.join(path), format!("#!/bin/sh{script}\n")).unwrap();
+        fs::set_permissions(folder.join(path), fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let mut command = Command::new(folder.join("gpu-check"));
+    let path = std::env::join_paths([folder.join("bin"), "/usr/bin".into(), "/bin".into()]).unwrap();
+    command.env("PATH", path).env("EARMARK_PYTHON", folder.join("bin/python")).env_remove("LIBTORCH");
+    let (output, result) = output(command, &folder, &["--only", "versions,speed,dcase2018"]);
+    assert_eq!(output.status.code(), Some(1));
+
+    let parts = &result["parts"];
+    assert_eq!(parts["versions"]["result"]["gpu"]["name"], "NVIDIA H200", "{result:#}");
+    let speed = &parts["speed"];
+    assert_eq!(speed["status"], "failed");
+    let row = |name: &str| list(&speed["result"]["networks"]).iter().find(|row| row["network"] == name).unwrap();
+    let ratio =
+        |name: &str, peer: &str| row(name)[format!("ratio_{peer}")].as_f64().map(|ratio| (100.0 * ratio).round());
+    assert_eq!((ratio("resnet50", "eager"), ratio("resnet50", "compile")), (Some(100.0), Some(97.0)));
+    assert_eq!((ratio("dpn92", "eager"), row("dpn92")["eager"].as_f64()), (None, Some(2900.0)));
+    assert_eq!((ratio("legacy_xception", "eager"), ratio("legacy_xception", "compile")), (Some(100.0), None));
+    for (name, reason) in
+        [("dpn92", "error: broken"), ("seresnext50_32x4d", "no compiler"), ("legacy_xception", "boom")]
+    {
+        assert!(row(name)["reason"].as_str().unwrap().contains(reason), "{}", row(name));
+    }
+    let met = list(&speed["result"]["goals"]).iter().map(|goal| goal["met"].clone());
+    assert_eq!(met.collect::<Vec<_>>(), [Value::Bool(false), Value::Null]);
+
+    let recipe = &parts["dcase2018"]["result"];
+    assert_eq!(number(&list(&recipe["learners"])[0], "watts"), 500.0);
+    let joules = number(recipe, "minutes") * 60.0 * 500.0;
+    assert!((number(recipe, "joules") / joules - 1.0).abs() < 1e-9, "{recipe}");
 }

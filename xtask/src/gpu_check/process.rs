@@ -8,7 +8,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use serde_json::Value;
 
 /// The time between two looks at a child.
@@ -46,7 +46,7 @@ impl Running {
         let status = self.child.try_wait().with_context(|| format!("{} is lost", self.name))?;
         if status.is_none() && Instant::now() > self.until {
             self.kill();
-            bail!("{} was stopped after {:.0} s{}", self.name, self.started.elapsed().as_secs_f64(), self.last_lines());
+            return Err(self.fault(&format!("was stopped after {:.0} s", self.started.elapsed().as_secs_f64())));
         }
         Ok(status)
     }
@@ -61,7 +61,7 @@ impl Running {
         loop {
             if let Some(status) = self.poll()? {
                 if !status.success() {
-                    bail!("{} ended with {status}{}", self.name, self.last_lines());
+                    return Err(self.fault(&format!("ended with {status}")));
                 }
                 return Ok(self.values());
             }
@@ -88,6 +88,11 @@ impl Running {
             Command::new("sh").arg("-c").arg(format!("kill -9 -{}", self.child.id())).stderr(Stdio::null()).status();
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+
+    /// An error about it, with the last lines of stderr.
+    pub fn fault(&self, what: &str) -> anyhow::Error {
+        anyhow::anyhow!("{} {what}{}", self.name, self.last_lines())
     }
 
     fn last_lines(&self) -> String {

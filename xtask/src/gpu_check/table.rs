@@ -164,7 +164,8 @@ fn small(value: &Value) -> String {
     match value.as_f64() {
         Some(number) if number.fract() != 0.0 && number.abs() < 0.01 => format!("{number:.1e}"),
         Some(number) if number.fract() != 0.0 => format!("{number:.3}"),
-        _ => text(value),
+        Some(number) => format!("{number:.0}"),
+        None => text(value),
     }
 }
 
