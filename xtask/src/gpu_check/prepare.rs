@@ -17,7 +17,7 @@ const MOST_BYTES: u64 = 60_000_000;
 
 /// The programs, as paths in the folder of cargo's profile.
 const PROGRAMS: [&str; 3] = ["earmark", "earmark-train", "examples/measure"];
-/// The folders of libraries in `.native/`, of which an install has one `.libs`. All files are put in
+/// The folders of libraries in `.native/`; an install has one of the last two. All files are put in
 /// one folder, which LD_LIBRARY_PATH names.
 const LIBRARIES: [&str; 3] = ["xgboost/lib", "xgboost_cpu.libs", "xgboost.libs"];
 /// Files of the checkout, and their places.

@@ -9,7 +9,6 @@
 //!
 //! `nano` names all nano sizes, and so does no name. `cargo xtask gpu-check` runs all of this;
 //! `peer.py` in this folder measures the same networks in PyTorch.
-#![allow(clippy::print_stdout, reason = "a program")]
 
 #[path = "../../tests/common/mod.rs"]
 mod common;

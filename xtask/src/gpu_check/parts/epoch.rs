@@ -1,13 +1,15 @@
 //! A real training of a full-size network: how busy the device is, and how long it waits for data.
 
 use std::fs;
+use std::path::Path;
+use std::process::Command;
 use std::thread::sleep;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
 use crate::gpu_check::context::{Check, Outcome};
-use crate::gpu_check::process::PAUSE;
+use crate::gpu_check::process::{PAUSE, Running};
 use crate::gpu_check::smi::{self, Sampler};
 
 /// As many training clips as FSDKaggle2018 has.
@@ -51,40 +53,39 @@ fn clips(check: &Check) -> usize {
     if check.tiny { TINY_CLIPS } else { CLIPS }
 }
 
+/// The network, its epochs and the batch size.
+fn values(check: &Check) -> [&'static str; 3] {
+    if check.tiny { ["resnet_nano", "3", "8"] } else { ["resnet50", "8", "128"] }
+}
+
 /// Starts to make the data set, with one thread, while other parts run.
-pub fn start_data(check: &mut Check) -> Result<()> {
+pub fn start_data(check: &Check) -> Result<Running> {
     let mut synth = check.earmark("synth --seed 2 --test-clips 24");
     synth.arg("--train-clips").arg(clips(check).to_string()).arg("--out").arg(check.work("epoch-data"));
-    check.data = Some(check.start("epoch-synth", synth, 300)?);
-    Ok(())
+    check.start("epoch-synth", synth, 300)
 }
 
 pub fn epoch(check: &mut Check) -> Result<Outcome> {
-    if check.data.is_none() {
-        start_data(check)?;
+    let mut data = check.data.take().map_or_else(|| start_data(check), Ok)?;
+    if !check.tiny {
+        data.limit(MAKING);
     }
-    if let Some(mut data) = check.data.take() {
-        if !check.tiny {
-            data.limit(MAKING);
-        }
-        data.finish()?;
-    }
-    let values = if check.tiny { ["resnet_nano", "3", "8"] } else { ["resnet50", "8", "128"] };
-    let keys = ["ARCH", "EPOCHS", "BATCH"].into_iter().zip(values);
-    let recipe = keys.fold(RECIPE.to_owned(), |recipe, (key, value)| recipe.replace(key, value));
-    let (path, run) = (check.work("epoch.toml"), check.work("epoch-run"));
-    fs::write(&path, recipe)?;
-    let mut train = check.earmark("train --no-progress --job net/full");
-    train.arg("--recipe").arg(path).arg("--data").arg(check.work("epoch-data")).arg("--out").arg(&run);
-    train.args(["--device", &check.device]);
+    data.finish()?;
+    let run = check.work("epoch-run");
+    let train = train(check, &run)?;
 
     let sampler = Sampler::start(&check.device);
     let start = smi::now();
     let mut running = check.start("epoch-train", train, SECONDS)?;
+    // When each epoch ended.
     let mut ends = Vec::new();
-    while running.poll()?.is_none() {
+    loop {
+        let is_over = running.poll()?.is_some();
         let done = epochs(&run).len();
         ends.resize(done.max(ends.len()), smi::now());
+        if is_over {
+            break;
+        }
         sleep(PAUSE);
     }
     running.finish()?;
@@ -92,30 +93,48 @@ pub fn epoch(check: &mut Check) -> Result<Outcome> {
 
     let epochs = epochs(&run);
     // The first epoch has the set-up in it.
-    ensure!(ends.len() > 1 && epochs.len() > 1, "the log has {} epochs", epochs.len());
-    let counted = [[ends[0], ends[ends.len() - 1]]];
+    ensure!(epochs.len() > 1, "the log has {} epochs", epochs.len());
     let mut value = summary(&epochs[1..], clips(check));
-    value["network"] = values[0].into();
+    value["network"] = values(check)[0].into();
     value["seconds_to_first_epoch"] = (ends[0] - start).into();
-    value["samples"] = samples.len().into();
+    let counted = [[ends[0], ends[ends.len() - 1]]];
     let mean = |quantity| smi::mean(&samples, &counted, quantity);
     value["utilization"] = mean(|sample| sample.utilization / 100.0).into();
     value["watts"] = mean(|sample| sample.watts).into();
     value["memory_mib"] = mean(|sample| sample.memory).into();
-    let busy = value["waiting_share"].as_f64().map(|share| 1.0 - share);
+    value["samples"] = samples.len().into();
+    value["goals"] = goals(&value);
+    Ok(Outcome::passed(value))
+}
+
+/// Writes the recipe; the command trains it on all clips.
+fn train(check: &Check, run: &Path) -> Result<Command> {
+    let keys = ["ARCH", "EPOCHS", "BATCH"].into_iter().zip(values(check));
+    let recipe = keys.fold(RECIPE.to_owned(), |recipe, (key, value)| recipe.replace(key, value));
+    let path = check.work("epoch.toml");
+    fs::write(&path, recipe).with_context(|| format!("cannot write {}", path.display()))?;
+    let mut train = check.earmark("train --no-progress --job net/full");
+    train.arg("--recipe").arg(path).arg("--data").arg(check.work("epoch-data")).arg("--out").arg(run);
+    train.args(["--device", &check.device]);
+    Ok(train)
+}
+
+fn goals(value: &Value) -> Value {
     let goal = |name: &str, share: Option<f64>| {
         let met = share.map(|share| share >= BUSY);
         json!({"name": name, "goal": BUSY, "value": share, "met": met})
     };
-    value["goals"] = json!([
-        goal("one epoch, share of the time not waiting for data", busy),
+    json!([
+        goal(
+            "one epoch, share of the time not waiting for data",
+            value["waiting_share"].as_f64().map(|share| 1.0 - share)
+        ),
         goal("one epoch, utilization by nvidia-smi", value["utilization"].as_f64()),
-    ]);
-    Ok(Outcome::passed(value))
+    ])
 }
 
 /// The records of the epochs in a run's log so far.
-fn epochs(run: &std::path::Path) -> Vec<Value> {
+fn epochs(run: &Path) -> Vec<Value> {
     let text = fs::read_to_string(run.join("log.jsonl")).unwrap_or_default();
     let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let fields = lines.map(|mut line| line["fields"].take());

@@ -52,6 +52,8 @@ fn start_peer(check: &Check, name: &str, how: &str, seconds: u64) -> Result<Runn
     command.arg(check.folder.join("peer.py")).arg(&check.device).arg(name).args(amount(check)).arg(how);
     // All peers compile at once; each would start as many workers as there are cores.
     command.env("TORCHINDUCTOR_COMPILE_THREADS", "3");
+    // The default folder may hold what an earlier check compiled, or not be writable.
+    command.env("TORCHINDUCTOR_CACHE_DIR", check.work("inductor")).env("TRITON_CACHE_DIR", check.work("triton"));
     check.start(&format!("peer-{name}{how}"), command, seconds)
 }
 
