@@ -9,6 +9,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
 use super::context::PREPARED;
+use super::parts::QUICKSTART_DATA;
 use crate::setup::setup;
 use crate::steps::{Steps, cargo, run, target_folder};
 
@@ -60,8 +61,7 @@ fn cpu_scores(root: &Path, earmark: &Path, steps: &mut Steps) -> Result<Value> {
     let (recipe, folder) = ("recipes/quickstart.toml", root.join("runs/quickstart"));
     let (data, out) = (folder.join("data"), folder.join("run"));
     if !data.exists() {
-        let words = "synth --seed 1 --train-clips 720 --test-clips 240 --out";
-        steps.run(Command::new(earmark).args(words.split_whitespace()).arg(&data))?;
+        steps.run(Command::new(earmark).args(QUICKSTART_DATA.split_whitespace()).arg(&data))?;
     }
     let is_current = || fs::read(out.join("recipe.toml")).ok() == fs::read(root.join(recipe)).ok();
     if !(out.join("results.json").exists() && is_current()) {

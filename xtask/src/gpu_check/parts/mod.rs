@@ -13,6 +13,7 @@ use anyhow::Result;
 use super::context::{Check, Outcome};
 
 pub use epoch::start_data;
+pub use quickstart::DATA as QUICKSTART_DATA;
 pub use speed::start_peers;
 
 /// A part of the check.

@@ -47,24 +47,17 @@ pub fn quickstart(check: &mut Check) -> Result<Outcome> {
     let run = check.work("quickstart-run");
     let killed = start_and_kill(check, train(check, &recipe, &data, &run), &run)?;
     check.run("quickstart-resumed", train(check, &recipe, &data, &run), SECONDS)?;
-    let resumed = killed.compare(&run)?;
+    let (resumed, mut faults) = killed.compare(&run)?;
     let scores = compare(&results(&run)?, &reference)?;
-
-    let bad = scores.iter().filter(|score| score["agrees"] != true);
-    let mut faults: Vec<String> = bad
-        .map(|score| {
-            format!(
-                "{} {}: {} is {}, the CPU's is {}",
-                score["model"], score["set"], score["score"], score["device"], score["cpu"]
-            )
-        })
-        .collect();
-    faults.extend(
-        resumed["faults"].as_array().into_iter().flatten().filter_map(|fault| Some(fault.as_str()?.to_owned())),
-    );
+    faults.extend(scores.iter().filter(|score| score["agrees"] != true).map(disagreement));
     let seconds = start.elapsed().as_secs_f64();
     let value = json!({"tolerance": TOLERANCE, "scores": scores, "resume": resumed, "seconds": seconds});
     Ok(Outcome { value, faults })
+}
+
+fn disagreement(score: &Value) -> String {
+    let [model, set, name, device, cpu] = ["model", "set", "score", "device", "cpu"].map(|key| &score[key]);
+    format!("{name} of {model}, {set}, is {device}, the CPU's is {cpu}")
 }
 
 /// The recipe with fewer epochs and folds.
@@ -153,7 +146,7 @@ fn log(run: &Path) -> Vec<Value> {
 
 impl Killed {
     /// Whether the resumed run left finished jobs as they were, and continued the others.
-    fn compare(&self, run: &Path) -> Result<Value> {
+    fn compare(&self, run: &Path) -> Result<(Value, Vec<String>)> {
         let mut faults = Vec::new();
         for (record, before) in &self.records {
             if *before != (fs::read(record)?, fs::metadata(record)?.modified()?) {
@@ -184,7 +177,7 @@ impl Killed {
         if self.records.is_empty() {
             faults.push("no job was finished when the run was killed".to_owned());
         }
-        Ok(json!({"finished_before": self.records.len(), "continued": continued, "faults": faults}))
+        Ok((json!({"finished_before": self.records.len(), "continued": continued}), faults))
     }
 }
 

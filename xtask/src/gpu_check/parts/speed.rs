@@ -111,12 +111,12 @@ fn measure_peer(check: &mut Check, name: &str) -> Result<Value> {
         None => Err(anyhow::anyhow!("not compiled at the sizes of a test")),
     };
     let last = |mut lines: Vec<Value>| lines.pop().context("the peer printed nothing");
-    let report = |lines: &[Value]| lines.first().map_or(Value::Null, |line| line["reason"].clone());
     match waiting.and_then(Running::finish) {
         Ok(lines) => {
-            let reason = report(&lines);
+            let first = lines.first().cloned().unwrap_or_default();
             let mut line = last(lines)?;
-            line["reason"] = reason;
+            line["reason"] = first["reason"].clone();
+            line["compile_seconds"] = first["seconds"].clone();
             Ok(line)
         }
         Err(error) => {
@@ -142,7 +142,7 @@ fn row(name: &str, ours: Result<Vec<Value>>, peer: Result<Value>) -> Value {
     row["reason"] = row["fault"].clone();
     match peer {
         Ok(line) => {
-            for key in ["eager", "compile"] {
+            for key in ["eager", "compile", "compile_seconds"] {
                 row[key] = line[key].clone();
             }
             if !line["reason"].is_null() {
