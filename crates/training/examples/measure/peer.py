@@ -94,8 +94,9 @@ def main():
     report["seconds"] = time.perf_counter() - start
     free_memory()
     print(json.dumps(report), flush=True)
-    if options.wait:
-        sys.stdin.readline()
+    # Without a line, whoever was to send it is gone.
+    if options.wait and not sys.stdin.readline():
+        return
 
     eager = Peer(options, False).crops_per_second(options)
     free_memory()

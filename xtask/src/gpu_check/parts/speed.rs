@@ -20,7 +20,7 @@ const SECONDS: u64 = 60;
 /// Seconds that a peer may wait until it measures: at most until the end of the check.
 const WAITING: u64 = 3600;
 /// Seconds to wait for the last peer to compile, once all parts before are done.
-const COMPILING: u64 = 60;
+const COMPILING: u64 = 90;
 
 fn networks(check: &Check) -> &'static [&'static str] {
     if check.tiny { &TINY } else { &NETWORKS }
