@@ -84,7 +84,9 @@ fn assemble(root: &Path, built: &Path, folder: &Path, scores: &Value) -> Result<
         let name = Path::new(program).file_name().context("a program has a name")?;
         strip(&built.join(program), &folder.join(name))?;
     }
-    strip(&std::env::current_exe()?, &folder.join("gpu-check"))?;
+    // Not by its name: cargo may have built another one meanwhile.
+    let this = format!("/proc/{}/exe", std::process::id());
+    strip(Path::new(&this), &folder.join("gpu-check"))?;
     for library in LIBRARIES.map(|library| root.join(".native").join(library)).iter().filter(|path| path.exists()) {
         // Their symbols stay: they are patched, and `strip` does not always understand such files.
         for file in files(library)? {
