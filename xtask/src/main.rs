@@ -4,6 +4,7 @@ mod challenge;
 mod deny;
 mod dist;
 mod golden;
+mod gpu_check;
 mod python;
 mod quickstart;
 mod setup;
@@ -14,6 +15,8 @@ mod wheels;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+
+use anyhow::Result;
 
 const USAGE: &str = "\
 Usage: cargo xtask COMMAND
@@ -27,6 +30,9 @@ Usage: cargo xtask COMMAND
   tidy             the rules that no compiler knows: order of the crates, size of files, docs
   deny             licences, sources, bans and advisories of the dependencies, by cargo-deny
   dist             build a release in target/dist: programs, native libraries, documents
+  gpu-check        what one NVIDIA GPU computes, and how fast, against the CPU and PyTorch: one JSON and one table;
+                   --prepare: build target/gpu-check and stop (carry it to a machine with a GPU, run gpu-check in
+                   it); --cpu: the check itself, on the CPU at tiny sizes; --out DIR; --only PART,PART...
   golden           make the golden values anew, by the reference libraries in Python
   golden check     compare what needs large weights with the reference libraries
   help             this text
@@ -38,6 +44,10 @@ Exit code: 0 done, 1 failed, 2 wrong usage.";
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    // The program as a part of a folder that `gpu-check --prepare` made.
+    if let Some(folder) = gpu_check::prepared_folder() {
+        return exit_code(gpu_check::check(&folder, &words));
+    }
     let root = root();
     let done = match words[..] {
         ["setup"] => setup::setup(&root, false),
@@ -48,6 +58,7 @@ fn main() -> ExitCode {
         ["tidy"] => tidy::tidy(&root),
         ["deny"] => deny::deny(&root),
         ["dist"] => dist::dist(&root),
+        ["gpu-check", ref words @ ..] => gpu_check::gpu_check(&root, words),
         ["golden"] => golden::make(&root),
         ["golden", "check"] => golden::check(&root),
         ["help" | "--help" | "-h"] => {
@@ -59,6 +70,10 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    exit_code(done)
+}
+
+fn exit_code(done: Result<()>) -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -1,0 +1,115 @@
+//! One folder with everything that the check needs, except PyTorch: programs, libraries, recipes,
+//! the peer, and the CPU's scores of the quick start.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+
+use super::context::PREPARED;
+use super::parts::QUICKSTART_DATA;
+use crate::setup::setup;
+use crate::steps::{Steps, cargo, run, target_folder};
+
+/// The size that may be carried to another machine, in bytes.
+const MOST_BYTES: u64 = 60_000_000;
+
+/// The programs, as paths in the folder of cargo's profile.
+const PROGRAMS: [&str; 3] = ["earmark", "earmark-train", "examples/measure"];
+/// The folders of libraries in `.native/`; an install has one of the last two. All files are put in
+/// one folder, which LD_LIBRARY_PATH names.
+const LIBRARIES: [&str; 3] = ["xgboost/lib", "xgboost_cpu.libs", "xgboost.libs"];
+/// Files of the checkout, and their places.
+const FILES: [(&str, &str); 6] = [
+    ("crates/training/examples/measure/peer.py", "peer.py"),
+    ("golden/nets/networks.py", "nets/networks.py"),
+    ("golden/nets/wave.py", "nets/wave.py"),
+    ("golden/nets/cnn14.py", "nets/cnn14.py"),
+    ("recipes/quickstart.toml", "recipes/quickstart.toml"),
+    ("recipes/dcase2018.toml", "recipes/dcase2018.toml"),
+];
+
+/// Builds the programs and assembles the folder. A check on the CPU at the sizes of a test trains
+/// its own reference.
+///
+/// # Errors
+/// With `carried`, a folder that is too large.
+pub fn prepare(root: &Path, tiny: bool, carried: bool) -> Result<PathBuf> {
+    let mut steps = Steps::new(root);
+    steps.step("setup", || setup(root, false))?;
+    steps.run(&mut cargo(root, "build --release -p earmark --locked"))?;
+    steps.run(&mut cargo(root, "build --release -p earmark-training --example measure --locked"))?;
+    let target = target_folder(root)?;
+    let (built, folder) = (target.join("release"), target.join("gpu-check"));
+    let scores = if tiny { Value::Null } else { cpu_scores(root, &built.join("earmark"), &mut steps)? };
+    steps.step("assemble", || assemble(root, &built, &folder, &scores))?;
+    let bytes = folder_bytes(&folder)?;
+    eprintln!("{}\n{}: {:.1} MB", steps.summary(), folder.display(), bytes as f64 / 1e6);
+    ensure!(
+        !carried || bytes <= MOST_BYTES,
+        "the folder is larger than {} MB; XGBoost of `setup --cuda` is too large for it: use that of `setup`",
+        MOST_BYTES / 1_000_000
+    );
+    Ok(folder)
+}
+
+/// The scores of the quick start on this CPU, of the run that `cargo xtask quickstart` makes. The
+/// same commands make it here; if it is finished, training it again changes nothing, and fails if
+/// the recipe is another one.
+fn cpu_scores(root: &Path, earmark: &Path, steps: &mut Steps) -> Result<Value> {
+    let (recipe, folder) = ("recipes/quickstart.toml", root.join("runs/quickstart"));
+    let (data, out) = (folder.join("data"), folder.join("run"));
+    if !data.exists() {
+        steps.run(Command::new(earmark).args(QUICKSTART_DATA.split_whitespace()).arg(&data))?;
+    }
+    let mut train = Command::new(earmark);
+    train.args(["train", "--recipe", recipe, "--device", "cpu", "--data"]).arg(&data).arg("--out").arg(&out);
+    steps.run(&mut train).context("remove runs/quickstart to train it again")?;
+    let text = fs::read(out.join("results.json")).context("the quick start has no results.json")?;
+    serde_json::from_slice(&text).context("results.json of the quick start")
+}
+
+fn assemble(root: &Path, built: &Path, folder: &Path, scores: &Value) -> Result<()> {
+    if folder.exists() {
+        fs::remove_dir_all(folder).with_context(|| format!("cannot remove {}", folder.display()))?;
+    }
+    for part in ["lib", "nets", "recipes"] {
+        fs::create_dir_all(folder.join(part))?;
+    }
+    for program in PROGRAMS {
+        let name = Path::new(program).file_name().context("a program has a name")?;
+        strip(&built.join(program), &folder.join(name))?;
+    }
+    // Not by its name: cargo may have built another one meanwhile.
+    let this = format!("/proc/{}/exe", std::process::id());
+    strip(Path::new(&this), &folder.join("gpu-check"))?;
+    for library in LIBRARIES.map(|library| root.join(".native").join(library)).iter().filter(|path| path.exists()) {
+        // Their symbols stay: they are patched, and `strip` does not always understand such files.
+        for file in files(library)? {
+            let place = folder.join("lib").join(file.file_name().unwrap_or_default());
+            fs::copy(&file, place).with_context(|| format!("cannot copy {}", file.display()))?;
+        }
+    }
+    for (from, to) in FILES {
+        fs::copy(root.join(from), folder.join(to)).with_context(|| format!("cannot copy {from}"))?;
+    }
+    let prepared = json!({"version": env!("CARGO_PKG_VERSION"), "quickstart": scores});
+    fs::write(folder.join(PREPARED), format!("{prepared:#}\n")).context("cannot write the scores")
+}
+
+fn files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let listing = fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
+    Ok(listing.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?)
+}
+
+/// Copies a program without its symbols.
+fn strip(from: &Path, to: &Path) -> Result<()> {
+    run(Command::new("strip").arg("-o").arg(to).arg(from)).with_context(|| format!("cannot copy {}", from.display()))
+}
+
+fn folder_bytes(folder: &Path) -> Result<u64> {
+    let bytes = |path: PathBuf| if path.is_dir() { folder_bytes(&path) } else { Ok(fs::metadata(path)?.len()) };
+    files(folder)?.into_iter().map(bytes).sum()
+}
