@@ -23,8 +23,8 @@ impl CropPosition {
         if frames < length { Self { first: 0, offset: place } } else { Self { first: place, offset: 0 } }
     }
 
-    /// As [`CropPosition::random`], but after a cyclic shift: the clip starts at a random frame, and
-    /// the frames before that follow its end. Draws two numbers.
+    /// As [`CropPosition::random`], but after a cyclic shift: the clip starts at a random frame,
+    /// and the frames before that follow its end. Draws two numbers.
     pub fn shifted(frames: usize, length: usize, rng: &mut ChaCha8Rng) -> Self {
         let first = rng.random_range(0..frames.max(1) as u64) as usize;
         let offset = rng.random_range(0..=length.saturating_sub(frames) as u64) as usize;

@@ -115,8 +115,8 @@ pub enum Stage {
     Checksums,
     /// Clips are decoded and their features computed, or read from the cache.
     Features,
-    /// Each learner is measured: its time by [`plan`](crate::plan), its memory before jobs that share
-    /// a GPU.
+    /// Each learner is measured: its time by [`plan`](crate::plan), its memory before jobs that
+    /// share a GPU.
     Measurements,
 }
 

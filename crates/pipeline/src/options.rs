@@ -101,7 +101,8 @@ impl TrainOptions {
     }
 
     /// Applies the recipe's settings of GPUs, if the workers use any. cuDNN does not time its
-    /// algorithms while jobs share a GPU: the memory that it tries them with would be missing there.
+    /// algorithms while jobs share a GPU: the memory that it tries them with would be missing
+    /// there.
     pub(crate) fn configure(&self, recipe: &Recipe, workers: &[&str]) -> Result<()> {
         if workers.iter().all(|&device| device == CPU) {
             return Ok(());

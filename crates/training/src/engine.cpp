@@ -116,7 +116,8 @@ char* earmark_use_own_stream(int index) {
   });
 }
 
-// Copies a tensor into page-locked memory, from which a GPU copies while the program goes on.
+// Copies a tensor into page-locked memory, from which a GPU copies while the program
+// continues.
 char* earmark_pin(const at::Tensor* tensor, at::Tensor** out) {
   return caught([=] { *out = new at::Tensor(tensor->pin_memory()); });
 }

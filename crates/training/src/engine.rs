@@ -130,8 +130,8 @@ pub(crate) fn use_own_stream(device: Device) -> Result<(), TrainingError> {
     Ok(())
 }
 
-/// A copy of a CPU tensor in page-locked memory, from which a GPU copies while the program goes on.
-/// For the CPU, the tensor itself.
+/// A copy of a CPU tensor in page-locked memory, from which a GPU copies while the program
+/// continues. For the CPU, the tensor itself.
 pub(crate) fn pinned(tensor: Tensor, device: Device) -> Result<Tensor, TrainingError> {
     if !device.is_cuda() {
         return Ok(tensor);

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use earmark_files::FileError;
 use earmark_nets::{ShapeError, UnknownVariant, WeightsError};
 
-use crate::device::DeviceFault;
+use crate::device_fault::DeviceFault;
 
 /// What can go wrong in a training job.
 #[derive(Debug, thiserror::Error)]

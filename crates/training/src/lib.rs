@@ -13,6 +13,7 @@ mod arithmetic;
 mod checkpoint;
 mod convolution;
 mod device;
+mod device_fault;
 mod device_features;
 mod engine;
 mod error;
@@ -43,7 +44,8 @@ mod trial;
 pub const LIBTORCH: &str = "2.11.0";
 
 pub use arithmetic::Arithmetic;
-pub use device::{DeviceFault, Versions, check_device, gpu_memory, versions};
+pub use device::{Versions, check_device, gpu_memory, versions};
+pub use device_fault::DeviceFault;
 pub use device_features::DeviceFeatures;
 pub use earmark_loader::Example;
 pub use engine::{GpuMemory, GpuSettings, configure};

@@ -133,8 +133,8 @@ impl Table {
         Ok((crops.f_permute([0, 2, 3, 1])?, targets))
     }
 
-    /// The frames of the clips at the positions `at` of their crops, `[n, length]` or `[1, length]`,
-    /// padded: `[n, length, channels, bins]`.
+    /// The frames of the clips at the positions `at` of their crops, `[n, length]` or
+    /// `[1, length]`, padded: `[n, length, channels, bins]`.
     fn fetch(&self, packed: &PackedCrops, clips: &ClipFields, at: &Tensor) -> Result<Tensor, TrainingError> {
         let length = clips.frames.f_clamp_min(1)?;
         let at = at.f_sub(&clips.offset)?;

@@ -41,8 +41,8 @@ impl Job<'_> {
         Ok(Some((peak as f64 * longest) as u64))
     }
 
-    /// The memory that a second trial takes. In the first, cuDNN times its algorithms, some of which
-    /// take much memory.
+    /// The memory that a second trial takes. In the first, cuDNN times its algorithms, some of
+    /// which take much memory.
     fn peak_of_trial(&self, setup: &Setup, gpu: usize) -> Result<u64, TrainingError> {
         self.try_out(setup)?;
         engine::empty_cache()?;

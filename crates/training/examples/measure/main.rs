@@ -21,7 +21,7 @@ use std::error::Error;
 use std::process::ExitCode;
 
 use earmark_nets::{Variant, variants};
-use earmark_training::{GpuSettings, configure};
+use earmark_training::{GpuSettings, check_device, configure};
 use serde_json::Value;
 
 /// The classes of FSDKaggle2018.
@@ -79,6 +79,8 @@ fn run() -> Result<()> {
     let (command, words) = words.split_first().ok_or("which measurement: versions, compare, speed or memory?")?;
     let options = Options::of(words)?;
     earmark_training::set_threads(options.threads);
+    // Before anything is computed on the CPU: libtorch looks for its CUDA part only once.
+    check_device(&options.device)?;
     // As `earmark train` does. A comparison needs other settings, and chooses them itself.
     configure(GpuSettings::default())?;
     let measure: fn(&Variant, &Options) -> Result<Value> = match command.as_str() {
