@@ -7,7 +7,7 @@ use earmark_datasets::check::ignored;
 use earmark_datasets::{ClipEntry, DatasetError, Manifest, Severity, Splits, open, violations};
 use earmark_loader::ClipFeatures;
 use earmark_stacking::check_folds;
-use earmark_training::{DeviceFeatures, LearnerSettings, MOST_CLIPS, Split, TrainingError, set_threads};
+use earmark_training::{DeviceFeatures, LearnerSettings, MOST_CLIPS, Split, TrainingError, check_memory, set_threads};
 
 use crate::begin::{begin, recipe_for};
 use crate::error::{Context, PipelineError, Result, ensure};
@@ -133,6 +133,12 @@ impl Prepared {
         let verifier = options.verified_by.as_deref().map(Verifier::open).transpose()?;
         if verifier.is_none() {
             check_labels(&recipe, &manifest, &splits)?;
+        }
+        for (learner, device) in
+            recipe.learners.iter().flat_map(|learner| options.devices.iter().map(move |of| (learner, of)))
+        {
+            let front_end = recipe.front_end(&learner.name)?;
+            check_memory(learner, front_end, manifest.labels.len(), manifest.train.len(), device)?;
         }
         Ok(Self { recipe, manifest, splits, verifier })
     }

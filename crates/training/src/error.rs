@@ -168,6 +168,23 @@ pub enum TrainingError {
         /// libtorch's message.
         reason: String,
     },
+    /// A step needs more memory than the GPU has.
+    #[error("learner {learner}: {} on {device} needs about {:.1} GB, and the GPU has {:.1} GB; {}",
+        step(*batch_size), *needs as f64 / 1e9, *total as f64 / 1e9, remedy(*batch_size, *fits))]
+    NeverFits {
+        /// The learner's name.
+        learner: String,
+        /// The device.
+        device: String,
+        /// Crops per step; 0 for a kernel.
+        batch_size: usize,
+        /// An estimate of the bytes that it needs.
+        needs: u64,
+        /// All bytes of the GPU.
+        total: u64,
+        /// An estimate of a batch size that fits.
+        fits: Option<usize>,
+    },
     /// A file could not be read or written.
     #[error(transparent)]
     File(#[from] FileError),
@@ -193,6 +210,17 @@ fn advice(fits: Option<usize>) -> String {
         Some(fits) => format!("`batch_size` = {fits} should fit"),
         None => "not even 2 fits: use shorter crops, a smaller network, or fewer --jobs".to_owned(),
     }
+}
+
+fn step(batch_size: usize) -> String {
+    match batch_size {
+        0 => "the kernel matrix".to_owned(),
+        _ => format!("a step with `batch_size` = {batch_size}"),
+    }
+}
+
+fn remedy(batch_size: usize, fits: Option<usize>) -> String {
+    if batch_size == 0 { "use a network, or the CPU".to_owned() } else { advice(fits) }
 }
 
 fn of_others(bytes: Option<u64>) -> String {

@@ -11,6 +11,29 @@ pub(crate) struct Demand {
     pub per_crop: u64,
 }
 
+impl Demand {
+    /// Bytes of a step with a batch of this size.
+    pub fn of_batch(self, batch_size: usize) -> u64 {
+        self.fixed.saturating_add(self.per_crop.saturating_mul(batch_size as u64))
+    }
+
+    /// Whether even half of the estimate, which is less than any step needs, exceeds `total` bytes.
+    pub fn can_never_fit(self, batch_size: usize, total: u64) -> bool {
+        self.fixed.saturating_add(self.per_crop.saturating_mul(batch_size as u64) / 2) > total
+    }
+
+    /// The largest power of two that fits into `total` bytes by the estimate; `None` if not even 2
+    /// does.
+    pub fn largest_batch(self, total: u64) -> Option<usize> {
+        power_of_two(total.checked_sub(self.fixed)? / self.per_crop.max(1))
+    }
+}
+
+/// The largest power of two up to `most`, from 2 on.
+fn power_of_two(most: u64) -> Option<usize> {
+    (most >= 2).then(|| 1 << most.ilog2())
+}
+
 /// The sizes in libtorch's message about a failed allocation, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Refused {
@@ -48,8 +71,7 @@ pub(crate) fn batch_that_fits(text: &str, batch_size: usize, demand: Demand) -> 
             by_failure.min(room.saturating_sub(demand.fixed) / demand.per_crop.max(1))
         }
     };
-    let most = most.min(batch_size.saturating_sub(1) as u64);
-    (most >= 2).then(|| 1 << most.ilog2())
+    power_of_two(most.min(batch_size.saturating_sub(1) as u64))
 }
 
 /// libtorch's message without its advice on environment variables, which helps only with fragmented
@@ -162,6 +184,18 @@ mod tests {
         // The message has no sizes.
         assert_eq!(batch_that_fits("CUDA error: out of memory", 100, small), Some(32));
         assert_eq!(batch_that_fits("CUDA error: out of memory", 3, small), None);
+    }
+
+    #[test]
+    fn what_can_never_fit_is_known_before() {
+        let demand = Demand { fixed: 100, per_crop: 10 };
+        let never = |batch_size| demand.can_never_fit(batch_size, 1_000);
+        assert_eq!([64, 90, 180, 182].map(never), [false, false, false, true], "half of the estimate counts");
+        assert_eq!(demand.of_batch(64), 740);
+        let largest = |total| demand.largest_batch(total);
+        assert_eq!([1_000, 120, 119, 99].map(largest), [Some(64), Some(2), None, None]);
+        let kernel = Demand { fixed: 2_000, per_crop: 0 };
+        assert!(kernel.can_never_fit(0, 1_000) && !kernel.can_never_fit(0, 2_000));
     }
 
     #[test]

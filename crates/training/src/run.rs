@@ -9,6 +9,7 @@ use tch::Device;
 
 use crate::arithmetic::Arithmetic;
 use crate::checkpoint::{self, EpochProgress, SavePace, State};
+use crate::demand::demand;
 use crate::device::{arithmetic, parse_device};
 use crate::device_features::DeviceFeatures;
 use crate::engine;
@@ -162,24 +163,8 @@ impl Job<'_> {
     }
 
     fn demand(&self) -> Option<Demand> {
-        if self.learner.is_kernel() {
-            let fixed = kernel::bytes(self.counting().count(), self.front_end.shape().0);
-            return Some(Demand { fixed, per_crop: 0 });
-        }
-        let graph = self.graph().ok()?;
-        let (channels, bins) = self.front_end.shape();
-        let longest = self.windowing().frames as f32 * (1.0 + self.learner.augmentation.crop_length_jitter);
-        let shapes = graph.shapes([1, channels, bins, longest.round() as usize]).ok()?;
-        let values: usize = shapes.iter().map(|shape| shape.iter().product::<usize>()).sum();
-        let bytes = match arithmetic(self.learner.precision, parse_device(self.device).ok()?).ok()? {
-            Arithmetic::Bf16 => 2,
-            Arithmetic::F32 => 4,
-            Arithmetic::F64 => 8,
-        };
-        // A parameter, its gradient, all gradients in one tensor with two intermediate results of a
-        // step, the optimizer state, and the average.
-        let copies = 5 + self.learner.optimizer.memory().len() + usize::from(self.learner.ema_decay > 0.0);
-        Some(Demand { fixed: (copies * 4 * graph.parameter_count()) as u64, per_crop: bytes * values as u64 })
+        let device = parse_device(self.device).ok()?;
+        demand(self.learner, self.front_end, self.labels.len(), self.counting().count(), device).ok()
     }
 
     /// Removes the checkpoint, once the outcome is stored elsewhere.
