@@ -50,6 +50,10 @@ fn main() -> ExitCode {
     }
     let root = root();
     let done = match words[..] {
+        ["help" | "--help" | "-h"] | [_, "help" | "--help" | "-h"] => {
+            println!("{USAGE}");
+            Ok(())
+        }
         ["setup"] => setup::setup(&root, false),
         ["setup", "--cuda"] => setup::setup(&root, true),
         ["quickstart"] => quickstart::quickstart(&root),
@@ -61,10 +65,6 @@ fn main() -> ExitCode {
         ["gpu-check", ref words @ ..] => gpu_check::gpu_check(&root, words),
         ["golden"] => golden::make(&root),
         ["golden", "check"] => golden::check(&root),
-        ["help" | "--help" | "-h"] => {
-            println!("{USAGE}");
-            Ok(())
-        }
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);

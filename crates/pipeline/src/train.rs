@@ -7,7 +7,9 @@ use earmark_datasets::check::ignored;
 use earmark_datasets::{ClipEntry, DatasetError, Manifest, Severity, Splits, open, violations};
 use earmark_loader::ClipFeatures;
 use earmark_stacking::check_folds;
-use earmark_training::{DeviceFeatures, LearnerSettings, MOST_CLIPS, Split, TrainingError, check_memory, set_threads};
+use earmark_training::{
+    DeviceFeatures, LearnerSettings, MOST_CLIPS, Split, TrainingError, check_memory, set_threads, step_bytes,
+};
 
 use crate::begin::{begin, recipe_for};
 use crate::error::{Context, PipelineError, Result, ensure};
@@ -83,8 +85,14 @@ pub fn train(options: &TrainOptions, observer: &dyn Observer, cancel: &CancelTok
     pretrained::write(&options.out, &weights)?;
     statistics::save(&run, &recipe, &run.clips()?, &clips.features)?;
 
+    // Every learner must fit beside the features.
+    let mut reserve = 0;
+    for learner in &recipe.learners {
+        let (front_end, classes) = (recipe.front_end(&learner.name)?, manifest.labels.len());
+        reserve = step_bytes(learner, front_end, classes, manifest.train.len(), &options.devices[0])?.max(reserve);
+    }
     let of_front_end =
-        |index: usize| DeviceFeatures::new(clips.features.iter().map(move |clip| clip.features[index].view()));
+        |index: usize| DeviceFeatures::new(clips.features.iter().map(move |clip| clip.features[index].view()), reserve);
     let shared: Vec<DeviceFeatures> = (0..loader.front_ends()).map(of_front_end).collect();
     let runner = JobRunner {
         recipe: &recipe,

@@ -38,6 +38,20 @@ pub(crate) fn demand(
     Ok(Demand { fixed: (copies * 4 * graph.parameter_count()) as u64, per_crop: bytes * values as u64 })
 }
 
+/// An estimate of the bytes that a step of training needs on a device, or a kernel's matrices.
+///
+/// # Errors
+/// The network cannot take the features; the device is not available.
+pub fn step_bytes(
+    learner: &LearnerSettings,
+    front_end: &FrontEnd,
+    classes: usize,
+    clips: usize,
+    device: &str,
+) -> Result<u64, TrainingError> {
+    Ok(demand(learner, front_end, classes, clips, parse_device(device)?)?.of_batch(learner.batch_size))
+}
+
 /// Checks that a learner's batches can fit on a device at all, even if nothing else is there. On
 /// the CPU, the system manages the memory.
 ///

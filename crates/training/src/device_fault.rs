@@ -4,7 +4,7 @@
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DeviceFault {
     /// Not a name of a device.
-    #[error("expected cpu, or cuda:0, cuda:1, ...")]
+    #[error("expected cpu, or cuda:0 for the first GPU, cuda:1 for the second, ...")]
     Unknown,
     /// The installed libtorch is the one for CPUs.
     #[error("this libtorch has no CUDA support; `cargo xtask setup --cuda` installs one that does")]
@@ -26,7 +26,9 @@ pub enum DeviceFault {
     )]
     TooLate,
     /// There is no NVIDIA driver.
-    #[error("this machine has no NVIDIA driver; install one that supports CUDA {needed}")]
+    #[error(
+        "this machine has no NVIDIA driver; install one that supports CUDA {needed} (a container needs `--gpus all`)"
+    )]
     NoDriver {
         /// The version of CUDA that libtorch needs.
         needed: String,

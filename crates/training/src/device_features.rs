@@ -16,14 +16,17 @@ use crate::table::{Table, distinct, table_bytes};
 /// share, if it fits.
 pub struct DeviceFeatures<'a> {
     clips: Vec<FeatureView<'a>>,
+    /// Bytes that jobs need beside the features.
+    reserve: u64,
     /// By the number of the GPU.
     tables: Mutex<BTreeMap<usize, Table>>,
 }
 
 impl<'a> DeviceFeatures<'a> {
-    /// The features of these clips, all of one front end. Nothing is copied yet.
-    pub fn new(clips: impl IntoIterator<Item = FeatureView<'a>>) -> Self {
-        Self { clips: distinct(clips), tables: Mutex::default() }
+    /// The features of these clips, all of one front end. Nothing is copied yet, and only to GPUs
+    /// on which `reserve` bytes then remain for the jobs.
+    pub fn new(clips: impl IntoIterator<Item = FeatureView<'a>>, reserve: u64) -> Self {
+        Self { clips: distinct(clips), reserve, tables: Mutex::default() }
     }
 
     /// Copies the features to a GPU, if they fit.
@@ -31,12 +34,12 @@ impl<'a> DeviceFeatures<'a> {
     /// # Errors
     /// The GPU is not available or fails.
     pub fn load(&self, device: &str) -> Result<(), TrainingError> {
-        self.table(parse_device(device)?, 0).map(|_| ())
+        self.table(parse_device(device)?).map(|_| ())
     }
 
     /// The table in a GPU's memory, copied on the first request; `None` on the CPU, if the settings
-    /// turn it off, or if the table does not fit beside `needed` bytes.
-    pub(crate) fn table(&self, device: Device, needed: u64) -> Result<Option<Table>, TrainingError> {
+    /// turn it off, or if the table does not fit.
+    pub(crate) fn table(&self, device: Device) -> Result<Option<Table>, TrainingError> {
         let Device::Cuda(gpu) = device else { return Ok(None) };
         if !settings().resident_features || self.clips.is_empty() {
             return Ok(None);
@@ -46,7 +49,7 @@ impl<'a> DeviceFeatures<'a> {
         if let Some(table) = tables.get(&gpu) {
             return Ok(Some(table.share()));
         }
-        if table_bytes(&self.clips).saturating_add(needed) > memory(gpu)?.free {
+        if table_bytes(&self.clips).saturating_add(self.reserve) > memory(gpu)?.free {
             return Ok(None);
         }
         let table = Table::new(&self.clips, device)?;

@@ -16,7 +16,7 @@ use crate::error::TrainingError;
 /// How libtorch computes on GPUs; it applies to all jobs of the process. None of this affects the
 /// CPU.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "expected a table such as [gpu] with `tf32 = false`")]
 pub struct GpuSettings {
     /// Whether cuDNN times its algorithms for each new shape and keeps the fastest. Learners with
     /// `crop_length_jitter` have a new shape in each batch, so with them it stays off.

@@ -110,12 +110,11 @@ impl Job<'_> {
         if self.learner.is_kernel() || !device.is_cuda() {
             return Ok(None);
         }
-        let needed = self.step_bytes().unwrap_or(0);
         match self.shared {
-            Some(shared) => shared.table(device, needed),
+            Some(shared) => shared.table(device),
             None => {
-                let clips = self.train.iter().chain(&self.predict);
-                DeviceFeatures::new(clips.map(|clip| clip.features)).table(device, needed)
+                let clips = self.train.iter().chain(&self.predict).map(|clip| clip.features);
+                DeviceFeatures::new(clips, self.step_bytes().unwrap_or(0)).table(device)
             }
         }
     }

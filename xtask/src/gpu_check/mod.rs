@@ -24,6 +24,8 @@ use context::{Check, Outcome, PREPARED};
 use parts::{PARTS, Part};
 use python::Python;
 
+/// The GPU that is checked.
+const GPU: &str = "cuda:0";
 /// Seconds for the whole check, so that it ends within ten minutes.
 const SECONDS: u64 = 570;
 /// The same in a test, on a machine that may be busy.
@@ -71,6 +73,10 @@ pub fn prepared_folder() -> Option<PathBuf> {
 /// Prepares the folder and runs the check from it.
 pub fn gpu_check(root: &Path, words: &[&str]) -> Result<()> {
     let options = Options::of(words)?;
+    ensure!(
+        options.cpu || options.prepare || !smi::gpu(GPU).is_null(),
+        "nvidia-smi finds no GPU here; --prepare makes the folder for a machine that has one, --cpu checks this CPU"
+    );
     let folder = prepare::prepare(root, options.cpu, options.prepare)?;
     if options.prepare { Ok(()) } else { check(&folder, words) }
 }
@@ -89,7 +95,7 @@ pub fn check(folder: &Path, words: &[&str]) -> Result<()> {
         folder: folder.canonicalize()?,
         out,
         work,
-        device: if options.cpu { "cpu" } else { "cuda:0" }.to_owned(),
+        device: if options.cpu { "cpu" } else { GPU }.to_owned(),
         tiny: options.cpu,
         python: Python::find(),
         deadline,

@@ -37,6 +37,11 @@ const FILES: [(&str, &str); 6] = [
 /// # Errors
 /// With `carried`, a folder that is too large.
 pub fn prepare(root: &Path, tiny: bool, carried: bool) -> Result<PathBuf> {
+    ensure!(
+        !(carried && root.join(".native/xgboost.libs").exists()),
+        "XGBoost of `setup --cuda` is too large to be carried: remove .native/ and prepare again, which installs the \
+         one for CPUs"
+    );
     let mut steps = Steps::new(root);
     steps.step("setup", || setup(root, false))?;
     steps.run(&mut cargo(root, "build --release -p earmark --locked"))?;
@@ -47,11 +52,7 @@ pub fn prepare(root: &Path, tiny: bool, carried: bool) -> Result<PathBuf> {
     steps.step("assemble", || assemble(root, &built, &folder, &scores))?;
     let bytes = folder_bytes(&folder)?;
     eprintln!("{}\n{}: {:.1} MB", steps.summary(), folder.display(), bytes as f64 / 1e6);
-    ensure!(
-        !carried || bytes <= MOST_BYTES,
-        "the folder is larger than {} MB; XGBoost of `setup --cuda` is too large for it: use that of `setup`",
-        MOST_BYTES / 1_000_000
-    );
+    ensure!(!carried || bytes <= MOST_BYTES, "the folder is larger than {} MB", MOST_BYTES / 1_000_000);
     Ok(folder)
 }
 

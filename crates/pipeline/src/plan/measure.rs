@@ -38,7 +38,7 @@ pub struct LearnerPlan {
     pub batch_size: usize,
     /// Seconds for one batch.
     pub seconds_per_batch: f64,
-    /// Seconds to save the state after each epoch.
+    /// Seconds to save the state, after epochs.
     pub seconds_per_save: f64,
     /// Seconds to predict one window.
     pub seconds_per_window: f64,

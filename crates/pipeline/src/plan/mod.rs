@@ -139,8 +139,9 @@ fn planned(
         let batches = if job.learner.is_kernel() { share.powi(3) } else { share };
         // One window of each clip, if the best epoch is selected.
         let judged = if *checkpoint == CheckpointPolicy::Best { predicted as f64 } else { 0.0 };
-        let epoch =
-            batches * measured.seconds_per_batch + measured.seconds_per_save + judged * measured.seconds_per_window;
+        let passes = batches * measured.seconds_per_batch + judged * measured.seconds_per_window;
+        // The state is not saved more often than takes a twentieth of the time.
+        let epoch = passes + measured.seconds_per_save.min(passes / 20.0);
         let predict = predicted as f64 * measured.windows * measured.seconds_per_window;
         measured.seconds_to_begin + epochs as f64 * epoch + predict
     });

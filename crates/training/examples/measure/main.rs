@@ -3,7 +3,7 @@
 //! ```text
 //! cargo run --release -p earmark-training --example measure -- versions DEVICE
 //! ... measure -- compare DEVICE [--batch 8] NAME...      differences from the CPU in 64 bits
-//! ... measure -- speed DEVICE [--batch 128] [--steps 24] [--rounds 3] [--threads N] NAME...
+//! ... measure -- speed DEVICE [--batch 128, on a CPU 32] [--steps 24] [--rounds 3] [--threads N] NAME...
 //! ... measure -- memory DEVICE [--batch 12288] NAME      the advice when memory is used up
 //! ```
 //!
@@ -56,6 +56,7 @@ impl Options {
                 "--steps" => options.steps = number()?.max(2),
                 "--rounds" => options.rounds = number()?.max(1),
                 "--threads" => options.threads = number()?,
+                option if option.starts_with("--") => return Err(format!("no option is {option}").into()),
                 "nano" => options.networks.extend(nano()),
                 name => options.networks.push(
                     variants().find(|variant| variant.name == name).ok_or_else(|| format!("no network is {name}"))?,
@@ -91,7 +92,7 @@ fn run() -> Result<()> {
         "compare" => compare::compare,
         "speed" => speed::speed,
         "memory" => memory::memory,
-        _ => return Err(format!("there is no measurement {command}").into()),
+        _ => return Err(format!("there is no measurement {command}: versions, compare, speed or memory?").into()),
     };
     for variant in &options.networks {
         println!("{}", measure(variant, &options)?);
