@@ -99,8 +99,8 @@ pub fn with_learners_of(run: &str, now: &Recipe) -> Result<Option<String>> {
 /// A recipe as TOML values, with its learners keyed by name.
 fn by_name(recipe: &Recipe) -> Result<Table> {
     let mut table: Table = toml::from_str(&toml::to_string(recipe)?)?;
-    // It is not written if all its values are the defaults.
-    table.insert("gpu".to_owned(), Value::try_from(recipe.gpu)?);
+    // How a GPU computes may change, as may the device.
+    table.remove("gpu");
     if let Some(Value::Array(learners)) = table.remove("learners") {
         let named =
             learners.into_iter().filter_map(|learner| Some((learner.get("name")?.as_str()?.to_owned(), learner)));

@@ -53,7 +53,7 @@ impl Cost {
         let share = |done: usize, of: usize| 1.0 - done as f64 / of.max(1) as f64;
         match progress {
             Progress::Learning(now) => self.train as f64 * share(now.batches, now.all_batches) + self.predict as f64,
-            Progress::Predicting { clips, of } => self.predict as f64 * share(clips, of),
+            Progress::Predicting { windows, of } => self.predict as f64 * share(windows, of),
         }
     }
 

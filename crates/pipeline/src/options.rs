@@ -109,7 +109,9 @@ impl TrainOptions {
         }
         let settings = recipe.gpu_settings();
         let cudnn_benchmark = settings.cudnn_benchmark && shared_gpus(workers).is_empty();
-        Ok(configure(GpuSettings { cudnn_benchmark, ..settings })?)
+        let settings = GpuSettings { cudnn_benchmark, ..settings };
+        tracing::info!(?settings, "GPUs are configured");
+        Ok(configure(settings)?)
     }
 
     /// The folder of the feature cache.

@@ -32,12 +32,11 @@ pub(crate) struct Predictor<'a> {
 
 impl Predictor<'_> {
     /// The probabilities of the clips, `[clips, classes]`, each from all windows of a clip.
-    /// `report` gets the number of clips that are done: 0 at first, and then after some batches of
-    /// windows.
+    /// `report` gets the number of windows that are done, 0 at first, and of all windows.
     pub fn probabilities(
         &self,
         clips: &[Example],
-        report: &mut dyn FnMut(usize) -> ControlFlow<()>,
+        report: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
     ) -> Result<Vec<f32>, TrainingError> {
         let starts: Vec<Vec<usize>> = clips.iter().map(|clip| self.windowing.starts(clip.features)).collect();
         let windows: Vec<Window> = clips
@@ -45,15 +44,7 @@ impl Predictor<'_> {
             .zip(&starts)
             .flat_map(|(clip, starts)| starts.iter().map(move |&start| (clip, start)))
             .collect();
-        // The number of windows up to the end of each clip.
-        let ends: Vec<usize> = starts
-            .iter()
-            .scan(0, |windows, starts| {
-                *windows += starts.len();
-                Some(*windows)
-            })
-            .collect();
-        let logits = self.logits(&windows, &mut |done| report(ends.partition_point(|&end| end <= done)))?;
+        let logits = self.logits(&windows, &mut |done| report(done, windows.len()))?;
         let mut rows = &logits[..];
         let of_clip = starts.iter().map(|starts| {
             let (logits, rest) = rows.split_at(starts.len() * self.classes);

@@ -7,12 +7,12 @@ use std::ops::ControlFlow;
 pub enum Progress {
     /// Reported after each batch.
     Learning(Learning),
-    /// Reported before the final prediction, with 0 clips, and after each of its batches, or every
+    /// Reported before the final prediction, with 0 windows, and after each of its batches, or every
     /// 16 batches on a GPU.
     Predicting {
-        /// Clips predicted so far.
-        clips: usize,
-        /// Total number of clips.
+        /// Windows predicted so far.
+        windows: usize,
+        /// Number of windows of all clips.
         of: usize,
     },
 }

@@ -29,8 +29,10 @@ use crate::split::Split;
 use crate::table::Table;
 use crate::trainer::Trainer;
 
-/// Windows that a kernel machine or a GPU predicts at once, at least.
+/// Windows that a kernel machine predicts at once, a CPU at most, and a GPU at least.
 const MANY_WINDOWS: usize = 256;
+/// Windows that a GPU predicts at once, at most.
+const MOST_WINDOWS: usize = 4096;
 
 /// What every part of a job needs.
 pub(crate) struct Setup {
@@ -90,7 +92,11 @@ impl Job<'_> {
     fn train_and_predict(&self, device: Device, report: &mut OnProgress) -> Result<Outcome, TrainingError> {
         let setup = self.setup(device)?;
         let mut state = match checkpoint::load(self.folder, &setup.fingerprint)? {
-            Some(state) => state,
+            Some(state) => {
+                // It may be ahead, behind or lost.
+                checkpoint::save_history(self.folder, &state.history)?;
+                state
+            }
             None if self.learner.is_kernel() => State::default(),
             None => State { weights: self.first_weights(&setup.graph)?, ..State::default() },
         };
@@ -126,9 +132,8 @@ impl Job<'_> {
         weights: &Weights,
         report: &mut OnProgress,
     ) -> Result<Vec<f32>, TrainingError> {
-        let of = self.predict.len();
         self.final_predictor(setup, weights)?
-            .probabilities(&self.predict, &mut |clips| report(Progress::Predicting { clips, of }))
+            .probabilities(&self.predict, &mut |windows, of| report(Progress::Predicting { windows, of }))
     }
 
     /// The predictor of the final probabilities. The CPU predicts in 32 bits, as tagging does. A
@@ -230,10 +235,12 @@ impl Job<'_> {
                 self.end_epoch(setup, state)?;
                 trainer.reset_totals()?;
             }
-            checkpoint::save_history(self.folder, &state.history)?;
+            let recorded = checkpoint::save_history(self.folder, &state.history);
+            // Also if the history could not be written: the state is worth more.
             if is_due {
                 pace.save(|| checkpoint::save(self.folder, fingerprint, state))?;
             }
+            recorded?;
             if flow.is_break() {
                 return Err(TrainingError::Stopped);
             }
@@ -278,8 +285,8 @@ impl Job<'_> {
         let batch = match (self.learner.is_kernel(), setup.device.is_cuda()) {
             (true, _) => MANY_WINDOWS,
             // Without gradients, more windows fit than crops in training.
-            (false, true) => (4 * self.learner.batch_size).max(MANY_WINDOWS),
-            (false, false) => self.learner.batch_size.max(1),
+            (false, true) => (4 * self.learner.batch_size).clamp(MANY_WINDOWS, MOST_WINDOWS),
+            (false, false) => self.learner.batch_size.clamp(1, MANY_WINDOWS),
         };
         Predictor {
             network,

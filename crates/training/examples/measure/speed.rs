@@ -62,10 +62,10 @@ pub fn speed(variant: &Variant, options: &Options) -> Result<Value> {
                 }
                 _ => {}
             },
-            // The time starts with the first clips that are done: before, algorithms are chosen.
-            Progress::Predicting { clips, of } => match first_prediction {
-                None if clips > 0 => first_prediction = Some((clips, now())),
-                Some((before, first)) if clips == of => predicting = Some((of - before, Span::since(first))),
+            // The time starts with the first windows that are done: before, algorithms are chosen.
+            Progress::Predicting { windows, of } => match first_prediction {
+                None if windows > 0 => first_prediction = Some((windows, now())),
+                Some((before, first)) if windows == of => predicting = Some((of - before, Span::since(first))),
                 _ => {}
             },
         }
@@ -74,7 +74,7 @@ pub fn speed(variant: &Variant, options: &Options) -> Result<Value> {
     let mut speeds: Vec<f64> = spans.iter().map(|span| (batch * (steps - 1)) as f64 / span.seconds).collect();
     speeds.sort_by(f64::total_cmp);
     let median = *speeds.get(speeds.len() / 2).ok_or("no round was completed")?;
-    let (clips, predicting) = predicting.ok_or("too few clips were predicted")?;
+    let (windows, predicting) = predicting.ok_or("too few windows were predicted")?;
     Ok(json!({
         "network": variant.name,
         "batch": batch,
@@ -83,7 +83,7 @@ pub fn speed(variant: &Variant, options: &Options) -> Result<Value> {
         "slowest": speeds.first(),
         "fastest": speeds.last(),
         "rounds": spans.iter().map(|span| span.json()).collect::<Vec<_>>(),
-        "windows_per_second": (batch * clips) as f64 / predicting.seconds,
+        "windows_per_second": windows as f64 / predicting.seconds,
         "predicting": predicting.json(),
     }))
 }

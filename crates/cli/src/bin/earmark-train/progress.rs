@@ -225,7 +225,9 @@ impl JobBar {
     fn update(&mut self, progress: JobProgress) {
         let (done, of, is_first, message) = match progress {
             JobProgress::Learning(now) => (now.batches, now.all_batches, self.last.is_none(), text(&now)),
-            JobProgress::Predicting { clips, of } => (clips, of, clips == 0, format!("predicts {clips}/{of} clips")),
+            JobProgress::Predicting { windows, of } => {
+                (windows, of, windows == 0, format!("predicts {windows}/{of} windows"))
+            }
         };
         self.bar.set_position(done as u64);
         self.bar.set_message(message);

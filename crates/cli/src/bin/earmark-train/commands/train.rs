@@ -30,7 +30,7 @@ pub fn run(arguments: &Train) -> anyhow::Result<ExitCode> {
             }
             let saved = match &error {
                 PipelineError::Cancelled { .. } => error.to_string(),
-                _ => "what was trained is saved; the same command resumes from there".to_owned(),
+                _ => "what the other jobs trained is saved; the same command resumes from there".to_owned(),
             };
             output::line(&format!("stopped by {signal}: {saved}"));
             return Ok(ExitCode::from(code));
