@@ -11,7 +11,7 @@ import networks
 
 # One network for each kind of initialization.
 STARTS_BY_TORCHVISION = ["resnet18", "resnext50_32x4d"]
-STARTS = ["seresnext50_32x4d", "legacy_seresnet50", "legacy_xception", "xception41", "dpn68", "cnn14"]
+STARTS = ["seresnext50_32x4d", "legacy_seresnet50", "legacy_xception", "xception41", "dpn68", "cnn14", "mn04"]
 
 
 def times(shape):
@@ -46,9 +46,9 @@ def flop_shapes(name):
     return [(1, 1, 64, 301), (1, 3, 64, 150)] if networks.is_cnn14(name) else [(1, 3, 64, 150), (1, 3, 224, 224)]
 
 
-def all_counts():
+def all_counts(names=networks.NAMES):
     table = {}
-    for name in networks.NAMES:
+    for name in names:
         model = networks.build(name, networks.input_channels(name), 1000)
         table[name] = {"timm" if name in networks.BY_TIMM else "golden/nets": parameters(model)}
         if name in networks.BY_TORCHVISION:

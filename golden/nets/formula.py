@@ -20,10 +20,12 @@ def uniform(name, shape):
 
 
 def weight(name, shape):
-    """A parameter by name and shape: no value is 0, and no layer scales its input much."""
+    """A parameter by name and shape: no value is 0, and no layer scales its input much. The gates in the blocks of
+    MobileNet make values smaller, until all rows look alike, so there the weights are larger."""
     values = uniform(name, shape)
     if len(shape) > 1:
-        return values * np.float32(math.sqrt(3 / math.prod(shape[1:])))
+        gain = 1.25 if ".block." in name else 1.0
+        return values * np.float32(gain * math.sqrt(3 / math.prod(shape[1:])))
     batch_norm_scale = name.endswith(".weight") or name.endswith(".running_var")
     return values * np.float32(0.25) + np.float32(batch_norm_scale)
 

@@ -1,7 +1,7 @@
 """Networks by timm and torchvision (`networks.py`): parameters, FLOPs, logits, gradients, and the
 statistics of batch norm.
 
-Run: python golden/nets/make.py [CASE...]    (everything if no case is named)
+Run: python golden/nets/make.py [CASE...]    (everything if no case is named; else the counts of these networks, too)
 
 `counts.json`   for every network: its parameters by each library that has it, FLOPs by two counters
 `starts.json`   how the libraries initialize a network's parameters
@@ -98,7 +98,9 @@ def stable_step(model, shape):
 
     def difference(other):
         norm = np.linalg.norm
-        return max(norm(other[1][name] - value) / norm(value) for name, value in values[1].items())
+        # A bias before a batch norm has a gradient of 0, but for the rounding of large sums.
+        least = 1e-3 * max(norm(value) for value in values[1].values())
+        return max(norm(other[1][name] - value) / max(norm(value), least) for name, value in values[1].items())
 
     for length in range(shape[-1], shape[-1] + 100):
         shape = [*shape[:-1], length]
@@ -157,6 +159,10 @@ def main():
     named, before = sys.argv[1:], {}
     if named:
         before = {case["name"]: case for case in json.loads((HERE / "cases.json").read_text())["cases"]}
+        counts = json.loads((HERE / "counts.json").read_text())
+        counts |= all_counts([name for name in networks.NAMES if name in named])
+        write("counts.json", {name: counts[name] for name in networks.NAMES}, 2)
+        write("starts.json", all_starts(), 2)
     else:
         write("counts.json", all_counts(), 2)
         write("starts.json", all_starts(), 2)

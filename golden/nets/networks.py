@@ -11,6 +11,7 @@ from timm.models.resnet import BasicBlock, Bottleneck, ResNet
 from timm.models.xception import Block, SeparableConv2d
 from torch import nn
 
+import mn
 from cnn14 import Cnn14
 from wave import WaveResNet
 
@@ -81,8 +82,9 @@ WAVE_BODIES = {
     "wave_resnext101_32x4d": {"block": Bottleneck, "layers": (3, 4, 23, 3), "cardinality": 32, "base_width": 4},
 }
 WAVE_NANO = {"wave_resnet_nano": "resnet_nano", "wave_resnext_nano": "resnext_nano"}
-NANO = ["resnet_nano", "resnext_nano", "seresnext_nano", "xception_nano", "dpn_nano", *WAVE_NANO, "cnn14_nano"]
-NAMES = [*BY_TIMM, *WAVE_BODIES, "cnn14", *NANO]
+NANO = ["resnet_nano", "resnext_nano", "seresnext_nano", "xception_nano", "dpn_nano", *WAVE_NANO, "cnn14_nano", "mn_nano"]
+MOBILE = ["mn01", "mn02", "mn04", "mn05", "mn10", "mn20", "mn30", "mn40"]
+NAMES = [*BY_TIMM, *WAVE_BODIES, "cnn14", *MOBILE, *NANO]
 
 
 def resnet(config, channels, classes, network=ResNet):
@@ -150,6 +152,8 @@ def build(name, channels=3, classes=10):
     if name == "dpn_nano":
         small = {"small": True, "num_init_features": 16, "k_r": 32, "groups": 8}
         return DPN(**small, k_sec=(1, 1, 1, 1), inc_sec=(8, 16, 16, 32), in_chans=channels, num_classes=classes)
+    if name.startswith("mn"):
+        return mn.build(name, channels, classes)
     if name == "cnn14":
         return Cnn14(channels, classes)
     if name == "cnn14_nano":

@@ -108,11 +108,14 @@ impl Node {
         // groups.
         let init = |fan_in: f64, fan_out: f64| match self.initialization {
             Initialization::Glorot => Init::Uniform((6.0 / (fan_in + fan_out)).sqrt()),
-            Initialization::He if matches!(self.op, Op::Conv2d { .. }) => Init::Normal((2.0 / fan_out).sqrt()),
+            Initialization::He | Initialization::Mobile if matches!(self.op, Op::Conv2d { .. }) => {
+                Init::Normal((2.0 / fan_out).sqrt())
+            }
+            Initialization::Mobile => Init::Normal(0.01),
             Initialization::He | Initialization::Torch => Init::Uniform(1.0 / fan_in.sqrt()),
         };
         let bias_init = |fan_in: f64| match self.initialization {
-            Initialization::Glorot => Init::Constant(0.0),
+            Initialization::Glorot | Initialization::Mobile => Init::Constant(0.0),
             Initialization::He | Initialization::Torch => Init::Uniform(1.0 / fan_in.sqrt()),
         };
         match self.op {
@@ -168,8 +171,11 @@ impl Node {
         {
             return if given == features { Ok(vec![batch, outputs]) } else { Err(mismatch()) };
         }
-        if matches!(self.op, Op::Relu | Op::Sigmoid) {
+        if matches!(self.op, Op::Relu | Op::Sigmoid | Op::HardSwish) {
             return Ok(first.to_vec());
+        }
+        if let (Op::Unflatten, &[batch, channels]) = (self.op, first) {
+            return Ok(vec![batch, channels, 1, 1]);
         }
         let &[batch, channels, height, width] = first else { return Err(mismatch()) };
         let windows = |channels: usize, window: Window| match window.output([height, width]) {
@@ -184,7 +190,9 @@ impl Node {
             | Op::Linear { .. }
             | Op::RbfKernel { .. }
             | Op::Relu
-            | Op::Sigmoid => Err(mismatch()),
+            | Op::Sigmoid
+            | Op::HardSwish
+            | Op::Unflatten => Err(mismatch()),
             Op::MaxPool2d(window) | Op::AvgPool2d(window) => windows(channels, window),
             Op::BatchNorm { channels: expected, .. } => fits(expected == channels, first.to_vec()),
             Op::GlobalAvgPool => Ok(vec![batch, channels, 1, 1]),

@@ -88,6 +88,7 @@ fn operators(node: &Node, mut inputs: Vec<String>, output: String) -> Vec<NodePr
         Op::BatchNorm { eps, .. } => ("BatchNormalization", vec![AttributeProto::float("epsilon", eps as f32)]),
         Op::Relu => ("Relu", Vec::new()),
         Op::Sigmoid => ("Sigmoid", Vec::new()),
+        Op::HardSwish => ("HardSwish", Vec::new()),
         Op::MaxPool2d(of) => ("MaxPool", pool(of)),
         Op::AvgPool2d(of) => ("AveragePool", pool(of)),
         Op::GlobalAvgPool => ("GlobalAveragePool", Vec::new()),
@@ -95,6 +96,10 @@ fn operators(node: &Node, mut inputs: Vec<String>, output: String) -> Vec<NodePr
         Op::MeanOverWidth => ("ReduceMean", axes(3)),
         Op::MaxOverWidth => ("ReduceMax", axes(3)),
         Op::Flatten => ("Flatten", axis()),
+        Op::Unflatten => {
+            constants = vec![("axes", vec![2, 3])];
+            ("Unsqueeze", Vec::new())
+        }
         Op::Linear { .. } => ("Gemm", vec![AttributeProto::int("transB", 1)]),
         Op::Add => ("Add", Vec::new()),
         Op::Mul => ("Mul", Vec::new()),

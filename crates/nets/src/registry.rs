@@ -155,6 +155,7 @@ pub fn variants() -> impl Iterator<Item = &'static Variant> {
         families::dpn::VARIANTS,
         families::wave::VARIANTS,
         families::cnn14::VARIANTS,
+        families::mn::VARIANTS,
     ];
     families.into_iter().flatten()
 }

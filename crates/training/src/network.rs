@@ -190,13 +190,13 @@ impl<'a> Network<'a> {
                 let bias = bias.then(|| parameter(1));
                 convolution(x, parameter(0), bias, window, groups, self.arithmetic)?
             }
-            Op::BatchNorm { eps, .. } => {
+            Op::BatchNorm { eps, momentum, .. } => {
                 let [scale, shift, mean, variance] = [0, 1, 2, 3].map(|index| Some(parameter(index)));
-                let momentum = earmark_nets::BATCH_NORM_MOMENTUM;
                 x.f_batch_norm(scale, shift, mean, variance, training, momentum, eps, true)?
             }
             Op::Relu => x.f_relu()?,
             Op::Sigmoid => x.f_sigmoid()?,
+            Op::HardSwish => x.f_hardswish()?,
             Op::MaxPool2d(window) => {
                 let (kernel, stride, padding) = (pair(window.kernel), pair(window.stride), pair(window.padding));
                 x.f_max_pool2d(kernel, stride, padding, [1, 1], window.ceil)?
@@ -210,6 +210,7 @@ impl<'a> Network<'a> {
             Op::MeanOverWidth => x.f_mean_dim([3i64].as_slice(), true, kind)?,
             Op::MaxOverWidth => x.f_max_dim(3, true)?.0,
             Op::Flatten => x.f_flatten(1, -1)?.f_to_kind(kind)?,
+            Op::Unflatten => x.f_unsqueeze(-1)?.f_unsqueeze(-1)?,
             Op::RbfKernel { .. } => rbf_kernel(x, parameter(0))?,
             Op::Linear { .. } => x.f_linear(parameter(0), Some(parameter(1)))?,
             Op::Add => x.f_add(inputs[1])?,

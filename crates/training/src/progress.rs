@@ -7,8 +7,8 @@ use std::ops::ControlFlow;
 pub enum Progress {
     /// Reported after each batch.
     Learning(Learning),
-    /// Reported before the final prediction, with 0 windows, and after each of its batches, or every
-    /// 16 batches on a GPU.
+    /// Reported before the final prediction, with 0 windows, and after each of its batches, or
+    /// every 16 batches on a GPU.
     Predicting {
         /// Windows predicted so far.
         windows: usize,

@@ -2,6 +2,7 @@
 
 pub mod cnn14;
 pub mod dpn;
+pub mod mn;
 pub mod resnet;
 pub mod seresnet;
 pub mod wave;
