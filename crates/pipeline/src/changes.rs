@@ -200,6 +200,7 @@ mod tests {
         );
         let mixup = RECIPE.replace("epochs = 3", "epochs = 3\nmixup = 0.1");
         assert_eq!(said(&mixup), ["learners.net.mixup is 0.1 here, 0.0 there"]);
+        assert!(said(&format!("{RECIPE}\n[gpu]\ntf32 = false")).is_empty(), "a GPU may be used in another way");
     }
 
     #[test]

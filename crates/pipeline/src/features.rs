@@ -6,6 +6,7 @@ use earmark_audio::AudioError;
 use earmark_datasets::{ClipEntry, OnDecodeError};
 use earmark_features::FrontEnd;
 use earmark_loader::{ClipFeatures, FeatureCache, FeatureRequest, LoadError};
+use earmark_training::DeviceFeatures;
 use rayon::prelude::*;
 
 use crate::error::{PipelineError, Result};
@@ -37,9 +38,10 @@ impl<'a> FeatureLoader<'a> {
         Ok(Self { recipe, cache, folder: folder.to_owned(), request })
     }
 
-    /// The number of different front ends.
-    pub fn front_ends(&self) -> usize {
-        self.request.front_ends.len()
+    /// The features of each front end for GPUs, which keep `reserve` bytes free beside them.
+    pub fn on_gpus<'b>(&self, clips: &'b [ClipFeatures], reserve: u64) -> Vec<DeviceFeatures<'b>> {
+        let of = |index: usize| DeviceFeatures::new(clips.iter().map(move |clip| clip.features[index].view()), reserve);
+        (0..self.request.front_ends.len()).map(of).collect()
     }
 
     /// The index of a front end's features in [`ClipFeatures::features`].

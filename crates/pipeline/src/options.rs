@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use earmark_datasets::OpenOptions;
-use earmark_training::{GpuSettings, check_device, configure};
+use earmark_datasets::{Manifest, OpenOptions};
+use earmark_training::{GpuSettings, check_device, check_memory, configure};
 
 use crate::error::{PipelineError, Result};
 use crate::recipe::Recipe;
@@ -112,6 +112,22 @@ impl TrainOptions {
         let settings = GpuSettings { cudnn_benchmark, ..settings };
         tracing::info!(?settings, "GPUs are configured");
         Ok(configure(settings)?)
+    }
+
+    /// The bytes of a GPU's memory that any learner needs for a step, by estimate.
+    ///
+    /// # Errors
+    /// A learner whose batch cannot fit on one of the GPUs.
+    pub(crate) fn check_memory(&self, recipe: &Recipe, manifest: &Manifest) -> Result<u64> {
+        let (classes, clips) = (manifest.labels.len(), manifest.train.len());
+        let mut most = 0;
+        for learner in &recipe.learners {
+            let front_end = recipe.front_end(&learner.name)?;
+            for device in &self.devices {
+                most = check_memory(learner, front_end, classes, clips, device)?.max(most);
+            }
+        }
+        Ok(most)
     }
 
     /// The folder of the feature cache.

@@ -7,9 +7,7 @@ use earmark_datasets::check::ignored;
 use earmark_datasets::{ClipEntry, DatasetError, Manifest, Severity, Splits, open, violations};
 use earmark_loader::ClipFeatures;
 use earmark_stacking::check_folds;
-use earmark_training::{
-    DeviceFeatures, LearnerSettings, MOST_CLIPS, Split, TrainingError, check_memory, set_threads, step_bytes,
-};
+use earmark_training::{LearnerSettings, MOST_CLIPS, Split, TrainingError, set_threads};
 
 use crate::begin::{begin, recipe_for};
 use crate::error::{Context, PipelineError, Result, ensure};
@@ -46,7 +44,7 @@ pub fn train(options: &TrainOptions, observer: &dyn Observer, cancel: &CancelTok
     let (recipe, data) = (options.recipe.display(), options.data.display());
     tracing::info!(version = env!("CARGO_PKG_VERSION"), %recipe, %data, out = %options.out.display(), "the run begins");
     let prepared = Prepared::new(options, observer)?;
-    let Prepared { recipe, mut manifest, mut splits, verifier } = prepared;
+    let Prepared { recipe, mut manifest, mut splits, verifier, reserve } = prepared;
     let of_data = || options.data.display().to_string();
     // All processes with a shard must select the same jobs, so the selection depends on the data as
     // listed, not on which clips can be decoded.
@@ -85,15 +83,7 @@ pub fn train(options: &TrainOptions, observer: &dyn Observer, cancel: &CancelTok
     pretrained::write(&options.out, &weights)?;
     statistics::save(&run, &recipe, &run.clips()?, &clips.features)?;
 
-    // Every learner must fit beside the features.
-    let mut reserve = 0;
-    for learner in &recipe.learners {
-        let (front_end, classes) = (recipe.front_end(&learner.name)?, manifest.labels.len());
-        reserve = step_bytes(learner, front_end, classes, manifest.train.len(), &options.devices[0])?.max(reserve);
-    }
-    let of_front_end =
-        |index: usize| DeviceFeatures::new(clips.features.iter().map(move |clip| clip.features[index].view()), reserve);
-    let shared: Vec<DeviceFeatures> = (0..loader.front_ends()).map(of_front_end).collect();
+    let shared = loader.on_gpus(&clips.features, reserve);
     let runner = JobRunner {
         recipe: &recipe,
         manifest: &manifest,
@@ -127,6 +117,8 @@ pub(crate) struct Prepared {
     pub manifest: Manifest,
     pub splits: Splits,
     pub verifier: Option<Verifier>,
+    /// Bytes of a GPU's memory that any learner needs for a step.
+    pub reserve: u64,
 }
 
 impl Prepared {
@@ -142,13 +134,8 @@ impl Prepared {
         if verifier.is_none() {
             check_labels(&recipe, &manifest, &splits)?;
         }
-        for (learner, device) in
-            recipe.learners.iter().flat_map(|learner| options.devices.iter().map(move |of| (learner, of)))
-        {
-            let front_end = recipe.front_end(&learner.name)?;
-            check_memory(learner, front_end, manifest.labels.len(), manifest.train.len(), device)?;
-        }
-        Ok(Self { recipe, manifest, splits, verifier })
+        let reserve = options.check_memory(&recipe, &manifest)?;
+        Ok(Self { recipe, manifest, splits, verifier, reserve })
     }
 }
 

@@ -38,36 +38,23 @@ pub(crate) fn demand(
     Ok(Demand { fixed: (copies * 4 * graph.parameter_count()) as u64, per_crop: bytes * values as u64 })
 }
 
-/// An estimate of the bytes that a step of training needs on a device, or a kernel's matrices.
+/// An estimate of the bytes of GPU memory that a learner needs for a step, or for the matrices of a
+/// kernel; 0 on the CPU, where the system manages the memory.
 ///
 /// # Errors
-/// The network cannot take the features; the device is not available.
-pub fn step_bytes(
-    learner: &LearnerSettings,
-    front_end: &FrontEnd,
-    classes: usize,
-    clips: usize,
-    device: &str,
-) -> Result<u64, TrainingError> {
-    Ok(demand(learner, front_end, classes, clips, parse_device(device)?)?.of_batch(learner.batch_size))
-}
-
-/// Checks that a learner's batches can fit on a device at all, even if nothing else is there. On
-/// the CPU, the system manages the memory.
-///
-/// # Errors
-/// [`TrainingError::NeverFits`]; the device is not available.
+/// [`TrainingError::NeverFits`] if it cannot fit even if nothing else is on the GPU; the network
+/// cannot take the features; the device is not available.
 pub fn check_memory(
     learner: &LearnerSettings,
     front_end: &FrontEnd,
     classes: usize,
     clips: usize,
     device: &str,
-) -> Result<(), TrainingError> {
-    let Some(gpu) = gpu_memory(device)? else { return Ok(()) };
+) -> Result<u64, TrainingError> {
+    let Some(gpu) = gpu_memory(device)? else { return Ok(0) };
     let demand = demand(learner, front_end, classes, clips, parse_device(device)?)?;
     match demand.can_never_fit(learner.batch_size, gpu.total) {
-        false => Ok(()),
+        false => Ok(demand.of_batch(learner.batch_size)),
         true => Err(TrainingError::NeverFits {
             learner: learner.name.clone(),
             device: device.to_owned(),

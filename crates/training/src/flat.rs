@@ -50,16 +50,12 @@ impl Layout {
         Ok(flat.f_narrow(0, 0, self.kernels as i64)?)
     }
 
-    /// The parameters as views of `flat`, which share its memory, each in its own shape.
-    pub fn views(&self, flat: &Tensor) -> Result<Vec<Tensor>, TrainingError> {
-        self.parameters.iter().map(|(parameter, start)| self.view(flat, parameter, *start)).collect()
-    }
-
-    /// As [`Self::views`], of a tensor that has only the kernels; `None` for the other parameters.
-    pub fn kernel_views(&self, kernels: &Tensor) -> Result<Vec<Option<Tensor>>, TrainingError> {
-        let view = |(parameter, start): &(Parameter, usize)| match is_kernel(parameter) {
-            true => self.view(kernels, parameter, *start).map(Some),
-            false => Ok(None),
+    /// The parameters as views of `flat`, which share its memory, each in its own shape; the
+    /// kernels as views of `kernels`, if it is given.
+    pub fn views(&self, flat: &Tensor, kernels: Option<&Tensor>) -> Result<Vec<Tensor>, TrainingError> {
+        let view = |(parameter, start): &(Parameter, usize)| {
+            let of = kernels.filter(|_| is_kernel(parameter)).unwrap_or(flat);
+            self.view(of, parameter, *start)
         };
         self.parameters.iter().map(view).collect()
     }
@@ -117,7 +113,7 @@ impl Layout {
     /// The arrays of the parameters in `flat`, by name.
     pub fn arrays(&self, flat: &Tensor) -> Result<Weights, TrainingError> {
         let flat = flat.f_detach()?.f_to_device(Device::Cpu)?;
-        let views = self.views(&flat)?;
+        let views = self.views(&flat, None)?;
         let arrays = self.parameters.iter().zip(&views);
         let arrays = arrays.map(|((parameter, _), view)| Ok((parameter.name.clone(), array(view, &parameter.shape)?)));
         arrays.collect::<Result<_, TrainingError>>().map(Weights)
@@ -154,7 +150,7 @@ mod tests {
                 of_role.map(|parameter| (parameter.name.clone(), weights.0[&parameter.name].clone())).collect(),
             );
             assert_eq!(layout.arrays(&flat).unwrap(), expected);
-            let mut views = layout.views(&flat).unwrap();
+            let mut views = layout.views(&flat, None).unwrap();
             assert!(views.iter().all(|view| view.data_ptr() as usize % 64 == flat.data_ptr() as usize % 64));
             let again = layout.flatten(&views, Kind::Float, Device::Cpu).unwrap();
             assert!(again == flat, "the padding is zero");

@@ -45,7 +45,7 @@ mod trial;
 pub const LIBTORCH: &str = "2.11.0";
 
 pub use arithmetic::Arithmetic;
-pub use demand::{check_memory, step_bytes};
+pub use demand::check_memory;
 pub use device::{Versions, check_device, gpu_memory, versions};
 pub use device_fault::DeviceFault;
 pub use device_features::DeviceFeatures;

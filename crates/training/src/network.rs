@@ -25,13 +25,14 @@ pub(crate) struct Layouts {
 /// A graph with its parameters on a device.
 pub(crate) struct Network<'a> {
     graph: &'a Graph,
-    /// Views of the next two.
+    /// Views of the next three.
     parameters: Vec<(Parameter, Tensor)>,
+    /// The kernels of convolutions in bf16, on a GPU that computes in it: one conversion for all of
+    /// them instead of one for each, and likewise for their gradients.
+    half: Option<Tensor>,
     learned: Tensor,
     statistics: Tensor,
     layouts: Layouts,
-    /// The kernels of convolutions in bf16, on a GPU that computes in it.
-    half: Option<HalfKernels>,
     /// The index of each node's first parameter.
     first: Vec<usize>,
     last_uses: Vec<usize>,
@@ -39,14 +40,6 @@ pub(crate) struct Network<'a> {
     arithmetic: Arithmetic,
     /// The memory format of images and of the kernels of convolutions.
     is_channels_last: bool,
-}
-
-/// The kernels of convolutions in bf16: one conversion for all of them instead of one for each, and
-/// likewise for their gradients.
-struct HalfKernels {
-    all: Tensor,
-    /// Views of it, in the order of [`Network::parameters`].
-    views: Vec<Option<Tensor>>,
 }
 
 impl<'a> Network<'a> {
@@ -75,35 +68,30 @@ impl<'a> Network<'a> {
         let layouts = Layouts { learned: layout(Role::Learned), statistics: layout(Role::Statistic) };
         let learned = layouts.learned.flat(weights, arithmetic.kind(), device)?;
         let statistics = layouts.statistics.flat(weights, arithmetic.kind(), device)?;
-        let mut views =
-            [layouts.learned.views(&learned)?.into_iter(), layouts.statistics.views(&statistics)?.into_iter()];
+        let half = match has_half {
+            true => Some(layouts.learned.kernels(&learned)?.f_to_kind(Kind::BFloat16)?),
+            false => None,
+        };
+        let learned_views = layouts.learned.views(&learned, half.as_ref())?;
+        let mut views = [learned_views.into_iter(), layouts.statistics.views(&statistics, None)?.into_iter()];
         let (mut parameters, mut first) = (Vec::new(), Vec::new());
-        let mut half = has_half.then(|| HalfKernels::new(&layouts.learned, &learned)).transpose()?;
-        let mut of_half = half.as_mut().map(|half| std::mem::take(&mut half.views).into_iter());
         for node in graph.nodes() {
             first.push(parameters.len());
             for parameter in node.parameters() {
                 let is_learned = parameter.role == Role::Learned;
                 let view = views[usize::from(!is_learned)].next();
                 let view = view.ok_or_else(|| TrainingError::Torch("a parameter without a place".to_owned()))?;
-                if let (Some(half), Some(of_half), true) = (&mut half, &mut of_half, is_learned) {
-                    half.views.resize_with(parameters.len(), || None);
-                    half.views.push(of_half.next().flatten());
-                }
                 parameters.push((parameter, view.f_set_requires_grad(is_learned)?));
             }
-        }
-        if let Some(half) = &mut half {
-            half.views.resize_with(parameters.len(), || None);
         }
         let last_uses = graph.last_uses();
         Ok(Self {
             graph,
             parameters,
+            half,
             learned,
             statistics,
             layouts,
-            half,
             first,
             last_uses,
             device,
@@ -129,18 +117,11 @@ impl<'a> Network<'a> {
 
     /// The gradient of a loss by the learned parameters, in one tensor.
     pub fn gradient(&self, loss: &Tensor) -> Result<Tensor, TrainingError> {
-        let is_learned = |index: &usize| self.parameters[*index].0.role == Role::Learned;
-        let learned: Vec<&Tensor> =
-            (0..self.parameters.len()).filter(is_learned).map(|index| self.used(index)).collect();
+        let learned = self.parameters.iter().filter(|(parameter, _)| parameter.role == Role::Learned);
+        let learned: Vec<&Tensor> = learned.map(|(_, tensor)| tensor).collect();
         let gradients = Tensor::f_run_backward(&[loss], &learned, false, false)?;
         let _guard = tch::no_grad_guard();
         self.layouts.learned.flatten(&gradients, self.arithmetic.kind(), self.device)
-    }
-
-    /// The tensor by which a parameter takes part in computations.
-    fn used(&self, index: usize) -> &Tensor {
-        let half = self.half.as_ref().and_then(|half| half.views[index].as_ref());
-        half.unwrap_or(&self.parameters[index].1)
     }
 
     /// The current parameters and statistics.
@@ -155,7 +136,9 @@ impl<'a> Network<'a> {
     pub fn forward(&self, input: &Tensor, training: bool) -> Result<Tensor, TrainingError> {
         let kind = self.arithmetic.kind();
         if let (Some(half), true) = (&self.half, training) {
-            half.follow(&self.layouts.learned, &self.learned)?;
+            // The last step has changed them.
+            let _guard = tch::no_grad_guard();
+            half.shallow_clone().f_copy_(&self.layouts.learned.kernels(&self.learned)?)?;
         }
         let mut values: Vec<Option<Tensor>> = Vec::with_capacity(self.graph.nodes().len());
         for (id, node) in self.graph.nodes().iter().enumerate() {
@@ -180,7 +163,7 @@ impl<'a> Network<'a> {
     }
 
     fn node(&self, id: usize, node: &Node, inputs: &[&Tensor], training: bool) -> Result<Tensor, TrainingError> {
-        let parameter = |index: usize| self.used(self.first[id] + index);
+        let parameter = |index: usize| &self.parameters[self.first[id] + index].1;
         let x = inputs[0];
         let pair = |pair: [usize; 2]| pair.map(|side| side as i64);
         let kind = self.arithmetic.kind();
@@ -221,22 +204,6 @@ impl<'a> Network<'a> {
             Op::Pad { before, after } => x.f_constant_pad_nd([before as i64, after as i64])?,
         };
         Ok(value)
-    }
-}
-
-impl HalfKernels {
-    fn new(layout: &Layout, learned: &Tensor) -> Result<Self, TrainingError> {
-        let all = layout.kernels(learned)?.f_to_kind(Kind::BFloat16)?;
-        let with_gradient = |view: Option<Tensor>| view.map(|view| view.f_set_requires_grad(true)).transpose();
-        let views = layout.kernel_views(&all)?.into_iter().map(with_gradient).collect::<Result<_, _>>()?;
-        Ok(Self { all, views })
-    }
-
-    /// Takes over the kernels that the last step has changed.
-    fn follow(&self, layout: &Layout, learned: &Tensor) -> Result<(), TrainingError> {
-        let _guard = tch::no_grad_guard();
-        self.all.shallow_clone().f_copy_(&layout.kernels(learned)?)?;
-        Ok(())
     }
 }
 

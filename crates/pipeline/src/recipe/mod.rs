@@ -246,6 +246,17 @@ mod tests {
     "#;
 
     #[test]
+    fn cudnn_times_its_algorithms_if_all_batches_have_one_shape() {
+        let benchmark =
+            |extra: &str| Recipe::parse(&format!("{GOOD}\n{extra}")).unwrap().gpu_settings().cudnn_benchmark;
+        assert!(benchmark("") && benchmark("[gpu]\ntf32 = false"));
+        assert!(!benchmark("[gpu]\ncudnn_benchmark = false"));
+        assert!(!benchmark("augmentation = { crop_length_jitter = 0.5 }"));
+        let plain = Recipe::parse(GOOD).unwrap();
+        assert!(!toml::to_string(&plain).unwrap().contains("gpu"), "the text of a run has the key if it is set");
+    }
+
+    #[test]
     fn faults_name_the_key() {
         let cases = [
             (GOOD.replace("epochs", "epoch"), "unknown field `epoch`"),
@@ -283,6 +294,8 @@ mod tests {
                 "the published weights of cnn14 are pretrained = \"audioset\"",
             ),
             (format!("{GOOD}\n[stack]\neta = 7.0"), "eta"),
+            (format!("{GOOD}\n[gpu]\ntf_32 = true"), "unknown field `tf_32`"),
+            (format!("gpu = true\n{GOOD}"), "expected a table such as [gpu]"),
             (
                 format!("{GOOD}\n[stack]\nkind = \"svm\""),
                 "expected one of `xgboost`, `logistic`, `mean`, `geometric_mean`",
