@@ -22,11 +22,8 @@ const PROGRAMS: [&str; 3] = ["earmark", "earmark-train", "examples/measure"];
 /// one folder, which LD_LIBRARY_PATH names.
 const LIBRARIES: [&str; 3] = ["xgboost/lib", "xgboost_cpu.libs", "xgboost.libs"];
 /// Files of the checkout, and their places.
-const FILES: [(&str, &str); 6] = [
+const FILES: [(&str, &str); 3] = [
     ("crates/training/examples/measure/peer.py", "peer.py"),
-    ("golden/nets/networks.py", "nets/networks.py"),
-    ("golden/nets/wave.py", "nets/wave.py"),
-    ("golden/nets/cnn14.py", "nets/cnn14.py"),
     ("recipes/quickstart.toml", "recipes/quickstart.toml"),
     ("recipes/dcase2018.toml", "recipes/dcase2018.toml"),
 ];
@@ -95,6 +92,12 @@ fn assemble(root: &Path, built: &Path, folder: &Path, scores: &Value) -> Result<
     }
     for (from, to) in FILES {
         fs::copy(root.join(from), folder.join(to)).with_context(|| format!("cannot copy {from}"))?;
+    }
+    // The networks in PyTorch import each other.
+    for file in files(&root.join("golden/nets"))?.iter().filter(|file| file.extension().is_some_and(|end| end == "py"))
+    {
+        let place = folder.join("nets").join(file.file_name().unwrap_or_default());
+        fs::copy(file, place).with_context(|| format!("cannot copy {}", file.display()))?;
     }
     let prepared = json!({"version": env!("CARGO_PKG_VERSION"), "quickstart": scores});
     fs::write(folder.join(PREPARED), format!("{prepared:#}\n")).context("cannot write the scores")
