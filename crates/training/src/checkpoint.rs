@@ -4,6 +4,7 @@
 //! whenever a job is killed, the `checkpoint.json` on disk is complete and matches its arrays.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -130,7 +131,10 @@ pub(crate) fn load(folder: &Path, fingerprint: &str) -> Result<Option<State>, Tr
         return Err(TrainingError::OtherJob { folder: folder.to_owned() });
     }
     let path = folder.join(&index.file);
-    let bytes = earmark_files::read(&path)?;
+    let bytes = match earmark_files::read(&path) {
+        Err(error) if error.source.kind() == ErrorKind::NotFound => return Err(damaged(&path, &"it is missing")),
+        bytes => bytes?,
+    };
     if earmark_files::sha256(&bytes) != index.sha256 {
         return Err(damaged(&path, &"its SHA-256 is not the one in checkpoint.json"));
     }
@@ -248,5 +252,7 @@ mod tests {
             assert!(message.contains(name) && message.contains("damaged"), "{message}");
             std::fs::write(&path, &whole).unwrap();
         }
+        std::fs::remove_file(folder.path().join("checkpoint-00001-00003.safetensors")).unwrap();
+        assert!(matches!(load(folder.path(), "f"), Err(TrainingError::Damaged { .. })));
     }
 }
