@@ -20,8 +20,9 @@ def uniform(name, shape):
 
 
 def weight(name, shape):
-    """A parameter by name and shape: no value is 0, and no layer scales its input much. The gates in the blocks of
-    MobileNet make values smaller, until all rows look alike, so there the weights are larger."""
+    """A parameter by name and shape: no value is 0, and no layer scales its input much. The gates
+    in the blocks of MobileNet make values smaller, until all rows look alike, so there the weights
+    are larger."""
     values = uniform(name, shape)
     if len(shape) > 1:
         gain = 1.25 if ".block." in name else 1.0

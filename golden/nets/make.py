@@ -1,7 +1,8 @@
 """Networks by timm and torchvision (`networks.py`): parameters, FLOPs, logits, gradients, and the
 statistics of batch norm.
 
-Run: python golden/nets/make.py [CASE...]    (everything if no case is named; else the counts of these networks, too)
+Run: python golden/nets/make.py [CASE...]    (everything if no case is named; else also the counts
+and the starts of these networks)
 
 `counts.json`   for every network: its parameters by each library that has it, FLOPs by two counters
 `starts.json`   how the libraries initialize a network's parameters

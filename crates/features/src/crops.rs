@@ -33,20 +33,57 @@ pub struct CropSpec<'a> {
     pub pad: &'a [f32],
 }
 
-/// Cuts the crop that begins at frame `start`, one of [`windows`]; a later start counts as the last
-/// of them. A clip shorter than the crop is centered in it.
+/// The position of a crop: frame `offset + k` of the crop is frame `first + k` of the clip. The
+/// frames before `first` follow the clip's end, as if the clip were shifted cyclically; the rest is
+/// padding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CropPosition {
+    /// The clip's frame that the crop begins with.
+    pub first: usize,
+    /// The offset of a clip that is shorter than the crop; 0 for a longer one.
+    pub offset: usize,
+}
+
+impl CropPosition {
+    /// The window of `length` frames that begins at frame `start` of a clip, one of [`windows`]; a
+    /// later start counts as the last of them. A clip shorter than the window is centered in it.
+    pub fn window(start: usize, frames: usize, length: usize) -> Self {
+        match frames.checked_sub(length) {
+            Some(last) => Self { first: start.min(last), offset: 0 },
+            None => Self { first: 0, offset: (length - frames) / 2 },
+        }
+    }
+
+    /// Cuts the crop.
+    ///
+    /// # Shape
+    /// `out`: `[channels, bins, spec.frames]`, row-major.
+    ///
+    /// # Panics
+    /// `out` does not have that shape: a mistake of the caller, never of the input.
+    pub fn cut(self, clip: FeatureView<'_>, spec: &CropSpec<'_>, out: &mut [f32]) {
+        let Self { first, offset } = self;
+        let (width, frames, length) = (clip.width(), clip.frames(), spec.frames);
+        assert_eq!(out.len(), width * length, "a crop of {width} rows and {length} frames");
+        turn(clip, first, offset, length, out);
+        if first > 0 {
+            turn(clip, 0, (offset + frames - first).min(length), length, out);
+        }
+        if frames < length {
+            fill_up(clip, spec, offset, out);
+        }
+    }
+}
+
+/// Cuts the window that begins at frame `start` ([`CropPosition::window`]).
 ///
 /// # Shape
-/// `out`: `[channels, bins, spec.frames]`, row-major.
+/// As of [`CropPosition::cut`].
 ///
 /// # Panics
-/// `out` does not have that shape: a mistake of the caller, never of the input.
+/// As of [`CropPosition::cut`].
 pub fn fixed_crop(clip: FeatureView<'_>, spec: &CropSpec<'_>, start: usize, out: &mut [f32]) {
-    let place = match clip.frames().checked_sub(spec.frames) {
-        Some(last) => start.min(last),
-        None => (spec.frames - clip.frames()) / 2,
-    };
-    crop_at(clip, spec, place, out);
+    CropPosition::window(start, clip.frames(), spec.frames).cut(clip, spec, out);
 }
 
 /// The start frames of the windows of a prediction: every `hop` frames from 0 while a whole window
@@ -59,49 +96,6 @@ pub fn windows(total_frames: usize, frames: usize, hop: usize) -> Vec<usize> {
         starts.push(last);
     }
     starts
-}
-
-/// Fills `out` with the frames of a longer clip from `place` on, or with a shorter clip at the
-/// offset `place`.
-///
-/// # Shape
-/// As of [`fixed_crop`].
-///
-/// # Panics
-/// As of [`fixed_crop`].
-fn crop_at(clip: FeatureView<'_>, spec: &CropSpec<'_>, place: usize, out: &mut [f32]) {
-    check(clip, spec.frames, out);
-    if clip.frames() >= spec.frames {
-        return turn(clip, place, 0, spec.frames, out);
-    }
-    turn(clip, 0, place, spec.frames, out);
-    fill_up(clip, spec, place, out);
-}
-
-/// Fills `out` with the clip after a cyclic shift: it begins at its frame `first`, and the frames
-/// before that follow its end. A clip shorter than the crop is at the offset `place`; for a longer
-/// one, `place` is 0.
-///
-/// # Shape
-/// As of [`fixed_crop`].
-///
-/// # Panics
-/// As of [`fixed_crop`].
-pub fn shifted_crop_at(clip: FeatureView<'_>, spec: &CropSpec<'_>, first: usize, place: usize, out: &mut [f32]) {
-    let (frames, length) = (clip.frames(), spec.frames);
-    check(clip, length, out);
-    turn(clip, first, place, length, out);
-    if first > 0 {
-        turn(clip, 0, (place + frames - first).min(length), length, out);
-    }
-    if frames < length {
-        fill_up(clip, spec, place, out);
-    }
-}
-
-fn check(clip: FeatureView<'_>, length: usize, out: &[f32]) {
-    let width = clip.width();
-    assert_eq!(out.len(), width * length, "a crop of {width} rows and {length} frames");
 }
 
 /// Pads the rows of a crop that contains a shorter clip at the offset `place`.

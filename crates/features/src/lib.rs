@@ -38,7 +38,7 @@ mod summary;
 mod view;
 mod windowing;
 
-pub use crops::{CropSpec, Padding, fixed_crop, shifted_crop_at, windows};
+pub use crops::{CropPosition, CropSpec, Padding, fixed_crop, windows};
 pub use db::power_to_db;
 pub use delta::{DeltaFilter, DeltaMode, DeltaSettings, delta};
 pub use extract::Extractor;

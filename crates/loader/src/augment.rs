@@ -3,12 +3,12 @@
 use std::ops::Range;
 
 use earmark_datasets::random;
-use earmark_features::{CropSpec, FeatureView};
+use earmark_features::{CropPosition, CropSpec, FeatureView};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use crate::crops::CropPosition;
+use crate::crops::{random_position, shifted_position};
 
 /// Random changes of a crop, all off by default. Prediction does not use them.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
@@ -72,7 +72,7 @@ pub struct Resize {
 impl Augmentation {
     /// Draws a crop of `length` frames of a clip with this number of frames, `bins` bands each.
     pub fn plan(&self, frames: usize, bins: usize, length: usize, rng: &mut ChaCha8Rng) -> CropPlan {
-        let draw = if self.shift { CropPosition::shifted } else { CropPosition::random };
+        let draw = if self.shift { shifted_position } else { random_position };
         let mut plan = CropPlan::default();
         if self.time_stretch > 0.0 || self.freq_warp > 0.0 {
             let speed = random::log_uniform(self.time_stretch, rng);

@@ -15,5 +15,5 @@ pub use batches::{Batch, BatchPlan, BatchSettings, Batches, Example, Sampling};
 #[doc(hidden)]
 pub use cache::read_entry;
 pub use cache::{CachedFeatures, ClipFeatures, EntryFault, FeatureCache, FeatureRequest, LoadError, LoadReport};
-pub use crops::{CropPosition, random_crop, shifted_crop};
+pub use crops::{random_crop, shifted_crop};
 pub use mixup::Mixup;

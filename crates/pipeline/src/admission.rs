@@ -8,6 +8,10 @@ use std::time::Duration;
 /// evenly: blocks of other sizes that the allocator keeps, and the libraries' own workspaces.
 const USABLE: f64 = 0.9;
 
+fn usable(free: u64) -> u64 {
+    (free as f64 * USABLE) as u64
+}
+
 /// How often a waiting job looks whether the run was cancelled.
 const PATIENCE: Duration = Duration::from_millis(200);
 
@@ -29,14 +33,13 @@ struct Room {
 impl Admission {
     /// GPUs with these numbers of free bytes. On any other device, jobs never wait.
     pub fn new(free: impl IntoIterator<Item = (String, u64)>) -> Self {
-        let room = |(device, free)| (device, Room { free: (free as f64 * USABLE) as u64, jobs: 0 });
+        let room = |(device, free)| (device, Room { free: usable(free), jobs: 0 });
         Self { rooms: Mutex::new(free.into_iter().map(room).collect()), left: Condvar::new() }
     }
 
     /// The number of jobs that fit at once, at least 1, if each needs `bytes` of `free` bytes.
     pub fn fits(free: u64, bytes: u64) -> usize {
-        let usable = (free as f64 * USABLE) as u64;
-        usize::try_from(usable / bytes.max(1)).unwrap_or(usize::MAX).max(1)
+        usize::try_from(usable(free) / bytes.max(1)).unwrap_or(usize::MAX).max(1)
     }
 
     /// Waits until a device has `need` free bytes, or no other job: one that does not fit even then

@@ -65,12 +65,12 @@ pub(crate) struct SavePace {
     last: Option<(Instant, Duration)>,
 }
 
-/// The time between two saves, as a multiple of what a save takes.
-const PACE: u32 = 20;
+/// The least time between two saves of a job's state, as a multiple of what a save takes.
+pub const SAVE_PACE: u32 = 20;
 
 impl SavePace {
     pub fn is_due(&self) -> bool {
-        self.last.is_none_or(|(end, took)| end.elapsed() >= PACE * took)
+        self.last.is_none_or(|(end, took)| end.elapsed() >= SAVE_PACE * took)
     }
 
     /// Runs a save and remembers how long it took.
@@ -233,7 +233,7 @@ mod tests {
         assert!(pace.is_due(), "the first epoch is saved");
         pace.save(|| std::thread::sleep(Duration::from_millis(20)));
         assert!(!pace.is_due());
-        pace.last = pace.last.map(|(end, took)| (end - PACE * took, took));
+        pace.last = pace.last.map(|(end, took)| (end - SAVE_PACE * took, took));
         assert!(pace.is_due());
     }
 

@@ -104,8 +104,8 @@ char* earmark_synchronize(int index) {
   });
 }
 
-// Lets the calling thread queue its work in a stream of its own, backward passes included: otherwise
-// one thread runs those of all jobs on a GPU.
+// Lets the calling thread queue its work in a stream of its own, backward passes included:
+// otherwise one thread runs those of all jobs on a GPU.
 char* earmark_use_own_stream(int index) {
   return caught([=] {
     initialize();

@@ -34,20 +34,22 @@ pub struct GpuSettings {
     pub resident_features: bool,
 }
 
-impl Default for GpuSettings {
-    fn default() -> Self {
-        Self { cudnn_benchmark: true, tf32: true, channels_last: true, deterministic: false, resident_features: true }
-    }
-}
-
-/// The current settings.
-static SETTINGS: RwLock<GpuSettings> = RwLock::new(GpuSettings {
+const DEFAULT: GpuSettings = GpuSettings {
     cudnn_benchmark: true,
     tf32: true,
     channels_last: true,
     deterministic: false,
     resident_features: true,
-});
+};
+
+impl Default for GpuSettings {
+    fn default() -> Self {
+        DEFAULT
+    }
+}
+
+/// The current settings.
+static SETTINGS: RwLock<GpuSettings> = RwLock::new(DEFAULT);
 
 /// Sets how libtorch computes on GPUs, for all later jobs of the process.
 ///

@@ -1,7 +1,7 @@
 //! From the clips of a job to the tensors of a batch, cut on the CPU or from a table on the device.
 
-use earmark_features::{FeatureView, InputScaling, Windowing};
-use earmark_loader::{Batch, BatchPlan, Batches, CropPlan, CropPosition, Example};
+use earmark_features::{CropPosition, FeatureView, InputScaling, Windowing};
+use earmark_loader::{Batch, BatchPlan, Batches, CropPlan, Example};
 use tch::{Device, Tensor};
 
 use crate::engine::{pinned, uploaded};
@@ -109,8 +109,9 @@ impl WindowInputs<'_> {
             let cut = of_clips.map(|(clip, scaling, starts)| {
                 self.windowing.cut(clip, scaling.as_deref(), &starts.collect::<Vec<_>>())
             });
+            let cut: Vec<Vec<f32>> = cut.collect();
             let clip = windows.first().map(|(clip, _)| clip.features);
-            return Prepared::of(&cut.flatten().collect::<Vec<_>>(), clip, frames, windows.len(), &[], self.device);
+            return Prepared::of(&cut.concat(), clip, frames, windows.len(), &[], self.device);
         };
         let planned = of_clips.map(|(clip, scaling, starts)| {
             let position = |start| CropPosition::window(start, clip.frames(), frames);

@@ -45,6 +45,7 @@ mod trial;
 pub const LIBTORCH: &str = "2.11.0";
 
 pub use arithmetic::Arithmetic;
+pub use checkpoint::SAVE_PACE;
 pub use demand::check_memory;
 pub use device::{Versions, check_device, gpu_memory, versions};
 pub use device_fault::DeviceFault;

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use earmark_features::{InputScaling, Scaling};
+use earmark_features::{InputScaling, Scaling, Windowing};
 use earmark_loader::{Batches, Example};
 use earmark_nets::{Graph, Weights};
 use tch::Device;
@@ -80,16 +80,6 @@ impl Job<'_> {
         let device = parse_device(self.device)?;
         engine::use_own_stream(device)?;
         earmark_files::create_folder(self.folder)?;
-        self.train_and_predict(device, report)
-    }
-
-    /// Everything of a job that does not change while it runs.
-    pub(crate) fn setup(&self, device: Device) -> Result<Setup, TrainingError> {
-        let (graph, scaling) = (self.graph()?, self.scaling());
-        Ok(Setup { device, graph, scaling, fingerprint: self.fingerprint(), table: self.table(device)? })
-    }
-
-    fn train_and_predict(&self, device: Device, report: &mut OnProgress) -> Result<Outcome, TrainingError> {
         let setup = self.setup(device)?;
         let mut state = match checkpoint::load(self.folder, &setup.fingerprint)? {
             Some(state) => {
@@ -109,6 +99,12 @@ impl Job<'_> {
         let weights = state.best.or(state.average).unwrap_or(state.weights);
         let probabilities = self.probabilities(&setup, &weights, report)?;
         Ok(Outcome { weights, scaling: setup.scaling, probabilities })
+    }
+
+    /// Everything of a job that does not change while it runs.
+    pub(crate) fn setup(&self, device: Device) -> Result<Setup, TrainingError> {
+        let (graph, scaling) = (self.graph()?, self.scaling());
+        Ok(Setup { device, graph, scaling, fingerprint: self.fingerprint(), table: self.table(device)? })
     }
 
     /// The clips' features on the device, if they are there and the network cuts crops from them.
@@ -162,8 +158,7 @@ impl Job<'_> {
     /// the optimizer's state, and the output of each node for each crop of a batch. The engine
     /// itself needs additional memory. `None` if the network cannot take the features.
     pub fn step_bytes(&self) -> Option<u64> {
-        let Demand { fixed, per_crop } = self.demand()?;
-        Some(fixed + per_crop * self.learner.batch_size as u64)
+        Some(self.demand()?.of_batch(self.learner.batch_size))
     }
 
     fn demand(&self) -> Option<Demand> {
@@ -200,19 +195,24 @@ impl Job<'_> {
         }
     }
 
+    /// What prepares the training batches.
+    pub(crate) fn inputs<'a>(
+        &'a self,
+        setup: &Setup,
+        batches: &'a Batches<'a>,
+        windowing: &'a Windowing,
+    ) -> TrainingInputs<'a> {
+        let places = setup.table.as_ref().map(Table::places);
+        TrainingInputs { examples: &self.train, batches, windowing, places, device: setup.device }
+    }
+
     fn train(&self, setup: &Setup, state: &mut State, report: &mut OnProgress) -> Result<(), TrainingError> {
         let Setup { device, graph, scaling, fingerprint, table } = setup;
         let (device, windowing) = (*device, self.windowing());
         let arithmetic = arithmetic(self.learner.precision, device)?;
         let mut trainer = Trainer::new(graph, self.learner, state, device, arithmetic)?;
         let batches = Batches::new(&self.train, self.batch_settings(&windowing, scaling, device.is_cuda()));
-        let inputs = TrainingInputs {
-            examples: &self.train,
-            batches: &batches,
-            windowing: &windowing,
-            places: table.as_ref().map(Table::places),
-            device,
-        };
+        let inputs = self.inputs(setup, &batches, &windowing);
         let settings = PassSettings::of(device);
         let mut pace = SavePace::default();
         for epoch in state.history.len()..self.learner.epochs {

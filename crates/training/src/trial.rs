@@ -7,11 +7,9 @@ use crate::checkpoint::State;
 use crate::device::{arithmetic, parse_device};
 use crate::engine;
 use crate::error::TrainingError;
-use crate::inputs::TrainingInputs;
 use crate::job::Job;
 use crate::network::initial_weights;
 use crate::run::Setup;
-use crate::table::Table;
 use crate::trainer::Trainer;
 
 /// Steps of a trial: in the second, what the first has left is there too.
@@ -60,13 +58,7 @@ impl Job<'_> {
         let mut trainer = Trainer::new(&setup.graph, self.learner, &state, setup.device, arithmetic)?;
         let windowing = self.windowing();
         let batches = Batches::new(&self.train, self.batch_settings(&windowing, &setup.scaling, false));
-        let inputs = TrainingInputs {
-            examples: &self.train,
-            batches: &batches,
-            windowing: &windowing,
-            places: setup.table.as_ref().map(Table::places),
-            device: setup.device,
-        };
+        let inputs = self.inputs(setup, &batches, &windowing);
         let order = batches.epoch(0);
         for (step, members) in order.iter().cycle().take(STEPS).enumerate() {
             let prepared = inputs.prepare(0, step, members, &mut Batch::default())?;

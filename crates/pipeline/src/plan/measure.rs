@@ -97,7 +97,7 @@ impl<'a> Sample<'a> {
         devices: &[&str],
     ) -> Result<LearnerPlan> {
         // On a GPU, memory is measured before anything else runs there.
-        let job = |folder| self.job(recipe, manifest, learner, learner, 2, devices[0], folder);
+        let job = |folder| self.job(recipe, manifest, learner, 2, devices[0], folder);
         let memory = job(self.folder.path())?.measure_memory().map_err(PipelineError::from);
         let memory = memory.with_context(|| format!("learner {}", learner.name))?;
         let devices = match memory.zip(gpu_memory(devices[0])?) {
@@ -153,14 +153,12 @@ impl<'a> Sample<'a> {
         Ok(example.collect())
     }
 
-    /// A job of a learner with the settings `quick`, which trains on some batches of the sample.
-    #[expect(clippy::too_many_arguments, reason = "what a job needs")]
+    /// A job of a learner that trains on some batches of the sample.
     fn job<'b>(
         &'b self,
         recipe: &'b Recipe,
         manifest: &'b Manifest,
-        learner: &LearnerSettings,
-        quick: &'b LearnerSettings,
+        learner: &'b LearnerSettings,
         batches: usize,
         device: &'b str,
         folder: &'b Path,
@@ -168,7 +166,7 @@ impl<'a> Sample<'a> {
         let examples = self.examples(recipe, learner)?;
         let labelled = examples.iter().filter(|example| example.label.is_some() && learner.is_used(example.verified));
         Ok(Job {
-            learner: quick,
+            learner,
             start: None,
             front_end: recipe.front_end(&learner.name)?,
             split: Split::Fold(0),
@@ -205,7 +203,7 @@ impl<'a> Sample<'a> {
             let batches = FLOPS / Cost::new(recipe, &quick, quick.batch_size, 0)?.train.max(1);
             (quick, batches.clamp(2, 20) as usize)
         };
-        let job = self.job(recipe, manifest, learner, &quick, batches, device, folder)?;
+        let job = self.job(recipe, manifest, &quick, batches, device, folder)?;
         let (begin, mut learned, mut predicted) = (Instant::now(), Vec::new(), Vec::new());
         job.run(&mut |progress| {
             let times = if matches!(progress, Progress::Learning(_)) { &mut learned } else { &mut predicted };

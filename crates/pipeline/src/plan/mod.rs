@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use earmark_tables::text_table;
-use earmark_training::{CheckpointPolicy, LearnerSettings, set_threads};
+use earmark_training::{CheckpointPolicy, LearnerSettings, SAVE_PACE, set_threads};
 use serde::Serialize;
 
 use crate::error::Result;
@@ -140,8 +140,8 @@ fn planned(
         // One window of each clip, if the best epoch is selected.
         let judged = if *checkpoint == CheckpointPolicy::Best { predicted as f64 } else { 0.0 };
         let passes = batches * measured.seconds_per_batch + judged * measured.seconds_per_window;
-        // The state is not saved more often than takes a twentieth of the time.
-        let epoch = passes + measured.seconds_per_save.min(passes / 20.0);
+        // The state is saved less often if that takes long.
+        let epoch = passes + measured.seconds_per_save.min(passes / f64::from(SAVE_PACE));
         let predict = predicted as f64 * measured.windows * measured.seconds_per_window;
         measured.seconds_to_begin + epochs as f64 * epoch + predict
     });

@@ -1,11 +1,12 @@
-"""The peer of `measure speed`: the reference networks in PyTorch, with steps of SGD on one batch that stays on the
-device, autocast to bf16, channels last, by themselves (eager) and by torch.compile.
+"""The peer of `measure speed`: the reference networks in PyTorch, with steps of SGD on one batch
+that stays on the device, autocast to bf16, channels last, by themselves (eager) and by
+torch.compile.
 
 python peer.py DEVICE NETWORK [--batch 128] [--steps 24] [--rounds 3] [--wait | --eager]
 
-Prints one JSON object per line: first whether torch.compile works, then crops per second. With --wait it waits for a
-line on stdin in between, so that several peers can compile at once and measure in turn; with --eager it does not
-compile. Needs torch and timm.
+Prints one JSON object per line: first whether torch.compile works, then crops per second. With
+--wait it waits for a line on stdin in between, so that several peers can compile at once and
+measure in turn; with --eager it does not compile. Needs torch and timm.
 """
 
 import argparse
