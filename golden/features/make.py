@@ -22,6 +22,8 @@ import numpy as np
 import scipy.signal
 import scipy.stats
 import soundfile
+import torch
+import torchaudio
 
 HERE = Path(__file__).parent
 RATE = 22050
@@ -61,6 +63,11 @@ CASES = [
     ("norm_2", {"n_fft": 900, "hop_length": 500, "window": "blackman", "norm": 2.0, "n_mels": 20}),
     ("norm_1", {"n_fft": 900, "hop_length": 500, "window": "flattop", "norm": 1.0, "n_mels": 20, "power": 3.0}),
 ]  # fmt: skip
+EFFICIENTAT = {
+    "sr": 32000, "preemphasis": 0.97, "n_fft": 1024, "win_length": 800, "hop_length": 320, "periodic": False,
+    "pad_mode": "reflect", "n_mels": 128, "fmax": 15000.0, "htk": True, "bands": "kaldi", "norm": "none",
+    "log_offset": 1e-5, "deltas": False,
+}  # fmt: skip
 DELTAS = [
     {"delta_width": 5},
     {"delta_width": 3, "delta_mode": "nearest"},
@@ -174,6 +181,20 @@ def summary(y, settings, n_mfcc=20):
     return np.concatenate([*described, *(10 * np.log10(octave + 1e-3) for octave in octaves), together])
 
 
+def efficientat(y):
+    """The log-mel of Schmid, Koutini and Widmer (2023), before it is scaled, by torch and torchaudio."""
+    s = EFFICIENTAT
+    y = y.astype(np.float32)  # pre-emphasis in 32 bits, as in the authors' code
+    emphasised = torch.from_numpy(y[1:] - np.float32(s["preemphasis"]) * y[:-1]).double()
+    window = torch.hann_window(s["win_length"], periodic=s["periodic"], dtype=torch.float64)
+    spectrum = torch.stft(emphasised, s["n_fft"], s["hop_length"], s["win_length"], window, return_complex=True)
+    banks, _ = torchaudio.compliance.kaldi.get_mel_banks(
+        s["n_mels"], s["n_fft"], s["sr"], 0.0, s["fmax"], vtln_low=100.0, vtln_high=-500.0, vtln_warp_factor=1.0
+    )
+    banks = torch.nn.functional.pad(banks, (0, 1)).double()
+    return (banks @ spectrum.abs() ** 2 + s["log_offset"]).log().numpy()
+
+
 class Golden:
     """The cases and the concatenation of their values."""
 
@@ -207,6 +228,8 @@ def made(golden, samples):
             else:
                 golden.add("logmel", name, settings | {"deltas": False}, sound,
                            log_mel(y, settings)[None], log_mel(y32, settings)[None])  # fmt: skip
+    for sound in ("tone", "chirp", "noise", "impulse", "silence", "short"):
+        golden.add("logmel", "efficientat", EFFICIENTAT, sound, efficientat(samples[sound])[None])
     for settings in DELTAS:
         small = settings | {"n_mels": 12}
         for sound in ("chirp", "short", "one_frame"):
@@ -253,7 +276,7 @@ def main():
         real.write("esc10.json", "esc10.f32")
     else:
         print("EARMARK_ESC10 is not set: esc10.json and esc10.f32 stay as they are")
-    versions = {m.__name__: m.__version__ for m in (librosa, np, scipy, soundfile)}
+    versions = {m.__name__: m.__version__ for m in (librosa, np, scipy, soundfile, torchaudio)}
     versions["greatest difference of librosa from 32-bit samples"] = dict(
         sorted(golden.gaps.items(), key=lambda item: -item[1])[:8]
     )

@@ -57,11 +57,36 @@ def by_torchaudio(rate, n_fft, hop, n_mels, n_mfcc):
     return run
 
 
+def efficientat_by_librosa():
+    """Without pre-emphasis and with librosa's own filters."""
+    y = np.random.default_rng(0).normal(0, 0.1, SECONDS * 32000).astype(np.float32)
+    mel = dict(sr=32000, n_fft=1024, win_length=800, hop_length=320, pad_mode="reflect", n_mels=128, fmax=15000, htk=True)
+    return lambda: np.log(librosa.feature.melspectrogram(y=y, norm=None, **mel) + 1e-5)
+
+
+def efficientat_by_torchaudio():
+    """The authors' steps; their filters are made once here, and for each clip in their code."""
+    y = torch.from_numpy(np.random.default_rng(0).normal(0, 0.1, SECONDS * 32000).astype(np.float32))
+    window, emphasis = torch.hann_window(800, periodic=False), torch.tensor([[[-0.97, 1.0]]])
+    banks, _ = torchaudio.compliance.kaldi.get_mel_banks(128, 1024, 32000, 0.0, 15000.0, 100.0, -500.0, 1.0)
+    banks = torch.nn.functional.pad(banks, (0, 1))
+
+    @torch.inference_mode()
+    def run():
+        x = torch.nn.functional.conv1d(y[None, None], emphasis)[0, 0]
+        x = torch.stft(x, 1024, 320, 800, window, return_complex=True)
+        return (banks @ torch.view_as_real(x).square().sum(-1) + 1e-5).log()
+
+    return run
+
+
 def main():
     work = {}
     for name, row in ROWS.items():
         work["librosa", name] = by_librosa(*row)
         work["torchaudio", name] = by_torchaudio(*row)
+    work["librosa", "efficientat"] = efficientat_by_librosa()
+    work["torchaudio", "efficientat"] = efficientat_by_torchaudio()
     for run in work.values():
         run()
     print(f"librosa {librosa.__version__}, torchaudio {torchaudio.__version__}", flush=True)

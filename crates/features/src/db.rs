@@ -1,52 +1,60 @@
-//! Power to decibels.
+//! Power to decibels, or to natural logarithms.
 
 use std::f64::consts::{LN_2, LOG10_E, SQRT_2};
 
 use crate::{MelSettings, Reference};
 
-/// The parameters of the conversion of power to decibels.
-pub(crate) struct Decibels {
+/// The parameters of the conversion of power to decibels, or to natural logarithms.
+pub(crate) struct LogScale {
+    /// The unit: decibels of a natural logarithm, or 1.
+    factor: f64,
     amin: f64,
+    offset: f64,
     /// The reference in decibels.
     reference: f64,
     floor: f64,
 }
 
-impl Decibels {
-    pub(crate) fn new(reference: f64, amin: f64, top_db: Option<f64>, greatest: f64) -> Self {
-        let mut decibels = Decibels { amin, reference: 0.0, floor: f64::NEG_INFINITY };
-        decibels.reference = decibels.of(reference);
-        decibels.floor = top_db.map_or(f64::NEG_INFINITY, |top_db| decibels.of(greatest) - top_db);
-        decibels
+impl LogScale {
+    pub(crate) fn decibels(reference: f64, amin: f64, top_db: Option<f64>, greatest: f64) -> Self {
+        let factor = 10.0 * LOG10_E;
+        let mut scale = LogScale { factor, amin, offset: 0.0, reference: 0.0, floor: f64::NEG_INFINITY };
+        scale.reference = scale.of(reference);
+        scale.floor = top_db.map_or(f64::NEG_INFINITY, |top_db| scale.of(greatest) - top_db);
+        scale
     }
 
     /// The conversion for these settings and a clip with this greatest power, if the settings
     /// depend on it.
     pub(crate) fn of_clip(settings: &MelSettings, greatest: f32) -> Self {
+        if let Some(offset) = settings.log_offset {
+            let (amin, floor) = (0.0, f64::NEG_INFINITY);
+            return LogScale { factor: 1.0, amin, offset: offset.into(), reference: 0.0, floor };
+        }
         let reference = match settings.r#ref {
             Reference::Max => greatest,
             Reference::Power(power) => power,
         };
         let top_db = settings.top_db.map(f64::from);
-        Decibels::new(f64::from(reference), f64::from(settings.amin), top_db, f64::from(greatest))
+        LogScale::decibels(f64::from(reference), f64::from(settings.amin), top_db, f64::from(greatest))
     }
 
-    /// Converts a power, 0 or more and finite, to decibels.
+    /// Converts a power, 0 or more and finite.
     #[inline(always)]
     pub(crate) fn of(&self, power: f64) -> f64 {
-        (10.0 * LOG10_E * ln(power.max(self.amin)) - self.reference).max(self.floor)
+        (self.factor * ln(power.max(self.amin) + self.offset) - self.reference).max(self.floor)
     }
 
-    /// Converts many powers to decibels.
+    /// Converts many powers.
     pub(crate) fn of_all(&self, powers: &[f32], out: &mut [f64]) {
         of_all(self, powers, out);
     }
 }
 
 #[multiversion::multiversion(targets("x86_64+avx2"))]
-fn of_all(decibels: &Decibels, powers: &[f32], out: &mut [f64]) {
+fn of_all(scale: &LogScale, powers: &[f32], out: &mut [f64]) {
     for (out, power) in out.iter_mut().zip(powers) {
-        *out = decibels.of(f64::from(*power));
+        *out = scale.of(f64::from(*power));
     }
 }
 
@@ -88,8 +96,8 @@ fn ln(x: f64) -> f64 {
 /// ```
 pub fn power_to_db(power: &mut [f64], reference: f64, amin: f64, top_db: Option<f64>) {
     let greatest = power.iter().copied().fold(0.0, f64::max);
-    let decibels = Decibels::new(reference, amin, top_db, greatest);
-    power.iter_mut().for_each(|value| *value = decibels.of(*value));
+    let scale = LogScale::decibels(reference, amin, top_db, greatest);
+    power.iter_mut().for_each(|value| *value = scale.of(*value));
 }
 
 #[cfg(test)]

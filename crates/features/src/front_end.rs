@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::settings::{check, check_coefficients};
-use crate::{DeltaSettings, FeatureError, MelSettings, summary};
+use crate::{Bands, DeltaSettings, FeatureError, MelSettings, Norm, PadMode, summary};
 
 /// The kind of features and their settings. In TOML or JSON: a `kind` and the settings as keys of
 /// the same table.
@@ -167,6 +167,49 @@ impl FrontEnd {
     /// The samples at 44,100 Hz, `[1, 1, N]`.
     pub fn wave() -> Self {
         FrontEnd::Wave { sr: wave_rate(), channels: 1 }
+    }
+
+    /// The log-mel of EfficientAT's networks, `[1, 128, T]` at 32,000 Hz; they take it scaled by
+    /// [`Scaling::efficientat`](crate::Scaling::efficientat).
+    ///
+    /// Source: Schmid, Koutini, Widmer, "Efficient large-scale audio tagging via
+    /// transformer-to-CNN knowledge distillation", ICASSP 2023; `AugmentMelSTFT` of their code, in
+    /// evaluation mode.
+    pub fn efficientat() -> Self {
+        let mel = MelSettings {
+            sr: 32_000,
+            preemphasis: 0.97,
+            n_fft: 1_024,
+            win_length: Some(800),
+            hop_length: 320,
+            periodic: false,
+            pad_mode: PadMode::Reflect,
+            n_mels: 128,
+            fmax: Some(15_000.0),
+            htk: true,
+            bands: Bands::Kaldi,
+            norm: Norm::None,
+            log_offset: Some(1e-5),
+            ..MelSettings::default()
+        };
+        FrontEnd::LogMel { mel, deltas: false, delta: DeltaSettings::default() }
+    }
+
+    /// The log-mel of PANNs' networks, `[1, 64, T]` at 32,000 Hz.
+    ///
+    /// Source: Kong et al., "PANNs: large-scale pretrained audio neural networks", 2020.
+    pub fn panns() -> Self {
+        let mel = MelSettings {
+            sr: 32_000,
+            n_fft: 1_024,
+            hop_length: 320,
+            pad_mode: PadMode::Reflect,
+            fmin: 50.0,
+            fmax: Some(14_000.0),
+            top_db: None,
+            ..MelSettings::default()
+        };
+        FrontEnd::LogMel { mel, deltas: false, delta: DeltaSettings::default() }
     }
 
     /// The sample rate that [`Extractor::extract`](crate::Extractor::extract) expects, Hz.

@@ -51,7 +51,7 @@ pub use npy_writer::NpyWriter;
 pub use powers::melspectrogram;
 pub use scaling::{InputScaling, Scaling};
 pub use setting_fault::setting_fault;
-pub use settings::{MelSettings, Norm, PadMode, Reference, Window};
+pub use settings::{Bands, MelSettings, Norm, PadMode, Reference, Window};
 pub use statistics::{
     MfccStatistics, Statistic, StatisticSet, StatisticsExtractor, StatisticsStream, mfcc_statistics,
     mfcc_statistics_names,
@@ -85,12 +85,13 @@ pub enum FeatureError {
         /// The sample.
         value: f32,
     },
-    /// Without centering, a clip must fill one frame.
-    #[error("the clip has {samples} samples, and without centering a frame takes {needed}")]
+    /// The clip has no complete frame: without centering it must fill one, and pre-emphasis drops
+    /// its first sample.
+    #[error("the clip is too short for these features: samples: {samples}, at least {needed} are needed")]
     TooShort {
         /// Samples in the clip.
         samples: usize,
-        /// Samples in a frame, `n_fft`.
+        /// Samples of the shortest clip with a frame.
         needed: usize,
     },
     /// Samples were pushed into a finished stream.

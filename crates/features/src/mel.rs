@@ -1,9 +1,10 @@
 //! The mel scale and the bank of triangular filters on it.
 //!
 //! Source: `librosa.filters.mel`, `hz_to_mel` and `mel_to_hz` (0.11); Slaney, Auditory Toolbox
-//! (1998), and HTK's formula after O'Shaughnessy (1987).
+//! (1998), and HTK's formula after O'Shaughnessy (1987). Kaldi's bands:
+//! `torchaudio.compliance.kaldi.get_mel_banks` (2.11).
 
-use crate::{MelSettings, Norm};
+use crate::{Bands, MelSettings, Norm};
 
 /// Slaney's scale is linear up to here, 15 mel, then logarithmic.
 const BREAK_HZ: f64 = 1000.0;
@@ -96,26 +97,55 @@ fn apply_bands(bands: &[Band], spectra: &[[f64; 2]], first: &mut [f32], second: 
     greatest
 }
 
-/// The first bin of band `m`, and the weights from there on, in 32 bits as in librosa.
+/// The first bin of band `m`, and the weights from there on.
 fn triangle(settings: &MelSettings, m: usize) -> (usize, Vec<f32>) {
-    let bins = settings.n_fft / 2 + 1;
+    match settings.bands {
+        Bands::Librosa => of_librosa(settings, m),
+        Bands::Kaldi => of_kaldi(settings, m),
+    }
+}
+
+/// A triangle over Hz, in 32 bits as in librosa.
+fn of_librosa(settings: &MelSettings, m: usize) -> (usize, Vec<f32>) {
     let bin_hz = f64::from(settings.sr) / settings.n_fft as f64;
     let lowest = hz_to_mel(f64::from(settings.fmin), settings.htk);
     let highest = hz_to_mel(f64::from(settings.upper_edge()), settings.htk);
     let step = (highest - lowest) / (settings.n_mels + 1) as f64;
     let [left, peak, right] = [m, m + 1, m + 2].map(|m| mel_to_hz(lowest + step * m as f64, settings.htk));
-    let weight = |bin: usize| {
+    let (first, weights) = positive(settings.n_fft / 2 + 1, |bin| {
         let hz = bin as f64 * bin_hz;
-        ((hz - left) / (peak - left)).min((right - hz) / (right - peak)).max(0.0)
-    };
-    let first = (0..bins).find(|&bin| weight(bin) > 0.0).unwrap_or(0);
-    let weights: Vec<f64> = (first..bins).map(weight).take_while(|&weight| weight > 0.0).collect();
+        ((hz - left) / (peak - left)).min((right - hz) / (right - peak))
+    });
     let scale = match settings.norm {
         Norm::Slaney => 2.0 / (right - left),
         Norm::None => 1.0,
         Norm::P(p) => 1.0 / weights.iter().map(|weight| weight.powf(p.into())).sum::<f64>().powf(1.0 / f64::from(p)),
     };
     (first, weights.into_iter().map(|weight| (weight * scale) as f32).collect())
+}
+
+/// A triangle over mel. Its steps are rounded to 32 bits where torchaudio's are: at the foot of a
+/// triangle, rounding is a few percent of the weight, and networks were trained with it.
+fn of_kaldi(settings: &MelSettings, m: usize) -> (usize, Vec<f32>) {
+    let mel = |hz: f64| 1127.0 * (1.0 + hz / 700.0).ln();
+    let lowest = mel(settings.fmin.into());
+    let step = (mel(settings.upper_edge().into()) - lowest) / (settings.n_mels + 1) as f64;
+    let [left, peak, right] = [m, m + 1, m + 2].map(|m| m as f32 * step as f32 + lowest as f32);
+    let bin_hz = settings.sr as f32 / settings.n_fft as f32;
+    let rounded_mel = |hz: f32| 1127.0 * f64::from(1.0 + hz / 700.0).ln() as f32;
+    // torchaudio has no bin at half the rate.
+    let (first, weights) = positive(settings.n_fft / 2, |bin| {
+        let at = rounded_mel(bin as f32 * bin_hz);
+        f64::from(((at - left) / (peak - left)).min((right - at) / (right - peak)))
+    });
+    (first, weights.into_iter().map(|weight| weight as f32).collect())
+}
+
+/// The first of `bins` bins with a positive weight, and the weights from there on while they are
+/// positive.
+fn positive(bins: usize, weight: impl Fn(usize) -> f64) -> (usize, Vec<f64>) {
+    let first = (0..bins).find(|&bin| weight(bin) > 0.0).unwrap_or(0);
+    (first, (first..bins).map(weight).take_while(|&weight| weight > 0.0).collect())
 }
 
 #[cfg(test)]

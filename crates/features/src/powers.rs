@@ -1,7 +1,7 @@
 //! Mel powers of a clip that arrives in pieces.
 
 use crate::FeatureError;
-use crate::db::Decibels;
+use crate::db::LogScale;
 use crate::features::Features;
 use crate::settings::MelSettings;
 use crate::spectrogram::{ClipScratch, Spectrogram};
@@ -22,7 +22,11 @@ pub(crate) struct Powers<'a> {
     start: usize,
     /// Whether `scratch.padded` contains the padding before the clip.
     headed: bool,
+    /// Samples so far, and without the one that pre-emphasis drops.
+    given: usize,
     samples: usize,
+    /// The last sample, for pre-emphasis.
+    before: Option<f32>,
     greatest: f32,
 }
 
@@ -47,14 +51,14 @@ pub(crate) fn check_finite(samples: &[f32], before: usize) -> Result<(), Feature
 impl<'a> Powers<'a> {
     pub(crate) fn new(spectrogram: &'a Spectrogram) -> Self {
         let (scratch, headed) = (spectrogram.scratch(), spectrogram.pad() == 0);
-        Powers { spectrogram, scratch, start: 0, headed, samples: 0, greatest: 0.0 }
+        Powers { spectrogram, scratch, start: 0, headed, given: 0, samples: 0, before: None, greatest: 0.0 }
     }
 
     pub(crate) fn push(&mut self, samples: &[f32]) -> Result<(), FeatureError> {
-        check_finite(samples, self.samples)?;
+        check_finite(samples, self.given)?;
+        self.given += samples.len();
         for piece in samples.chunks(PIECE) {
-            self.scratch.padded.extend_from_slice(piece);
-            self.samples += piece.len();
+            self.samples += self.append(piece);
             // This many samples are enough for mirroring.
             if !self.headed && self.samples >= self.spectrogram.settings.n_fft {
                 self.head();
@@ -66,14 +70,30 @@ impl<'a> Powers<'a> {
         Ok(())
     }
 
+    /// Appends samples with pre-emphasis, and returns their number.
+    fn append(&mut self, piece: &[f32]) -> usize {
+        let (coefficient, padded) = (self.spectrogram.settings.preemphasis, &mut self.scratch.padded);
+        if coefficient == 0.0 {
+            padded.extend_from_slice(piece);
+            return piece.len();
+        }
+        let length = padded.len();
+        // Differences of very loud samples overflow.
+        let emphasised = |before: f32, sample: f32| (sample - coefficient * before).clamp(f32::MIN, f32::MAX);
+        padded.extend(self.before.zip(piece.first()).map(|(before, first)| emphasised(before, *first)));
+        padded.extend(piece.windows(2).map(|pair| emphasised(pair[0], pair[1])));
+        self.before = piece.last().copied().or(self.before);
+        padded.len() - length
+    }
+
     /// Ends the clip.
     pub(crate) fn finish(&mut self) -> Result<(), FeatureError> {
         let settings = &self.spectrogram.settings;
-        if self.samples == 0 {
+        if self.given == 0 {
             return Err(FeatureError::Empty);
         }
-        if settings.frames(self.samples) == 0 {
-            return Err(FeatureError::TooShort { samples: self.samples, needed: settings.n_fft });
+        if settings.frames(self.given) == 0 {
+            return Err(FeatureError::TooShort { samples: self.given, needed: settings.least_samples() });
         }
         let pad = self.spectrogram.pad();
         let kept = if self.headed { pad + 1 } else { self.samples };
@@ -124,9 +144,9 @@ impl<'a> Powers<'a> {
         self.spectrogram
     }
 
-    /// The conversion to decibels for the powers so far.
-    pub(crate) fn decibels(&self) -> Decibels {
-        Decibels::of_clip(&self.spectrogram.settings, self.greatest)
+    /// The conversion to logarithms for the powers so far.
+    pub(crate) fn scale(&self) -> LogScale {
+        LogScale::of_clip(&self.spectrogram.settings, self.greatest)
     }
 
     /// Frames so far.

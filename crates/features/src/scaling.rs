@@ -58,6 +58,11 @@ impl Scaling {
         Self::fit(std::iter::once(clip))
     }
 
+    /// The scaling of EfficientAT's networks: `(x + 4.5) / 5`.
+    pub fn efficientat() -> Self {
+        Self { mean: vec![-4.5], deviation: vec![5.0] }
+    }
+
     /// Whether it has a mean and a positive deviation for each of `channels` channels, all finite.
     pub fn fits(&self, channels: usize) -> bool {
         let numbers = self.mean.len() == channels && self.mean.iter().all(|mean| mean.is_finite());

@@ -4,8 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::FeatureError;
 
-/// Window function of the short-time Fourier transform: a sum of cosines, periodic (scipy's
-/// `fftbins=True`).
+/// Window function of the short-time Fourier transform: a sum of cosines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Window {
@@ -56,6 +55,18 @@ pub enum PadMode {
     Symmetric,
 }
 
+/// The triangular filters of the mel bands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Bands {
+    /// librosa's, with straight sides over Hz.
+    #[default]
+    Librosa,
+    /// Kaldi's, with straight sides over HTK's mel and height 1, computed in 32 bits as by
+    /// `torchaudio.compliance.kaldi`. They need `htk` and no `norm`.
+    Kaldi,
+}
+
 /// The normalization of mel bands. In a recipe: `"slaney"`, `"none"` or a number.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", expecting = "expected \"slaney\", \"none\" or a number")]
@@ -99,6 +110,10 @@ pub enum Reference {
 pub struct MelSettings {
     /// Sample rate, Hz; 1,000 to 768,000.
     pub sr: u32,
+    /// Pre-emphasis: this multiple of the sample before is subtracted from each sample, and the
+    /// clip's first sample is dropped; 0 (none) to below 1.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub preemphasis: f32,
     /// Samples of a frame and points of its Fourier transform; 2 to 65,536, not necessarily a power
     /// of two.
     pub n_fft: usize,
@@ -109,6 +124,9 @@ pub struct MelSettings {
     pub hop_length: usize,
     /// Window function.
     pub window: Window,
+    /// Whether the window is periodic (scipy's `fftbins=True`) or symmetric.
+    #[serde(skip_serializing_if = "is_true")]
+    pub periodic: bool,
     /// Whether frame `t` is centered on sample `t * hop_length` (else it starts there).
     pub center: bool,
     /// How the clip is padded when frames are centered.
@@ -124,6 +142,9 @@ pub struct MelSettings {
     pub fmax: Option<f32>,
     /// Whether to use HTK's mel scale (O'Shaughnessy) instead of Slaney's.
     pub htk: bool,
+    /// The filters of the bands.
+    #[serde(skip_serializing_if = "is_librosa")]
+    pub bands: Bands,
     /// Normalization of the bands.
     pub norm: Norm,
     /// The power at 0 dB.
@@ -134,16 +155,34 @@ pub struct MelSettings {
     /// unlimited.
     #[serde(with = "top_db")]
     pub top_db: Option<f32>,
+    /// Natural logarithms instead of decibels: `ln(power + log_offset)`, at least 1e-37. `ref`,
+    /// `amin` and `top_db` then do not apply.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log_offset: Option<f32>,
+}
+
+fn is_zero(value: &f32) -> bool {
+    *value == 0.0
+}
+
+fn is_true(value: &bool) -> bool {
+    *value
+}
+
+fn is_librosa(bands: &Bands) -> bool {
+    *bands == Bands::Librosa
 }
 
 impl Default for MelSettings {
     fn default() -> Self {
         MelSettings {
             sr: 22_050,
+            preemphasis: 0.0,
             n_fft: 1764,
             win_length: None,
             hop_length: 220,
             window: Window::Hann,
+            periodic: true,
             center: true,
             pad_mode: PadMode::Constant,
             power: 2.0,
@@ -151,10 +190,12 @@ impl Default for MelSettings {
             fmin: 0.0,
             fmax: None,
             htk: false,
+            bands: Bands::Librosa,
             norm: Norm::Slaney,
             r#ref: Reference::Power(1.0),
             amin: 1e-10,
             top_db: Some(80.0),
+            log_offset: None,
         }
     }
 }
@@ -191,14 +232,20 @@ impl MelSettings {
     /// assert_eq!(MelSettings::default().frames(5 * 22_050), 502);
     /// ```
     pub fn frames(&self, samples: usize) -> usize {
+        let samples = if self.preemphasis > 0.0 { samples.saturating_sub(1) } else { samples };
         let padded = if self.center { samples + self.n_fft / 2 * 2 } else { samples };
         if samples == 0 || padded < self.n_fft { 0 } else { 1 + (padded - self.n_fft) / self.hop_length.max(1) }
     }
 
-    /// Whether decibels depend on the clip's greatest power, so that none are final before the end
-    /// of the clip.
+    /// The number of samples of the shortest clip that has a frame.
+    pub(crate) fn least_samples(&self) -> usize {
+        (if self.center { 1 } else { self.n_fft }) + usize::from(self.preemphasis > 0.0)
+    }
+
+    /// Whether the logarithms depend on the clip's greatest power, so that none are final before
+    /// the end of the clip.
     pub fn needs_greatest(&self) -> bool {
-        self.top_db.is_some() || self.r#ref == Reference::Max
+        self.log_offset.is_none() && (self.top_db.is_some() || self.r#ref == Reference::Max)
     }
 
     /// Checks that every setting is in its range.
@@ -207,6 +254,8 @@ impl MelSettings {
     /// [`FeatureError::Setting`] names the first setting that is not, and what is allowed.
     pub fn validate(&self) -> Result<(), FeatureError> {
         check("sr", self.sr, (1_000..=768_000).contains(&self.sr), "1,000 to 768,000 Hz")?;
+        let preemphasis = self.preemphasis;
+        check("preemphasis", preemphasis, (0.0..1.0).contains(&preemphasis), "0 to below 1")?;
         check("n_fft", self.n_fft, (2..=65_536).contains(&self.n_fft), "2 to 65,536 samples")?;
         let length = self.window_length();
         check("win_length", length, (1..=self.n_fft).contains(&length), "1 sample to n_fft")?;
@@ -217,6 +266,10 @@ impl MelSettings {
         let half = self.sr as f32 / 2.0;
         check("fmax", upper, upper > 0.0 && upper <= half, "above 0, at most sr / 2")?;
         check("fmin", lower, lower >= 0.0 && lower < upper, "at least 0, below fmax")?;
+        let kaldi = self.bands == Bands::Kaldi;
+        check("htk", self.htk, self.htk || !kaldi, "true with bands = \"kaldi\"")?;
+        let fits = !kaldi || self.norm == Norm::None;
+        check("norm", format!("{:?}", self.norm), fits, "\"none\" with bands = \"kaldi\"")?;
         if let Norm::P(p) = self.norm {
             check("norm", p, (0.1..=100.0).contains(&p), "\"slaney\", \"none\" or 0.1 to 100")?;
         }
@@ -224,6 +277,8 @@ impl MelSettings {
             check("ref", power, power > 0.0 && power.is_finite(), "\"max\" or above 0")?;
         }
         check("amin", self.amin, self.amin >= 1e-37 && self.amin.is_finite(), "at least 1e-37")?;
+        let offset = self.log_offset.unwrap_or(1.0);
+        check("log_offset", offset, offset >= 1e-37 && offset.is_finite(), "at least 1e-37")?;
         let top_db = self.top_db.unwrap_or(0.0);
         check("top_db", top_db, (0.0..=1_000.0).contains(&top_db), "0 to 1,000 dB, or -1 for no limit")
     }

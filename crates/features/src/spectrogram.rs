@@ -2,7 +2,7 @@
 
 use std::sync::Mutex;
 
-use crate::db::Decibels;
+use crate::db::LogScale;
 use crate::frame_buffer::FrameBuffer;
 use crate::mel::MelBank;
 use crate::mfcc::Cepstrum;
@@ -80,12 +80,12 @@ impl Spectrogram {
 
     /// Converts one frame's powers to decibels or to cepstral coefficients: `[n_mels]` to `[bins]`.
     /// `bands` is a scratch buffer.
-    pub(crate) fn frame(&self, powers: &[f32], decibels: &Decibels, bands: &mut Vec<f64>, out: &mut [f64]) {
+    pub(crate) fn frame(&self, powers: &[f32], scale: &LogScale, bands: &mut Vec<f64>, out: &mut [f64]) {
         match &self.cepstrum {
-            None => decibels.of_all(powers, out),
+            None => scale.of_all(powers, out),
             Some(cepstrum) => {
                 bands.resize(powers.len(), 0.0);
-                decibels.of_all(powers, bands);
+                scale.of_all(powers, bands);
                 cepstrum.apply(bands, out);
             }
         }

@@ -260,9 +260,9 @@ impl StatisticsStream<'_> {
     }
 
     fn describe(&mut self) {
-        let (spectrogram, decibels) = (self.powers.spectrogram(), self.powers.decibels());
+        let (spectrogram, scale) = (self.powers.spectrogram(), self.powers.scale());
         for t in self.described..self.powers.frames() {
-            spectrogram.frame(self.powers.frame(t), &decibels, &mut self.bands, &mut self.frame);
+            spectrogram.frame(self.powers.frame(t), &scale, &mut self.bands, &mut self.frame);
             self.moments.add(&self.frame);
         }
         self.described = self.powers.frames();

@@ -106,8 +106,9 @@ pub(crate) fn context_frames(samples: &[f32], start: isize, count: usize, pad_mo
 /// The window, centered in `n_fft` values.
 fn window(settings: &MelSettings) -> Vec<f64> {
     let length = settings.window_length();
+    let period = if settings.periodic { length } else { (length - 1).max(1) };
     let value = |n: usize| {
-        let angle = TAU * n as f64 / length as f64;
+        let angle = TAU * n as f64 / period as f64;
         let terms = settings.window.cosines().iter().enumerate();
         terms
             .map(

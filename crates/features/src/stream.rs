@@ -1,7 +1,7 @@
 //! Feature extraction from a clip that arrives in pieces.
 
 use crate::FeatureError;
-use crate::db::Decibels;
+use crate::db::LogScale;
 use crate::delta::Deltas;
 use crate::extract::{Extractor, Processing};
 use crate::features::Features;
@@ -169,11 +169,11 @@ impl<'a> Frames<'a> {
     fn append(&mut self, out: &mut Vec<f32>) -> usize {
         let n = TAKEN.min(self.ready() - self.taken);
         let bins = self.frame.len();
-        let decibels = self.powers.decibels();
+        let scale = self.powers.scale();
         match self.deltas {
             None => {
                 for t in self.taken..self.taken + n {
-                    self.make(Some(t), &decibels);
+                    self.make(Some(t), &scale);
                     out.extend(self.frame.iter().map(|value| *value as f32));
                 }
                 self.powers.free(self.taken + n, false);
@@ -185,7 +185,7 @@ impl<'a> Frames<'a> {
                 let before = out.len();
                 out.resize(before + n * 3 * bins, 0.0);
                 for (t, out) in (self.taken..).zip(out[before..].chunks_exact_mut(3 * bins)) {
-                    self.with_deltas(deltas, t, &decibels, out);
+                    self.with_deltas(deltas, t, &scale, out);
                 }
                 // At the end of the clip, the filter for the next frame has the same center as for
                 // the last one.
@@ -198,7 +198,7 @@ impl<'a> Frames<'a> {
     }
 
     /// Computes frame `t`, its deltas and its delta-deltas.
-    fn with_deltas(&mut self, deltas: &Deltas, t: usize, decibels: &Decibels, out: &mut [f32]) {
+    fn with_deltas(&mut self, deltas: &Deltas, t: usize, scale: &LogScale, out: &mut [f32]) {
         let bins = self.frame.len();
         let positions = deltas.around(deltas.centre(t, self.total));
         if positions.start - self.first >= FORGOTTEN {
@@ -207,7 +207,7 @@ impl<'a> Frames<'a> {
         }
         while self.first + ((self.around.len() / bins) as isize) < positions.end {
             let position = self.first + (self.around.len() / bins) as isize;
-            self.make(deltas.source(position, self.powers.frames()), decibels);
+            self.make(deltas.source(position, self.powers.frames()), scale);
             self.around.extend(self.frame.iter().map(|value| *value as f32));
         }
         let at = |position: isize| (position - self.first) as usize * bins;
@@ -219,10 +219,10 @@ impl<'a> Frames<'a> {
     }
 
     /// Writes frame `t`, or zeros, to `self.frame`.
-    fn make(&mut self, t: Option<usize>, decibels: &Decibels) {
+    fn make(&mut self, t: Option<usize>, scale: &LogScale) {
         match t {
             Some(t) => {
-                self.powers.spectrogram().frame(self.powers.frame(t), decibels, &mut self.bands, &mut self.frame);
+                self.powers.spectrogram().frame(self.powers.frame(t), scale, &mut self.bands, &mut self.frame);
             }
             None => self.frame.fill(0.0),
         }

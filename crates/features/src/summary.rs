@@ -73,9 +73,9 @@ impl Summary {
         let (n_mels, n_mfcc) = (self.bands.settings.n_mels, self.cepstrum.n_mfcc);
         let mut rows = vec![Vec::with_capacity(powers.frames()); n_mels + n_mfcc];
         let (mut bands, mut lost, mut coefficients) = (vec![0.0; n_mels], Vec::new(), vec![0.0; n_mfcc]);
-        let decibels = powers.decibels();
+        let scale = powers.scale();
         for t in 0..powers.frames() {
-            self.bands.frame(powers.frame(t), &decibels, &mut lost, &mut bands);
+            self.bands.frame(powers.frame(t), &scale, &mut lost, &mut bands);
             rows.iter_mut().zip(&bands).for_each(|(row, value)| row.push(*value));
             self.cepstrum.apply(&mut bands, &mut coefficients);
             rows[n_mels..].iter_mut().zip(&coefficients).for_each(|(row, value)| row.push(*value));

@@ -1,7 +1,7 @@
 //! Reading, writing and validating settings; clips that are rejected.
 
 use earmark_features::{
-    DeltaFilter, DeltaMode, DeltaSettings, FeatureError, FrontEnd, MelSettings, MfccStatistics, Norm, PadMode,
+    Bands, DeltaFilter, DeltaMode, DeltaSettings, FeatureError, FrontEnd, MelSettings, MfccStatistics, Norm, PadMode,
     Reference, Statistic, StatisticSet, Window, mfcc_statistics, mfcc_statistics_names, npy,
 };
 use serde_json::json;
@@ -36,6 +36,10 @@ fn what_is_written_reads_as_the_same() {
         r#ref: Reference::Max,
         window: Window::BlackmanHarris,
         pad_mode: PadMode::Symmetric,
+        preemphasis: 0.97,
+        periodic: false,
+        bands: Bands::Kaldi,
+        log_offset: Some(1e-5),
         ..MelSettings::default()
     };
     let all = [
@@ -122,6 +126,9 @@ fn unknown_keys_are_named() {
 fn values_out_of_range_are_named() {
     let rows = [
         ("sr", json!(0)),
+        ("preemphasis", json!(1.0)),
+        ("preemphasis", json!(-0.5)),
+        ("log_offset", json!(0.0)),
         ("n_fft", json!(1)),
         ("n_fft", json!(1_000_000)),
         ("win_length", json!(1_765)),
@@ -157,8 +164,11 @@ fn values_out_of_range_are_named() {
         delta: DeltaSettings::default(),
     };
     let n_mfcc = front_end(json!({"kind": "mfcc", "n_mfcc": 129})).unwrap();
+    let slaney = front_end(json!({"kind": "logmel", "bands": "kaldi"})).unwrap();
+    let normalized = front_end(json!({"kind": "logmel", "bands": "kaldi", "htk": true})).unwrap();
     let stereo = front_end(json!({"kind": "wave", "channels": 2})).unwrap();
-    for (front_end, key) in [(nan, "amin"), (n_mfcc, "n_mfcc"), (stereo, "channels")] {
+    let rows = [(nan, "amin"), (n_mfcc, "n_mfcc"), (slaney, "htk"), (normalized, "norm"), (stereo, "channels")];
+    for (front_end, key) in rows {
         let error = front_end.validate().unwrap_err();
         assert!(matches!(&error, FeatureError::Setting { key: found, .. } if *found == key), "{error}");
     }
@@ -177,14 +187,20 @@ fn clips_that_are_no_sound_are_errors() {
         FrontEnd::LogMel { mel: no_centre, deltas: true, delta: DeltaSettings::default() }.extractor().unwrap();
     assert_eq!(extractor.extract(&[0.0; 1_763]), Err(FeatureError::TooShort { samples: 1_763, needed: 1_764 }));
     assert_eq!(extractor.extract(&[0.0; 1_764]).unwrap().frames, 1);
+    let emphasised = front_end(json!({"kind": "logmel", "preemphasis": 0.97})).unwrap().extractor().unwrap();
+    assert_eq!(emphasised.extract(&[0.0]), Err(FeatureError::TooShort { samples: 1, needed: 2 }));
+    assert_eq!(emphasised.extract(&[0.0; 2]).unwrap().frames, 1);
     assert_eq!(mfcc_statistics(&[], &MfccStatistics::default()), Err(FeatureError::Empty));
 }
 
 #[test]
 fn very_loud_clips_stay_finite() {
     let samples: Vec<f32> = (0..4_000).map(|n| if n % 2 == 0 { f32::MAX } else { f32::MIN }).collect();
-    let features = FrontEnd::logmel().extractor().unwrap().extract(&samples).unwrap();
-    assert!(features.data.iter().all(|value| value.is_finite()));
+    let emphasised = front_end(json!({"kind": "logmel", "preemphasis": 0.97, "log_offset": 1e-5})).unwrap();
+    for front_end in [FrontEnd::logmel(), emphasised] {
+        let features = front_end.extractor().unwrap().extract(&samples).unwrap();
+        assert!(features.data.iter().all(|value| value.is_finite()));
+    }
 }
 
 #[test]
