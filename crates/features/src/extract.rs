@@ -2,6 +2,7 @@
 
 use crate::FeatureError;
 use crate::delta::Deltas;
+use crate::embedding::{Embedding, EmbeddingNetworks};
 use crate::front_end::FrontEnd;
 use crate::spectrogram::Spectrogram;
 use crate::summary::Summary;
@@ -27,10 +28,11 @@ pub(crate) enum Processing {
     Nothing,
     Frames(Spectrogram, Option<Deltas>),
     Summary(Summary),
+    Embedding(Box<Embedding>),
 }
 
 impl Extractor {
-    pub(crate) fn new(front_end: &FrontEnd) -> Result<Self, FeatureError> {
+    fn new(front_end: &FrontEnd, networks: &EmbeddingNetworks) -> Result<Self, FeatureError> {
         front_end.validate()?;
         let deltas = |wanted: &bool, settings| wanted.then(|| Deltas::new(settings));
         let work = match front_end {
@@ -41,9 +43,23 @@ impl Extractor {
                 Processing::Frames(Spectrogram::new(mel, Some(*n_mfcc)), deltas(wanted, delta))
             }
             FrontEnd::Summary { n_mfcc, mel } => Processing::Summary(Summary::new(mel, *n_mfcc)),
+            FrontEnd::Embedding { model, sha256, size, .. } => {
+                let network = networks.get(sha256).ok_or_else(|| FeatureError::NoNetwork { model: model.clone() })?;
+                Processing::Embedding(Box::new(Embedding::new(network, *size)?))
+            }
             FrontEnd::Wave { .. } => Processing::Nothing,
         };
         Ok(Extractor { work, shape: front_end.shape() })
+    }
+}
+
+impl Extractor {
+    /// The front end of the network that embeds, if this is the extractor of an embedding.
+    pub fn embedded(&self) -> Option<&FrontEnd> {
+        match &self.work {
+            Processing::Embedding(embedding) => Some(embedding.front_end()),
+            Processing::Nothing | Processing::Frames(..) | Processing::Summary(_) => None,
+        }
     }
 }
 
@@ -52,8 +68,16 @@ impl FrontEnd {
     /// filter bank, so create it once and reuse it.
     ///
     /// # Errors
-    /// As [`FrontEnd::validate`].
+    /// As [`FrontEnd::validate`]; an embedding, which needs [`FrontEnd::extractor_with`].
     pub fn extractor(&self) -> Result<Extractor, FeatureError> {
-        Extractor::new(self)
+        self.extractor_with(&EmbeddingNetworks::new())
+    }
+
+    /// [`FrontEnd::extractor`] with the networks of embeddings.
+    ///
+    /// # Errors
+    /// As [`FrontEnd::validate`]; the network of an embedding is not among them.
+    pub fn extractor_with(&self, networks: &EmbeddingNetworks) -> Result<Extractor, FeatureError> {
+        Extractor::new(self, networks)
     }
 }

@@ -55,6 +55,22 @@ pub enum FrontEnd {
         #[serde(flatten)]
         mel: MelSettings,
     },
+    /// The whole clip as one frame, `[size, 1, 1]`: what a network that was trained on other data
+    /// makes of it.
+    Embedding {
+        /// The network: the name of an installed model, or the folder of a bundle; in a bundle, one
+        /// of its `embeddings`.
+        model: String,
+        /// The SHA-256 of the network's file; empty in a recipe, until the model is found.
+        #[serde(skip_serializing_if = "String::is_empty")]
+        sha256: String,
+        /// Values; 0 until the model is found.
+        #[serde(skip_serializing_if = "is_zero")]
+        size: usize,
+        /// The sample rate of the network's own front end, Hz; 0 until the model is found.
+        #[serde(skip_serializing_if = "no_rate")]
+        sr: u32,
+    },
     /// The samples themselves, `[1, 1, N]`.
     Wave {
         /// Sample rate, Hz.
@@ -95,12 +111,29 @@ enum FrontEndFormat {
         #[serde(flatten)]
         mel: MelSettings,
     },
+    Embedding {
+        model: String,
+        #[serde(default)]
+        sha256: String,
+        #[serde(default)]
+        size: usize,
+        #[serde(default)]
+        sr: u32,
+    },
     Wave {
         #[serde(default = "wave_rate")]
         sr: u32,
         #[serde(default = "mono")]
         channels: usize,
     },
+}
+
+fn is_zero(size: &usize) -> bool {
+    *size == 0
+}
+
+fn no_rate(sr: &u32) -> bool {
+    *sr == 0
 }
 
 fn yes() -> bool {
@@ -135,6 +168,7 @@ impl From<FrontEndFormat> for FrontEnd {
                 FrontEnd::Mfcc { n_mfcc, mel: MelSettings { n_mels, ..mel }, deltas, delta }
             }
             FrontEndFormat::Summary { n_mfcc, mel } => FrontEnd::Summary { n_mfcc, mel },
+            FrontEndFormat::Embedding { model, sha256, size, sr } => FrontEnd::Embedding { model, sha256, size, sr },
             FrontEndFormat::Wave { sr, channels } => FrontEnd::Wave { sr, channels },
         }
     }
@@ -216,7 +250,7 @@ impl FrontEnd {
     pub fn sample_rate(&self) -> u32 {
         match self {
             FrontEnd::LogMel { mel, .. } | FrontEnd::Mfcc { mel, .. } | FrontEnd::Summary { mel, .. } => mel.sr,
-            FrontEnd::Wave { sr, .. } => *sr,
+            FrontEnd::Wave { sr, .. } | FrontEnd::Embedding { sr, .. } => *sr,
         }
     }
 
@@ -227,6 +261,7 @@ impl FrontEnd {
             FrontEnd::LogMel { mel, deltas, .. } => (stacked(deltas), mel.n_mels),
             FrontEnd::Mfcc { n_mfcc, deltas, .. } => (stacked(deltas), *n_mfcc),
             FrontEnd::Summary { n_mfcc, mel } => (summary::length(mel, *n_mfcc), 1),
+            FrontEnd::Embedding { size, .. } => (*size, 1),
             FrontEnd::Wave { channels, .. } => (*channels, 1),
         }
     }
@@ -235,7 +270,7 @@ impl FrontEnd {
     pub fn mel(&self) -> Option<&MelSettings> {
         match self {
             FrontEnd::LogMel { mel, .. } | FrontEnd::Mfcc { mel, .. } | FrontEnd::Summary { mel, .. } => Some(mel),
-            FrontEnd::Wave { .. } => None,
+            FrontEnd::Wave { .. } | FrontEnd::Embedding { .. } => None,
         }
     }
 
@@ -243,17 +278,22 @@ impl FrontEnd {
     pub fn mel_mut(&mut self) -> Option<&mut MelSettings> {
         match self {
             FrontEnd::LogMel { mel, .. } | FrontEnd::Mfcc { mel, .. } | FrontEnd::Summary { mel, .. } => Some(mel),
-            FrontEnd::Wave { .. } => None,
+            FrontEnd::Wave { .. } | FrontEnd::Embedding { .. } => None,
         }
     }
 
-    /// Frames per second of sound; samples per second for the waveform; 0 for the summary, which
-    /// has only one frame.
+    /// Whether the whole clip is one frame: the summary and embeddings.
+    pub fn is_of_whole_clips(&self) -> bool {
+        matches!(self, FrontEnd::Summary { .. } | FrontEnd::Embedding { .. })
+    }
+
+    /// Frames per second of sound; samples per second for the waveform; 0 for features of whole
+    /// clips.
     pub fn frames_per_second(&self) -> f64 {
         match self {
             FrontEnd::LogMel { mel, .. } | FrontEnd::Mfcc { mel, .. } => f64::from(mel.sr) / mel.hop_length as f64,
             FrontEnd::Wave { sr, .. } => f64::from(*sr),
-            FrontEnd::Summary { .. } => 0.0,
+            FrontEnd::Summary { .. } | FrontEnd::Embedding { .. } => 0.0,
         }
     }
 
@@ -275,6 +315,10 @@ impl FrontEnd {
             FrontEnd::Summary { n_mfcc, mel } => {
                 mel.validate()?;
                 check_coefficients(*n_mfcc, mel)
+            }
+            FrontEnd::Embedding { size, sr, .. } => {
+                check("size", size, (1..=65_536).contains(size), "1 to 65,536 values")?;
+                check("sr", sr, (1_000..=768_000).contains(sr), "1,000 to 768,000 Hz")
             }
             FrontEnd::Wave { sr, channels } => {
                 check("sr", sr, (1_000..=768_000).contains(sr), "1,000 to 768,000 Hz")?;

@@ -17,6 +17,7 @@
 mod crops;
 mod db;
 mod delta;
+mod embedding;
 mod extract;
 mod features;
 mod frame_buffer;
@@ -41,6 +42,7 @@ mod windowing;
 pub use crops::{CropPosition, CropSpec, Padding, fixed_crop, windows};
 pub use db::power_to_db;
 pub use delta::{DeltaFilter, DeltaMode, DeltaSettings, delta};
+pub use embedding::{EmbeddingNetwork, EmbeddingNetworks};
 pub use extract::Extractor;
 pub use features::Features;
 pub use front_end::FrontEnd;
@@ -58,7 +60,7 @@ pub use statistics::{
 };
 pub use stream::FeatureStream;
 pub use view::{FeatureView, Values};
-pub use windowing::{WindowAggregation, Windowing};
+pub use windowing::{Activation, WindowAggregation, Windowing};
 
 /// Why features could not be extracted.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -93,6 +95,18 @@ pub enum FeatureError {
         samples: usize,
         /// Samples of the shortest clip with a frame.
         needed: usize,
+    },
+    /// The network of an embedding is missing.
+    #[error("the embedding of {model} needs its network, which this command does not have")]
+    NoNetwork {
+        /// The model that it belongs to.
+        model: String,
+    },
+    /// The network of an embedding failed.
+    #[error("the network of the embedding failed: {reason}")]
+    Embedding {
+        /// The reason.
+        reason: String,
     },
     /// Samples were pushed into a finished stream.
     #[error("samples came after the stream was finished")]

@@ -3,6 +3,7 @@
 use crate::FeatureError;
 use crate::db::LogScale;
 use crate::delta::Deltas;
+use crate::embedding::EmbeddingStream;
 use crate::extract::{Extractor, Processing};
 use crate::features::Features;
 use crate::powers::{Powers, check_finite};
@@ -18,7 +19,8 @@ const FORGOTTEN: isize = 64;
 /// With `top_db` no frame is final before the end of the clip, and 4 bytes are kept per frame and
 /// band: one hour of 64 bands takes 92 MB, of 128 bands 184 MB. Without it only the frames that
 /// deltas still need are kept. The waveform is passed through. A summary keeps all frames, and a
-/// second copy in 64 bits while it is computed: about 350 MB for one hour.
+/// second copy in 64 bits while it is computed: about 350 MB for one hour. An embedding keeps the
+/// features of its network's front end.
 pub struct FeatureStream<'a> {
     source: Source<'a>,
 }
@@ -27,6 +29,7 @@ enum Source<'a> {
     Wave(Wave),
     Frames(Box<Frames<'a>>),
     Summary(Box<SummaryStream<'a>>),
+    Embedding(Box<EmbeddingStream<'a>>),
 }
 
 impl<'a> FeatureStream<'a> {
@@ -37,6 +40,7 @@ impl<'a> FeatureStream<'a> {
                 Source::Frames(Box::new(Frames::new(Powers::new(spectrogram), deltas.as_ref())))
             }
             Processing::Summary(summary) => Source::Summary(Box::new(SummaryStream::new(summary))),
+            Processing::Embedding(embedding) => Source::Embedding(Box::new(EmbeddingStream::new(embedding))),
         };
         FeatureStream { source }
     }
@@ -49,6 +53,7 @@ impl<'a> FeatureStream<'a> {
         match &mut self.source {
             Source::Wave(wave) => wave.push(samples),
             Source::Summary(summary) => summary.push(samples),
+            Source::Embedding(embedding) => embedding.push(samples),
             Source::Frames(frames) if frames.total.is_some() => Err(FeatureError::Finished),
             Source::Frames(frames) => frames.powers.push(samples),
         }
@@ -62,6 +67,7 @@ impl<'a> FeatureStream<'a> {
         match &mut self.source {
             Source::Wave(wave) => wave.finish(),
             Source::Summary(summary) => summary.finish(),
+            Source::Embedding(embedding) => embedding.finish(),
             Source::Frames(frames) => frames.finish(),
         }
     }
@@ -81,6 +87,7 @@ impl<'a> FeatureStream<'a> {
         match &mut self.source {
             Source::Wave(wave) => wave.append(out),
             Source::Summary(summary) => summary.append(out),
+            Source::Embedding(embedding) => embedding.append(out),
             Source::Frames(frames) => frames.append(out),
         }
     }

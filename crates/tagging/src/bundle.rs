@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use earmark_features::Windowing;
-use earmark_features::{FrontEnd, InputScaling, MfccStatistics};
+use earmark_features::{Activation, FrontEnd, InputScaling, MfccStatistics, Windowing};
 use earmark_files::FileError;
 use serde::{Deserialize, Serialize};
 
 use crate::error::TaggingError;
-use crate::names::{ACTIVATION, CONFIG, FORMAT, SUMS};
+use crate::names::{CONFIG, FORMAT, SUMS};
 use crate::resampler::Resampler;
 
 /// `config.json`: how to compute tags from sound. `docs/bundle.md` specifies it for other programs.
@@ -22,8 +21,8 @@ pub struct Bundle {
     earmark: String,
     /// The classes, in the order of the outputs.
     pub labels: Vec<String>,
-    /// The activation that converts the networks' logits to probabilities: `softmax`.
-    pub(crate) activation: String,
+    /// The activation that converts the networks' logits to probabilities.
+    pub activation: Activation,
     /// How sound is resampled to the front ends' rates.
     pub resampler: Resampler,
     /// Level 1, in the order of the stack's columns.
@@ -71,7 +70,7 @@ impl Bundle {
         stack: Option<String>,
     ) -> Self {
         let earmark = env!("CARGO_PKG_VERSION").to_owned();
-        let (activation, resampler) = (ACTIVATION.to_owned(), Resampler::default());
+        let (activation, resampler) = (Activation::Softmax, Resampler::default());
         Self { format: FORMAT, earmark, labels, activation, resampler, learners, statistics, stack }
     }
 

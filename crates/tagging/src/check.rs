@@ -6,7 +6,6 @@ use std::ops::RangeInclusive;
 use earmark_features::{InputScaling, MelSettings};
 
 use crate::bundle::{Bundle, Learner};
-use crate::names::ACTIVATION;
 use crate::{BundleFault, Resampler};
 
 const LABELS: RangeInclusive<usize> = 1..=65_536;
@@ -31,9 +30,6 @@ pub(crate) fn bundle(bundle: &Bundle, files: &BTreeMap<String, Vec<u8>>) -> Resu
     count("learners", bundle.learners.len(), LEARNERS)?;
     names("label", bundle.labels.iter())?;
     names("learner", bundle.learners.iter().map(|learner| &learner.name))?;
-    if bundle.activation != ACTIVATION {
-        return Err(setting("activation", format!("{:?}", bundle.activation), ACTIVATION));
-    }
     if bundle.resampler != Resampler::default() {
         let allowed = format!("{:?}", Resampler::default());
         return Err(setting("resampler", format!("{:?}", bundle.resampler), allowed));
@@ -73,6 +69,9 @@ fn of_learner(learner: &Learner) -> Result<()> {
     }
     if windows.pad_value.abs().partial_cmp(&LARGEST).is_none_or(|order| order.is_gt()) {
         return Err(setting(key("windows.pad_value"), windows.pad_value, format!("-{LARGEST:e} to {LARGEST:e}")));
+    }
+    if let Some(least) = windows.least_frames.filter(|least| !(1..=windows.frames).contains(least)) {
+        return Err(setting(key("windows.least_frames"), least, format!("1 to {}", windows.frames)));
     }
     for network in &learner.networks {
         let InputScaling::Fixed(scaling) = &network.scaling else { continue };

@@ -1,10 +1,8 @@
 //! Names and numbers of the bundle format.
 
-/// The version of the bundle format; other versions are refused.
-pub(crate) const FORMAT: u32 = 1;
+/// The version of the bundle format that is written; later ones are refused.
+pub(crate) const FORMAT: u32 = 2;
 pub(crate) const CONFIG: &str = "config.json";
-/// The activation that converts a network's logits to probabilities.
-pub(crate) const ACTIVATION: &str = "softmax";
 /// The file with the SHA-256 of every other file, as `sha256sum --check` reads it. It is written
 /// last: a folder without it is not a complete bundle.
 pub const SUMS: &str = "SHA256SUMS";

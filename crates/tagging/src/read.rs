@@ -157,8 +157,8 @@ fn parse(config: &[u8]) -> Result<Bundle, BundleFault> {
         let earmark = head.earmark.chars().filter(|c| c.is_ascii_graphic()).take(40).collect();
         return Err(BundleFault::Newer { format: head.format, earmark });
     }
-    if head.format != u64::from(FORMAT) {
-        return Err(check::setting("format", head.format, "1"));
+    if head.format == 0 {
+        return Err(check::setting("format", head.format, format!("1 to {FORMAT}")));
     }
     Ok(serde_json::from_slice(config)?)
 }

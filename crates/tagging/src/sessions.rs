@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Condvar, Mutex, PoisonError};
 
+use earmark_features::Windowing;
+
 use crate::bundle::Bundle;
 use crate::{Model, Signature, TaggingError};
 
@@ -31,7 +33,9 @@ impl Source {
         let classes = bundle.labels.len();
         let of_learner = |learner: &crate::Learner| {
             let (channels, bins) = learner.features.shape();
-            let signature = Signature::network(channels, bins, Some(learner.windows.frames), classes);
+            let Windowing { frames, least_frames, .. } = learner.windows;
+            let frames = least_frames.is_none().then_some(frames);
+            let signature = Signature::network(channels, bins, frames, classes);
             learner.networks.iter().map(|network| (network.file.clone(), signature.clone())).collect()
         };
         let columns = bundle.learners.len() * classes + statistics;

@@ -29,7 +29,7 @@ const MOST_FEATURES: u64 = 1 << 29;
 pub struct Tag {
     /// The class.
     pub label: String,
-    /// Its probability, 0 to 1; those of all classes sum to 1.
+    /// Its probability, 0 to 1; those of all classes sum to 1 if the classes exclude each other.
     pub score: f32,
 }
 
@@ -131,7 +131,7 @@ impl Tagger {
             let mut of_networks = Vec::with_capacity(models.len() * classes);
             for (network, model) in learner.networks.iter().zip(models) {
                 let logits = logits(&learner.windows, &network.scaling, model, features.view(), path)?;
-                let probabilities = learner.windows.probabilities(&logits, classes);
+                let probabilities = learner.windows.probabilities(&logits, classes, self.bundle.activation);
                 of_networks.extend(finite(probabilities, "the probabilities", model, path)?);
             }
             columns.extend(average(&of_networks, classes));
@@ -172,11 +172,12 @@ fn logits(
 ) -> Result<Vec<f32>, TaggingError> {
     let scaling = scaling.of_clip(features);
     let mut logits = Vec::new();
-    let batch = (MOST_VALUES / (features.width() * windows.frames).max(1)).clamp(1, BATCH);
+    let frames = windows.length(features);
+    let batch = (MOST_VALUES / (features.width() * frames).max(1)).clamp(1, BATCH);
     for starts in windows.starts(features).chunks(batch) {
         let x = windows.cut(features, scaling.as_deref(), starts);
         let x = finite(x, "the scaled features", model, path)?;
-        let shape = [starts.len(), features.channels(), features.bins(), windows.frames];
+        let shape = [starts.len(), features.channels(), features.bins(), frames];
         logits.extend(finite(model.run(&x, shape)?, "the logits", model, path)?);
     }
     Ok(logits)

@@ -157,15 +157,15 @@ fn a_form_of_another_version_is_named() {
     for format in ["1", "2"] {
         let error = refused(|folder| {
             bundles::edit(folder, |config| drop(config.as_object_mut().unwrap().remove("resampler")));
-            rewrite(folder, r#""format":1"#, &format!(r#""format":{format}, "unknown":0"#));
+            rewrite(folder, r#""format":2"#, &format!(r#""format":{format}, "unknown":0"#));
         });
         assert!(is(&error, "config.json", |fault| matches!(fault, BundleFault::Development)), "{error}");
         assert!(error.to_string().contains("run `earmark stack RUN`"), "{error}");
     }
     let version = format!(r#""earmark": "{}""#, env!("CARGO_PKG_VERSION"));
-    for (format, earmark) in [("2", "1.4.0"), ("18446744073709551615", "2.0.0")] {
+    for (format, earmark) in [("3", "1.4.0"), ("18446744073709551615", "2.0.0")] {
         let error = refused(|folder| {
-            rewrite(folder, r#""format": 1"#, &format!(r#""format": {format}, "new_key": 3"#));
+            rewrite(folder, r#""format": 2"#, &format!(r#""format": {format}, "new_key": 3"#));
             rewrite(folder, &version, &format!(r#""earmark": "\u001b{earmark}""#));
         });
         let newer = |fault: &BundleFault| {
@@ -175,7 +175,7 @@ fn a_form_of_another_version_is_named() {
         assert!(is(&error, "config.json", newer), "{error}");
         assert!(error.to_string().contains(&format!("update Earmark to at least version {earmark}")), "{error}");
     }
-    let error = refused(|folder| rewrite(folder, r#""format": 1"#, r#""format": 0"#));
+    let error = refused(|folder| rewrite(folder, r#""format": 2"#, r#""format": 0"#));
     assert!(is(&error, "config.json", |fault| matches!(fault, BundleFault::Setting { .. })), "{error}");
 }
 

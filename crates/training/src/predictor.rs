@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use earmark_features::{InputScaling, Windowing};
+use earmark_features::{Activation, InputScaling, Windowing};
 use earmark_loader::Example;
 use tch::{Device, Tensor};
 
@@ -49,7 +49,7 @@ impl Predictor<'_> {
         let of_clip = starts.iter().map(|starts| {
             let (logits, rest) = rows.split_at(starts.len() * self.classes);
             rows = rest;
-            self.windowing.probabilities(logits, self.classes)
+            self.windowing.probabilities(logits, self.classes, Activation::Softmax)
         });
         Ok(of_clip.flatten().collect())
     }

@@ -278,6 +278,7 @@ impl LearnerSettings {
             padding: self.padding,
             pad_value: self.pad_value,
             average: self.prediction.average,
+            least_frames: None,
         }
     }
 }

@@ -34,7 +34,7 @@ pub fn run(options: &Features) -> anyhow::Result<()> {
         let frames = stream.finish().with_context(named)?;
         let shape = match front_end {
             FrontEnd::Wave { .. } => vec![channels, frames],
-            FrontEnd::Summary { .. } => vec![channels],
+            FrontEnd::Summary { .. } | FrontEnd::Embedding { .. } => vec![channels],
             FrontEnd::LogMel { .. } | FrontEnd::Mfcc { .. } => vec![channels, bins, frames],
         };
         Ok(npy.finish(&mut stream, frames, &shape).map_err(written())?)

@@ -24,8 +24,9 @@ pub(super) enum EntryStream<'a> {
 impl<'a> EntryExtractor<'a> {
     /// The front ends in the requested order, then the statistics.
     pub(super) fn all(request: &FeatureRequest<'a>) -> Result<Vec<Self>, FeatureError> {
-        let features =
-            request.front_ends.iter().map(|front_end| Ok(EntryExtractor::Features(front_end, front_end.extractor()?)));
+        let features = request.front_ends.iter().map(|front_end| {
+            Ok(EntryExtractor::Features(front_end, front_end.extractor_with(&request.networks)?))
+        });
         let statistics =
             request.statistics.map(|settings| Ok(EntryExtractor::Statistics(settings, settings.extractor()?)));
         features.chain(statistics).collect()
@@ -39,12 +40,12 @@ impl<'a> EntryExtractor<'a> {
         }
     }
 
-    /// The precision of its entry. Statistics and summaries have few values and keep full
-    /// precision.
+    /// The precision of its entry. Statistics and features of whole clips have few values and keep
+    /// full precision.
     pub(super) fn precision(&self, of_cache: Precision) -> Precision {
         match self {
-            EntryExtractor::Features(FrontEnd::Summary { .. }, _) | EntryExtractor::Statistics(..) => Precision::Single,
-            EntryExtractor::Features(..) => of_cache,
+            EntryExtractor::Features(front_end, _) if !front_end.is_of_whole_clips() => of_cache,
+            EntryExtractor::Features(..) | EntryExtractor::Statistics(..) => Precision::Single,
         }
     }
 
@@ -71,13 +72,20 @@ impl<'a> EntryExtractor<'a> {
             let bytes = 4 * mel.n_mels + 16 * (mel.n_mels + n_mfcc);
             return bytes as f64 * f64::from(mel.sr) / mel.hop_length as f64;
         }
+        if let EntryExtractor::Features(_, extractor) = self
+            && let Some(front_end) = extractor.embedded()
+        {
+            // Its features, and the bands from which they are made at the end.
+            let (channels, bins) = front_end.shape();
+            return 8.0 * (channels * bins) as f64 * front_end.frames_per_second();
+        }
         let (mel, waits): (&MelSettings, bool) = match self {
             EntryExtractor::Features(
                 FrontEnd::LogMel { mel, deltas, delta } | FrontEnd::Mfcc { mel, deltas, delta, .. },
                 _,
             ) => (mel, *deltas && delta.wraps()),
             EntryExtractor::Statistics(settings, _) => (&settings.mel, false),
-            EntryExtractor::Features(FrontEnd::Wave { .. } | FrontEnd::Summary { .. }, _) => return 0.0,
+            EntryExtractor::Features(_, _) => return 0.0,
         };
         if !mel.needs_greatest() && !waits {
             return 0.0;
