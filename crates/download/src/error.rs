@@ -9,6 +9,12 @@ use crate::checksum::Checksum;
 /// Why a data set could not be fetched or unpacked.
 #[derive(Debug, thiserror::Error)]
 pub enum DownloadError {
+    /// The note of a file's checksum is damaged.
+    #[error("{} is damaged: it must hold a SHA-256; remove it to trust the next file again", path.display())]
+    Note {
+        /// The note.
+        path: PathBuf,
+    },
     /// A file or folder that cannot be read or written.
     #[error(transparent)]
     File(#[from] FileError),

@@ -158,37 +158,58 @@ impl Pin<'_> {
     }
 }
 
-/// Returns the file at a URL, identified by its checksum or the first digits of it, from `folder`
-/// if it is there, else fetched.
+/// Returns the file at a URL, from `folder` if it is there, else fetched. It is identified by its
+/// checksum or the first digits of it. If none is known, the SHA-256 of the first file that is used
+/// is noted in `FILE.sha256` beside it, and every later one must have it.
 ///
 /// # Errors
 /// Those of [`Hub::file`].
 pub fn released_file(
     url: &str,
-    checksum: &Checksum,
+    checksum: Option<&Checksum>,
     folder: &Path,
     network: &Network,
     on_event: OnEvent,
 ) -> Result<PublishedFile, DownloadError> {
     let file = url.split(['?', '#']).next().unwrap_or(url).rsplit('/').next().unwrap_or(url);
+    let note = folder.join(format!("{file}.sha256"));
+    let noted = if checksum.is_none() { noted(&note)? } else { None };
     let wanted = RemoteFile {
         name: file,
         file,
         url: url.to_owned(),
         size: None,
-        checksum: Some(checksum),
+        checksum: checksum.or(noted.as_ref()),
         limit: LIMIT,
         token: None,
     };
     let path = folder.join(file);
     // Check first without locking, since an existing cache may be read-only.
-    if !wanted.is_there(&path, on_event)? {
+    let was_there = wanted.is_there(&path, on_event)?;
+    if !was_there {
         create_folder(folder)?;
         let _held = lock(&folder.join(format!("{file}.lock")), on_event)?;
         fetch(&wanted, folder, network, on_event)?;
     }
     let sha256 = earmark_files::sha256_file(&path)?;
+    if wanted.checksum.is_none() {
+        let written = write_atomic(&note, format!("{sha256}  {file}\n").as_bytes());
+        if !was_there {
+            written?;
+        }
+    }
     Ok(PublishedFile { path, sha256, revision: None })
+}
+
+/// The SHA-256 in a note of [`released_file`], if there is one.
+fn noted(note: &Path) -> Result<Option<Checksum>, DownloadError> {
+    if !note.exists() {
+        return Ok(None);
+    }
+    let text = earmark_files::read_to_string(note)?;
+    let checksum = text.split_whitespace().next().and_then(Checksum::parse);
+    let damaged = || DownloadError::Note { path: note.to_owned() };
+    checksum.filter(|checksum| checksum.digits().len() == 64).map(Some).ok_or_else(damaged)
 }
 
 /// The folder in which `torch.hub` stores released files: below the folder that `TORCH_HOME` names,
@@ -207,11 +228,8 @@ fn folder(variable: &str, other: impl FnOnce() -> Result<PathBuf, DownloadError>
 
 /// The user's cache folder.
 fn caches() -> Result<PathBuf, DownloadError> {
-    folder("XDG_CACHE_HOME", || {
-        let none = || std::io::Error::other("no home folder is known; set HF_HOME");
-        let home = env::home_dir().filter(|home| !home.as_os_str().is_empty()).ok_or_else(none);
-        Ok(home.map_err(FileError::of("find", Path::new("~/.cache")))?.join(".cache"))
-    })
+    let none = || std::io::Error::other("no home folder is known; set HF_HOME");
+    Ok(earmark_files::user_cache().ok_or_else(none).map_err(FileError::of("find", Path::new("~/.cache")))?)
 }
 
 /// The file that an earlier call or another program has cached, from the pinned commit. If the

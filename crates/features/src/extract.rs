@@ -1,11 +1,14 @@
 //! Feature extraction for many clips with one plan.
 
+use std::sync::Arc;
+
 use crate::FeatureError;
 use crate::delta::Deltas;
-use crate::embedding::{Embedding, EmbeddingNetworks};
+use crate::embedding::{EmbeddingNetwork, EmbeddingNetworks};
 use crate::front_end::FrontEnd;
 use crate::spectrogram::Spectrogram;
 use crate::summary::Summary;
+use crate::view::FeatureView;
 
 /// Extracts features from clips. Its plan and filters are built once and shared by threads.
 ///
@@ -29,6 +32,33 @@ pub(crate) enum Processing {
     Frames(Spectrogram, Option<Deltas>),
     Summary(Summary),
     Embedding(Box<Embedding>),
+}
+
+/// The network of an embedding and the extractor of its features.
+pub(crate) struct Embedding {
+    pub(crate) extractor: Extractor,
+    network: Arc<dyn EmbeddingNetwork>,
+    size: usize,
+}
+
+impl Embedding {
+    pub(crate) fn new(network: &Arc<dyn EmbeddingNetwork>, size: usize) -> Result<Self, FeatureError> {
+        Ok(Self { extractor: network.front_end().extractor()?, network: Arc::clone(network), size })
+    }
+
+    pub(crate) fn front_end(&self) -> &FrontEnd {
+        self.network.front_end()
+    }
+
+    /// The embedding of a clip with these features: `[size]`.
+    pub(crate) fn of(&self, features: FeatureView<'_>) -> Result<Vec<f32>, FeatureError> {
+        let values = self.network.embed(features).map_err(|reason| FeatureError::Embedding { reason })?;
+        if values.len() != self.size || values.iter().any(|value| !value.is_finite()) {
+            let reason = format!("it gave {} values, not {} finite ones", values.len(), self.size);
+            return Err(FeatureError::Embedding { reason });
+        }
+        Ok(values)
+    }
 }
 
 impl Extractor {

@@ -3,8 +3,7 @@
 use crate::FeatureError;
 use crate::db::LogScale;
 use crate::delta::Deltas;
-use crate::embedding::EmbeddingStream;
-use crate::extract::{Extractor, Processing};
+use crate::extract::{Embedding, Extractor, Processing};
 use crate::features::Features;
 use crate::powers::{Powers, check_finite};
 use crate::summary::SummaryStream;
@@ -233,6 +232,48 @@ impl<'a> Frames<'a> {
             }
             None => self.frame.fill(0.0),
         }
+    }
+}
+
+/// Embeds one clip as its samples arrive. It keeps the features of the network's front end.
+struct EmbeddingStream<'a> {
+    embedding: &'a Embedding,
+    frames: FeatureStream<'a>,
+    data: Vec<f32>,
+    /// The embedding, from the end of the clip until it is taken.
+    made: Option<Vec<f32>>,
+    finished: bool,
+}
+
+impl<'a> EmbeddingStream<'a> {
+    fn new(embedding: &'a Embedding) -> Self {
+        let frames = embedding.extractor.stream();
+        EmbeddingStream { embedding, frames, data: Vec::new(), made: None, finished: false }
+    }
+
+    fn push(&mut self, samples: &[f32]) -> Result<(), FeatureError> {
+        self.frames.push(samples)?;
+        while self.frames.append(&mut self.data) > 0 {}
+        Ok(())
+    }
+
+    /// Ends the clip. There is always one frame.
+    fn finish(&mut self) -> Result<usize, FeatureError> {
+        if !self.finished {
+            let frames = self.frames.finish()?;
+            while self.frames.append(&mut self.data) > 0 {}
+            let (channels, bins) = self.embedding.extractor.shape;
+            let features = Features { data: std::mem::take(&mut self.data), channels, bins, frames };
+            self.made = Some(self.embedding.of(features.view())?);
+            self.finished = true;
+        }
+        Ok(1)
+    }
+
+    fn append(&mut self, out: &mut Vec<f32>) -> usize {
+        let made = self.made.take();
+        out.extend(made.iter().flatten());
+        usize::from(made.is_some())
     }
 }
 

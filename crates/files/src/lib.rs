@@ -24,7 +24,7 @@ use sha2::{Digest, Sha256};
 pub use library::library_places;
 pub use lock::open_lock;
 use place::is_stream;
-pub use place::{missing_folder, resolve, same_file};
+pub use place::{missing_folder, resolve, same_file, user_cache};
 pub use shared::sweep_unlocked;
 
 /// A temporary file that has not been written to for this long is considered abandoned.

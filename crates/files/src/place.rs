@@ -30,6 +30,13 @@ pub(crate) fn is_stream(path: &Path) -> bool {
     ["/dev/stdin", "/dev/stdout", "/dev/stderr", "/dev/fd", "/proc"].iter().any(|stream| path.starts_with(stream))
 }
 
+/// The user's cache folder: `XDG_CACHE_HOME`, or `~/.cache`. None if neither is known.
+pub fn user_cache() -> Option<PathBuf> {
+    let set = std::env::var_os("XDG_CACHE_HOME").filter(|value| !value.is_empty()).map(PathBuf::from);
+    let home = || std::env::home_dir().filter(|home| !home.as_os_str().is_empty());
+    set.or_else(|| Some(home()?.join(".cache")))
+}
+
 /// Whether a path is below a folder. Below the root, only relative paths count: every absolute path
 /// would.
 fn is_below(current: &Path, path: &Path) -> bool {

@@ -5,6 +5,7 @@ use earmark_onnx::{TooLarge, check_length, model};
 
 use crate::graph::{Graph, Node, NodeId, Op, Window};
 use crate::weights::{Weights, WeightsError};
+
 /// Why a network cannot be written as ONNX.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
@@ -23,6 +24,18 @@ pub enum ExportError {
 /// # Errors
 /// Weights that do not fit this network, or weights of 2 GiB or more.
 pub fn to_onnx(graph: &Graph, weights: &Weights) -> Result<Vec<u8>, ExportError> {
+    encode(graph, weights, None)
+}
+
+/// [`to_onnx`] with a second output, `embedding` `[batch, size]` ([`Graph::embedding`]).
+///
+/// # Errors
+/// Those of [`to_onnx`].
+pub fn to_onnx_with_embedding(graph: &Graph, weights: &Weights) -> Result<Vec<u8>, ExportError> {
+    encode(graph, weights, graph.embedding())
+}
+
+fn encode(graph: &Graph, weights: &Weights, embedding: Option<NodeId>) -> Result<Vec<u8>, ExportError> {
     // Check before the weights are copied.
     check_size(graph)?;
     weights.check(graph)?;
@@ -30,6 +43,7 @@ pub fn to_onnx(graph: &Graph, weights: &Weights) -> Result<Vec<u8>, ExportError>
     let value = |id: NodeId| match id {
         0 => "x".to_owned(),
         id if id == last => "logits".to_owned(),
+        id if Some(id) == embedding => "embedding".to_owned(),
         id => graph.nodes()[id].path.clone(),
     };
     let nodes = graph.nodes().iter().enumerate().flat_map(|(id, node)| {
@@ -44,13 +58,16 @@ pub fn to_onnx(graph: &Graph, weights: &Weights) -> Result<Vec<u8>, ExportError>
         .collect();
     let classes = graph.classes();
     let bins = graph.bins().map_or(Dim::Free("bins"), Dim::Fixed);
+    let output = |name: &str, size: Dim| ValueInfoProto::tensor(name, ELEM_F32, &[Dim::Free("batch"), size]);
+    let logits = std::iter::once(output("logits", Dim::Fixed(classes)));
+    let embedding = embedding.map(|_| output("embedding", Dim::Free("size")));
     let input = [Dim::Free("batch"), Dim::Fixed(graph.input_channels()), bins, Dim::Free("frames")];
     let graph = GraphProto {
         name: "network".to_owned(),
         node: nodes.collect(),
         initializer,
         input: vec![ValueInfoProto::tensor("x", ELEM_F32, &input)],
-        output: vec![ValueInfoProto::tensor("logits", ELEM_F32, &[Dim::Free("batch"), Dim::Fixed(classes)])],
+        output: logits.chain(embedding).collect(),
     };
     Ok(model(graph, &[("", OPSET)])?)
 }

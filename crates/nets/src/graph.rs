@@ -175,6 +175,7 @@ pub struct Node {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Graph {
     nodes: Vec<Node>,
+    embedding: Option<NodeId>,
 }
 
 impl Graph {
@@ -216,11 +217,17 @@ impl Graph {
         }
     }
 
-    /// The network without its head: the last node computes the embedding, `[batch, features]`,
-    /// which are the last features before the fully connected layers. `None` if it has none.
+    /// The node that computes the embedding, `[batch, features]`: the features that the network's
+    /// authors call so, or else the last ones before the fully connected layers. `None` if there
+    /// are none.
+    pub fn embedding(&self) -> Option<NodeId> {
+        self.embedding.or_else(|| self.nodes.iter().rposition(|node| node.op == Op::Flatten))
+    }
+
+    /// The network up to its embedding. `None` if it has none.
     pub fn body(&self) -> Option<Graph> {
-        let last = self.nodes.iter().rposition(|node| node.op == Op::Flatten)?;
-        Some(Graph { nodes: self.nodes[..=last].to_vec() })
+        let last = self.embedding()?;
+        Some(Graph { nodes: self.nodes[..=last].to_vec(), embedding: Some(last) })
     }
 
     /// The last node with parameters: an [`Op::Linear`] or a convolution with a bias. It computes
@@ -235,6 +242,7 @@ impl Graph {
 #[derive(Debug)]
 pub struct Builder {
     nodes: Vec<Node>,
+    embedding: Option<NodeId>,
     channels: Vec<usize>,
     initialization: Initialization,
 }
@@ -250,7 +258,12 @@ impl Builder {
     pub fn initialized(channels: usize, initialization: Initialization) -> Self {
         let op = Op::Input { channels, bins: None };
         let input = Node { path: "x".to_owned(), op, inputs: Vec::new(), initialization };
-        Self { nodes: vec![input], channels: vec![channels], initialization }
+        Self { nodes: vec![input], embedding: None, channels: vec![channels], initialization }
+    }
+
+    /// Names the node that computes the embedding.
+    pub fn embedding(&mut self, x: NodeId) {
+        self.embedding = Some(x);
     }
 
     /// Accepts only inputs with this number of bins.
@@ -396,6 +409,6 @@ impl Builder {
 
     /// Returns the graph; its last node computes the logits.
     pub fn finish(self) -> Graph {
-        Graph { nodes: self.nodes }
+        Graph { nodes: self.nodes, embedding: self.embedding }
     }
 }

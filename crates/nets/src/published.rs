@@ -10,6 +10,8 @@ pub struct Pretrained {
     /// The data that the network was trained on, in lower case: `imagenet` or `audioset`. A recipe
     /// selects the weights by this name.
     pub data: &'static str,
+    /// Channels of the training data: 3 for images, 1 for audio.
+    pub channels: usize,
     /// Their licence, an SPDX identifier in lower case.
     pub licence: &'static str,
     /// The pinned version.
@@ -35,16 +37,10 @@ pub enum Source {
     Release {
         /// Its URL.
         url: &'static str,
-        /// The SHA-256 of its bytes, or its first digits if the publishers give only those.
-        sha256: &'static str,
+        /// The SHA-256 of its bytes, or its first digits if the publishers give only those; none if
+        /// it is not known.
+        sha256: Option<&'static str>,
     },
-}
-
-impl Pretrained {
-    /// Channels of the training data: 3 for images, 1 for audio.
-    pub fn channels(&self) -> usize {
-        if self.data == AUDIOSET { 1 } else { 3 }
-    }
 }
 
 impl fmt::Display for Source {
@@ -56,7 +52,9 @@ impl fmt::Display for Source {
     }
 }
 
-/// Networks trained on images.
-pub(crate) const IMAGENET: &str = "imagenet";
+/// Networks trained on color images: the name of the data, and channels.
+pub(crate) const IMAGENET: (&str, usize) = ("imagenet", 3);
+/// Networks trained on images of one channel.
+pub(crate) const GRAY_IMAGENET: (&str, usize) = ("imagenet", 1);
 /// Networks trained on audio.
-pub(crate) const AUDIOSET: &str = "audioset";
+pub(crate) const AUDIOSET: (&str, usize) = ("audioset", 1);

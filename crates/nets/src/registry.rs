@@ -25,8 +25,8 @@ pub struct Variant {
     pub family: &'static str,
     /// The input that it takes.
     pub input: Input,
-    /// Its published weights.
-    pub pretrained: Option<Pretrained>,
+    /// Its published weights, for each kind of data at most one.
+    pub pretrained: [Option<Pretrained>; 2],
     /// The network whose published weights fit this one, except for this network's front end.
     pub body: Option<&'static str>,
     /// Builds its graph for a number of input channels and a number of classes.
@@ -36,7 +36,7 @@ pub struct Variant {
 impl Variant {
     /// A network on features.
     pub(crate) const fn new(name: &'static str, family: &'static str, build: fn(usize, usize) -> Graph) -> Self {
-        Self { name, family, input: Input::Features, pretrained: None, body: None, build }
+        Self { name, family, input: Input::Features, pretrained: [None; 2], body: None, build }
     }
 
     /// A network on samples.
@@ -49,20 +49,31 @@ impl Variant {
         self.published(Source::Hub(repository), IMAGENET, licence)
     }
 
-    /// With published weights.
-    pub(crate) const fn published(self, source: Source, data: &'static str, licence: &'static str) -> Self {
+    /// With published weights, trained on `data` with a number of channels.
+    pub(crate) const fn published(
+        self,
+        source: Source,
+        (data, channels): (&'static str, usize),
+        licence: &'static str,
+    ) -> Self {
         let pin = Pin { revision: None, sha256: None };
-        Self { pretrained: Some(Pretrained { source, data, licence, pin }), ..self }
+        let published = Some(Pretrained { source, data, channels, licence, pin });
+        let pretrained = match self.pretrained {
+            [None, _] => [published, None],
+            [first, _] => [first, published],
+        };
+        Self { pretrained, ..self }
     }
 
-    /// Pins a version of its published weights: the commit, if known, and the SHA-256 of the file.
+    /// Pins a version of its first published weights: the commit, if known, and the SHA-256 of the
+    /// file.
     pub(crate) const fn pin(self, revision: Option<&'static str>, sha256: &'static str) -> Self {
         match self.pretrained {
-            Some(published) => {
+            [Some(published), second] => {
                 let pin = Pin { revision, sha256: Some(sha256) };
-                Self { pretrained: Some(Pretrained { pin, ..published }), ..self }
+                Self { pretrained: [Some(Pretrained { pin, ..published }), second], ..self }
             }
-            None => self,
+            [None, _] => self,
         }
     }
 
@@ -77,8 +88,15 @@ impl Variant {
     }
 
     /// The published weights that training can start from: its own, or its body's.
-    pub fn start(&self) -> Option<Pretrained> {
-        self.pretrained.or_else(|| find(self.body?).ok()?.pretrained)
+    pub fn starts(&self) -> impl Iterator<Item = Pretrained> {
+        let body = self.body.and_then(|body| find(body).ok());
+        let of_body = body.map_or([None; 2], |body| body.pretrained);
+        self.pretrained.into_iter().chain(of_body).flatten()
+    }
+
+    /// Those that were trained on `data`.
+    pub fn start(&self, data: &str) -> Option<Pretrained> {
+        self.starts().find(|published| published.data == data)
     }
 
     /// The name prefix of the front end's parameters, for networks with the body of another
@@ -249,7 +267,7 @@ mod tests {
         for variant in variants() {
             let Some(body) = variant.body else { continue };
             let body = find(body).unwrap();
-            assert!(body.pretrained.is_some(), "{}: {} has none", variant.name, body.name);
+            assert!(body.starts().next().is_some(), "{}: {} has none", variant.name, body.name);
             let ours = variant.graph(1, 5).parameters();
             let (front, rest): (Vec<_>, Vec<_>) = ours.into_iter().partition(|p| p.name.starts_with("front."));
             assert_eq!((front.len(), rest), (3 * 2 * 5, body.graph(1, 5).parameters()), "{}", variant.name);

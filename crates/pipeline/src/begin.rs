@@ -5,27 +5,29 @@ use std::path::Path;
 use earmark_datasets::{ClipEntry, Manifest, Splits};
 
 use crate::changes::{RecipeChanges, clip_changes, listed, with_learners_of};
+use crate::embeddings::Embeddings;
 use crate::error::{Context, PipelineError, Result};
 use crate::events::Warning;
 use crate::recipe::Recipe;
 use crate::run::{CLIPS, ClipRow, LABELS, LOCK, RECIPE, Run, fold_count, format};
 
 /// Reads the recipe in `file` for a run in `folder`. Keys that the recipe does not set keep the
-/// defaults of the version that began the run. If the run already has a different recipe, this
-/// fails before any clip is decoded.
+/// defaults of the version that began the run; the models of its embeddings are found. If the run
+/// already has a different recipe, this fails before any clip is decoded.
 ///
 /// # Errors
-/// The recipe is invalid; the run has a newer format, or a recipe that differs in more than new
-/// learners.
-pub(crate) fn recipe_for(folder: &Path, file: &Path) -> Result<(Recipe, Vec<Warning>)> {
+/// The recipe is invalid; a model is missing; the run has a newer format, or a recipe that differs
+/// in more than new learners.
+pub(crate) fn recipe_for(folder: &Path, file: &Path) -> Result<(Recipe, Embeddings, Vec<Warning>)> {
     let (recipe, warnings) = Recipe::read_with_warnings(file)?;
-    let recipe = recipe.with_defaults_of(format::of(folder)?);
+    let mut recipe = recipe.with_defaults_of(format::of(folder)?);
+    let embeddings = Embeddings::find(&mut recipe, file.parent().unwrap_or(Path::new("")), folder)?;
     recipe.validate().with_context(|| format!("recipe {}", file.display()))?;
     let run = Run::at(folder);
     if run.path(CLIPS).exists() {
         run.recipe_changes(&recipe)?;
     }
-    Ok((recipe, warnings))
+    Ok((recipe, embeddings, warnings))
 }
 
 /// Begins the run in `folder`, or continues it; learners may be added. `sha256` holds the checksums

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use earmark_nets::{kernel, to_onnx};
 use earmark_stacking::{Layout, Stack, StackKind, TestFrom};
-use earmark_tagging::{Bundle, Learner, Network};
+use earmark_tagging::{Bundle, Learner, Network, Origin};
 use earmark_training::Split;
 
+use crate::embeddings::BundledEmbedding;
 use crate::error::{Context, Result};
 use crate::evaluate::Results;
 use crate::pretrained::WeightsSources;
@@ -26,6 +27,12 @@ pub(crate) fn write(
 ) -> Result<()> {
     let sources = run.weights_sources()?;
     let mut files = BTreeMap::new();
+    let (mut embeddings, mut origins) = (Vec::new(), String::new());
+    for BundledEmbedding { embedding, onnx, origin } in run.embeddings(recipe)? {
+        origins += &origin_line(&embedding.name, &origin.unwrap_or_default());
+        files.insert(embedding.network.file.clone(), onnx);
+        embeddings.push(embedding);
+    }
     let mut learners = Vec::new();
     for settings in &recipe.learners {
         let features = recipe.features[&settings.features].clone();
@@ -43,13 +50,27 @@ pub(crate) fn write(
         learners.push(Learner { name, arch, features, windows, networks });
     }
     files.insert(STACK.to_owned(), stack.to_onnx(layout)?);
-    files.insert("README.md".to_owned(), card(recipe, labels, results, &sources).into_bytes());
+    files.insert("README.md".to_owned(), card(recipe, labels, results, (&sources, &origins)).into_bytes());
     let statistics = (layout.statistics > 0).then(|| recipe.statistics.clone());
-    Ok(Bundle::new(labels.to_vec(), learners, statistics, Some(STACK.to_owned())).write(&run.path("bundle"), files)?)
+    let mut bundle = Bundle::new(labels.to_vec(), learners, statistics, Some(STACK.to_owned()));
+    bundle.embeddings = embeddings;
+    Ok(bundle.write(&run.path("bundle"), files)?)
+}
+
+/// The line of the model card about the source of an embedding.
+fn origin_line(name: &str, Origin { source, licence, paper, .. }: &Origin) -> String {
+    let licence = licence.as_deref().unwrap_or("licence unknown");
+    let paper = paper.as_deref().map_or(String::new(), |paper| format!("; {paper}"));
+    format!("- the embedding `{name}`: {source} ({licence}){paper}\n")
 }
 
 /// The model card.
-fn card(recipe: &Recipe, labels: &[String], results: &Results, sources: &WeightsSources) -> String {
+fn card(
+    recipe: &Recipe,
+    labels: &[String],
+    results: &Results,
+    (sources, embeddings): (&WeightsSources, &str),
+) -> String {
     let version = env!("CARGO_PKG_VERSION");
     let learners = recipe.learners.iter().map(|learner| {
         let mixup = if learner.mixup > 0.0 { format!(", mixup Beta({0}, {0})", learner.mixup) } else { String::new() };
@@ -85,7 +106,7 @@ fn card(recipe: &Recipe, labels: &[String], results: &Results, sources: &Weights
          learners' probabilities, then the statistics if there are any; output `probabilities`). `config.json` has the \
          settings of features, resampling and windows; `docs/bundle.md` of Earmark's repository specifies it for other \
          programs. `SHA256SUMS` has the checksums of all files.\n\n\
-         ## Labels\n\n{labels}\n## Learners\n\n{learners}\n\
+         ## Labels\n\n{labels}\n## Learners\n\n{learners}{embeddings}\n\
          ## Scores\n\nOut of fold: each training clip is scored by models that were not trained on it. \
          {networks}\n\n```\n{scores}```\n\n\
          ## Limits\n\nIt knows its labels and nothing else: any sound gets one of them. The rights in the sounds that \

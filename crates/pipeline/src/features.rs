@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use earmark_audio::AudioError;
 use earmark_datasets::{ClipEntry, OnDecodeError};
-use earmark_features::FrontEnd;
+use earmark_features::{EmbeddingNetworks, FrontEnd};
 use earmark_loader::{ClipFeatures, FeatureCache, FeatureRequest, LoadError};
 use earmark_training::DeviceFeatures;
 use rayon::prelude::*;
@@ -22,9 +22,14 @@ pub(crate) struct FeatureLoader<'a> {
 }
 
 impl<'a> FeatureLoader<'a> {
-    /// A loader for the features that `learners` need, and for the MFCC statistics; the cache is in
-    /// `folder`.
-    pub fn open(recipe: &'a Recipe, learners: impl Iterator<Item = &'a str>, folder: &Path) -> Result<Self> {
+    /// A loader for the features that `learners` need, and for the MFCC statistics; `networks` are
+    /// those of embeddings, the cache is in `folder`.
+    pub fn open(
+        recipe: &'a Recipe,
+        learners: impl Iterator<Item = &'a str>,
+        networks: &EmbeddingNetworks,
+        folder: &Path,
+    ) -> Result<Self> {
         let mut front_ends: Vec<&FrontEnd> = Vec::new();
         for learner in learners {
             let front_end = recipe.front_end(learner)?;
@@ -33,7 +38,8 @@ impl<'a> FeatureLoader<'a> {
             }
         }
         let data = &recipe.data;
-        let request = FeatureRequest { front_ends, statistics: Some(&recipe.statistics), limits: data.limits.clone() };
+        let (networks, limits) = (networks.clone(), data.limits.clone());
+        let request = FeatureRequest { front_ends, networks, statistics: Some(&recipe.statistics), limits };
         let cache = FeatureCache::open(folder, data.cache_precision.is_half())?;
         Ok(Self { recipe, cache, folder: folder.to_owned(), request })
     }

@@ -66,7 +66,7 @@ pub(crate) fn gather(recipe: &Recipe, classes: usize, places: &Places<'_>) -> Re
     for learner in &recipe.learners {
         let Some(asked) = &learner.pretrained else { continue };
         let key = || format!("learner {}: pretrained = {asked:?}", learner.name);
-        let published = learner.variant()?.start().filter(|_| PUBLISHED.contains(&asked.as_str()));
+        let published = learner.variant()?.start(asked);
         let found = match &published {
             Some(published) => fetch(published, learner, places).with_context(key)?,
             None => file(asked, places).with_context(key)?,
@@ -110,7 +110,7 @@ fn file(asked: &str, places: &Places<'_>) -> Result<WeightsSource> {
 
 /// Downloads published weights, in the version that the recipe or the registry pins.
 fn fetch(published: &Pretrained, learner: &LearnerSettings, places: &Places<'_>) -> Result<WeightsSource> {
-    let Pretrained { source, data, licence, pin } = published;
+    let Pretrained { source, data, licence, pin, .. } = published;
     let pin = match (learner.pretrained_revision.as_deref(), learner.pretrained_sha256.as_deref()) {
         (None, None) => Pin { revision: pin.revision, sha256: pin.sha256 },
         (revision, sha256) => Pin { revision, sha256 },
@@ -130,8 +130,8 @@ fn fetch(published: &Pretrained, learner: &LearnerSettings, places: &Places<'_>)
                 })
         }
         Source::Release { url, sha256 } => {
-            let sum = Checksum::Sha256((*sha256).to_owned());
-            released_file(url, &sum, &torch_checkpoints()?, &network, &mut |event| {
+            let checksum = sha256.map(|digits| Checksum::Sha256(digits.to_owned()));
+            released_file(url, checksum.as_ref(), &torch_checkpoints()?, &network, &mut |event| {
                 places.observer.event(&Event::Download(event))
             })
             .with_context(|| format!("cannot get {url}; fetch it by other means, and name the file in the recipe"))

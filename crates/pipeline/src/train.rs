@@ -10,6 +10,7 @@ use earmark_stacking::check_folds;
 use earmark_training::{LearnerSettings, MOST_CLIPS, Split, TrainingError, set_threads};
 
 use crate::begin::{begin, recipe_for};
+use crate::embeddings::Embeddings;
 use crate::error::{Context, PipelineError, Result, ensure};
 use crate::evaluate::Results;
 use crate::events::{CancelToken, Event, Observer, Warning, warn};
@@ -44,7 +45,7 @@ pub fn train(options: &TrainOptions, observer: &dyn Observer, cancel: &CancelTok
     let (recipe, data) = (options.recipe.display(), options.data.display());
     tracing::info!(version = env!("CARGO_PKG_VERSION"), %recipe, %data, out = %options.out.display(), "the run begins");
     let prepared = Prepared::new(options, observer)?;
-    let Prepared { recipe, mut manifest, mut splits, verifier, reserve } = prepared;
+    let Prepared { recipe, embeddings, mut manifest, mut splits, verifier, reserve } = prepared;
     let of_data = || options.data.display().to_string();
     // All processes with a shard must select the same jobs, so the selection depends on the data as
     // listed, not on which clips can be decoded.
@@ -54,7 +55,8 @@ pub fn train(options: &TrainOptions, observer: &dyn Observer, cancel: &CancelTok
     let weights = pretrained::gather(&recipe, manifest.labels.len(), &places)?;
     pretrained::check(&options.out, &weights)?;
     let cache = options.cache_folder();
-    let loader = FeatureLoader::open(&recipe, jobs.iter().map(|job| job.learner.name.as_str()), &cache)?;
+    let learners = jobs.iter().map(|job| job.learner.name.as_str());
+    let loader = FeatureLoader::open(&recipe, learners, embeddings.networks(), &cache)?;
     let clips = load_all(&mut manifest, &loader, observer)?;
     let excluded = manifest.train.len() < splits.fold_of.len();
     let copies = !manifest.gives_folds() && group_copies(&mut manifest, &clips, format::of(&options.out)?);
@@ -81,6 +83,7 @@ pub fn train(options: &TrainOptions, observer: &dyn Observer, cancel: &CancelTok
     }
     verifier.map(|verifier| verifier.store(&run)).transpose()?;
     pretrained::write(&options.out, &weights)?;
+    embeddings.store(&run)?;
     statistics::save(&run, &recipe, &run.clips()?, &clips.features)?;
 
     let shared = loader.on_gpus(&clips.features, reserve);
@@ -114,6 +117,7 @@ pub fn train(options: &TrainOptions, observer: &dyn Observer, cancel: &CancelTok
 /// The recipe and the data before any clip is decoded.
 pub(crate) struct Prepared {
     pub recipe: Recipe,
+    pub embeddings: Embeddings,
     pub manifest: Manifest,
     pub splits: Splits,
     pub verifier: Option<Verifier>,
@@ -124,7 +128,7 @@ pub(crate) struct Prepared {
 impl Prepared {
     /// Reads the recipe and the data set, and checks that they fit together.
     pub fn new(options: &TrainOptions, observer: &dyn Observer) -> Result<Self> {
-        let (recipe, warnings) = recipe_for(&options.out, &options.recipe)?;
+        let (recipe, embeddings, warnings) = recipe_for(&options.out, &options.recipe)?;
         warnings.into_iter().for_each(|warning| warn(observer, warning));
         options.check()?;
         let manifest = open_data(options, &recipe)?;
@@ -135,7 +139,7 @@ impl Prepared {
             check_labels(&recipe, &manifest, &splits)?;
         }
         let reserve = options.check_memory(&recipe, &manifest)?;
-        Ok(Self { recipe, manifest, splits, verifier, reserve })
+        Ok(Self { recipe, embeddings, manifest, splits, verifier, reserve })
     }
 }
 

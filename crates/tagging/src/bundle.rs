@@ -21,10 +21,21 @@ pub struct Bundle {
     earmark: String,
     /// The classes, in the order of the outputs.
     pub labels: Vec<String>,
+    /// The classes' ids in an ontology, such as AudioSet's `/m/0bt9lr`, in the order of the labels;
+    /// empty if they have none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ids: Vec<String>,
+    /// Where its weights come from, if others have published them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
     /// The activation that converts the networks' logits to probabilities.
     pub activation: Activation,
     /// How sound is resampled to the front ends' rates.
     pub resampler: Resampler,
+    /// Networks that embed clips: for learners whose front end is an embedding, and for other
+    /// programs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub embeddings: Vec<Embedding>,
     /// Level 1, in the order of the stack's columns.
     pub learners: Vec<Learner>,
     /// The statistics that follow the learners' probabilities in the stack's columns.
@@ -50,6 +61,36 @@ pub struct Learner {
     pub networks: Vec<Network>,
 }
 
+/// Where weights come from.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Origin {
+    /// The address, or the name of a file.
+    pub source: String,
+    /// The SHA-256 of the file of weights.
+    pub sha256: String,
+    /// The licence of the weights, if it is known.
+    pub licence: Option<String>,
+    /// The paper, if it is known.
+    pub paper: Option<String>,
+}
+
+/// A network that embeds clips: the embedding of a clip is the mean of those of its windows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Embedding {
+    /// Its name, as `model` of [`FrontEnd::Embedding`].
+    pub name: String,
+    /// Number of values.
+    pub size: usize,
+    /// Its front end.
+    pub features: FrontEnd,
+    /// How a clip is cut into windows.
+    pub windows: Windowing,
+    /// Its ONNX file has the output `embedding` `[batch, size]`.
+    pub network: Network,
+}
+
 /// A network of a learner.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -62,7 +103,7 @@ pub struct Network {
 }
 
 impl Bundle {
-    /// The description of a bundle.
+    /// The description of a bundle whose classes exclude each other, without ids and embeddings.
     pub fn new(
         labels: Vec<String>,
         learners: Vec<Learner>,
@@ -71,7 +112,9 @@ impl Bundle {
     ) -> Self {
         let earmark = env!("CARGO_PKG_VERSION").to_owned();
         let (activation, resampler) = (Activation::Softmax, Resampler::default());
-        Self { format: FORMAT, earmark, labels, activation, resampler, learners, statistics, stack }
+        let (ids, origin, embeddings) = (Vec::new(), None, Vec::new());
+        let format = FORMAT;
+        Self { format, earmark, labels, ids, origin, activation, resampler, embeddings, learners, statistics, stack }
     }
 
     /// Writes the bundle: `files` (ONNX, model card) by name, `config.json`, and finally the

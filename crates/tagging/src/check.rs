@@ -3,15 +3,17 @@
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
-use earmark_features::{InputScaling, MelSettings};
+use earmark_features::{FrontEnd, InputScaling, MelSettings, Windowing};
 
-use crate::bundle::{Bundle, Learner};
+use crate::bundle::{Bundle, Embedding, Learner, Network};
 use crate::{BundleFault, Resampler};
 
 const LABELS: RangeInclusive<usize> = 1..=65_536;
 const LEARNERS: RangeInclusive<usize> = 1..=64;
 /// Number of networks per learner, and of all learners together.
 const NETWORKS: RangeInclusive<usize> = 1..=256;
+/// Number of values of an embedding.
+const SIZES: RangeInclusive<usize> = 1..=65_536;
 /// The maximum length and hop of windows.
 const MOST_SECONDS: f64 = 60.0;
 /// Maximum number of values of a window: 256 MiB.
@@ -34,9 +36,26 @@ pub(crate) fn bundle(bundle: &Bundle, files: &BTreeMap<String, Vec<u8>>) -> Resu
         let allowed = format!("{:?}", Resampler::default());
         return Err(setting("resampler", format!("{:?}", bundle.resampler), allowed));
     }
-    for learner in &bundle.learners {
-        count("networks of a learner", learner.networks.len(), NETWORKS)?;
-        of_learner(learner)?;
+    if !bundle.ids.is_empty() {
+        count("ids of labels", bundle.ids.len(), bundle.labels.len()..=bundle.labels.len())?;
+    }
+    names("embedding", bundle.embeddings.iter().map(|embedding| &embedding.name))?;
+    for Embedding { name, size, features, windows, network } in &bundle.embeddings {
+        let key = format!("embeddings.{name}");
+        if matches!(features, FrontEnd::Embedding { .. }) {
+            return Err(setting(format!("{key}.features"), "an embedding", "the features of a network"));
+        }
+        if !SIZES.contains(size) {
+            return Err(setting(format!("{key}.size"), size, format!("{} to {}", SIZES.start(), SIZES.end())));
+        }
+        of_networks(&key, features, windows, std::slice::from_ref(network))?;
+    }
+    for Learner { name, features, windows, networks, .. } in &bundle.learners {
+        count("networks of a learner", networks.len(), NETWORKS)?;
+        of_networks(&format!("learners.{name}"), features, windows, networks)?;
+        bundle.embedding_of(features, files).map_err(|allowed| {
+            setting(format!("learners.{name}.features"), "an embedding that the bundle does not have", allowed)
+        })?;
     }
     if let Some(statistics) = &bundle.statistics {
         let of = || "statistics".to_owned();
@@ -46,16 +65,17 @@ pub(crate) fn bundle(bundle: &Bundle, files: &BTreeMap<String, Vec<u8>>) -> Resu
     let networks = bundle.learners.iter().flat_map(|learner| &learner.networks);
     let needed: Vec<&String> = networks.map(|network| &network.file).chain(&bundle.stack).collect();
     count("networks", needed.len(), NETWORKS)?;
-    if let Some(name) = needed.iter().find(|name| !files.contains_key(**name)) {
-        return Err(BundleFault::Unlisted { name: (*name).clone() });
+    // A network that tags may embed, too.
+    let embedding = bundle.embeddings.iter().map(|embedding| &embedding.network.file);
+    if let Some(name) = needed.iter().copied().chain(embedding).find(|name| !files.contains_key(*name)) {
+        return Err(BundleFault::Unlisted { name: name.clone() });
     }
     once("file", &mut needed.iter().map(|name| name.as_str()).collect::<Vec<_>>())
 }
 
-fn of_learner(learner: &Learner) -> Result<()> {
-    let Learner { name, features, windows, .. } = learner;
-    features.validate().map_err(|source| BundleFault::FrontEnd { of: format!("learners.{name}"), source })?;
-    let key = |key: &str| format!("learners.{name}.{key}");
+fn of_networks(of: &str, features: &FrontEnd, windows: &Windowing, networks: &[Network]) -> Result<()> {
+    features.validate().map_err(|source| BundleFault::FrontEnd { of: of.to_owned(), source })?;
+    let key = |key: &str| format!("{of}.{key}");
     features.mel().map_or(Ok(()), |mel| overlap(&key("features"), mel))?;
     let (channels, bins) = features.shape();
     let longest = (MOST_SECONDS * features.frames_per_second()).ceil().max(1.0) as usize;
@@ -73,7 +93,7 @@ fn of_learner(learner: &Learner) -> Result<()> {
     if let Some(least) = windows.least_frames.filter(|least| !(1..=windows.frames).contains(least)) {
         return Err(setting(key("windows.least_frames"), least, format!("1 to {}", windows.frames)));
     }
-    for network in &learner.networks {
+    for network in networks {
         let InputScaling::Fixed(scaling) = &network.scaling else { continue };
         let fits = scaling.mean.len() == channels && scaling.deviation.len() == channels;
         if !fits {

@@ -7,6 +7,7 @@ use earmark_features::FeatureError;
 use earmark_files::FileError;
 
 use crate::BundleFault;
+use crate::names::MODELS;
 
 /// What can go wrong while tagging.
 #[derive(Debug, thiserror::Error)]
@@ -87,18 +88,80 @@ pub enum TaggingError {
     NotFinite {
         /// The clip's file.
         path: PathBuf,
-        /// `the scaled features`, `the logits` or `the probabilities`.
+        /// `the scaled features`, `the outputs` or `the probabilities`.
         what: &'static str,
         /// The model's file name.
         model: String,
     },
+    /// An installed model cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// A file cannot be read or written.
     #[error(transparent)]
     File(#[from] FileError),
 }
 
 impl TaggingError {
+    /// The error with the bundle's folder before the name of a file in it.
+    pub(crate) fn of_bundle(self, folder: &std::path::Path) -> Self {
+        match self {
+            TaggingError::Bundle { path, fault } => TaggingError::Bundle { path: folder.join(path), fault },
+            other => other,
+        }
+    }
+
     pub(crate) fn bundle(path: impl Into<PathBuf>, fault: impl Into<BundleFault>) -> Self {
         TaggingError::Bundle { path: path.into(), fault: fault.into() }
     }
+}
+
+/// Why an installed model cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// No variable names the folder, and the user has no home folder.
+    #[error("no folder for models is known: set {MODELS}")]
+    NoFolder,
+    /// A name that is no file name.
+    #[error("{name:?} is not the name of a model: letters, digits, dots, dashes and underscores")]
+    Name {
+        /// The name.
+        name: String,
+    },
+    /// There is no such model.
+    #[error(
+        "no model {name} is installed in {}{}; `earmark model list` names the published ones, and `earmark model pull` \
+         fetches one",
+        folder.display(),
+        listed(known)
+    )]
+    Unknown {
+        /// The name.
+        name: String,
+        /// The folder of models.
+        folder: PathBuf,
+        /// The installed models.
+        known: Vec<String>,
+    },
+    /// No model is installed, or none is chosen.
+    #[error(
+        "no model is chosen: `earmark model pull mn04_as` fetches one that knows the 527 classes of AudioSet (4 MB), \
+         `earmark model use NAME` chooses an installed one, and --model names any bundle"
+    )]
+    NoDefault,
+    /// The model's folder is incomplete or damaged.
+    #[error("the model {name} is damaged: {source}; `earmark model remove {name}`, then pull or import it again")]
+    Damaged {
+        /// Its name.
+        name: String,
+        /// What is wrong.
+        source: Box<TaggingError>,
+    },
+    /// A file cannot be read or written.
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+fn listed(known: &[String]) -> String {
+    if known.is_empty() { String::new() } else { format!(" (there are {})", known.join(", ")) }
 }

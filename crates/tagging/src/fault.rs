@@ -49,6 +49,12 @@ pub enum BundleFault {
         /// The file's name.
         name: String,
     },
+    /// The bundle does not have the requested embedding.
+    #[error("{}", embeddings(names))]
+    Embedding {
+        /// The embeddings that it has.
+        names: Vec<String>,
+    },
     /// Invalid JSON, an unknown key, a missing key, or a value of the wrong type.
     #[error(transparent)]
     Json(#[from] serde_json::Error),
@@ -56,7 +62,9 @@ pub enum BundleFault {
     #[error("it was written by a development version; run `earmark stack RUN` to write it again")]
     Development,
     /// A newer format than this program supports.
-    #[error("its format is {format}, and this program reads format 1; update Earmark to at least version {earmark}")]
+    #[error(
+        "its format is {format}, and this program reads formats 1 and 2; update Earmark to at least version {earmark}"
+    )]
     Newer {
         /// The bundle's format.
         format: u64,
@@ -113,4 +121,11 @@ pub enum BundleFault {
 
 fn total_of(total: bool) -> &'static str {
     if total { " of files" } else { "" }
+}
+
+fn embeddings(names: &[String]) -> String {
+    match names.is_empty() {
+        true => "it has no embedding: a model of `earmark model list` does".to_owned(),
+        false => format!("it has the embeddings {}; name one of them", names.join(", ")),
+    }
 }

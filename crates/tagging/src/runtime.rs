@@ -33,6 +33,12 @@ impl Signature {
         Self { input: vec![Some(channels), Some(bins), frames], output: "logits", width: classes }
     }
 
+    /// The signature of a network that embeds: `x` `[batch, channels, bins, frames]` to `embedding`
+    /// `[batch, size]`.
+    pub fn embedding(channels: usize, bins: usize, frames: Option<usize>, size: usize) -> Self {
+        Self { output: "embedding", ..Self::network(channels, bins, frames, size) }
+    }
+
     /// The signature of a stack: `x` `[batch, columns]` to `probabilities` `[batch, classes]`.
     pub fn stack(columns: usize, classes: usize) -> Self {
         Self { input: vec![Some(columns)], output: "probabilities", width: classes }

@@ -4,13 +4,16 @@ use std::path::{Path, PathBuf};
 
 use earmark_audio::{Clip, Limits, resample};
 use earmark_features::Windowing;
-use earmark_features::{Extractor, FeatureError, FeatureView, InputScaling, MelSettings, StatisticsExtractor};
+use earmark_features::{
+    Extractor, FeatureError, FeatureView, Features, FrontEnd, InputScaling, MelSettings, StatisticsExtractor,
+};
 use serde::Serialize;
 
 use crate::bundle::Bundle;
 use crate::names::CONFIG;
 use crate::parallelism::Parallelism;
-use crate::sessions::{Pool, Sessions, Source};
+use crate::pool::Pool;
+use crate::sessions::{Sessions, Source};
 use crate::{BundleFault, Model, TaggingError, Warning, clip};
 
 /// Windows per run of a network; more need more memory and are not faster.
@@ -52,7 +55,7 @@ pub struct Tagger {
     /// The front end of each learner.
     extractors: Vec<Extractor>,
     statistics: Option<(u32, StatisticsExtractor)>,
-    pool: Pool,
+    pool: Pool<Sessions>,
     /// Limits for decoded files.
     pub limits: Limits,
 }
@@ -68,8 +71,15 @@ impl Tagger {
         let fault = |of: &str, source| {
             TaggingError::bundle(folder.join(CONFIG), BundleFault::FrontEnd { of: of.to_owned(), source })
         };
+        let bytes: usize = files.values().map(Vec::len).sum();
+        let fit = usize::try_from(MODEL_BYTES / (bytes as u64).max(1)).unwrap_or(usize::MAX);
+        let at_once = parallelism.files.clamp(1, fit.max(1));
+        let networks = bundle.networks(&files, at_once).map_err(|error| error.of_bundle(folder))?;
         let extractor = |learner: &crate::Learner| {
-            learner.features.extractor().map_err(|source| fault(&format!("learners.{}", learner.name), source))
+            learner
+                .features
+                .extractor_with(&networks)
+                .map_err(|source| fault(&format!("learners.{}", learner.name), source))
         };
         let extractors = bundle.learners.iter().map(extractor).collect::<Result<_, TaggingError>>()?;
         let statistics = bundle.statistics.as_ref().map(|settings| {
@@ -78,11 +88,9 @@ impl Tagger {
         });
         let statistics = statistics.transpose()?;
         let columns = bundle.statistics.as_ref().map_or(0, |of| of.n_mfcc * of.set.statistics().len());
-        let bytes: usize = files.values().map(Vec::len).sum();
-        let fit = usize::try_from(MODEL_BYTES / (bytes as u64).max(1)).unwrap_or(usize::MAX);
-        let at_once = parallelism.files.clamp(1, fit.max(1));
         let threads = parallelism.files * parallelism.threads_per_file / at_once;
-        let pool = Pool::new(Source::new(&bundle, columns, files, threads), at_once)?;
+        let source = Source::new(&bundle, columns, files, threads);
+        let pool = Pool::new(move || source.load(), at_once)?;
         Ok(Self { bundle, extractors, statistics, pool, limits: Limits::default() })
     }
 
@@ -123,18 +131,25 @@ impl Tagger {
     fn infer(&self, sessions: &mut Sessions, mut sound: Resampled<'_>) -> Result<Vec<f32>, TaggingError> {
         let (path, classes) = (sound.path, self.bundle.labels.len());
         let mut columns = Vec::new();
+        let mut shared = SharedFeatures::default();
         let models = self.extractors.iter().zip(&mut sessions.learners);
-        for (learner, (extractor, models)) in self.bundle.learners.iter().zip(models) {
-            let samples = sound.at(learner.features.sample_rate())?;
-            room(learner.features.mel(), samples.len(), path)?;
-            let features = extractor.extract(samples).map_err(|source| features_error(path, source))?;
+        for (index, (learner, (extractor, models))) in self.bundle.learners.iter().zip(models).enumerate() {
+            let features = shared.take(&learner.features, || {
+                let samples = sound.at(learner.features.sample_rate())?;
+                room(extractor.embedded().unwrap_or(&learner.features).mel(), samples.len(), path)?;
+                extractor.extract(samples).map_err(|source| features_error(path, source))
+            })?;
             let mut of_networks = Vec::with_capacity(models.len() * classes);
             for (network, model) in learner.networks.iter().zip(models) {
-                let logits = logits(&learner.windows, &network.scaling, model, features.view(), path)?;
+                let logits = outputs(&learner.windows, &network.scaling, model, features.view(), path)?;
                 let probabilities = learner.windows.probabilities(&logits, classes, self.bundle.activation);
                 of_networks.extend(finite(probabilities, "the probabilities", model, path)?);
             }
             columns.extend(average(&of_networks, classes));
+            let later = &self.bundle.learners[index + 1..];
+            if later.iter().any(|other| other.features == learner.features) {
+                shared.keep(learner.features.clone(), features);
+            }
         }
         let Some(stack) = &mut sessions.stack else {
             return Ok(average(&columns, classes));
@@ -162,8 +177,32 @@ fn room(mel: Option<&MelSettings>, samples: usize, path: &Path) -> Result<(), Ta
     Err(TaggingError::TooLarge { path: path.to_owned(), values, most: MOST_FEATURES })
 }
 
-/// A network's logits for a clip's windows.
-fn logits(
+/// Features of a clip that several learners take.
+#[derive(Default)]
+struct SharedFeatures {
+    kept: Vec<(FrontEnd, Features)>,
+}
+
+impl SharedFeatures {
+    /// The features of a front end, computed unless an earlier learner took them, too.
+    fn take(
+        &mut self,
+        front_end: &FrontEnd,
+        compute: impl FnOnce() -> Result<Features, TaggingError>,
+    ) -> Result<Features, TaggingError> {
+        match self.kept.iter().position(|(kept, _)| kept == front_end) {
+            Some(index) => Ok(self.kept.swap_remove(index).1),
+            None => compute(),
+        }
+    }
+
+    fn keep(&mut self, front_end: FrontEnd, features: Features) {
+        self.kept.push((front_end, features));
+    }
+}
+
+/// A network's outputs for a clip's windows, `[windows, width]`.
+pub(crate) fn outputs(
     windows: &Windowing,
     scaling: &InputScaling,
     model: &mut Model,
@@ -171,16 +210,16 @@ fn logits(
     path: &Path,
 ) -> Result<Vec<f32>, TaggingError> {
     let scaling = scaling.of_clip(features);
-    let mut logits = Vec::new();
+    let mut outputs = Vec::new();
     let frames = windows.length(features);
     let batch = (MOST_VALUES / (features.width() * frames).max(1)).clamp(1, BATCH);
     for starts in windows.starts(features).chunks(batch) {
         let x = windows.cut(features, scaling.as_deref(), starts);
         let x = finite(x, "the scaled features", model, path)?;
         let shape = [starts.len(), features.channels(), features.bins(), frames];
-        logits.extend(finite(model.run(&x, shape)?, "the logits", model, path)?);
+        outputs.extend(finite(model.run(&x, shape)?, "the outputs", model, path)?);
     }
-    Ok(logits)
+    Ok(outputs)
 }
 
 /// Returns the values if all are finite.

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::steps::{cargo, output};
 
 /// The crates in the order of the data flow; each one may depend only on earlier ones.
-const ORDER: [&str; 15] = [
+const ORDER: [&str; 16] = [
     "earmark-files",
     "earmark-audio",
     "earmark-features",
@@ -23,6 +23,7 @@ const ORDER: [&str; 15] = [
     "earmark-training",
     "earmark-stacking",
     "earmark-tagging",
+    "earmark-models",
     "earmark-pipeline",
     "earmark-report",
     "earmark",
@@ -60,8 +61,8 @@ const ONLY_IN: [(&str, &str); 7] = [
 ];
 
 /// What an install without the feature `train` must not contain.
-const NOT_IN_TAG_ONLY: [&str; 7] =
-    ["tch", "torch-sys", "earmark-training", "earmark-stacking", "ureq", "rustls", "pytorch-reader"];
+const NOT_IN_TAG_ONLY: [&str; 8] =
+    ["tch", "torch-sys", "earmark-training", "earmark-stacking", "earmark-models", "ureq", "rustls", "pytorch-reader"];
 
 /// The violations of the rules for the dependency graph.
 pub fn breaches(root: &Path, metadata: &Value) -> Result<Vec<String>> {

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod data;
+mod model;
 mod sound;
 mod train;
 
@@ -9,6 +10,7 @@ use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 pub use data::{Check, Data, Download, Reading, Synth};
+pub use model::Model;
 pub use sound::{FeatureKind, Features, LimitOptions, Nets, Tag};
 pub use train::{Evaluate, Predict, Report, Stack, Train};
 
@@ -63,8 +65,11 @@ pub enum Command {
     /// Write the predictions of a run for its test clips: three labels each in Kaggle's form, or
     /// all probabilities
     Predict(Predict),
-    /// Tag sounds with a trained bundle
+    /// Tag sounds with an installed model, or with a trained bundle
     Tag(Tag),
+    /// Install, list and choose published models, which tag without training
+    #[command(subcommand)]
+    Model(Model),
     /// Print the completions of a shell
     Completions {
         /// The shell

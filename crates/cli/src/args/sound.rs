@@ -123,9 +123,10 @@ pub struct Tag {
     /// Sound files, or folders of them
     #[arg(required = true)]
     pub paths: Vec<PathBuf>,
-    /// The bundle: the folder RUN/bundle
-    #[arg(long, value_name = "BUNDLE", env = "EARMARK_MODEL")]
-    pub model: PathBuf,
+    /// The bundle, such as the folder RUN/bundle, or the name of an installed model; by default the
+    /// model last pulled or chosen (`earmark model use`)
+    #[arg(long, value_name = "BUNDLE|NAME", env = "EARMARK_MODEL")]
+    pub model: Option<String>,
     /// Tags per file
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..))]
     pub top: u64,

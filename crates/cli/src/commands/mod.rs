@@ -7,6 +7,7 @@ mod data_download;
 pub mod download_bar;
 mod features;
 mod manual;
+mod model;
 pub mod nets;
 mod synth;
 mod tag;
@@ -28,6 +29,7 @@ pub fn run(command: Command) -> anyhow::Result<()> {
         Command::Features(options) => features::run(&options),
         Command::Nets(command) => nets::run(&command, None),
         Command::Tag(options) => tag::run(&options),
+        Command::Model(command) => model::run(&command),
         Command::Completions { shell } => manual::completions(shell),
         Command::Man { folder } => manual::pages(&folder),
         Command::Train(_) | Command::Stack(_) | Command::Evaluate(_) | Command::Report(_) | Command::Predict(_) => {

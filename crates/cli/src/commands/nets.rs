@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use anyhow::Context;
-use earmark_nets::{Graph, Input, USUAL_CLASSES, USUAL_FRAMES, Variant, Weights, check_size, find, to_onnx, variants};
+use earmark_nets::{
+    Graph, Input, Pretrained, USUAL_CLASSES, USUAL_FRAMES, Variant, Weights, check_size, find, to_onnx, variants,
+};
 use earmark_tables::text_table;
 use serde_json::json;
 
@@ -31,27 +33,39 @@ fn list(as_json: bool) -> anyhow::Result<()> {
         let (parameters, flops) = (graph.parameter_count(), graph.flops(input)?);
         let Variant { name, family, .. } = variant;
         let kind = if variant.input == Input::Wave { "wave" } else { "features" };
-        let start = variant.start();
-        let source = start.map(|start| start.source.to_string());
-        let licence = start.map(|start| start.licence);
+        let starts: Vec<_> = variant.starts().collect();
+        let first = starts.first();
+        let source = first.map(|start| start.source.to_string());
+        let licence = first.map(|start| start.licence);
         rows.push(vec![
             name.to_string(),
             family.to_string(),
             kind.to_owned(),
             parameters.to_string(),
             format!("{:.3}", flops as f64 / 1e9),
-            source.as_deref().map_or("-".to_owned(), in_short),
+            shown(&starts),
             licence.unwrap_or("-").to_owned(),
         ]);
         let [_, channels, bins, frames] = input;
         values.push(json!({"name": name, "family": family, "input": kind, "classes": USUAL_CLASSES,
             "parameters": parameters, "flops": flops, "flops_input": [channels, bins, frames],
-            "pretrained": source, "pretrained_on": start.map(|start| start.data), "licence": licence}));
+            "pretrained": source, "pretrained_on": first.map(|start| start.data), "licence": licence,
+            "published": starts.iter().map(published).collect::<Vec<_>>()}));
     }
     if as_json {
         return output::print_json(&values);
     }
     output::print(&text_table(&rows))
+}
+
+/// The sources of weights, and what they were trained on.
+fn shown(starts: &[Pretrained]) -> String {
+    let of = |start: &Pretrained| format!("{} ({})", in_short(&start.source.to_string()), start.data);
+    if starts.is_empty() { "-".to_owned() } else { starts.iter().map(of).collect::<Vec<_>>().join(", ") }
+}
+
+fn published(start: &Pretrained) -> serde_json::Value {
+    json!({"source": start.source.to_string(), "data": start.data, "licence": start.licence})
 }
 
 /// The name of a repository, or the server and file name of an address.

@@ -1,10 +1,10 @@
 //! `earmark tag`: predicts the tags of sounds.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use earmark_datasets::find_sound_files;
-use earmark_tagging::{Parallelism, Tag as Scored, Tagger};
+use earmark_tagging::{ModelStore, Parallelism, Tag as Scored, Tagger};
 use serde::Serialize;
 
 use crate::args::Tag;
@@ -22,7 +22,12 @@ struct Answer {
 pub fn run(options: &Tag) -> anyhow::Result<()> {
     let limits = options.limits.limits()?;
     let (paths, folders) = files(&options.paths);
-    let mut tagger = Tagger::open(&options.model, Parallelism::split(options.threads, paths.len()))?;
+    let store = ModelStore::open()?;
+    let model = match &options.model {
+        Some(model) => store.resolve(model, Path::new(""))?,
+        None => store.default_path()?,
+    };
+    let mut tagger = Tagger::open(&model, Parallelism::split(options.threads, paths.len()))?;
     tagger.limits = limits;
     let mut printer = Printer::begin(options)?;
     let mut failed = 0;

@@ -232,7 +232,7 @@ fn what_is_damaged_stays_until_a_whole_file_takes_its_place() {
     let path = folder.path().join("net.pth");
     std::fs::write(&path, damaged).unwrap();
     let (url, checksum) = (format!("{}/net.pth", server.url()), Checksum::Sha256(earmark_files::sha256(&bytes)));
-    let get = || released_file(&url, &checksum, folder.path(), &network(), &mut |_| ());
+    let get = || released_file(&url, Some(&checksum), folder.path(), &network(), &mut |_| ());
     fails(get(), &["503"]);
     assert_eq!(std::fs::read(&path).unwrap(), damaged);
     get().unwrap();
@@ -247,10 +247,33 @@ fn a_cache_that_is_there_is_not_written_to() {
     std::fs::write(&path, &bytes).unwrap();
     let checksum = Checksum::Sha256(earmark_files::sha256(&bytes)[..8].to_owned());
     let url = "http://localhost:1/net.pth";
-    let file = released_file(url, &checksum, folder.path(), &network(), &mut |_| ()).unwrap();
+    let file = released_file(url, Some(&checksum), folder.path(), &network(), &mut |_| ()).unwrap();
     assert_eq!(file.path, path);
     let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left, ["net.pth"]);
+}
+
+#[test]
+fn a_release_without_a_known_checksum_is_held_to_the_first_file() {
+    let (first, second) = (noise(20_000), noise(30_000));
+    let (one, other) = (first.clone(), second.clone());
+    let server = Server::new(move |n, request| Answer::good(request, if n == 0 { &one } else { &other }));
+    let folder = tempfile::tempdir().unwrap();
+    let (url, path) = (format!("{}/net.pt", server.url()), folder.path().join("net.pt"));
+    let get = || released_file(&url, None, folder.path(), &network(), &mut |_| ());
+    let file = get().unwrap();
+    assert_eq!(file.sha256, earmark_files::sha256(&first));
+    let note = folder.path().join("net.pt.sha256");
+    assert_eq!(std::fs::read_to_string(&note).unwrap(), format!("{}  net.pt\n", file.sha256));
+    std::fs::remove_file(&path).unwrap();
+    let changed = get().unwrap_err();
+    assert!(matches!(changed, DownloadError::WrongSum { .. }), "{changed}");
+    assert!(!path.exists());
+    std::fs::write(&note, "0.93").unwrap();
+    let damaged = get().unwrap_err();
+    assert!(matches!(&damaged, DownloadError::Note { path } if *path == note), "{damaged}");
+    std::fs::remove_file(&note).unwrap();
+    assert_eq!(get().unwrap().sha256, earmark_files::sha256(&second));
 }
 
 #[test]
@@ -288,7 +311,7 @@ fn a_release_is_known_by_the_digits_in_its_name() {
     let server = Server::new(move |_, request| Answer::good(request, &owned));
     let folder = tempfile::tempdir().unwrap();
     let url = format!("{}/v0.1/net-{}.pth?download=1", server.url(), &sha256[..8]);
-    let get = |checksum: &Checksum, folder: &Path| released_file(&url, checksum, folder, &network(), &mut |_| ());
+    let get = |checksum: &Checksum, folder: &Path| released_file(&url, Some(checksum), folder, &network(), &mut |_| ());
 
     let file = get(&Checksum::Sha256(sha256[..8].to_owned()), folder.path()).unwrap();
     assert_eq!(

@@ -24,9 +24,10 @@ pub(super) enum EntryStream<'a> {
 impl<'a> EntryExtractor<'a> {
     /// The front ends in the requested order, then the statistics.
     pub(super) fn all(request: &FeatureRequest<'a>) -> Result<Vec<Self>, FeatureError> {
-        let features = request.front_ends.iter().map(|front_end| {
-            Ok(EntryExtractor::Features(front_end, front_end.extractor_with(&request.networks)?))
-        });
+        let features = request
+            .front_ends
+            .iter()
+            .map(|front_end| Ok(EntryExtractor::Features(front_end, front_end.extractor_with(&request.networks)?)));
         let statistics =
             request.statistics.map(|settings| Ok(EntryExtractor::Statistics(settings, settings.extractor()?)));
         features.chain(statistics).collect()

@@ -14,7 +14,7 @@ const BANDS: usize = 64;
 /// The authors' own weights, trained on one channel; several of their users list this SHA-256.
 const WEIGHTS: Source = Source::Release {
     url: "https://zenodo.org/records/3987831/files/Cnn14_mAP%3D0.431.pth",
-    sha256: "0dc499e40e9761ef5ea061ffc77697697f277f6a960894903df3ada000e34b31",
+    sha256: Some("0dc499e40e9761ef5ea061ffc77697697f277f6a960894903df3ada000e34b31"),
 };
 
 /// The family's networks.
@@ -46,6 +46,7 @@ pub fn network(channels: [usize; 6], inputs: usize, classes: usize) -> Graph {
     let x = g.flatten("flatten", x);
     let x = g.linear("fc1", x, channels[5]);
     let x = g.relu("relu1", x);
+    g.embedding(x);
     g.linear("fc_audioset", x, classes);
     g.finish()
 }

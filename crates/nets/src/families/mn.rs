@@ -6,6 +6,7 @@
 //! numbers inside the network.
 
 use crate::graph::{BATCH_NORM_MOMENTUM, Builder, Graph, Initialization, NodeId, Op};
+use crate::published::{AUDIOSET, GRAY_IMAGENET, Source};
 use crate::registry::Variant;
 
 /// The authors' batch norm.
@@ -17,16 +18,46 @@ const DIVISOR: usize = 8;
 
 const FAMILY: &str = "mn";
 
-/// The family's networks.
+const LICENCE: &str = "mit";
+/// The SHA-256 of `mn04_as_mAP_432.pt`.
+const MN04: &str = "899a8c6217063f6941793102a2780b3dd788ab11fce468d9cf5f0577c453321c";
+
+/// A file of the authors' release.
+macro_rules! release {
+    ($file:literal, $sha256:expr) => {
+        Source::Release {
+            url: concat!("https://github.com/fschmid56/EfficientAT/releases/download/v0.0.1/", $file),
+            sha256: $sha256,
+        }
+    };
+}
+
+/// The family's networks. The number in a file's name is its mean average precision on AudioSet.
 pub const VARIANTS: &[Variant] = &[
-    Variant::new("mn01", FAMILY, |i, o| network(&Config::large(0.1), i, o)),
-    Variant::new("mn02", FAMILY, |i, o| network(&Config::large(0.2), i, o)),
-    Variant::new("mn04", FAMILY, |i, o| network(&Config::large(0.4), i, o)),
-    Variant::new("mn05", FAMILY, |i, o| network(&Config::large(0.5), i, o)),
-    Variant::new("mn10", FAMILY, |i, o| network(&Config::large(1.0), i, o)),
-    Variant::new("mn20", FAMILY, |i, o| network(&Config::large(2.0), i, o)),
-    Variant::new("mn30", FAMILY, |i, o| network(&Config::large(3.0), i, o)),
-    Variant::new("mn40", FAMILY, |i, o| network(&Config::large(4.0), i, o)),
+    Variant::new("mn01", FAMILY, |i, o| network(&Config::large(0.1), i, o))
+        .published(release!("mn01_as_mAP_298.pt", None), AUDIOSET, LICENCE)
+        .published(release!("mn01_im.pt", None), GRAY_IMAGENET, LICENCE),
+    Variant::new("mn02", FAMILY, |i, o| network(&Config::large(0.2), i, o))
+        .published(release!("mn02_as_mAP_378.pt", None), AUDIOSET, LICENCE)
+        .published(release!("mn02_im.pt", None), GRAY_IMAGENET, LICENCE),
+    Variant::new("mn04", FAMILY, |i, o| network(&Config::large(0.4), i, o))
+        .published(release!("mn04_as_mAP_432.pt", Some(MN04)), AUDIOSET, LICENCE)
+        .published(release!("mn04_im.pt", None), GRAY_IMAGENET, LICENCE),
+    Variant::new("mn05", FAMILY, |i, o| network(&Config::large(0.5), i, o))
+        .published(release!("mn05_as_mAP_443.pt", None), AUDIOSET, LICENCE)
+        .published(release!("mn05_im.pt", None), GRAY_IMAGENET, LICENCE),
+    Variant::new("mn10", FAMILY, |i, o| network(&Config::large(1.0), i, o))
+        .published(release!("mn10_as_mAP_471.pt", None), AUDIOSET, LICENCE)
+        .published(release!("mn10_im.pt", None), GRAY_IMAGENET, LICENCE),
+    Variant::new("mn20", FAMILY, |i, o| network(&Config::large(2.0), i, o))
+        .published(release!("mn20_as_mAP_478.pt", None), AUDIOSET, LICENCE)
+        .published(release!("mn20_im.pt", None), GRAY_IMAGENET, LICENCE),
+    Variant::new("mn30", FAMILY, |i, o| network(&Config::large(3.0), i, o))
+        .published(release!("mn30_as_mAP_482.pt", None), AUDIOSET, LICENCE)
+        .published(release!("mn30_im.pt", None), GRAY_IMAGENET, LICENCE),
+    Variant::new("mn40", FAMILY, |i, o| network(&Config::large(4.0), i, o))
+        .published(release!("mn40_as_mAP_484.pt", None), AUDIOSET, LICENCE)
+        .published(release!("mn40_im.pt", None), GRAY_IMAGENET, LICENCE),
     Variant::new("mn_nano", FAMILY, |i, o| network(&NANO, i, o)),
 ];
 
@@ -136,6 +167,7 @@ pub fn network(config: &Config, inputs: usize, classes: usize) -> Graph {
     let mut g = g.builder;
     let x = g.global_avg_pool("classifier.0", x);
     let x = g.flatten("classifier.1", x);
+    g.embedding(x);
     let x = g.linear("classifier.2", x, config.channels(HEAD));
     let x = g.unary("classifier.3", Op::HardSwish, x);
     g.linear("classifier.5", x, classes);

@@ -15,15 +15,15 @@ const APACHE: &str = "apache-2.0";
 // the file name.
 const SERESNET50: Source = Source::Release {
     url: "https://github.com/rwightman/pytorch-image-models/releases/download/v0.1-cadene/se_resnet50-ce0d4300.pth",
-    sha256: "ce0d4300",
+    sha256: Some("ce0d4300"),
 };
 const SERESNEXT50: Source = Source::Release {
     url: "https://github.com/rwightman/pytorch-image-models/releases/download/v0.1-weights/legacy_se_resnext50_32x4d-f3651bad.pth",
-    sha256: "f3651bad",
+    sha256: Some("f3651bad"),
 };
 const SERESNEXT101: Source = Source::Release {
     url: "https://github.com/rwightman/pytorch-image-models/releases/download/v0.1-weights/legacy_se_resnext101_32x4d-37725eac.pth",
-    sha256: "37725eac",
+    sha256: Some("37725eac"),
 };
 
 /// The family's networks.

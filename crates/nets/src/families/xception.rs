@@ -27,7 +27,7 @@ const NANO: Config = Config { stem: [16, 32], entry: [64, 128, 192], middle: 1, 
 /// the file name.
 const WEIGHTS: Source = Source::Release {
     url: "https://github.com/rwightman/pytorch-image-models/releases/download/v0.1-cadene/xception-43020ad28.pth",
-    sha256: "43020ad28",
+    sha256: Some("43020ad28"),
 };
 
 /// The family's networks.

@@ -6,6 +6,7 @@ use std::thread;
 use std::time::Instant;
 
 use earmark_datasets::{ClipEntry, Manifest};
+use earmark_features::EmbeddingNetworks;
 use earmark_files::FileError;
 use earmark_loader::{ClipFeatures, Example};
 use earmark_training::{CheckpointPolicy, Job, LearnerSettings, Progress, Split, gpu_memory};
@@ -64,7 +65,12 @@ pub(super) struct Sample<'a> {
 impl<'a> Sample<'a> {
     /// Extracts the features of a few clips, sampled evenly from those that every learner is
     /// trained on and those that are predicted. Also returns the estimated seconds for all clips.
-    pub fn new(recipe: &'a Recipe, manifest: &Manifest, learners: &[&'a LearnerSettings]) -> Result<(Self, f64)> {
+    pub fn new(
+        recipe: &'a Recipe,
+        networks: &EmbeddingNetworks,
+        manifest: &Manifest,
+        learners: &[&'a LearnerSettings],
+    ) -> Result<(Self, f64)> {
         let start = Instant::now();
         let all = manifest.train.len() + manifest.test.len();
         let of_use = |clip: &&ClipEntry| learners.iter().all(|learner| learner.is_used(clip.verified));
@@ -73,7 +79,7 @@ impl<'a> Sample<'a> {
         let mut entries: Vec<ClipEntry> = clips.into_iter().step_by(step).cloned().collect();
         let folder = tempfile::tempdir().map_err(FileError::of("make a folder in", &std::env::temp_dir()))?;
         let names = learners.iter().map(|learner| learner.name.as_str());
-        let loader = FeatureLoader::open(recipe, names, &folder.path().join("cache"))?;
+        let loader = FeatureLoader::open(recipe, names, networks, &folder.path().join("cache"))?;
         let checksums = checksums(&entries, &Silent)?;
         let loaded = loader.load(&entries, &checksums, &Silent)?;
         let mut decoded = loaded.iter().map(Option::is_some);

@@ -68,11 +68,11 @@ pub struct PlannedJob {
 /// # Errors
 /// Those of [`train`](crate::train) before its jobs; none of the measured clips can be used.
 pub fn plan(options: &TrainOptions, observer: &dyn Observer) -> Result<Plan> {
-    let Prepared { recipe, manifest, splits, .. } = Prepared::new(options, observer)?;
+    let Prepared { recipe, embeddings, manifest, splits, .. } = Prepared::new(options, observer)?;
     let jobs = selected_jobs(options, &recipe, &manifest, &splits)?;
     let mut learners: Vec<&LearnerSettings> = jobs.iter().map(|job| job.learner).collect();
     learners.dedup();
-    let (sample, feature_seconds) = Sample::new(&recipe, &manifest, &learners)?;
+    let (sample, feature_seconds) = Sample::new(&recipe, embeddings.networks(), &manifest, &learners)?;
     let all = (manifest.train.len() + manifest.test.len()) as f64;
     let feature_bytes = (sample.loader.bytes() as f64 * all / sample.entries.len() as f64) as u64;
     let (devices, threads) = options.workers(jobs.len());

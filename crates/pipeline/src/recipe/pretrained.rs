@@ -13,7 +13,8 @@ pub(crate) const PUBLISHED: [&str; 2] = ["imagenet", "audioset"];
 /// features, and the format of pins.
 pub(super) fn validate(learner: &LearnerSettings, front_end: &FrontEnd) -> Result<()> {
     let named = learner.pretrained.as_deref().filter(|name| PUBLISHED.contains(name));
-    let published = named.map(|_| learner.variant()).transpose()?.and_then(|variant| variant.start());
+    let variant = named.map(|_| learner.variant()).transpose()?;
+    let published = variant.zip(named).and_then(|(variant, name)| variant.start(name));
     let on_hub = published.is_some_and(|published| matches!(published.source, Source::Hub(_)));
     let (revision, sha256) = (&learner.pretrained_revision, &learner.pretrained_sha256);
     for (key, value, digits, fits, of) in [
@@ -29,19 +30,19 @@ pub(super) fn validate(learner: &LearnerSettings, front_end: &FrontEnd) -> Resul
     let Some(name) = named else { return Ok(()) };
     let asked = || format!("learner {}: pretrained = {name:?}", learner.name);
     let Some(published) = published else {
-        return Err(PipelineError::Recipe(format!("{}: no weights of {} are published", asked(), learner.arch)));
+        let others: Vec<&str> =
+            variant.into_iter().flat_map(|variant| variant.starts()).map(|start| start.data).collect();
+        let others = match others.is_empty() {
+            true => format!("no weights of {} are published", learner.arch),
+            false => {
+                format!("the published weights of {} are pretrained = {:?}", learner.arch, others.join("\" or \""))
+            }
+        };
+        return Err(PipelineError::Recipe(format!("{}: {others}", asked())));
     };
-    ensure!(
-        published.data == name,
-        Recipe,
-        "{}: the published weights of {} are pretrained = {:?}",
-        asked(),
-        learner.arch,
-        published.data
-    );
     // Filters of several channels can be summed up for one channel, but not adapted to any other
     // number.
-    let (channels, learned) = (front_end.shape().0, published.channels());
+    let (channels, learned) = (front_end.shape().0, published.channels);
     ensure!(
         channels == learned || channels == 1,
         Recipe,

@@ -38,7 +38,7 @@ pub(crate) const CACHE: &str = "cache";
 pub const LOG: &str = "log.jsonl";
 
 /// The files and folders of a run.
-const NAMES: [&str; 20] = [
+const NAMES: [&str; 21] = [
     format::FILE,
     LOCK,
     RECIPE,
@@ -47,6 +47,7 @@ const NAMES: [&str; 20] = [
     CACHE,
     LOG,
     "pretrained.json",
+    "embeddings",
     "verified.json",
     "statistics.csv",
     "statistics.json",

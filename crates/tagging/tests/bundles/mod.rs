@@ -27,7 +27,8 @@ pub fn write(folder: &Path, stack: bool) {
         let file = format!("{name}.onnx");
         files.insert(file.clone(), to_onnx(&graph, &common::weights(&graph)).unwrap());
         let networks = vec![Network { file, scaling: InputScaling::None }];
-        let windows = Windowing { frames: 150, hop: 20, padding: Padding::Zero, pad_value: 0.0, average };
+        let windows =
+            Windowing { frames: 150, hop: 20, padding: Padding::Zero, pad_value: 0.0, average, least_frames: None };
         Learner { name: name.to_owned(), arch: "resnet_nano".to_owned(), features, windows, networks }
     };
     let coarse =

@@ -38,7 +38,14 @@ fn scalings(channels: usize) -> [InputScaling; 3] {
 }
 
 fn windowing(padding: Padding) -> Windowing {
-    Windowing { frames: LENGTH, hop: 4, padding, pad_value: -0.7, average: WindowAggregation::Logits, least_frames: None }
+    Windowing {
+        frames: LENGTH,
+        hop: 4,
+        padding,
+        pad_value: -0.7,
+        average: WindowAggregation::Logits,
+        least_frames: None,
+    }
 }
 
 fn augmentations() -> [Augmentation; 4] {

@@ -1,0 +1,187 @@
+//! Embeds clips with the network of a bundle.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use earmark_audio::{AudioError, Clip, resample};
+use earmark_features::{EmbeddingNetwork, EmbeddingNetworks, Extractor, FeatureView, FrontEnd};
+
+use crate::bundle::{Bundle, Embedding};
+use crate::names::CONFIG;
+use crate::pool::Pool;
+use crate::tagger::outputs;
+use crate::{BundleFault, Model, Signature, TaggingError};
+
+/// A loaded embedding network; many threads may use it at once.
+pub struct Embedder {
+    embedding: Embedding,
+    sha256: String,
+    extractor: Extractor,
+    pool: Pool<Model>,
+}
+
+/// The embedding of a part of a clip.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EmbeddedWindow {
+    /// Start of the part, in seconds from the start of the clip.
+    pub start: f64,
+    /// Its end, at most that of the clip.
+    pub end: f64,
+    /// The embedding, `[size]`.
+    pub values: Vec<f32>,
+}
+
+impl Embedder {
+    /// Loads the embedding of a bundle, for at most `threads` clips at once. If the bundle has
+    /// several, `name` selects one.
+    ///
+    /// # Errors
+    /// A damaged bundle, no embedding of this name, or a missing ONNX Runtime.
+    pub fn open(folder: &Path, name: Option<&str>, threads: usize) -> Result<Self, TaggingError> {
+        let (bundle, files) = Bundle::read(folder)?;
+        let mut found = bundle.embeddings.iter().filter(|embedding| name.is_none_or(|name| embedding.name == name));
+        let (first, second) = (found.next(), found.next());
+        let names = || bundle.embeddings.iter().map(|embedding| embedding.name.clone()).collect();
+        let fault = || TaggingError::bundle(folder.join(CONFIG), BundleFault::Embedding { names: names() });
+        let embedding = first.filter(|_| second.is_none()).ok_or_else(fault)?;
+        Self::new(embedding, &files, threads).map_err(|error| error.of_bundle(folder))
+    }
+
+    /// Loads an embedding of a bundle with these files.
+    pub(crate) fn new(
+        embedding: &Embedding,
+        files: &BTreeMap<String, Vec<u8>>,
+        threads: usize,
+    ) -> Result<Self, TaggingError> {
+        let Embedding { features, windows, network, size, .. } = embedding;
+        let (channels, bins) = features.shape();
+        let frames = windows.least_frames.is_none().then_some(windows.frames);
+        let signature = Signature::embedding(channels, bins, frames, *size);
+        let bytes = files.get(&network.file).cloned().unwrap_or_default();
+        let sha256 = earmark_files::sha256(&bytes);
+        let file = network.file.clone();
+        let load = move || Model::load(&file, &bytes, 1, signature.clone());
+        let fault = |source| BundleFault::FrontEnd { of: format!("embeddings.{}", embedding.name), source };
+        let extractor = features.extractor().map_err(|source| TaggingError::bundle(CONFIG, fault(source)))?;
+        Ok(Self { embedding: embedding.clone(), sha256, extractor, pool: Pool::new(load, threads.max(1))? })
+    }
+
+    /// The front end that computes this embedding.
+    pub fn front_end(&self) -> FrontEnd {
+        let Embedding { name, size, features, .. } = &self.embedding;
+        let (model, sha256) = (name.clone(), self.sha256.clone());
+        FrontEnd::Embedding { model, sha256, size: *size, sr: features.sample_rate() }
+    }
+
+    /// Its description, to copy it into another bundle.
+    pub fn description(&self) -> &Embedding {
+        &self.embedding
+    }
+
+    /// The SHA-256 of its ONNX file.
+    pub fn sha256(&self) -> &str {
+        &self.sha256
+    }
+
+    /// The embeddings of the windows of a clip of any rate; `path` is used in errors.
+    ///
+    /// # Errors
+    /// A clip without samples or with samples that are not finite; an error of ONNX Runtime.
+    pub fn windows(&self, clip: &Clip, path: &Path) -> Result<Vec<EmbeddedWindow>, TaggingError> {
+        let front_end = &self.embedding.features;
+        let resampled = (clip.sample_rate != front_end.sample_rate() && !clip.samples.is_empty())
+            .then(|| resample(clip, front_end.sample_rate()))
+            .transpose();
+        let failed = |source: AudioError| TaggingError::Resampling { path: path.to_owned(), source };
+        let resampled = resampled.map_err(failed)?;
+        let samples = resampled.as_ref().map_or(&clip.samples, |clip| &clip.samples);
+        let features = self.extractor.extract(samples);
+        let features = features.map_err(|source| TaggingError::Features { path: path.to_owned(), source })?;
+        let (view, windows) = (features.view(), &self.embedding.windows);
+        let rows = self.rows(view, path)?;
+        let (per_second, whole) = (front_end.frames_per_second(), clip.seconds());
+        let length = windows.length(view) as f64 / per_second;
+        let of = |(start, values): (usize, &[f32])| {
+            let start = start as f64 / per_second;
+            EmbeddedWindow { start, end: (start + length).min(whole).max(start), values: values.to_vec() }
+        };
+        Ok(windows.starts(view).into_iter().zip(rows.chunks_exact(self.embedding.size)).map(of).collect())
+    }
+
+    /// The embedding of a whole clip of any rate, `[size]`.
+    ///
+    /// # Errors
+    /// Those of [`Embedder::windows`].
+    pub fn embed_clip(&self, clip: &Clip, path: &Path) -> Result<Vec<f32>, TaggingError> {
+        let windows = self.windows(clip, path)?;
+        Ok(mean(windows.iter().map(|window| window.values.as_slice()), self.embedding.size))
+    }
+
+    /// The embeddings of a clip's windows, `[windows, size]`.
+    fn rows(&self, features: FeatureView<'_>, path: &Path) -> Result<Vec<f32>, TaggingError> {
+        let Embedding { windows, network, .. } = &self.embedding;
+        self.pool.with(|model| outputs(windows, &network.scaling, model, features, path))
+    }
+}
+
+impl EmbeddingNetwork for Embedder {
+    fn front_end(&self) -> &FrontEnd {
+        &self.embedding.features
+    }
+
+    fn embed(&self, features: FeatureView<'_>) -> Result<Vec<f32>, String> {
+        let rows = self.rows(features, Path::new(&self.embedding.name)).map_err(|error| error.to_string())?;
+        Ok(mean(rows.chunks_exact(self.embedding.size), self.embedding.size))
+    }
+}
+
+/// The mean of rows.
+fn mean<'a>(rows: impl Iterator<Item = &'a [f32]>, size: usize) -> Vec<f32> {
+    let (mut sums, mut count) = (vec![0.0; size], 0.0);
+    for row in rows {
+        count += 1.0;
+        sums.iter_mut().zip(row).for_each(|(sum, value): (&mut f64, _)| *sum += f64::from(*value));
+    }
+    sums.into_iter().map(|sum| (sum / f64::max(count, 1.0)) as f32).collect()
+}
+
+impl Bundle {
+    /// The embedding that a front end names, if it is one.
+    ///
+    /// # Errors
+    /// What the bundle has instead.
+    pub(crate) fn embedding_of(
+        &self,
+        features: &FrontEnd,
+        files: &BTreeMap<String, Vec<u8>>,
+    ) -> Result<Option<&Embedding>, String> {
+        let FrontEnd::Embedding { model, sha256, size, sr } = features else { return Ok(None) };
+        let fits = |embedding: &&Embedding| {
+            let bytes = files.get(&embedding.network.file);
+            embedding.name == *model
+                && (embedding.size, embedding.features.sample_rate()) == (*size, *sr)
+                && bytes.is_some_and(|bytes| earmark_files::sha256(bytes) == *sha256)
+        };
+        let names = || self.embeddings.iter().map(|embedding| embedding.name.as_str()).collect::<Vec<_>>();
+        let missing = || format!("one of `embeddings`, with its size, rate and SHA-256: {}", names().join(", "));
+        self.embeddings.iter().find(fits).map(Some).ok_or_else(missing)
+    }
+
+    /// The networks of the embeddings that learners use, for at most `threads` clips at once.
+    pub(crate) fn networks(
+        &self,
+        files: &BTreeMap<String, Vec<u8>>,
+        threads: usize,
+    ) -> Result<EmbeddingNetworks, TaggingError> {
+        let mut networks = EmbeddingNetworks::new();
+        for learner in &self.learners {
+            let Ok(Some(embedding)) = self.embedding_of(&learner.features, files) else { continue };
+            let FrontEnd::Embedding { sha256, .. } = &learner.features else { continue };
+            if !networks.contains_key(sha256) {
+                networks.insert(sha256.clone(), Arc::new(Embedder::new(embedding, files, threads)?));
+            }
+        }
+        Ok(networks)
+    }
+}
