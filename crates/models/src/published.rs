@@ -131,7 +131,9 @@ mod tests {
         let models = published();
         let of = |name: &str| models.iter().find(|model| model.name == name).unwrap();
         assert_eq!(of("mn04_as").parameters, 983_599);
-        for (name, precision) in [("mn01_as", 0.298), ("mn02_as", 0.378), ("mn40_as", 0.484), ("mn40_as_ext", 0.487), ("cnn14_as", 0.431)] {
+        let expected =
+            [("mn01_as", 0.298), ("mn02_as", 0.378), ("mn40_as", 0.484), ("mn40_as_ext", 0.487), ("cnn14_as", 0.431)];
+        for (name, precision) in expected {
             assert_eq!(of(name).mean_average_precision(), Some(precision), "{name}");
         }
         assert_eq!(models.len(), 10);

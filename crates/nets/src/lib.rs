@@ -11,6 +11,7 @@ mod export;
 pub mod families;
 mod graph;
 pub mod kernel;
+pub mod linear;
 #[cfg(feature = "pth")]
 mod pth;
 mod published;

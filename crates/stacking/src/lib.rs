@@ -14,7 +14,6 @@ mod booster;
 mod error;
 mod features;
 mod importance;
-mod lbfgs;
 mod logistic;
 mod matrix;
 mod metrics;

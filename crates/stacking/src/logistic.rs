@@ -1,9 +1,9 @@
 //! Multinomial logistic regression with an L2 penalty: the objective of scikit-learn's
 //! `LogisticRegression`.
 
+use earmark_lbfgs::minimise;
 use serde::Serialize;
 
-use crate::lbfgs::minimise;
 use crate::rows::check_labels;
 use crate::{Matrix, Result, StackError, StackSettings};
 

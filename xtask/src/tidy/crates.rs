@@ -10,8 +10,9 @@ use serde_json::Value;
 use crate::steps::{cargo, output};
 
 /// The crates in the order of the data flow; each one may depend only on earlier ones.
-const ORDER: [&str; 16] = [
+const ORDER: [&str; 17] = [
     "earmark-files",
+    "earmark-lbfgs",
     "earmark-audio",
     "earmark-features",
     "earmark-tables",

@@ -17,7 +17,17 @@ struct Step {
 /// Minimizes `function` from `x` until no entry of the gradient is larger than `tolerance`.
 /// `function` writes its gradient and returns its value. `None` if it does not converge within
 /// `steps`.
-pub(crate) fn minimise(
+///
+/// ```
+/// // (x - 3)^2
+/// let function = |x: &[f64], gradient: &mut [f64]| {
+///     gradient[0] = 2.0 * (x[0] - 3.0);
+///     (x[0] - 3.0) * (x[0] - 3.0)
+/// };
+/// let x = earmark_lbfgs::minimise(vec![0.0], 1e-9, 100, function).expect("it converges");
+/// assert!((x[0] - 3.0).abs() < 1e-8);
+/// ```
+pub fn minimise(
     mut x: Vec<f64>,
     tolerance: f64,
     steps: usize,
