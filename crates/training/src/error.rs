@@ -39,14 +39,14 @@ pub enum TrainingError {
         source: ShapeError,
     },
     /// A kernel needs features of whole clips, and a network cannot use them.
-    #[error("learner {learner}: {}", kinds(arch, *is_summary))]
-    Summary {
+    #[error("learner {learner}: {}", kinds(arch, *of_whole_clips))]
+    WholeClips {
         /// The learner's name.
         learner: String,
         /// Its architecture.
         arch: String,
-        /// Whether its features are a summary.
-        is_summary: bool,
+        /// Whether its features are those of whole clips.
+        of_whole_clips: bool,
     },
     /// A setting has no effect for this architecture or these features.
     #[error("learner {learner}: remove `{key}`: {reason}")]
@@ -196,13 +196,11 @@ pub enum TrainingError {
     Torch(String),
 }
 
-fn kinds(arch: &str, is_summary: bool) -> String {
-    if is_summary {
-        return format!(
-            "{arch} cannot use features of kind = \"summary\", which have one frame; use arch = \"kernel\""
-        );
+fn kinds(arch: &str, of_whole_clips: bool) -> String {
+    if of_whole_clips {
+        return format!("{arch} cannot use features of whole clips, which have one frame; use arch = \"kernel\"");
     }
-    format!("{arch} needs features of whole clips; use kind = \"summary\"")
+    format!("{arch} needs features of whole clips; use kind = \"summary\" or \"embedding\"")
 }
 
 fn advice(fits: Option<usize>) -> String {

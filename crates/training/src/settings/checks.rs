@@ -53,11 +53,12 @@ impl LearnerSettings {
     /// deviation that is not one usable number per channel; augmentation that does not apply to
     /// these features.
     pub fn check_input(&self, front_end: &FrontEnd) -> Result<(), TrainingError> {
-        let is_summary = matches!(front_end, FrontEnd::Summary { .. });
-        if self.is_kernel() != is_summary {
-            return Err(TrainingError::Summary { learner: self.name.clone(), arch: self.arch.clone(), is_summary });
+        let of_whole_clips = front_end.is_of_whole_clips();
+        if self.is_kernel() != of_whole_clips {
+            let (learner, arch) = (self.name.clone(), self.arch.clone());
+            return Err(TrainingError::WholeClips { learner, arch, of_whole_clips });
         }
-        if is_summary {
+        if of_whole_clips {
             return Ok(());
         }
         self.graph(front_end, 2, 0)?;
