@@ -34,8 +34,8 @@ def read_wav(path):
     return np.frombuffer(chunks[b"data"], kind).reshape(-1, channels).mean(1, dtype=float) / full_scale, rate
 
 
-def cosine_window(name, length):
-    angles = 2 * np.pi * np.arange(length) / length
+def cosine_window(name, length, periodic=True):
+    angles = 2 * np.pi * np.arange(length) / (length if periodic else max(length - 1, 1))
     return sum((-1) ** k * a * np.cos(k * angles) for k, a in enumerate(WINDOWS[name]))
 
 
@@ -60,7 +60,21 @@ def resample(y, rate, to, settings):
     return out[n_out // 2 :][:length]
 
 
+def kaldi_bank(s):
+    """In 32 bits, as torchaudio's."""
+    f, mel = np.float32, lambda hz: 1127 * np.log(1 + hz / 700)
+    low = mel(s["fmin"])
+    step = (mel(s.get("fmax", s["sr"] / 2)) - low) / (s["n_mels"] + 1)
+    left, peak, right = (np.arange(k, s["n_mels"] + k, dtype=f)[:, None] * f(step) + f(low) for k in range(3))
+    hz = np.arange(s["n_fft"] // 2, dtype=f) * (f(s["sr"]) / f(s["n_fft"]))
+    at = f(1127) * np.log((1 + hz / f(700)).astype(float)).astype(f)
+    bank = np.maximum(0, np.minimum((at - left) / (peak - left), (right - at) / (right - peak)))
+    return np.pad(bank, [(0, 0), (0, s["n_fft"] // 2 + 1 - bank.shape[1])]).astype(float)
+
+
 def mel_bank(s):
+    if s.get("bands") == "kaldi":
+        return kaldi_bank(s)
     if s["htk"]:
         to_mel, to_hz = lambda hz: 2595 * np.log10(1 + hz / 700), lambda mel: 700 * (10 ** (mel / 2595) - 1)
     else:
@@ -76,12 +90,17 @@ def mel_bank(s):
 
 
 def log_mel(y, s):
+    if "preemphasis" in s:
+        y = y.astype(np.float32)
+        y = (y[1:] - np.float32(s["preemphasis"]) * y[:-1]).astype(float)
     length = s.get("win_length", s["n_fft"])
     window, before = np.zeros(s["n_fft"]), (s["n_fft"] - length) // 2
-    window[before : before + length] = cosine_window(s["window"], length)
+    window[before : before + length] = cosine_window(s["window"], length, s.get("periodic", True))
     y = np.pad(y, s["n_fft"] // 2, s["pad_mode"]) if s["center"] else y
     frames = sliding_window_view(y, s["n_fft"])[:: s["hop_length"]]
     mel = mel_bank(s) @ (np.abs(np.fft.rfft(frames * window)) ** s["power"]).T
+    if "log_offset" in s:
+        return np.log(mel + s["log_offset"])
     decibels = lambda power: 10 * np.log10(np.maximum(power, s["amin"]))
     reference = decibels(mel.max() if s["ref"] == "max" else s["ref"])
     floor = decibels(mel.max()) - s["top_db"] if s["top_db"] >= 0 else -np.inf
@@ -159,15 +178,16 @@ def windows(x, scaling, w):
     if scaling:
         mean, deviation = (np.asarray(scaling[key])[:, None, None] for key in ["mean", "deviation"])
         x = (x - mean) / deviation
-    missing = max(0, w["frames"] - x.shape[2])
+    length = min(w["frames"], max(x.shape[2], w.get("least_frames", w["frames"])))
+    missing = max(0, length - x.shape[2])
     ends = [(0, 0), (0, 0), (missing // 2, missing - missing // 2)]
     if w["padding"] == "zero":
         x = np.pad(x, ends, constant_values=w["pad_value"])
     else:
         x = np.pad(x, ends, "reflect" if w["padding"] == "reflect" and x.shape[2] > 1 else "wrap")
-    last = x.shape[2] - w["frames"]
+    last = x.shape[2] - length
     starts = sorted({*range(0, last + 1, w["hop"]), last})
-    return np.stack([x[:, :, start : start + w["frames"]] for start in starts]).astype(np.float32)
+    return np.stack([x[:, :, start : start + length] for start in starts]).astype(np.float32)
 
 
 def softmax(logits):
@@ -175,30 +195,41 @@ def softmax(logits):
     return powers / powers.sum(-1, keepdims=True)
 
 
-def run(folder, file, x):
+def sigmoid(logits):
+    return 1 / (1 + np.exp(-logits))
+
+
+def run(folder, file, output, x):
     session = onnxruntime.InferenceSession(Path(folder, file), providers=["CPUExecutionProvider"])
-    names = [output.name for output in session.get_outputs() if output.name in ("logits", "probabilities")]
-    return session.run(names, {"x": x.astype(np.float32)})[0].astype(float)
+    return session.run([output], {"x": x.astype(np.float32)})[0].astype(float)
+
+
+def embedding(folder, config, name, at):
+    """The mean over the windows: [size, 1, 1]"""
+    e = next(e for e in config["embeddings"] if e["name"] == name)
+    x = windows(features(at(e["features"]["sr"]), e["features"]), e["network"]["scaling"], e["windows"])
+    return run(folder, e["network"]["file"], "embedding", x).mean(0)[:, None, None]
 
 
 def tag(folder, sound):
     config = json.loads(Path(folder, "config.json").read_text())
-    assert config["format"] == 1 and config["resampler"]["kind"] == "fft_windowed_sinc"
+    assert config["format"] in (1, 2) and config["resampler"]["kind"] == "fft_windowed_sinc"
     y, rate = read_wav(sound)
     at = lambda to: resample(y, rate, to, config["resampler"])
-    columns = []
+    activation, columns = {"softmax": softmax, "sigmoid": sigmoid}[config["activation"]], []
     for learner in config["learners"]:
-        x, w, of_networks = features(at(learner["features"]["sr"]), learner["features"]), learner["windows"], []
+        s, w, of_networks = learner["features"], learner["windows"], []
+        x = embedding(folder, config, s["model"], at) if s["kind"] == "embedding" else features(at(s["sr"]), s)
         for network in learner["networks"]:
-            logits = run(folder, network["file"], windows(x, network["scaling"], w))
-            averaged = softmax(logits).mean(0) if w["average"] == "probabilities" else softmax(logits.mean(0))
+            logits = run(folder, network["file"], "logits", windows(x, network["scaling"], w))
+            averaged = activation(logits).mean(0) if w["average"] == "probabilities" else activation(logits.mean(0))
             of_networks.append(averaged)
         columns.append(np.mean(of_networks, axis=0))
     if not config["stack"]:
         return config["labels"], np.mean(columns, axis=0)
     if config["statistics"]:
         columns.append(statistics(at(config["statistics"]["sr"]), config["statistics"]))
-    return config["labels"], run(folder, config["stack"], np.concatenate(columns)[None])[0]
+    return config["labels"], run(folder, config["stack"], "probabilities", np.concatenate(columns)[None])[0]
 
 
 if __name__ == "__main__":

@@ -16,11 +16,10 @@ use std::process::Command;
 use bundles::common::{uniform, weights};
 use bundles::{LABELS, clip, open};
 use earmark_audio::write_wav;
-use earmark_features::Windowing;
-use earmark_features::{FrontEnd, InputScaling, MfccStatistics, Scaling, StatisticSet};
-use earmark_nets::{Graph, find, kernel, to_onnx};
+use earmark_features::{Activation, FrontEnd, InputScaling, MfccStatistics, Scaling, StatisticSet, Windowing};
+use earmark_nets::{Graph, find, kernel, linear, to_onnx, to_onnx_with_embedding};
 use earmark_stacking::{FeatureKind, Stack, StackFeatures, StackKind, StackSettings, Table, TrainingRows};
-use earmark_tagging::{Bundle, Learner, Network};
+use earmark_tagging::{Bundle, Embedding, Learner, Network};
 use serde_json::json;
 
 /// A Python that can run the script.
@@ -94,25 +93,67 @@ fn write_bundles(folder: &Path) -> Vec<String> {
             vec![(net("wave_resnet_nano", 1), InputScaling::None)],
         ),
         learner(
+            "efficientat",
+            serde_json::to_value(FrontEnd::efficientat()).unwrap(),
+            json!({"frames": 200, "hop": 100, "padding": "zero", "pad_value": -1.4, "average": "probabilities",
+                "least_frames": 50}),
+            vec![(net("mn_nano", 1), InputScaling::Fixed(Scaling::efficientat()))],
+        ),
+        learner(
             "kernel",
             json!({"kind": "summary"}),
             json!({"frames": 1, "hop": 1, "padding": "zero", "pad_value": 0.0, "average": "probabilities"}),
             vec![(kernel::graph(summary, 6, LABELS.len()), fixed(&vec![-20.0; summary], &vec![1_200.0; summary]))],
         ),
     ];
+    // The last one takes the embedding of the network before it.
+    let mut learners = learners;
+    let embeddings = embedded(&mut learners, &mut files);
     let labels = LABELS.map(str::to_owned).to_vec();
     let mut names: Vec<String> = learners.iter().map(|learner| learner.name.clone()).collect();
     for learner in &learners {
         let own = files.iter().filter(|(file, _)| learner.networks.iter().any(|network| network.file == **file));
-        let own = own.map(|(file, bytes)| (file.clone(), bytes.clone())).collect();
-        Bundle::new(labels.clone(), vec![learner.clone()], None, None).write(&folder.join(&learner.name), own).unwrap();
+        let mut own: BTreeMap<_, _> = own.map(|(file, bytes)| (file.clone(), bytes.clone())).collect();
+        let mut bundle = Bundle::new(labels.clone(), vec![learner.clone()], None, None);
+        if matches!(learner.features, FrontEnd::Embedding { .. }) {
+            let file = &embeddings[0].network.file;
+            own.insert(file.clone(), files[file].clone());
+            bundle.embeddings = embeddings.clone();
+        }
+        if learner.name == "efficientat" {
+            bundle.activation = Activation::Sigmoid;
+        }
+        bundle.write(&folder.join(&learner.name), own).unwrap();
     }
     let statistics = MfccStatistics { n_mfcc: 20, set: StatisticSet::All, ..Default::default() };
     files.insert("stack.onnx".to_owned(), stack(learners.len(), 7 * 20));
-    let all = Bundle::new(labels, learners, Some(statistics), Some("stack.onnx".to_owned()));
+    let mut all = Bundle::new(labels, learners, Some(statistics), Some("stack.onnx".to_owned()));
+    all.embeddings = embeddings;
     all.write(&folder.join("all"), files).unwrap();
     names.push("all".to_owned());
     names
+}
+
+/// Adds a linear model on the embedding of the last learner's network. Returns the embedding.
+fn embedded(learners: &mut Vec<Learner>, files: &mut BTreeMap<String, Vec<u8>>) -> Vec<Embedding> {
+    let graph = find("mn_nano").unwrap().graph(1, LABELS.len());
+    let size = graph.body().unwrap().shapes([1, 1, 128, 200]).unwrap().last().unwrap()[1];
+    let onnx = to_onnx_with_embedding(&graph, &weights(&graph)).unwrap();
+    let Some(of) = learners.iter().find(|learner| learner.name == "efficientat").cloned() else { return Vec::new() };
+    let network = Network { file: "embedding.onnx".to_owned(), ..of.networks[0].clone() };
+    let (model, sha256) = ("mn".to_owned(), earmark_files::sha256(&onnx));
+    files.insert(network.file.clone(), onnx);
+    let linear = linear::graph(size, LABELS.len());
+    files.insert("linear.onnx".to_owned(), to_onnx(&linear, &weights(&linear)).unwrap());
+    let windows = json!({"frames": 1, "hop": 1, "padding": "zero", "pad_value": 0.0, "average": "logits"});
+    learners.push(Learner {
+        name: "linear".to_owned(),
+        arch: "linear".to_owned(),
+        features: FrontEnd::Embedding { model: model.clone(), sha256, size, sr: 32_000 },
+        windows: serde_json::from_value(windows).unwrap(),
+        networks: vec![Network { file: "linear.onnx".to_owned(), scaling: InputScaling::None }],
+    });
+    vec![Embedding { name: model, size, features: of.features, windows: of.windows, network }]
 }
 
 /// A logistic regression on all features that a stack can use, fitted to noise.
