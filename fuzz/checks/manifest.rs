@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Component, Path, PathBuf};
 use std::sync::LazyLock;
 
-use earmark_datasets::{ClipEntry, Columns, DatasetError, Manifest, OpenOptions, Splits, open};
+use earmark_datasets::{ClipEntry, Columns, DatasetError, Manifest, OpenOptions, Splits, Task, open};
 use regex::Regex;
 
 /// The tables of each layout. The first layout is opened as a file, all others as a folder.
@@ -97,21 +97,27 @@ fn options_of(bits: u8) -> OpenOptions {
         columns: Columns {
             name: named(2, "sound"),
             label: named(3, "kind"),
+            one_hot: Vec::new(),
             fold: named(4, "part"),
             group: named(5, "recording"),
             verified: named(6, "checked"),
         },
+        label_separator: (bits & 0b1000_1000 == 0b1000_1000).then(|| ";".to_owned()),
         rows_where: named(7, "esc10").map(|column| (column, "True".to_owned())),
     }
 }
 
 /// Checks that labels are sorted and used, names unique, indices in range, and that files exist.
 fn consistent(manifest: &Manifest) {
-    let Manifest { labels, train, test, .. } = manifest;
+    let Manifest { labels, task, train, test, .. } = manifest;
     assert!(labels.len() >= 2 && labels.is_sorted_by(|a, b| a < b), "{labels:?}");
-    let used: BTreeSet<_> = train.iter().map(|item| item.label).collect();
-    assert!(used.into_iter().eq((0..labels.len()).map(Some)), "{train:?}");
-    assert!(test.iter().all(|item| item.label.is_none_or(|label| label < labels.len())), "{test:?}");
+    let used: BTreeSet<_> = train.iter().flat_map(|item| item.labels.iter().copied()).collect();
+    assert!(used.into_iter().eq(0..labels.len()), "{train:?}");
+    let fewest = |item: &ClipEntry| item.labels.len() == 1 || (!item.labels.is_empty() && task == &Task::MultiLabel);
+    assert!(train.iter().all(fewest), "{train:?}");
+    let sorted = |item: &ClipEntry| item.labels.is_sorted_by(|a, b| a < b);
+    assert!(train.iter().chain(test).all(sorted), "{manifest:?}");
+    assert!(test.iter().flat_map(|item| &item.labels).all(|label| *label < labels.len()), "{test:?}");
     let folds: BTreeSet<_> = train.iter().filter_map(|item| item.fold).collect();
     assert!(folds.iter().copied().eq(0..folds.len()), "{folds:?}");
     let all: Vec<&ClipEntry> = train.iter().chain(test).collect();

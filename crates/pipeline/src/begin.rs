@@ -130,7 +130,7 @@ fn clip_rows(manifest: &Manifest, splits: &Splits, sha256: &[String]) -> Vec<Cli
     let row = |((clip, set, fold), sha256): ((&ClipEntry, &str, _), &String)| ClipRow {
         fname: clip.name.clone(),
         set: set.to_owned(),
-        label: clip.label.map_or(String::new(), |label| manifest.labels[label].clone()),
+        label: clip.label().map_or(String::new(), |label| manifest.labels[label].clone()),
         verified: clip.verified,
         fold,
         sha256: sha256.clone(),

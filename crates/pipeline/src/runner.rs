@@ -271,7 +271,7 @@ impl<'a> JobRunner<'a> {
             name: &entries[clip].name,
             features: self.features[clip].features[index].view(),
             // No job has access to the labels of test clips.
-            label: entries[clip].label.filter(|_| clip < train),
+            label: entries[clip].label().filter(|_| clip < train),
             verified: entries[clip].verified,
         };
         let clips = clips_of(self.recipe, self.manifest, self.splits, split, learned);

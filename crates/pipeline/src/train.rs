@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use earmark_audio::SoundId;
 use earmark_datasets::check::ignored;
-use earmark_datasets::{ClipEntry, DatasetError, Manifest, Severity, Splits, open, violations};
+use earmark_datasets::{ClipEntry, DatasetError, Manifest, Severity, Splits, Task, open, violations};
 use earmark_loader::ClipFeatures;
 use earmark_stacking::check_folds;
 use earmark_training::{LearnerSettings, MOST_CLIPS, Split, TrainingError, set_threads};
@@ -163,7 +163,11 @@ fn open_data(options: &TrainOptions, recipe: &Recipe) -> Result<Manifest> {
     if reading.groups_from.is_none() {
         reading.groups_from = pattern("groups_from", &recipe.data.groups_from)?;
     }
-    Ok(open(&options.data, &reading)?)
+    let manifest = open(&options.data, &reading)?;
+    match manifest.task {
+        Task::SingleLabel => Ok(manifest),
+        Task::MultiLabel => Err(PipelineError::MultiLabel { data: options.data.clone() }),
+    }
 }
 
 /// The number of warnings about the data that are reported; `earmark data check` lists all.
@@ -209,7 +213,7 @@ fn split(manifest: &Manifest, recipe: &Recipe) -> Result<Splits> {
 /// out. This check only fails for what a recipe adds: `unverified_weight = 0`,
 /// `temperature_scaling`, `early_stopping_rounds`.
 fn check_labels(recipe: &Recipe, manifest: &Manifest, splits: &Splits) -> Result<()> {
-    let truth: Vec<usize> = manifest.train.iter().filter_map(|item| item.label).collect();
+    let truth: Vec<usize> = manifest.train.iter().filter_map(ClipEntry::label).collect();
     let verified: Vec<bool> = manifest.train.iter().map(|item| item.verified).collect();
     let weights = recipe.stack.weights(&verified);
     check_folds(&truth, &splits.fold_of, &weights, &manifest.labels, &recipe.stack)
@@ -275,7 +279,7 @@ fn warn_of_copies(manifest: &Manifest, splits: &Splits, sounds: &[Option<SoundId
     let split_apart = known.filter(|(fold, sound)| *first.entry(*sound).or_insert(*fold) != *fold).count();
     let in_test = of_test.iter().flatten().filter(|sound| first.contains_key(sound)).count();
     let mut labels = BTreeMap::new();
-    let labelled = manifest.train.iter().zip(of_train).filter_map(|(item, sound)| Some((item.label, (*sound)?)));
+    let labelled = manifest.train.iter().zip(of_train).filter_map(|(item, sound)| Some((&item.labels, (*sound)?)));
     let mislabelled = labelled.filter(|(label, sound)| *labels.entry(*sound).or_insert(*label) != *label).count();
     let too_high = ", so scores would be too high";
     for (count, one, many, why) in [
@@ -359,7 +363,7 @@ mod tests {
         let item = |(clip, draw): (usize, &usize)| ClipEntry {
             name: clip.to_string(),
             path: PathBuf::new(),
-            label: Some(if clip < classes { clip } else { draw % classes }),
+            labels: vec![if clip < classes { clip } else { draw % classes }],
             verified: true,
             fold: (!seed.is_multiple_of(3)).then_some(draw / 4),
             group: (seed % 4 > 1).then(|| (draw / 2).to_string()),
@@ -367,14 +371,14 @@ mod tests {
         };
         let train = order.iter().take(4 + order[1] % 8).enumerate().map(item).collect();
         let labels = ["a", "b", "c"][..classes].iter().map(|&label| label.to_owned()).collect();
-        Manifest { labels, train, test: Vec::new(), excluded: 0, groups_span_folds: false }
+        Manifest { labels, task: Task::SingleLabel, train, test: Vec::new(), excluded: 0, groups_span_folds: false }
     }
 
     #[test]
     fn level_2_takes_what_the_rules_take() {
         let (mut taken, mut refused) = (0, 0);
         for manifest in (0..3_000).map(drawn) {
-            let truth: Vec<usize> = manifest.train.iter().filter_map(|item| item.label).collect();
+            let truth: Vec<usize> = manifest.train.iter().filter_map(ClipEntry::label).collect();
             let weights = vec![1.0; truth.len()];
             if violations(&manifest, 2).iter().any(|found| found.severity == Severity::Error) {
                 refused += 1;

@@ -33,8 +33,10 @@ pub use importance::Importance;
 pub use logistic::Logistic;
 pub use matrix::Matrix;
 pub use metrics::{
-    CALIBRATION_BINS, ClassScore, Difference, Differences, Interval, Intervals, ReliabilityBin, Resampling, Scores,
-    bootstrap, bootstrap_difference, bootstrap_mean, confusion, most_probable, reliability, score,
+    CALIBRATION_BINS, ClassScore, Difference, Differences, Interval, Intervals, MultiLabelClassScore,
+    MultiLabelDifferences, MultiLabelIntervals, MultiLabelScores, ReliabilityBin, Resampling, Scores, best_thresholds,
+    bootstrap, bootstrap_difference, bootstrap_mean, bootstrap_multi_label, bootstrap_multi_label_difference,
+    confusion, most_probable, reliability, score, score_multi_label,
 };
 pub use onnx::to_onnx;
 pub use rows::{TrainingRows, check_folds};

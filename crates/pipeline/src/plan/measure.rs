@@ -86,7 +86,7 @@ impl<'a> Sample<'a> {
         entries.retain(|_| decoded.next().unwrap_or(false));
         let features: Vec<ClipFeatures> = loaded.into_iter().flatten().collect();
         ensure!(
-            entries.iter().any(|clip| clip.label.is_some()),
+            entries.iter().any(|clip| !clip.labels.is_empty()),
             Options,
             "none of {SAMPLE} clips can be used; `earmark data check` lists what is wrong with them"
         );
@@ -153,7 +153,7 @@ impl<'a> Sample<'a> {
         let example = clips.map(|(clip, loaded)| Example {
             name: &clip.name,
             features: loaded.features[index].view(),
-            label: clip.label,
+            label: clip.label(),
             verified: clip.verified,
         });
         Ok(example.collect())
