@@ -126,16 +126,6 @@ pub enum PipelineError {
     /// A data set cannot be opened.
     #[error(transparent)]
     Dataset(#[from] DatasetError),
-    /// The clips of the data set may have several labels.
-    #[error(
-        "{}: a clip of this data set may have several labels, and networks are trained on one label per clip; \
-         `earmark data check` takes it",
-        data.display()
-    )]
-    MultiLabel {
-        /// The data set.
-        data: PathBuf,
-    },
     /// The features of a clip cannot be loaded.
     #[error(transparent)]
     Load(#[from] LoadError),

@@ -12,11 +12,11 @@ use earmark_training::{LearnerSettings, MOST_CLIPS, Split, TrainingError, set_th
 use crate::begin::{begin, recipe_for};
 use crate::embeddings::Embeddings;
 use crate::error::{Context, PipelineError, Result, ensure};
-use crate::evaluate::Results;
+use crate::evaluate::RunResults;
 use crate::events::{CancelToken, Event, Observer, Warning, warn};
 use crate::features::{FeatureLoader, checksums};
 use crate::jobs::{Cost, TrainingJob, used_clips};
-use crate::level2::fit_level2;
+use crate::level2::{fit_level2, multi_label};
 use crate::options::{JobSelection, TrainOptions};
 use crate::pretrained::{self, Places};
 use crate::recipe::Recipe;
@@ -32,7 +32,7 @@ pub struct Trained {
     pub run: Run,
     /// The scores of the learners, their averages and the stack; `None` if only some jobs were
     /// selected.
-    pub results: Option<Results>,
+    pub results: Option<RunResults>,
 }
 
 /// Trains the learners of a recipe on data, stacks them, and writes the bundle. If a run was
@@ -132,6 +132,7 @@ impl Prepared {
         warnings.into_iter().for_each(|warning| warn(observer, warning));
         options.check()?;
         let manifest = open_data(options, &recipe)?;
+        check_task(options, &recipe, manifest.task)?;
         warn_of_data(options, &recipe, &manifest, observer);
         let splits = split(&manifest, &recipe).with_context(|| options.data.display().to_string())?;
         let verifier = options.verified_by.as_deref().map(Verifier::open).transpose()?;
@@ -152,6 +153,22 @@ fn group_copies(manifest: &mut Manifest, clips: &DecodedClips, format: u32) -> b
     }
 }
 
+/// Checks that the recipe and the options are for clips with one label, or with several.
+fn check_task(options: &TrainOptions, recipe: &Recipe, task: Task) -> Result<()> {
+    let data = || options.data.display().to_string();
+    recipe.learners.iter().try_for_each(|learner| learner.check_task(task)).with_context(data)?;
+    if task == Task::MultiLabel {
+        multi_label::check_kind(&recipe.stack).with_context(data)?;
+        ensure!(
+            options.verified_by.is_none(),
+            Options,
+            "--verified-by judges labels by the most probable class, but the clips of {} may have several labels",
+            data()
+        );
+    }
+    Ok(())
+}
+
 fn open_data(options: &TrainOptions, recipe: &Recipe) -> Result<Manifest> {
     let mut reading = options.open.clone();
     let pattern = |key: &str, text: &Option<String>| {
@@ -163,11 +180,7 @@ fn open_data(options: &TrainOptions, recipe: &Recipe) -> Result<Manifest> {
     if reading.groups_from.is_none() {
         reading.groups_from = pattern("groups_from", &recipe.data.groups_from)?;
     }
-    let manifest = open(&options.data, &reading)?;
-    match manifest.task {
-        Task::SingleLabel => Ok(manifest),
-        Task::MultiLabel => Err(PipelineError::MultiLabel { data: options.data.clone() }),
-    }
+    Ok(open(&options.data, &reading)?)
 }
 
 /// The number of warnings about the data that are reported; `earmark data check` lists all.
@@ -213,11 +226,13 @@ fn split(manifest: &Manifest, recipe: &Recipe) -> Result<Splits> {
 /// out. This check only fails for what a recipe adds: `unverified_weight = 0`,
 /// `temperature_scaling`, `early_stopping_rounds`.
 fn check_labels(recipe: &Recipe, manifest: &Manifest, splits: &Splits) -> Result<()> {
-    let truth: Vec<usize> = manifest.train.iter().filter_map(ClipEntry::label).collect();
-    let verified: Vec<bool> = manifest.train.iter().map(|item| item.verified).collect();
-    let weights = recipe.stack.weights(&verified);
-    check_folds(&truth, &splits.fold_of, &weights, &manifest.labels, &recipe.stack)
-        .context("level 2 cannot be fitted on these clips")?;
+    if manifest.task == Task::SingleLabel {
+        let truth: Vec<usize> = manifest.train.iter().filter_map(ClipEntry::label).collect();
+        let verified: Vec<bool> = manifest.train.iter().map(|item| item.verified).collect();
+        let weights = recipe.stack.weights(&verified);
+        check_folds(&truth, &splits.fold_of, &weights, &manifest.labels, &recipe.stack)
+            .context("level 2 cannot be fitted on these clips")?;
+    }
     for learner in &recipe.learners {
         for split in recipe.splits(splits.folds) {
             let clips = used_clips(learner, recipe, manifest, splits, split);

@@ -31,6 +31,26 @@ pub fn geometric(tables: &[&Table]) -> Result<Table> {
     average(tables, Mean::Geometric)
 }
 
+/// The geometric mean for classes that do not exclude each other: the logistic function of the mean
+/// of the tables' log odds, for each class by itself; probabilities are clamped to 1e-12 from both
+/// ends.
+///
+/// # Errors
+/// No tables, or tables with different clips or columns.
+pub fn geometric_odds(tables: &[&Table]) -> Result<Table> {
+    let mean = arithmetic(tables)?;
+    let log_odds = |value: f32| {
+        let value = f64::from(value).clamp(FLOOR, 1.0 - FLOOR);
+        (value / (1.0 - value)).ln()
+    };
+    let of_value = |at: usize| {
+        let mean = tables.iter().map(|table| log_odds(table.data()[at])).sum::<f64>() / tables.len() as f64;
+        (1.0 / (1.0 + (-mean).exp())) as f32
+    };
+    let data = (0..mean.data().len()).map(of_value).collect();
+    Table::new(mean.names().to_vec(), mean.columns().to_vec(), data)
+}
+
 fn average(tables: &[&Table], mean: Mean) -> Result<Table> {
     let names = same_names(tables)?;
     let columns = tables[0].columns();

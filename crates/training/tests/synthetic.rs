@@ -50,7 +50,7 @@ fn examples<'a>(clips: &'a [Clip], features: &'a [CachedFeatures]) -> Vec<Exampl
         .map(|(clip, loaded)| Example {
             name: &clip.name,
             features: loaded.view(),
-            label: Some(clip.label),
+            labels: std::slice::from_ref(&clip.label),
             verified: true,
         })
         .collect()
@@ -78,6 +78,7 @@ fn accuracy(variant: &Variant, cache: &FeatureCache, [train, predict]: &[Vec<Cli
         split: Split::Fold(0),
         train: examples(train, &loaded_train),
         predict: examples(predict, &loaded_predict),
+        task: earmark_datasets::Task::SingleLabel,
         labels: &CLASSES.map(str::to_owned),
         seed: 1,
         device: "cpu",
