@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use earmark_datasets::{ClipEntry, Manifest, Splits};
+use earmark_datasets::{ClipEntry, Manifest, Splits, Task};
 
 use crate::changes::{RecipeChanges, clip_changes, listed, with_learners_of};
 use crate::embeddings::Embeddings;
 use crate::error::{Context, PipelineError, Result};
 use crate::events::Warning;
 use crate::recipe::Recipe;
-use crate::run::{CLIPS, ClipRow, LABELS, LOCK, RECIPE, Run, fold_count, format};
+use crate::run::{CLIPS, ClipRow, LABEL_SEPARATOR, LABELS, LOCK, RECIPE, Run, fold_count, format};
 
 /// Reads the recipe in `file` for a run in `folder`. Keys that the recipe does not set keep the
 /// defaults of the version that began the run; the models of its embeddings are found. If the run
@@ -132,10 +132,14 @@ impl Run {
 fn clip_rows(manifest: &Manifest, splits: &Splits, sha256: &[String]) -> Vec<ClipRow> {
     let train = manifest.train.iter().zip(&splits.fold_of).map(|(clip, &fold)| (clip, "train", Some(fold)));
     let clips = train.chain(manifest.test.iter().map(|clip| (clip, "test", None)));
+    let label = |clip: &ClipEntry| {
+        let labels = clip.labels.iter().map(|label| manifest.labels[*label].as_str());
+        labels.collect::<Vec<_>>().join(&LABEL_SEPARATOR.to_string())
+    };
     let row = |((clip, set, fold), sha256): ((&ClipEntry, &str, _), &String)| ClipRow {
         fname: clip.name.clone(),
         set: set.to_owned(),
-        label: clip.labels.iter().map(|label| manifest.labels[*label].as_str()).collect::<Vec<_>>().join(SEPARATOR),
+        label: label(clip),
         verified: clip.verified,
         fold,
         sha256: sha256.clone(),

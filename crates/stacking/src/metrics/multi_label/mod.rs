@@ -52,6 +52,13 @@ pub struct MultiLabelScores {
     pub per_class: Vec<MultiLabelClassScore>,
 }
 
+impl MultiLabelScores {
+    /// The threshold of each class.
+    pub fn thresholds(&self) -> Vec<f32> {
+        self.per_class.iter().map(|class| class.threshold).collect()
+    }
+}
+
 /// The score of one class.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct MultiLabelClassScore {
