@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use earmark_features::Activation;
 use earmark_nets::{kernel, to_onnx};
-use earmark_stacking::{Layout, Stack, StackKind, TestFrom};
+use earmark_stacking::{StackKind, TestFrom};
 use earmark_tagging::{Bundle, Learner, Network, Origin};
 use earmark_training::Split;
 
@@ -17,9 +17,11 @@ use crate::run::Run;
 const STACK: &str = "stack.onnx";
 
 /// What a bundle has of level 2.
-pub(crate) struct Level2<'a> {
-    pub stack: &'a Stack,
-    pub layout: &'a Layout,
+pub(crate) struct Level2 {
+    /// Its ONNX.
+    pub stack: Vec<u8>,
+    /// Whether it takes the MFCC statistics.
+    pub statistics: bool,
     /// How the learners' logits become probabilities.
     pub activation: Activation,
     /// The probability from which on a label is given, if a clip may have several.
@@ -30,7 +32,7 @@ pub(crate) struct Level2<'a> {
 
 /// Writes `RUN/bundle` from the weights of the networks that predict the test clips.
 pub(crate) fn write(run: &Run, recipe: &Recipe, labels: &[String], folds: usize, level2: Level2) -> Result<()> {
-    let Level2 { stack, layout, activation, thresholds, scores } = level2;
+    let Level2 { stack, statistics, activation, thresholds, scores } = level2;
     let sources = run.weights_sources()?;
     let mut files = BTreeMap::new();
     let (mut embeddings, mut origins) = (Vec::new(), String::new());
@@ -55,10 +57,10 @@ pub(crate) fn write(run: &Run, recipe: &Recipe, labels: &[String], folds: usize,
         let windows = settings.windowing(&features);
         learners.push(Learner { name, arch, features, windows, networks });
     }
-    files.insert(STACK.to_owned(), stack.to_onnx(layout)?);
+    files.insert(STACK.to_owned(), stack);
     let origins = (&sources, origins.as_str());
     files.insert("README.md".to_owned(), card(recipe, labels, &scores, thresholds.is_some(), origins).into_bytes());
-    let statistics = (layout.statistics > 0).then(|| recipe.statistics.clone());
+    let statistics = statistics.then(|| recipe.statistics.clone());
     let mut bundle = Bundle::new(labels.to_vec(), learners, statistics, Some(STACK.to_owned()));
     (bundle.embeddings, bundle.activation, bundle.thresholds) = (embeddings, activation, thresholds);
     Ok(bundle.write(&run.path("bundle"), files)?)

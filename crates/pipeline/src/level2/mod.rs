@@ -76,8 +76,8 @@ fn fit(
     let results = Results::of_tables(labels, clips, sets)?;
     earmark_files::write_atomic(&run.path("results.json"), &serde_json::to_vec_pretty(&results)?)?;
     let level2 = Level2 {
-        stack: &fitted.stack,
-        layout: &features.layout,
+        stack: fitted.stack.to_onnx(&features.layout)?,
+        statistics: features.layout.statistics > 0,
         activation: activation(Task::SingleLabel),
         thresholds: None,
         scores: results.to_string(),

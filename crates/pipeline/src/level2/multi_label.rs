@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use earmark_stacking::{Stack, StackKind, StackSettings, Table};
+use earmark_stacking::{MultiLabelRows, MultiLabelStack, StackSettings, multi_label_out_of_fold};
 use earmark_training::activation;
 
+use super::ablation;
 use crate::base_predictions::BasePredictions;
 use crate::bundle::{self, Level2};
-use crate::error::{Result, ensure};
-use crate::evaluate::{MultiLabel, Results};
+use crate::error::{Context, Result, ensure};
+use crate::evaluate::{MultiLabel, Results, truth};
 use crate::recipe::Recipe;
 use crate::run::{ClipRow, Run, fold_count};
 
@@ -18,15 +19,15 @@ use crate::run::{ClipRow, Run, fold_count};
 /// [`PipelineError::Options`](crate::PipelineError::Options) otherwise.
 pub(crate) fn check_kind(settings: &StackSettings) -> Result<()> {
     ensure!(
-        settings.kind == StackKind::Mean,
+        MultiLabelStack::is_of(settings),
         Options,
-        "the clips of this data set may have several labels, for which level 2 can only be the mean: set \
-         `[stack] kind` = \"mean\""
+        "the clips of this data set may have several labels, for which level 2 can be the mean or a logistic \
+         regression of each class without temperature scaling: set `[stack] kind` to \"mean\" or \"logistic\""
     );
     Ok(())
 }
 
-/// Averages the learners, scores the run and writes the bundle, with the threshold of each class.
+/// Fits the stack, scores the run and writes the bundle, with the threshold of each class.
 pub(super) fn fit(
     run: &Run,
     recipe: &Recipe,
@@ -34,31 +35,42 @@ pub(super) fn fit(
     clips: &[ClipRow],
     (base, base_test): (BasePredictions, BasePredictions),
 ) -> Result<Results<MultiLabel>> {
-    check_kind(&recipe.stack)?;
-    let kinds = recipe.stack.columns();
+    let settings = &recipe.stack;
+    check_kind(settings)?;
+    let kinds = settings.columns();
     let (features, test_features) = (base.features(&kinds)?, base_test.features(&kinds)?);
-    let stack = Stack::Mean;
-    let predicted = |table: &Table| stack.predict(table, labels);
-    let (out_of_fold, on_test) = (predicted(&features.table)?, predicted(&test_features.table)?);
+    let train: Vec<&ClipRow> = clips.iter().filter(|clip| clip.is_train()).collect();
+    let truth = truth::<MultiLabel>(&train, labels)?;
+    let folds: Vec<usize> = train.iter().filter_map(|clip| clip.fold).collect();
+    let weights = settings.weights(&train.iter().map(|clip| clip.verified).collect::<Vec<_>>());
+    let rows =
+        MultiLabelRows { features: &features.table, truth: &truth, folds: &folds, weights: &weights, classes: labels };
+    let fitted =
+        || -> Result<_> { Ok((multi_label_out_of_fold(&rows, settings)?, MultiLabelStack::fit(&rows, settings)?)) };
+    let (out_of_fold, stack) = fitted()
+        .with_context(|| format!("level 2 cannot be fitted on the clips of {}", run.path("splits.csv").display()))?;
+    let on_test = stack.predict(&test_features.table, labels)?;
 
     let mut files: BTreeMap<String, Vec<u8>> = base.files("oof");
     files.extend(base_test.files("test"));
-    let of_level2 = [
+    let mut of_level2 = vec![
         ("features.csv", features.table.to_csv()),
         ("test_features.csv", test_features.table.to_csv()),
         ("oof.csv", out_of_fold.to_csv()),
         ("test.csv", on_test.to_csv()),
     ];
-    files.extend(of_level2.map(|(name, bytes)| (format!("level2/{name}"), bytes)));
+    of_level2.extend(stack.file()?);
+    let importance = stack.importance().map(|importance| ablation::importance_csv(&features, importance));
+    of_level2.extend(importance.transpose()?.map(|csv| ("importance.csv", csv)));
+    files.extend(of_level2.into_iter().map(|(name, bytes)| (format!("level2/{name}"), bytes)));
     super::write(run, &files)?;
     let results = Results::<MultiLabel>::of_tables(labels, clips, [(base, out_of_fold), (base_test, on_test)])?;
     earmark_files::write_atomic(&run.path("results.json"), &serde_json::to_vec_pretty(&results)?)?;
-    let thresholds = results.models.last().map(|model| model.out_of_fold.scores.thresholds());
     let level2 = Level2 {
-        stack: &stack,
-        layout: &features.layout,
+        stack: stack.to_onnx(&features.layout)?,
+        statistics: features.layout.statistics > 0,
         activation: activation(run.task()?),
-        thresholds,
+        thresholds: results.models.last().map(|model| model.out_of_fold.scores.thresholds()),
         scores: results.to_string(),
     };
     bundle::write(run, recipe, labels, fold_count(clips), level2)?;

@@ -1,0 +1,98 @@
+//! Level 2 of clips with several labels, compared with scikit-learn (golden/one_vs_rest).
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+mod common;
+
+use common::labels;
+use earmark_stacking::{
+    MultiLabelRows, MultiLabelStack, StackError, StackKind, StackSettings, Table, multi_label_out_of_fold,
+};
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+struct Case {
+    classes: usize,
+    c: f64,
+    x: Vec<Vec<f32>>,
+    truth: Vec<Vec<usize>>,
+    folds: Vec<usize>,
+    weights: Vec<f32>,
+    out_of_fold: Vec<Vec<f64>>,
+    all: Vec<Vec<f64>>,
+}
+
+impl Case {
+    fn read() -> Vec<Case> {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../golden/one_vs_rest/cases.json");
+        serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+    }
+
+    fn features(&self) -> Table {
+        let names = (0..self.x.len()).map(|i| format!("{i}.wav")).collect();
+        let columns = (0..self.x[0].len()).map(|column| format!("f{column}")).collect();
+        Table::new(names, columns, self.x.concat()).unwrap()
+    }
+
+    fn rows<'a>(&'a self, features: &'a Table, classes: &'a [String]) -> MultiLabelRows<'a> {
+        MultiLabelRows { features, truth: &self.truth, folds: &self.folds, weights: &self.weights, classes }
+    }
+}
+
+fn logistic(c: f64) -> StackSettings {
+    StackSettings { kind: StackKind::Logistic, c, ..StackSettings::default() }
+}
+
+fn distance(table: &Table, expected: &[Vec<f64>]) -> f64 {
+    let expected = expected.concat();
+    assert_eq!(table.data().len(), expected.len());
+    table.data().iter().zip(expected).map(|(got, expected)| (f64::from(*got) - expected).abs()).fold(0.0, f64::max)
+}
+
+#[test]
+fn equals_scikit_learn() {
+    let cases = Case::read();
+    assert_eq!(cases.len(), 2);
+    for (i, case) in cases.iter().enumerate() {
+        let (features, classes) = (case.features(), labels(case.classes));
+        let rows = case.rows(&features, &classes);
+        let out_of_fold = multi_label_out_of_fold(&rows, &logistic(case.c)).unwrap();
+        let all = MultiLabelStack::fit(&rows, &logistic(case.c)).unwrap().predict(&features, &classes).unwrap();
+        let far = [distance(&out_of_fold, &case.out_of_fold), distance(&all, &case.all)];
+        println!("case {i}: {far:?}");
+        assert!(far.iter().all(|far| *far < 1e-5), "case {i}: {far:?}");
+    }
+}
+
+#[test]
+fn the_mean_is_that_of_the_learners() {
+    let case = &Case::read()[0];
+    let (features, classes) = (case.features(), labels(case.classes));
+    let settings = StackSettings { kind: StackKind::Mean, ..StackSettings::default() };
+    let got = multi_label_out_of_fold(&case.rows(&features, &classes), &settings).unwrap();
+    let mean = |row: &Vec<f32>| (0..4).map(|class| f64::from(row[class]).midpoint(f64::from(row[class + 4]))).collect();
+    let expected: Vec<Vec<f64>> = case.x.iter().map(mean).collect();
+    assert!(distance(&got, &expected) < 1e-6);
+}
+
+#[test]
+fn what_it_cannot_be_and_what_does_not_fit() {
+    let case = &Case::read()[0];
+    let (features, classes) = (case.features(), labels(case.classes));
+    let rows = case.rows(&features, &classes);
+    for settings in [
+        StackSettings { kind: StackKind::Xgboost, ..StackSettings::default() },
+        StackSettings { temperature_scaling: true, ..logistic(1.0) },
+    ] {
+        assert!(!MultiLabelStack::is_of(&settings));
+        assert!(matches!(MultiLabelStack::fit(&rows, &settings), Err(StackError::Setting { key: "kind", .. })));
+    }
+    let short = MultiLabelRows { truth: &case.truth[1..], ..rows };
+    assert!(matches!(MultiLabelStack::fit(&short, &logistic(1.0)), Err(StackError::Shape(_))));
+    let few = MultiLabelRows { classes: &classes[..3], ..rows };
+    assert!(matches!(MultiLabelStack::fit(&few, &logistic(1.0)), Err(StackError::Clip(_))));
+    let none: Vec<Vec<usize>> =
+        case.truth.iter().map(|of| of.iter().copied().filter(|label| *label != 2).collect()).collect();
+    let without = MultiLabelRows { truth: &none, ..rows };
+    let error = MultiLabelStack::fit(&without, &logistic(1.0)).err();
+    assert!(matches!(&error, Some(StackError::ClassWithoutRows { class, .. }) if class == "class2"), "{error:?}");
+}
