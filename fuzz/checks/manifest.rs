@@ -24,6 +24,15 @@ const LAYOUTS: [&[&str]; 8] = [
     &["data/train/metadata.jsonl", "data/test/metadata.csv"],
 ];
 
+/// The tables of the layouts whose clips may have several labels.
+const SEVERAL: [&[&str]; 3] = [
+    &["FSD50K.ground_truth/dev.csv", "FSD50K.ground_truth/eval.csv"],
+    &["train_curated.csv", "train_noisy.csv", "test_post_competition.csv"],
+    &["balanced_train_segments.csv", "class_labels_indices.csv", "eval_segments.csv"],
+];
+/// The number of the layout of class folders, after [`LAYOUTS`] and before [`SEVERAL`].
+const FOLDERS: usize = LAYOUTS.len();
+
 /// Separates the tables of a layout.
 const NEXT: u8 = 0x1E;
 
@@ -31,15 +40,23 @@ const NEXT: u8 = 0x1E;
 const MOST: usize = 64;
 
 /// Reads the bytes as a data set. The first byte selects the layout, the second the options; then
-/// follow the tables or, for the last layout, the paths of clips, one per line. Returns whether the
-/// result is a data set.
+/// follow the tables or, for class folders, the paths of clips, one per line. AudioSet's sounds have
+/// fixed names, because it is the sounds that are there that count. Returns whether the result is a
+/// data set.
 pub fn check(bytes: &[u8]) -> bool {
     let [layout, options, bytes @ ..] = bytes else { return false };
     let in_memory = Some(PathBuf::from("/dev/shm")).filter(|folder| folder.is_dir());
     let folder = tempfile::tempdir_in(in_memory.unwrap_or_else(std::env::temp_dir)).unwrap();
     let root = folder.path();
     let mut path = root.to_owned();
-    match LAYOUTS.get(usize::from(*layout) % (LAYOUTS.len() + 1)) {
+    let layout = usize::from(*layout) % (FOLDERS + 1 + SEVERAL.len());
+    let tables = LAYOUTS.get(layout).or_else(|| SEVERAL.get(layout.checked_sub(FOLDERS + 1)?));
+    for sound in ["train_noisy/c.wav", "a/--PJHxphWEs_30.000.wav", "b/Y-0RWZT-miFs.flac"] {
+        if layout > FOLDERS {
+            make(root, &root.join(sound), b"");
+        }
+    }
+    match tables {
         Some(tables) => {
             for (name, table) in tables.iter().zip(bytes.split(|byte| *byte == NEXT)) {
                 make(root, &root.join(name), table);

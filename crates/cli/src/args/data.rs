@@ -36,7 +36,7 @@ pub enum Data {
     /// Decode every clip, and list what the data set has and what is wrong with it
     ///
     /// Exit code 1 if anything must be fixed.
-    Check(Check),
+    Check(Box<Check>),
     /// Download a data set into a folder, checked and complete
     Download(Download),
 }
