@@ -40,9 +40,9 @@ const NEXT: u8 = 0x1E;
 const MOST: usize = 64;
 
 /// Reads the bytes as a data set. The first byte selects the layout, the second the options; then
-/// follow the tables or, for class folders, the paths of clips, one per line. AudioSet's sounds have
-/// fixed names, because it is the sounds that are there that count. Returns whether the result is a
-/// data set.
+/// follow the tables or, for class folders, the paths of clips, one per line. AudioSet's sounds
+/// have fixed names, because it is the sounds that are there that count. Returns whether the result
+/// is a data set.
 pub fn check(bytes: &[u8]) -> bool {
     let [layout, options, bytes @ ..] = bytes else { return false };
     let in_memory = Some(PathBuf::from("/dev/shm")).filter(|folder| folder.is_dir());

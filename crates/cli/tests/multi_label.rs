@@ -1,5 +1,5 @@
-//! Clips with several labels, through the binary: data, training, level 2, scores, report, tags, and
-//! settings that do not fit them.
+//! Clips with several labels, through the binary: data, training, level 2, scores, report, tags,
+//! and settings that do not fit them.
 #![cfg(feature = "train")]
 #![allow(clippy::unwrap_used, reason = "a test stops at the first fault")]
 

@@ -64,16 +64,16 @@ impl ClipEntry {
 pub struct Manifest {
     /// The classes of the training clips, sorted.
     pub labels: Vec<String>,
-    /// Whether a clip may have several labels. It is decided by how the data set is read, not by the
-    /// labels that occur.
+    /// Whether a clip may have several labels. It is decided by how the data set is read, not by
+    /// the labels that occur.
     pub task: Task,
     /// Clips to train on, in the order of the CSV, or of class and file name.
     pub train: Vec<ClipEntry>,
     /// Clips to predict; their labels may be unknown.
     pub test: Vec<ClipEntry>,
     /// The number of clips in its tables that are in neither: those that a challenge ignored, those
-    /// that [`OpenOptions::rows_where`] excludes, and those of AudioSet and of FSDKaggle2019's noisy
-    /// set whose sound was not downloaded.
+    /// that [`OpenOptions::rows_where`] excludes, and those of AudioSet and of FSDKaggle2019's
+    /// noisy set whose sound was not downloaded.
     pub excluded: usize,
     /// Whether groups that span several folds are allowed because the folds are part of the data
     /// set's definition: in UrbanSound8K, 5 recordings are in two folds each.
@@ -102,9 +102,10 @@ pub(crate) struct Reading {
 ///   `audio_train/`, `audio_test/`) or Zenodo's (`FSDKaggle2018.meta/`, ...). Test clips that the
 ///   challenge ignored are omitted;
 /// - FSDKaggle2019, with Kaggle's names (`train_curated.csv`, `train_curated/`, ...) or Zenodo's
-///   (`FSDKaggle2019.meta/`, ...), and FSD50K (`FSD50K.ground_truth/`, ...): several labels per clip
-///   ([`Task::MultiLabel`]). Clips of FSDKaggle2019's noisy set are not verified, and are omitted if
-///   their folder does not exist. Clips of FSD50K's validation split are used for training;
+///   (`FSDKaggle2019.meta/`, ...), and FSD50K (`FSD50K.ground_truth/`, ...): several labels per
+///   clip ([`Task::MultiLabel`]). Clips of FSDKaggle2019's noisy set are not verified, and are
+///   omitted if their folder does not exist. Clips of FSD50K's validation split are used for
+///   training;
 /// - AudioSet: `balanced_train_segments.csv`, `unbalanced_train_segments.csv` or both, and
 ///   `eval_segments.csv` for test clips ([`Task::MultiLabel`]);
 /// - ESC-50 (`meta/esc50.csv`, `audio/`) and UrbanSound8K (`metadata/UrbanSound8K.csv`,
@@ -116,8 +117,8 @@ pub(crate) struct Reading {
 /// - one folder of clips per class. Folders without clips are ignored. The fold and the group are
 ///   parsed from ESC-10's folder and file names, such as `001 - Dog bark/1-100032-A.ogg`.
 ///
-/// A file is read as CSV; its columns are identified by their names ([`Columns`](crate::Columns)). A
-/// CSV file that begins with the comment lines of AudioSet's lists of segments is read as one.
+/// A file is read as CSV; its columns are identified by their names ([`Columns`](crate::Columns)).
+/// A CSV file that begins with the comment lines of AudioSet's lists of segments is read as one.
 ///
 /// # Errors
 /// The layout is not recognized; a table is damaged, lacks a column or has an empty or invalid

@@ -21,8 +21,8 @@ pub struct OpenOptions {
     pub audio_dir: Option<PathBuf>,
     /// The columns of a table, if their names differ from the known ones.
     pub columns: Columns,
-    /// The text between the labels of a clip in the label column, such as `,`. It makes the data set
-    /// a [`Task::MultiLabel`](crate::Task); FSD50K and FSDKaggle2019 have `,` by default.
+    /// The text between the labels of a clip in the label column, such as `,`. It makes the data
+    /// set a [`Task::MultiLabel`](crate::Task); FSD50K and FSDKaggle2019 have `,` by default.
     pub label_separator: Option<String>,
     /// A column and a value: only rows with this value belong to the data set. `esc10` and `True`
     /// select ESC-10 from ESC-50. A table of test clips without the column is used completely.
@@ -39,8 +39,8 @@ pub struct Columns {
     pub name: Option<String>,
     /// The class, or several with [`OpenOptions::label_separator`] between them.
     pub label: Option<String>,
-    /// One column per class instead, with 1 for the clips of the class and 0 for the others. It makes
-    /// the data set a [`Task::MultiLabel`](crate::Task).
+    /// One column per class instead, with 1 for the clips of the class and 0 for the others. It
+    /// makes the data set a [`Task::MultiLabel`](crate::Task).
     pub one_hot: Vec<String>,
     /// The fold.
     pub fold: Option<String>,

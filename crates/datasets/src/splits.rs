@@ -112,10 +112,10 @@ impl Splits {
     /// Draws stratified folds; clips of one group share a fold. The same seed gives the same folds
     /// on every machine.
     ///
-    /// If clips have one label each, groups are assigned in order of size, largest first, each to the
-    /// fold that has the least of its classes so far. If they may have several, the folds are those of
-    /// iterative stratification (Sechidis, Tsoumakas, Vlahavas 2011), which distributes rare classes
-    /// first. Without groups, both distribute the clips of each class about evenly.
+    /// If clips have one label each, groups are assigned in order of size, largest first, each to
+    /// the fold that has the least of its classes so far. If they may have several, the folds are
+    /// those of iterative stratification (Sechidis, Tsoumakas, Vlahavas 2011), which distributes
+    /// rare classes first. Without groups, both distribute the clips of each class about evenly.
     ///
     /// # Errors
     /// Fewer than two folds, a class with fewer clips (or groups) than folds, and those of

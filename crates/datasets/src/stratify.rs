@@ -41,10 +41,10 @@ pub(crate) fn emptiest_first(clips: &Clips, order: &[usize], folds: usize) -> Ve
 }
 
 /// Iterative stratification (K. Sechidis, G. Tsoumakas, I. Vlahavas 2011, "On the Stratification of
-/// Multi-Label Data", figure 1), of groups instead of single clips: the class with the fewest groups
-/// left is distributed next, each of its groups, in this order, to the fold that lacks the most
-/// clips of the class; then, of those, the most clips; then at random. Returns the fold of each
-/// clip.
+/// Multi-Label Data", figure 1), of groups instead of single clips: the class with the fewest
+/// groups left is distributed next, each of its groups, in this order, to the fold that lacks the
+/// most clips of the class; then, of those, the most clips; then at random. Returns the fold of
+/// each clip.
 ///
 /// Rare classes come first because the folds could not be corrected for them later.
 pub(crate) fn iterative(clips: &Clips, order: &[usize], folds: usize, rng: &mut ChaCha8Rng) -> Vec<usize> {

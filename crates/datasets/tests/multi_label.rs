@@ -154,7 +154,8 @@ fn fsdkaggle2019_as_zenodo_has_it() {
     let root = tree(&[
         (
             &format!("{meta}/train_curated_post_competition.csv"),
-            "fname,labels,freesound_id,license\n0006ae4e.wav,Bark,63900,CC0\n019fe473.wav,\"Walk_and_footsteps,Slam\",7,CC\n",
+            "fname,labels,freesound_id,license\n0006ae4e.wav,Bark,63900,CC0\n\
+             019fe473.wav,\"Walk_and_footsteps,Slam\",7,CC\n",
         ),
         (
             &format!("{meta}/train_noisy_post_competition.csv"),
@@ -162,7 +163,8 @@ fn fsdkaggle2019_as_zenodo_has_it() {
         ),
         (
             &format!("{meta}/test_post_competition.csv"),
-            "fname,labels,usage,freesound_id,license\n4260ebea.wav,\"Bark,Slam\",Public,1,CC\n88532a2f.wav,Bark,Private,2,CC\n",
+            "fname,labels,usage,freesound_id,license\n4260ebea.wav,\"Bark,Slam\",Public,1,CC\n\
+             88532a2f.wav,Bark,Private,2,CC\n",
         ),
         ("FSDKaggle2019.audio_train_curated/0006ae4e.wav", ""),
         ("FSDKaggle2019.audio_train_curated/019fe473.wav", ""),

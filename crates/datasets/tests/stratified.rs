@@ -132,8 +132,8 @@ fn folds_are_as_even_as_those_of_the_package() {
     }
 }
 
-/// 900 clips with one to three of 12 classes, the last of which is rare; two thirds of the clips are
-/// in groups.
+/// 900 clips with one to three of 12 classes, the last of which is rare; two thirds of the clips
+/// are in groups.
 fn grouped() -> Manifest {
     let labels: Vec<Vec<usize>> = (0..900_usize)
         .map(|clip| {

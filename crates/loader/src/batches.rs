@@ -42,8 +42,8 @@ pub enum Sampling {
     #[default]
     Shuffled,
     /// Every class equally often, with as many crops as there are clips: clips of rare classes
-    /// occur several times, and some clips of frequent classes not at all. A clip of several classes
-    /// is drawn for each of them.
+    /// occur several times, and some clips of frequent classes not at all. A clip of several
+    /// classes is drawn for each of them.
     Balanced,
 }
 
@@ -245,8 +245,8 @@ impl<'a> Batches<'a> {
         self.settings.classes + usize::from(self.settings.task == Task::MultiLabel)
     }
 
-    /// The targets before mixup: each row has the clip's weight at its classes, minus the share that
-    /// label smoothing spreads.
+    /// The targets before mixup: each row has the clip's weight at its classes, minus the share
+    /// that label smoothing spreads.
     fn targets(&self, members: &[usize]) -> Vec<f32> {
         let BatchSettings { classes, task, label_smoothing, unverified_weight, .. } = self.settings;
         let answers = if task == Task::MultiLabel { 2 } else { classes };

@@ -111,7 +111,8 @@ impl<'a, S: Scoring> Material<'a, S> {
     }
 
     /// The model for the plots of a single model: the stack or, without one, the learner with the
-    /// highest score (mAP@3, or mean average precision) among those that have scores for the most clips.
+    /// highest score (mAP@3, or mean average precision) among those that have scores for the most
+    /// clips.
     pub fn leader(&self) -> Option<&Model<S>> {
         let merit = |model: &&Model<S>| (model.kind == ModelKind::Stack, model.out_of_fold.truth.len());
         let score = |model: &Model<S>| S::merit(&model.out_of_fold.scores);

@@ -82,7 +82,8 @@ impl MultiLabelStack {
         }
     }
 
-    /// The stack as ONNX, with the inputs and the output of [`Stack::to_onnx`](crate::Stack::to_onnx).
+    /// The stack as ONNX, with the inputs and the output of
+    /// [`Stack::to_onnx`](crate::Stack::to_onnx).
     ///
     /// # Errors
     /// The columns of the layout differ from those that it was fitted on.

@@ -208,8 +208,8 @@ pub enum TrainingError {
 fn loss_fault(task: Task) -> &'static str {
     match task {
         Task::SingleLabel => {
-            "`loss` = \"bce\" is for clips that may have several labels, but each clip of this data set has one; remove \
-             `loss`, or name the separator of the labels (--label-separator) or their columns (--label-columns)"
+            "`loss` = \"bce\" is for clips that may have several labels, but each clip of this data set has one; \
+             remove `loss`, or name the separator of the labels (--label-separator) or their columns (--label-columns)"
         }
         Task::MultiLabel => {
             "the clips of this data set may have several labels, which a softmax cannot express; set `loss` = \"bce\""

@@ -130,11 +130,11 @@ impl Labels<'_> {
 
 /// Fits on scaled rows, `[clips, features]`, each class against all others.
 ///
-/// The outputs are the classes' shares plus those of the kernel. With one label per clip, the logits
-/// are the outputs times a factor, the one with the smallest leave-one-out cross-entropy. With
-/// several, each class has a factor and an offset ([`Platt`]) that are fitted on the leave-one-out
-/// outputs. These follow from the inverse of the regularized kernel matrix, so the machine is fitted
-/// only once.
+/// The outputs are the classes' shares plus those of the kernel. With one label per clip, the
+/// logits are the outputs times a factor, the one with the smallest leave-one-out cross-entropy.
+/// With several, each class has a factor and an offset ([`Platt`]) that are fitted on the
+/// leave-one-out outputs. These follow from the inverse of the regularized kernel matrix, so the
+/// machine is fitted only once.
 ///
 /// # Shape
 /// `rows`: row-major; `counts`: the weight of each row, above 0. `go_on` is called between the

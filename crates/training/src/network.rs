@@ -286,8 +286,8 @@ pub(crate) fn cross_entropy(logits: &Tensor, targets: &Tensor) -> Result<Tensor,
 }
 
 /// Mean over the batch and the classes of the binary cross-entropy of logits, `[batch, classes]`.
-/// The targets are those of [`earmark_loader::BatchPlan`], `[batch, classes + 1]`: for each class the
-/// weight of its presence, then the weight of the clip.
+/// The targets are those of [`earmark_loader::BatchPlan`], `[batch, classes + 1]`: for each class
+/// the weight of its presence, then the weight of the clip.
 pub(crate) fn binary_cross_entropy(logits: &Tensor, targets: &Tensor) -> Result<Tensor, TrainingError> {
     let classes = logits.size()[1];
     let (present, weight) = (targets.f_narrow(1, 0, classes)?, targets.f_narrow(1, classes, 1)?);

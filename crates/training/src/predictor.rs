@@ -64,8 +64,8 @@ impl Predictor<'_> {
         Ok(of_clip.flatten().collect())
     }
 
-    /// The share of clips for which the largest output on the middle window is their label, or one of
-    /// their labels.
+    /// The share of clips for which the largest output on the middle window is their label, or one
+    /// of their labels.
     pub fn accuracy(&self, clips: &[&Example]) -> Result<f64, TrainingError> {
         let middle = |clip: &Example| clip.features.frames().saturating_sub(self.windowing.frames) / 2;
         let windows: Vec<Window> = clips.iter().map(|&clip| (clip, middle(clip))).collect();

@@ -47,8 +47,8 @@ impl<'a> Trainer<'a> {
     /// Performs step number `step` of the job, counted from 0.
     ///
     /// # Shape
-    /// `crops`: `[n, channels, bins, frames]`; `targets`: as [`earmark_loader::BatchPlan`] has them;
-    /// both on the device.
+    /// `crops`: `[n, channels, bins, frames]`; `targets`: as [`earmark_loader::BatchPlan`] has
+    /// them; both on the device.
     pub fn step(&mut self, crops: &Tensor, targets: &Tensor, rate: f64, step: usize) -> Result<(), TrainingError> {
         let logits = self.network.forward(crops, true)?;
         let loss = match self.loss {

@@ -1,7 +1,8 @@
 //! AudioSet: lists of segments of videos, and sounds that one of its many downloaders has stored.
 //!
 //! Source: J. F. Gemmeke et al. 2017, "Audio Set: An ontology and human-labeled dataset for audio
-//! events"; the format of the lists is described at <https://research.google.com/audioset/download.html>.
+//! events"; the format of the lists is described at
+//! <https://research.google.com/audioset/download.html>.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -155,8 +156,8 @@ impl Sounds {
         Ok(Self { folder: folder.to_owned(), of_video })
     }
 
-    /// The sound of a segment. Some downloaders write milliseconds. Of several copies of a sound, as
-    /// in a folder per class, the first by path is taken.
+    /// The sound of a segment. Some downloaders write milliseconds. Of several copies of a sound,
+    /// as in a folder per class, the first by path is taken.
     fn of(&self, video: &str, start: f64) -> Option<&PathBuf> {
         let is = |of: f64| (of - start).abs() < 5e-4 || (of - 1000.0 * start).abs() < 0.5;
         let sounds = self.of_video.get(video)?;

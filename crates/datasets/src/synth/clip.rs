@@ -27,7 +27,7 @@ pub(super) fn clip(classes: &[usize], rng: &mut ChaCha8Rng) -> Clip {
     Clip { samples: all.into_iter().map(|value| (value * gain) as f32).collect(), sample_rate: RATE as u32 }
 }
 
-/// The first source is heard from the start; each other one begins in the first half, 8 dB softer
+/// The first source sounds from the start; each other one begins in the first half, 8 dB softer
 /// to 2 dB louder than the first.
 fn mixture(classes: &[usize], rng: &mut ChaCha8Rng, n: usize) -> Vec<f64> {
     let mut sound = source(classes[0], rng, n);

@@ -52,8 +52,8 @@ const FEWEST: usize = 5;
 /// First line of the README, which identifies a folder with an embedded data set.
 const TITLE: &str = "# Earmark's embedded data set";
 
-/// Writes the data set: `train.csv`, `test.csv`, `audio_train/`, `audio_test/` and a `README.md`; or
-/// with several labels per clip `train_curated.csv`, `train_noisy.csv`,
+/// Writes the data set: `train.csv`, `test.csv`, `audio_train/`, `audio_test/` and a `README.md`;
+/// or with several labels per clip `train_curated.csv`, `train_noisy.csv`,
 /// `test_post_competition.csv` and the folders `train_curated/`, `train_noisy/` and `test/`. An
 /// existing embedded data set in the folder is replaced.
 ///

@@ -32,8 +32,8 @@ fn scores_text(set: &str, models: Vec<(&String, &Evaluation<MultiLabel>)>) -> St
 }
 
 impl Evaluation<MultiLabel> {
-    /// Macro and micro average precision and lwlrap with their intervals; AUC, d', macro and micro F1,
-    /// coverage.
+    /// Macro and micro average precision and lwlrap with their intervals; AUC, d', macro and micro
+    /// F1, coverage.
     pub fn cells(&self) -> Vec<String> {
         let Self { scores, intervals, .. } = self;
         vec![

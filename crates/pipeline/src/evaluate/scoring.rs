@@ -25,11 +25,12 @@ pub trait Scoring: Debug + Sized + Send + Sync {
     /// The differences of the scores of two tables.
     type Differences: Debug + Serialize + Send + Sync;
 
-    /// The truth of a clip whose labels have these indices; `None` if there are too few or too many.
+    /// The truth of a clip whose labels have these indices; `None` if there are too few or too
+    /// many.
     fn truth(labels: Vec<usize>) -> Option<Self::Truth>;
 
-    /// The scores of a table and their intervals. `before` has the scores out of fold, if the table is
-    /// of test clips.
+    /// The scores of a table and their intervals. `before` has the scores out of fold, if the table
+    /// is of test clips.
     ///
     /// # Errors
     /// The truth does not fit the table.

@@ -70,8 +70,8 @@ impl<'a> Ranked<'a> {
 /// `truth`: for each row of `probabilities`, the indices of the columns that are its labels.
 ///
 /// # Panics
-/// When `truth` does not fit the table. [`score_multi_label`](crate::score_multi_label) reports that
-/// as an error.
+/// When `truth` does not fit the table. [`score_multi_label`](crate::score_multi_label) reports
+/// that as an error.
 pub fn bootstrap_multi_label(
     truth: &[Vec<usize>],
     probabilities: &Table,

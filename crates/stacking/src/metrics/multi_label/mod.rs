@@ -26,8 +26,8 @@ pub struct MultiLabelScores {
     #[serde(deserialize_with = "null_is_nan")]
     pub micro_average_precision: f64,
     /// Label-weighted label-ranking average precision, FSDKaggle2019's measure: for each label of
-    /// each clip, the share of the clip's labels among the classes that rank no lower; mean over all
-    /// labels. Equal probabilities share the lower rank.
+    /// each clip, the share of the clip's labels among the classes that rank no lower; mean over
+    /// all labels. Equal probabilities share the lower rank.
     #[serde(deserialize_with = "null_is_nan")]
     pub lwlrap: f64,
     /// Mean of the classes' areas under the ROC curve, over the classes that have one.
@@ -44,8 +44,9 @@ pub struct MultiLabelScores {
     /// F1 at the thresholds of all pairs of a clip and a class together.
     #[serde(deserialize_with = "null_is_nan")]
     pub micro_f1: f64,
-    /// How many of the most probable classes must be taken to have all labels of a clip, as computed
-    /// by scikit-learn's `coverage_error`; mean over the clips. 0 for a clip without labels.
+    /// How many of the most probable classes must be taken to have all labels of a clip, as
+    /// computed by scikit-learn's `coverage_error`; mean over the clips. 0 for a clip without
+    /// labels.
     #[serde(deserialize_with = "null_is_nan")]
     pub coverage_error: f64,
     /// One entry per class, in the labels' order.
@@ -84,8 +85,8 @@ pub struct MultiLabelClassScore {
 /// F1 is optimistic if the thresholds were chosen on the same clips.
 ///
 /// # Shape
-/// `truth`: for each row of `probabilities`, indices into `labels`, each once, in any order; none for
-/// a clip without labels. The columns of `probabilities` are `labels`, in this order. `thresholds`:
+/// `truth`: for each row of `probabilities`, indices into `labels`, each once, in any order; none
+/// for a clip without labels. The columns of `probabilities` are `labels`, in this order. `thresholds`:
 /// one per label.
 ///
 /// # Errors

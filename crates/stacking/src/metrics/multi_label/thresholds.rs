@@ -9,8 +9,8 @@ const UNKNOWN: f32 = 0.5;
 /// are given its label; of several, the lowest, as `argmax` over the thresholds of scikit-learn's
 /// `precision_recall_curve` would choose. 0.5 for a class without clips.
 ///
-/// Choose them on out-of-fold probabilities: on the clips that a model was trained on, they would be
-/// too high.
+/// Choose them on out-of-fold probabilities: on the clips that a model was trained on, they would
+/// be too high.
 ///
 /// # Shape
 /// `truth`: for each row of `probabilities`, the indices of the columns that are its labels. The
