@@ -24,6 +24,7 @@ mod base_predictions;
 mod begin;
 mod bundle;
 mod changes;
+mod checks;
 mod embeddings;
 mod error;
 mod evaluate;

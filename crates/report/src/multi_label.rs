@@ -188,7 +188,8 @@ fn co_occurrence(page: &mut Page, material: &Material<MultiLabel>, leader: &Mode
     let totals: Vec<usize> = scores.per_class.iter().map(|class| class.clips).collect();
     let caption = format!(
         "Of the clips with a label (row), how many {} gives each label (column) at its threshold. A clip counts in \
-         the row of each of its labels; the diagonal is correct.",
+         the row of each of its labels. The diagonal is correct; beside it are labels that these clips also have, and \
+         wrong ones.",
         said(leader)
     );
     page.plot("co-occurrence", &plots::co_occurrence(labels, &counts, &totals), &caption);

@@ -11,7 +11,10 @@ pub(crate) const FLOOR: f64 = 1e-12;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mean {
     Arithmetic,
+    /// Normalized to sum to 1.
     Geometric,
+    /// Geometric in the odds of each class.
+    Odds,
 }
 
 /// Element-wise mean of the tables.
@@ -32,23 +35,13 @@ pub fn geometric(tables: &[&Table]) -> Result<Table> {
 }
 
 /// The geometric mean for classes that do not exclude each other: the logistic function of the mean
-/// of the tables' log odds, for each class by itself; probabilities are clamped to 1e-12 from both
-/// ends.
+/// of the tables' log odds, for each class by itself. Probabilities and their complements are
+/// clamped to at least 1e-12.
 ///
 /// # Errors
 /// No tables, or tables with different clips or columns.
 pub fn geometric_odds(tables: &[&Table]) -> Result<Table> {
-    let mean = arithmetic(tables)?;
-    let log_odds = |value: f32| {
-        let value = f64::from(value).clamp(FLOOR, 1.0 - FLOOR);
-        (value / (1.0 - value)).ln()
-    };
-    let of_value = |at: usize| {
-        let mean = tables.iter().map(|table| log_odds(table.data()[at])).sum::<f64>() / tables.len() as f64;
-        (1.0 / (1.0 + (-mean).exp())) as f32
-    };
-    let data = (0..mean.data().len()).map(of_value).collect();
-    Table::new(mean.names().to_vec(), mean.columns().to_vec(), data)
+    average(tables, Mean::Odds)
 }
 
 fn average(tables: &[&Table], mean: Mean) -> Result<Table> {
@@ -74,6 +67,11 @@ pub(crate) fn of_blocks(row: &[f32], classes: usize, mean: Mean) -> Vec<f32> {
             let means: Vec<f64> = (0..classes).map(|class| (logarithms(class) / learners).exp()).collect();
             let sum: f64 = means.iter().sum();
             means.into_iter().map(|value| value / sum).collect()
+        }
+        Mean::Odds => {
+            let log_odds = |value: f64| value.max(FLOOR).ln() - (1.0 - value).max(FLOOR).ln();
+            let mean = |class| of_class(class).map(log_odds).sum::<f64>() / learners;
+            (0..classes).map(|class| 1.0 / (1.0 + (-mean(class)).exp())).collect()
         }
     };
     averaged.into_iter().map(|value| value as f32).collect()

@@ -39,7 +39,7 @@ pub use metrics::{
     bootstrap, bootstrap_difference, bootstrap_mean, bootstrap_multi_label, bootstrap_multi_label_difference,
     confusion, most_probable, reliability, score, score_multi_label,
 };
-pub use multi_label::{MultiLabelRows, MultiLabelStack, multi_label_out_of_fold};
+pub use multi_label::{MultiLabelRows, MultiLabelStack, check_multi_label_folds, multi_label_out_of_fold};
 pub use onnx::to_onnx;
 pub use rows::{TrainingRows, check_folds};
 pub use settings::{StackKind, StackSettings, TestFrom};

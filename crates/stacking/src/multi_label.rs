@@ -1,10 +1,12 @@
 //! Level 2 of clips that may have several labels: each class is judged against all others.
 
+use std::collections::BTreeSet;
+
 use rayon::prelude::*;
 
 use crate::averages::Mean;
 use crate::importance::{Importance, of_logistic};
-use crate::rows::enough_folds;
+use crate::rows::{enough_folds, with_held_out};
 use crate::stack::averages;
 use crate::{Layout, Logistic, Result, StackError, StackKind, StackSettings, Table, onnx};
 
@@ -27,6 +29,8 @@ pub struct MultiLabelRows<'a> {
 pub enum MultiLabelStack {
     /// The mean of the learners' probabilities.
     Mean,
+    /// The geometric mean of the odds of each class.
+    GeometricMean,
     /// A logistic regression of each class against all others: `intercept + coefficients * (x -
     /// mean) / deviation` is the logit of a class.
     Logistic(Logistic),
@@ -35,7 +39,11 @@ pub enum MultiLabelStack {
 impl MultiLabelStack {
     /// Whether it can be of this kind.
     pub fn is_of(settings: &StackSettings) -> bool {
-        settings.kind == StackKind::Mean || (settings.kind == StackKind::Logistic && !settings.temperature_scaling)
+        match settings.kind {
+            StackKind::Mean | StackKind::GeometricMean => true,
+            StackKind::Logistic => !settings.temperature_scaling,
+            StackKind::Xgboost => false,
+        }
     }
 
     /// Fits on all rows.
@@ -55,6 +63,7 @@ impl MultiLabelStack {
     pub fn predict(&self, features: &Table, classes: &[String]) -> Result<Table> {
         let values = match self {
             Self::Mean => averages(features, classes, Mean::Arithmetic)?,
+            Self::GeometricMean => averages(features, classes, Mean::Odds)?,
             Self::Logistic(logistic) => {
                 let margins = logistic.margins(features.into(), classes.len())?;
                 margins.into_iter().map(|margin| (1.0 / (1.0 + (-margin).exp())) as f32).collect()
@@ -69,7 +78,7 @@ impl MultiLabelStack {
     /// Numbers that JSON cannot represent.
     pub fn file(&self) -> Result<Option<(&'static str, Vec<u8>)>> {
         match self {
-            Self::Mean => Ok(None),
+            Self::Mean | Self::GeometricMean => Ok(None),
             Self::Logistic(logistic) => Ok(Some(("logistic.json", logistic.to_json()?))),
         }
     }
@@ -77,7 +86,7 @@ impl MultiLabelStack {
     /// The importance of each column, in their order; `None` for a mean.
     pub fn importance(&self) -> Option<Vec<Importance>> {
         match self {
-            Self::Mean => None,
+            Self::Mean | Self::GeometricMean => None,
             Self::Logistic(logistic) => Some(of_logistic(logistic)),
         }
     }
@@ -90,6 +99,7 @@ impl MultiLabelStack {
     pub fn to_onnx(&self, layout: &Layout) -> Result<Vec<u8>> {
         match self {
             Self::Mean => onnx::mean(Mean::Arithmetic, layout),
+            Self::GeometricMean => onnx::mean(Mean::Odds, layout),
             Self::Logistic(logistic) => onnx::linear(logistic, layout, "Sigmoid"),
         }
     }
@@ -104,10 +114,10 @@ impl MultiLabelStack {
 /// [`MultiLabelStack::fit`].
 pub fn multi_label_out_of_fold(rows: &MultiLabelRows<'_>, settings: &StackSettings) -> Result<Table> {
     rows.check()?;
-    let folds: std::collections::BTreeSet<usize> = rows.folds.iter().copied().collect();
+    let folds: BTreeSet<usize> = rows.folds.iter().copied().collect();
     enough_folds(folds.len())?;
     let part = |fold: usize| {
-        let stack = fit(rows, |of| of != fold, settings)?;
+        let stack = fit(rows, |of| of != fold, settings).map_err(|error| with_held_out(error, &[fold]))?;
         let names = rows.features.names().iter().zip(rows.folds).filter(|(_, of)| **of == fold);
         let names: Vec<String> = names.map(|(name, _)| name.clone()).collect();
         stack.predict(&rows.features.reordered(&names)?, rows.classes)
@@ -116,11 +126,47 @@ pub fn multi_label_out_of_fold(rows: &MultiLabelRows<'_>, settings: &StackSettin
     Table::vstack(&parts.iter().collect::<Vec<_>>())?.reordered(rows.features.names())
 }
 
+/// Fails if level 2 could not be fitted on clips with these labels, folds and weights, so that the
+/// error is reported before networks are trained. Each slice has one entry per clip.
+///
+/// # Errors
+/// As [`multi_label_out_of_fold`] for rows with the same labels, folds and weights.
+pub fn check_multi_label_folds(
+    truth: &[Vec<usize>],
+    folds: &[usize],
+    weights: &[f32],
+    classes: &[String],
+    settings: &StackSettings,
+) -> Result<()> {
+    let all: BTreeSet<usize> = folds.iter().copied().collect();
+    enough_folds(all.len())?;
+    if settings.kind != StackKind::Logistic {
+        return Ok(());
+    }
+    for held_out in all {
+        let rest = || (0..truth.len()).filter(|&row| folds[row] != held_out && weights[row] > 0.0);
+        for (class, name) in classes.iter().enumerate() {
+            for (has, class_name) in [(true, name.clone()), (false, others(name))] {
+                if !rest().any(|row| truth[row].contains(&class) == has) {
+                    return Err(StackError::ClassWithoutRows { class: class_name, folds: vec![held_out] });
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The name of what a class is judged against.
+fn others(class: &str) -> String {
+    format!("any but {class}")
+}
+
 /// Fits on the rows of the folds for which `wanted` holds.
 fn fit(rows: &MultiLabelRows<'_>, wanted: impl Fn(usize) -> bool, settings: &StackSettings) -> Result<MultiLabelStack> {
     settings.validate()?;
     match settings.kind {
         StackKind::Mean => Ok(MultiLabelStack::Mean),
+        StackKind::GeometricMean => Ok(MultiLabelStack::GeometricMean),
         StackKind::Logistic if !settings.temperature_scaling => {
             let places: Vec<usize> = (0..rows.folds.len()).filter(|&row| wanted(rows.folds[row])).collect();
             Ok(MultiLabelStack::Logistic(one_vs_rest(rows, &places, settings)?))
@@ -128,7 +174,8 @@ fn fit(rows: &MultiLabelRows<'_>, wanted: impl Fn(usize) -> bool, settings: &Sta
         _ => Err(StackError::Setting {
             key: "kind",
             value: "neither a mean nor a logistic regression".to_owned(),
-            allowed: "`mean` or `logistic` without `temperature_scaling`, if clips may have several labels",
+            allowed: "`mean`, `geometric_mean`, or `logistic` without `temperature_scaling`, if clips may have \
+                      several labels",
         }),
     }
 }
@@ -142,7 +189,7 @@ fn one_vs_rest(rows: &MultiLabelRows<'_>, places: &[usize], settings: &StackSett
     let columns = rows.features.columns().len();
     let of_class = |class: usize| {
         let labels: Vec<usize> = places.iter().map(|&row| usize::from(rows.truth[row].contains(&class))).collect();
-        let names = [format!("any but {}", rows.classes[class]), rows.classes[class].clone()];
+        let names = [others(&rows.classes[class]), rows.classes[class].clone()];
         Logistic::fit(crate::Matrix::new(&values, columns)?, &labels, &weights, &names, &settings)
     };
     let models = (0..rows.classes.len()).into_par_iter().map(of_class).collect::<Result<Vec<_>>>()?;

@@ -5,7 +5,8 @@ mod common;
 
 use common::labels;
 use earmark_stacking::{
-    MultiLabelRows, MultiLabelStack, StackError, StackKind, StackSettings, Table, multi_label_out_of_fold,
+    MultiLabelRows, MultiLabelStack, StackError, StackKind, StackSettings, Table, check_multi_label_folds,
+    multi_label_out_of_fold,
 };
 use serde::Deserialize;
 
@@ -72,6 +73,16 @@ fn the_mean_is_that_of_the_learners() {
     let mean = |row: &Vec<f32>| (0..4).map(|class| f64::from(row[class]).midpoint(f64::from(row[class + 4]))).collect();
     let expected: Vec<Vec<f64>> = case.x.iter().map(mean).collect();
     assert!(distance(&got, &expected) < 1e-6);
+    // 9 : 1 and 1 : 1 are 3 : 1 in the geometric mean, for each class by itself.
+    let settings = StackSettings { kind: StackKind::GeometricMean, ..settings };
+    let names = vec!["a".to_owned()];
+    let columns = ["x/0", "x/1", "y/0", "y/1"].map(str::to_owned).to_vec();
+    let features = Table::new(names, columns, vec![0.9, 0.1, 0.5, 0.5]).unwrap();
+    let classes = labels(2);
+    let rows =
+        MultiLabelRows { features: &features, truth: &[vec![0]], folds: &[0], weights: &[1.0], classes: &classes };
+    let mean = MultiLabelStack::fit(&rows, &settings).unwrap().predict(&features, &classes).unwrap();
+    assert!(distance(&mean, &[vec![0.75, 0.25]]) < 1e-6, "{mean:?}");
 }
 
 #[test]
@@ -93,6 +104,15 @@ fn what_it_cannot_be_and_what_does_not_fit() {
     let none: Vec<Vec<usize>> =
         case.truth.iter().map(|of| of.iter().copied().filter(|label| *label != 2).collect()).collect();
     let without = MultiLabelRows { truth: &none, ..rows };
+    let early = |truth: &[Vec<usize>], settings: &StackSettings| {
+        check_multi_label_folds(truth, &case.folds, &case.weights, &classes, settings).err()
+    };
+    assert!(early(&case.truth, &logistic(1.0)).is_none());
+    assert!(early(&none, &StackSettings { kind: StackKind::Mean, ..logistic(1.0) }).is_none());
+    let error = early(&none, &logistic(1.0));
+    assert!(matches!(&error, Some(StackError::ClassWithoutRows { class, .. }) if class == "class2"), "{error:?}");
+    let late = multi_label_out_of_fold(&without, &logistic(1.0)).err();
+    assert_eq!(late.map(|error| error.to_string()), error.map(|error| error.to_string()));
     let error = MultiLabelStack::fit(&without, &logistic(1.0)).err();
     assert!(matches!(&error, Some(StackError::ClassWithoutRows { class, .. }) if class == "class2"), "{error:?}");
 }

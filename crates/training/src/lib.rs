@@ -25,6 +25,7 @@ mod history;
 mod inputs;
 mod job;
 mod kernel;
+mod loss;
 mod memory;
 mod network;
 mod optimizer;

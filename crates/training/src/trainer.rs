@@ -7,7 +7,8 @@ use tch::{Device, Kind, Tensor};
 use crate::arithmetic::Arithmetic;
 use crate::checkpoint::State;
 use crate::error::TrainingError;
-use crate::network::{Layouts, Network, binary_cross_entropy, cross_entropy};
+use crate::loss::{binary_cross_entropy, cross_entropy};
+use crate::network::{Layouts, Network};
 use crate::optimizer::Optimizer;
 use crate::settings::{LearnerSettings, Loss};
 

@@ -21,8 +21,8 @@ pub(crate) fn check_kind(settings: &StackSettings) -> Result<()> {
     ensure!(
         MultiLabelStack::is_of(settings),
         Options,
-        "the clips of this data set may have several labels, for which level 2 can be the mean or a logistic \
-         regression of each class without temperature scaling: set `[stack] kind` to \"mean\" or \"logistic\""
+        "the clips of this data set may have several labels, for which level 2 can be a mean or a logistic regression \
+         of each class without temperature scaling: set `[stack] kind` to \"mean\", \"geometric_mean\" or \"logistic\""
     );
     Ok(())
 }

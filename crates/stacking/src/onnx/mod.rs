@@ -107,6 +107,16 @@ pub(crate) fn mean(mean: Mean, layout: &Layout) -> Result<Vec<u8>> {
             graph.with_weights("MatMul", "logarithms", shares, "means");
             graph.push("Softmax", &["means"], PROBABILITIES, vec![AttributeProto::int("axis", 1)]);
         }
+        Mean::Odds => {
+            graph.logarithm("x", "logarithms");
+            graph.weights.push(weights("one", &[1], &[1.0]));
+            graph.push("Sub", &["one", "x"], "rest", Vec::new());
+            graph.push("Max", &["rest", "floor"], "rest floored", Vec::new());
+            graph.push("Log", &["rest floored"], "logarithms of the rest", Vec::new());
+            graph.push("Sub", &["logarithms", "logarithms of the rest"], "log odds", Vec::new());
+            graph.with_weights("MatMul", "log odds", shares, "means");
+            graph.push("Sigmoid", &["means"], PROBABILITIES, Vec::new());
+        }
     }
     graph.file(inputs, classes, false)
 }

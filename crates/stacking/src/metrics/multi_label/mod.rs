@@ -86,8 +86,8 @@ pub struct MultiLabelClassScore {
 ///
 /// # Shape
 /// `truth`: for each row of `probabilities`, indices into `labels`, each once, in any order; none
-/// for a clip without labels. The columns of `probabilities` are `labels`, in this order. `thresholds`:
-/// one per label.
+/// for a clip without labels. The columns of `probabilities` are `labels`, in this order.
+/// `thresholds`: one per label.
 ///
 /// # Errors
 /// The number of rows differs, an index is out of bounds, the columns are not the labels, or the
