@@ -132,7 +132,7 @@ def broken(wav, flac, fragments):
 
 
 # The numbers of the layouts and options in checks/manifest.rs.
-TABLE, KAGGLE, ZENODO, ESC, URBAN, CSV, JSONL, SPLITS, FOLDERS = range(9)
+TABLE, KAGGLE, ZENODO, ESC, URBAN, CSV, JSONL, SPLITS, FOLDERS, FSD50K, KAGGLE2019, AUDIOSET = range(12)
 FOLD_IN_NAME, GROUP_IN_NAME, NAME, LABEL, FOLD, GROUP, VERIFIED, ESC10 = (1 << bit for bit in range(8))
 
 COLUMNS = "sound,kind,part,recording,checked\n"
@@ -149,11 +149,22 @@ GROUPS = "path,category,fold,group\na/1.wav,dog,x,g\na/2.wav,rain,x,h\nb/1.wav,d
 IN_NAMES = "fname,label\n1-7.wav,dog\n2-8.wav,dog\n1-9.wav,rain\n2-5.wav,rain\n"
 OBJECTS = '{"file_name": "a.wav", "label": "dog", "fold": 1}\n{"file_name": "b/c.wav", "label": "rain", "fold": 2}\n'
 ESC10_TREE = "001 - Dog bark/1-30226-A.ogg\n001 - Dog bark/2-30227-A.ogg\n002 - Rain/1-17367-A.ogg\n002 - Rain/2-17368-B.ogg\n"
+DEV = 'fname,labels,mids,split\n1,"dog,rain","/m/1,/m/2",train\n2,dog,/m/1,val\n3,rain,/m/2,train\n'
+EVAL = 'fname,labels,mids\n4,"rain,dog","/m/2,/m/1"\n'
+CURATED = 'fname,labels\na.wav,"dog,rain"\nb.wav,rain\n'
+NOISY = "fname,labels\nc.wav,dog\n"
+POST = 'fname,labels,usage\nx.wav,"dog,rain",Public\ny.wav,dog,Private\n'
+SEGMENTS = '# a\n# b\n# YTID, start_seconds, end_seconds, positive_labels\n--PJHxphWEs, 30.000, 40.000, "/m/1,/m/2"\n'
+SEGMENTS += '-0RWZT-miFs, 420.000, 430.000, "/m/1"\n_gone-gone-0, 1.000, 2.000, "/m/2"\n'
+INDICES = 'index,mid,display_name\n0,/m/1,Dog\n1,/m/2,"Rain, wet"\n'
 
 
 def data_sets():
     """Yields names, layouts, options and tables."""
     yield "plain.csv", TABLE, 0, "fname,label\na.wav,dog\nb.wav,rain\nc.wav,dog\nd.wav,rain\n"
+    yield "fsd50k.csv", FSD50K, 0, DEV, EVAL
+    yield "fsdkaggle2019.csv", KAGGLE2019, 0, CURATED, NOISY, POST
+    yield "audioset.csv", AUDIOSET, 0, SEGMENTS, INDICES
     yield "folds.csv", TABLE, 0, GROUPS
     yield "quotes.csv", TABLE, 0, '\ufefffile,class,verified\r\n"a, b.wav","do""g",true\r\n"c\nd.wav", rain ,False\r\n'
     yield "named.csv", TABLE, 124, COLUMNS + "a.wav,dog,1,g,1\nb.wav,rain,2,h,0\nc.wav,dog,2,i,1\nd.wav,rain,1,k,0\n"

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Component, Path, PathBuf};
 use std::sync::LazyLock;
 
-use earmark_datasets::{ClipEntry, Columns, DatasetError, Manifest, OpenOptions, Splits, open};
+use earmark_datasets::{ClipEntry, Columns, DatasetError, Manifest, OpenOptions, Splits, Task, open};
 use regex::Regex;
 
 /// The tables of each layout. The first layout is opened as a file, all others as a folder.
@@ -24,6 +24,15 @@ const LAYOUTS: [&[&str]; 8] = [
     &["data/train/metadata.jsonl", "data/test/metadata.csv"],
 ];
 
+/// The tables of the layouts whose clips may have several labels.
+const SEVERAL: [&[&str]; 3] = [
+    &["FSD50K.ground_truth/dev.csv", "FSD50K.ground_truth/eval.csv"],
+    &["train_curated.csv", "train_noisy.csv", "test_post_competition.csv"],
+    &["balanced_train_segments.csv", "class_labels_indices.csv", "eval_segments.csv"],
+];
+/// The number of the layout of class folders, after [`LAYOUTS`] and before [`SEVERAL`].
+const FOLDERS: usize = LAYOUTS.len();
+
 /// Separates the tables of a layout.
 const NEXT: u8 = 0x1E;
 
@@ -31,15 +40,23 @@ const NEXT: u8 = 0x1E;
 const MOST: usize = 64;
 
 /// Reads the bytes as a data set. The first byte selects the layout, the second the options; then
-/// follow the tables or, for the last layout, the paths of clips, one per line. Returns whether the
-/// result is a data set.
+/// follow the tables or, for class folders, the paths of clips, one per line. AudioSet's sounds
+/// have fixed names, because it is the sounds that are there that count. Returns whether the result
+/// is a data set.
 pub fn check(bytes: &[u8]) -> bool {
     let [layout, options, bytes @ ..] = bytes else { return false };
     let in_memory = Some(PathBuf::from("/dev/shm")).filter(|folder| folder.is_dir());
     let folder = tempfile::tempdir_in(in_memory.unwrap_or_else(std::env::temp_dir)).unwrap();
     let root = folder.path();
     let mut path = root.to_owned();
-    match LAYOUTS.get(usize::from(*layout) % (LAYOUTS.len() + 1)) {
+    let layout = usize::from(*layout) % (FOLDERS + 1 + SEVERAL.len());
+    let tables = LAYOUTS.get(layout).or_else(|| SEVERAL.get(layout.checked_sub(FOLDERS + 1)?));
+    for sound in ["train_noisy/c.wav", "a/--PJHxphWEs_30.000.wav", "b/Y-0RWZT-miFs.flac"] {
+        if layout > FOLDERS {
+            make(root, &root.join(sound), b"");
+        }
+    }
+    match tables {
         Some(tables) => {
             for (name, table) in tables.iter().zip(bytes.split(|byte| *byte == NEXT)) {
                 make(root, &root.join(name), table);
@@ -97,21 +114,27 @@ fn options_of(bits: u8) -> OpenOptions {
         columns: Columns {
             name: named(2, "sound"),
             label: named(3, "kind"),
+            one_hot: Vec::new(),
             fold: named(4, "part"),
             group: named(5, "recording"),
             verified: named(6, "checked"),
         },
+        label_separator: (bits & 0b1000_1000 == 0b1000_1000).then(|| ";".to_owned()),
         rows_where: named(7, "esc10").map(|column| (column, "True".to_owned())),
     }
 }
 
 /// Checks that labels are sorted and used, names unique, indices in range, and that files exist.
 fn consistent(manifest: &Manifest) {
-    let Manifest { labels, train, test, .. } = manifest;
+    let Manifest { labels, task, train, test, .. } = manifest;
     assert!(labels.len() >= 2 && labels.is_sorted_by(|a, b| a < b), "{labels:?}");
-    let used: BTreeSet<_> = train.iter().map(|item| item.label).collect();
-    assert!(used.into_iter().eq((0..labels.len()).map(Some)), "{train:?}");
-    assert!(test.iter().all(|item| item.label.is_none_or(|label| label < labels.len())), "{test:?}");
+    let used: BTreeSet<_> = train.iter().flat_map(|item| item.labels.iter().copied()).collect();
+    assert!(used.into_iter().eq(0..labels.len()), "{train:?}");
+    let fewest = |item: &ClipEntry| item.labels.len() == 1 || (!item.labels.is_empty() && task == &Task::MultiLabel);
+    assert!(train.iter().all(fewest), "{train:?}");
+    let sorted = |item: &ClipEntry| item.labels.is_sorted_by(|a, b| a < b);
+    assert!(train.iter().chain(test).all(sorted), "{manifest:?}");
+    assert!(test.iter().flat_map(|item| &item.labels).all(|label| *label < labels.len()), "{test:?}");
     let folds: BTreeSet<_> = train.iter().filter_map(|item| item.fold).collect();
     assert!(folds.iter().copied().eq(0..folds.len()), "{folds:?}");
     let all: Vec<&ClipEntry> = train.iter().chain(test).collect();

@@ -4,7 +4,8 @@ Run: python golden/kernel/make.py
 
 The rows have mean 0 and standard deviation 1. The leave-one-out prediction of a row comes from a
 `KernelRidge` that was fitted without it. The factor that turns outputs into logits minimizes the
-cross-entropy of these predictions, and is found by scipy.
+cross-entropy of these predictions, and is found by scipy. If rows may have several classes, each
+class has the factor and the offset of scikit-learn's `CalibratedClassifierCV(method="sigmoid")`.
 """
 
 import json
@@ -15,30 +16,58 @@ import scipy
 import scipy.optimize
 import scipy.special
 import sklearn
+from sklearn.calibration import _sigmoid_calibration
 from sklearn.kernel_ridge import KernelRidge
 
 HERE = Path(__file__).parent
 
 
-def case(seed, clips, features, classes, settings, counted):
-    rng = np.random.default_rng(seed)
-    labels = np.concatenate([np.arange(classes), rng.integers(0, classes, clips - classes)])
+def data(rng, labels, features, classes, counted):
+    clips = len(labels)
     centres = rng.normal(size=(classes, features))
-    rows = centres[labels] + rng.normal(size=(clips, features))
+    rows = labels @ centres + rng.normal(size=(clips, features))
     rows = np.float32((rows - rows.mean(0)) / rows.std(0)).astype(np.float64)
     new = np.float32(centres[rng.integers(0, classes, 7)] + rng.normal(size=(7, features))).astype(np.float64)
-    counts = rng.choice([1.0, 0.5], clips) if counted else np.ones(clips)
-    truth = np.eye(classes)[labels]
+    return rows, new, rng.choice([1.0, 0.5], clips) if counted else np.ones(clips)
+
+
+def machine(rows, new, truth, counts, settings):
+    """The outputs of each row by a machine fitted without it, and those of new rows."""
     # The class shares are those of all rows, even when one is held out.
     shares = (truth * counts[:, None]).sum(0) / counts.sum()
 
     def outputs(of, to):
-        model = KernelRidge(alpha=settings["alpha"], kernel="rbf", gamma=settings["gamma"] / features)
+        model = KernelRidge(alpha=settings["alpha"], kernel="rbf", gamma=settings["gamma"] / rows.shape[1])
         model.fit(rows[of], (truth - shares)[of], sample_weight=counts[of])
         return shares + model.predict(to)
 
+    clips = len(rows)
     others = ~np.eye(clips, dtype=bool)
     judged = np.concatenate([outputs(others[clip], rows[clip : clip + 1]) for clip in range(clips)])
+    return judged, outputs(np.ones(clips, dtype=bool), new)
+
+
+def written(settings, task, rows, truth, counts, new, loss, accuracy, logits):
+    return {
+        "settings": settings,
+        "task": task,
+        "classes": truth.shape[1],
+        "rows": rows.tolist(),
+        "labels": [np.flatnonzero(row).tolist() for row in truth],
+        "counts": counts.tolist(),
+        "new": new.tolist(),
+        "loss": loss,
+        "accuracy": accuracy,
+        "logits": logits.tolist(),
+    }
+
+
+def single_label(seed, clips, features, classes, settings, counted):
+    rng = np.random.default_rng(seed)
+    labels = np.concatenate([np.arange(classes), rng.integers(0, classes, clips - classes)])
+    truth = np.eye(classes)[labels]
+    rows, new, counts = data(rng, truth, features, classes, counted)
+    judged, outputs = machine(rows, new, truth, counts, settings)
 
     def loss(logarithm):
         logits = scipy.special.log_softmax(np.exp(logarithm) * judged, axis=1)
@@ -46,25 +75,33 @@ def case(seed, clips, features, classes, settings, counted):
 
     best = scipy.optimize.minimize_scalar(loss, bounds=np.log([0.1, 1000]), method="bounded", options={"xatol": 1e-9})
     accuracy = (counts * (judged.argmax(1) == labels)).sum() / counts.sum()
-    logits = np.exp(best.x) * outputs(np.ones(clips, dtype=bool), new)
-    return {
-        "settings": settings,
-        "classes": classes,
-        "rows": rows.tolist(),
-        "labels": labels.tolist(),
-        "counts": counts.tolist(),
-        "new": new.tolist(),
-        "loss": best.fun,
-        "accuracy": accuracy,
-        "logits": logits.tolist(),
-    }
+    logits = np.exp(best.x) * outputs
+    return written(settings, "single_label", rows, truth, counts, new, best.fun, accuracy, logits)
+
+
+def multi_label(seed, clips, features, classes, settings, counted):
+    rng = np.random.default_rng(seed)
+    truth = (rng.random((clips, classes)) < 0.35).astype(float)
+    truth[np.arange(clips), rng.integers(0, classes, clips)] = 1
+    rows, new, counts = data(rng, truth, features, classes, counted)
+    judged, outputs = machine(rows, new, truth, counts, settings)
+    scales = np.array([_sigmoid_calibration(judged[:, c], truth[:, c], counts) for c in range(classes)])
+    # scikit-learn's probability is 1 / (1 + exp(a * output + b)).
+    logits = -(scales[:, 0] * judged + scales[:, 1])
+    each = np.logaddexp(0, logits) - truth * logits
+    loss = (counts[:, None] * each).sum() / counts.sum() / classes
+    accuracy = (counts * truth[np.arange(clips), logits.argmax(1)]).sum() / counts.sum()
+    of_new = -(scales[:, 0] * outputs + scales[:, 1])
+    return written(settings, "multi_label", rows, truth, counts, new, loss, accuracy, of_new)
 
 
 def main():
     cases = [
-        case(1, 40, 6, 3, {"alpha": 0.03, "gamma": 0.7}, False),
-        case(2, 30, 12, 5, {"alpha": 0.5, "gamma": 2.0}, True),
-        case(3, 50, 2, 2, {"alpha": 0.1, "gamma": 0.3}, True),
+        single_label(1, 40, 6, 3, {"alpha": 0.03, "gamma": 0.7}, False),
+        single_label(2, 30, 12, 5, {"alpha": 0.5, "gamma": 2.0}, True),
+        single_label(3, 50, 2, 2, {"alpha": 0.1, "gamma": 0.3}, True),
+        multi_label(4, 60, 5, 4, {"alpha": 0.3, "gamma": 0.7}, False),
+        multi_label(5, 80, 8, 6, {"alpha": 0.1, "gamma": 0.5}, True),
     ]
     (HERE / "cases.json").write_text(json.dumps(cases) + "\n")
     versions = {m.__name__: m.__version__ for m in (np, scipy, sklearn)}

@@ -16,14 +16,15 @@ import scipy
 import sklearn
 import torch
 import torchmetrics
-from scipy.stats import bootstrap
 from sklearn.metrics import accuracy_score, average_precision_score, confusion_matrix, roc_auc_score
 from torchmetrics.functional.classification import multiclass_calibration_error
+
+import multi_label
+from resampling import Draws, interval
 
 HERE = Path(__file__).parent
 BINS = 15
 EDGES = np.linspace(0, 1, BINS + 1).astype(np.float32)
-ALL = (1 << 64) - 1
 
 
 def apk(actual, predicted, k):
@@ -72,41 +73,6 @@ def torchmetrics_ece(truth, p):
         return None
     p, truth = torch.from_numpy(p), torch.tensor(truth)
     return multiclass_calibration_error(p, truth, num_classes=p.shape[1], n_bins=BINS, norm="l1").item()
-
-
-def mix(z):
-    z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & ALL
-    z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & ALL
-    return z ^ (z >> 31)
-
-
-class Draws(np.random.Generator):
-    """Draws the same clips as Earmark, so that scipy's intervals are the same to the last digit."""
-
-    def __init__(self, seed):
-        super().__init__(np.random.PCG64(0))
-        self.seed = seed
-
-    def integers(self, low, high=None, size=None, **_):
-        gamma, rows = 0x9E3779B97F4A7C15, []
-        assert low == 0 and size[-1] == high
-        for resample in range(size[0]):
-            state = mix(mix((self.seed + gamma) & ALL) ^ ((resample + 1) * gamma & ALL))
-            rows.append([(mix((state + (i + 1) * gamma) & ALL) >> 32) * high >> 32 for i in range(high)])
-        return np.array(rows).reshape(size)
-
-
-def interval(clips, statistic, resampling, rng):
-    result = bootstrap(
-        (np.arange(clips),),
-        lambda drawn: statistic(drawn.astype(int)),
-        n_resamples=resampling["resamples"],
-        confidence_level=resampling["level"],
-        method="percentile",
-        vectorized=False,
-        rng=rng,
-    )
-    return {"low": result.confidence_interval.low, "high": result.confidence_interval.high}
 
 
 def macro_ap(truth, p):
@@ -191,6 +157,7 @@ cases = [
 ]
 assert [c["accuracy"] for c in cases if c["name"].startswith("all_")][:2] == [1, 0]
 (HERE / "cases.json").write_text(json.dumps(cases) + "\n")
+multi_label.main()
 
 
 def submissions(truth_csv):

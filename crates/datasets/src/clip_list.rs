@@ -4,12 +4,14 @@ use std::path::PathBuf;
 
 use crate::error::{DatasetError, Location};
 use crate::options::Usage;
+use crate::task::Task;
 
 /// A clip as its layout lists it, before names, labels and folds are validated.
 pub(crate) struct ListedClip {
     pub name: String,
     pub path: PathBuf,
-    pub label: Option<String>,
+    /// None for a test clip whose labels are unknown.
+    pub labels: Vec<String>,
     pub verified: bool,
     pub fold: Option<String>,
     pub group: Option<String>,
@@ -29,4 +31,5 @@ pub(crate) struct ClipList {
     /// Errors of the rows that are specific to the layout.
     pub faults: Vec<DatasetError>,
     pub groups_span_folds: bool,
+    pub task: Task,
 }

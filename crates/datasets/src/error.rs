@@ -40,7 +40,8 @@ pub enum DatasetError {
     },
     /// A folder whose layout is not recognized.
     #[error(
-        "{}: no known data set layout; expected train.csv, FSDKaggle2018.meta/, meta/esc50.csv, \
+        "{}: no known data set layout; expected train.csv, FSDKaggle2018.meta/, train_curated.csv, \
+         FSDKaggle2019.meta/, FSD50K.ground_truth/, balanced_train_segments.csv, meta/esc50.csv, \
          metadata/UrbanSound8K.csv, metadata.csv, metadata.jsonl, or one folder of clips per class",
         printable(path)
     )]
@@ -100,6 +101,30 @@ pub enum DatasetError {
         place: Location,
         /// The column's name.
         column: String,
+    },
+    /// A training clip with 0 in the columns of all classes.
+    #[error("{place}: no class is 1; give the clip a class, or remove its row")]
+    NoClassIsOne {
+        /// File and line.
+        place: Location,
+    },
+    /// A separator of labels that no label has.
+    #[error(
+        "{}: no training clip has several labels: the separator {separator:?} never occurs in the label column; give \
+         the separator of this data set, or none if each clip has one label",
+        printable(path)
+    )]
+    SeparatorUnused {
+        /// The data set.
+        path: PathBuf,
+        /// The separator.
+        separator: String,
+    },
+    /// Columns were given for AudioSet, whose columns have no names.
+    #[error("{}: the columns of AudioSet's lists of segments are fixed; name none", printable(path))]
+    FixedColumns {
+        /// The list, or its folder.
+        path: PathBuf,
     },
     /// A test label that no training clip has.
     #[error("{place}: label {label:?} is unknown: no training clip has it")]

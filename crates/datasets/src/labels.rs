@@ -11,7 +11,7 @@ const RESERVED: [&str; 1] = ["fname"];
 /// An error for each label that cannot name a class, with the location of its first occurrence.
 pub(crate) fn impossible_labels(rows: &[ListedClip]) -> Vec<DatasetError> {
     let mut seen = BTreeSet::new();
-    let labels = rows.iter().filter_map(|row| Some((row, row.label.as_deref()?)));
+    let labels = rows.iter().flat_map(|row| row.labels.iter().map(move |label| (row, label.as_str())));
     let first = labels.filter(|(_, label)| seen.insert(*label));
     let fault = |(row, label): (&ListedClip, &str)| {
         let fault = label_fault(label)?;

@@ -14,8 +14,10 @@ mod options;
 pub mod random;
 mod rules;
 mod splits;
+mod stratify;
 pub mod synth;
 mod table;
+mod task;
 mod violation;
 mod walk;
 
@@ -25,5 +27,6 @@ pub use options::{Columns, OpenOptions, Usage};
 pub use random::epoch_order;
 pub use rules::{DEFAULT_FOLDS, violations};
 pub use splits::Splits;
+pub use task::Task;
 pub use violation::{Severity, Violation};
 pub use walk::{find_sound_files, sound_files};

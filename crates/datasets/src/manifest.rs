@@ -11,6 +11,7 @@ use crate::error::{DatasetError, Location};
 use crate::labels::impossible_labels;
 use crate::layouts;
 use crate::options::{OpenOptions, Usage};
+use crate::task::Task;
 
 /// What to do about a clip that is damaged, empty, or not audio. In any case every such clip is
 /// listed with the reason. A disk failure is always an error.
@@ -35,8 +36,9 @@ pub struct ClipEntry {
     pub name: String,
     /// The path of its audio file.
     pub path: PathBuf,
-    /// Index into [`Manifest::labels`]; every training clip has one.
-    pub label: Option<usize>,
+    /// Indices into [`Manifest::labels`], sorted, each once; none if its labels are unknown. Every
+    /// training clip has at least one, and in a [`Task::SingleLabel`] exactly one.
+    pub labels: Vec<usize>,
     /// Whether a person has checked the label; true if the data set does not specify it.
     pub verified: bool,
     /// The fold that the data set assigns to it, counted from 0.
@@ -47,17 +49,31 @@ pub struct ClipEntry {
     pub usage: Option<Usage>,
 }
 
+impl ClipEntry {
+    /// Its label, if it has exactly one.
+    pub fn label(&self) -> Option<usize> {
+        match self.labels[..] {
+            [label] => Some(label),
+            _ => None,
+        }
+    }
+}
+
 /// A data set: its classes and clips. All audio files existed when it was opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Manifest {
     /// The classes of the training clips, sorted.
     pub labels: Vec<String>,
+    /// Whether a clip may have several labels. It is decided by how the data set is read, not by
+    /// the labels that occur.
+    pub task: Task,
     /// Clips to train on, in the order of the CSV, or of class and file name.
     pub train: Vec<ClipEntry>,
     /// Clips to predict; their labels may be unknown.
     pub test: Vec<ClipEntry>,
-    /// The number of clips in its tables that are in neither: those that a challenge ignored, and
-    /// those that [`OpenOptions::rows_where`] excludes.
+    /// The number of clips in its tables that are in neither: those that a challenge ignored, those
+    /// that [`OpenOptions::rows_where`] excludes, and those of AudioSet and of FSDKaggle2019's
+    /// noisy set whose sound was not downloaded.
     pub excluded: usize,
     /// Whether groups that span several folds are allowed because the folds are part of the data
     /// set's definition: in UrbanSound8K, 5 recordings are in two folds each.
@@ -85,6 +101,13 @@ pub(crate) struct Reading {
 /// - FSDKaggle2018, with Kaggle's names (`train.csv`, `test.csv` or `sample_submission.csv`,
 ///   `audio_train/`, `audio_test/`) or Zenodo's (`FSDKaggle2018.meta/`, ...). Test clips that the
 ///   challenge ignored are omitted;
+/// - FSDKaggle2019, with Kaggle's names (`train_curated.csv`, `train_curated/`, ...) or Zenodo's
+///   (`FSDKaggle2019.meta/`, ...), and FSD50K (`FSD50K.ground_truth/`, ...): several labels per
+///   clip ([`Task::MultiLabel`]). Clips of FSDKaggle2019's noisy set are not verified, and are
+///   omitted if their folder does not exist. Clips of FSD50K's validation split are used for
+///   training;
+/// - AudioSet: `balanced_train_segments.csv`, `unbalanced_train_segments.csv` or both, and
+///   `eval_segments.csv` for test clips ([`Task::MultiLabel`]);
 /// - ESC-50 (`meta/esc50.csv`, `audio/`) and UrbanSound8K (`metadata/UrbanSound8K.csv`,
 ///   `audio/fold1/`, ...);
 /// - Hugging Face's `audiofolder`: `metadata.csv` or `metadata.jsonl` with a column `file_name`, in
@@ -95,6 +118,7 @@ pub(crate) struct Reading {
 ///   parsed from ESC-10's folder and file names, such as `001 - Dog bark/1-100032-A.ogg`.
 ///
 /// A file is read as CSV; its columns are identified by their names ([`Columns`](crate::Columns)).
+/// A CSV file that begins with the comment lines of AudioSet's lists of segments is read as one.
 ///
 /// # Errors
 /// The layout is not recognized; a table is damaged, lacks a column or has an empty or invalid
@@ -124,6 +148,7 @@ pub(crate) fn read(path: &Path, options: &OpenOptions) -> Result<Reading, Datase
     faults.extend(missing_files(&rows));
     let no_folds = vec![None; rows.test.len()];
     let manifest = Manifest {
+        task: rows.task,
         excluded: excluded(&rows),
         train: items(rows.train, folds, &labels),
         test: items(rows.test, no_folds, &labels),
@@ -138,7 +163,13 @@ fn items(rows: Vec<ListedClip>, folds: Vec<Option<usize>>, labels: &[String]) ->
     let item = |(row, fold): (ListedClip, Option<usize>)| ClipEntry {
         name: row.name,
         path: row.path,
-        label: row.label.and_then(|label| labels.binary_search(&label).ok()),
+        labels: row
+            .labels
+            .iter()
+            .filter_map(|label| labels.binary_search(label).ok())
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect(),
         verified: row.verified,
         fold,
         group: row.group,
@@ -166,17 +197,15 @@ fn names_used_twice(rows: &ClipList) -> Vec<DatasetError> {
 
 /// The training labels, sorted. Test labels that are not among them are errors.
 fn labels(path: &Path, rows: &ClipList, faults: &mut Vec<DatasetError>) -> Vec<String> {
-    let train: BTreeSet<&String> = rows.train.iter().filter_map(|row| row.label.as_ref()).collect();
+    let train: BTreeSet<&String> = rows.train.iter().flat_map(|row| &row.labels).collect();
     let labels: Vec<String> = train.into_iter().cloned().collect();
     if let [label] = labels.as_slice() {
         faults.push(DatasetError::OneClass { path: path.to_owned(), label: label.clone() });
     }
     let mut unknown = BTreeSet::new();
-    for row in &rows.test {
-        if let Some(label) = &row.label
-            && labels.binary_search(label).is_err()
-            && unknown.insert(label)
-        {
+    let of_test = rows.test.iter().flat_map(|row| row.labels.iter().map(move |label| (row, label)));
+    for (row, label) in of_test {
+        if labels.binary_search(label).is_err() && unknown.insert(label) {
             faults.push(DatasetError::UnknownLabel { place: row.place.clone(), label: label.clone() });
         }
     }

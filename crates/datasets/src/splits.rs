@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::error::DatasetError;
 use crate::manifest::{ClipEntry, Manifest};
 use crate::random::{epoch_order, key, stream};
+use crate::stratify::{Clips, emptiest_first, iterative};
+use crate::task::Task;
 use crate::violation::{Severity, Violation};
 
 /// The folds of a data set's training clips.
@@ -85,8 +87,10 @@ impl Splits {
     fn classes_in_one_fold<'a>(&self, manifest: &'a Manifest) -> Vec<&'a str> {
         let mut reached = vec![BTreeSet::new(); manifest.labels.len()];
         for (item, fold) in manifest.train.iter().zip(&self.fold_of) {
-            if let Some(reached) = item.label.and_then(|label| reached.get_mut(label)) {
-                reached.insert(fold);
+            for label in &item.labels {
+                if let Some(reached) = reached.get_mut(*label) {
+                    reached.insert(fold);
+                }
             }
         }
         let few = manifest.labels.iter().zip(reached).filter(|(_, folds)| folds.len() < 2);
@@ -108,9 +112,10 @@ impl Splits {
     /// Draws stratified folds; clips of one group share a fold. The same seed gives the same folds
     /// on every machine.
     ///
-    /// Groups are assigned in order of size, largest first, each to the fold that has the least of
-    /// its classes so far. Without groups, the clips of each class are distributed as evenly as
-    /// possible.
+    /// If clips have one label each, groups are assigned in order of size, largest first, each to
+    /// the fold that has the least of its classes so far. If they may have several, the folds are
+    /// those of iterative stratification (Sechidis, Tsoumakas, Vlahavas 2011), which distributes
+    /// rare classes first. Without groups, both distribute the clips of each class about evenly.
     ///
     /// # Errors
     /// Fewer than two folds, a class with fewer clips (or groups) than folds, and those of
@@ -126,30 +131,15 @@ impl Splits {
             return Err(fault);
         }
 
-        let mut order = epoch_order(groups.len(), &mut stream(seed, &[key("splits")]));
+        let mut rng = stream(seed, &[key("splits")]);
+        let mut order = epoch_order(groups.len(), &mut rng);
         order.sort_by_key(|group| std::cmp::Reverse(groups[*group].len()));
-        let mut total = vec![0_usize; manifest.labels.len()];
-        for label in &labels {
-            total[*label] += 1;
-        }
-        let mut of = vec![0; labels.len()];
-        let mut clips = vec![0_usize; folds];
-        let mut by_class = vec![vec![0_usize; manifest.labels.len()]; folds];
-        for group in order {
-            let clips_of_group = &groups[group];
-            let share = |fold: usize| -> f64 {
-                let one = |clip: &usize| by_class[fold][labels[*clip]] as f64 / total[labels[*clip]] as f64;
-                clips_of_group.iter().map(one).sum()
-            };
-            let emptiest = (0..folds).min_by(|a, b| share(*a).total_cmp(&share(*b)).then(clips[*a].cmp(&clips[*b])));
-            let fold = emptiest.unwrap_or(0);
-            clips[fold] += clips_of_group.len();
-            for clip in clips_of_group {
-                by_class[fold][labels[*clip]] += 1;
-                of[*clip] = fold;
-            }
-        }
-        let splits = Self { folds, fold_of: of };
+        let clips = Clips { labels: &labels, classes: manifest.labels.len(), groups: &groups };
+        let fold_of = match manifest.task {
+            Task::SingleLabel => emptiest_first(&clips, &order, folds),
+            Task::MultiLabel => iterative(&clips, &order, folds, &mut rng),
+        };
+        let splits = Self { folds, fold_of };
         splits.check(manifest)?;
         Ok(splits)
     }
@@ -203,12 +193,17 @@ fn root(first: &[usize], mut clip: usize) -> usize {
     clip
 }
 
-fn labels(manifest: &Manifest) -> Result<Vec<usize>, DatasetError> {
-    let label = |item: &ClipEntry| {
-        let known = item.label.filter(|label| *label < manifest.labels.len());
-        known.ok_or_else(|| DatasetError::NoLabel { name: item.name.clone() })
+/// The labels of each training clip.
+fn labels(manifest: &Manifest) -> Result<Vec<&[usize]>, DatasetError> {
+    let labels = |item: &'_ ClipEntry| -> Result<(), DatasetError> {
+        let known = item.labels.iter().all(|label| *label < manifest.labels.len());
+        match known && !item.labels.is_empty() {
+            true => Ok(()),
+            false => Err(DatasetError::NoLabel { name: item.name.clone() }),
+        }
     };
-    manifest.train.iter().map(label).collect()
+    manifest.train.iter().try_for_each(labels)?;
+    Ok(manifest.train.iter().map(|item| item.labels.as_slice()).collect())
 }
 
 /// The clips of each group, in order of their first clip; a clip without a group forms a separate
@@ -230,10 +225,10 @@ fn groups(items: &[ClipEntry]) -> Vec<Vec<usize>> {
 }
 
 /// An error for each class that has fewer clips, or groups of clips, than folds.
-fn small_classes(manifest: &Manifest, labels: &[usize], groups: &[Vec<usize>], folds: usize) -> Vec<DatasetError> {
+fn small_classes(manifest: &Manifest, labels: &[&[usize]], groups: &[Vec<usize>], folds: usize) -> Vec<DatasetError> {
     let mut count = vec![0; manifest.labels.len()];
     for group in groups {
-        let classes: BTreeSet<usize> = group.iter().map(|clip| labels[*clip]).collect();
+        let classes: BTreeSet<usize> = group.iter().flat_map(|clip| labels[*clip]).copied().collect();
         for class in classes {
             count[class] += 1;
         }

@@ -114,7 +114,8 @@ impl ClipTable {
         Location { path: self.path.clone(), line: Some(line) }
     }
 
-    fn name(&self, column: usize) -> String {
+    /// The name of a column.
+    pub fn name(&self, column: usize) -> String {
         self.header.get(column).cloned().unwrap_or_default()
     }
 }

@@ -1,12 +1,13 @@
 //! Recursive listing of folders.
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use earmark_audio::is_sound_file;
+use earmark_files::FileError;
 
 use crate::error::DatasetError;
-use crate::layouts::listing;
 
 /// The sound files below a folder, at any depth, sorted by path. Hidden files and folders are
 /// skipped. Links are followed, and a folder that is reachable by several paths is walked only
@@ -62,6 +63,25 @@ pub(crate) fn walk(root: &Path, take: &mut impl FnMut(&Path)) -> Vec<(PathBuf, D
         }
     }
     unreadable
+}
+
+pub(crate) fn file_name(path: &Path) -> String {
+    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+/// The entries of a folder, sorted by name, because the system's order varies. Hidden entries are
+/// skipped.
+pub(crate) fn listing(folder: &Path) -> Result<Vec<PathBuf>, DatasetError> {
+    let failed = |source| FileError { path: folder.to_owned(), action: "list the folder", source };
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        if !file_name(&path).starts_with('.') {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    Ok(paths)
 }
 
 #[cfg(test)]

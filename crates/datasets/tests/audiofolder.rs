@@ -39,7 +39,7 @@ fn one_table_for_all_splits() {
     let manifest = read(&root).unwrap();
     assert_eq!(names(&manifest.train), ["train/a.wav", "validation/b.wav"]);
     assert_eq!(names(&manifest.test), ["test/c.wav", "test/d.wav"]);
-    assert_eq!((manifest.test[0].label, manifest.test[1].label), (Some(1), None));
+    assert_eq!((manifest.test[0].label(), manifest.test[1].label()), (Some(1), None));
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn json_lines_beside_the_audio_of_each_split() {
         let mut found = names(&manifest.train);
         found.sort();
         assert_eq!(found, expected);
-        assert_eq!((names(&manifest.test), manifest.test[0].label), (vec![named(test).as_str()], None));
+        assert_eq!((names(&manifest.test), manifest.test[0].label()), (vec![named(test).as_str()], None));
     }
 }
 
@@ -84,7 +84,7 @@ fn class_folders_in_split_folders() {
             ["train/punk/1.mp3", "train/rock/1.mp3", "val/punk/7.mp3"].map(|name| format!("{base}{name}"))
         );
         assert_eq!(names(&manifest.test), [format!("{base}test/rock/9.mp3")]);
-        assert_eq!(manifest.test[0].label, Some(1));
+        assert_eq!(manifest.test[0].label(), Some(1));
     }
 }
 

@@ -10,7 +10,7 @@ use std::path::Path;
 use common::{tree, write};
 use earmark_audio::{Clip, write_wav};
 use earmark_datasets::check::{CheckReport, CheckSettings, Lengths, ProblemKind, Severity, check, ignored};
-use earmark_datasets::{DatasetError, OpenOptions, open};
+use earmark_datasets::{DatasetError, OpenOptions, Task, open};
 
 use Severity::{Error, Warning};
 
@@ -292,6 +292,24 @@ fn urbansound8k_may_tear_recordings() {
     let report = check(root.path(), &OpenOptions::default(), &CheckSettings::default(), |_, _| ()).unwrap();
     let torn = vec!["audio/fold1/a.wav".to_owned(), "audio/fold2/b.wav".to_owned()];
     assert_eq!(problems(root.path(), &report), [(Warning, ProblemKind::TwoFolds, torn)]);
+}
+
+#[test]
+fn several_labels_per_clip() {
+    let root = good();
+    write(&root.path().join("clips.csv"), TABLE.replace("bark/1.wav,Bark", "bark/1.wav,Bark;Bell"));
+    let options = OpenOptions { label_separator: Some(";".to_owned()), ..OpenOptions::default() };
+    let checked = || check(&root.path().join("clips.csv"), &options, &CheckSettings::default(), |_, _| ()).unwrap();
+    let report = checked();
+    assert_eq!((report.task, report.labels, report.errors, report.warnings), (Task::MultiLabel, 6, 0, 0));
+    let classes: Vec<_> = report.classes.iter().map(|class| (class.label.as_str(), class.train)).collect();
+    assert_eq!(classes, [("Bark", 3), ("Bell", 3)]);
+    assert!(report.to_string().contains("1.20 per training clip"), "{report}");
+    // The same sound must have the same labels, not only one in common.
+    copy(root.path(), "bell/1.wav", "bark/1.wav");
+    let report = checked();
+    let problem = report.problems.iter().find(|problem| problem.kind == ProblemKind::TwoLabels).unwrap();
+    assert!(problem.message.contains("Bark + Bell"), "{problem:?}");
 }
 
 #[test]

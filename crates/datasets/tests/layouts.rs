@@ -35,10 +35,10 @@ fn kaggle_layout() {
     assert_eq!(names(&manifest.train), ["a.wav", "b.wav"]);
     assert_eq!(names(&manifest.test), ["x.wav", "y.wav"]);
     assert_eq!(manifest.excluded, 2);
-    assert_eq!(manifest.train[0].label, Some(1));
+    assert_eq!(manifest.train[0].label(), Some(1));
     assert!(manifest.train[0].verified && !manifest.train[1].verified);
     assert_eq!(manifest.train[0].path, root.path().join("audio_train/a.wav"));
-    assert_eq!((manifest.test[0].label, manifest.test[0].fold), (Some(0), None));
+    assert_eq!((manifest.test[0].label(), manifest.test[0].fold), (Some(0), None));
     assert_eq!(
         manifest.test.iter().map(|item| item.usage).collect::<Vec<_>>(),
         [Some(Usage::Public), Some(Usage::Private)]
@@ -54,7 +54,7 @@ fn none_is_a_label_as_any_other() {
     {
         let manifest = read(&kaggle(train, test)).unwrap();
         assert_eq!((names(&manifest.test), manifest.excluded), (vec!["x.wav", "y.wav"], 0));
-        assert_eq!((manifest.labels[1].as_str(), manifest.test[0].label), ("None", Some(1)));
+        assert_eq!((manifest.labels[1].as_str(), manifest.test[0].label()), ("None", Some(1)));
     }
     let error = read(&kaggle(TRAIN, "fname,label\nx.wav,None\n")).unwrap_err();
     let DatasetError::UnknownLabel { place, label, .. } = &error else { panic!("{error:?}") };
@@ -67,7 +67,7 @@ fn a_sample_submission_names_clips_and_no_labels() {
     write(&root.path().join("sample_submission.csv"), "fname,label\ny.wav,Laughter Hi-Hat\nx.wav,Laughter Hi-Hat\n");
     let manifest = read(&root).unwrap();
     assert_eq!(names(&manifest.test), ["y.wav", "x.wav"]);
-    assert_eq!(manifest.test[0].label, None);
+    assert_eq!(manifest.test[0].label(), None);
 }
 
 #[test]
@@ -256,7 +256,7 @@ fn what_is_no_data_set_is_an_error() {
 fn test_clips_need_no_label() {
     let root = kaggle("fname,label\na.wav,Bell\nb.wav,Bark\n", "fname\nx.wav\n");
     let manifest = read(&root).unwrap();
-    assert_eq!((names(&manifest.test), manifest.test[0].label), (vec!["x.wav"], None));
+    assert_eq!((names(&manifest.test), manifest.test[0].label()), (vec!["x.wav"], None));
 }
 
 const CLIPS: &str = "\u{feff}clip,kind,speaker,part,checked,fname,label\n\
@@ -269,6 +269,7 @@ fn the_caller_may_name_the_columns() {
     let columns = Columns {
         name: named("clip"),
         label: named("kind"),
+        one_hot: Vec::new(),
         fold: named("part"),
         group: named("speaker"),
         verified: named("checked"),

@@ -63,7 +63,7 @@ fn is_fsdkaggle2018(manifest: &Manifest) {
     assert_eq!(manifest.train.iter().filter(|item| item.verified).count(), 3710);
     let of = |usage| manifest.test.iter().filter(|item| item.usage == Some(usage)).count();
     assert_eq!((of(Usage::Public), of(Usage::Private)), (301, 1299));
-    assert!(manifest.test.iter().all(|item| item.label.is_some()));
+    assert!(manifest.test.iter().all(|item| item.label().is_some()));
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn fsdkaggle2018_as_zenodo_and_kaggle_have_it() {
     write(&at("sample_submission.csv"), submission);
     let manifest = read(root.path());
     assert_eq!((manifest.labels.len(), manifest.train.len(), manifest.test.len()), (41, 9473, 9400));
-    assert!(manifest.test.iter().all(|item| item.label.is_none() && item.usage.is_none()));
+    assert!(manifest.test.iter().all(|item| item.label().is_none() && item.usage.is_none()));
 }
 
 const ESC50: &str = "filename,fold,target,category,esc10,src_file,take\n\

@@ -9,7 +9,9 @@ use std::path::PathBuf;
 use common::tree;
 use earmark_audio::{Clip, write_wav};
 use earmark_datasets::check::{CheckSettings, ProblemKind, Severity, check};
-use earmark_datasets::{ClipEntry, DatasetError, LabelFault, Manifest, OpenOptions, Splits, open, random, violations};
+use earmark_datasets::{
+    ClipEntry, DatasetError, LabelFault, Manifest, OpenOptions, Splits, Task, open, random, violations,
+};
 use rand::RngExt;
 
 /// Every layout with this label, as a CSV field, a JSON string or a folder's name.
@@ -108,7 +110,7 @@ fn drawn(seed: u64) -> Manifest {
     let mut item = |clip: usize| ClipEntry {
         name: format!("{clip}.wav"),
         path: PathBuf::from(format!("{clip}.wav")),
-        label: Some(if clip < classes { clip } else { random.random_range(0..classes) }),
+        labels: vec![if clip < classes { clip } else { random.random_range(0..classes) }],
         verified: true,
         fold: (given == 0 || given == 1 && random.random_range(0..20) > 0).then(|| random.random_range(0..3)),
         group: (grouped == 0).then(|| random.random_range(0..9).to_string()),
@@ -116,7 +118,8 @@ fn drawn(seed: u64) -> Manifest {
     };
     let train = (0..clips).map(&mut item).collect();
     let labels = (0..classes).map(|class| format!("class {class}")).collect();
-    Manifest { labels, train, test: Vec::new(), excluded: 0, groups_span_folds: seed.is_multiple_of(2) }
+    let groups_span_folds = seed.is_multiple_of(2);
+    Manifest { labels, task: Task::SingleLabel, train, test: Vec::new(), excluded: 0, groups_span_folds }
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use earmark_audio::SoundId;
-use earmark_datasets::{ClipEntry, DatasetError, Manifest, Splits};
+use earmark_datasets::{ClipEntry, DatasetError, Manifest, Splits, Task};
 
 /// Clips with these labels; `group` returns the group of clip `i`.
 fn manifest(labels: &[usize], group: impl Fn(usize) -> Option<String>) -> Manifest {
@@ -15,7 +15,7 @@ fn manifest(labels: &[usize], group: impl Fn(usize) -> Option<String>) -> Manife
     let item = |(i, label): (usize, &usize)| ClipEntry {
         name: format!("{i}.wav"),
         path: PathBuf::from(format!("{i}.wav")),
-        label: Some(*label),
+        labels: vec![*label],
         verified: true,
         fold: None,
         group: group(i),
@@ -26,6 +26,7 @@ fn manifest(labels: &[usize], group: impl Fn(usize) -> Option<String>) -> Manife
         train: labels.iter().enumerate().map(item).collect(),
         test: Vec::new(),
         excluded: 0,
+        task: Task::SingleLabel,
         groups_span_folds: false,
     }
 }
@@ -34,7 +35,7 @@ fn manifest(labels: &[usize], group: impl Fn(usize) -> Option<String>) -> Manife
 fn counts(manifest: &Manifest, splits: &Splits) -> Vec<Vec<usize>> {
     let mut counts = vec![vec![0; manifest.labels.len()]; splits.folds];
     for (item, fold) in manifest.train.iter().zip(&splits.fold_of) {
-        counts[*fold][item.label.unwrap()] += 1;
+        counts[*fold][item.label().unwrap()] += 1;
     }
     counts
 }

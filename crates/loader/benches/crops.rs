@@ -15,6 +15,17 @@ use earmark_loader::{
 };
 use rayon::prelude::*;
 
+/// The class of each index, as a slice of one.
+static LABELS: [usize; 64] = {
+    let mut labels = [0; 64];
+    let mut at = 0;
+    while at < 64 {
+        labels[at] = at;
+        at += 1;
+    }
+    labels
+};
+
 const ROUNDS: usize = 5;
 const CROPS: usize = 4096;
 const BATCH: usize = 64;
@@ -45,9 +56,11 @@ fn main() {
                 padding: Padding::Zero,
                 pad_value: 0.0,
                 average: WindowAggregation::Probabilities,
+                least_frames: None,
             };
             let settings = BatchSettings {
                 classes: 41,
+                task: earmark_datasets::Task::SingleLabel,
                 windowing: &windowing,
                 scaling,
                 augmentation: Augmentation::default(),
@@ -81,7 +94,7 @@ fn examples<'a>(names: &'a [String], report: &'a LoadReport) -> Vec<Example<'a>>
     clips
         .map(|(clip, (name, loaded))| {
             let features = loaded.as_ref().unwrap().features[0].view();
-            Example { name, features, label: Some(clip % 41), verified: true }
+            Example { name, features, labels: &LABELS[clip % 41..][..1], verified: true }
         })
         .collect()
 }

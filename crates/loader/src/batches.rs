@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use earmark_datasets::random;
+use earmark_datasets::{Task, random};
 use earmark_features::{CropSpec, FeatureView, InputScaling, Scaling, Windowing};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
@@ -18,10 +18,20 @@ pub struct Example<'a> {
     pub name: &'a str,
     /// The features of the whole clip.
     pub features: FeatureView<'a>,
-    /// Its class, if known.
-    pub label: Option<usize>,
-    /// Whether a person checked the label.
+    /// Its classes, each once; none if they are unknown.
+    pub labels: &'a [usize],
+    /// Whether a person checked the labels.
     pub verified: bool,
+}
+
+impl Example<'_> {
+    /// Its class, if it has exactly one.
+    pub fn label(&self) -> Option<usize> {
+        match self.labels {
+            [label] => Some(*label),
+            _ => None,
+        }
+    }
 }
 
 /// How often an epoch contains each clip.
@@ -32,15 +42,18 @@ pub enum Sampling {
     #[default]
     Shuffled,
     /// Every class equally often, with as many crops as there are clips: clips of rare classes
-    /// occur several times, and some clips of frequent classes not at all.
+    /// occur several times, and some clips of frequent classes not at all. A clip of several
+    /// classes is drawn for each of them.
     Balanced,
 }
 
 /// The settings that, with the clips, determine the batches of a job.
 #[derive(Debug, Clone, Copy)]
 pub struct BatchSettings<'a> {
-    /// Number of classes, which is the length of a soft label. Labels are less than this.
+    /// Number of classes. Labels are less than this.
     pub classes: usize,
+    /// Whether a clip may have several labels, which determines the targets ([`BatchPlan`]).
+    pub task: Task,
     /// Length and padding of a crop; prediction uses the same windows.
     pub windowing: &'a Windowing,
     /// Scaling of the values of a crop.
@@ -49,9 +62,10 @@ pub struct BatchSettings<'a> {
     pub augmentation: Augmentation,
     /// Mixup of the crops and labels of a batch; an `alpha` of 0 turns it off.
     pub mixup: Mixup,
-    /// The share of a label that is spread evenly over all classes.
+    /// The share of a label that is spread evenly over all classes or, if a clip may have several
+    /// labels, over the two answers for each class.
     pub label_smoothing: f32,
-    /// The factor for the soft label, and so for the loss, of a clip whose label is not verified;
+    /// The factor for the targets, and so for the loss, of a clip whose label is not verified;
     /// with 0 such clips are omitted.
     pub unverified_weight: f32,
     /// How often an epoch contains each clip.
@@ -96,8 +110,9 @@ pub struct BatchPlan {
     pub crops: Vec<CropPlan>,
     /// The partner of each crop, and the crop's own weight; `None` without mixup.
     pub mixup: Option<Vec<(usize, f32)>>,
-    /// The soft labels after mixup, `[n, classes]`, row-major; each row sums to the clip's weight
-    /// in the loss.
+    /// The targets after mixup, row-major. For clips with one label: `[n, classes]`, soft labels
+    /// whose sum is the clip's weight in the loss. For clips with several: `[n, classes + 1]`, for
+    /// each class how probable it is, times the clip's weight; then the weight.
     pub targets: Vec<f32>,
 }
 
@@ -110,7 +125,7 @@ pub struct Batch {
     pub frames: usize,
     /// The crops, `[n, channels, bins, frames]`, row-major.
     pub crops: Vec<f32>,
-    /// The soft labels, `[n, classes]`, row-major; each row sums to the clip's weight in the loss.
+    /// The targets, as in [`BatchPlan`].
     pub targets: Vec<f32>,
     /// The crops before mixup.
     plain: Vec<f32>,
@@ -153,8 +168,8 @@ impl<'a> Batches<'a> {
         }
         let mut of_class = vec![Vec::new(); self.settings.classes];
         for &clip in &clips {
-            if let Some(of_class) = self.examples[clip].label.and_then(|label| of_class.get_mut(label)) {
-                of_class.push(clip);
+            for label in self.examples[clip].labels {
+                of_class[*label].push(clip);
             }
         }
         of_class.retain(|clips| !clips.is_empty());
@@ -196,7 +211,7 @@ impl<'a> Batches<'a> {
 
     /// The plan of a batch, a pure function of the same values as [`Batches::batch`].
     pub fn plan(&self, epoch: usize, index: usize, members: &[usize]) -> BatchPlan {
-        let BatchSettings { augmentation, batch_size, classes, .. } = self.settings;
+        let BatchSettings { augmentation, batch_size, .. } = self.settings;
         let frames = self.frames(epoch, index);
         // A clip that occurs more than once in an epoch gets a different crop each time.
         let turn = |place: usize| match self.settings.sampling {
@@ -209,12 +224,12 @@ impl<'a> Batches<'a> {
             augmentation.plan(features.frames(), features.bins(), frames, &mut rng)
         };
         let crops = members.iter().enumerate().map(crop).collect();
-        let mut targets = self.labels(members);
+        let mut targets = self.targets(members);
         let mixup = (self.settings.mixup.alpha > 0.0)
             .then(|| self.settings.mixup.plan(members.len(), &mut self.stream("mixup", epoch, index as u64)));
         if let Some(mixup) = &mixup {
             let plain = targets.clone();
-            self.rows(&mut targets, classes, |place, out| mix(&plain, mixup[place], place, out));
+            self.rows(&mut targets, self.width(), |place, out| mix(&plain, mixup[place], place, out));
         }
         BatchPlan { members: members.to_vec(), frames, crops, mixup, targets }
     }
@@ -225,18 +240,28 @@ impl<'a> Batches<'a> {
         (scaling.as_deref(), pads)
     }
 
-    /// The labels as `[members, classes]`: each row has the clip's weight at its class, minus the
-    /// share that label smoothing spreads over all classes.
-    fn labels(&self, members: &[usize]) -> Vec<f32> {
-        let BatchSettings { classes, label_smoothing, unverified_weight, .. } = self.settings;
-        let mut labels = vec![0.0; members.len() * classes];
-        for (row, &member) in labels.chunks_exact_mut(classes.max(1)).zip(members) {
-            let Example { label: Some(label), verified, .. } = self.examples[member] else { continue };
+    /// The number of targets of a clip.
+    fn width(&self) -> usize {
+        self.settings.classes + usize::from(self.settings.task == Task::MultiLabel)
+    }
+
+    /// The targets before mixup: each row has the clip's weight at its classes, minus the share
+    /// that label smoothing spreads.
+    fn targets(&self, members: &[usize]) -> Vec<f32> {
+        let BatchSettings { classes, task, label_smoothing, unverified_weight, .. } = self.settings;
+        let answers = if task == Task::MultiLabel { 2 } else { classes };
+        let mut targets = vec![0.0; members.len() * self.width()];
+        for (row, &member) in targets.chunks_exact_mut(self.width().max(1)).zip(members) {
+            let Example { labels, verified, .. } = self.examples[member];
+            if labels.is_empty() {
+                continue;
+            }
             let weight = if verified { 1.0 } else { unverified_weight };
-            row.fill(weight * label_smoothing / classes as f32);
-            row[label] += weight * (1.0 - label_smoothing);
+            row[..classes].fill(weight * label_smoothing / answers as f32);
+            labels.iter().for_each(|label| row[*label] += weight * (1.0 - label_smoothing));
+            row[classes..].fill(weight);
         }
-        labels
+        targets
     }
 
     /// Calls `fill` with the index of each row of this size.

@@ -1,10 +1,22 @@
 //! Compares batches with a plain implementation, for any number of threads and any order.
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
+use earmark_datasets::Task;
 use earmark_datasets::random::{self, key};
 use earmark_features::{CropSpec, Padding, WindowAggregation, Windowing};
 use earmark_features::{FeatureView, InputScaling, Scaling, Values};
 use earmark_loader::{Augmentation, Batch, BatchSettings, Batches, Example, Mixup, Sampling, random_crop};
+
+/// The class of each index, as a slice of one.
+static LABELS: [usize; 64] = {
+    let mut labels = [0; 64];
+    let mut at = 0;
+    while at < 64 {
+        labels[at] = at;
+        at += 1;
+    }
+    labels
+};
 
 const CLASSES: usize = 4;
 const CHANNELS: usize = 3;
@@ -36,14 +48,21 @@ impl Clips {
         clips
             .map(|(clip, (name, data))| {
                 let features = FeatureView::new(Values::Single(data), CHANNELS, BINS);
-                Example { name, features, label: Some(clip % CLASSES), verified: clip % 3 > 0 }
+                Example { name, features, labels: &LABELS[clip % CLASSES..][..1], verified: clip % 3 > 0 }
             })
             .collect()
     }
 }
 
 fn windowing(padding: Padding) -> Windowing {
-    Windowing { frames: FRAMES, hop: 2, padding, pad_value: -0.5, average: WindowAggregation::Probabilities }
+    Windowing {
+        frames: FRAMES,
+        hop: 2,
+        padding,
+        pad_value: -0.5,
+        average: WindowAggregation::Probabilities,
+        least_frames: None,
+    }
 }
 
 fn fixed() -> InputScaling {
@@ -53,6 +72,7 @@ fn fixed() -> InputScaling {
 fn settings<'a>(windowing: &'a Windowing, scaling: &'a InputScaling, alpha: f32) -> BatchSettings<'a> {
     BatchSettings {
         classes: CLASSES,
+        task: Task::SingleLabel,
         windowing,
         scaling,
         augmentation: Augmentation::default(),
@@ -79,7 +99,7 @@ fn plainly(
     let rows: Vec<(Vec<f32>, Vec<f32>)> = members
         .iter()
         .map(|&member| {
-            let Example { name, features, label, .. } = examples[member];
+            let Example { name, features, labels, .. } = examples[member];
             let scaling = settings.scaling.of_clip(features);
             let pads = settings.windowing.pads(scaling.as_deref());
             let spec = CropSpec { frames: FRAMES, padding: settings.windowing.padding, pad: &pads };
@@ -88,7 +108,7 @@ fn plainly(
             if let Some(scaling) = scaling {
                 scaling.apply(&mut crop);
             }
-            (crop, (0..CLASSES).map(|class| f32::from(u8::from(label == Some(class)))).collect())
+            (crop, (0..CLASSES).map(|class| f32::from(u8::from(labels == [class]))).collect())
         })
         .collect();
     let plan = match settings.mixup.alpha > 0.0 {
@@ -185,6 +205,44 @@ fn a_soft_label_is_smoothed_and_weighs_what_its_clip_weighs() {
 }
 
 #[test]
+fn several_labels_have_a_target_each_and_the_clips_weight() {
+    let (clips, scaling, windowing) = (Clips::new(6), InputScaling::None, windowing(Padding::Zero));
+    let mut examples = clips.examples();
+    // Clip 1 is verified, clip 3 is not.
+    (examples[1].labels, examples[3].labels) = (&[0, 2], &[3]);
+    let plain = BatchSettings { task: Task::MultiLabel, ..settings(&windowing, &scaling, 0.0) };
+    let targets = |settings| Batches::new(&examples, settings).batch(0, 0, &[1, 3]).targets;
+    assert_eq!(targets(plain), [1.0, 0.0, 1.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0, 1.0]);
+    let smooth = targets(BatchSettings { label_smoothing: 0.2, unverified_weight: 0.5, ..plain });
+    let expected = [0.9, 0.1, 0.9, 0.1, 1.0, 0.05, 0.05, 0.05, 0.45, 0.5];
+    assert!(smooth.iter().zip(expected).all(|(target, expected)| (target - expected).abs() < 1e-6), "{smooth:?}");
+    // Mixup blends targets and weights alike, so each row remains between 0 and its weight.
+    let mixup = Mixup { alpha: 3.0 };
+    let mixed = BatchSettings { mixup, unverified_weight: 0.5, ..plain };
+    let plan = Batches::new(&examples, mixed).plan(0, 0, &[1, 3]);
+    for (row, (partner, weight)) in plan.targets.chunks_exact(CLASSES + 1).zip(plan.mixup.unwrap()) {
+        assert!(
+            row[..CLASSES].iter().all(|target| (0.0..=row[CLASSES]).contains(target)),
+            "{row:?} {partner} {weight}"
+        );
+        assert!((0.5..=1.0).contains(&row[CLASSES]));
+    }
+}
+
+#[test]
+fn a_clip_of_several_classes_is_drawn_for_each() {
+    let (clips, scaling, windowing) = (Clips::new(40), InputScaling::None, windowing(Padding::Zero));
+    let mut examples = clips.examples();
+    // Class 0 has all clips, class 1 only two of them.
+    examples.iter_mut().enumerate().for_each(|(clip, example)| example.labels = if clip < 2 { &[0, 1] } else { &[0] });
+    let sampling = Sampling::Balanced;
+    let settings = BatchSettings { sampling, task: Task::MultiLabel, ..settings(&windowing, &scaling, 0.0) };
+    let order = Batches::new(&examples, settings).epoch(0).concat();
+    assert_eq!(order.len(), 40);
+    assert!(order.iter().filter(|clip| **clip < 2).count() >= 20, "{order:?}");
+}
+
+#[test]
 fn clips_that_count_for_nothing_are_left_out() {
     let (clips, scaling, windowing) = (Clips::new(20), InputScaling::None, windowing(Padding::Zero));
     let examples = clips.examples();
@@ -204,15 +262,14 @@ fn balanced_epochs_have_every_class_equally_often_and_other_crops_each_time() {
     examples
         .iter_mut()
         .enumerate()
-        .for_each(|(clip, example)| example.label = Some((clip / 34) + clip.max(34) % 34 / 2));
-    let sizes: Vec<usize> =
-        (0..CLASSES).map(|class| examples.iter().filter(|e| e.label == Some(class)).count()).collect();
+        .for_each(|(clip, example)| example.labels = &LABELS[(clip / 34) + clip.max(34) % 34 / 2..][..1]);
+    let sizes: Vec<usize> = (0..CLASSES).map(|class| examples.iter().filter(|e| e.labels == [class]).count()).collect();
     assert_eq!(sizes, [34, 2, 2, 2]);
     let settings = BatchSettings { sampling: Sampling::Balanced, ..settings(&windowing, &scaling, 0.0) };
     let batches = Batches::new(&examples, settings);
     for epoch in 0..3 {
         let order = batches.epoch(epoch);
-        let of_class = |class| order.concat().iter().filter(|&&clip| examples[clip].label == Some(class)).count();
+        let of_class = |class| order.concat().iter().filter(|&&clip| examples[clip].labels == [class]).count();
         assert_eq!((0..CLASSES).map(of_class).collect::<Vec<_>>(), [10; CLASSES]);
     }
     let crops = |index| batches.batch(0, index, &[37]).crops;

@@ -70,7 +70,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut correct = 0;
     for clip in &manifest.test {
         let tagged = tagger.tag_file(&clip.path)?;
-        let truth = clip.label.map(|label| &manifest.labels[label]);
+        let truth = clip.label().map(|label| &manifest.labels[label]);
         println!("{}: {} ({:.2})", clip.name, tagged.tags[0].label, tagged.tags[0].score);
         correct += usize::from(truth == Some(&tagged.tags[0].label));
     }

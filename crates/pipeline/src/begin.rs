@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use earmark_datasets::{ClipEntry, Manifest, Splits};
+use earmark_datasets::{ClipEntry, Manifest, Splits, Task};
 
 use crate::changes::{RecipeChanges, clip_changes, listed, with_learners_of};
 use crate::embeddings::Embeddings;
 use crate::error::{Context, PipelineError, Result};
 use crate::events::Warning;
 use crate::recipe::Recipe;
-use crate::run::{CLIPS, ClipRow, LABELS, LOCK, RECIPE, Run, fold_count, format};
+use crate::run::{CLIPS, ClipRow, LABEL_SEPARATOR, LABELS, LOCK, RECIPE, Run, fold_count, format};
 
 /// Reads the recipe in `file` for a run in `folder`. Keys that the recipe does not set keep the
 /// defaults of the version that began the run; the models of its embeddings are found. If the run
@@ -48,13 +48,13 @@ pub(crate) fn begin(
     let clips = clip_rows(manifest, splits, sha256);
     if run.path(CLIPS).exists() {
         run.recipe_changes(recipe)?;
-        run.check_clips(&manifest.labels, &clips)?;
+        run.check_clips(manifest, &clips)?;
         let before = earmark_files::read_to_string(&run.path(RECIPE))?;
         if let Some(text) = with_learners_of(&before, recipe)? {
             earmark_files::write_atomic(&run.path(RECIPE), text.as_bytes())?;
         }
     } else {
-        format::write(folder)?;
+        format::write(folder, manifest.task)?;
         earmark_files::write_atomic(&run.path(RECIPE), toml::to_string(recipe)?.as_bytes())?;
         earmark_files::write_atomic(&run.path(LABELS), (manifest.labels.join("\n") + "\n").as_bytes())?;
         // Last: a folder without this file is not a run yet.
@@ -111,12 +111,17 @@ impl Run {
         Err(PipelineError::OtherRecipe { folder: self.folder.clone(), differences, remedy })
     }
 
-    fn check_clips(&self, labels: &[String], clips: &[ClipRow]) -> Result<()> {
+    fn check_clips(&self, manifest: &Manifest, clips: &[ClipRow]) -> Result<()> {
         let other = |differences: String| PipelineError::OtherData { folder: self.folder.clone(), differences };
+        let several = |task| if task == Task::MultiLabel { "may have several labels" } else { "have one label each" };
+        let (here, there) = (manifest.task, self.task()?);
+        if here != there {
+            return Err(other(format!("clips {} here, and {} there", several(here), several(there))));
+        }
         if let Some(changes) = clip_changes(&self.clips()?, clips) {
             return Err(other(changes));
         }
-        match self.labels()? == labels {
+        match self.labels()? == manifest.labels {
             true => Ok(()),
             false => Err(other(format!("the classes are not those of {LABELS}"))),
         }
@@ -127,10 +132,14 @@ impl Run {
 fn clip_rows(manifest: &Manifest, splits: &Splits, sha256: &[String]) -> Vec<ClipRow> {
     let train = manifest.train.iter().zip(&splits.fold_of).map(|(clip, &fold)| (clip, "train", Some(fold)));
     let clips = train.chain(manifest.test.iter().map(|clip| (clip, "test", None)));
+    let label = |clip: &ClipEntry| {
+        let labels = clip.labels.iter().map(|label| manifest.labels[*label].as_str());
+        labels.collect::<Vec<_>>().join(&LABEL_SEPARATOR.to_string())
+    };
     let row = |((clip, set, fold), sha256): ((&ClipEntry, &str, _), &String)| ClipRow {
         fname: clip.name.clone(),
         set: set.to_owned(),
-        label: clip.label.map_or(String::new(), |label| manifest.labels[label].clone()),
+        label: label(clip),
         verified: clip.verified,
         fold,
         sha256: sha256.clone(),

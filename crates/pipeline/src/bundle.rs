@@ -2,29 +2,37 @@
 
 use std::collections::BTreeMap;
 
+use earmark_features::Activation;
 use earmark_nets::{kernel, to_onnx};
-use earmark_stacking::{Layout, Stack, StackKind, TestFrom};
+use earmark_stacking::{StackKind, TestFrom};
 use earmark_tagging::{Bundle, Learner, Network, Origin};
 use earmark_training::Split;
 
 use crate::embeddings::BundledEmbedding;
 use crate::error::{Context, Result};
-use crate::evaluate::Results;
 use crate::pretrained::WeightsSources;
 use crate::recipe::Recipe;
 use crate::run::Run;
 
 const STACK: &str = "stack.onnx";
 
+/// What a bundle has of level 2.
+pub(crate) struct Level2 {
+    /// Its ONNX.
+    pub stack: Vec<u8>,
+    /// Whether it takes the MFCC statistics.
+    pub statistics: bool,
+    /// How the learners' logits become probabilities.
+    pub activation: Activation,
+    /// The probability from which on a label is given, if a clip may have several.
+    pub thresholds: Option<Vec<f32>>,
+    /// The scores of the run, for the model card.
+    pub scores: String,
+}
+
 /// Writes `RUN/bundle` from the weights of the networks that predict the test clips.
-pub(crate) fn write(
-    run: &Run,
-    recipe: &Recipe,
-    labels: &[String],
-    folds: usize,
-    (stack, layout): (&Stack, &Layout),
-    results: &Results,
-) -> Result<()> {
+pub(crate) fn write(run: &Run, recipe: &Recipe, labels: &[String], folds: usize, level2: Level2) -> Result<()> {
+    let Level2 { stack, statistics, activation, thresholds, scores } = level2;
     let sources = run.weights_sources()?;
     let mut files = BTreeMap::new();
     let (mut embeddings, mut origins) = (Vec::new(), String::new());
@@ -49,11 +57,12 @@ pub(crate) fn write(
         let windows = settings.windowing(&features);
         learners.push(Learner { name, arch, features, windows, networks });
     }
-    files.insert(STACK.to_owned(), stack.to_onnx(layout)?);
-    files.insert("README.md".to_owned(), card(recipe, labels, results, (&sources, &origins)).into_bytes());
-    let statistics = (layout.statistics > 0).then(|| recipe.statistics.clone());
+    files.insert(STACK.to_owned(), stack);
+    let origins = (&sources, origins.as_str());
+    files.insert("README.md".to_owned(), card(recipe, labels, &scores, thresholds.is_some(), origins).into_bytes());
+    let statistics = statistics.then(|| recipe.statistics.clone());
     let mut bundle = Bundle::new(labels.to_vec(), learners, statistics, Some(STACK.to_owned()));
-    bundle.embeddings = embeddings;
+    (bundle.embeddings, bundle.activation, bundle.thresholds) = (embeddings, activation, thresholds);
     Ok(bundle.write(&run.path("bundle"), files)?)
 }
 
@@ -68,7 +77,8 @@ fn origin_line(name: &str, Origin { source, licence, paper, .. }: &Origin) -> St
 fn card(
     recipe: &Recipe,
     labels: &[String],
-    results: &Results,
+    scores: &str,
+    several: bool,
     (sources, embeddings): (&WeightsSources, &str),
 ) -> String {
     let version = env!("CARGO_PKG_VERSION");
@@ -88,7 +98,10 @@ fn card(
     });
     let learners: String = learners.collect();
     let labels: String = labels.iter().map(|label| format!("- {label}\n")).collect();
-    let scores = results.to_string();
+    let (tags, limit) = match several {
+        false => ("one of the labels", "any sound gets one of them"),
+        true => ("any number of the labels", "a sound of something else may get one of them"),
+    };
     let networks = match recipe.stack.test_from {
         TestFrom::Full => "The bundle's networks were trained on all training clips.",
         TestFrom::Folds => "The bundle's networks are those of the folds; a learner's probabilities are their mean.",
@@ -101,7 +114,7 @@ fn card(
     };
     format!(
         "# An audio tagger made by Earmark {version}\n\n\
-         Tags sound with one of the labels below: `earmark tag SOUND --model .` Networks are `learner-*.onnx` (input \
+         Tags sound with {tags} below: `earmark tag SOUND --model .` Networks are `learner-*.onnx` (input \
          `x`, `[batch, channels, bins, frames]`; output `logits`), the stack, {kind}, is `{STACK}` (input `x`: the \
          learners' probabilities, then the statistics if there are any; output `probabilities`). `config.json` has the \
          settings of features, resampling and windows; `docs/bundle.md` of Earmark's repository specifies it for other \
@@ -109,7 +122,7 @@ fn card(
          ## Labels\n\n{labels}\n## Learners\n\n{learners}{embeddings}\n\
          ## Scores\n\nOut of fold: each training clip is scored by models that were not trained on it. \
          {networks}\n\n```\n{scores}```\n\n\
-         ## Limits\n\nIt knows its labels and nothing else: any sound gets one of them. The rights in the sounds that \
+         ## Limits\n\nIt knows its labels and nothing else: {limit}. The rights in the sounds that \
          it \
          was trained on, and in the weights that it started from, decide what it may be used for.\n"
     )

@@ -24,6 +24,7 @@ mod base_predictions;
 mod begin;
 mod bundle;
 mod changes;
+mod checks;
 mod embeddings;
 mod error;
 mod evaluate;
@@ -50,7 +51,8 @@ mod verified;
 pub use earmark_training::{LIBTORCH, LearnerSettings, Learning, Progress, Split};
 pub use error::{PipelineError, Result};
 pub use evaluate::{
-    Comparison, Evaluation, JobScores, JobsTable, Model, ModelKind, Results, evaluate, evaluate_jobs, evaluate_so_far,
+    Comparison, Evaluation, JobScores, JobsTable, Model, ModelKind, MultiLabel, Results, RunResults, Scoring,
+    SingleLabel, evaluate, evaluate_jobs, evaluate_so_far,
 };
 pub use events::{CancelToken, Event, JobId, JobOutcome, Note, Observer, Silent, Stage, Warning};
 pub use level2::stack;

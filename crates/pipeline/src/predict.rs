@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use earmark_datasets::Task;
 use earmark_stacking::Table;
 
 use crate::begin::into_bytes;
@@ -18,7 +19,8 @@ pub(crate) const MAX_LABELS: usize = 3;
 pub struct PredictOptions {
     /// The model: a learner's name, `arithmetic mean`, `geometric mean` or `stack`.
     pub model: String,
-    /// The file to write in Kaggle's format: `fname,label` with the three most probable labels.
+    /// The file to write in Kaggle's format: `fname,label` with the three most probable labels; if
+    /// clips may have several labels, `fname` and a column for each class, as FSDKaggle2019's.
     pub submission: Option<PathBuf>,
     /// The file to write all probabilities to: `fname`, then a column for each class.
     pub probabilities: Option<PathBuf>,
@@ -47,7 +49,8 @@ pub fn predict(folder: &Path, options: &PredictOptions) -> Result<()> {
         ensure!(!ours, Options, "{} belongs to the run; choose another name", path.display());
     }
     let run = folder.display();
-    let tables = evaluate::tables(&Run::open(folder)?, "test")?;
+    let opened = Run::open(folder)?;
+    let tables = evaluate::tables(&opened, "test")?;
     let Some((_, table)) = tables.iter().find(|(name, _)| *name == options.model) else {
         let names: Vec<&str> = tables.iter().map(|(name, _)| name.as_str()).collect();
         let (asked, names) = (&options.model, names.join(", "));
@@ -59,7 +62,10 @@ pub fn predict(folder: &Path, options: &PredictOptions) -> Result<()> {
         "the run {run} has no test clips; `earmark tag` tags any others by its bundle"
     );
     // Compute both before writing either.
-    let submission = options.submission.as_ref().map(|path| Ok::<_, PipelineError>((path, submission(table)?)));
+    let submission = options.submission.as_ref().map(|path| match opened.task()? {
+        Task::SingleLabel => Ok::<_, PipelineError>((path, submission(table)?)),
+        Task::MultiLabel => Ok((path, table.to_csv())),
+    });
     let probabilities = options.probabilities.as_ref().map(|path| (path, table.to_csv()));
     for (path, bytes) in [submission.transpose()?, probabilities].into_iter().flatten() {
         earmark_files::write_atomic(path, &bytes)?;

@@ -254,6 +254,7 @@ impl<'a> JobRunner<'a> {
             split,
             train: self.examples(learner, split, true)?,
             predict: self.examples(learner, split, false)?,
+            task: self.manifest.task,
             labels: &self.manifest.labels,
             seed: self.recipe.seed,
             device,
@@ -271,7 +272,7 @@ impl<'a> JobRunner<'a> {
             name: &entries[clip].name,
             features: self.features[clip].features[index].view(),
             // No job has access to the labels of test clips.
-            label: entries[clip].label.filter(|_| clip < train),
+            labels: if clip < train { &entries[clip].labels } else { &[] },
             verified: entries[clip].verified,
         };
         let clips = clips_of(self.recipe, self.manifest, self.splits, split, learned);

@@ -6,13 +6,13 @@ use earmark_audio::SoundId;
 use earmark_datasets::check::ignored;
 use earmark_datasets::{ClipEntry, DatasetError, Manifest, Severity, Splits, open, violations};
 use earmark_loader::ClipFeatures;
-use earmark_stacking::check_folds;
-use earmark_training::{LearnerSettings, MOST_CLIPS, Split, TrainingError, set_threads};
+use earmark_training::{LearnerSettings, Split, set_threads};
 
 use crate::begin::{begin, recipe_for};
+use crate::checks::{check_labels, check_task};
 use crate::embeddings::Embeddings;
-use crate::error::{Context, PipelineError, Result, ensure};
-use crate::evaluate::Results;
+use crate::error::{Context, PipelineError, Result};
+use crate::evaluate::RunResults;
 use crate::events::{CancelToken, Event, Observer, Warning, warn};
 use crate::features::{FeatureLoader, checksums};
 use crate::jobs::{Cost, TrainingJob, used_clips};
@@ -32,7 +32,7 @@ pub struct Trained {
     pub run: Run,
     /// The scores of the learners, their averages and the stack; `None` if only some jobs were
     /// selected.
-    pub results: Option<Results>,
+    pub results: Option<RunResults>,
 }
 
 /// Trains the learners of a recipe on data, stacks them, and writes the bundle. If a run was
@@ -132,6 +132,7 @@ impl Prepared {
         warnings.into_iter().for_each(|warning| warn(observer, warning));
         options.check()?;
         let manifest = open_data(options, &recipe)?;
+        check_task(options, &recipe, manifest.task)?;
         warn_of_data(options, &recipe, &manifest, observer);
         let splits = split(&manifest, &recipe).with_context(|| options.data.display().to_string())?;
         let verifier = options.verified_by.as_deref().map(Verifier::open).transpose()?;
@@ -203,31 +204,6 @@ fn split(manifest: &Manifest, recipe: &Recipe) -> Result<Splits> {
     Ok(Splits::of_data(manifest, recipe.data.folds, recipe.seed)?)
 }
 
-/// Checks that the labels and their weights suffice for level 2 and for kernels, before anything is
-/// decoded or trained. [`violations`] has already checked what every recipe requires: each class is
-/// in at least two folds, so [`check_folds`] succeeds if all clips count and no inner fold is held
-/// out. This check only fails for what a recipe adds: `unverified_weight = 0`,
-/// `temperature_scaling`, `early_stopping_rounds`.
-fn check_labels(recipe: &Recipe, manifest: &Manifest, splits: &Splits) -> Result<()> {
-    let truth: Vec<usize> = manifest.train.iter().filter_map(|item| item.label).collect();
-    let verified: Vec<bool> = manifest.train.iter().map(|item| item.verified).collect();
-    let weights = recipe.stack.weights(&verified);
-    check_folds(&truth, &splits.fold_of, &weights, &manifest.labels, &recipe.stack)
-        .context("level 2 cannot be fitted on these clips")?;
-    for learner in &recipe.learners {
-        for split in recipe.splits(splits.folds) {
-            let clips = used_clips(learner, recipe, manifest, splits, split);
-            let why = if learner.unverified_weight > 0.0 { "" } else { ": unverified_weight = 0 excludes the others" };
-            ensure!(clips >= 2, Options, "learner {}: {split} has {clips} clips to train on{why}", learner.name);
-            if learner.is_kernel() && clips > MOST_CLIPS {
-                let error = TrainingError::TooManyClips { clips, most: MOST_CLIPS };
-                return Err(error).with_context(|| format!("learner {}", learner.name));
-            }
-        }
-    }
-    Ok(())
-}
-
 /// The clips that could be decoded, training clips first.
 struct DecodedClips {
     features: Vec<ClipFeatures>,
@@ -275,7 +251,7 @@ fn warn_of_copies(manifest: &Manifest, splits: &Splits, sounds: &[Option<SoundId
     let split_apart = known.filter(|(fold, sound)| *first.entry(*sound).or_insert(*fold) != *fold).count();
     let in_test = of_test.iter().flatten().filter(|sound| first.contains_key(sound)).count();
     let mut labels = BTreeMap::new();
-    let labelled = manifest.train.iter().zip(of_train).filter_map(|(item, sound)| Some((item.label, (*sound)?)));
+    let labelled = manifest.train.iter().zip(of_train).filter_map(|(item, sound)| Some((&item.labels, (*sound)?)));
     let mislabelled = labelled.filter(|(label, sound)| *labels.entry(*sound).or_insert(*label) != *label).count();
     let too_high = ", so scores would be too high";
     for (count, one, many, why) in [
@@ -341,52 +317,4 @@ pub(crate) fn selected_jobs<'a>(
         }
     }
     Ok(jobs)
-}
-
-#[cfg(test)]
-mod tests {
-    use earmark_datasets::random::{key, stream};
-    use earmark_stacking::{StackKind, StackSettings};
-
-    use std::path::PathBuf;
-
-    use super::*;
-
-    /// A data set of a few clips, classes and folds.
-    fn drawn(seed: u64) -> Manifest {
-        let order = earmark_datasets::epoch_order(12, &mut stream(seed, &[key("agree")]));
-        let classes = 2 + order[0] % 2;
-        let item = |(clip, draw): (usize, &usize)| ClipEntry {
-            name: clip.to_string(),
-            path: PathBuf::new(),
-            label: Some(if clip < classes { clip } else { draw % classes }),
-            verified: true,
-            fold: (!seed.is_multiple_of(3)).then_some(draw / 4),
-            group: (seed % 4 > 1).then(|| (draw / 2).to_string()),
-            usage: None,
-        };
-        let train = order.iter().take(4 + order[1] % 8).enumerate().map(item).collect();
-        let labels = ["a", "b", "c"][..classes].iter().map(|&label| label.to_owned()).collect();
-        Manifest { labels, train, test: Vec::new(), excluded: 0, groups_span_folds: false }
-    }
-
-    #[test]
-    fn level_2_takes_what_the_rules_take() {
-        let (mut taken, mut refused) = (0, 0);
-        for manifest in (0..3_000).map(drawn) {
-            let truth: Vec<usize> = manifest.train.iter().filter_map(|item| item.label).collect();
-            let weights = vec![1.0; truth.len()];
-            if violations(&manifest, 2).iter().any(|found| found.severity == Severity::Error) {
-                refused += 1;
-                continue;
-            }
-            taken += 1;
-            let splits = Splits::of_data(&manifest, 2, 0).unwrap();
-            for kind in [StackKind::Xgboost, StackKind::Logistic, StackKind::Mean] {
-                let settings = StackSettings { kind, ..StackSettings::default() };
-                check_folds(&truth, &splits.fold_of, &weights, &manifest.labels, &settings).unwrap();
-            }
-        }
-        assert!(taken > 300 && refused > 300, "{taken} taken, {refused} refused");
-    }
 }

@@ -78,7 +78,7 @@ impl Verifier {
     pub fn verify(&self, manifest: &mut Manifest, checksums: &[String], observer: &dyn Observer) -> Result<()> {
         let (mut agreed, mut doubted, mut unknown) = (0, 0, 0);
         for (clip, sha256) in manifest.train.iter_mut().zip(checksums).filter(|(clip, _)| !clip.verified) {
-            let label = clip.label.map(|label| &manifest.labels[label]);
+            let label = clip.label().map(|label| &manifest.labels[label]);
             match self.predicted.get(sha256) {
                 Some(predicted) if predicted.iter().all(|predicted| Some(predicted) == label) => {
                     clip.verified = true;

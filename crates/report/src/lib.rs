@@ -7,6 +7,7 @@ mod hardest;
 mod image;
 mod level2;
 mod material;
+mod multi_label;
 mod page;
 mod plots;
 mod sections;
@@ -17,7 +18,7 @@ mod words;
 
 use std::path::{Path, PathBuf};
 
-use earmark_pipeline::{Results, Run, evaluate_so_far};
+use earmark_pipeline::{Run, RunResults, evaluate_so_far};
 
 pub use error::ReportError;
 
@@ -44,11 +45,22 @@ pub fn write(folder: &Path, sounds: Option<&Path>) -> Result<PathBuf, ReportErro
 ///
 /// # Errors
 /// Those of [`write()`].
-pub fn write_results(run: &Run, results: &Results, sounds: Option<&Path>) -> Result<PathBuf, ReportError> {
-    let material = Material::of(run, results)?;
-    let sounds = Sounds::open(run, &material.recipe, sounds)?;
-    let mut page = Page::new(&format!("Report of {}", material.name));
-    sections::all(&mut page, run, &material, &sounds);
+pub fn write_results(run: &Run, results: &RunResults, sounds: Option<&Path>) -> Result<PathBuf, ReportError> {
+    let page = match results {
+        RunResults::SingleLabel(results) => {
+            let material = Material::of(run, results)?;
+            let sounds = Sounds::open(run, &material.recipe, sounds)?;
+            let mut page = Page::new(&format!("Report of {}", material.name));
+            sections::all(&mut page, run, &material, &sounds);
+            page
+        }
+        RunResults::MultiLabel(results) => {
+            let material = Material::of(run, results)?;
+            let mut page = Page::new(&format!("Report of {}", material.name));
+            multi_label::all(&mut page, run, &material);
+            page
+        }
+    };
     let _lock = run.lock_level2()?;
     remove_others(&run.path(PLOTS), &page);
     for (name, bytes) in page.files() {

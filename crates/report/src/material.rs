@@ -3,14 +3,15 @@
 
 use earmark_pipeline::Split;
 use earmark_pipeline::{
-    ClipRow, HistoryRow, Model, ModelKind, Recipe, Results, Run, TrainScores, WeightsSources, fold_count, rows_if_any,
+    ClipRow, HistoryRow, Model, ModelKind, Recipe, Results, Run, Scoring, SingleLabel, TrainScores, WeightsSources,
+    fold_count, rows_if_any,
 };
 use serde::Deserialize;
 
 use crate::error::ReportError;
 
 /// Everything that a report shows, except the sounds.
-pub struct Material<'a> {
+pub struct Material<'a, S: Scoring = SingleLabel> {
     /// The name of the run's folder.
     pub name: String,
     pub recipe: Recipe,
@@ -22,7 +23,7 @@ pub struct Material<'a> {
     pub weights: WeightsSources,
     /// The jobs of every learner and split, in the order of the recipe.
     pub jobs: Vec<JobState>,
-    pub results: &'a Results,
+    pub results: &'a Results<S>,
     /// Whether labels were verified by the predictions of another run.
     pub verified_by_a_run: bool,
     /// Why level 2 is not shown, if it exists but does not belong to the run as it is now.
@@ -74,12 +75,12 @@ pub struct AblationRow {
     pub macro_average_precision: f64,
 }
 
-impl<'a> Material<'a> {
+impl<'a, S: Scoring> Material<'a, S> {
     /// Reads a run, finished or not.
     ///
     /// # Errors
     /// A file cannot be read or is damaged. Files that do not exist yet are not errors.
-    pub fn of(run: &Run, results: &'a Results) -> Result<Self, ReportError> {
+    pub fn of(run: &Run, results: &'a Results<S>) -> Result<Self, ReportError> {
         let (recipe, labels, clips) = (run.recipe()?, run.labels()?, run.clips()?);
         let folds = fold_count(&clips);
         let level2_fault = run.level2_fault()?;
@@ -110,12 +111,13 @@ impl<'a> Material<'a> {
     }
 
     /// The model for the plots of a single model: the stack or, without one, the learner with the
-    /// highest mAP@3 among those that have scores for the most clips.
-    pub fn leader(&self) -> Option<&Model> {
-        let merit = |model: &&Model| (model.kind == ModelKind::Stack, model.out_of_fold.truth.len());
-        let map3 = |model: &Model| model.out_of_fold.scores.map3;
-        let others = |model: &&Model| model.kind != ModelKind::Average;
-        let better = |a: &&Model, b: &&Model| merit(a).cmp(&merit(b)).then(map3(a).total_cmp(&map3(b)));
+    /// highest score (mAP@3, or mean average precision) among those that have scores for the most
+    /// clips.
+    pub fn leader(&self) -> Option<&Model<S>> {
+        let merit = |model: &&Model<S>| (model.kind == ModelKind::Stack, model.out_of_fold.truth.len());
+        let score = |model: &Model<S>| S::merit(&model.out_of_fold.scores);
+        let others = |model: &&Model<S>| model.kind != ModelKind::Average;
+        let better = |a: &&Model<S>, b: &&Model<S>| merit(a).cmp(&merit(b)).then(score(a).total_cmp(&score(b)));
         self.results.models.iter().filter(others).max_by(better)
     }
 }

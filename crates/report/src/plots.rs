@@ -125,6 +125,21 @@ fn axes(svg: &mut Svg, x: Scale, y: Scale, title: &str, x_name: &str) {
 
 /// The confusion matrix with a row for each true class; a cell is darker the more clips it has.
 pub fn confusion(labels: &[String], counts: &[Vec<usize>]) -> Svg {
+    let totals: Vec<usize> = counts.iter().map(|row| row.iter().sum()).collect();
+    let label = "Confusion matrix: rows are true classes, columns what was predicted. The table after it lists what \
+                 is confused most.";
+    matrix(labels, counts, &totals, label, ["true class", "predicted", "predicted as"])
+}
+
+/// The labels that are given to the clips with each label, of which there are `totals`.
+pub fn co_occurrence(labels: &[String], counts: &[Vec<usize>], totals: &[usize]) -> Svg {
+    let label = "Co-occurrence: rows are the labels of clips, columns the labels that they are given. The table after \
+                 it lists what is given wrongly most often.";
+    matrix(labels, counts, totals, label, ["label", "given", "given"])
+}
+
+fn matrix(labels: &[String], counts: &[Vec<usize>], totals: &[usize], label: &str, words: [&str; 3]) -> Svg {
+    let [row_name, column_name, verb] = words;
     let classes = labels.len();
     let cell = (600.0 / classes.max(1) as f64).clamp(3.0, 40.0);
     let short: Vec<String> = labels.iter().map(|label| shortened(label, LONGEST)).collect();
@@ -137,22 +152,20 @@ pub fn confusion(labels: &[String], counts: &[Vec<usize>]) -> Svg {
     let (left, top) = (margin + 16.0, margin * up + 26.0);
     let side = cell * classes as f64;
     let right = if has_names { longest * across + 6.0 } else { 10.0 };
-    let label = "Confusion matrix: rows are true classes, columns what was predicted. The table after it lists what \
-                 is confused most.";
     let mut svg = Svg::new((left + side + right).max(320.0), top + side + 12.0, label);
-    svg.text("head", (left, 14.0), Anchor::Start, "predicted");
-    svg.turned_text("head", (12.0, top + side / 2.0), Anchor::Middle, -90.0, "true class");
+    svg.text("head", (left, 14.0), Anchor::Start, column_name);
+    svg.turned_text("head", (12.0, top + side / 2.0), Anchor::Middle, -90.0, row_name);
     for (i, name) in short.iter().enumerate().filter(|_| has_names) {
         let middle = cell * (i as f64 + 0.5);
         svg.text(size, (left - 6.0, top + middle + 3.5), Anchor::End, name);
         svg.turned_text(size, (left + middle + 3.0, top - 6.0), Anchor::Start, degrees, name);
     }
     for (truth, row) in counts.iter().enumerate() {
-        let clips = row.iter().sum::<usize>().max(1);
+        let clips = totals[truth].max(1);
         for (answer, &count) in row.iter().enumerate().filter(|(_, count)| **count > 0) {
             let at = (left + cell * answer as f64, top + cell * truth as f64);
             let share = count as f64 / clips as f64;
-            let tip = format!("{} predicted as {}: {count} of {clips} clips", labels[truth], labels[answer]);
+            let tip = format!("{} {verb} {}: {count} of {clips} clips", labels[truth], labels[answer]);
             let class = if truth == answer { "cell" } else { "wrong" };
             svg.rect(class, at, (cell, cell), 0.1 + 0.9 * share, &tip);
             if cell >= 18.0 {
@@ -201,6 +214,44 @@ pub fn bars(label: &str, axis: &str, bars: &[Bar], most: f64) -> Svg {
         }
         let value = tick(bar.value, unit / 100.0);
         svg.text("soft", (WIDTH, middle + 4.0), Anchor::End, &value);
+    }
+    svg
+}
+
+/// A class's precision over recall.
+pub struct Curve {
+    pub name: String,
+    /// Recall and precision.
+    pub points: Vec<(f64, f64)>,
+    /// The point at the threshold.
+    pub dot: Option<(f64, f64)>,
+}
+
+/// A panel for each curve.
+pub fn precision_recall(curves: &[Curve]) -> Svg {
+    const COLUMNS: usize = 4;
+    const SIDE: f64 = 190.0;
+    let rows = curves.len().div_ceil(COLUMNS).max(1);
+    let label = "Precision over recall of each class, with the point at its threshold; the table before it has the \
+                 numbers.";
+    let mut svg = Svg::new(WIDTH, SIDE * rows as f64, label);
+    for (i, curve) in curves.iter().enumerate() {
+        let (left, top) = (SIDE * (i % COLUMNS) as f64, SIDE * (i / COLUMNS) as f64);
+        let x = Scale { from: (0.0, 1.0), to: (left + 30.0, left + SIDE - 8.0) };
+        let y = Scale { from: (0.0, 1.0), to: (top + SIDE - 34.0, top + 24.0) };
+        svg.text("head", (x.to.0, top + 14.0), Anchor::Start, &shortened(&curve.name, 22));
+        for value in [0.0, 0.5, 1.0] {
+            svg.line("grid", (x.to.0, y.at(value)), (x.to.1, y.at(value)));
+            svg.text("soft", (x.to.0 - 5.0, y.at(value) + 4.0), Anchor::End, &tick(value, 0.5));
+            svg.text("soft", (x.at(value), y.to.0 + 15.0), Anchor::Middle, &tick(value, 0.5));
+        }
+        let points: Vec<(f64, f64)> =
+            curve.points.iter().map(|(recall, precision)| (x.at(*recall), y.at(*precision))).collect();
+        svg.path("c0", &points, &curve.name);
+        if let Some((recall, precision)) = curve.dot {
+            let tip = format!("{}: recall {recall:.3}, precision {precision:.3}", curve.name);
+            svg.circle("dot", (x.at(recall), y.at(precision)), 4.0, &tip);
+        }
     }
     svg
 }

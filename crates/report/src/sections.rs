@@ -11,7 +11,7 @@ use crate::{answers, level2, plots, versions};
 use earmark_pipeline::Run;
 use earmark_pipeline::Split;
 use earmark_pipeline::text::duration;
-use earmark_pipeline::{ARITHMETIC, Comparison, Evaluation, Model, ModelKind};
+use earmark_pipeline::{ARITHMETIC, Comparison, Evaluation, Model, ModelKind, Scoring};
 
 pub fn all(page: &mut Page, run: &Run, material: &Material, sounds: &Sounds) {
     summary(page, material);
@@ -88,7 +88,7 @@ fn summary(page: &mut Page, material: &Material) {
     missing(page, material);
 }
 
-fn missing(page: &mut Page, material: &Material) {
+pub fn missing<S: Scoring>(page: &mut Page, material: &Material<S>) {
     let open = || material.jobs.iter().filter(|job| !job.done);
     if open().count() > 0 {
         let is_begun = |job: &&JobState| job.failed.is_some() || !job.history.is_empty();
@@ -192,7 +192,7 @@ fn rows(systems: &[Model], judged: impl Fn(&Model) -> Option<&Evaluation>) -> Ve
     all.iter().map(row).collect()
 }
 
-fn curves(page: &mut Page, material: &Material) {
+pub fn curves<S: Scoring>(page: &mut Page, material: &Material<S>) {
     page.section("Learning curves");
     page.paragraph(
         "Training accuracy is of random crops, mixed where the recipe mixes, so it may stay below that of whole \
@@ -249,7 +249,7 @@ fn curves(page: &mut Page, material: &Material) {
     );
 }
 
-fn recipe(page: &mut Page, material: &Material) {
+pub fn recipe<S: Scoring>(page: &mut Page, material: &Material<S>) {
     page.section("Recipe");
     let row = |learner: &LearnerSettings| {
         let start = match material.weights.get(&learner.name) {

@@ -1,10 +1,10 @@
 //! Formats numbers and names for sentences and tables.
 
-use earmark_pipeline::{Model, ModelKind};
+use earmark_pipeline::{Model, ModelKind, Scoring};
 use earmark_stacking::Interval;
 
 /// The name of a system within a sentence.
-pub fn said(system: &Model) -> String {
+pub fn said<S: Scoring>(system: &Model<S>) -> String {
     if system.kind == ModelKind::Stack { "the stack".to_owned() } else { format!("the learner {}", system.name) }
 }
 

@@ -11,7 +11,10 @@ pub(crate) const FLOOR: f64 = 1e-12;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mean {
     Arithmetic,
+    /// Normalized to sum to 1.
     Geometric,
+    /// Geometric in the odds of each class.
+    Odds,
 }
 
 /// Element-wise mean of the tables.
@@ -29,6 +32,16 @@ pub fn arithmetic(tables: &[&Table]) -> Result<Table> {
 /// No tables, or tables with different clips or columns.
 pub fn geometric(tables: &[&Table]) -> Result<Table> {
     average(tables, Mean::Geometric)
+}
+
+/// The geometric mean for classes that do not exclude each other: the logistic function of the mean
+/// of the tables' log odds, for each class by itself. Probabilities and their complements are
+/// clamped to at least 1e-12.
+///
+/// # Errors
+/// No tables, or tables with different clips or columns.
+pub fn geometric_odds(tables: &[&Table]) -> Result<Table> {
+    average(tables, Mean::Odds)
 }
 
 fn average(tables: &[&Table], mean: Mean) -> Result<Table> {
@@ -54,6 +67,11 @@ pub(crate) fn of_blocks(row: &[f32], classes: usize, mean: Mean) -> Vec<f32> {
             let means: Vec<f64> = (0..classes).map(|class| (logarithms(class) / learners).exp()).collect();
             let sum: f64 = means.iter().sum();
             means.into_iter().map(|value| value / sum).collect()
+        }
+        Mean::Odds => {
+            let log_odds = |value: f64| value.max(FLOOR).ln() - (1.0 - value).max(FLOOR).ln();
+            let mean = |class| of_class(class).map(log_odds).sum::<f64>() / learners;
+            (0..classes).map(|class| 1.0 / (1.0 + (-mean(class)).exp())).collect()
         }
     };
     averaged.into_iter().map(|value| value as f32).collect()

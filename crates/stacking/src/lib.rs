@@ -17,6 +17,7 @@ mod importance;
 mod logistic;
 mod matrix;
 mod metrics;
+mod multi_label;
 mod onnx;
 mod rewrite;
 mod rows;
@@ -33,9 +34,12 @@ pub use importance::Importance;
 pub use logistic::Logistic;
 pub use matrix::Matrix;
 pub use metrics::{
-    CALIBRATION_BINS, ClassScore, Difference, Differences, Interval, Intervals, ReliabilityBin, Resampling, Scores,
-    bootstrap, bootstrap_difference, bootstrap_mean, confusion, most_probable, reliability, score,
+    CALIBRATION_BINS, ClassScore, Difference, Differences, Interval, Intervals, MultiLabelClassScore,
+    MultiLabelDifferences, MultiLabelIntervals, MultiLabelScores, ReliabilityBin, Resampling, Scores, best_thresholds,
+    bootstrap, bootstrap_difference, bootstrap_mean, bootstrap_multi_label, bootstrap_multi_label_difference,
+    confusion, most_probable, reliability, score, score_multi_label,
 };
+pub use multi_label::{MultiLabelRows, MultiLabelStack, check_multi_label_folds, multi_label_out_of_fold};
 pub use onnx::to_onnx;
 pub use rows::{TrainingRows, check_folds};
 pub use settings::{StackKind, StackSettings, TestFrom};

@@ -224,7 +224,7 @@ fn each<T: Send>(
     }
 }
 
-fn averages(features: &Table, classes: &[String], mean: Mean) -> Result<Vec<f32>> {
+pub(crate) fn averages(features: &Table, classes: &[String], mean: Mean) -> Result<Vec<f32>> {
     let (columns, count) = (features.columns().len(), classes.len());
     if count == 0 || !columns.is_multiple_of(count) {
         return Err(StackError::Shape(format!("{columns} columns are not the {count} classes of each learner")));

@@ -13,6 +13,17 @@ use earmark_nets::{find, to_onnx};
 use earmark_tagging::{Model, Signature};
 use earmark_training::{Example, Job, LearnerSettings, Progress, Split, initial_weights, set_threads};
 
+/// The class of each index, as a slice of one.
+static LABELS: [usize; 64] = {
+    let mut labels = [0; 64];
+    let mut at = 0;
+    while at < 64 {
+        labels[at] = at;
+        at += 1;
+    }
+    labels
+};
+
 const NETWORKS: [&str; 4] = ["resnet_nano", "resnext_nano", "resnet50", "resnext50_32x4d"];
 const BATCH: usize = 16;
 
@@ -41,7 +52,8 @@ fn train(arch: &str, precision: &str) -> f64 {
     let data = (0..3 * 64 * frames).map(|at| ((at * 7919) % 1000) as f32 / 500.0 - 1.0).collect();
     let features = Features { data, channels: 3, bins: 64, frames };
     let names: Vec<String> = (0..8 * BATCH).map(|clip| clip.to_string()).collect();
-    let example = |(clip, name)| Example { name, features: features.view(), label: Some(clip % 41), verified: true };
+    let example =
+        |(clip, name)| Example { name, features: features.view(), labels: &LABELS[clip % 41..][..1], verified: true };
     let folder = tempfile::tempdir().unwrap();
     let job = Job {
         start: None,
@@ -50,6 +62,7 @@ fn train(arch: &str, precision: &str) -> f64 {
         split: Split::Fold(0),
         train: names.iter().map(String::as_str).enumerate().map(example).collect(),
         predict: Vec::new(),
+        task: earmark_training::Task::SingleLabel,
         labels: &(0..41).map(|label| label.to_string()).collect::<Vec<_>>(),
         seed: 0,
         device: "cpu",

@@ -30,6 +30,10 @@ pub struct Bundle {
     pub origin: Option<Origin>,
     /// The activation that converts the networks' logits to probabilities.
     pub activation: Activation,
+    /// For each class, the probability from which on a clip is given its label; none if each clip
+    /// has one label.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thresholds: Option<Vec<f32>>,
     /// How sound is resampled to the front ends' rates.
     pub resampler: Resampler,
     /// Networks that embed clips: for learners whose front end is an embedding, and for other
@@ -112,9 +116,21 @@ impl Bundle {
     ) -> Self {
         let earmark = env!("CARGO_PKG_VERSION").to_owned();
         let (activation, resampler) = (Activation::Softmax, Resampler::default());
-        let (ids, origin, embeddings) = (Vec::new(), None, Vec::new());
-        let format = FORMAT;
-        Self { format, earmark, labels, ids, origin, activation, resampler, embeddings, learners, statistics, stack }
+        let (ids, origin, thresholds, embeddings) = (Vec::new(), None, None, Vec::new());
+        Self {
+            format: FORMAT,
+            earmark,
+            labels,
+            ids,
+            origin,
+            activation,
+            thresholds,
+            resampler,
+            embeddings,
+            learners,
+            statistics,
+            stack,
+        }
     }
 
     /// Writes the bundle: `files` (ONNX, model card) by name, `config.json`, and finally the

@@ -32,6 +32,13 @@ pub(crate) fn bundle(bundle: &Bundle, files: &BTreeMap<String, Vec<u8>>) -> Resu
     count("learners", bundle.learners.len(), LEARNERS)?;
     names("label", bundle.labels.iter())?;
     names("learner", bundle.learners.iter().map(|learner| &learner.name))?;
+    if let Some(thresholds) = &bundle.thresholds {
+        let fits = thresholds.len() == bundle.labels.len() && thresholds.iter().all(|of| (0.0..=1.0).contains(of));
+        if !fits {
+            let allowed = format!("a number from 0 to 1 for each of the {} labels", bundle.labels.len());
+            return Err(setting("thresholds", format!("{thresholds:?}"), allowed));
+        }
+    }
     if bundle.resampler != Resampler::default() {
         let allowed = format!("{:?}", Resampler::default());
         return Err(setting("resampler", format!("{:?}", bundle.resampler), allowed));

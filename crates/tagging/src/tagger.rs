@@ -34,6 +34,16 @@ pub struct Tag {
     pub label: String,
     /// Its probability, 0 to 1; those of all classes sum to 1 if the classes exclude each other.
     pub score: f32,
+    /// The probability from which on the clip has the label, if it may have several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub threshold: Option<f32>,
+}
+
+impl Tag {
+    /// Whether the score reaches the threshold; true if there is none.
+    pub fn is_given(&self) -> bool {
+        self.threshold.is_none_or(|threshold| self.score >= threshold)
+    }
 }
 
 /// The tags of a file.
@@ -112,8 +122,13 @@ impl Tagger {
     pub fn tag_file(&self, path: &Path) -> Result<TaggedFile, TaggingError> {
         let (clip, warnings) = clip::decode(path, &self.limits)?;
         let probabilities = self.probabilities(&clip, path)?;
-        let labels = self.bundle.labels.iter().cloned();
-        let mut tags: Vec<Tag> = labels.zip(probabilities).map(|(label, score)| Tag { label, score }).collect();
+        let threshold = |class: usize| self.bundle.thresholds.as_ref().map(|thresholds| thresholds[class]);
+        let tag = |(class, score): (usize, f32)| Tag {
+            label: self.bundle.labels[class].clone(),
+            score,
+            threshold: threshold(class),
+        };
+        let mut tags: Vec<Tag> = probabilities.into_iter().enumerate().map(tag).collect();
         // The sort is stable, so classes with equal scores keep their order.
         tags.sort_by(|a, b| b.score.total_cmp(&a.score));
         Ok(TaggedFile { tags, warnings })

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use earmark_datasets::Task;
 use earmark_files::FileError;
 use earmark_nets::{ShapeError, UnknownVariant, WeightsError};
 
@@ -21,6 +22,14 @@ pub enum TrainingError {
         value: String,
         /// The allowed range.
         range: &'static str,
+    },
+    /// The loss does not fit the number of labels of a clip.
+    #[error("learner {learner}: {}", loss_fault(*task))]
+    Loss {
+        /// The learner's name.
+        learner: String,
+        /// What the clips of the data set may have.
+        task: Task,
     },
     /// No network has this name.
     #[error("learner {learner}: {source}")]
@@ -194,6 +203,18 @@ pub enum TrainingError {
     /// An error of libtorch.
     #[error("libtorch: {0}")]
     Torch(String),
+}
+
+fn loss_fault(task: Task) -> &'static str {
+    match task {
+        Task::SingleLabel => {
+            "`loss` = \"bce\" is for clips that may have several labels, but each clip of this data set has one; \
+             remove `loss`, or name the separator of the labels (--label-separator) or their columns (--label-columns)"
+        }
+        Task::MultiLabel => {
+            "the clips of this data set may have several labels, which a softmax cannot express; set `loss` = \"bce\""
+        }
+    }
 }
 
 fn kinds(arch: &str, of_whole_clips: bool) -> String {

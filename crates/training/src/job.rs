@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use earmark_datasets::random;
+use earmark_datasets::{Task, random};
 use earmark_features::{FrontEnd, InputScaling, Windowing};
 use earmark_files::sha256;
 use earmark_loader::{BatchSettings, Example, Mixup};
@@ -30,6 +30,8 @@ pub struct Job<'a> {
     pub train: Vec<Example<'a>>,
     /// Clips to predict.
     pub predict: Vec<Example<'a>>,
+    /// Whether a clip may have several labels.
+    pub task: Task,
     /// The names of the classes.
     pub labels: &'a [String],
     /// The run's seed.
@@ -46,9 +48,13 @@ impl Job<'_> {
     /// A hash of everything that determines the outcome: settings, seed, split, clips and classes,
     /// and the weights to start from.
     pub fn fingerprint(&self) -> String {
+        let labels = |example: &Example| match self.task {
+            Task::SingleLabel => serde_json::json!(example.label()),
+            Task::MultiLabel => serde_json::json!(example.labels),
+        };
         let named = |example: &Example| match example.verified {
-            true => serde_json::json!([example.name, example.label]),
-            false => serde_json::json!([example.name, example.label, "unverified"]),
+            true => serde_json::json!([example.name, labels(example)]),
+            false => serde_json::json!([example.name, labels(example), "unverified"]),
         };
         let names = |examples: &[Example]| examples.iter().map(named).collect::<Vec<_>>();
         let start = self.start.map(|start| &start.sha256);
@@ -76,6 +82,7 @@ impl Job<'_> {
     /// The learner's graph, checked against the shape of the features.
     pub(crate) fn graph(&self) -> Result<Graph, TrainingError> {
         self.learner.validate()?;
+        self.learner.check_task(self.task)?;
         self.learner.check_input(self.front_end)?;
         let clips = self.counting().count();
         if clips < 2 {
@@ -97,6 +104,7 @@ impl Job<'_> {
     ) -> BatchSettings<'a> {
         BatchSettings {
             classes: self.labels.len(),
+            task: self.task,
             windowing,
             scaling,
             augmentation: self.learner.augmentation,

@@ -4,6 +4,7 @@
 use std::ops::ControlFlow;
 use std::time::Instant;
 
+use earmark_datasets::Task;
 use earmark_features::{InputScaling, Scaling};
 use earmark_loader::Example;
 use earmark_nets::{Array, Weights, kernel};
@@ -15,6 +16,7 @@ use crate::history::Epoch;
 use crate::job::Job;
 use crate::memory;
 use crate::network::rbf_kernel;
+use crate::platt::{Judged, Platt};
 use crate::progress::{Learning, OnProgress, Progress};
 use crate::settings::Kernels;
 use crate::tensors::{array, values};
@@ -80,14 +82,15 @@ impl Job<'_> {
         let (mut rows, mut labels, mut counts) = (Vec::new(), Vec::new(), Vec::new());
         for clip in self.counting() {
             rows.extend(self.windowing().cut(clip.features, scaling.of_clip(clip.features).as_deref(), &[0]));
-            labels.extend(clip.label);
+            labels.push(clip.labels);
             counts.push(if clip.verified { 1.0 } else { self.learner.unverified_weight });
         }
         let go_on = &mut || match report(Progress::Learning(begun)) {
             ControlFlow::Break(()) => Err(TrainingError::Stopped),
             ControlFlow::Continue(()) => Ok(()),
         };
-        let fitted = fit(&rows, &labels, &counts, self.labels.len(), &self.learner.kernels(), device, go_on)?;
+        let of = Labels { of_clip: &labels, classes: self.labels.len(), task: self.task };
+        let fitted = fit(&rows, &of, &counts, &self.learner.kernels(), device, go_on)?;
         let Fitted { weights, loss, accuracy } = fitted;
         let seconds = start.elapsed().as_secs_f64();
         if !weights.is_finite() {
@@ -106,25 +109,45 @@ impl Job<'_> {
     }
 }
 
-/// Fits on scaled rows, `[clips, features]`.
+/// The labels of the rows.
+struct Labels<'a> {
+    of_clip: &'a [&'a [usize]],
+    classes: usize,
+    task: Task,
+}
+
+impl Labels<'_> {
+    /// 1 for each class of a row, `[clips, classes]`.
+    fn truth(&self, device: Device) -> Result<Tensor, TrainingError> {
+        let mut truth = vec![0.0; self.of_clip.len() * self.classes];
+        for (row, labels) in truth.chunks_exact_mut(self.classes).zip(self.of_clip) {
+            labels.iter().for_each(|label| row[*label] = 1.0);
+        }
+        let shape = [self.of_clip.len() as i64, self.classes as i64];
+        Ok(Tensor::f_from_slice::<f64>(&truth)?.f_reshape(shape)?.f_to_device(device)?)
+    }
+}
+
+/// Fits on scaled rows, `[clips, features]`, each class against all others.
 ///
-/// The logits are the classes' shares plus the kernel's outputs, times a factor. The factor is the
-/// one with the smallest leave-one-out cross-entropy. Leave-one-out outputs follow from the inverse
-/// of the regularized kernel matrix, so the machine is fitted only once.
+/// The outputs are the classes' shares plus those of the kernel. With one label per clip, the
+/// logits are the outputs times a factor, the one with the smallest leave-one-out cross-entropy.
+/// With several, each class has a factor and an offset ([`Platt`]) that are fitted on the
+/// leave-one-out outputs. These follow from the inverse of the regularized kernel matrix, so the
+/// machine is fitted only once.
 ///
 /// # Shape
-/// `rows`: row-major; `labels`: below `classes`; `counts`: the weight of each row, above 0. `go_on`
-/// is called between the steps.
+/// `rows`: row-major; `counts`: the weight of each row, above 0. `go_on` is called between the
+/// steps.
 fn fit(
     rows: &[f32],
-    labels: &[usize],
+    labels: &Labels,
     counts: &[f32],
-    classes: usize,
     settings: &Kernels,
     device: Device,
     go_on: &mut dyn FnMut() -> Result<(), TrainingError>,
 ) -> Result<Fitted, TrainingError> {
-    let clips = labels.len();
+    let (clips, classes) = (labels.of_clip.len(), labels.classes);
     if clips > MOST_CLIPS {
         return Err(TrainingError::TooManyClips { clips, most: MOST_CLIPS });
     }
@@ -134,10 +157,9 @@ fn fit(
     let (n, features) = (clips as i64, (rows.len() / clips) as i64);
     let _guard = tch::no_grad_guard();
     let x = on_device(rows, [n, features])?;
+    let weights_of_rows = counts;
     let counts = on_device(counts, [n, 1])?;
-    let labels_there = labels.iter().map(|&label| label as i64).collect::<Vec<_>>();
-    let truth = Tensor::f_from_slice(&labels_there)?.f_one_hot(classes as i64)?;
-    let truth = truth.f_to_device(device)?.f_to_kind(Kind::Double)?;
+    let truth = labels.truth(device)?;
     let shares = truth.f_mul(&counts)?.f_sum_dim_intlist([0i64].as_slice(), true, Kind::Double)?;
     let shares = shares.f_div(&counts.f_sum(Kind::Double)?)?;
 
@@ -156,23 +178,81 @@ fn fit(
     let judged = truth.f_sub(&off)?;
 
     let weights = counts.f_div(&counts.f_sum(Kind::Double)?)?;
-    let factor = best_factor(&judged, &truth, &weights)?;
-    let loss = cross_entropy(&judged, factor, &truth, &weights)?;
-    let right = judged.f_argmax(1, false)?.f_eq_tensor(&truth.f_argmax(1, false)?)?;
-    let accuracy = right.f_to_kind(Kind::Double)?.f_mul(&weights.f_squeeze_dim(1)?)?.f_sum(Kind::Double)?;
+    let scales = match labels.task {
+        Task::SingleLabel => {
+            let factor = best_factor(&judged, &truth, &weights)?;
+            vec![Platt { slope: factor, offset: 0.0 }; classes]
+        }
+        Task::MultiLabel => platt_scales(&judged, &truth, weights_of_rows)?,
+    };
+    let scales = Scales::on(device, &scales)?;
+    let logits = scales.logits(&judged)?;
+    let loss = match labels.task {
+        Task::SingleLabel => cross_entropy(&logits, &truth, &weights)?,
+        Task::MultiLabel => binary_cross_entropy(&logits, &truth, &weights)?,
+    };
+    // The most probable class is the label, or one of the labels.
+    let best = logits.f_argmax(1, true)?;
+    let accuracy = truth.f_gather(1, &best, false)?.f_mul(&weights)?.f_sum(Kind::Double)?;
     let shape = |sides: [i64; 2]| sides.map(|side| side as usize).to_vec();
     let all = [
         (kernel::CENTRES, array(&x, &shape([n, features]))?),
-        ("fc.weight", array(&coefficients.f_tr()?.f_mul_scalar(factor)?, &shape([classes as i64, n]))?),
-        ("fc.bias", Array { shape: vec![classes], data: values(&shares.f_mul_scalar(factor)?)? }),
+        ("fc.weight", array(&coefficients.f_mul(&scales.slopes)?.f_tr()?, &shape([classes as i64, n]))?),
+        ("fc.bias", Array { shape: vec![classes], data: values(&scales.logits(&shares)?)? }),
     ];
     let weights = Weights(all.into_iter().map(|(name, array)| (name.to_owned(), array)).collect());
     Ok(Fitted { weights, loss, accuracy: accuracy.f_double_value(&[])? })
 }
 
-/// Weighted mean of the rows' cross-entropy with `factor * outputs` as logits.
-fn cross_entropy(outputs: &Tensor, factor: f64, truth: &Tensor, weights: &Tensor) -> Result<f64, TrainingError> {
-    let logarithms = outputs.f_mul_scalar(factor)?.f_log_softmax(1, Kind::Double)?;
+/// What makes logits of the outputs of each class, `[1, classes]`.
+struct Scales {
+    slopes: Tensor,
+    offsets: Tensor,
+}
+
+impl Scales {
+    fn on(device: Device, scales: &[Platt]) -> Result<Self, TrainingError> {
+        let row = |value: fn(&Platt) -> f64| -> Result<Tensor, TrainingError> {
+            let values: Vec<f64> = scales.iter().map(value).collect();
+            Ok(Tensor::f_from_slice(&values)?.f_unsqueeze(0)?.f_to_device(device)?)
+        };
+        Ok(Self { slopes: row(|scale| scale.slope)?, offsets: row(|scale| scale.offset)? })
+    }
+
+    fn logits(&self, outputs: &Tensor) -> Result<Tensor, TrainingError> {
+        Ok(outputs.f_mul(&self.slopes)?.f_add(&self.offsets)?)
+    }
+}
+
+/// The scale of each class.
+fn platt_scales(judged: &Tensor, truth: &Tensor, counts: &[f32]) -> Result<Vec<Platt>, TrainingError> {
+    let rows = |tensor: &Tensor| -> Result<Vec<f64>, TrainingError> {
+        let tensor = tensor.f_tr()?.f_contiguous()?.f_to_device(Device::Cpu)?;
+        Ok(Vec::try_from(tensor.f_view(-1)?)?)
+    };
+    let (judged, truth) = (rows(judged)?, rows(truth)?);
+    let of_class = |(outputs, has): (&[f64], &[f64])| {
+        let judged = outputs.iter().zip(has).zip(counts);
+        let judged = judged.map(|((output, has), weight)| Judged {
+            output: *output,
+            weight: f64::from(*weight),
+            has: *has > 0.5,
+        });
+        Platt::fit(&judged.collect::<Vec<_>>())
+    };
+    Ok(judged.chunks_exact(counts.len()).zip(truth.chunks_exact(counts.len())).map(of_class).collect())
+}
+
+/// Weighted mean over the rows, and mean over the classes, of the binary cross-entropy of logits.
+fn binary_cross_entropy(logits: &Tensor, truth: &Tensor, weights: &Tensor) -> Result<f64, TrainingError> {
+    let of_all = logits.f_neg()?.f_log_sigmoid()?.f_neg()?.f_sub(&logits.f_mul(truth)?)?;
+    let sum = of_all.f_mul(weights)?.f_sum(Kind::Double)?.f_double_value(&[])?;
+    Ok(sum / truth.size()[1] as f64)
+}
+
+/// Weighted mean of the rows' cross-entropy.
+fn cross_entropy(logits: &Tensor, truth: &Tensor, weights: &Tensor) -> Result<f64, TrainingError> {
+    let logarithms = logits.f_log_softmax(1, Kind::Double)?;
     let likelihood = logarithms.f_mul(truth)?.f_mul(weights)?.f_sum(Kind::Double)?.f_double_value(&[])?;
     // If all predictions are certain and correct, return 0 and not -0.
     Ok((-likelihood).max(0.0))
@@ -185,7 +265,7 @@ fn best_factor(outputs: &Tensor, truth: &Tensor, weights: &Tensor) -> Result<f64
     let (mut low, mut high) = (0.1_f64.ln(), 1000.0_f64.ln());
     while high - low > 1e-6 {
         let (left, right) = (high - section * (high - low), low + section * (high - low));
-        let at = |logarithm: f64| cross_entropy(outputs, logarithm.exp(), truth, weights);
+        let at = |logarithm: f64| cross_entropy(&outputs.f_mul_scalar(logarithm.exp())?, truth, weights);
         if at(left)? < at(right)? {
             high = right;
         } else {
@@ -214,10 +294,11 @@ mod tests {
     fn equals_scikit_learns() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../golden/kernel/cases.json");
         let cases: Vec<Value> = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
-        assert!(cases.len() >= 3);
+        assert!(cases.len() >= 5);
         for case in cases {
             let single = |key: &str| numbers(&case[key]).into_iter().map(|value| value as f32).collect::<Vec<f32>>();
-            let labels: Vec<usize> = numbers(&case["labels"]).into_iter().map(|label| label as usize).collect();
+            let labels: Vec<Vec<usize>> = serde_json::from_value(case["labels"].clone()).unwrap();
+            let task: Task = serde_json::from_value(case["task"].clone()).unwrap();
             let settings: Kernels = serde_json::from_value(case["settings"].clone()).unwrap();
             let classes = case["classes"].as_u64().unwrap() as usize;
             let [rows, new] = ["rows", "new"].map(|key| {
@@ -226,8 +307,9 @@ mod tests {
                 let stretch = (features as f64 / settings.gamma).sqrt();
                 numbers(&case[key]).into_iter().map(|value| (value / stretch) as f32).collect::<Vec<f32>>()
             });
-            let fitted =
-                fit(&rows, &labels, &single("counts"), classes, &settings, Device::Cpu, &mut || Ok(())).unwrap();
+            let of_clip: Vec<&[usize]> = labels.iter().map(Vec::as_slice).collect();
+            let of = Labels { of_clip: &of_clip, classes, task };
+            let fitted = fit(&rows, &of, &single("counts"), &settings, Device::Cpu, &mut || Ok(())).unwrap();
             let [loss, accuracy] = ["loss", "accuracy"].map(|key| case[key].as_f64().unwrap());
             assert!((fitted.loss - loss).abs() < 1e-6 && (fitted.accuracy - accuracy).abs() < 1e-9, "{fitted:?}");
             let features = rows.len() / labels.len();

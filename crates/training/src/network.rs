@@ -14,6 +14,7 @@ use crate::device::parse_device;
 use crate::engine::settings;
 use crate::error::TrainingError;
 use crate::flat::Layout;
+use crate::loss::cross_entropy;
 use crate::tensors::{channels_last, values};
 
 /// The layouts of a network's parameters.
@@ -276,13 +277,6 @@ pub fn gradients(
     let loss = cross_entropy(&network.forward(&input, true)?, &targets)?;
     let gradients = network.layouts.learned.arrays(&network.gradient(&loss)?)?.0;
     Ok(Gradients { loss: loss.f_double_value(&[])? as f32, gradients, weights: network.weights()? })
-}
-
-/// Mean over the batch of the cross-entropy of logits and soft targets, both `[batch, classes]`.
-pub(crate) fn cross_entropy(logits: &Tensor, targets: &Tensor) -> Result<Tensor, TrainingError> {
-    let log_probabilities = logits.f_log_softmax(1, logits.kind())?;
-    let sum = log_probabilities.f_mul(targets)?.f_sum(logits.kind())?;
-    Ok(sum.f_neg()?.f_div_scalar(logits.size()[0] as f64)?)
 }
 
 /// Sets the number of threads that libtorch uses for computations, whichever thread calls it.

@@ -177,7 +177,12 @@ mod tests {
         let front_end = FrontEnd::logmel();
         let examples = clips.iter().enumerate();
         let train: Vec<Example> = examples
-            .map(|(at, (name, clip))| Example { name, features: clip.view(), label: Some(at % 2), verified: true })
+            .map(|(at, (name, clip))| Example {
+                name,
+                features: clip.view(),
+                labels: &[[0], [1]][at % 2],
+                verified: true,
+            })
             .collect();
         let job = Job {
             learner: &learner,
@@ -186,6 +191,7 @@ mod tests {
             split: Split::Fold(0),
             train,
             predict: Vec::new(),
+            task: earmark_datasets::Task::SingleLabel,
             labels: &["a".to_owned(), "b".to_owned()],
             seed: 1,
             device: "cpu",

@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 
+use earmark_datasets::Task;
 use earmark_features::{Activation, InputScaling, Windowing};
 use earmark_loader::Example;
 use tch::{Device, Tensor};
@@ -21,6 +22,7 @@ pub(crate) struct Predictor<'a> {
     /// Windows per forward pass, of one clip or several.
     pub batch: usize,
     pub classes: usize,
+    pub task: Task,
     pub device: Device,
     /// The clips' features on the device.
     pub table: Option<Table>,
@@ -28,6 +30,14 @@ pub(crate) struct Predictor<'a> {
     pub prefetch: bool,
     /// Batches between two reads of the logits: each read waits for the device.
     pub batches_per_read: usize,
+}
+
+/// How logits become probabilities.
+pub fn activation(task: Task) -> Activation {
+    match task {
+        Task::SingleLabel => Activation::Softmax,
+        Task::MultiLabel => Activation::Sigmoid,
+    }
 }
 
 impl Predictor<'_> {
@@ -49,18 +59,20 @@ impl Predictor<'_> {
         let of_clip = starts.iter().map(|starts| {
             let (logits, rest) = rows.split_at(starts.len() * self.classes);
             rows = rest;
-            self.windowing.probabilities(logits, self.classes, Activation::Softmax)
+            self.windowing.probabilities(logits, self.classes, activation(self.task))
         });
         Ok(of_clip.flatten().collect())
     }
 
-    /// The share of clips for which the largest output on the middle window is their label.
+    /// The share of clips for which the largest output on the middle window is their label, or one
+    /// of their labels.
     pub fn accuracy(&self, clips: &[&Example]) -> Result<f64, TrainingError> {
         let middle = |clip: &Example| clip.features.frames().saturating_sub(self.windowing.frames) / 2;
         let windows: Vec<Window> = clips.iter().map(|&clip| (clip, middle(clip))).collect();
         let logits = self.logits(&windows, &mut |_| ControlFlow::Continue(()))?;
         let is_correct = |(clip, logits): &(&&Example, &[f32])| {
-            (0..logits.len()).max_by(|&a, &b| logits[a].total_cmp(&logits[b])) == clip.label
+            let best = (0..logits.len()).max_by(|&a, &b| logits[a].total_cmp(&logits[b]));
+            best.is_some_and(|best| clip.labels.contains(&best))
         };
         let correct = clips.iter().zip(logits.chunks_exact(self.classes)).filter(is_correct).count();
         Ok(correct as f64 / clips.len() as f64)

@@ -272,7 +272,7 @@ impl Job<'_> {
     /// Accuracy on the middle crop of each clip to predict, if the recipe chooses the best epoch
     /// and labels are known.
     fn held_out_accuracy(&self, setup: &Setup, weights: &Weights) -> Result<Option<f64>, TrainingError> {
-        let labelled: Vec<&Example> = self.predict.iter().filter(|example| example.label.is_some()).collect();
+        let labelled: Vec<&Example> = self.predict.iter().filter(|example| !example.labels.is_empty()).collect();
         if self.learner.checkpoint == CheckpointPolicy::Last || self.split == Split::Full || labelled.is_empty() {
             return Ok(None);
         }
@@ -294,6 +294,7 @@ impl Job<'_> {
             scaling: &setup.scaling,
             batch,
             classes: self.labels.len(),
+            task: self.task,
             device: setup.device,
             table: setup.table.as_ref().map(Table::share),
             prefetch: setup.device.is_cuda(),

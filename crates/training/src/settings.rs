@@ -2,6 +2,7 @@
 
 mod checks;
 mod kernels;
+mod loss;
 mod method;
 
 use earmark_features::{FrontEnd, Scaling};
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::TrainingError;
 
 pub use kernels::Kernels;
+pub use loss::Loss;
 pub use method::Method;
 
 /// One learner of level 1: a network, its features, and how it is trained.
@@ -58,7 +60,12 @@ pub struct LearnerSettings {
     /// Random changes of training crops.
     #[serde(default)]
     pub augmentation: Augmentation,
-    /// The share of a label that is spread evenly over all classes.
+    /// The loss. Clips that may have several labels need `"bce"`, clips with one label
+    /// `"cross_entropy"`.
+    #[serde(default, skip_serializing_if = "Loss::is_default")]
+    pub loss: Loss,
+    /// The share of a label that is spread evenly over all classes; with `loss = "bce"`, over the
+    /// two answers for each class.
     #[serde(default)]
     pub label_smoothing: f32,
     /// The weight of the loss of a clip whose label is not verified: from 0 (the clip is omitted)

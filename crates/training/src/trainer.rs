@@ -7,13 +7,15 @@ use tch::{Device, Kind, Tensor};
 use crate::arithmetic::Arithmetic;
 use crate::checkpoint::State;
 use crate::error::TrainingError;
-use crate::network::{Layouts, Network, cross_entropy};
+use crate::loss::{binary_cross_entropy, cross_entropy};
+use crate::network::{Layouts, Network};
 use crate::optimizer::Optimizer;
-use crate::settings::LearnerSettings;
+use crate::settings::{LearnerSettings, Loss};
 
 /// A network with all state that changes during training.
 pub(crate) struct Trainer<'a> {
     network: Network<'a>,
+    loss: Loss,
     optimizer: Optimizer,
     average: Option<WeightEma>,
     /// The loss and the number of correct predictions, summed over the crops of the epoch so far.
@@ -40,25 +42,43 @@ impl<'a> Trainer<'a> {
             decay => Some(WeightEma::new(decay, averaged.transpose()?.as_ref().unwrap_or(&network))?),
         };
         let totals = Tensor::f_from_slice(&[state.part.loss, state.part.correct])?.f_to_device(device)?;
-        Ok(Self { network, optimizer, average, totals })
+        Ok(Self { network, loss: learner.loss, optimizer, average, totals })
     }
 
     /// Performs step number `step` of the job, counted from 0.
     ///
     /// # Shape
-    /// `crops`: `[n, channels, bins, frames]`; `targets`: `[n, classes]`; both on the device.
+    /// `crops`: `[n, channels, bins, frames]`; `targets`: as [`earmark_loader::BatchPlan`] has
+    /// them; both on the device.
     pub fn step(&mut self, crops: &Tensor, targets: &Tensor, rate: f64, step: usize) -> Result<(), TrainingError> {
         let logits = self.network.forward(crops, true)?;
-        let loss = cross_entropy(&logits, targets)?;
+        let loss = match self.loss {
+            Loss::CrossEntropy => cross_entropy(&logits, targets)?,
+            Loss::Bce => binary_cross_entropy(&logits, targets)?,
+        };
         let gradient = self.network.gradient(&loss)?;
         self.optimizer.step(self.network.learned(), gradient, rate, step)?;
         if let Some(average) = &mut self.average {
             average.follow(&self.network, step)?;
         }
-        let right = logits.f_argmax(1, false)?.f_eq_tensor(&targets.f_argmax(1, false)?)?.f_sum(Kind::Double)?;
+        let right = self.right(&logits, targets)?;
         let loss = loss.f_detach()?.f_to_kind(Kind::Double)?.f_mul_scalar(targets.size()[0] as f64)?;
         let _ = self.totals.f_add_(&Tensor::f_stack(&[loss, right], 0)?)?;
         Ok(())
+    }
+
+    /// The number of crops whose most probable class is their label or, of several labels, one that
+    /// has at least half of the crop's weight.
+    fn right(&self, logits: &Tensor, targets: &Tensor) -> Result<Tensor, TrainingError> {
+        let best = logits.f_argmax(1, self.loss == Loss::Bce)?;
+        let is_right = match self.loss {
+            Loss::CrossEntropy => best.f_eq_tensor(&targets.f_argmax(1, false)?)?,
+            Loss::Bce => {
+                let weight = targets.f_narrow(1, targets.size()[1] - 1, 1)?;
+                targets.f_gather(1, &best, false)?.f_mul_scalar(2.0)?.f_ge_tensor(&weight)?
+            }
+        };
+        Ok(is_right.f_sum(Kind::Double)?)
     }
 
     /// The totals of the epoch so far: loss and correct predictions. Waits for the device.

@@ -89,7 +89,10 @@ mod tests {
         let learner: LearnerSettings = serde_json::from_str(text).unwrap();
         let front_end = FrontEnd::logmel();
         let clip = Features { data: vec![0.5; 3 * 64 * 30], channels: 3, bins: 64, frames: 30 };
-        let example = |label| Example { name: "a", features: clip.view(), label: Some(label), verified: true };
+        let example = |label: usize| {
+            let labels = &[[0], [1]][label];
+            Example { name: "a", features: clip.view(), labels, verified: true }
+        };
         let job = Job {
             learner: &learner,
             front_end: &front_end,
@@ -97,6 +100,7 @@ mod tests {
             split: Split::Full,
             train: (0..9).map(|at| example(at % 2)).collect(),
             predict: Vec::new(),
+            task: earmark_datasets::Task::SingleLabel,
             labels: &["a".to_owned(), "b".to_owned()],
             seed: 1,
             device: "cpu",

@@ -63,7 +63,12 @@ fn fingerprint(learner: &str, front_end: &str) -> String {
     let learner: LearnerSettings = serde_json::from_str(learner).unwrap();
     let front_end: FrontEnd = serde_json::from_str(front_end).unwrap();
     let features = Features { data: vec![0.0; 64], channels: 1, bins: 64, frames: 1 };
-    let example = |name, label, verified| Example { name, features: features.view(), label: Some(label), verified };
+    let example = |name, label: usize, verified| Example {
+        name,
+        features: features.view(),
+        labels: &[[0], [1], [2]][label],
+        verified,
+    };
     let job = Job {
         learner: &learner,
         front_end: &front_end,
@@ -71,6 +76,7 @@ fn fingerprint(learner: &str, front_end: &str) -> String {
         split: Split::Fold(0),
         train: vec![example("a.wav", 0, true), example("b.wav", 1, false)],
         predict: vec![example("c.wav", 0, true)],
+        task: earmark_datasets::Task::SingleLabel,
         labels: &["x".to_owned(), "y".to_owned()],
         seed: 1,
         device: "cpu",

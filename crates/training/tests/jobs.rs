@@ -7,6 +7,7 @@ use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
+use earmark_datasets::Task;
 use earmark_features::{Features, FrontEnd, InputScaling};
 use earmark_training::{Example, Job, LearnerSettings, Outcome, Progress, Split, TrainingError, set_threads};
 
@@ -58,7 +59,12 @@ fn run_on(
     set_threads(1);
     let examples: Vec<Example> = clips
         .iter()
-        .map(|(name, features, label)| Example { name, features: features.view(), label: Some(*label), verified: true })
+        .map(|(name, features, label)| Example {
+            name,
+            features: features.view(),
+            labels: std::slice::from_ref(label),
+            verified: true,
+        })
         .collect();
     let labels = LABELS.map(str::to_owned);
     let job = Job {
@@ -68,6 +74,7 @@ fn run_on(
         split: Split::Fold(0),
         train: examples[..57].to_vec(),
         predict: examples[57..].to_vec(),
+        task: Task::SingleLabel,
         labels: &labels,
         seed: 7,
         device: "cpu",
@@ -210,7 +217,7 @@ fn clips_that_do_not_count_do_not_change_the_scaling() {
             .map(|(at, (name, features, label))| Example {
                 name,
                 features: features.view(),
-                label: Some(*label),
+                labels: std::slice::from_ref(label),
                 verified: at != 3,
             })
             .collect();
@@ -231,6 +238,7 @@ fn outcome_of(learner: &LearnerSettings, examples: &[Example]) -> Outcome {
         split: Split::Fold(0),
         train: examples.to_vec(),
         predict: examples[..1].to_vec(),
+        task: Task::SingleLabel,
         labels: &LABELS.map(str::to_owned),
         seed: 7,
         device: "cpu",

@@ -52,7 +52,7 @@ fn checksum(variant: &Variant, frames: usize, front_end: &FrontEnd) -> Result<St
     let examples = clips.iter().enumerate().map(|(index, (name, features))| Example {
         name,
         features: features.view(),
-        label: Some(index % 2),
+        labels: &[[0], [1]][index % 2],
         verified: true,
     });
     let examples: Vec<Example> = examples.collect();
@@ -64,6 +64,7 @@ fn checksum(variant: &Variant, frames: usize, front_end: &FrontEnd) -> Result<St
         split: Split::Fold(0),
         train: examples[1..].to_vec(),
         predict: examples[..1].to_vec(),
+        task: earmark_datasets::Task::SingleLabel,
         labels: &["a".to_owned(), "b".to_owned()],
         seed: 1,
         device: "cpu",

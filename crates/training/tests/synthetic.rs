@@ -29,7 +29,7 @@ struct Clip {
 
 fn clips(items: &[ClipEntry], labels: &[String]) -> Vec<Clip> {
     let clip = |item: &ClipEntry| {
-        let label = &labels[item.label?];
+        let label = &labels[item.label()?];
         let label = CLASSES.iter().position(|class| class == label)?;
         let sha256 = sha256_file(&item.path).unwrap();
         Some(Clip { name: item.name.clone(), path: item.path.clone(), sha256, label })
@@ -50,7 +50,7 @@ fn examples<'a>(clips: &'a [Clip], features: &'a [CachedFeatures]) -> Vec<Exampl
         .map(|(clip, loaded)| Example {
             name: &clip.name,
             features: loaded.view(),
-            label: Some(clip.label),
+            labels: std::slice::from_ref(&clip.label),
             verified: true,
         })
         .collect()
@@ -78,6 +78,7 @@ fn accuracy(variant: &Variant, cache: &FeatureCache, [train, predict]: &[Vec<Cli
         split: Split::Fold(0),
         train: examples(train, &loaded_train),
         predict: examples(predict, &loaded_predict),
+        task: earmark_datasets::Task::SingleLabel,
         labels: &CLASSES.map(str::to_owned),
         seed: 1,
         device: "cpu",
@@ -93,7 +94,7 @@ fn accuracy(variant: &Variant, cache: &FeatureCache, [train, predict]: &[Vec<Cli
 fn main() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
-    synth::write(&data, &SynthOptions { seed: 1, train_clips: 240, test_clips: 120 }).unwrap();
+    synth::write(&data, &SynthOptions { seed: 1, train_clips: 240, ..SynthOptions::default() }).unwrap();
     let manifest = open(&data, &OpenOptions::default()).unwrap();
     let clips = [&manifest.train, &manifest.test].map(|items| clips(items, &manifest.labels));
     assert!(clips[0].len() >= 70 && clips[1].len() >= 35, "{} and {} clips", clips[0].len(), clips[1].len());

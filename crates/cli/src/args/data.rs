@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Context;
-use clap::builder::RangedU64ValueParser;
+use clap::builder::{NonEmptyStringValueParser, RangedU64ValueParser};
 use clap::{Args, Subcommand};
 use earmark_datasets::{Columns, DEFAULT_FOLDS, OpenOptions};
 use regex::Regex;
@@ -25,6 +25,9 @@ pub struct Synth {
     /// Clips to test on
     #[arg(long, value_name = "N")]
     pub test_clips: Option<usize>,
+    /// Mix one to three sources into each clip, with a label for each
+    #[arg(long)]
+    pub multi_label: bool,
 }
 
 /// `earmark data`.
@@ -33,7 +36,7 @@ pub enum Data {
     /// Decode every clip, and list what the data set has and what is wrong with it
     ///
     /// Exit code 1 if anything must be fixed.
-    Check(Check),
+    Check(Box<Check>),
     /// Download a data set into a folder, checked and complete
     Download(Download),
 }
@@ -107,6 +110,15 @@ pub struct Reading {
     /// The table's column of classes
     #[arg(long, value_name = "COLUMN")]
     pub label_column: Option<String>,
+    /// The text between the labels of a clip in the column of classes, such as `,`, if a clip may
+    /// have several
+    #[arg(long, value_name = "TEXT", value_parser = NonEmptyStringValueParser::new())]
+    pub label_separator: Option<String>,
+    /// The table's columns with 1 for the clips of a class and 0 for others, instead of a column of
+    /// classes
+    #[arg(long, value_name = "COLUMN,COLUMN...", value_delimiter = ',')]
+    #[arg(conflicts_with_all = ["label_column", "label_separator"])]
+    pub label_columns: Vec<String>,
     /// The table's column of folds
     #[arg(long, value_name = "COLUMN")]
     pub fold_column: Option<String>,
@@ -137,10 +149,12 @@ impl Reading {
             columns: Columns {
                 name: self.name_column.clone(),
                 label: self.label_column.clone(),
+                one_hot: self.label_columns.clone(),
                 fold: self.fold_column.clone(),
                 group: self.group_column.clone(),
                 verified: None,
             },
+            label_separator: self.label_separator.clone(),
             rows_where: self.rows_where.clone(),
         })
     }

@@ -127,9 +127,13 @@ pub struct Tag {
     /// model last pulled or chosen (`earmark model use`)
     #[arg(long, value_name = "BUNDLE|NAME", env = "EARMARK_MODEL")]
     pub model: Option<String>,
-    /// Tags per file
-    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..))]
-    pub top: u64,
+    /// Tags per file, at most; by default 3 or, if a clip may have several labels, all labels whose
+    /// score reaches their threshold
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub top: Option<u64>,
+    /// The score of every label, also of those below their threshold
+    #[arg(long, conflicts_with = "top")]
+    pub all: bool,
     /// Omit tags below this score, 0 to 1
     #[arg(long, default_value_t = 0.0, value_name = "P", value_parser = probability)]
     pub min_score: f32,

@@ -13,6 +13,7 @@ pub fn run(options: &Synth) -> anyhow::Result<()> {
         seed: options.seed,
         train_clips: options.train_clips.unwrap_or(default.train_clips),
         test_clips: options.test_clips.unwrap_or(default.test_clips),
+        multi_label: options.multi_label,
     };
     let report = write(&options.out, &settings)?;
     output::line(&format!(

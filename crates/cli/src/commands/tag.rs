@@ -18,6 +18,9 @@ struct Answer {
     tags: Vec<Scored>,
 }
 
+/// Tags per file if each clip has one label.
+const TOP: u64 = 3;
+
 /// Runs the command.
 pub fn run(options: &Tag) -> anyhow::Result<()> {
     let limits = options.limits.limits()?;
@@ -79,8 +82,14 @@ impl<'a> Printer<'a> {
     }
 
     fn print(&mut self, path: String, mut tags: Vec<Scored>) -> anyhow::Result<()> {
-        tags.truncate(usize::try_from(self.options.top).unwrap_or(usize::MAX));
-        tags.retain(|tag| tag.score >= self.options.min_score);
+        let Tag { all, top, min_score, .. } = self.options;
+        if !all {
+            let has_thresholds = tags.iter().any(|tag| tag.threshold.is_some());
+            tags.retain(Scored::is_given);
+            let most = top.unwrap_or(if has_thresholds { u64::MAX } else { TOP });
+            tags.truncate(usize::try_from(most).unwrap_or(usize::MAX));
+        }
+        tags.retain(|tag| tag.score >= *min_score);
         let answer = Answer { path, tags };
         let text = match (self.options.json, self.options.csv) {
             (true, _) => {

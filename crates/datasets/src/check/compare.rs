@@ -64,9 +64,12 @@ fn same_sound(manifest: &Manifest, clips: &[(usize, &ClipEntry)]) -> Vec<Problem
     let what = if same_bytes { "the same file" } else { "the same sound in different files" };
     let what = format!("{what}, {} times", clips.len());
     let mut problems = Vec::new();
-    let labels: BTreeSet<usize> = clips.iter().filter_map(|(_, item)| item.label).collect();
+    let labels: BTreeSet<&[usize]> =
+        clips.iter().map(|(_, item)| item.labels.as_slice()).filter(|labels| !labels.is_empty()).collect();
     if labels.len() > 1 {
-        let names: Vec<&str> = labels.iter().map(|label| manifest.labels[*label].as_str()).collect();
+        let name = |label: &usize| manifest.labels[*label].as_str();
+        let names: Vec<String> =
+            labels.iter().map(|labels| labels.iter().map(name).collect::<Vec<_>>().join(" + ")).collect();
         let message = format!("{what}, with different labels: {}", names.join(", "));
         problems.push(Problem::error(ProblemKind::TwoLabels, files.clone(), message));
     }

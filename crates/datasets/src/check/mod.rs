@@ -121,7 +121,8 @@ fn summary(manifest: &Manifest, clips: &[Option<DecodedClip>]) -> CheckReport {
     let class = |label: &String| Class { label: label.clone(), train: 0, test: 0, seconds: 0.0 };
     let mut classes: Vec<Class> = manifest.labels.iter().map(class).collect();
     for (index, (item, decoded)) in manifest.train.iter().chain(&manifest.test).zip(clips).enumerate() {
-        if let Some(class) = item.label.and_then(|label| classes.get_mut(label)) {
+        for label in &item.labels {
+            let class = &mut classes[*label];
             *(if index < manifest.train.len() { &mut class.train } else { &mut class.test }) += 1;
             class.seconds += decoded.as_ref().map_or(0.0, |decoded| decoded.seconds);
         }
@@ -150,6 +151,8 @@ fn summary(manifest: &Manifest, clips: &[Option<DecodedClip>]) -> CheckReport {
         train: manifest.train.len(),
         test: manifest.test.len(),
         excluded: manifest.excluded,
+        task: manifest.task,
+        labels: manifest.train.iter().map(|item| item.labels.len()).sum(),
         classes,
         folds,
         groups: compare::groups(manifest),

@@ -7,6 +7,7 @@ use earmark_tables::text_table;
 use serde::Serialize;
 
 use super::problem::Problem;
+use crate::task::Task;
 use crate::violation::Severity;
 
 /// The maximum number of problems per kind, and of files per problem, in the text.
@@ -23,6 +24,10 @@ pub struct CheckReport {
     pub test: usize,
     /// Clips in its tables that are neither ([`Manifest::excluded`](crate::Manifest::excluded)).
     pub excluded: usize,
+    /// Whether a clip may have several labels.
+    pub task: Task,
+    /// The number of labels of all training clips; the same as `train` if each has one.
+    pub labels: usize,
     /// The classes, sorted by name.
     pub classes: Vec<Class>,
     /// Training clips in each fold that the data set defines; empty if it defines none.
@@ -102,6 +107,9 @@ fn text(report: &CheckReport) -> String {
     let channels = report.channels.iter().map(|(channels, n)| clips((channels.to_string(), n))).collect();
     let _ = writeln!(text, "rates     {}", list(rates));
     let _ = writeln!(text, "channels  {}", list(channels));
+    if report.task == Task::MultiLabel {
+        let _ = writeln!(text, "labels    {:.2} per training clip", report.labels as f64 / report.train.max(1) as f64);
+    }
     let folds = list(report.folds.iter().map(usize::to_string).collect());
     let _ = writeln!(text, "excluded  {}", counted(report.excluded, "clip"));
     let _ = writeln!(text, "folds     {folds}");

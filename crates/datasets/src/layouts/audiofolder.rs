@@ -11,11 +11,12 @@ use std::path::{Path, PathBuf};
 use earmark_audio::is_sound_file;
 
 use super::columns::{Purpose, name_column, rows};
-use super::folders::{clips, file_name, listing, name_by_path_too};
+use super::folders::{clips, name_by_path_too};
 use crate::clip_list::ClipList;
 use crate::error::DatasetError;
 use crate::options::OpenOptions;
 use crate::table::ClipTable;
+use crate::walk::{file_name, listing};
 
 const TRAIN: [&str; 6] = ["train", "training", "validation", "valid", "dev", "val"];
 const TEST: [&str; 4] = ["test", "testing", "eval", "evaluation"];
@@ -75,6 +76,7 @@ pub(super) fn with_metadata(root: &Path, options: &OpenOptions) -> Result<Option
         }
     }
     name_by_path_too(root, read.train.iter_mut().chain(&mut read.test));
+    read.task = options.task();
     Ok((!files.is_empty()).then_some(read))
 }
 

@@ -2,15 +2,16 @@
 
 use std::path::PathBuf;
 
-use crate::clip_list::ListedClip;
+use crate::clip_list::{ClipList, ListedClip};
 use crate::error::DatasetError;
 use crate::options::{OpenOptions, Usage};
 use crate::table::ClipTable;
 
 const NAME: [&str; 6] = ["fname", "filename", "file_name", "slice_file_name", "file", "path"];
 const LABEL: [&str; 3] = ["label", "category", "class"];
+const LABELS: [&str; 4] = ["labels", "label", "category", "class"];
 const FOLD: [&str; 1] = ["fold"];
-const GROUP: [&str; 4] = ["group", "freesound_id", "src_file", "fsID"];
+const GROUP: [&str; 5] = ["group", "freesound_id", "flickr_video_URL", "src_file", "fsID"];
 const VERIFIED: [&str; 2] = ["manually_verified", "verified"];
 
 /// The purpose of a table.
@@ -33,10 +34,94 @@ pub(super) struct Listed {
     pub excluded: Vec<PathBuf>,
 }
 
+impl ClipList {
+    /// Adds the training clips of a table.
+    pub(super) fn take_train(&mut self, listed: Listed) {
+        self.train.extend(listed.rows);
+        self.excluded.extend(listed.excluded);
+    }
+
+    /// Adds the test clips of a table.
+    pub(super) fn take_test(&mut self, listed: Listed) {
+        self.test.extend(listed.rows);
+        self.excluded.extend(listed.excluded);
+    }
+}
+
+/// The columns with the labels.
+enum LabelColumns {
+    /// The labels are unknown.
+    Unknown,
+    /// One label per clip.
+    One(usize),
+    /// Several, with a separator between them.
+    Several(usize, String),
+    /// A column of 0 and 1 per class.
+    OneHot(Vec<usize>),
+}
+
+impl LabelColumns {
+    /// A training table must have them. A test table without any has hidden labels.
+    fn find(table: &ClipTable, purpose: Purpose, options: &OpenOptions) -> Result<Self, DatasetError> {
+        let one_hot = &options.columns.one_hot;
+        let named: Vec<&str> = match (&options.columns.label, &options.label_separator) {
+            _ if !one_hot.is_empty() => one_hot.iter().map(String::as_str).collect(),
+            (Some(name), _) => vec![name],
+            (None, Some(_)) => LABELS.to_vec(),
+            (None, None) => LABEL.to_vec(),
+        };
+        let found = table.find(&named);
+        if purpose == Purpose::Names || (found.is_none() && purpose != Purpose::Train) {
+            return Ok(Self::Unknown);
+        }
+        if !one_hot.is_empty() {
+            return named.iter().map(|name| table.column(&[name])).collect::<Result<_, _>>().map(Self::OneHot);
+        }
+        let column = table.column(&named)?;
+        Ok(match &options.label_separator {
+            Some(separator) => Self::Several(column, separator.clone()),
+            None => Self::One(column),
+        })
+    }
+
+    /// The labels of a row. Those of test clips may be empty, if they are hidden.
+    fn read(
+        &self,
+        table: &ClipTable,
+        line: u64,
+        fields: &[String],
+        required: bool,
+    ) -> Result<Vec<String>, DatasetError> {
+        let is_empty = |column: usize| fields.get(column).is_none_or(String::is_empty);
+        match self {
+            Self::Unknown => Ok(Vec::new()),
+            Self::One(column) | Self::Several(column, _) if is_empty(*column) && !required => Ok(Vec::new()),
+            Self::One(column) => Ok(vec![table.value(line, fields, *column)?.to_owned()]),
+            Self::Several(column, separator) => {
+                let labels = table.value(line, fields, *column)?.split(separator.as_str());
+                Ok(labels.map(|label| label.trim().to_owned()).collect())
+            }
+            Self::OneHot(columns) if columns.iter().all(|column| is_empty(*column)) && !required => Ok(Vec::new()),
+            Self::OneHot(columns) => {
+                let mut labels = Vec::new();
+                for column in columns {
+                    if table.flag(line, fields, *column)? {
+                        labels.push(table.name(*column));
+                    }
+                }
+                match labels.is_empty() && required {
+                    true => Err(DatasetError::NoClassIsOne { place: table.place(line) }),
+                    false => Ok(labels),
+                }
+            }
+        }
+    }
+}
+
 /// The indices of the columns.
 struct Columns {
     name: usize,
-    label: Option<usize>,
+    labels: LabelColumns,
     fold: Option<usize>,
     group: Option<usize>,
     verified: Option<usize>,
@@ -57,17 +142,13 @@ impl Columns {
             None => Ok(table.find(synonyms)),
         };
         let name = name_column(table, options)?;
-        let label = match find(&asked.label, &LABEL)? {
-            None if purpose == Purpose::Train => Some(table.column(&LABEL)?),
-            found => found,
-        };
         let only = match &options.rows_where {
             Some((column, value)) => find(&Some(column.clone()), &[])?.map(|column| (column, value.clone())),
             None => None,
         };
         Ok(Self {
             name,
-            label,
+            labels: LabelColumns::find(table, purpose, options)?,
             fold: find(&asked.fold, &FOLD)?,
             group: find(&asked.group, &GROUP)?,
             verified: find(&asked.verified, &VERIFIED)?,
@@ -123,11 +204,7 @@ pub(super) fn rows(
         listed.rows.push(ListedClip {
             name: name.to_owned(),
             path,
-            label: match purpose {
-                Purpose::Train => owned(columns.label)?,
-                // The labels of test clips may be empty, if they are hidden.
-                _ => columns.label.and_then(|label| fields.get(label)).filter(|label| !label.is_empty()).cloned(),
-            },
+            labels: columns.labels.read(table, line, fields, purpose == Purpose::Train)?,
             verified: columns.verified.map_or(Ok(true), |column| table.flag(line, fields, column))?,
             fold: owned(columns.fold)?,
             group: owned(columns.group)?,

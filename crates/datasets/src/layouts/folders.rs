@@ -1,14 +1,13 @@
 //! One folder per class, with its clips inside.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use earmark_audio::is_sound_file;
-use earmark_files::FileError;
 
 use crate::clip_list::{ClipList, ListedClip};
 use crate::error::{DatasetError, Location};
+use crate::walk::{file_name, listing};
 
 /// Reads a folder of classes.
 pub(super) fn classes(root: &Path) -> Result<ClipList, DatasetError> {
@@ -60,7 +59,7 @@ fn row(path: PathBuf, label: &str) -> ListedClip {
         name: file_name(&path),
         place: Location { path: path.clone(), line: None },
         path,
-        label: Some(label.to_owned()),
+        labels: vec![label.to_owned()],
         verified: true,
         fold: None,
         group: None,
@@ -118,23 +117,4 @@ fn class_name(folder: &str) -> &str {
 fn number_and_name(folder: &str) -> Option<(&str, &str)> {
     let parts = folder.split_once(" - ");
     parts.filter(|(number, _)| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
-}
-
-pub(super) fn file_name(path: &Path) -> String {
-    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
-}
-
-/// The entries of a folder, sorted by name, because the system's order varies. Hidden entries are
-/// skipped.
-pub(crate) fn listing(folder: &Path) -> Result<Vec<PathBuf>, DatasetError> {
-    let failed = |source| FileError { path: folder.to_owned(), action: "list the folder", source };
-    let mut paths = Vec::new();
-    for entry in fs::read_dir(folder).map_err(failed)? {
-        let path = entry.map_err(failed)?.path();
-        if !file_name(&path).starts_with('.') {
-            paths.push(path);
-        }
-    }
-    paths.sort();
-    Ok(paths)
 }

@@ -1,8 +1,10 @@
 //! The supported layouts of data sets, each read into rows.
 
 mod audiofolder;
+mod audioset;
 mod columns;
 mod folders;
+mod fsd;
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +13,6 @@ use crate::error::DatasetError;
 use crate::options::OpenOptions;
 use crate::table::ClipTable;
 use columns::{Purpose, rows};
-pub(crate) use folders::listing;
 
 /// Names of the table of training clips: the one of Earmark and Kaggle, and those of Zenodo.
 const TRAIN: [&str; 3] = ["train.csv", "train_post_competition.csv", "FSDKaggle2018.meta/train_post_competition.csv"];
@@ -26,11 +27,29 @@ const TEST: [&str; 6] = [
 ];
 const SUBMISSION: &str = "sample_submission.csv";
 
-/// Detects and reads the layout at `path`.
+/// Reads the data set at `path`.
 pub(crate) fn read(path: &Path, options: &OpenOptions) -> Result<ClipList, DatasetError> {
+    let unused = |separator: &String| DatasetError::SeparatorUnused { path: path.into(), separator: separator.clone() };
+    if let Some(separator) = options.label_separator.as_ref().filter(|separator| separator.is_empty()) {
+        return Err(unused(separator));
+    }
+    let list = detect(path, options)?;
+    match &options.label_separator {
+        Some(separator) if !list.train.is_empty() && list.train.iter().all(|row| row.labels.len() < 2) => {
+            Err(unused(separator))
+        }
+        _ => Ok(list),
+    }
+}
+
+/// Detects and reads the layout at `path`.
+fn detect(path: &Path, options: &OpenOptions) -> Result<ClipList, DatasetError> {
     if path.is_file() {
         let beside = path.parent().unwrap_or(Path::new(""));
         let audio = options.audio_dir.as_deref().unwrap_or(beside);
+        if audioset::is_list(&earmark_files::read_to_string(path)?) {
+            return audioset::list(path, audio, options);
+        }
         return train_table(&ClipTable::read(path)?, options, &|_, name| audio.join(name));
     }
     if !path.is_dir() {
@@ -42,13 +61,19 @@ pub(crate) fn read(path: &Path, options: &OpenOptions) -> Result<ClipList, Datas
     let (esc50, urbansound) = (path.join("meta/esc50.csv"), path.join("metadata/UrbanSound8K.csv"));
     if let Some(train) = TRAIN.iter().map(|name| path.join(name)).find(|file| file.is_file()) {
         fsdkaggle(path, &train, options)
+    } else if fsd::CURATED.iter().any(|name| path.join(name).is_file()) {
+        fsd::fsdkaggle2019(path, options)
+    } else if path.join(fsd::DEV).is_file() {
+        fsd::fsd50k(path, options)
+    } else if audioset::TRAIN.iter().any(|name| path.join(name).is_file()) {
+        audioset::folder(path, options)
     } else if esc50.is_file() {
         esc(&esc50, &path.join("audio"), options)
     } else if urbansound.is_file() {
         urbansound8k(&urbansound, &path.join("audio"), options)
     } else if let Some(rows) = audiofolder::with_metadata(path, options)? {
         Ok(rows)
-    } else if options.columns.any() || options.rows_where.is_some() {
+    } else if options.of_a_table() {
         Err(DatasetError::NoTable { path: path.to_owned() })
     } else if let Some(rows) = audiofolder::with_class_folders(path)? {
         Ok(rows)
@@ -63,7 +88,8 @@ fn train_table(
     audio: &dyn Fn(&[String], &str) -> PathBuf,
 ) -> Result<ClipList, DatasetError> {
     let listed = rows(table, Purpose::Train, options, audio)?;
-    Ok(ClipList { train: listed.rows, excluded: listed.excluded, ..ClipList::default() })
+    let task = options.task();
+    Ok(ClipList { train: listed.rows, excluded: listed.excluded, task, ..ClipList::default() })
 }
 
 /// FSDKaggle2018: `fname,label,manually_verified[,freesound_id]` and

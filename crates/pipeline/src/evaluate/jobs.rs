@@ -3,12 +3,13 @@
 use std::fmt;
 use std::path::Path;
 
-use earmark_stacking::score;
+use earmark_datasets::Task;
+use earmark_stacking::{Table, best_thresholds, score, score_multi_label};
 use earmark_tables::text_table;
 use earmark_training::Split;
 use serde::Serialize;
 
-use super::truth;
+use super::{MultiLabel, SingleLabel, truth};
 use crate::error::{Result, ensure};
 use crate::run::{ClipRow, Run, fold_count};
 use crate::text;
@@ -30,6 +31,13 @@ pub struct JobScores {
     pub map_at_3: f64,
     /// Like `map_at_3`.
     pub accuracy: f64,
+    /// The macro average precision, if clips may have several labels; `map_at_3` and `accuracy` are
+    /// then null.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub macro_average_precision: Option<f64>,
+    /// Label-weighted label-ranking average precision, likewise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lwlrap: Option<f64>,
     /// Passes over the training clips.
     pub epochs: usize,
     /// Training time only, in seconds.
@@ -45,11 +53,15 @@ pub struct JobsTable(pub Vec<JobScores>);
 /// As a table for people: one line per job.
 impl fmt::Display for JobsTable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let header = ["job", "network", "parameters", "clips", "mAP@3", "accuracy", "epochs", "seconds", "crops/s"];
+        let several = self.0.iter().any(|job| job.lwlrap.is_some());
+        let [first, second] = if several { ["mAP", "lwlrap"] } else { ["mAP@3", "accuracy"] };
+        let header = ["job", "network", "parameters", "clips", first, second, "epochs", "seconds", "crops/s"];
         let mut rows = vec![header.map(str::to_owned).to_vec()];
         rows.extend(self.0.iter().map(|job| {
             let speed = [format!("{:.0}", job.seconds), format!("{:.0}", job.crops_per_second)];
-            let scores = [job.map_at_3, job.accuracy].map(text::score);
+            let of_several = job.macro_average_precision.zip(job.lwlrap);
+            let scores = of_several.map_or([job.map_at_3, job.accuracy], |(map, lwlrap)| [map, lwlrap]);
+            let scores = scores.map(text::score);
             let counts = [job.parameters.to_string(), job.clips.to_string()];
             let names = [format!("{}/{}", job.learner, job.split), job.arch.clone()];
             names.into_iter().chain(counts).chain(scores).chain([job.epochs.to_string()]).chain(speed).collect()
@@ -70,7 +82,7 @@ pub fn evaluate_jobs(folder: &Path) -> Result<JobsTable> {
 }
 
 fn done(run: &Run) -> Result<Vec<JobScores>> {
-    let (recipe, labels, clips) = (run.recipe()?, run.labels()?, run.clips()?);
+    let (task, recipe, labels, clips) = (run.task()?, run.recipe()?, run.labels()?, run.clips()?);
     let folds = fold_count(&clips);
     let mut jobs = Vec::new();
     for learner in &recipe.learners {
@@ -89,11 +101,14 @@ fn done(run: &Run) -> Result<Vec<JobScores>> {
             let known: Vec<&ClipRow> = clips.iter().filter(held_out).filter(|clip| !clip.label.is_empty()).collect();
             let names: Vec<String> = known.iter().map(|clip| clip.fname.clone()).collect();
             let table = run.predictions(&learner.name, split)?;
-            let (map_at_3, accuracy) = if known.is_empty() {
-                (f64::NAN, f64::NAN)
-            } else {
-                let scores = score(&labels, &truth(&known, &labels)?, &table.reordered(&names)?)?;
-                (scores.map3, scores.accuracy)
+            let table = table.reordered(&names)?;
+            let (single, several) = match task {
+                _ if known.is_empty() => ([f64::NAN; 2], None),
+                Task::SingleLabel => {
+                    let scores = score(&labels, &truth::<SingleLabel>(&known, &labels)?, &table)?;
+                    ([scores.map3, scores.accuracy], None)
+                }
+                Task::MultiLabel => ([f64::NAN; 2], Some(of_several(&labels, &known, &table)?)),
             };
             let history = run.history(&learner.name, split)?;
             let seconds = history.iter().map(|epoch| epoch.seconds).sum();
@@ -103,8 +118,10 @@ fn done(run: &Run) -> Result<Vec<JobScores>> {
                 arch: learner.arch.clone(),
                 parameters,
                 clips: known.len(),
-                map_at_3,
-                accuracy,
+                map_at_3: single[0],
+                accuracy: single[1],
+                macro_average_precision: several.map(|[average_precision, _]| average_precision),
+                lwlrap: several.map(|[_, lwlrap]| lwlrap),
                 epochs: history.len(),
                 seconds,
                 crops_per_second: (trained_on * history.len()) as f64 / seconds,
@@ -112,4 +129,11 @@ fn done(run: &Run) -> Result<Vec<JobScores>> {
         }
     }
     Ok(jobs)
+}
+
+/// Macro average precision and lwlrap.
+fn of_several(labels: &[String], clips: &[&ClipRow], table: &Table) -> Result<[f64; 2]> {
+    let truth = truth::<MultiLabel>(clips, labels)?;
+    let scores = score_multi_label(labels, &truth, table, &best_thresholds(&truth, table))?;
+    Ok([scores.macro_average_precision, scores.lwlrap])
 }

@@ -1,17 +1,23 @@
 //! The models of a run - its learners, their averages, the stack - and their scores.
 
 mod jobs;
+mod multi_label_text;
+mod scoring;
 mod text;
 
 use std::collections::HashSet;
+use std::fmt;
 use std::path::Path;
 
-use earmark_stacking::averages::{arithmetic, geometric};
-use earmark_stacking::{Differences, Intervals, Resampling, Scores, Table, bootstrap, bootstrap_difference, score};
+use earmark_datasets::Task;
+use earmark_stacking::averages::arithmetic;
+use earmark_stacking::{Resampling, Table};
 use rayon::prelude::*;
 use serde::Serialize;
 
 pub use jobs::{JobScores, JobsTable, evaluate_jobs};
+pub(crate) use scoring::truth;
+pub use scoring::{MultiLabel, Scoring, SingleLabel};
 pub use text::interval_note;
 
 use crate::base_predictions::{self, BasePredictions};
@@ -25,7 +31,7 @@ use crate::run::{ClipRow, Run};
 /// # Errors
 /// The folder is not a run; [`PipelineError::NotStacked`]; the first table that is missing or
 /// damaged.
-pub fn evaluate(folder: &Path) -> Result<Results> {
+pub fn evaluate(folder: &Path) -> Result<RunResults> {
     Reader::new(&Run::open(folder)?, true)?.results()
 }
 
@@ -34,20 +40,40 @@ pub fn evaluate(folder: &Path) -> Result<Results> {
 ///
 /// # Errors
 /// The folder is not a run; a table is damaged.
-pub fn evaluate_so_far(folder: &Path) -> Result<Results> {
+pub fn evaluate_so_far(folder: &Path) -> Result<RunResults> {
     Reader::new(&Run::open(folder)?, false)?.results()
+}
+
+/// The results of a run of either task.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub enum RunResults {
+    /// Each clip has one label.
+    SingleLabel(Results),
+    /// A clip may have several labels.
+    MultiLabel(Results<MultiLabel>),
+}
+
+impl fmt::Display for RunResults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SingleLabel(results) => results.fmt(f),
+            Self::MultiLabel(results) => results.fmt(f),
+        }
+    }
 }
 
 /// `results.json`.
 #[derive(Debug, Serialize)]
-pub struct Results {
+#[serde(bound = "")]
+pub struct Results<S: Scoring = SingleLabel> {
     /// How the intervals were computed: percentiles of the bootstrap over clips.
     pub resampling: Resampling,
     /// Learners, averages and stack, in this order.
     #[serde(rename = "systems")]
-    pub models: Vec<Model>,
+    pub models: Vec<Model<S>>,
     /// The stack compared with the best single learner, and with the arithmetic mean.
-    pub differences: Vec<Comparison>,
+    pub differences: Vec<Comparison<S>>,
 }
 
 /// The kind of a model.
@@ -63,72 +89,76 @@ pub enum ModelKind {
 
 /// A learner, an average or the stack, with its scores.
 #[derive(Debug, Serialize)]
-pub struct Model {
+#[serde(bound = "")]
+pub struct Model<S: Scoring = SingleLabel> {
     /// The learner's name, `arithmetic mean`, `geometric mean` or `stack`.
     pub name: String,
     /// Whether it is a learner, an average or the stack.
     #[serde(skip)]
     pub kind: ModelKind,
     /// On the training clips, each predicted by models that were not trained on it.
-    pub out_of_fold: Evaluation,
+    pub out_of_fold: Evaluation<S>,
     /// On the test clips, if their labels are known.
-    pub test: Option<Evaluation>,
+    pub test: Option<Evaluation<S>>,
 }
 
 /// Probabilities and their scores. JSON has only the scores and intervals, as one object.
 #[derive(Debug, Serialize)]
-pub struct Evaluation {
+#[serde(bound = "")]
+pub struct Evaluation<S: Scoring = SingleLabel> {
     /// The probabilities.
     #[serde(skip)]
     pub table: Table,
-    /// The true class of each row of the table.
+    /// The true labels of each row of the table.
     #[serde(skip)]
-    pub truth: Vec<usize>,
+    pub truth: Vec<S::Truth>,
     /// The scores.
     #[serde(flatten)]
-    pub scores: Scores,
+    pub scores: S::Scores,
     /// The confidence intervals of the scores.
-    pub intervals: Intervals,
+    pub intervals: S::Intervals,
 }
 
 /// How much better one model is than another, on the same clips.
 #[derive(Debug, Serialize)]
-pub struct Comparison {
+#[serde(bound = "")]
+pub struct Comparison<S: Scoring = SingleLabel> {
     /// The model's name.
     #[serde(rename = "system")]
     pub model: String,
     /// The name of the model that it is compared with.
     pub against: String,
     /// Out of fold. The best learner is chosen on these same clips, which favors it slightly.
-    pub out_of_fold: Differences,
+    pub out_of_fold: S::Differences,
     /// On the test clips, if their labels are known.
-    pub test: Option<Differences>,
+    pub test: Option<S::Differences>,
 }
 
 impl Evaluation {
     /// Scores a table against the true classes of its rows.
     pub fn new(labels: &[String], truth: Vec<usize>, table: Table, resampling: &Resampling) -> Result<Self> {
-        let (scores, intervals) = (score(labels, &truth, &table)?, bootstrap(&truth, &table, resampling));
+        Self::scored(labels, truth, table, None, resampling)
+    }
+}
+
+impl<S: Scoring> Evaluation<S> {
+    /// Scores a table; `before` has the scores out of fold, if the table is of test clips.
+    fn scored(
+        labels: &[String],
+        truth: Vec<S::Truth>,
+        table: Table,
+        before: Option<&S::Scores>,
+        resampling: &Resampling,
+    ) -> Result<Self> {
+        let (scores, intervals) = S::score(labels, &truth, &table, before, resampling)?;
         Ok(Self { table, truth, scores, intervals })
     }
 
     /// How much better this is than another on the same clips; `None` if they have different clips.
-    fn against(&self, other: &Self, resampling: &Resampling) -> Option<Differences> {
+    fn against(&self, other: &Self, resampling: &Resampling) -> Option<S::Differences> {
         let same = self.table.names() == other.table.names();
-        same.then(|| bootstrap_difference(&self.truth, &self.table, &other.table, resampling))
+        same.then(|| S::differences(&self.truth, &self.table, &other.table, resampling))
     }
-}
-
-/// The classes of clips, as indices into the labels.
-pub(crate) fn truth(clips: &[&ClipRow], labels: &[String]) -> Result<Vec<usize>> {
-    let index = |clip: &&ClipRow| {
-        let found = labels.iter().position(|label| *label == clip.label);
-        found.ok_or_else(|| {
-            let ClipRow { fname, label, .. } = clip;
-            PipelineError::Damaged(format!("clip {fname} has the label {label:?}, which is not in labels.txt"))
-        })
-    };
-    clips.iter().map(index).collect()
 }
 
 /// The tables of all models of a run with level 2, by model name; `set` is `oof` or `test`.
@@ -143,7 +173,7 @@ pub(crate) fn tables(run: &Run, set: &str) -> Result<Vec<(String, Table)>> {
 /// A model with its predictions for one set.
 type ModelTable = (ModelKind, String, Table);
 
-impl Results {
+impl<S: Scoring> Results<S> {
     /// Scores the predictions that level 2 was fitted on, and the predictions of level 2: out of
     /// fold, and for the test clips.
     pub(crate) fn of_tables(labels: &[String], clips: &[ClipRow], sets: [(BasePredictions, Table); 2]) -> Result<Self> {
@@ -151,7 +181,7 @@ impl Results {
             let learners = base.learners.into_iter().map(|(name, table)| (ModelKind::Learner, name, table));
             let learners: Vec<ModelTable> = learners.collect();
             let count = learners.len();
-            let mut tables = with_averages(learners, count, stack.names().len())?;
+            let mut tables = with_averages::<S>(learners, count, stack.names().len())?;
             tables.push((ModelKind::Stack, STACK.to_owned(), stack));
             Ok(tables)
         });
@@ -160,14 +190,14 @@ impl Results {
 }
 
 /// Adds the averages to the tables of the learners if every learner has all clips.
-fn with_averages(mut tables: Vec<ModelTable>, learners: usize, clips: usize) -> Result<Vec<ModelTable>> {
+fn with_averages<S: Scoring>(mut tables: Vec<ModelTable>, learners: usize, clips: usize) -> Result<Vec<ModelTable>> {
     let whole: Vec<&Table> =
         tables.iter().map(|(_, _, table)| table).filter(|table| table.names().len() == clips).collect();
     if whole.len() == learners && learners > 0 {
         let names = whole[0].names();
         let ordered = whole.iter().map(|table| table.reordered(names)).collect::<Result<Vec<_>, _>>()?;
         let ordered: Vec<&Table> = ordered.iter().collect();
-        let averages = [(ARITHMETIC, arithmetic(&ordered)?), (GEOMETRIC, geometric(&ordered)?)];
+        let averages = [(ARITHMETIC, arithmetic(&ordered)?), (GEOMETRIC, S::geometric(&ordered)?)];
         tables.extend(averages.map(|(name, table)| (ModelKind::Average, name.to_owned(), table)));
     }
     Ok(tables)
@@ -182,37 +212,47 @@ struct Scorer<'a> {
 }
 
 impl Scorer<'_> {
-    fn results(&self, out_of_fold: Vec<ModelTable>, on_test: Vec<ModelTable>) -> Result<Results> {
+    fn results<S: Scoring>(&self, out_of_fold: Vec<ModelTable>, mut on_test: Vec<ModelTable>) -> Result<Results<S>> {
         let resampling = Resampling::default();
-        let out_of_fold = self.scored(out_of_fold, "train", &resampling)?;
         let mut tests = self.clips.iter().filter(|clip| !clip.is_train()).peekable();
-        let known = tests.peek().is_some() && tests.all(|clip| !clip.label.is_empty());
-        let mut on_test = if known { self.scored(on_test, "test", &resampling)? } else { Vec::new() };
-        let models = out_of_fold.into_iter().map(|(kind, name, out_of_fold)| {
-            let index = on_test.iter().position(|(_, other, _)| *other == name);
-            Model { test: index.map(|index| on_test.swap_remove(index).2), name, kind, out_of_fold }
-        });
-        let models: Vec<Model> = models.collect();
+        if tests.peek().is_none() || tests.any(|clip| clip.label.is_empty()) {
+            on_test.clear();
+        }
+        let mut of_test = |name: &str| {
+            let index = on_test.iter().position(|(_, other, _)| other == name)?;
+            Some(on_test.swap_remove(index).2)
+        };
+        let both: Vec<(ModelTable, Option<Table>)> = out_of_fold
+            .into_iter()
+            .map(|table| {
+                let test = of_test(&table.1);
+                (table, test)
+            })
+            .collect();
+        let scored = |((kind, name, table), test): (ModelTable, Option<Table>)| -> Result<Model<S>> {
+            let out_of_fold = self.scored(table, "train", None, &resampling)?;
+            let test = test.map(|table| self.scored(table, "test", Some(&out_of_fold), &resampling)).transpose()?;
+            Ok(Model { name, kind, out_of_fold, test })
+        };
+        let models: Vec<Model<S>> = both.into_par_iter().map(scored).collect::<Result<_>>()?;
         let differences = differences(&models, &resampling);
         Ok(Results { resampling, models, differences })
     }
 
-    /// Scores each table on those clips of a set that it has, in the run's order.
-    fn scored(
+    /// Scores a table on those clips of a set that it has, in the run's order.
+    fn scored<S: Scoring>(
         &self,
-        tables: Vec<ModelTable>,
+        table: Table,
         set: &str,
+        before: Option<&Evaluation<S>>,
         resampling: &Resampling,
-    ) -> Result<Vec<(ModelKind, String, Evaluation)>> {
-        let scored = |(kind, name, table): ModelTable| {
-            let known: HashSet<&String> = table.names().iter().collect();
-            let has = |clip: &&ClipRow| clip.set == set && (self.whole || known.contains(&clip.fname));
-            let clips: Vec<&ClipRow> = self.clips.iter().filter(has).collect();
-            let names: Vec<String> = clips.iter().map(|clip| clip.fname.clone()).collect();
-            let truth = truth(&clips, self.labels)?;
-            Ok((kind, name, Evaluation::new(self.labels, truth, table.reordered(&names)?, resampling)?))
-        };
-        tables.into_par_iter().map(scored).collect()
+    ) -> Result<Evaluation<S>> {
+        let known: HashSet<&String> = table.names().iter().collect();
+        let has = |clip: &&ClipRow| clip.set == set && (self.whole || known.contains(&clip.fname));
+        let clips: Vec<&ClipRow> = self.clips.iter().filter(has).collect();
+        let names: Vec<String> = clips.iter().map(|clip| clip.fname.clone()).collect();
+        let (truth, before) = (truth::<S>(&clips, self.labels)?, before.map(|before| &before.scores));
+        Evaluation::scored(self.labels, truth, table.reordered(&names)?, before, resampling)
     }
 }
 
@@ -223,6 +263,7 @@ struct Reader<'a> {
     whole: bool,
     /// Whether level 2 is complete and fits the run; if not, the predictions of the jobs are read.
     stacked: bool,
+    task: Task,
     recipe: Recipe,
     labels: Vec<String>,
     clips: Vec<ClipRow>,
@@ -239,12 +280,17 @@ impl<'a> Reader<'a> {
                 PipelineError::NotStacked(fault)
             });
         }
-        Ok(Self { run, whole, stacked, recipe: run.recipe()?, labels: run.labels()?, clips: run.clips()? })
+        let (task, recipe, labels, clips) = (run.task()?, run.recipe()?, run.labels()?, run.clips()?);
+        Ok(Self { run, whole, stacked, task, recipe, labels, clips })
     }
 
-    fn results(&self) -> Result<Results> {
+    fn results(&self) -> Result<RunResults> {
         let scorer = Scorer { labels: &self.labels, clips: &self.clips, whole: self.whole };
-        scorer.results(self.tables("oof")?, self.tables("test")?)
+        let (out_of_fold, on_test) = (self.tables("oof")?, self.tables("test")?);
+        Ok(match self.task {
+            Task::SingleLabel => RunResults::SingleLabel(scorer.results(out_of_fold, on_test)?),
+            Task::MultiLabel => RunResults::MultiLabel(scorer.results(out_of_fold, on_test)?),
+        })
     }
 
     /// The tables of all models for one set, `oof` or `test`.
@@ -264,7 +310,11 @@ impl<'a> Reader<'a> {
             tables.extend(table.map(|table| (ModelKind::Learner, learner.name.clone(), table)));
         }
         let clips = self.clips.iter().filter(|clip| clip.is_train() == (set == "oof")).count();
-        let mut tables = with_averages(tables, self.recipe.learners.len(), clips)?;
+        let learners = self.recipe.learners.len();
+        let mut tables = match self.task {
+            Task::SingleLabel => with_averages::<SingleLabel>(tables, learners, clips)?,
+            Task::MultiLabel => with_averages::<MultiLabel>(tables, learners, clips)?,
+        };
         let stack = stored(&format!("level2/{set}.csv"))?;
         tables.extend(stack.map(|table| (ModelKind::Stack, STACK.to_owned(), table)));
         Ok(tables)
@@ -283,11 +333,11 @@ fn not_stacked(run: &Run) -> String {
 
 /// Compares the stack with the best single learner and with the arithmetic mean, if all have the
 /// same clips.
-fn differences(models: &[Model], resampling: &Resampling) -> Vec<Comparison> {
+fn differences<S: Scoring>(models: &[Model<S>], resampling: &Resampling) -> Vec<Comparison<S>> {
     let Some(stack) = models.iter().find(|model| model.kind == ModelKind::Stack) else { return Vec::new() };
-    let map3 = |model: &&Model| model.out_of_fold.scores.map3;
+    let merit = |model: &&Model<S>| S::merit(&model.out_of_fold.scores);
     let learners = models.iter().filter(|model| model.kind == ModelKind::Learner);
-    let best = learners.max_by(|a, b| map3(a).total_cmp(&map3(b)));
+    let best = learners.max_by(|a, b| merit(a).total_cmp(&merit(b)));
     let mean = models.iter().find(|model| model.name == ARITHMETIC && model.kind == ModelKind::Average);
     let compared = best.into_iter().chain(mean).filter_map(|other| {
         let test = stack.test.as_ref().zip(other.test.as_ref());

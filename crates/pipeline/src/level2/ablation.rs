@@ -1,7 +1,8 @@
 //! What each learner contributes to the stack: `level2/importance.csv` and `level2/ablation.csv`.
 
 use earmark_stacking::{
-    FeatureKind, STATISTICS, Scores, Stack, StackFeatures, StackSettings, Table, TrainingRows, out_of_fold, score,
+    FeatureKind, Importance, STATISTICS, Scores, Stack, StackFeatures, StackSettings, Table, TrainingRows, out_of_fold,
+    score,
 };
 use rayon::prelude::*;
 
@@ -13,14 +14,18 @@ use crate::names::ALL_LEARNERS;
 /// The importance of each column to the stack that was fitted on all training clips; `None` for a
 /// mean. Logistic regression has no splits to count, so `weight` and `cover` are empty.
 pub(super) fn importance(stack: &Stack, features: &StackFeatures) -> Result<Option<Vec<u8>>> {
-    let Some(importance) = stack.importance()? else { return Ok(None) };
+    stack.importance()?.map(|importance| importance_csv(features, importance)).transpose()
+}
+
+/// The importance of each column, with its learner.
+pub(super) fn importance_csv(features: &StackFeatures, importance: Vec<Importance>) -> Result<Vec<u8>> {
     let mut csv = csv::Writer::from_writer(Vec::new());
     csv.write_record(["feature", "learner", "gain", "weight", "cover"])?;
     let number = |value: Option<f64>| value.map_or(String::new(), |value| value.to_string());
     for ((column, source), of) in features.table.columns().iter().zip(&features.sources).zip(importance) {
         csv.write_record([column, source, &number(Some(of.gain)), &number(of.weight), &number(of.cover)])?;
     }
-    into_bytes(csv).map(Some)
+    into_bytes(csv)
 }
 
 /// The out-of-fold scores of the stack ([`ALL_LEARNERS`]), of a stack fitted without each learner,

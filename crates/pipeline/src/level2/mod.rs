@@ -1,18 +1,21 @@
 //! Level 2: from the learners' out-of-fold predictions to the stack, the scores and the bundle.
 
 mod ablation;
+pub(crate) mod multi_label;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use earmark_datasets::Task;
 use earmark_files::FileError;
 use earmark_stacking::{FeatureKind, Stack, StackFeatures, StackSettings, TrainingRows, out_of_fold, score};
-use earmark_training::Split;
+use earmark_training::{Split, activation};
 
 use crate::base_predictions::{BasePredictions, gather};
-use crate::bundle;
+use crate::bundle::{self, Level2};
 use crate::error::{Context, Result};
-use crate::evaluate::{Results, truth};
+use crate::evaluate::{Results, RunResults, SingleLabel, truth};
+use crate::recipe::Recipe;
 use crate::run::{ClipRow, Run, TrainScores, fold_count};
 use crate::schedule::CPU;
 
@@ -23,12 +26,12 @@ const OF_A_KIND: [&str; 3] = ["booster.json", "logistic.json", "importance.csv"]
 ///
 /// # Errors
 /// A job is not done, a file of the run is damaged or of another run, or the disk fails.
-pub fn stack(folder: &Path) -> Result<Results> {
+pub fn stack(folder: &Path) -> Result<RunResults> {
     fit_level2(&Run::open(folder)?, CPU)
 }
 
 /// [`stack`] for a run that is already open, with trees fitted on a device.
-pub(crate) fn fit_level2(run: &Run, device: &str) -> Result<Results> {
+pub(crate) fn fit_level2(run: &Run, device: &str) -> Result<RunResults> {
     let _lock = run.lock_level2()?;
     let _span = tracing::info_span!("level2").entered();
     let (recipe, labels, clips) = (run.recipe()?, run.labels()?, run.clips()?);
@@ -37,15 +40,30 @@ pub(crate) fn fit_level2(run: &Run, device: &str) -> Result<Results> {
     let of_learner = |name| splits.iter().map(move |split: &Split| run.job(name, *split));
     run.sweep(recipe.learners.iter().flat_map(|learner| of_learner(&learner.name)));
 
+    Ok(match run.task()? {
+        Task::SingleLabel => RunResults::SingleLabel(fit(run, &recipe, &labels, &clips, (base, base_test), device)?),
+        Task::MultiLabel => RunResults::MultiLabel(multi_label::fit(run, &recipe, &labels, &clips, (base, base_test))?),
+    })
+}
+
+/// Fits the stack of clips with one label each, scores the run and writes the bundle.
+fn fit(
+    run: &Run,
+    recipe: &Recipe,
+    labels: &[String],
+    clips: &[ClipRow],
+    (base, base_test): (BasePredictions, BasePredictions),
+    device: &str,
+) -> Result<Results> {
     let train: Vec<&ClipRow> = clips.iter().filter(|clip| clip.is_train()).collect();
-    let truth = truth(&train, &labels)?;
+    let truth = truth::<SingleLabel>(&train, labels)?;
     let folds: Vec<usize> = train.iter().filter_map(|clip| clip.fold).collect();
     let settings = &StackSettings { device: device.to_owned(), ..recipe.stack.clone() };
     let weights = settings.weights(&train.iter().map(|clip| clip.verified).collect::<Vec<_>>());
     let kinds: Vec<FeatureKind> = settings.columns();
     let (features, test_features) = (base.features(&kinds)?, base_test.features(&kinds)?);
     let rows =
-        TrainingRows { features: &features.table, truth: &truth, folds: &folds, weights: &weights, classes: &labels };
+        TrainingRows { features: &features.table, truth: &truth, folds: &folds, weights: &weights, classes: labels };
     let fitted = Fitted::new(&rows, settings, &test_features)
         .with_context(|| format!("level 2 cannot be fitted on the clips of {}", run.path("splits.csv").display()))?;
     tracing::info!(training_accuracy = fitted.train_scores.accuracy, "the stack is fitted");
@@ -55,9 +73,16 @@ pub(crate) fn fit_level2(run: &Run, device: &str) -> Result<Results> {
     files.extend(fitted.files(&base, &rows, (&features, &test_features), settings)?);
     write(run, &files)?;
     let sets = [(base, fitted.out_of_fold), (base_test, fitted.on_test)];
-    let results = Results::of_tables(&labels, &clips, sets)?;
+    let results = Results::of_tables(labels, clips, sets)?;
     earmark_files::write_atomic(&run.path("results.json"), &serde_json::to_vec_pretty(&results)?)?;
-    bundle::write(run, &recipe, &labels, fold_count(&clips), (&fitted.stack, &features.layout), &results)?;
+    let level2 = Level2 {
+        stack: fitted.stack.to_onnx(&features.layout)?,
+        statistics: features.layout.statistics > 0,
+        activation: activation(Task::SingleLabel),
+        thresholds: None,
+        scores: results.to_string(),
+    };
+    bundle::write(run, recipe, labels, fold_count(clips), level2)?;
     Ok(results)
 }
 

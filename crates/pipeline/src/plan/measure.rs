@@ -86,7 +86,7 @@ impl<'a> Sample<'a> {
         entries.retain(|_| decoded.next().unwrap_or(false));
         let features: Vec<ClipFeatures> = loaded.into_iter().flatten().collect();
         ensure!(
-            entries.iter().any(|clip| clip.label.is_some()),
+            entries.iter().any(|clip| !clip.labels.is_empty()),
             Options,
             "none of {SAMPLE} clips can be used; `earmark data check` lists what is wrong with them"
         );
@@ -153,7 +153,7 @@ impl<'a> Sample<'a> {
         let example = clips.map(|(clip, loaded)| Example {
             name: &clip.name,
             features: loaded.features[index].view(),
-            label: clip.label,
+            labels: &clip.labels,
             verified: clip.verified,
         });
         Ok(example.collect())
@@ -170,7 +170,8 @@ impl<'a> Sample<'a> {
         folder: &'b Path,
     ) -> Result<Job<'b>> {
         let examples = self.examples(recipe, learner)?;
-        let labelled = examples.iter().filter(|example| example.label.is_some() && learner.is_used(example.verified));
+        let labelled =
+            examples.iter().filter(|example| !example.labels.is_empty() && learner.is_used(example.verified));
         Ok(Job {
             learner,
             start: None,
@@ -178,6 +179,7 @@ impl<'a> Sample<'a> {
             split: Split::Fold(0),
             train: labelled.cycle().take(batches * batch_size(learner, manifest)).copied().collect(),
             predict: examples[..examples.len().min(PREDICTED)].to_vec(),
+            task: manifest.task,
             labels: &manifest.labels,
             seed: recipe.seed,
             device,

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use earmark_datasets::Task;
 use earmark_files::FileError;
 use earmark_tables::CsvFile;
 use earmark_training::Split;
@@ -71,6 +72,9 @@ pub struct Run {
     identity: OnceLock<Identity>,
 }
 
+/// What is between the labels of a clip in `splits.csv`: no label has a control character.
+pub(crate) const LABEL_SEPARATOR: char = '\t';
+
 /// A clip of a run, a row of `splits.csv`: everything that level 2 and the scores need.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ClipRow {
@@ -78,7 +82,8 @@ pub struct ClipRow {
     pub fname: String,
     /// `train` or `test`.
     pub set: String,
-    /// The label; empty for a test clip whose label is unknown.
+    /// The label; empty for a test clip whose label is unknown. Several labels have a tab between
+    /// them, which is in no label.
     pub label: String,
     /// Whether a person checked the label.
     pub verified: bool,
@@ -92,6 +97,11 @@ impl ClipRow {
     /// Whether it is a training clip.
     pub fn is_train(&self) -> bool {
         self.set == "train"
+    }
+
+    /// Its labels; none if they are unknown.
+    pub fn labels(&self) -> impl Iterator<Item = &str> {
+        self.label.split(LABEL_SEPARATOR).filter(|label| !label.is_empty())
     }
 }
 
@@ -206,6 +216,14 @@ impl Run {
     /// The path of a file in the run.
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.join(name)
+    }
+
+    /// Whether its clips may have several labels.
+    ///
+    /// # Errors
+    /// `run.json` cannot be read.
+    pub fn task(&self) -> Result<Task> {
+        format::task(&self.folder)
     }
 
     /// The classes.

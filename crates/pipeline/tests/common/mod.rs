@@ -105,7 +105,7 @@ fn data() -> PathBuf {
     let write = || {
         let _ = fs::remove_dir_all(root());
         let data = root().join("data");
-        synth::write(&data, &SynthOptions { seed: 3, train_clips: 60, test_clips: 12 }).unwrap();
+        synth::write(&data, &SynthOptions { seed: 3, train_clips: 60, test_clips: 12, multi_label: false }).unwrap();
         data
     };
     DATA.get_or_init(write).clone()

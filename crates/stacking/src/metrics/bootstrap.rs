@@ -82,14 +82,10 @@ pub struct Differences {
 pub fn bootstrap(truth: &[usize], probabilities: &Table, resampling: &Resampling) -> Intervals {
     assert_eq!(truth.len(), probabilities.names().len(), "one true label a clip");
     let values = per_clip(truth, probabilities);
-    let rankings: Vec<Ranking> =
-        (0..probabilities.columns().len()).map(|class| Ranking::new(class, truth, probabilities)).collect();
-    let macro_average_precision = |counts: &[[u32; LANES]]| {
-        let classes: Vec<[f64; LANES]> = rankings.iter().map(|ranking| ranking.average_precision(counts)).collect();
-        std::array::from_fn(|lane| mean(classes.iter().map(|class| class[lane]).filter(|value| !value.is_nan())))
-    };
+    let of_class = |class| Ranking::of_class(class, probabilities, |clip| truth[clip] == class);
+    let rankings: Vec<Ranking> = (0..probabilities.columns().len()).map(of_class).collect();
     let [map3, accuracy, macro_average_precision] = intervals(truth.len(), resampling, |counts| {
-        [means(&values[0], counts), means(&values[1], counts), macro_average_precision(counts)]
+        [means(&values[0], counts), means(&values[1], counts), macro_average_precision(&rankings, counts)]
     });
     Intervals { map3, accuracy, macro_average_precision }
 }
@@ -121,12 +117,18 @@ pub fn bootstrap_mean(values: &[f64], resampling: &Resampling) -> Interval {
     interval
 }
 
+/// The mean of the classes' average precision, over the classes that have clips in a resample.
+pub(super) fn macro_average_precision<const N: usize>(rankings: &[Ranking], counts: &[[u32; N]]) -> [f64; N] {
+    let classes: Vec<[f64; N]> = rankings.iter().map(|ranking| ranking.average_precision(counts)).collect();
+    std::array::from_fn(|way| mean(classes.iter().map(|class| class[way]).filter(|value| !value.is_nan())))
+}
+
 /// Resamples that are scored together: a processor adds this many numbers at once.
-const LANES: usize = 8;
+pub(super) const LANES: usize = 8;
 
 /// The intervals of `N` scores. `scores` computes them for one resample per lane, from the number
 /// of times that each clip was drawn.
-fn intervals<const N: usize>(
+pub(super) fn intervals<const N: usize>(
     clips: usize,
     resampling: &Resampling,
     scores: impl Fn(&[[u32; LANES]]) -> [[f64; LANES]; N],

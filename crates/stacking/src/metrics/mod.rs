@@ -2,6 +2,7 @@
 
 mod bootstrap;
 mod calibration;
+mod multi_label;
 mod ranking;
 
 use serde::{Deserialize, Deserializer, Serialize};
@@ -13,6 +14,10 @@ pub use bootstrap::{
     Difference, Differences, Interval, Intervals, Resampling, bootstrap, bootstrap_difference, bootstrap_mean,
 };
 pub use calibration::{CALIBRATION_BINS, ReliabilityBin, reliability};
+pub use multi_label::{
+    MultiLabelClassScore, MultiLabelDifferences, MultiLabelIntervals, MultiLabelScores, best_thresholds,
+    bootstrap_multi_label, bootstrap_multi_label_difference, score_multi_label,
+};
 
 /// Scores of one table of probabilities. NaN means that there are no clips to score; it is `null`
 /// in JSON.
@@ -70,19 +75,9 @@ pub struct ClassScore {
 /// The number of true labels differs from the number of rows, an index is out of bounds, or the
 /// columns are not the labels.
 pub fn score(labels: &[String], truth: &[usize], probabilities: &Table) -> Result<Scores> {
-    if probabilities.columns() != labels {
-        let reason = format!("the columns {:?} are not the labels {labels:?}", probabilities.columns());
-        return Err(StackError::Mismatch(reason));
-    }
-    if truth.len() != probabilities.names().len() {
-        let reason = format!("{} true labels for {} clips", truth.len(), probabilities.names().len());
-        return Err(StackError::Shape(reason));
-    }
-    if let Some(class) = truth.iter().find(|&&class| class >= labels.len()) {
-        return Err(StackError::Clip(format!("true label {class} where there are {} labels", labels.len())));
-    }
+    check(labels, truth.len(), truth.iter(), probabilities)?;
     let class_score = |(class, label): (usize, &String)| {
-        let ranking = Ranking::new(class, truth, probabilities);
+        let ranking = Ranking::of_class(class, probabilities, |clip| truth[clip] == class);
         let [average_precision] = ranking.average_precision(&vec![[1]; truth.len()]);
         let clips = truth.iter().filter(|&&truth| truth == class).count();
         ClassScore { label: label.clone(), clips, average_precision, roc_auc: ranking.roc_auc() }
@@ -99,6 +94,27 @@ pub fn score(labels: &[String], truth: &[usize], probabilities: &Table) -> Resul
         expected_calibration_error: calibration::error(&reliability(truth, probabilities, CALIBRATION_BINS)),
         per_class,
     })
+}
+
+/// Fails if the true labels of `clips` clips do not fit the table.
+fn check<'a>(
+    labels: &[String],
+    clips: usize,
+    mut truth: impl Iterator<Item = &'a usize>,
+    probabilities: &Table,
+) -> Result<()> {
+    if probabilities.columns() != labels {
+        let reason = format!("the columns {:?} are not the labels {labels:?}", probabilities.columns());
+        return Err(StackError::Mismatch(reason));
+    }
+    if clips != probabilities.names().len() {
+        let reason = format!("{clips} true labels for {} clips", probabilities.names().len());
+        return Err(StackError::Shape(reason));
+    }
+    match truth.find(|class| **class >= labels.len()) {
+        Some(class) => Err(StackError::Clip(format!("true label {class} where there are {} labels", labels.len()))),
+        None => Ok(()),
+    }
 }
 
 /// The confusion matrix: the number of clips by `[true class][most probable class]`.

@@ -1,33 +1,48 @@
-//! One class against all others: ranks the clips by the probability of the class.
+//! Right answers against wrong ones, ranked by their probabilities: the clips of one class against
+//! all others or, for micro averages, the labels of all clips against all other classes.
 
 use crate::Table;
 
-/// The clips by the probability of one class, from high to low. Clips of equal probability cross a
-/// threshold together.
+/// The answers from the highest probability to the lowest, each represented by its clip. Answers of
+/// equal probability cross a threshold together.
 pub(super) struct Ranking {
     steps: Vec<Step>,
-    /// Number of clips of other classes that rank below all clips of this class.
+    /// Number of wrong answers that rank below all right ones.
     rest: usize,
 }
 
-/// The clips between the previous threshold with a clip of the class and the next one.
+/// The answers between the previous threshold with a right one and the next one.
 struct Step {
-    /// Clips of the class, at the threshold itself.
+    /// Right answers, at the threshold itself.
     found: Vec<u32>,
-    /// Other clips at the threshold.
+    /// Wrong ones at the threshold.
     level: Vec<u32>,
-    /// Other clips above it.
+    /// Wrong ones above it.
     above: Vec<u32>,
 }
 
+/// An answer: the probability of a class for a clip.
+pub(super) struct Answer {
+    pub probability: f32,
+    pub clip: u32,
+    /// Whether the clip belongs to the class.
+    pub right: bool,
+}
+
 impl Ranking {
-    pub(super) fn new(class: usize, truth: &[usize], probabilities: &Table) -> Self {
-        let value = |clip: u32| probabilities.row(clip as usize)[class];
-        let mut order: Vec<u32> = (0..truth.len() as u32).collect();
-        order.sort_by(|&a, &b| value(b).total_cmp(&value(a)));
+    /// The answers for one class.
+    pub(super) fn of_class(class: usize, probabilities: &Table, is_right: impl Fn(usize) -> bool) -> Self {
+        let answer =
+            |(clip, row): (usize, &[f32])| Answer { probability: row[class], clip: clip as u32, right: is_right(clip) };
+        Self::new(probabilities.rows().enumerate().map(answer).collect())
+    }
+
+    pub(super) fn new(mut answers: Vec<Answer>) -> Self {
+        answers.sort_by(|a, b| b.probability.total_cmp(&a.probability));
         let (mut steps, mut above) = (Vec::new(), Vec::new());
-        for equal in order.chunk_by(|&a, &b| value(a) == value(b)) {
-            let (found, level): (Vec<u32>, Vec<u32>) = equal.iter().partition(|&&clip| truth[clip as usize] == class);
+        for equal in answers.chunk_by(|a, b| a.probability == b.probability) {
+            let clips = |right| equal.iter().filter(move |answer| answer.right == right).map(|answer| answer.clip);
+            let (found, level): (Vec<u32>, Vec<u32>) = (clips(true).collect(), clips(false).collect());
             if found.is_empty() {
                 above.extend(level);
             } else {
@@ -39,7 +54,7 @@ impl Ranking {
 
     /// Sum over the thresholds, from high to low, of the precision at a threshold times the recall
     /// that it adds. Computed for `N` sets of counts, in which a clip may count more than once or
-    /// not at all. NaN for a set that counts no clip of the class.
+    /// not at all. NaN for a set that counts no right answer.
     ///
     /// # Shape
     /// `counts`: one row per clip.
@@ -58,8 +73,8 @@ impl Ranking {
         std::array::from_fn(|way| area[way] / f64::from(found[way]))
     }
 
-    /// The share of pairs of a clip of the class and a clip of another class in which the first has
-    /// the higher probability; ties count half.
+    /// The share of pairs of a right and a wrong answer in which the right one has the higher
+    /// probability; ties count half.
     pub(super) fn roc_auc(&self) -> f64 {
         let (mut found, mut pairs, mut others) = (0.0, 0.0, 0.0);
         for step in &self.steps {

@@ -61,7 +61,13 @@ fn first_not_below(threshold: f32) -> f32 {
 
 /// Logistic regression over the columns of `layout`. The mean is subtracted before any
 /// multiplication: otherwise 32 bits would lose the small variation of a column with a large mean.
-pub(crate) fn logistic(logistic: &Logistic, layout: &Layout) -> Result<Vec<u8>> {
+pub(crate) fn logistic(model: &Logistic, layout: &Layout) -> Result<Vec<u8>> {
+    linear(model, layout, "Softmax")
+}
+
+/// The activation of a linear model's margins: those of classes that exclude each other
+/// (`Softmax`), or of each class against all others (`Sigmoid`).
+pub(crate) fn linear(logistic: &Logistic, layout: &Layout, activation: &str) -> Result<Vec<u8>> {
     let (columns, classes) = (logistic.mean.len(), logistic.intercept.len());
     if (columns, classes) != (layout.columns(), layout.classes) {
         let reason = format!("{} columns for a model fitted on {columns}", layout.columns());
@@ -81,7 +87,8 @@ pub(crate) fn logistic(logistic: &Logistic, layout: &Layout) -> Result<Vec<u8>> 
         gemm.input.push("intercept".to_owned());
         gemm.attribute.push(AttributeProto::int("transB", 1));
     }
-    graph.push("Softmax", &["margins"], PROBABILITIES, vec![AttributeProto::int("axis", 1)]);
+    let axis = (activation == "Softmax").then(|| AttributeProto::int("axis", 1));
+    graph.push(activation, &["margins"], PROBABILITIES, axis.into_iter().collect());
     graph.file(layout.inputs(), classes, false)
 }
 
@@ -99,6 +106,16 @@ pub(crate) fn mean(mean: Mean, layout: &Layout) -> Result<Vec<u8>> {
             graph.logarithm("x", "logarithms");
             graph.with_weights("MatMul", "logarithms", shares, "means");
             graph.push("Softmax", &["means"], PROBABILITIES, vec![AttributeProto::int("axis", 1)]);
+        }
+        Mean::Odds => {
+            graph.logarithm("x", "logarithms");
+            graph.weights.push(weights("one", &[1], &[1.0]));
+            graph.push("Sub", &["one", "x"], "rest", Vec::new());
+            graph.push("Max", &["rest", "floor"], "rest floored", Vec::new());
+            graph.push("Log", &["rest floored"], "logarithms of the rest", Vec::new());
+            graph.push("Sub", &["logarithms", "logarithms of the rest"], "log odds", Vec::new());
+            graph.with_weights("MatMul", "log odds", shares, "means");
+            graph.push("Sigmoid", &["means"], PROBABILITIES, Vec::new());
         }
     }
     graph.file(inputs, classes, false)

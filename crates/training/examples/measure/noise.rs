@@ -10,6 +10,17 @@ use serde_json::json;
 
 use crate::{CLASSES, Result};
 
+/// The class of each index, as a slice of one.
+static LABELS: [usize; 64] = {
+    let mut labels = [0; 64];
+    let mut at = 0;
+    while at < 64 {
+        labels[at] = at;
+        at += 1;
+    }
+    labels
+};
+
 /// The windows of a clip to predict are this far apart, in seconds, as in `recipes/dcase2018.toml`.
 const HOP_SECONDS: f64 = 0.2;
 
@@ -58,7 +69,7 @@ impl Noise {
         let example = |clip: usize, features: &'a Features| Example {
             name: &self.names[clip],
             features: features.view(),
-            label: Some(clip % CLASSES),
+            labels: &LABELS[clip % CLASSES..][..1],
             verified: true,
         };
         Job {
@@ -68,6 +79,7 @@ impl Noise {
             split: Split::Fold(0),
             train: (0..self.names.len()).map(|clip| example(clip, &self.crop)).collect(),
             predict: (0..predict).map(|clip| example(clip % self.names.len(), &self.long)).collect(),
+            task: earmark_datasets::Task::SingleLabel,
             labels: &self.labels,
             seed: 1,
             device,

@@ -1,9 +1,10 @@
 //! Checks that a learner's settings are in range and apply to its architecture and features.
 
+use earmark_datasets::Task;
 use earmark_features::{FrontEnd, Scaling};
 use earmark_loader::{Augmentation, SpecAugmentMasks};
 
-use super::{LearnerSettings, Normalization};
+use super::{LearnerSettings, Loss, Normalization};
 use crate::error::TrainingError;
 use crate::settings::Kernels;
 
@@ -83,6 +84,21 @@ impl LearnerSettings {
         self.applies(freq_warp == 0.0 || is_logmel, "augmentation.freq_warp", "it applies only to log-mel features")?;
         let has_bands = freq_masks.count == 0 || bins > 1;
         self.applies(has_bands, "augmentation.freq_masks", "a wave has no frequency bands")
+    }
+
+    /// Checks that the loss fits the labels.
+    ///
+    /// # Errors
+    /// [`TrainingError::Loss`].
+    pub fn check_task(&self, task: Task) -> Result<(), TrainingError> {
+        let wanted = match task {
+            Task::SingleLabel => Loss::CrossEntropy,
+            Task::MultiLabel => Loss::Bce,
+        };
+        match self.is_kernel() || self.loss == wanted {
+            true => Ok(()),
+            false => Err(TrainingError::Loss { learner: self.name.clone(), task }),
+        }
     }
 
     fn validate_kernel(&self) -> Result<(), TrainingError> {

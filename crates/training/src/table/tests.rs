@@ -22,7 +22,7 @@ fn examples<'a>(clips: &'a [Features], names: &'a [String]) -> Vec<Example<'a>> 
     let example = |(at, clip): (usize, &'a Features)| Example {
         name: &names[at],
         features: clip.view(),
-        label: Some(at % 3),
+        labels: &[[0], [1], [2]][at % 3],
         verified: at % 2 == 0,
     };
     clips.iter().enumerate().map(example).collect()
@@ -81,6 +81,7 @@ fn a_table_s_batches_are_bitwise_those_of_the_cpu() {
                     let windowing = windowing(padding);
                     let settings = BatchSettings {
                         classes: 3,
+                        task: earmark_datasets::Task::SingleLabel,
                         windowing: &windowing,
                         scaling,
                         augmentation,
@@ -162,7 +163,7 @@ fn a_table_of_16_bits_has_the_cache_s_values() {
     let examples: Vec<Example> = halves
         .iter()
         .zip(&names)
-        .map(|(values, name)| Example { name, features: view(values), label: None, verified: true })
+        .map(|(values, name)| Example { name, features: view(values), labels: &[], verified: true })
         .collect();
     let views: Vec<_> = examples.iter().map(|example| example.features).collect();
     let table = Table::new(&views, Device::Cpu).unwrap();

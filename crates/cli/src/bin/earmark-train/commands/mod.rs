@@ -9,7 +9,7 @@ pub mod train;
 use std::fmt::Display;
 
 use earmark_cli::output;
-use earmark_pipeline::{Results, Run};
+use earmark_pipeline::{Run, RunResults};
 use serde::Serialize;
 
 /// Prints scores as text or as JSON.
@@ -19,7 +19,7 @@ fn print(value: &(impl Display + Serialize), as_json: bool) -> anyhow::Result<()
 
 /// Prints the scores of a run and writes its report. If the report cannot be written, this only
 /// warns: the results are stored, and `earmark report` can write it later.
-fn finish(run: &Run, results: &Results, as_json: bool) -> anyhow::Result<()> {
+fn finish(run: &Run, results: &RunResults, as_json: bool) -> anyhow::Result<()> {
     let folder = run.folder.display();
     match earmark_report::write_results(run, results, None) {
         Ok(_) => output::line(&format!("report: {}", run.path("report.html").display())),
