@@ -79,7 +79,7 @@ pub enum ModelError {
         /// The model.
         name: String,
         /// The reason.
-        source: DownloadError,
+        source: Box<DownloadError>,
     },
     /// No cache for downloads is known.
     #[error(transparent)]

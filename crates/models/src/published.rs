@@ -115,7 +115,7 @@ pub fn pull(
     let cache = torch_checkpoints().map_err(ModelError::Cache)?;
     let failed = |source| {
         let (url, arch, name) = (model.url.to_owned(), model.arch.to_owned(), model.name.clone());
-        ModelError::Download { url, arch, name, source }
+        ModelError::Download { url, arch, name, source: Box::new(source) }
     };
     let weights = released_file(&url, checksum.as_ref(), &cache, &options.network, on_event).map_err(failed)?;
     let origin = model.origin(weights.sha256.clone());

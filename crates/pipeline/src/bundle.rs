@@ -88,8 +88,9 @@ fn card(
             let licence = source.licence.as_deref().unwrap_or("licence unknown");
             format!(", from the weights of {} ({licence})", source.source)
         });
-        if learner.is_kernel() {
-            return format!("- `{}`: kernel ridge regression on {}\n", learner.name, learner.features);
+        if learner.is_of_whole_clips() {
+            let what = if learner.is_kernel() { "kernel ridge regression" } else { "logistic regression" };
+            return format!("- `{}`: {what} on {}\n", learner.name, learner.features);
         }
         format!(
             "- `{}`: {} on {}, crops of {} s{mixup}, {} epochs{start}\n",

@@ -36,6 +36,11 @@ impl Cost {
         let (channels, bins) = front_end.shape();
         let graph = learner.graph(front_end, 2, clips)?;
         let flops = graph.flops([1, channels, bins, learner.windowing(front_end).frames])?;
+        if learner.is_of_whole_clips() && !learner.is_kernel() {
+            // Some hundred evaluations of the loss and its gradient.
+            let train = flops.saturating_mul(300).saturating_mul(clips as u64);
+            return Ok(Self { train, predict: flops.saturating_mul(windows as u64) });
+        }
         if learner.is_kernel() {
             // The kernel matrix of all pairs of clips, and its inverse.
             let clips = clips as u64;

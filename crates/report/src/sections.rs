@@ -198,14 +198,14 @@ pub fn curves<S: Scoring>(page: &mut Page, material: &Material<S>) {
         "Training accuracy is of random crops, mixed where the recipe mixes, so it may stay below that of whole \
          clips.",
     );
-    if material.recipe.learners.iter().any(LearnerSettings::is_kernel) {
+    if material.recipe.learners.iter().any(LearnerSettings::is_of_whole_clips) {
         page.paragraph(
-            "A kernel learns at once and has no curve; its loss and accuracy in the table are those of each clip \
-             judged \
-             by all others that it was fitted on.",
+            "Kernels and linear models are fitted at once and have no curve. In the table, loss and accuracy of a \
+             kernel are those of each clip judged by all others that it was fitted on; those of a linear model are \
+             on the clips that it was fitted on.",
         );
     }
-    for learner in material.recipe.learners.iter().filter(|learner| !learner.is_kernel()) {
+    for learner in material.recipe.learners.iter().filter(|learner| !learner.is_of_whole_clips()) {
         let of_learner = || material.jobs.iter().filter(|job| job.learner == learner.name);
         let jobs: Vec<&JobState> = of_learner().filter(|job| !job.history.is_empty()).collect();
         if jobs.is_empty() {
@@ -254,12 +254,12 @@ pub fn recipe<S: Scoring>(page: &mut Page, material: &Material<S>) {
     let row = |learner: &LearnerSettings| {
         let start = match material.weights.get(&learner.name) {
             Some(origin) => format!("{} ({})", origin.source, origin.licence.as_deref().unwrap_or("licence unknown")),
-            None if learner.is_kernel() => "-".to_owned(),
+            None if learner.is_of_whole_clips() => "-".to_owned(),
             None => "random".to_owned(),
         };
         let names = [&learner.name, &learner.arch, &learner.features, &start].map(|text| Cell::Text(text.clone()));
         let mixup = if learner.mixup > 0.0 { format!("Beta({0}, {0})", learner.mixup) } else { "none".to_owned() };
-        let numbers = if learner.is_kernel() {
+        let numbers = if learner.is_of_whole_clips() {
             ["whole clips", "none", "-", "-", "-"].map(str::to_owned)
         } else {
             [

@@ -6,9 +6,9 @@ use tch::Device;
 use crate::arithmetic::Arithmetic;
 use crate::device::{arithmetic, gpu_memory, parse_device};
 use crate::error::TrainingError;
-use crate::kernel;
 use crate::memory::Demand;
 use crate::settings::LearnerSettings;
+use crate::{kernel, linear};
 
 /// What a learner with this number of classes and training clips needs on a device.
 pub(crate) fn demand(
@@ -19,8 +19,12 @@ pub(crate) fn demand(
     device: Device,
 ) -> Result<Demand, TrainingError> {
     let (channels, bins) = front_end.shape();
-    if learner.is_kernel() {
-        return Ok(Demand { fixed: kernel::bytes(clips, channels), per_crop: 0 });
+    if learner.is_of_whole_clips() {
+        let fixed = match learner.is_kernel() {
+            true => kernel::bytes(clips, channels),
+            false => linear::bytes(clips, channels, classes),
+        };
+        return Ok(Demand { fixed, per_crop: 0 });
     }
     let graph = learner.graph(front_end, classes, clips)?;
     let longest = learner.windowing(front_end).frames as f32 * (1.0 + learner.augmentation.crop_length_jitter);

@@ -67,10 +67,10 @@ pub enum TrainingError {
         /// Why it does not apply.
         reason: &'static str,
     },
-    /// The kernel matrix does not fit into memory.
-    #[error("{device} is out of memory: a kernel of {clips} clips needs {:.1} GB; run fewer jobs at once (--jobs), or \
+    /// The matrices of a learner of whole clips do not fit into memory.
+    #[error("{device} is out of memory: a fit on {clips} clips needs {:.1} GB; run fewer jobs at once (--jobs), or \
         use a network. libtorch: {reason}", *bytes as f64 / 1e9)]
-    KernelMemory {
+    FitMemory {
         /// The device.
         device: String,
         /// Training clips.
@@ -85,6 +85,14 @@ pub enum TrainingError {
     Unsolvable {
         /// libtorch's message.
         reason: String,
+    },
+    /// A linear model does not converge.
+    #[error("the linear model does not converge within {steps} steps; try a smaller `linear.c` than {c}")]
+    NoConvergence {
+        /// Its inverse weight of the penalty.
+        c: f64,
+        /// Steps.
+        steps: usize,
     },
     /// There are more training clips than a kernel supports.
     #[error("{clips} training clips are too many for a kernel (at most {most}); use a network")]
@@ -219,7 +227,9 @@ fn loss_fault(task: Task) -> &'static str {
 
 fn kinds(arch: &str, of_whole_clips: bool) -> String {
     if of_whole_clips {
-        return format!("{arch} cannot use features of whole clips, which have one frame; use arch = \"kernel\"");
+        return format!(
+            "{arch} cannot use features of whole clips, which have one frame; use arch = \"kernel\" or \"linear\""
+        );
     }
     format!("{arch} needs features of whole clips; use kind = \"summary\" or \"embedding\"")
 }

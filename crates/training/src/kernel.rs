@@ -1,39 +1,22 @@
 //! Kernel ridge regression on features of whole clips: fitted in closed form, by solving a linear
 //! system.
 
-use std::ops::ControlFlow;
-use std::time::Instant;
-
 use earmark_datasets::Task;
-use earmark_features::{InputScaling, Scaling};
+use earmark_features::Scaling;
 use earmark_loader::Example;
 use earmark_nets::{Array, Weights, kernel};
 use tch::{Device, Kind, Tensor};
 
-use crate::checkpoint::{self, State};
 use crate::error::TrainingError;
-use crate::history::Epoch;
-use crate::job::Job;
-use crate::memory;
 use crate::network::rbf_kernel;
 use crate::platt::{Judged, Platt};
-use crate::progress::{Learning, OnProgress, Progress};
 use crate::settings::Kernels;
 use crate::tensors::{array, values};
+use crate::whole_clips::{Fitted, Rows};
 
 /// The maximum number of training clips of a kernel machine: memory holds three copies of its
 /// kernel matrix, in 64 bits.
 pub const MOST_CLIPS: usize = 30_000;
-
-/// A fitted kernel machine.
-#[derive(Debug)]
-struct Fitted {
-    pub weights: Weights,
-    /// Leave-one-out mean cross-entropy of the clips.
-    pub loss: f64,
-    /// Leave-one-out accuracy of the clips.
-    pub accuracy: f64,
-}
 
 /// Mean and deviation of each feature over the clips, with the deviations stretched so that the
 /// kernel is `exp(-|x - y|^2)`.
@@ -50,85 +33,7 @@ pub(crate) fn bytes(clips: usize, features: usize) -> u64 {
     8 * (3 * clips * clips + 2 * clips * features)
 }
 
-impl Job<'_> {
-    /// Converts libtorch's error message about a kernel to an error.
-    pub(crate) fn kernel_failed(&self, text: &str) -> TrainingError {
-        let (clips, reason) = (self.counting().count(), memory::said(text).to_owned());
-        if memory::is_used_up(text) || text.contains("can't allocate memory") {
-            let bytes = bytes(clips, self.front_end.shape().0);
-            return TrainingError::KernelMemory { device: self.device.to_owned(), clips, bytes, reason };
-        }
-        if text.contains("linalg.cholesky") {
-            TrainingError::Unsolvable { reason }
-        } else {
-            TrainingError::Torch(text.to_owned())
-        }
-    }
-
-    /// Fits the machine, and records the fit as one epoch with leave-one-out loss and accuracy.
-    pub(crate) fn fit(
-        &self,
-        state: &mut State,
-        scaling: &InputScaling,
-        device: Device,
-        fingerprint: &str,
-        report: &mut OnProgress,
-    ) -> Result<(), TrainingError> {
-        let start = Instant::now();
-        let begun = Learning { epochs: 1, all_batches: 1, ..Learning::default() };
-        if report(Progress::Learning(begun)).is_break() {
-            return Err(TrainingError::Stopped);
-        }
-        let (mut rows, mut labels, mut counts) = (Vec::new(), Vec::new(), Vec::new());
-        for clip in self.counting() {
-            rows.extend(self.windowing().cut(clip.features, scaling.of_clip(clip.features).as_deref(), &[0]));
-            labels.push(clip.labels);
-            counts.push(if clip.verified { 1.0 } else { self.learner.unverified_weight });
-        }
-        let go_on = &mut || match report(Progress::Learning(begun)) {
-            ControlFlow::Break(()) => Err(TrainingError::Stopped),
-            ControlFlow::Continue(()) => Ok(()),
-        };
-        let of = Labels { of_clip: &labels, classes: self.labels.len(), task: self.task };
-        let fitted = fit(&rows, &of, &counts, &self.learner.kernels(), device, go_on)?;
-        let Fitted { weights, loss, accuracy } = fitted;
-        let seconds = start.elapsed().as_secs_f64();
-        if !weights.is_finite() {
-            return Err(TrainingError::Unsolvable { reason: "its solution is not finite".to_owned() });
-        }
-        state.weights = weights;
-        let epoch = Epoch { epoch: 1, learning_rate: 0.0, loss, accuracy, held_out_accuracy: None, seconds };
-        state.history.push(epoch);
-        checkpoint::save_history(self.folder, &state.history)?;
-        checkpoint::save(self.folder, fingerprint, state)?;
-        let crops_per_second = labels.len() as f64 / seconds;
-        let (epoch, epochs, batches, all_batches) = (1, 1, 1, 1);
-        let waiting_seconds = 0.0;
-        let now = Learning { epoch, epochs, batches, all_batches, loss, accuracy, crops_per_second, waiting_seconds };
-        if report(Progress::Learning(now)).is_break() { Err(TrainingError::Stopped) } else { Ok(()) }
-    }
-}
-
-/// The labels of the rows.
-struct Labels<'a> {
-    of_clip: &'a [&'a [usize]],
-    classes: usize,
-    task: Task,
-}
-
-impl Labels<'_> {
-    /// 1 for each class of a row, `[clips, classes]`.
-    fn truth(&self, device: Device) -> Result<Tensor, TrainingError> {
-        let mut truth = vec![0.0; self.of_clip.len() * self.classes];
-        for (row, labels) in truth.chunks_exact_mut(self.classes).zip(self.of_clip) {
-            labels.iter().for_each(|label| row[*label] = 1.0);
-        }
-        let shape = [self.of_clip.len() as i64, self.classes as i64];
-        Ok(Tensor::f_from_slice::<f64>(&truth)?.f_reshape(shape)?.f_to_device(device)?)
-    }
-}
-
-/// Fits on scaled rows, `[clips, features]`, each class against all others.
+/// Fits on scaled rows, each class against all others.
 ///
 /// The outputs are the classes' shares plus those of the kernel. With one label per clip, the
 /// logits are the outputs times a factor, the one with the smallest leave-one-out cross-entropy.
@@ -136,30 +41,25 @@ impl Labels<'_> {
 /// leave-one-out outputs. These follow from the inverse of the regularized kernel matrix, so the
 /// machine is fitted only once.
 ///
-/// # Shape
-/// `rows`: row-major; `counts`: the weight of each row, above 0. `go_on` is called between the
-/// steps.
-fn fit(
-    rows: &[f32],
-    labels: &Labels,
-    counts: &[f32],
+/// `go_on` is called between the steps.
+pub(crate) fn fit(
+    rows: &Rows<'_>,
     settings: &Kernels,
     device: Device,
     go_on: &mut dyn FnMut() -> Result<(), TrainingError>,
 ) -> Result<Fitted, TrainingError> {
-    let (clips, classes) = (labels.of_clip.len(), labels.classes);
+    let (clips, classes) = (rows.clips(), rows.classes);
     if clips > MOST_CLIPS {
         return Err(TrainingError::TooManyClips { clips, most: MOST_CLIPS });
     }
     let on_device = |values: &[f32], shape: [i64; 2]| -> Result<Tensor, TrainingError> {
         Ok(Tensor::f_from_slice(values)?.f_reshape(shape)?.f_to_device(device)?.f_to_kind(Kind::Double)?)
     };
-    let (n, features) = (clips as i64, (rows.len() / clips) as i64);
+    let (n, features) = (clips as i64, rows.features() as i64);
     let _guard = tch::no_grad_guard();
-    let x = on_device(rows, [n, features])?;
-    let weights_of_rows = counts;
-    let counts = on_device(counts, [n, 1])?;
-    let truth = labels.truth(device)?;
+    let x = on_device(rows.values, [n, features])?;
+    let counts = on_device(rows.counts, [n, 1])?;
+    let truth = rows.truth(device)?;
     let shares = truth.f_mul(&counts)?.f_sum_dim_intlist([0i64].as_slice(), true, Kind::Double)?;
     let shares = shares.f_div(&counts.f_sum(Kind::Double)?)?;
 
@@ -178,16 +78,16 @@ fn fit(
     let judged = truth.f_sub(&off)?;
 
     let weights = counts.f_div(&counts.f_sum(Kind::Double)?)?;
-    let scales = match labels.task {
+    let scales = match rows.task {
         Task::SingleLabel => {
             let factor = best_factor(&judged, &truth, &weights)?;
             vec![Platt { slope: factor, offset: 0.0 }; classes]
         }
-        Task::MultiLabel => platt_scales(&judged, &truth, weights_of_rows)?,
+        Task::MultiLabel => platt_scales(&judged, &truth, rows.counts)?,
     };
     let scales = Scales::on(device, &scales)?;
     let logits = scales.logits(&judged)?;
-    let loss = match labels.task {
+    let loss = match rows.task {
         Task::SingleLabel => cross_entropy(&logits, &truth, &weights)?,
         Task::MultiLabel => binary_cross_entropy(&logits, &truth, &weights)?,
     };
@@ -308,8 +208,9 @@ mod tests {
                 numbers(&case[key]).into_iter().map(|value| (value / stretch) as f32).collect::<Vec<f32>>()
             });
             let of_clip: Vec<&[usize]> = labels.iter().map(Vec::as_slice).collect();
-            let of = Labels { of_clip: &of_clip, classes, task };
-            let fitted = fit(&rows, &of, &single("counts"), &settings, Device::Cpu, &mut || Ok(())).unwrap();
+            let counts = single("counts");
+            let of = Rows { values: &rows, labels: &of_clip, counts: &counts, classes, task };
+            let fitted = fit(&of, &settings, Device::Cpu, &mut || Ok(())).unwrap();
             let [loss, accuracy] = ["loss", "accuracy"].map(|key| case[key].as_f64().unwrap());
             assert!((fitted.loss - loss).abs() < 1e-6 && (fitted.accuracy - accuracy).abs() < 1e-9, "{fitted:?}");
             let features = rows.len() / labels.len();

@@ -25,6 +25,7 @@ mod history;
 mod inputs;
 mod job;
 mod kernel;
+mod linear;
 mod loss;
 mod memory;
 mod network;
@@ -41,6 +42,7 @@ mod table;
 mod tensors;
 mod trainer;
 mod trial;
+mod whole_clips;
 
 /// The version of libtorch that this crate is built against; the bindings refuse to build against
 /// any other.
@@ -62,6 +64,8 @@ pub use network::{Gradients, evaluate, gradients, initial_weights, set_threads};
 pub use predictor::activation;
 pub use progress::{Learning, OnProgress, Progress};
 pub use run::Outcome;
-pub use settings::{CheckpointPolicy, Kernels, LearnerSettings, Loss, Method, Normalization, Precision, Prediction};
+pub use settings::{
+    CheckpointPolicy, Kernels, LearnerSettings, Linear, Loss, Method, Normalization, Precision, Prediction,
+};
 pub use split::{Split, UnknownSplit};
 pub use start::PretrainedWeights;

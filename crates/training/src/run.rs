@@ -17,7 +17,6 @@ use crate::error::TrainingError;
 use crate::history::Epoch;
 use crate::inputs::TrainingInputs;
 use crate::job::Job;
-use crate::kernel;
 use crate::memory::{self, Demand};
 use crate::network::{Network, initial_weights};
 use crate::optimizer::learning_rate;
@@ -70,7 +69,7 @@ impl Job<'_> {
     /// An error of libtorch with what it means for the job.
     pub(crate) fn explained(&self, error: TrainingError) -> TrainingError {
         match error {
-            TrainingError::Torch(text) if self.learner.is_kernel() => self.kernel_failed(&text),
+            TrainingError::Torch(text) if self.learner.is_of_whole_clips() => self.fit_failed(&text),
             TrainingError::Torch(text) if memory::is_used_up(&text) => self.out_of_memory(&text),
             error => error,
         }
@@ -87,11 +86,11 @@ impl Job<'_> {
                 checkpoint::save_history(self.folder, &state.history)?;
                 state
             }
-            None if self.learner.is_kernel() => State::default(),
+            None if self.learner.is_of_whole_clips() => State::default(),
             None => State { weights: self.first_weights(&setup.graph)?, ..State::default() },
         };
         if state.history.len() < self.learner.passes() {
-            match self.learner.is_kernel() {
+            match self.learner.is_of_whole_clips() {
                 true => self.fit(&mut state, &setup.scaling, device, &setup.fingerprint, report)?,
                 false => self.train(&setup, &mut state, report)?,
             }
@@ -109,7 +108,7 @@ impl Job<'_> {
 
     /// The clips' features on the device, if they are there and the network cuts crops from them.
     fn table(&self, device: Device) -> Result<Option<Table>, TrainingError> {
-        if self.learner.is_kernel() || !device.is_cuda() {
+        if self.learner.is_of_whole_clips() || !device.is_cuda() {
             return Ok(None);
         }
         match self.shared {
@@ -139,7 +138,7 @@ impl Job<'_> {
         setup: &'a Setup,
         weights: &Weights,
     ) -> Result<Predictor<'a>, TrainingError> {
-        let arithmetic = match (setup.device.is_cuda(), self.learner.is_kernel()) {
+        let arithmetic = match (setup.device.is_cuda(), self.learner.is_of_whole_clips()) {
             (true, true) => Arithmetic::F64,
             (true, false) => arithmetic(self.learner.precision, setup.device)?,
             (false, _) => Arithmetic::F32,
@@ -181,9 +180,8 @@ impl Job<'_> {
     }
 
     fn scaling(&self) -> InputScaling {
-        if self.learner.is_kernel() {
-            let clips: Vec<Example> = self.counting().copied().collect();
-            return InputScaling::Fixed(kernel::scaling(&clips, &self.learner.kernels()));
+        if self.learner.is_of_whole_clips() {
+            return InputScaling::Fixed(self.scaling_of_whole_clips());
         }
         match &self.learner.normalization {
             Normalization::None => InputScaling::None,
@@ -282,7 +280,7 @@ impl Job<'_> {
     }
 
     fn predictor<'a>(&'a self, network: Network<'a>, setup: &'a Setup) -> Predictor<'a> {
-        let batch = match (self.learner.is_kernel(), setup.device.is_cuda()) {
+        let batch = match (self.learner.is_of_whole_clips(), setup.device.is_cuda()) {
             (true, _) => MANY_WINDOWS,
             // Without gradients, more windows fit than crops in training.
             (false, true) => (4 * self.learner.batch_size).clamp(MANY_WINDOWS, MOST_WINDOWS),

@@ -2,6 +2,7 @@
 
 mod checks;
 mod kernels;
+mod linear;
 mod loss;
 mod method;
 
@@ -9,12 +10,14 @@ use earmark_features::{FrontEnd, Scaling};
 use earmark_features::{Padding, WindowAggregation, Windowing};
 use earmark_loader::{Augmentation, Sampling};
 use earmark_nets::kernel::{self, KERNEL};
+use earmark_nets::linear::{self as linear_graph, LINEAR};
 use earmark_nets::{Graph, Variant};
 use serde::{Deserialize, Serialize};
 
 use crate::error::TrainingError;
 
 pub use kernels::Kernels;
+pub use linear::Linear;
 pub use loss::Loss;
 pub use method::Method;
 
@@ -24,9 +27,9 @@ pub use method::Method;
 pub struct LearnerSettings {
     /// Its name, which is used for files and columns.
     pub name: String,
-    /// The network, one of `earmark nets list`; or `kernel`, which is fitted in closed form on
-    /// features of whole clips (`summary`) and, of the settings below, uses only
-    /// `unverified_weight` and `kernel`.
+    /// The network, one of `earmark nets list`; or `kernel` or `linear`, which are fitted at once on
+    /// features of whole clips (`summary`, `embedding`) and, of the settings below, use only
+    /// `unverified_weight` and the one of their name.
     pub arch: String,
     /// The front end, one of the recipe's `[features.*]`.
     pub features: String,
@@ -116,6 +119,9 @@ pub struct LearnerSettings {
     /// Settings for learners whose `arch` is `kernel`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kernel: Option<Kernels>,
+    /// Settings for learners whose `arch` is `linear`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub linear: Option<Linear>,
 }
 
 mod defaults {
@@ -231,14 +237,20 @@ impl Default for Prediction {
 }
 
 impl LearnerSettings {
-    /// Whether it is a kernel machine, which has no epochs.
+    /// Whether it is a kernel machine.
     pub fn is_kernel(&self) -> bool {
         self.arch == KERNEL
     }
 
-    /// Passes over the training clips; a kernel machine makes one.
+    /// Whether it takes features of whole clips and has no epochs: a kernel machine or a linear
+    /// model.
+    pub fn is_of_whole_clips(&self) -> bool {
+        self.is_kernel() || self.arch == LINEAR
+    }
+
+    /// Passes over the training clips; a learner of whole clips makes one.
     pub fn passes(&self) -> usize {
-        if self.is_kernel() { 1 } else { self.epochs }
+        if self.is_of_whole_clips() { 1 } else { self.epochs }
     }
 
     /// Whether it is trained on clips whose label is verified (or not verified).
@@ -251,6 +263,11 @@ impl LearnerSettings {
         self.kernel.unwrap_or_default()
     }
 
+    /// The settings of a linear model.
+    pub fn linear(&self) -> Linear {
+        self.linear.unwrap_or_default()
+    }
+
     /// The network for the front end's features and this number of classes; that of a kernel
     /// machine has one center for each of its `clips` training clips.
     ///
@@ -261,6 +278,9 @@ impl LearnerSettings {
         let (channels, bins) = front_end.shape();
         if self.is_kernel() {
             return Ok(kernel::graph(channels, clips, classes));
+        }
+        if self.is_of_whole_clips() {
+            return Ok(linear_graph::graph(channels, classes));
         }
         let input = [2, channels, bins, self.windowing(front_end).frames];
         let graph = self.variant()?.fit(input, classes);

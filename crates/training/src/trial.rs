@@ -25,7 +25,7 @@ impl Job<'_> {
     pub fn measure_memory(&self) -> Result<Option<u64>, TrainingError> {
         let device = parse_device(self.device)?;
         let Device::Cuda(gpu) = device else { return Ok(None) };
-        if self.learner.is_kernel() {
+        if self.learner.is_of_whole_clips() {
             return Ok(self.step_bytes());
         }
         engine::use_own_stream(device)?;

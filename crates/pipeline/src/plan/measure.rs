@@ -205,7 +205,7 @@ impl<'a> Sample<'a> {
             checkpoint: CheckpointPolicy::Last,
             ..learner.clone()
         };
-        let (quick, batches) = if learner.is_kernel() {
+        let (quick, batches) = if learner.is_of_whole_clips() {
             (learner.clone(), 1)
         } else {
             let batches = FLOPS / Cost::new(recipe, &quick, quick.batch_size, 0)?.train.max(1);
@@ -219,7 +219,7 @@ impl<'a> Sample<'a> {
             ControlFlow::Continue(())
         })?;
         let windows = self.windows(recipe, learner)?;
-        if let (true, &[begin, end]) = (learner.is_kernel(), &learned[..]) {
+        if let (true, &[begin, end]) = (learner.is_of_whole_clips(), &learned[..]) {
             // There is only one batch, and the few clips are predicted at once.
             let window = predicted.last().map_or(0.0, |&last| (last - end) / job.predict.len() as f64);
             return Ok(Round { begin, batch: end - begin, save: 0.0, window });
@@ -266,7 +266,7 @@ fn those_that_fit<'a>(devices: &[&'a str], each: usize) -> Vec<&'a str> {
 /// Clips in a batch of a learner. A kernel has one batch of all clips; it is measured on as many as
 /// take a few seconds.
 pub(super) fn batch_size(learner: &LearnerSettings, manifest: &Manifest) -> usize {
-    if learner.is_kernel() { counting(learner, manifest).clamp(2, 2_000) } else { learner.batch_size }
+    if learner.is_of_whole_clips() { counting(learner, manifest).clamp(2, 2_000) } else { learner.batch_size }
 }
 
 /// Number of training clips that a learner uses.

@@ -6,7 +6,7 @@ use earmark_loader::{Augmentation, SpecAugmentMasks};
 
 use super::{LearnerSettings, Loss, Normalization};
 use crate::error::TrainingError;
-use crate::settings::Kernels;
+use crate::settings::{Kernels, Linear};
 
 impl LearnerSettings {
     /// Checks every value's range.
@@ -14,8 +14,8 @@ impl LearnerSettings {
     /// # Errors
     /// The first value out of range, with its key and the allowed range.
     pub fn validate(&self) -> Result<(), TrainingError> {
-        if self.is_kernel() {
-            return self.validate_kernel();
+        if self.is_of_whole_clips() {
+            return self.validate_of_whole_clips();
         }
         self.variant()?;
         let is_length = |seconds: f64| seconds > 0.0 && seconds <= 60.0;
@@ -44,7 +44,8 @@ impl LearnerSettings {
             check(is_length(hop), "prediction.hop_seconds", hop, "above 0, at most 60"),
         ];
         self.first_fault(checks.into_iter().chain(of_augmentation(&self.augmentation)))?;
-        self.applies(self.kernel.is_none(), "kernel", "it applies only to arch = \"kernel\"")
+        self.applies(self.kernel.is_none(), "kernel", "it applies only to arch = \"kernel\"")?;
+        self.applies(self.linear.is_none(), "linear", "it applies only to arch = \"linear\"")
     }
 
     /// Checks the settings that must fit the front end.
@@ -55,7 +56,7 @@ impl LearnerSettings {
     /// these features.
     pub fn check_input(&self, front_end: &FrontEnd) -> Result<(), TrainingError> {
         let of_whole_clips = front_end.is_of_whole_clips();
-        if self.is_kernel() != of_whole_clips {
+        if self.is_of_whole_clips() != of_whole_clips {
             let (learner, arch) = (self.name.clone(), self.arch.clone());
             return Err(TrainingError::WholeClips { learner, arch, of_whole_clips });
         }
@@ -95,14 +96,15 @@ impl LearnerSettings {
             Task::SingleLabel => Loss::CrossEntropy,
             Task::MultiLabel => Loss::Bce,
         };
-        match self.is_kernel() || self.loss == wanted {
+        match self.is_of_whole_clips() || self.loss == wanted {
             true => Ok(()),
             false => Err(TrainingError::Loss { learner: self.name.clone(), task }),
         }
     }
 
-    fn validate_kernel(&self) -> Result<(), TrainingError> {
+    fn validate_of_whole_clips(&self) -> Result<(), TrainingError> {
         let Kernels { alpha, gamma } = self.kernels();
+        let Linear { c } = self.linear();
         let is_weight = |value: f64| (1e-6..=1e6).contains(&value);
         let weight = self.unverified_weight;
         let checks = [
@@ -110,22 +112,23 @@ impl LearnerSettings {
             check(is_share(weight), "unverified_weight", weight, "0 to 1"),
             check(is_weight(alpha), "kernel.alpha", alpha, "1e-6 to 1e6"),
             check(is_weight(gamma), "kernel.gamma", gamma, "1e-6 to 1e6"),
+            check((1e-6..=1e4).contains(&c), "linear.c", c, "1e-6 to 10000"),
         ];
         self.first_fault(checks.into_iter())?;
-        let key = self.beyond_a_kernel();
-        const REASON: &str = "it does not apply to arch = \"kernel\", which is fitted in closed form on whole clips";
+        let key = self.beyond_whole_clips();
+        const REASON: &str = "it does not apply to this arch, which is fitted at once on features of whole clips";
         self.applies(key.is_none(), key.as_deref().unwrap_or_default(), REASON)
     }
 
-    /// The first setting that is not at its default and does not apply to a kernel.
-    fn beyond_a_kernel(&self) -> Option<String> {
-        const USED: [&str; 5] = ["name", "arch", "features", "unverified_weight", "kernel"];
+    /// The first setting that is not at its default and does not apply to a learner of whole clips.
+    fn beyond_whole_clips(&self) -> Option<String> {
+        let used = ["name", "arch", "features", "unverified_weight", &self.arch];
         let plain = serde_json::json!({ "name": self.name, "arch": self.arch, "features": self.features });
         let plain: Self = serde_json::from_value(plain).ok()?;
         let written = |settings: &Self| serde_json::to_value(settings).ok()?.as_object().cloned();
         let plain = written(&plain)?;
         let other = |(key, value): &(String, serde_json::Value)| {
-            !USED.contains(&key.as_str()) && plain.get(key).unwrap_or(&serde_json::Value::Null) != value
+            !used.contains(&key.as_str()) && plain.get(key).unwrap_or(&serde_json::Value::Null) != value
         };
         written(self)?.into_iter().find(other).map(|(key, _)| key)
     }
