@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use earmark_nets::{kernel, to_onnx};
-use earmark_stacking::{Layout, Stack, StackKind, TestFrom};
+use earmark_stacking::{Layout, Stack, TestFrom};
 use earmark_tagging::{Bundle, Learner, Network, Origin};
 use earmark_training::Split;
 
@@ -22,7 +22,7 @@ pub(crate) fn write(
     recipe: &Recipe,
     labels: &[String],
     folds: usize,
-    (stack, layout): (&Stack, &Layout),
+    (stack, layout, combination): (&Stack, &Layout, &str),
     results: &Results,
 ) -> Result<()> {
     let sources = run.weights_sources()?;
@@ -50,7 +50,8 @@ pub(crate) fn write(
         learners.push(Learner { name, arch, features, windows, networks });
     }
     files.insert(STACK.to_owned(), stack.to_onnx(layout)?);
-    files.insert("README.md".to_owned(), card(recipe, labels, results, (&sources, &origins)).into_bytes());
+    let about = (&sources, origins.as_str());
+    files.insert("README.md".to_owned(), card(recipe, labels, (combination, results), about).into_bytes());
     let statistics = (layout.statistics > 0).then(|| recipe.statistics.clone());
     let mut bundle = Bundle::new(labels.to_vec(), learners, statistics, Some(STACK.to_owned()));
     bundle.embeddings = embeddings;
@@ -68,7 +69,7 @@ fn origin_line(name: &str, Origin { source, licence, paper, .. }: &Origin) -> St
 fn card(
     recipe: &Recipe,
     labels: &[String],
-    results: &Results,
+    (combination, results): (&str, &Results),
     (sources, embeddings): (&WeightsSources, &str),
 ) -> String {
     let version = env!("CARGO_PKG_VERSION");
@@ -93,19 +94,13 @@ fn card(
         TestFrom::Full => "The bundle's networks were trained on all training clips.",
         TestFrom::Folds => "The bundle's networks are those of the folds; a learner's probabilities are their mean.",
     };
-    let kind = match recipe.stack.kind {
-        StackKind::Xgboost => "boosted trees",
-        StackKind::Logistic => "logistic regression",
-        StackKind::Mean => "the mean",
-        StackKind::GeometricMean => "the geometric mean",
-    };
     format!(
         "# An audio tagger made by Earmark {version}\n\n\
          Tags sound with one of the labels below: `earmark tag SOUND --model .` Networks are `learner-*.onnx` (input \
-         `x`, `[batch, channels, bins, frames]`; output `logits`), the stack, {kind}, is `{STACK}` (input `x`: the \
-         learners' probabilities, then the statistics if there are any; output `probabilities`). `config.json` has the \
-         settings of features, resampling and windows; `docs/bundle.md` of Earmark's repository specifies it for other \
-         programs. `SHA256SUMS` has the checksums of all files.\n\n\
+         `x`, `[batch, channels, bins, frames]`; output `logits`), the stack ({combination}) is `{STACK}` (input `x`: \
+         the learners' probabilities, then the statistics if there are any; output `probabilities`). `config.json` has \
+         the settings of features, resampling and windows; `docs/bundle.md` of Earmark's repository specifies it for \
+         other programs. `SHA256SUMS` has the checksums of all files.\n\n\
          ## Labels\n\n{labels}\n## Learners\n\n{learners}{embeddings}\n\
          ## Scores\n\nOut of fold: each training clip is scored by models that were not trained on it. \
          {networks}\n\n```\n{scores}```\n\n\

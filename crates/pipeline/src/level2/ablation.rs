@@ -11,9 +11,10 @@ use crate::error::{Context, Result};
 use crate::names::ALL_LEARNERS;
 
 /// The importance of each column to the stack that was fitted on all training clips; `None` for a
-/// mean. Logistic regression has no splits to count, so `weight` and `cover` are empty.
+/// mean without weights. Only trees have splits to count; for others, `weight` and `cover` are
+/// empty.
 pub(super) fn importance(stack: &Stack, features: &StackFeatures) -> Result<Option<Vec<u8>>> {
-    let Some(importance) = stack.importance()? else { return Ok(None) };
+    let Some(importance) = stack.importance(&features.layout)? else { return Ok(None) };
     let mut csv = csv::Writer::from_writer(Vec::new());
     csv.write_record(["feature", "learner", "gain", "weight", "cover"])?;
     let number = |value: Option<f64>| value.map_or(String::new(), |value| value.to_string());
@@ -24,14 +25,14 @@ pub(super) fn importance(stack: &Stack, features: &StackFeatures) -> Result<Opti
 }
 
 /// The out-of-fold scores of the stack ([`ALL_LEARNERS`]), of a stack fitted without each learner,
-/// and of one without the statistics.
+/// and of one without the statistics. With `settings` `None` the stack is a learner alone, so there
+/// is only the first row.
 pub(super) fn ablation(
     base: &BasePredictions,
     rows: &TrainingRows<'_>,
     stacked: &Table,
-    settings: &StackSettings,
+    settings: Option<&StackSettings>,
 ) -> Result<Vec<u8>> {
-    let kinds = settings.columns();
     let mut csv = csv::Writer::from_writer(Vec::new());
     csv.write_record(["without", "map_at_3", "accuracy", "macro_average_precision"])?;
     let mut row = |name: &str, scores: Scores| {
@@ -39,6 +40,8 @@ pub(super) fn ablation(
         csv.write_record(std::iter::once(name).chain(numbers.iter().map(String::as_str)))
     };
     row(ALL_LEARNERS, score(rows.classes, rows.truth, stacked)?)?;
+    let Some(settings) = settings else { return into_bytes(csv) };
+    let kinds = settings.columns();
     let statistics = kinds.contains(&FeatureKind::MfccStatistics).then_some(STATISTICS);
     let sources: Vec<&str> = base.learners.iter().map(|(name, _)| name.as_str()).chain(statistics).collect();
     let judged = |source: &&str| -> Result<Option<Scores>> {
