@@ -7,7 +7,7 @@ mod common;
 
 use std::path::Path;
 
-use common::{Place, RECIPE, TRAIN, TRAIN_ALONE, clips, csv, probabilities, shared, tags_are_those_of_level2};
+use common::{Place, RECIPE, SYNTH, TRAIN, TRAIN_ALONE, clips, csv, probabilities, shared, tags_are_those_of_level2};
 use earmark_files::sha256;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_earmark");
@@ -204,7 +204,7 @@ fn a_stack_of_other_settings_is_not_taken_for_this_one() {
 }
 
 /// Settings, the file of the fitted stack, the columns of level 2, and the rows of `ablation.csv`.
-const KINDS: [(&str, &str, usize, &[&str]); 9] = [
+const KINDS: [(&str, &str, usize, &[&str]); 10] = [
     ("", "booster.json", 24 + 256, &["-", "a", "b", "mfcc_statistics"]),
     ("features = ['probabilities']", "booster.json", 24, &["-", "a", "b"]),
     (
@@ -224,6 +224,7 @@ const KINDS: [(&str, &str, usize, &[&str]); 9] = [
     ("kind = 'logistic'\nfeatures = ['mfcc_statistics']", "logistic.json", 256, &["-", "a", "b"]),
     ("kind = 'mean'", "", 24, &["-", "a", "b"]),
     ("kind = 'geometric_mean'", "", 24, &["-", "a", "b"]),
+    ("kind = 'weighted_mean'", "weights.json", 24, &["-", "a", "b"]),
 ];
 
 #[test]
@@ -258,7 +259,7 @@ fn every_kind_tags_as_it_was_judged() {
         for (column, key) in [(1, "map_at_3"), (2, "accuracy"), (3, "macro_average_precision")] {
             assert_eq!(rows[0][column].parse::<f64>().unwrap(), stack[key].as_f64().unwrap(), "{settings} {key}");
         }
-        if settings.contains("mean") {
+        if learned.is_empty() {
             // The mean without one of two learners is the other one.
             let other = &results["systems"][1]["out_of_fold"]["map_at_3"];
             assert_eq!(rows[1][1].parse::<f64>().unwrap(), other.as_f64().unwrap());
@@ -275,12 +276,86 @@ fn every_kind_tags_as_it_was_judged() {
                 .find(|learner| row[0].trim_start_matches("log ").starts_with(&format!("{learner}/")));
             assert_eq!(row[1], of.unwrap_or("mfcc_statistics"), "{row:?}");
             assert!(
-                row[2].parse::<f64>().unwrap() >= 0.0 && row[3].is_empty() == (learned == "logistic.json"),
+                row[2].parse::<f64>().unwrap() >= 0.0 && row[3].is_empty() == (learned != "booster.json"),
                 "{row:?}"
             );
         }
         assert!(rows.iter().any(|row| row[2].parse::<f64>().unwrap() > 0.0));
     }
+}
+
+/// Kernels are fitted in a moment, so that there can be enough folds for all candidates.
+const KERNELS: &str = r#"
+seed = 7
+[data]
+folds = 4
+[features.summary]
+kind = "summary"
+n_mels = 40
+[[learners]]
+name = "near"
+arch = "kernel"
+features = "summary"
+[[learners]]
+name = "far"
+arch = "kernel"
+features = "summary"
+kernel = { gamma = 0.1, alpha = 0.5 }
+[stack]
+kind = "auto"
+rounds = 5
+"#;
+
+#[test]
+fn auto_chooses_and_tags_as_it_was_judged() {
+    let place = Place::new("level2-auto");
+    place.run(&SYNTH.replace("--train-clips 60", "--train-clips 240")).done();
+    place.write("recipe.toml", KERNELS);
+    let results = place.run(&format!("{TRAIN} --json")).done().json();
+    tags_are_those_of_level2(&place, Path::new(BINARY));
+    let choice = place.json("run/level2/choice.json");
+    let candidates: Vec<_> = choice["candidates"].as_array().unwrap().iter().map(|of| of["name"].clone()).collect();
+    assert_eq!((candidates.len(), &choice["excluded"]), (11, &serde_json::json!([])), "{candidates:?}");
+    assert!(candidates.contains(&choice["chosen"]));
+    let folds = choice["folds"].as_array().unwrap();
+    assert!(folds.len() == 4 && folds.iter().all(|fold| candidates.contains(&fold["chosen"])), "{folds:?}");
+    // The candidates that are models of the results, too, have the same scores.
+    for model in results["systems"].as_array().unwrap() {
+        for of in choice["candidates"].as_array().unwrap().iter().filter(|of| of["name"] == model["name"]) {
+            for key in ["map_at_3", "accuracy"] {
+                assert!((of[key].as_f64().unwrap() - model["out_of_fold"][key].as_f64().unwrap()).abs() < 1e-12);
+            }
+        }
+    }
+    let again = |settings: &str| {
+        set_stack(&place, settings);
+        place.run("stack run").done();
+        tags_are_those_of_level2(&place, Path::new(BINARY));
+    };
+    let before = place.read("run/level2/oof.csv");
+    again("kind = 'weighted_mean'");
+    assert!(!place.path("run/level2/choice.json").exists() && place.path("run/level2/weights.json").exists());
+    again("kind = 'auto'");
+    assert!(place.read("run/level2/oof.csv") == before && place.json("run/level2/choice.json") == choice);
+    // A choice of another stack is noticed.
+    place.write("run/level2/choice.json", place.text("run/level2/choice.json").replace("near", "far"));
+    place.run("evaluate run").failed();
+}
+
+/// Two folds suffice for the learners and the means, which need no fit.
+#[test]
+fn auto_leaves_out_what_needs_more_folds() {
+    let place = place("level2-auto-two");
+    place.copy_from(shared(), "data/audio_test");
+    set_stack(&place, "kind = 'auto'");
+    place.run("stack run").done();
+    tags_are_those_of_level2(&place, Path::new(BINARY));
+    let choice = place.json("run/level2/choice.json");
+    let names = |key: &str| -> Vec<String> {
+        choice[key].as_array().unwrap().iter().map(|of| of["name"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(names("candidates"), ["arithmetic mean", "geometric mean", "a", "b"]);
+    assert_eq!(names("excluded").len(), 7);
 }
 
 /// Anything that prevents the stack from being fitted is reported before any clip is decoded or

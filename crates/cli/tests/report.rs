@@ -105,6 +105,29 @@ fn a_run_ends_with_a_report_of_all() {
 }
 
 #[test]
+fn a_choice_is_shown_with_all_candidates() {
+    let place = Place::new("report-choice");
+    place.copy_from(shared(), "run");
+    place.write("run/recipe.toml", place.text("run/recipe.toml").replace("kind = \"xgboost\"", "kind = \"auto\""));
+    place.run("stack run").done();
+    let choice = place.json("run/level2/choice.json");
+    page(&place, |document, text| {
+        assert!(all(document, "h2").into_iter().any(|head| words(head) == "Choice of the combination"));
+        assert!(text.contains(choice["reason"].as_str().unwrap()), "{choice}");
+        let rows = rows(document);
+        for of in choice["candidates"].as_array().unwrap() {
+            let is_row = |row: &&Vec<String>| row.len() == 6 && row[0] == of["name"].as_str().unwrap();
+            let row = rows.iter().find(is_row).unwrap();
+            assert_eq!(row[1], format!("{:.3}", of["loss"].as_f64().unwrap()));
+            assert!(row[3].starts_with(&format!("{:.3} [", of["accuracy"].as_f64().unwrap())), "{row:?}");
+            let folds = choice["folds"].as_array().unwrap().iter().filter(|fold| fold["chosen"] == of["name"]);
+            assert_eq!(row[5], folds.map(|fold| fold["fold"].to_string()).collect::<Vec<_>>().join(", "));
+        }
+        assert!(text.contains("Not a candidate: XGBoost. It needs more clips: "), "two folds are too few for trees");
+    });
+}
+
+#[test]
 fn nothing_is_loaded_or_run_and_labels_are_text() {
     page(shared(), |document, text| {
         assert!(

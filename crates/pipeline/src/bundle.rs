@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use earmark_features::Activation;
 use earmark_nets::{kernel, to_onnx};
-use earmark_stacking::{StackKind, TestFrom};
+use earmark_stacking::TestFrom;
 use earmark_tagging::{Bundle, Learner, Network, Origin};
 use earmark_training::Split;
 
@@ -20,6 +20,8 @@ const STACK: &str = "stack.onnx";
 pub(crate) struct Level2 {
     /// Its ONNX.
     pub stack: Vec<u8>,
+    /// What it is, for people.
+    pub combination: String,
     /// Whether it takes the MFCC statistics.
     pub statistics: bool,
     /// How the learners' logits become probabilities.
@@ -32,7 +34,7 @@ pub(crate) struct Level2 {
 
 /// Writes `RUN/bundle` from the weights of the networks that predict the test clips.
 pub(crate) fn write(run: &Run, recipe: &Recipe, labels: &[String], folds: usize, level2: Level2) -> Result<()> {
-    let Level2 { stack, statistics, activation, thresholds, scores } = level2;
+    let Level2 { stack, combination, statistics, activation, thresholds, scores } = level2;
     let sources = run.weights_sources()?;
     let mut files = BTreeMap::new();
     let (mut embeddings, mut origins) = (Vec::new(), String::new());
@@ -58,8 +60,9 @@ pub(crate) fn write(run: &Run, recipe: &Recipe, labels: &[String], folds: usize,
         learners.push(Learner { name, arch, features, windows, networks });
     }
     files.insert(STACK.to_owned(), stack);
+    let of_level2 = (combination.as_str(), scores.as_str(), thresholds.is_some());
     let origins = (&sources, origins.as_str());
-    files.insert("README.md".to_owned(), card(recipe, labels, &scores, thresholds.is_some(), origins).into_bytes());
+    files.insert("README.md".to_owned(), card(recipe, labels, of_level2, origins).into_bytes());
     let statistics = statistics.then(|| recipe.statistics.clone());
     let mut bundle = Bundle::new(labels.to_vec(), learners, statistics, Some(STACK.to_owned()));
     (bundle.embeddings, bundle.activation, bundle.thresholds) = (embeddings, activation, thresholds);
@@ -77,8 +80,7 @@ fn origin_line(name: &str, Origin { source, licence, paper, .. }: &Origin) -> St
 fn card(
     recipe: &Recipe,
     labels: &[String],
-    scores: &str,
-    several: bool,
+    (combination, scores, several): (&str, &str, bool),
     (sources, embeddings): (&WeightsSources, &str),
 ) -> String {
     let version = env!("CARGO_PKG_VERSION");
@@ -107,19 +109,13 @@ fn card(
         TestFrom::Full => "The bundle's networks were trained on all training clips.",
         TestFrom::Folds => "The bundle's networks are those of the folds; a learner's probabilities are their mean.",
     };
-    let kind = match recipe.stack.kind {
-        StackKind::Xgboost => "boosted trees",
-        StackKind::Logistic => "logistic regression",
-        StackKind::Mean => "the mean",
-        StackKind::GeometricMean => "the geometric mean",
-    };
     format!(
         "# An audio tagger made by Earmark {version}\n\n\
          Tags sound with {tags} below: `earmark tag SOUND --model .` Networks are `learner-*.onnx` (input \
-         `x`, `[batch, channels, bins, frames]`; output `logits`), the stack, {kind}, is `{STACK}` (input `x`: the \
-         learners' probabilities, then the statistics if there are any; output `probabilities`). `config.json` has the \
-         settings of features, resampling and windows; `docs/bundle.md` of Earmark's repository specifies it for other \
-         programs. `SHA256SUMS` has the checksums of all files.\n\n\
+         `x`, `[batch, channels, bins, frames]`; output `logits`), the stack ({combination}) is `{STACK}` (input `x`: \
+         the learners' probabilities, then the statistics if there are any; output `probabilities`). `config.json` has \
+         the settings of features, resampling and windows; `docs/bundle.md` of Earmark's repository specifies it for \
+         other programs. `SHA256SUMS` has the checksums of all files.\n\n\
          ## Labels\n\n{labels}\n## Learners\n\n{learners}{embeddings}\n\
          ## Scores\n\nOut of fold: each training clip is scored by models that were not trained on it. \
          {networks}\n\n```\n{scores}```\n\n\

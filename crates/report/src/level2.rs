@@ -1,11 +1,12 @@
-//! The sections on the stack: which features it uses, and how it performs without each learner.
+//! The sections on the stack: how it was chosen, which features it uses, and how it performs
+//! without each learner.
 
-use earmark_stacking::{StackKind, most_probable};
+use earmark_stacking::{CandidateScores, Excluded, PairedDifference, StackKind, most_probable};
 
 use crate::material::{AblationRow, Importance, Material};
 use crate::page::{Cell, Page};
 use crate::plots::{self, Bar};
-use crate::words::{clips, count, number, percent};
+use crate::words::{clips, count, number, percent, with_interval};
 use earmark_pipeline::{ALL_LEARNERS, ARITHMETIC, Comparison, STACK};
 
 /// If the stack's accuracy on the clips that it was fitted on is higher by this much, it overfits.
@@ -16,14 +17,54 @@ const ALIKE: f64 = 0.97;
 const FEATURES: usize = 25;
 
 pub fn all(page: &mut Page, material: &Material) {
+    choice(page, material);
     importance(page, material);
     without(page, material);
+}
+
+/// With `kind = "auto"`: all candidates, and why one of them was chosen.
+fn choice(page: &mut Page, material: &Material) {
+    let Some(choice) = &material.choice else { return };
+    page.section("Choice of the combination");
+    page.paragraph(&format!(
+        "The choice: {}. The logarithms of its probabilities are divided by a temperature of {:.2}, which calibrates \
+         them and changes no ranking.",
+        choice.reason, choice.temperature
+    ));
+    let row = |of: &CandidateScores| {
+        let PairedDifference { mean, standard_error } = of.difference;
+        let numbers = [
+            number(of.loss),
+            format!("{mean:+.4} ± {standard_error:.4}"),
+            with_interval(of.accuracy, of.accuracy_interval),
+            with_interval(of.map3, of.map3_interval),
+        ];
+        let folds = choice.folds.iter().filter(|fold| fold.chosen == of.name).map(|fold| fold.fold.to_string());
+        let mut cells = vec![Cell::Text(of.name.clone())];
+        cells.extend(numbers.map(|text| if of.name == choice.chosen { Cell::Best(text) } else { Cell::Number(text) }));
+        cells.push(Cell::Text(folds.collect::<Vec<_>>().join(", ")));
+        cells
+    };
+    let rows: Vec<_> = choice.candidates.iter().map(row).collect();
+    let caption = "The candidates from simple to complex, each fitted and scored out of fold. Loss: the mean \
+                   log loss after temperature scaling, lower is better; then its difference from the smallest, \
+                   with the standard error of the difference. In brackets, intervals of 95 %. Last: the folds whose \
+                   clips the candidate predicts, because it was chosen without them. Bold: chosen on all folds.";
+    let header = ["candidate", "loss", "from the smallest", "accuracy", "mAP@3", "folds"];
+    page.table(caption, &header, &rows);
+    page.paragraph(
+        "The stack's scores on this page are those of the last column: neither the choice nor the fit saw the clips \
+         that it is scored on. A candidate's own scores do not include the choice, so the best of them is optimistic.",
+    );
+    for Excluded { name, reason } in &choice.excluded {
+        page.note(&format!("Not a candidate: {name}. It needs more clips: {reason}."));
+    }
 }
 
 /// A possible reason why the stack is not better than its best learner and the mean; `None` if it
 /// is better, or if nothing is known.
 pub fn why(material: &Material) -> Option<String> {
-    let learns = matches!(material.recipe.stack.kind, StackKind::Xgboost | StackKind::Logistic);
+    let learns = matches!(material.stack_kind(), StackKind::Xgboost | StackKind::Logistic);
     let fit = material.train_scores.as_ref().filter(|_| learns)?;
     let results = material.results;
     let is_better = |by: &Comparison| by.out_of_fold.accuracy.interval.low > 0.0;
@@ -68,8 +109,9 @@ fn importance(page: &mut Page, material: &Material) {
         }
     }
     learners.sort_by(|a, b| b.1.total_cmp(&a.1));
-    let what = match material.recipe.stack.kind {
+    let what = match material.stack_kind() {
         StackKind::Logistic => "mean absolute coefficients, in units of the features' deviations",
+        StackKind::WeightedMean => "weights of the learners, on each of their features",
         _ => "gain of the trees' splits",
     };
     let share = |part: f64| if total > 0.0 { part / total } else { 0.0 };

@@ -6,6 +6,7 @@ use earmark_pipeline::{
     ClipRow, HistoryRow, Model, ModelKind, Recipe, Results, Run, Scoring, SingleLabel, TrainScores, WeightsSources,
     fold_count, rows_if_any,
 };
+use earmark_stacking::{ChoiceRecord, StackKind};
 use serde::Deserialize;
 
 use crate::error::ReportError;
@@ -30,6 +31,8 @@ pub struct Material<'a, S: Scoring = SingleLabel> {
     pub level2_fault: Option<String>,
     /// How well the stack fits the clips that it was fitted on.
     pub train_scores: Option<TrainScores>,
+    /// How the combination of the learners was chosen, with `kind = "auto"`.
+    pub choice: Option<ChoiceRecord>,
     pub importance: Vec<Importance>,
     pub ablation: Vec<AblationRow>,
 }
@@ -52,9 +55,9 @@ pub struct Importance {
     pub feature: String,
     pub learner: String,
     /// For trees, the mean gain of the splits by the feature; for logistic regression, the mean
-    /// absolute coefficient.
+    /// absolute coefficient; for a weighted mean, the learner's weight.
     gain: f64,
-    /// The number of these splits; `None` for logistic regression.
+    /// The number of these splits; `None` except for trees.
     weight: Option<f64>,
 }
 
@@ -95,6 +98,7 @@ impl<'a, S: Scoring> Material<'a, S> {
             importance: if has_level2 { rows_if_any(&importance)? } else { Vec::new() },
             ablation: if has_level2 { rows_if_any(&ablation)? } else { Vec::new() },
             train_scores: if has_level2 { run.train_scores()? } else { None },
+            choice: if has_level2 { run.choice()? } else { None },
             verified_by_a_run: run.is_verified_by_a_run(),
             results,
             level2_fault,
@@ -108,6 +112,11 @@ impl<'a, S: Scoring> Material<'a, S> {
     /// The number of clips of a set, `train` or `test`.
     pub fn count(&self, set: &str) -> usize {
         self.clips.iter().filter(|clip| clip.set == set).count()
+    }
+
+    /// The kind of level 2: that of the recipe, or the chosen one.
+    pub fn stack_kind(&self) -> StackKind {
+        self.choice.as_ref().map_or(self.recipe.stack.kind, |choice| choice.kind)
     }
 
     /// The model for the plots of a single model: the stack or, without one, the learner with the

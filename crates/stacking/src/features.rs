@@ -48,11 +48,21 @@ pub struct Layout {
 impl Layout {
     /// Number of columns.
     pub fn columns(&self) -> usize {
-        let of = |kind: &FeatureKind| match kind {
+        self.kinds.iter().map(|&kind| self.width(kind)).sum()
+    }
+
+    /// The first column of a kind; `None` if there are none.
+    pub(crate) fn first_column(&self, kind: FeatureKind) -> Option<usize> {
+        let place = self.kinds.iter().position(|known| *known == kind)?;
+        Some(self.kinds[..place].iter().map(|&before| self.width(before)).sum())
+    }
+
+    /// Number of columns of one kind.
+    fn width(&self, kind: FeatureKind) -> usize {
+        match kind {
             FeatureKind::Probabilities | FeatureKind::LogProbabilities => self.learners * self.classes,
             FeatureKind::MfccStatistics => self.statistics,
-        };
-        self.kinds.iter().map(of).sum()
+        }
     }
 }
 
@@ -92,6 +102,28 @@ impl StackFeatures {
         let table = Table::hstack(&tables.iter().collect::<Vec<_>>())?;
         let layout = Layout { kinds: kinds.to_vec(), learners: learners.len(), classes, statistics: of_statistics };
         Ok(StackFeatures { table, sources, layout })
+    }
+}
+
+impl StackFeatures {
+    /// The columns of some of the kinds, in the order of `kinds`.
+    ///
+    /// # Errors
+    /// A kind that these columns do not have, or no kinds.
+    pub fn selected(&self, kinds: &[FeatureKind]) -> Result<StackFeatures> {
+        let mut columns = Vec::new();
+        for kind in kinds {
+            let missing = || StackError::Missing(format!("there are no columns of the kind {kind:?}"));
+            let first = self.layout.first_column(*kind).ok_or_else(missing)?;
+            columns.extend(first..first + self.layout.width(*kind));
+        }
+        let names: Vec<String> = columns.iter().map(|&column| self.table.columns()[column].clone()).collect();
+        let statistics = if kinds.contains(&FeatureKind::MfccStatistics) { self.layout.statistics } else { 0 };
+        Ok(StackFeatures {
+            table: self.table.selected(&names)?,
+            sources: columns.into_iter().map(|column| self.sources[column].clone()).collect(),
+            layout: Layout { kinds: kinds.to_vec(), statistics, ..self.layout },
+        })
     }
 }
 

@@ -1,14 +1,14 @@
 //! The importance of each column for a stack.
 
 use crate::trees::{NodeKind, Trees};
-use crate::{Booster, Logistic, Result};
+use crate::{Booster, Logistic, Result, WeightedMean};
 
 /// The importance of a column for a stack.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Importance {
     /// For trees: the mean gain of the splits by the column, as in XGBoost's `get_score`, or 0
     /// without any split. For logistic regression: the mean over classes of the absolute
-    /// coefficient, in units of the column's deviation.
+    /// coefficient, in units of the column's deviation. For a weighted mean: the learner's weight.
     pub gain: f64,
     /// For trees: the number of splits by the column.
     pub weight: Option<f64>,
@@ -47,4 +47,9 @@ pub(crate) fn of_logistic(model: &Logistic) -> Vec<Importance> {
         model.coefficients.iter().map(|coefficients| coefficients[feature].abs()).sum::<f64>() / classes
     };
     (0..model.mean.len()).map(|feature| Importance { gain: mean(feature), ..Importance::default() }).collect()
+}
+
+pub(crate) fn of_weighted_mean(mean: &WeightedMean, classes: usize) -> Vec<Importance> {
+    let of_learner = |&weight| std::iter::repeat_n(Importance { gain: weight, ..Importance::default() }, classes);
+    mean.weights.iter().flat_map(of_learner).collect()
 }

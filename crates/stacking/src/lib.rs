@@ -1,33 +1,43 @@
-//! Level 2: the stack of learners (XGBoost, logistic regression or a mean), its ONNX export, and
-//! the metrics.
+//! Level 2: the stack of learners (XGBoost, logistic regression, a mean, or the one of these that
+//! suits the data), its ONNX export, and the metrics.
 //!
 //! Workflow: each learner's probabilities and the statistics are a [`Table`]; [`StackFeatures`]
 //! combines them, [`out_of_fold`] predicts every training clip by a stack that was not fitted on
-//! it, [`Stack::fit`] fits the final stack, [`Stack::to_onnx`] exports it for tagging, and
-//! [`score`] computes the metrics.
+//! it, [`Stack::fit`] fits the final stack ([`Choice`] chooses its kind), [`Stack::to_onnx`]
+//! exports it for tagging, and [`score`] computes the metrics.
 //!
 //! XGBoost's library is loaded when trees are first fitted or read; tables, averages, metrics and
 //! ONNX do not need it.
 
 pub mod averages;
 mod booster;
+mod candidates;
+mod choice;
+mod criterion;
 mod error;
 mod features;
 mod importance;
+mod judged;
 mod logistic;
 mod matrix;
 mod metrics;
 mod multi_label;
 mod onnx;
+mod record;
 mod rewrite;
 mod rows;
 mod settings;
 mod stack;
 mod table;
+mod temperature;
 mod trees;
+mod verdict;
+mod weighted;
 mod xgboost;
 
 pub use booster::Booster;
+pub use candidates::Candidate;
+pub use choice::Choice;
 pub use error::{Result, StackError};
 pub use features::{FeatureKind, Layout, STATISTICS, StackFeatures};
 pub use importance::Importance;
@@ -41,7 +51,10 @@ pub use metrics::{
 };
 pub use multi_label::{MultiLabelRows, MultiLabelStack, check_multi_label_folds, multi_label_out_of_fold};
 pub use onnx::to_onnx;
+pub use record::{CandidateScores, ChoiceRecord, Excluded, FoldChoice};
 pub use rows::{TrainingRows, check_folds};
 pub use settings::{StackKind, StackSettings, TestFrom};
 pub use stack::{Stack, out_of_fold};
 pub use table::Table;
+pub use verdict::PairedDifference;
+pub use weighted::WeightedMean;

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use crate::averages::Mean;
 use crate::importance::{Importance, of_logistic};
 use crate::rows::{enough_folds, with_held_out};
-use crate::stack::averages;
+use crate::stack::{averages, equal};
 use crate::{Layout, Logistic, Result, StackError, StackKind, StackSettings, Table, onnx};
 
 /// The training clips of level 2; each field has one entry per row of `features`.
@@ -37,12 +37,21 @@ pub enum MultiLabelStack {
 }
 
 impl MultiLabelStack {
+    /// What it is, for people.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Mean => "the mean",
+            Self::GeometricMean => "the geometric mean of odds",
+            Self::Logistic(_) => "logistic regression of each class",
+        }
+    }
+
     /// Whether it can be of this kind.
     pub fn is_of(settings: &StackSettings) -> bool {
         match settings.kind {
             StackKind::Mean | StackKind::GeometricMean => true,
             StackKind::Logistic => !settings.temperature_scaling,
-            StackKind::Xgboost => false,
+            StackKind::Xgboost | StackKind::WeightedMean | StackKind::Auto => false,
         }
     }
 
@@ -97,11 +106,12 @@ impl MultiLabelStack {
     /// # Errors
     /// The columns of the layout differ from those that it was fitted on.
     pub fn to_onnx(&self, layout: &Layout) -> Result<Vec<u8>> {
-        match self {
-            Self::Mean => onnx::mean(Mean::Arithmetic, layout),
-            Self::GeometricMean => onnx::mean(Mean::Odds, layout),
+        let graph = match self {
+            Self::Mean => onnx::mean(Mean::Arithmetic, &equal(layout), layout),
+            Self::GeometricMean => onnx::mean(Mean::Odds, &equal(layout), layout),
             Self::Logistic(logistic) => onnx::linear(logistic, layout, "Sigmoid"),
-        }
+        };
+        graph?.file(layout)
     }
 }
 

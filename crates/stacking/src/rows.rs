@@ -47,6 +47,18 @@ impl TrainingRows<'_> {
         folds.into_iter().filter(|fold| !without.contains(fold)).collect()
     }
 
+    /// The names of the rows of `folds`, in their order.
+    pub(crate) fn names_of(&self, folds: &[usize]) -> Vec<String> {
+        let names = self.features.names().iter().zip(self.folds);
+        names.filter(|(_, fold)| folds.contains(fold)).map(|(name, _)| name.clone()).collect()
+    }
+
+    /// The weights of the rows, 0 in one fold.
+    pub(crate) fn weights_without(&self, without: Option<usize>) -> Vec<f32> {
+        let weight = |(&weight, &fold): (&f32, &usize)| if Some(fold) == without { 0.0 } else { weight };
+        self.weights.iter().zip(self.folds).map(weight).collect()
+    }
+
     /// The rows of the folds for which `wanted` holds.
     pub(crate) fn pick(&self, wanted: impl Fn(usize) -> bool) -> Subset {
         let places: Vec<usize> = (0..self.folds.len()).filter(|&row| wanted(self.folds[row])).collect();
@@ -81,7 +93,8 @@ pub fn check_folds(
 ) -> Result<()> {
     let all: BTreeSet<usize> = folds.iter().copied().collect();
     enough_folds(all.len())?;
-    if matches!(settings.kind, StackKind::Mean | StackKind::GeometricMean) {
+    // The candidates of `auto` include the means, which need no fit.
+    if settings.kind.is_mean() || settings.kind == StackKind::Auto {
         return Ok(());
     }
     let rest = |without: &[usize]| {
@@ -130,6 +143,19 @@ pub(crate) fn with_held_out(error: StackError, without: &[usize]) -> StackError 
 
 /// Fails if no model can be trained on these labels and weights.
 pub(crate) fn check_labels(rows: usize, labels: &[usize], weights: &[f32], classes: &[String]) -> Result<()> {
+    check_clips(rows, labels, weights, classes)?;
+    let mut present = vec![false; classes.len()];
+    for (&label, &weight) in labels.iter().zip(weights) {
+        present[label] |= weight > 0.0;
+    }
+    match present.iter().position(|present| !present) {
+        Some(class) => Err(StackError::ClassWithoutRows { class: classes[class].clone(), folds: Vec::new() }),
+        None => Ok(()),
+    }
+}
+
+/// Fails if these are not the labels and weights of clips; classes may have no clips.
+pub(crate) fn check_clips(rows: usize, labels: &[usize], weights: &[f32], classes: &[String]) -> Result<()> {
     if labels.len() != rows || weights.len() != rows {
         let reason = format!("{rows} rows of features, {} labels, {} weights", labels.len(), weights.len());
         return Err(StackError::Shape(reason));
@@ -140,15 +166,8 @@ pub(crate) fn check_labels(rows: usize, labels: &[usize], weights: &[f32], class
     if let Some(weight) = weights.iter().find(|weight| !(weight.is_finite() && **weight >= 0.0)) {
         return Err(StackError::Clip(format!("the weight of a clip is {weight}; it must be 0 or more")));
     }
-    let mut present = vec![false; classes.len()];
-    for (&label, &weight) in labels.iter().zip(weights) {
-        match present.get_mut(label) {
-            Some(present) => *present |= weight > 0.0,
-            None => return Err(StackError::Clip(format!("label {label} is out of range: {} classes", classes.len()))),
-        }
+    if let Some(label) = labels.iter().find(|&&label| label >= classes.len()) {
+        return Err(StackError::Clip(format!("label {label} is out of range: {} classes", classes.len())));
     }
-    match present.iter().position(|present| !present) {
-        Some(class) => Err(StackError::ClassWithoutRows { class: classes[class].clone(), folds: Vec::new() }),
-        None => Ok(()),
-    }
+    Ok(())
 }

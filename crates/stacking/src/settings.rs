@@ -15,6 +15,18 @@ pub enum StackKind {
     Mean,
     /// Their geometric mean, normalized to sum to 1.
     GeometricMean,
+    /// Their weighted mean, with weights of at least 0 that ensemble selection finds.
+    WeightedMean,
+    /// One of the learners or of the other kinds, chosen by cross-validation:
+    /// [`Choice`](crate::Choice).
+    Auto,
+}
+
+impl StackKind {
+    /// Whether the kind is a mean of the learners' probabilities, with or without weights.
+    pub fn is_mean(self) -> bool {
+        matches!(self, StackKind::Mean | StackKind::GeometricMean | StackKind::WeightedMean)
+    }
 }
 
 /// Which networks predict the test clips, and are used for tagging.
@@ -33,11 +45,13 @@ pub enum TestFrom {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct StackSettings {
-    /// The kind of level 2: `xgboost`, `logistic`, `mean` or `geometric_mean`. Settings of other
-    /// kinds are ignored.
+    /// The kind of level 2: `xgboost`, `logistic`, `mean`, `geometric_mean`, `weighted_mean` or
+    /// `auto`. Settings of other kinds are ignored; those of all kinds apply to the candidates of
+    /// `auto`.
     pub kind: StackKind,
     /// The features of a clip, one or several of `probabilities`, `log_probabilities`,
     /// `mfcc_statistics`. The means ignore this setting and always use the learners' probabilities.
+    /// With `auto`, only trees use the statistics, and there is a candidate without them, too.
     pub features: Vec<FeatureKind>,
     /// Boosting rounds; each adds a tree for every class. From 1 to 100,000.
     pub rounds: u32,
@@ -61,11 +75,12 @@ pub struct StackSettings {
     pub early_stopping_rounds: u32,
     /// Inverse weight of the L2 penalty on the coefficients of logistic regression, from 1e-6 to
     /// 10,000; features are standardized. Beyond this range, the regression does not converge if
-    /// the classes are separable.
+    /// the classes are separable. With `auto`, the largest value that is tried.
     pub c: f64,
     /// Whether to multiply the margins of logistic regression by a single factor that improves the
     /// probabilities on held-out clips: each of the training folds is held out in turn, and the
-    /// factor minimizes their loss. The ranking of the classes does not change.
+    /// factor minimizes their loss. The ranking of the classes does not change. `auto` always does
+    /// it if there are at least four folds.
     pub temperature_scaling: bool,
     /// Weight of a clip whose label is not verified, from 0 (not used) to 1 (like a verified one).
     pub unverified_weight: f32,
@@ -170,13 +185,14 @@ impl StackSettings {
         !self.features.is_empty() && !(0..self.features.len()).any(again)
     }
 
-    /// The kinds of columns that level 2 uses: those of the setting, or only the probabilities for
-    /// a mean.
+    /// The kinds of columns that level 2 uses: those of the setting, only the probabilities for a
+    /// mean, or those of all candidates for `auto`.
     pub fn columns(&self) -> Vec<FeatureKind> {
-        match self.kind {
-            StackKind::Xgboost | StackKind::Logistic => self.features.clone(),
-            StackKind::Mean | StackKind::GeometricMean => vec![FeatureKind::Probabilities],
+        let mut columns = if self.kind.is_mean() { Vec::new() } else { self.features.clone() };
+        if matches!(self.kind, StackKind::Auto) || self.kind.is_mean() {
+            columns.extend(Some(FeatureKind::Probabilities).filter(|kind| !columns.contains(kind)));
         }
+        columns
     }
 
     /// One weight per clip: 1 if the label is verified, otherwise `unverified_weight`.

@@ -3,15 +3,11 @@
 use rayon::prelude::*;
 
 use crate::averages::{Mean, of_blocks};
-use crate::importance::{Importance, of_logistic};
-use crate::logistic::softmax;
+use crate::importance::{Importance, of_logistic, of_weighted_mean};
 use crate::rows::{Subset, TrainingRows, enough_folds, too_few_folds, with_held_out};
-use crate::{Booster, Layout, Logistic, Result, StackError, StackKind, StackSettings, Table, onnx};
-
-/// The search range of the margins' factor, and the number of steps: enough for a precision of a
-/// millionth.
-const SHARPNESS: (f64, f64) = (0.01, 100.0);
-const HALVINGS: usize = 24;
+use crate::temperature::{best_factor, scaled};
+use crate::weighted::learners;
+use crate::{Booster, Layout, Logistic, Result, StackError, StackKind, StackSettings, Table, WeightedMean, onnx};
 
 /// Level 2 of any kind, ready to predict.
 pub enum Stack {
@@ -23,13 +19,18 @@ pub enum Stack {
     Mean,
     /// Their geometric mean, normalized to sum to 1.
     GeometricMean,
+    /// Their weighted mean, or one learner alone.
+    WeightedMean(WeightedMean),
+    /// A stack whose probabilities are scaled: their logarithms are multiplied by a factor.
+    Scaled(Box<Stack>, f64),
 }
 
 impl Stack {
     /// Fits on all rows: the result is the stack for the bundle and the test clips.
     ///
     /// # Errors
-    /// Lengths that differ, a setting out of range, a class without a row of positive weight, fewer
+    /// Lengths that differ, a setting out of range (also [`StackKind::Auto`], which
+    /// [`Choice`](crate::Choice) resolves), a class without a row of positive weight, fewer
     /// than two folds with early stopping or temperature scaling, and all errors of
     /// [`Booster::fit`] and [`Logistic::fit`].
     pub fn fit(rows: &TrainingRows<'_>, settings: &StackSettings) -> Result<Stack> {
@@ -47,12 +48,23 @@ impl Stack {
             Stack::Logistic(logistic) => logistic.probabilities(features.into(), classes.len())?,
             Stack::Mean => averages(features, classes, Mean::Arithmetic)?,
             Stack::GeometricMean => averages(features, classes, Mean::Geometric)?,
+            Stack::WeightedMean(mean) => mean.probabilities(features, classes.len())?,
+            Stack::Scaled(stack, factor) => scaled(stack.predict(features, classes)?.data(), classes.len(), *factor),
         };
         Table::new(features.names().to_vec(), classes.to_vec(), values)
     }
 
-    /// The fitted model as a file: its name and its contents. `None` for a mean, which has no
-    /// parameters.
+    /// The stack with its probabilities scaled by a factor.
+    pub(crate) fn times(self, factor: f64) -> Stack {
+        match self {
+            // The same, without a logarithm.
+            Stack::Logistic(logistic) => Stack::Logistic(logistic.times(factor)),
+            other => Stack::Scaled(Box::new(other), factor),
+        }
+    }
+
+    /// The fitted model as a file: its name and its contents. `None` for a mean without
+    /// weights, which has no parameters.
     ///
     /// # Errors
     /// Numbers that JSON cannot represent.
@@ -60,19 +72,24 @@ impl Stack {
         Ok(match self {
             Stack::Xgboost(booster) => Some(("booster.json", booster.to_json().to_vec())),
             Stack::Logistic(logistic) => Some(("logistic.json", logistic.to_json()?)),
+            Stack::WeightedMean(mean) => Some(("weights.json", mean.to_json()?)),
             Stack::Mean | Stack::GeometricMean => None,
+            Stack::Scaled(stack, _) => stack.file()?,
         })
     }
 
-    /// The importance of each column, in their order; `None` for a mean.
+    /// The importance of each of the columns of `layout`, in their order; `None` for a mean without
+    /// weights.
     ///
     /// # Errors
     /// The JSON of the booster is damaged.
-    pub fn importance(&self) -> Result<Option<Vec<Importance>>> {
+    pub fn importance(&self, layout: &Layout) -> Result<Option<Vec<Importance>>> {
         Ok(match self {
             Stack::Xgboost(booster) => Some(booster.importance()?),
             Stack::Logistic(logistic) => Some(of_logistic(logistic)),
+            Stack::WeightedMean(mean) => Some(of_weighted_mean(mean, layout.classes)),
             Stack::Mean | Stack::GeometricMean => None,
+            Stack::Scaled(stack, _) => stack.importance(layout)?,
         })
     }
 
@@ -83,13 +100,24 @@ impl Stack {
     /// # Errors
     /// The columns of the layout differ from those that it was fitted on.
     pub fn to_onnx(&self, layout: &Layout) -> Result<Vec<u8>> {
+        self.graph(layout)?.file(layout)
+    }
+
+    fn graph(&self, layout: &Layout) -> Result<onnx::Graph> {
         match self {
             Stack::Xgboost(booster) => onnx::trees(booster.to_json(), layout),
             Stack::Logistic(logistic) => onnx::logistic(logistic, layout),
-            Stack::Mean => onnx::mean(Mean::Arithmetic, layout),
-            Stack::GeometricMean => onnx::mean(Mean::Geometric, layout),
+            Stack::Mean => onnx::mean(Mean::Arithmetic, &equal(layout), layout),
+            Stack::GeometricMean => onnx::mean(Mean::Geometric, &equal(layout), layout),
+            Stack::WeightedMean(mean) => onnx::mean(Mean::Arithmetic, &mean.weights, layout),
+            Stack::Scaled(stack, factor) => Ok(stack.graph(layout)?.scaled(*factor)),
         }
     }
+}
+
+/// The weights of a plain mean.
+pub(crate) fn equal(layout: &Layout) -> Vec<f64> {
+    vec![1.0 / layout.learners as f64; layout.learners]
 }
 
 /// Predicts each row by a stack that is fitted only on the rows of the other folds, including the
@@ -104,17 +132,17 @@ pub fn out_of_fold(rows: &TrainingRows<'_>, settings: &StackSettings) -> Result<
     rows.check()?;
     let folds = rows.folds(&[]);
     enough_folds(folds.len())?;
-    let parts = each(&folds, settings, |fold| {
-        let stack = fit(rows, &[fold], settings)?;
-        let places = rows.pick(|of| of == fold).places;
-        let names: Vec<String> = places.iter().map(|&row| rows.features.names()[row].clone()).collect();
-        stack.predict(&rows.features.reordered(&names)?, rows.classes)
-    })?;
+    let parts = each(&folds, settings, |fold| held_out(rows, &[fold], &fit(rows, &[fold], settings)?))?;
     Table::vstack(&parts.iter().collect::<Vec<_>>())?.reordered(rows.features.names())
 }
 
+/// The predictions of a stack for the rows of the folds `without`, in their order.
+pub(crate) fn held_out(rows: &TrainingRows<'_>, without: &[usize], stack: &Stack) -> Result<Table> {
+    stack.predict(&rows.features.reordered(&rows.names_of(without))?, rows.classes)
+}
+
 /// Fits on the rows of all folds except `without`.
-fn fit(rows: &TrainingRows<'_>, without: &[usize], settings: &StackSettings) -> Result<Stack> {
+pub(crate) fn fit(rows: &TrainingRows<'_>, without: &[usize], settings: &StackSettings) -> Result<Stack> {
     settings.validate()?;
     let learned = || {
         let picked = rows.pick(|fold| !without.contains(&fold));
@@ -130,6 +158,11 @@ fn fit(rows: &TrainingRows<'_>, without: &[usize], settings: &StackSettings) -> 
             }
             StackKind::Mean => Ok(Stack::Mean),
             StackKind::GeometricMean => Ok(Stack::GeometricMean),
+            StackKind::WeightedMean => WeightedMean::fit(&picked, rows.classes).map(Stack::WeightedMean),
+            StackKind::Auto => {
+                let allowed = "a kind that can be fitted: `auto` only chooses one";
+                Err(StackError::Setting { key: "kind", value: "auto".to_owned(), allowed })
+            }
         }
     };
     learned().map_err(|error| with_held_out(error, without))
@@ -156,36 +189,17 @@ fn temperature(rows: &TrainingRows<'_>, without: &[usize], settings: &StackSetti
         return Ok(1.0);
     }
     let classes = rows.classes.len();
-    let margins = inner(rows, without, settings, |rest, held_out| {
+    let of_folds = inner(rows, without, settings, |rest, held_out| {
         let model = Logistic::fit(rest.x()?, &rest.labels, &rest.weights, rows.classes, settings)?;
         Ok((model.margins(held_out.x()?, classes)?, held_out.labels.clone(), held_out.weights.clone()))
     })?;
-    // If all predictions were correct, the loss would decrease without limit. So the loss includes
-    // a doubt of 1/(n + 1) for n clips: one more clip could have any label.
-    let clips: f64 = margins.iter().flat_map(|(_, _, weights)| weights).map(|&weight| f64::from(weight)).sum();
-    let doubt = 1.0 / (clips + 1.0);
-    // The derivative of the loss with respect to the factor: it increases with the factor, and is 0
-    // at the best one.
-    let slope = |factor: f64| -> f64 {
-        let of_fold = |(margins, labels, weights): &(Vec<f64>, Vec<usize>, Vec<f32>)| -> f64 {
-            let rows = margins.chunks_exact(classes).zip(labels.iter().zip(weights));
-            rows.map(|(margins, (&label, &weight))| {
-                let mut shares: Vec<f64> = margins.iter().map(|margin| factor * margin).collect();
-                softmax(&mut shares);
-                let expected: f64 = shares.iter().zip(margins).map(|(share, margin)| share * margin).sum();
-                let any = margins.iter().sum::<f64>() / classes as f64;
-                f64::from(weight) * (expected - (1.0 - doubt) * margins[label] - doubt * any)
-            })
-            .sum()
-        };
-        margins.iter().map(of_fold).sum()
-    };
-    let (mut low, mut high) = SHARPNESS;
-    for _ in 0..HALVINGS {
-        let middle = (low * high).sqrt();
-        if slope(middle) < 0.0 { low = middle } else { high = middle }
+    let (mut margins, mut labels, mut weights) = (Vec::new(), Vec::new(), Vec::new());
+    for fold in of_folds {
+        margins.extend(fold.0);
+        labels.extend(fold.1);
+        weights.extend(fold.2);
     }
-    Ok((low * high).sqrt())
+    Ok(best_factor(&margins, &labels, &weights, classes))
 }
 
 /// Calls `work` for each fold except `without`, with all rows of the other folds and the rows of
@@ -225,9 +239,6 @@ fn each<T: Send>(
 }
 
 pub(crate) fn averages(features: &Table, classes: &[String], mean: Mean) -> Result<Vec<f32>> {
-    let (columns, count) = (features.columns().len(), classes.len());
-    if count == 0 || !columns.is_multiple_of(count) {
-        return Err(StackError::Shape(format!("{columns} columns are not the {count} classes of each learner")));
-    }
-    Ok(features.rows().flat_map(|row| of_blocks(row, count, mean)).collect())
+    learners(features.columns().len(), classes.len())?;
+    Ok(features.rows().flat_map(|row| of_blocks(row, classes.len(), mean)).collect())
 }

@@ -220,7 +220,8 @@ fn a_mean_is_that_of_the_learners() {
         Table::new((0..10).map(|i| format!("{i}.wav")).collect(), labels(2), rows.collect()).unwrap()
     };
     let (a, b) = (learner(0.9), learner(0.5));
-    let features = StackFeatures::new(&[FeatureKind::Probabilities], &[("a", &a), ("b", &b)], None).unwrap().table;
+    let features = StackFeatures::new(&[FeatureKind::Probabilities], &[("a", &a), ("b", &b)], None).unwrap();
+    let StackFeatures { table: features, layout, .. } = features;
     let (truth, folds): (Vec<usize>, Vec<usize>) = ((0..10).map(|i| i % 2).collect(), (0..10).map(|i| i / 5).collect());
     let rows =
         TrainingRows { features: &features, truth: &truth, folds: &folds, weights: &[1.0; 10], classes: &labels(2) };
@@ -230,7 +231,7 @@ fn a_mean_is_that_of_the_learners() {
         assert!((predicted.row(0)[0] - first).abs() < 1e-6, "{kind:?}: {:?}", predicted.row(0));
         let stack = Stack::fit(&rows, &settings).unwrap();
         assert_eq!(stack.predict(&features, &labels(2)).unwrap(), predicted);
-        assert!(stack.file().unwrap().is_none() && stack.importance().unwrap().is_none());
+        assert!(stack.file().unwrap().is_none() && stack.importance(&layout).unwrap().is_none());
         assert!(matches!(stack.predict(&features, &labels(3)), Err(StackError::Shape(_))));
     }
 }

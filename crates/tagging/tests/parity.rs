@@ -93,7 +93,7 @@ fn stacks_of_every_kind_predict_as_level_2_does() {
     let statistics: Vec<f32> = statistics.chunks(7).flat_map(|row| [row, &[5e4 + row[0] / 100.0]].concat()).collect();
     let names = (0..8).map(|i| format!("mfcc_{i}")).collect();
     let statistics = Table::new(a.names().to_vec(), names, statistics).unwrap();
-    let kinds: [(StackKind, &[FeatureKind]); 8] = [
+    let kinds: [(StackKind, &[FeatureKind]); 9] = [
         (StackKind::Xgboost, &[Probabilities, MfccStatistics]),
         (StackKind::Xgboost, &[MfccStatistics, LogProbabilities]),
         (StackKind::Logistic, &[Probabilities]),
@@ -102,6 +102,7 @@ fn stacks_of_every_kind_predict_as_level_2_does() {
         (StackKind::Logistic, &[LogProbabilities]),
         (StackKind::Mean, &[Probabilities]),
         (StackKind::GeometricMean, &[Probabilities]),
+        (StackKind::WeightedMean, &[Probabilities]),
     ];
     for (kind, columns) in kinds {
         let features = StackFeatures::new(columns, &learners, Some(&statistics)).unwrap();
@@ -120,12 +121,21 @@ fn stacks_of_every_kind_predict_as_level_2_does() {
         given.extend((features.layout.statistics > 0).then(|| statistics.clone()));
         let given = Table::hstack(&given.iter().collect::<Vec<_>>()).unwrap();
         let signature = Signature::stack(given.columns().len(), classes);
-        let mut model = Model::load("stack", &stack.to_onnx(&features.layout).unwrap(), 1, signature).unwrap();
-        let tagged = model.run(given.data(), [rows, given.columns().len()]).unwrap();
-        let expected = stack.predict(&features.table, a.columns()).unwrap();
-        let largest = difference(&tagged, expected.data());
-        println!("{kind:?} of {columns:?}: {largest:.1e}");
-        assert!(largest <= 1e-5, "{kind:?} of {columns:?}: {largest:.1e}");
-        assert!(expected.data().iter().any(|p| *p > 0.5), "{kind:?} has learned");
+        let plain = stack.predict(&features.table, a.columns()).unwrap();
+        assert!(plain.data().iter().any(|p| *p > 0.5), "{kind:?} has learned");
+        // As it is, then with a temperature of its probabilities.
+        for stack in [stack.to_onnx(&features.layout).map(|onnx| (onnx, plain.clone())), {
+            let scaled = Stack::Scaled(Box::new(stack), 1.7);
+            let expected = scaled.predict(&features.table, a.columns()).unwrap();
+            assert!(difference(expected.data(), plain.data()) > 0.01, "{kind:?} is scaled");
+            scaled.to_onnx(&features.layout).map(|onnx| (onnx, expected))
+        }] {
+            let (onnx, expected) = stack.unwrap();
+            let mut model = Model::load("stack", &onnx, 1, signature.clone()).unwrap();
+            let tagged = model.run(given.data(), [rows, given.columns().len()]).unwrap();
+            let largest = difference(&tagged, expected.data());
+            println!("{kind:?} of {columns:?}: {largest:.1e}");
+            assert!(largest <= 1e-5, "{kind:?} of {columns:?}: {largest:.1e}");
+        }
     }
 }

@@ -10,9 +10,9 @@ use tch::{Device, Kind, Tensor};
 use crate::error::TrainingError;
 use crate::network::rbf_kernel;
 use crate::platt::{Judged, Platt};
+use crate::rows::{Fitted, Rows};
 use crate::settings::Kernels;
 use crate::tensors::{array, values};
-use crate::whole_clips::{Fitted, Rows};
 
 /// The maximum number of training clips of a kernel machine: memory holds three copies of its
 /// kernel matrix, in 64 bits.

@@ -34,6 +34,7 @@ mod pass;
 mod platt;
 mod predictor;
 mod progress;
+mod rows;
 mod run;
 mod settings;
 mod split;

@@ -9,9 +9,9 @@ use earmark_nets::{Array, Weights, linear};
 use tch::{Device, Kind, Tensor};
 
 use crate::error::TrainingError;
+use crate::rows::{Fitted, Rows};
 use crate::settings::Linear;
 use crate::tensors::array;
-use crate::whole_clips::{Fitted, Rows};
 
 /// The largest gradient entry of the mean loss at convergence.
 const TOLERANCE: f64 = 1e-7;
@@ -28,9 +28,9 @@ pub(crate) fn bytes(clips: usize, features: usize, classes: usize) -> u64 {
 }
 
 /// Fits the coefficients that minimize `c * sum of weight * loss + sum of squared coefficients / 2`
-/// by L-BFGS; intercepts are not penalized. The loss of a clip is its cross-entropy or, if clips may
-/// have several labels, the sum of the classes' binary cross-entropies, so that this is the same
-/// regression for each class. `go_on` is called before each step.
+/// by L-BFGS; intercepts are not penalized. The loss of a clip is its cross-entropy or, if clips
+/// may have several labels, the sum of the classes' binary cross-entropies, so that this is the
+/// same regression for each class. `go_on` is called before each step.
 pub(crate) fn fit(
     rows: &Rows<'_>,
     settings: &Linear,

@@ -27,8 +27,8 @@ pub use method::Method;
 pub struct LearnerSettings {
     /// Its name, which is used for files and columns.
     pub name: String,
-    /// The network, one of `earmark nets list`; or `kernel` or `linear`, which are fitted at once on
-    /// features of whole clips (`summary`, `embedding`) and, of the settings below, use only
+    /// The network, one of `earmark nets list`; or `kernel` or `linear`, which are fitted at once
+    /// on features of whole clips (`summary`, `embedding`) and, of the settings below, use only
     /// `unverified_weight` and the one of their name.
     pub arch: String,
     /// The front end, one of the recipe's `[features.*]`.

@@ -12,9 +12,11 @@ use crate::error::{Context, Result};
 use crate::names::ALL_LEARNERS;
 
 /// The importance of each column to the stack that was fitted on all training clips; `None` for a
-/// mean. Logistic regression has no splits to count, so `weight` and `cover` are empty.
+/// mean without weights. Only trees have splits to count; for others, `weight` and `cover` are
+/// empty.
 pub(super) fn importance(stack: &Stack, features: &StackFeatures) -> Result<Option<Vec<u8>>> {
-    stack.importance()?.map(|importance| importance_csv(features, importance)).transpose()
+    let importance = stack.importance(&features.layout)?;
+    importance.map(|importance| importance_csv(features, importance)).transpose()
 }
 
 /// The importance of each column, with its learner.
@@ -29,14 +31,14 @@ pub(super) fn importance_csv(features: &StackFeatures, importance: Vec<Importanc
 }
 
 /// The out-of-fold scores of the stack ([`ALL_LEARNERS`]), of a stack fitted without each learner,
-/// and of one without the statistics.
+/// and of one without the statistics. With `settings` `None` the stack is a learner alone, so there
+/// is only the first row.
 pub(super) fn ablation(
     base: &BasePredictions,
     rows: &TrainingRows<'_>,
     stacked: &Table,
-    settings: &StackSettings,
+    settings: Option<&StackSettings>,
 ) -> Result<Vec<u8>> {
-    let kinds = settings.columns();
     let mut csv = csv::Writer::from_writer(Vec::new());
     csv.write_record(["without", "map_at_3", "accuracy", "macro_average_precision"])?;
     let mut row = |name: &str, scores: Scores| {
@@ -44,6 +46,8 @@ pub(super) fn ablation(
         csv.write_record(std::iter::once(name).chain(numbers.iter().map(String::as_str)))
     };
     row(ALL_LEARNERS, score(rows.classes, rows.truth, stacked)?)?;
+    let Some(settings) = settings else { return into_bytes(csv) };
+    let kinds = settings.columns();
     let statistics = kinds.contains(&FeatureKind::MfccStatistics).then_some(STATISTICS);
     let sources: Vec<&str> = base.learners.iter().map(|(name, _)| name.as_str()).chain(statistics).collect();
     let judged = |source: &&str| -> Result<Option<Scores>> {

@@ -8,7 +8,9 @@ use std::path::Path;
 
 use earmark_datasets::Task;
 use earmark_files::FileError;
-use earmark_stacking::{FeatureKind, Stack, StackFeatures, StackSettings, TrainingRows, out_of_fold, score};
+use earmark_stacking::{
+    Choice, FeatureKind, Stack, StackFeatures, StackKind, StackSettings, Table, TrainingRows, score,
+};
 use earmark_training::{Split, activation};
 
 use crate::base_predictions::{BasePredictions, gather};
@@ -16,11 +18,11 @@ use crate::bundle::{self, Level2};
 use crate::error::{Context, Result};
 use crate::evaluate::{Results, RunResults, SingleLabel, truth};
 use crate::recipe::Recipe;
-use crate::run::{ClipRow, Run, TrainScores, fold_count};
+use crate::run::{CHOICE, ClipRow, Run, TrainScores, fold_count};
 use crate::schedule::CPU;
 
 /// Files that only some kinds of stack write.
-const OF_A_KIND: [&str; 3] = ["booster.json", "logistic.json", "importance.csv"];
+const OF_A_KIND: [&str; 5] = ["booster.json", "logistic.json", "weights.json", CHOICE, "importance.csv"];
 
 /// Stacks the learners of a run whose jobs are done, scores the run, and writes the bundle.
 ///
@@ -64,19 +66,22 @@ fn fit(
     let (features, test_features) = (base.features(&kinds)?, base_test.features(&kinds)?);
     let rows =
         TrainingRows { features: &features.table, truth: &truth, folds: &folds, weights: &weights, classes: labels };
-    let fitted = Fitted::new(&rows, settings, &test_features)
+    let fitted = Fitted::new(&rows, settings, &features, &test_features)
         .with_context(|| format!("level 2 cannot be fitted on the clips of {}", run.path("splits.csv").display()))?;
-    tracing::info!(training_accuracy = fitted.train_scores.accuracy, "the stack is fitted");
+    let Fitted { choice, train_scores, .. } = &fitted;
+    let training_accuracy = train_scores.accuracy;
+    tracing::info!(combination = choice.candidate.name, training_accuracy, "the stack is fitted");
 
     let mut files = base.files("oof");
     files.extend(base_test.files("test"));
-    files.extend(fitted.files(&base, &rows, (&features, &test_features), settings)?);
+    files.extend(fitted.files(&base, &rows)?);
     write(run, &files)?;
-    let sets = [(base, fitted.out_of_fold), (base_test, fitted.on_test)];
-    let results = Results::of_tables(labels, clips, sets)?;
+    let Fitted { choice, stack, features, on_test, .. } = fitted;
+    let results = Results::of_tables(labels, clips, [(base, choice.out_of_fold), (base_test, on_test)])?;
     earmark_files::write_atomic(&run.path("results.json"), &serde_json::to_vec_pretty(&results)?)?;
     let level2 = Level2 {
-        stack: fitted.stack.to_onnx(&features.layout)?,
+        stack: stack.to_onnx(&features.layout)?,
+        combination: choice.candidate.name,
         statistics: features.layout.statistics > 0,
         activation: activation(Task::SingleLabel),
         thresholds: None,
@@ -88,18 +93,32 @@ fn fit(
 
 /// The stack and its predictions.
 struct Fitted {
+    choice: Choice,
     /// Fitted on all training clips.
     stack: Stack,
+    /// The features that it uses.
+    features: StackFeatures,
+    test_features: StackFeatures,
     train_scores: TrainScores,
-    /// For each training clip, by a stack that was fitted on the other folds.
-    out_of_fold: earmark_stacking::Table,
-    on_test: earmark_stacking::Table,
+    on_test: Table,
 }
 
 impl Fitted {
-    fn new(rows: &TrainingRows<'_>, settings: &StackSettings, test: &StackFeatures) -> Result<Self> {
-        let out_of_fold = out_of_fold(rows, settings)?;
-        let stack = Stack::fit(rows, settings)?;
+    /// The columns of `features`, which `rows` has, and of `test` are those of the settings.
+    fn new(
+        rows: &TrainingRows<'_>,
+        settings: &StackSettings,
+        features: &StackFeatures,
+        test: &StackFeatures,
+    ) -> Result<Self> {
+        let choice = match settings.kind {
+            StackKind::Auto => Choice::new(features, rows, settings)?,
+            _ => Choice::only(rows, settings)?,
+        };
+        let columns = choice.candidate.columns();
+        let (features, test_features) = (features.selected(&columns)?, test.selected(&columns)?);
+        let rows = &TrainingRows { features: &features.table, ..*rows };
+        let stack = choice.fit(rows)?;
         let scores = score(rows.classes, rows.truth, &stack.predict(rows.features, rows.classes)?)?;
         let train_scores = TrainScores {
             clips: rows.weights.iter().filter(|&&weight| weight > 0.0).count(),
@@ -107,28 +126,26 @@ impl Fitted {
             accuracy: scores.accuracy,
             map_at_3: scores.map3,
         };
-        let on_test = stack.predict(&test.table, rows.classes)?;
-        Ok(Self { stack, train_scores, out_of_fold, on_test })
+        let on_test = stack.predict(&test_features.table, rows.classes)?;
+        Ok(Self { choice, stack, features, test_features, train_scores, on_test })
     }
 
     /// The files of `level2/`, by their paths in the run.
-    fn files(
-        &self,
-        base: &BasePredictions,
-        rows: &TrainingRows<'_>,
-        (features, test): (&StackFeatures, &StackFeatures),
-        settings: &StackSettings,
-    ) -> Result<BTreeMap<String, Vec<u8>>> {
+    fn files(&self, base: &BasePredictions, rows: &TrainingRows<'_>) -> Result<BTreeMap<String, Vec<u8>>> {
+        let Choice { candidate, out_of_fold, of_candidate, record, .. } = &self.choice;
         let mut files = vec![
             ("train_scores.json", serde_json::to_vec_pretty(&self.train_scores)?),
-            ("features.csv", features.table.to_csv()),
-            ("test_features.csv", test.table.to_csv()),
-            ("oof.csv", self.out_of_fold.to_csv()),
+            ("features.csv", self.features.table.to_csv()),
+            ("test_features.csv", self.test_features.table.to_csv()),
+            ("oof.csv", out_of_fold.to_csv()),
             ("test.csv", self.on_test.to_csv()),
-            ("ablation.csv", ablation::ablation(base, rows, &self.out_of_fold, settings)?),
+            ("ablation.csv", ablation::ablation(base, rows, of_candidate, candidate.settings())?),
         ];
+        if let Some(record) = record {
+            files.push((CHOICE, serde_json::to_vec_pretty(record)?));
+        }
         files.extend(self.stack.file()?);
-        files.extend(ablation::importance(&self.stack, features)?.map(|csv| ("importance.csv", csv)));
+        files.extend(ablation::importance(&self.stack, &self.features)?.map(|csv| ("importance.csv", csv)));
         Ok(files.into_iter().map(|(name, bytes)| (format!("level2/{name}"), bytes)).collect())
     }
 }

@@ -68,6 +68,7 @@ pub(super) fn fit(
     earmark_files::write_atomic(&run.path("results.json"), &serde_json::to_vec_pretty(&results)?)?;
     let level2 = Level2 {
         stack: stack.to_onnx(&features.layout)?,
+        combination: stack.name().to_owned(),
         statistics: features.layout.statistics > 0,
         activation: activation(run.task()?),
         thresholds: results.models.last().map(|model| model.out_of_fold.scores.thresholds()),

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use earmark_stacking::ChoiceRecord;
 use serde::{Deserialize, Serialize};
 
 use super::Run;
@@ -12,6 +13,9 @@ use crate::error::{Context, Result};
 
 /// The name of the manifest, and its name in runs of format 1 and older.
 const MANIFEST: [&str; 2] = ["manifest.json", "made.json"];
+
+/// The file that says how `kind = "auto"` has chosen.
+pub(crate) const CHOICE: &str = "choice.json";
 
 /// The manifest, written after all other files.
 #[derive(Debug, Serialize, Deserialize)]
@@ -60,6 +64,18 @@ impl Run {
     /// The file cannot be read.
     pub fn train_scores(&self) -> Result<Option<TrainScores>> {
         let path = self.level2_file(["train_scores.json", "fit.json"]);
+        if !path.exists() {
+            return Ok(None);
+        }
+        serde_json::from_slice(&earmark_files::read(&path)?).with_context(|| path.display().to_string())
+    }
+
+    /// How the combination of the learners was chosen; `None` if the recipe sets it.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn choice(&self) -> Result<Option<ChoiceRecord>> {
+        let path = self.path("level2").join(CHOICE);
         if !path.exists() {
             return Ok(None);
         }

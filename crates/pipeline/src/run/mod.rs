@@ -22,6 +22,7 @@ mod provenance;
 mod sounds;
 
 pub use jobs::JobRecord;
+pub(crate) use level2::CHOICE;
 pub use level2::TrainScores;
 pub use sounds::SoundFolders;
 

@@ -134,7 +134,7 @@ pub fn confusion(classes: usize, truth: &[usize], probabilities: &Table) -> Vec<
 }
 
 /// The contribution of each clip to mAP@3 and to accuracy.
-fn per_clip(truth: &[usize], probabilities: &Table) -> [Vec<f64>; 2] {
+pub(crate) fn per_clip(truth: &[usize], probabilities: &Table) -> [Vec<f64>; 2] {
     let ranks = || truth.iter().zip(probabilities.rows()).map(|(&class, row)| rank(class, row));
     let precision_at_3 = ranks().map(|rank| if rank <= 3 { 1.0 / rank as f64 } else { 0.0 });
     let hits = ranks().map(|rank| if rank == 1 { 1.0 } else { 0.0 });

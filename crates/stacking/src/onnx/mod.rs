@@ -27,13 +27,13 @@ const PROBABILITIES: &str = "probabilities";
 /// classes than the arguments.
 pub fn to_onnx(booster_json: &[u8], features: usize, classes: usize) -> Result<Vec<u8>> {
     let trees = read(booster_json, features, classes)?;
-    Graph { nodes: vec![trees::classifier(&trees, "x")], weights: Vec::new() }.file(features, classes, true)
+    Graph::of_trees(&trees).file_of(features, classes)
 }
 
 /// Trees over the columns of `layout`, converted to take the raw inputs instead of logarithms:
 /// another program's logarithm may differ in its last digit, and thresholds are values that clips
 /// have.
-pub(crate) fn trees(booster_json: &[u8], layout: &Layout) -> Result<Vec<u8>> {
+pub(crate) fn trees(booster_json: &[u8], layout: &Layout) -> Result<Graph> {
     let mut trees = read(booster_json, layout.columns(), layout.classes)?;
     for node in trees.trees.iter_mut().flat_map(|tree| &mut tree.nodes) {
         if let NodeKind::Split { feature, threshold, .. } = &mut node.kind {
@@ -44,8 +44,7 @@ pub(crate) fn trees(booster_json: &[u8], layout: &Layout) -> Result<Vec<u8>> {
             }
         }
     }
-    let graph = Graph { nodes: vec![trees::classifier(&trees, "x")], weights: Vec::new() };
-    graph.file(layout.inputs(), layout.classes, true)
+    Ok(Graph::of_trees(&trees))
 }
 
 /// The smallest probability whose logarithm, as level 2 computes it, is not below `threshold`.
@@ -61,13 +60,13 @@ fn first_not_below(threshold: f32) -> f32 {
 
 /// Logistic regression over the columns of `layout`. The mean is subtracted before any
 /// multiplication: otherwise 32 bits would lose the small variation of a column with a large mean.
-pub(crate) fn logistic(model: &Logistic, layout: &Layout) -> Result<Vec<u8>> {
+pub(crate) fn logistic(model: &Logistic, layout: &Layout) -> Result<Graph> {
     linear(model, layout, "Softmax")
 }
 
 /// The activation of a linear model's margins: those of classes that exclude each other
 /// (`Softmax`), or of each class against all others (`Sigmoid`).
-pub(crate) fn linear(logistic: &Logistic, layout: &Layout, activation: &str) -> Result<Vec<u8>> {
+pub(crate) fn linear(logistic: &Logistic, layout: &Layout, activation: &str) -> Result<Graph> {
     let (columns, classes) = (logistic.mean.len(), logistic.intercept.len());
     if (columns, classes) != (layout.columns(), layout.classes) {
         let reason = format!("{} columns for a model fitted on {columns}", layout.columns());
@@ -89,22 +88,29 @@ pub(crate) fn linear(logistic: &Logistic, layout: &Layout, activation: &str) -> 
     }
     let axis = (activation == "Softmax").then(|| AttributeProto::int("axis", 1));
     graph.push(activation, &["margins"], PROBABILITIES, axis.into_iter().collect());
-    graph.file(layout.inputs(), classes, false)
+    Ok(graph)
 }
 
-/// A mean of the learners' probabilities, as a product with a matrix with entries 1/learners.
-pub(crate) fn mean(mean: Mean, layout: &Layout) -> Result<Vec<u8>> {
+/// A mean of the learners' probabilities with a weight for each, as a product with a matrix.
+pub(crate) fn mean(mean: Mean, shares: &[f64], layout: &Layout) -> Result<Graph> {
     let (inputs, classes) = (layout.learners * layout.classes, layout.classes);
-    let share =
-        |place: usize| if place / classes % classes == place % classes { 1.0 / layout.learners as f64 } else { 0.0 };
-    let shares: Vec<f64> = (0..inputs * classes).map(share).collect();
-    let shares = ("shares", &[inputs, classes][..], &shares[..]);
+    if shares.len() != layout.learners {
+        let reason = format!("{} learners for weights of {}", layout.learners, shares.len());
+        return Err(StackError::Shape(reason));
+    }
+    // Row `learner * classes + class` of the matrix has the learner's weight in the column `class`.
+    let share = |place: usize| {
+        let (row, column) = (place / classes, place % classes);
+        if row % classes == column { shares[row / classes] } else { 0.0 }
+    };
+    let matrix: Vec<f64> = (0..inputs * classes).map(share).collect();
+    let matrix = ("shares", &[inputs, classes][..], &matrix[..]);
     let mut graph = Graph::default();
     match mean {
-        Mean::Arithmetic => graph.with_weights("MatMul", "x", shares, PROBABILITIES),
+        Mean::Arithmetic => graph.with_weights("MatMul", "x", matrix, PROBABILITIES),
         Mean::Geometric => {
             graph.logarithm("x", "logarithms");
-            graph.with_weights("MatMul", "logarithms", shares, "means");
+            graph.with_weights("MatMul", "logarithms", matrix, "means");
             graph.push("Softmax", &["means"], PROBABILITIES, vec![AttributeProto::int("axis", 1)]);
         }
         Mean::Odds => {
@@ -114,11 +120,11 @@ pub(crate) fn mean(mean: Mean, layout: &Layout) -> Result<Vec<u8>> {
             graph.push("Max", &["rest", "floor"], "rest floored", Vec::new());
             graph.push("Log", &["rest floored"], "logarithms of the rest", Vec::new());
             graph.push("Sub", &["logarithms", "logarithms of the rest"], "log odds", Vec::new());
-            graph.with_weights("MatMul", "log odds", shares, "means");
+            graph.with_weights("MatMul", "log odds", matrix, "means");
             graph.push("Sigmoid", &["means"], PROBABILITIES, Vec::new());
         }
     }
-    graph.file(inputs, classes, false)
+    Ok(graph)
 }
 
 fn read(booster_json: &[u8], features: usize, classes: usize) -> Result<Trees> {
@@ -159,13 +165,31 @@ impl Layout {
     }
 }
 
+/// A graph from the value `x` to [`PROBABILITIES`].
 #[derive(Default)]
-struct Graph {
+pub(crate) struct Graph {
     nodes: Vec<NodeProto>,
     weights: Vec<TensorProto>,
+    /// Whether there is the output `label`, too.
+    label: bool,
 }
 
 impl Graph {
+    fn of_trees(trees: &Trees) -> Graph {
+        Graph { nodes: vec![trees::classifier(trees, "x")], weights: Vec::new(), label: true }
+    }
+
+    /// The graph with the logarithms of its probabilities multiplied by a factor.
+    pub(crate) fn scaled(mut self, factor: f64) -> Graph {
+        let plain = "unscaled";
+        let names = self.nodes.iter_mut().flat_map(|node| node.output.iter_mut().chain([&mut node.name]));
+        names.filter(|name| *name == PROBABILITIES).for_each(|name| plain.clone_into(name));
+        self.logarithm(plain, "unscaled_logarithms");
+        self.with_weights("Mul", "unscaled_logarithms", ("factor", &[1], &[factor]), "scaled_logarithms");
+        self.push("Softmax", &["scaled_logarithms"], PROBABILITIES, vec![AttributeProto::int("axis", 1)]);
+        self
+    }
+
     /// Computes [`FEATURES`] from `x`.
     fn preparing(layout: &Layout) -> Graph {
         let mut graph = Graph::default();
@@ -219,13 +243,20 @@ impl Graph {
     }
 
     fn logarithm(&mut self, input: &str, output: &str) {
-        self.with_weights("Max", input, ("floor", &[1], &[FLOOR]), "floored");
-        self.push("Log", &["floored"], output, Vec::new());
+        // Names are unique in a graph, which may have several logarithms.
+        let (floor, floored) = (format!("{output}.floor"), format!("{output}.floored"));
+        self.with_weights("Max", input, (&floor, &[1], &[FLOOR]), &floored);
+        self.push("Log", &[&floored], output, Vec::new());
     }
 
-    fn file(self, inputs: usize, classes: usize, label: bool) -> Result<Vec<u8>> {
+    /// The graph as a file, for the inputs and classes of `layout`.
+    pub(crate) fn file(self, layout: &Layout) -> Result<Vec<u8>> {
+        self.file_of(layout.inputs(), layout.classes)
+    }
+
+    fn file_of(self, inputs: usize, classes: usize) -> Result<Vec<u8>> {
         let x = ValueInfoProto::tensor("x", ELEM_F32, &[Dim::Free("N"), Dim::Fixed(inputs)]);
-        let label = label.then(|| ValueInfoProto::tensor("label", ELEM_I64, &[Dim::Free("N")]));
+        let label = self.label.then(|| ValueInfoProto::tensor("label", ELEM_I64, &[Dim::Free("N")]));
         let probabilities = ValueInfoProto::tensor(PROBABILITIES, ELEM_F32, &[Dim::Free("N"), Dim::Fixed(classes)]);
         let graph = GraphProto {
             name: "level2".to_owned(),
