@@ -117,8 +117,7 @@ pub(crate) fn mean(mean: Mean, shares: &[f64], layout: &Layout) -> Result<Graph>
             graph.logarithm("x", "logarithms");
             graph.weights.push(weights("one", &[1], &[1.0]));
             graph.push("Sub", &["one", "x"], "rest", Vec::new());
-            graph.push("Max", &["rest", "floor"], "rest floored", Vec::new());
-            graph.push("Log", &["rest floored"], "logarithms of the rest", Vec::new());
+            graph.logarithm("rest", "logarithms of the rest");
             graph.push("Sub", &["logarithms", "logarithms of the rest"], "log odds", Vec::new());
             graph.with_weights("MatMul", "log odds", matrix, "means");
             graph.push("Sigmoid", &["means"], PROBABILITIES, Vec::new());
