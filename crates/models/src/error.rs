@@ -38,7 +38,7 @@ pub enum ModelError {
         /// The requested network.
         arch: String,
         /// The reason.
-        source: WeightsError,
+        source: Box<WeightsError>,
     },
     /// The weights fit no input of the network.
     #[error("{}: {source}", path.display())]
@@ -83,7 +83,7 @@ pub enum ModelError {
     },
     /// No cache for downloads is known.
     #[error(transparent)]
-    Cache(DownloadError),
+    Cache(Box<DownloadError>),
     /// The network cannot be written.
     #[error(transparent)]
     Export(#[from] ExportError),

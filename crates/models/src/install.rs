@@ -24,7 +24,10 @@ pub(crate) fn install(
 ) -> Result<PathBuf, ModelError> {
     let variant = find(arch)?;
     let family = Family::of(variant)?;
-    let unfit = |source| ModelError::Weights { path: path.to_owned(), arch: arch.to_owned(), source };
+    let unfit = |source| {
+        let (path, source) = (path.to_owned(), Box::new(source));
+        ModelError::Weights { path, arch: arch.to_owned(), source }
+    };
     let weights = Weights::read(path).map_err(unfit)?;
     let shape = |source| ModelError::Shape { path: path.to_owned(), source };
     let graph = variant.graph_of(&weights, None).map_err(shape)?;

@@ -112,7 +112,7 @@ pub fn pull(
         None => model.url.to_owned(),
     };
     let checksum = model.sha256.map(|digits| Checksum::Sha256(digits.to_owned()));
-    let cache = torch_checkpoints().map_err(ModelError::Cache)?;
+    let cache = torch_checkpoints().map_err(|error| ModelError::Cache(Box::new(error)))?;
     let failed = |source| {
         let (url, arch, name) = (model.url.to_owned(), model.arch.to_owned(), model.name.clone());
         ModelError::Download { url, arch, name, source: Box::new(source) }
