@@ -42,7 +42,7 @@ fn a_kernel_learns_at_once_and_tags_as_it_was_judged() {
     assert_eq!(full["parameters"], parameters(&place, 60), "{full}");
 
     let page = place.text("run/report.html");
-    assert!(page.contains("A kernel learns at once and has no curve"));
+    assert!(page.contains("Kernels and linear models are fitted at once and have no curve"));
     assert!(place.path("run/report/curves-a.svg").exists() && !place.path("run/report/curves-k.svg").exists());
 
     let before = place.tree("run/jobs");

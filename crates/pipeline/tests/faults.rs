@@ -136,7 +136,7 @@ fn keys_that_do_not_fit_a_kernel() {
     let place = Workspace::with_data("kernels");
     let network = |from: &str, to: &str| with_kernel("").replacen(from, to, 1);
     let cases = [
-        (with_kernel("epochs = 3"), "learner k: remove `epochs`: it does not apply to arch = \"kernel\""),
+        (with_kernel("epochs = 3"), "learner k: remove `epochs`: it does not apply to this arch"),
         (with_kernel("mixup = 3.0"), "learner k: remove `mixup`"),
         (with_kernel("checkpoint = \"best\""), "learner k: remove `checkpoint`"),
         (with_kernel("crop_seconds = nan"), "learner k: remove `crop_seconds`"),
@@ -150,7 +150,7 @@ fn keys_that_do_not_fit_a_kernel() {
         ),
         (
             network("features = \"logmel\"", "features = \"summary\""),
-            "learner a: resnet_nano cannot use features of kind",
+            "learner a: resnet_nano cannot use features of whole clips",
         ),
         (network("epochs = 2\n", ""), "learner a: `epochs` = 0 is out of range"),
         (network("epochs = 2\n", "epochs = 2\nkernel = {}\n"), "learner a: remove `kernel`: it applies only to arch"),
