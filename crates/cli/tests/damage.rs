@@ -109,7 +109,7 @@ fn a_full_disk_stops_a_run_that_can_go_on_later() {
     place.run("tag data/audio_test --model run/bundle").done();
 
     limited(&place, "nets export resnet_nano --out m.onnx", 100).failed();
-    limited(&place, "synth --out s --train-clips 60", 10).failed_naming(&["cannot write s/audio_train/"]);
+    limited(&place, "synth --out s --train-clips 60", 10).failed_naming(&["cannot write s/audio_t"]);
     assert!(!place.path("m.onnx").exists() && !place.path("s/train.csv").exists());
     place.run(common::SYNTH.replace("data", "s").as_str()).done();
 }
@@ -148,7 +148,7 @@ fn a_bundle_of_another_form() {
     let sha256 = |bytes: &[u8]| earmark_files::sha256(bytes);
     let config = place.text("run/bundle/config.json");
     for (from, to) in [
-        ("\"format\": 1", "\"format\": 99"),
+        ("\"format\": 2", "\"format\": 99"),
         ("\"activation\"", "\"activatoin\""),
         ("learner-a.onnx", "../learner-a.onnx"),
         ("\"sr\": 22050", "\"sr\": 0"),
