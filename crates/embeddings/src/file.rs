@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::error::EmbeddingsError;
-use crate::table::Embeddings;
+use crate::table::{Embeddings, check_size};
 use crate::{npy, parquet};
 
 /// A format of files.
@@ -32,6 +32,7 @@ impl Embeddings {
     /// Those of [`Embeddings::check_place`]; the disk.
     pub fn write(&self, path: &Path) -> Result<(), EmbeddingsError> {
         Self::check_place(path)?;
+        check_size(self.size()).map_err(EmbeddingsError::of(path))?;
         match format(path)? {
             Format::Npy => npy::write(self, path),
             Format::Parquet => parquet::write(self, path),
@@ -40,8 +41,9 @@ impl Embeddings {
 
     /// Reads a table. Columns that it does not have are ignored.
     ///
-    /// Memory: the table, and at most 256 MiB. A table has at most 2^23 rows of at most 65,536
-    /// values, 2^30 values in all, and 1 GiB of paths.
+    /// Memory: the table, and at most 256 MiB, or for `X.npy` some times the size of `X.csv`. A
+    /// table has at most 2^23 rows of at most 65,536 values, 2^30 values in all, and 1 GiB of
+    /// paths.
     ///
     /// # Errors
     /// [`EmbeddingsError::Extension`]; [`EmbeddingsError::Unreadable`]; the disk.

@@ -10,6 +10,8 @@ const MOST_ROWS: usize = 1 << 23;
 const MOST_SIZE: usize = 1 << 16;
 /// Maximum number of values: 4 GiB, 2.8 million rows of 384 values.
 const MOST_VALUES: usize = 1 << 30;
+/// Maximum number of bytes of a path.
+const MOST_PATH: usize = 1 << 13;
 /// Maximum number of bytes of all paths.
 const MOST_PATHS: usize = 1 << 30;
 
@@ -125,7 +127,8 @@ fn at_most(what: &'static str, found: usize, most: usize) -> Result<(), Fault> {
 
 /// Checks one row: its times and its values.
 fn check_row((row, (of, values)): (usize, (&Row, &[f32]))) -> Result<(), Fault> {
-    let &Row { start, end, .. } = of;
+    let &Row { start, end, ref path } = of;
+    at_most("bytes in a path", path.len(), MOST_PATH)?;
     if !(start.is_finite() && end.is_finite() && 0.0 <= start && start <= end) {
         return Err(Fault::Times { row, start, end });
     }

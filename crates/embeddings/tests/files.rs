@@ -80,6 +80,12 @@ fn rows_that_do_not_fit_are_refused() {
     assert!(matches!(fault(2.0, 1.0, &[1.0, 1.0]), Fault::Times { row: 1, .. }));
     assert!(matches!(fault(0.0, f64::NAN, &[1.0, 1.0]), Fault::Times { row: 1, .. }));
     assert_eq!(table.rows().len(), 1);
+    let row = Row { path: "x".repeat(9_000), start: 0.0, end: 1.0 };
+    let long = table.push(row, &[1.0, 1.0]).unwrap_err();
+    assert!(matches!(long, EmbeddingsError::Row { fault: Fault::TooLarge { found: 9_000, .. }, .. }), "{long}");
+    let place = tempfile::tempdir().unwrap();
+    let empty = Embeddings::new(0, None).write(&place.path().join("x.parquet")).unwrap_err();
+    assert!(matches!(empty, EmbeddingsError::Unreadable { fault: Fault::Shape { .. }, .. }), "{empty}");
 }
 
 /// Reads damaged bytes: a table or an error that names the file, and no panic. Returns whether it
