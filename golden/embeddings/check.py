@@ -43,7 +43,7 @@ with tempfile.TemporaryDirectory() as folder:
     assert values.shape == (72, 384) and values.dtype == np.float32
     assert list(frame.columns) == ["path", "start", "end", "embedding"]
     assert np.array_equal(np.stack(frame["embedding"]), values)
-    assert frame[["path", "start", "end"]].equals(rows)
+    assert frame[["path", "start", "end"]].to_dict("list") == rows.to_dict("list")
     model = json.loads((place / "x.json").read_text())
     metadata = pq.read_metadata(place / "x.parquet").metadata
     assert metadata[b"earmark.model"].decode() == model["model"] == "mn04_as"
