@@ -1,6 +1,6 @@
-"""Writes the seeds of the targets `archives`, `registry`, `bundles` and `trees`.
+"""Writes the seeds of the targets `archives`, `registry`, `bundles`, `trees` and `embeddings`.
 
-Run: python fuzz/make_reader_seeds.py, with the XGBoost of golden/requirements.txt
+Run: python fuzz/make_reader_seeds.py, with XGBoost and pyarrow of golden/requirements.txt
 """
 
 import gzip
@@ -12,6 +12,8 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+import pyarrow
+import pyarrow.parquet
 import xgboost
 
 CORPUS = Path(__file__).parent / "corpus"
@@ -139,12 +141,43 @@ def trees():
     yield "regression.json", 4, 3, json.dumps(regression).encode()
 
 
+def embeddings():
+    """Yields names and files with three rows, and files that are broken on purpose."""
+    values = np.arange(12, dtype="f4").reshape(3, 4)
+    array = io.BytesIO()
+    np.save(array, values)
+    yield "rows.npy", array.getvalue()
+    yield "cut.npy", array.getvalue()[:-5]
+    yield "huge.npy", array.getvalue().replace(b"(3, 4), }" + 10 * b" ", b"(99999999999, 4), }")
+    columns = {"path": ["a.wav", "a.wav", "b.wav"], "start": [0.0, 1.0, 0.0], "end": [1.0, 2.0, 1.0]}
+    lists = pyarrow.array(list(values), pyarrow.list_(pyarrow.float32()))
+    table = pyarrow.table(columns | {"embedding": lists})
+
+    def written(**options):
+        file = pyarrow.BufferOutputStream()
+        pyarrow.parquet.write_table(table, file, store_schema=False, **options)
+        return file.getvalue().to_pybytes()
+
+    yield "snappy.parquet", written()
+    yield "plain.parquet", written(compression="none", use_dictionary=False)
+    yield "groups.parquet", written(row_group_size=1)
+    yield "zstd.parquet", written(compression="zstd")
+    yield "cut.parquet", written()[:-9]
+
+    def footer(metadata):
+        return b"PAR1" + metadata + struct.pack("<I", len(metadata)) + b"PAR1"
+
+    yield "deep.parquet", footer(b"\x1c" * 100_000)
+    yield "endless.parquet", footer(b"\x29\xfc" + b"\xff" * 8 + b"\x7f")
+
+
 def main():
     seeds = {Path("archives") / name: struct.pack("B", kind) + content for name, kind, content in archives()}
     seeds |= {Path("registry") / name: text.encode() for name, text in registries()}
     seeds |= {Path("bundles") / name: json.dumps(config).encode() for name, config in bundles()}
     for name, features, classes, content in trees():
         seeds[Path("trees") / name] = bytes([features, classes]) + content
+    seeds |= {Path("embeddings") / name: content for name, content in embeddings()}
     for name, content in seeds.items():
         (CORPUS / name).parent.mkdir(parents=True, exist_ok=True)
         (CORPUS / name).write_bytes(content)

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use earmark_audio::{AudioError, Clip, resample};
+use earmark_audio::{AudioError, Clip, Limits, resample};
 use earmark_features::{EmbeddingNetwork, EmbeddingNetworks, Extractor, FeatureView, FrontEnd};
 
 use crate::bundle::{Bundle, Embedding};
 use crate::names::CONFIG;
 use crate::pool::Pool;
-use crate::tagger::outputs;
-use crate::{BundleFault, Model, Signature, TaggingError};
+use crate::tagger::{copies, outputs, room};
+use crate::{BundleFault, Model, Signature, TaggingError, Warning, clip};
 
 /// A loaded embedding network; many threads may use it at once.
 pub struct Embedder {
@@ -19,6 +19,8 @@ pub struct Embedder {
     sha256: String,
     extractor: Extractor,
     pool: Pool<Model>,
+    /// Limits for decoded files.
+    pub limits: Limits,
 }
 
 /// The embedding of a part of a clip.
@@ -30,6 +32,15 @@ pub struct EmbeddedWindow {
     pub end: f64,
     /// The embedding, `[size]`.
     pub values: Vec<f32>,
+}
+
+/// The embeddings of a file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EmbeddedFile {
+    /// Those of its windows, or one of the whole clip.
+    pub windows: Vec<EmbeddedWindow>,
+    /// Reasons why they may be meaningless, if any.
+    pub warnings: Vec<Warning>,
 }
 
 impl Embedder {
@@ -45,7 +56,29 @@ impl Embedder {
         let names = || bundle.embeddings.iter().map(|embedding| embedding.name.clone()).collect();
         let fault = || TaggingError::bundle(folder.join(CONFIG), BundleFault::Embedding { names: names() });
         let embedding = first.filter(|_| second.is_none()).ok_or_else(fault)?;
-        Self::new(embedding, &files, threads).map_err(|error| error.of_bundle(folder))
+        Self::of_bundle(embedding, &files, folder, threads)
+    }
+
+    /// Loads the embedding of a bundle whose ONNX file has this SHA-256; none if it has another.
+    ///
+    /// # Errors
+    /// A damaged bundle, or a missing ONNX Runtime.
+    pub fn open_sha256(folder: &Path, sha256: &str, threads: usize) -> Result<Option<Self>, TaggingError> {
+        let (bundle, files) = Bundle::read(folder)?;
+        let has = |file: &String| files.get(file).is_some_and(|bytes| earmark_files::sha256(bytes) == sha256);
+        let found = bundle.embeddings.iter().find(|embedding| has(&embedding.network.file));
+        found.map(|embedding| Self::of_bundle(embedding, &files, folder, threads)).transpose()
+    }
+
+    fn of_bundle(
+        embedding: &Embedding,
+        files: &BTreeMap<String, Vec<u8>>,
+        folder: &Path,
+        threads: usize,
+    ) -> Result<Self, TaggingError> {
+        let bytes = files.get(&embedding.network.file).map_or(0, Vec::len);
+        let embedder = Self::new(embedding, files, copies(bytes as u64, threads));
+        embedder.map_err(|error| error.of_bundle(folder))
     }
 
     /// Loads an embedding of a bundle with these files.
@@ -64,7 +97,8 @@ impl Embedder {
         let load = move || Model::load(&file, &bytes, 1, signature.clone());
         let fault = |source| BundleFault::FrontEnd { of: format!("embeddings.{}", embedding.name), source };
         let extractor = features.extractor().map_err(|source| TaggingError::bundle(CONFIG, fault(source)))?;
-        Ok(Self { embedding: embedding.clone(), sha256, extractor, pool: Pool::new(load, threads.max(1))? })
+        let (pool, limits) = (Pool::new(load, threads.max(1))?, Limits::default());
+        Ok(Self { embedding: embedding.clone(), sha256, extractor, pool, limits })
     }
 
     /// The front end that computes this embedding.
@@ -84,10 +118,30 @@ impl Embedder {
         &self.sha256
     }
 
+    /// Number of files processed at once.
+    pub(crate) fn files_at_once(&self) -> usize {
+        self.pool.most
+    }
+
+    /// The embeddings of a file: one of each of its windows, or one of the whole clip. If more
+    /// threads call this than the embedder was opened for, they wait.
+    ///
+    /// # Errors
+    /// The file cannot be decoded; those of [`Embedder::windows`].
+    pub fn embed_file(&self, path: &Path, windows: bool) -> Result<EmbeddedFile, TaggingError> {
+        let (clip, warnings) = clip::decode(path, &self.limits)?;
+        let windows = match windows {
+            true => self.windows(&clip, path)?,
+            false => vec![EmbeddedWindow { start: 0.0, end: clip.seconds(), values: self.embed_clip(&clip, path)? }],
+        };
+        Ok(EmbeddedFile { windows, warnings })
+    }
+
     /// The embeddings of the windows of a clip of any rate; `path` is used in errors.
     ///
     /// # Errors
-    /// A clip without samples or with samples that are not finite; an error of ONNX Runtime.
+    /// A clip without samples, with samples that are not finite, or with more features than fit
+    /// into memory; an error of ONNX Runtime.
     pub fn windows(&self, clip: &Clip, path: &Path) -> Result<Vec<EmbeddedWindow>, TaggingError> {
         let front_end = &self.embedding.features;
         let resampled = (clip.sample_rate != front_end.sample_rate() && !clip.samples.is_empty())
@@ -96,6 +150,7 @@ impl Embedder {
         let failed = |source: AudioError| TaggingError::Resampling { path: path.to_owned(), source };
         let resampled = resampled.map_err(failed)?;
         let samples = resampled.as_ref().map_or(&clip.samples, |clip| &clip.samples);
+        room(front_end.mel(), samples.len(), path)?;
         let features = self.extractor.extract(samples);
         let features = features.map_err(|source| TaggingError::Features { path: path.to_owned(), source })?;
         let (view, windows) = (features.view(), &self.embedding.windows);

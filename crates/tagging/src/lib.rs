@@ -23,7 +23,7 @@ mod tagger;
 
 pub use bundle::{Bundle, Embedding, Learner, Network, Origin};
 pub use clip::Warning;
-pub use embedder::{EmbeddedWindow, Embedder};
+pub use embedder::{EmbeddedFile, EmbeddedWindow, Embedder};
 pub use error::{StoreError, TaggingError};
 pub use fault::BundleFault;
 pub use names::SUMS;

@@ -82,6 +82,15 @@ impl Bundle {
     }
 }
 
+/// Whether a bundle's checksum file lists this SHA-256.
+pub(crate) fn lists(folder: &Path, sha256: &str) -> Result<bool, TaggingError> {
+    let root = folder.canonicalize().map_err(FileError::of("read", folder))?;
+    let sums = folder.join(SUMS);
+    let text = Listed::new(&root, &sums, MOST_SUMS)?.read()?;
+    let listed = listing(&text).map_err(|fault| TaggingError::bundle(sums, fault))?;
+    Ok(listed.iter().any(|(_, listed)| listed == sha256))
+}
+
 /// The names in the checksum file, with their SHA-256.
 fn listing(text: &[u8]) -> Result<Vec<(String, String)>, BundleFault> {
     let mut listed: Vec<(String, String)> = Vec::new();

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use earmark_files::FileError;
 
 use crate::names::{MODELS, SUMS};
+use crate::read::lists;
 use crate::{Bundle, StoreError, TaggingError};
 
 /// The file with the name of the model that is used when none is named.
@@ -74,6 +75,16 @@ impl ModelStore {
                 Err(StoreError::Unknown { name: name.to_owned(), folder: self.folder.clone(), known: self.names()? })
             }
         }
+    }
+
+    /// The folder of the first installed model that has a file with this SHA-256, by its list of
+    /// checksums; whoever opens the model compares the file itself.
+    ///
+    /// # Errors
+    /// The folder cannot be read.
+    pub fn find_sha256(&self, sha256: &str) -> Result<Option<PathBuf>, StoreError> {
+        let paths = self.names()?.into_iter().map(|name| self.folder.join(name));
+        Ok(paths.into_iter().find(|path| lists(path, sha256).unwrap_or(false)))
     }
 
     /// The bundle that a user names: a folder, relative to `base`, or an installed model.
@@ -189,6 +200,9 @@ mod tests {
         assert!(matches!(store.default_path(), Err(StoreError::NoDefault)));
         let path = store.install("one", write).unwrap();
         assert!(path.join(SUMS).exists());
+        let sha256 = earmark_files::sha256_file(&path.join("config.json")).unwrap();
+        assert_eq!(store.find_sha256(&sha256).unwrap(), Some(path));
+        assert_eq!(store.find_sha256(&"0".repeat(64)).unwrap(), None);
         store.install("one", write).unwrap();
         store.install("two", write).unwrap();
         assert_eq!(store.names().unwrap(), ["one", "two"]);

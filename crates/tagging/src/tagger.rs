@@ -82,8 +82,7 @@ impl Tagger {
             TaggingError::bundle(folder.join(CONFIG), BundleFault::FrontEnd { of: of.to_owned(), source })
         };
         let bytes: usize = files.values().map(Vec::len).sum();
-        let fit = usize::try_from(MODEL_BYTES / (bytes as u64).max(1)).unwrap_or(usize::MAX);
-        let at_once = parallelism.files.clamp(1, fit.max(1));
+        let at_once = copies(bytes as u64, parallelism.files);
         let networks = bundle.networks(&files, at_once).map_err(|error| error.of_bundle(folder))?;
         let extractor = |learner: &crate::Learner| {
             learner
@@ -179,12 +178,19 @@ impl Tagger {
     }
 }
 
+/// The number of copies of models of this many bytes, `wanted` or as many as fit into
+/// [`MODEL_BYTES`].
+pub(crate) fn copies(bytes: u64, wanted: usize) -> usize {
+    let fit = usize::try_from(MODEL_BYTES / bytes.max(1)).unwrap_or(usize::MAX);
+    wanted.clamp(1, fit.max(1))
+}
+
 /// Checks that the bands of a clip with this number of samples fit into memory. The bundle
 /// determines their number, and bands that do not fit must fail the file, not the process.
 ///
 /// # Errors
 /// [`TaggingError::TooLarge`].
-fn room(mel: Option<&MelSettings>, samples: usize, path: &Path) -> Result<(), TaggingError> {
+pub(crate) fn room(mel: Option<&MelSettings>, samples: usize, path: &Path) -> Result<(), TaggingError> {
     let values = mel.map_or(0, |mel| mel.frames(samples) as u64 * 3 * mel.n_mels as u64);
     if values <= MOST_FEATURES {
         return Ok(());

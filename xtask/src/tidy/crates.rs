@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::steps::{cargo, output};
 
 /// The crates in the order of the data flow; each one may depend only on earlier ones.
-const ORDER: [&str; 17] = [
+const ORDER: [&str; 18] = [
     "earmark-files",
     "earmark-lbfgs",
     "earmark-audio",
@@ -24,6 +24,7 @@ const ORDER: [&str; 17] = [
     "earmark-training",
     "earmark-stacking",
     "earmark-tagging",
+    "earmark-embeddings",
     "earmark-models",
     "earmark-pipeline",
     "earmark-report",

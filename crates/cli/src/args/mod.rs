@@ -1,6 +1,7 @@
 //! The command line.
 
 mod data;
+mod embeddings;
 mod model;
 mod sound;
 mod train;
@@ -10,6 +11,7 @@ use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 pub use data::{Check, Data, Download, Reading, Synth};
+pub use embeddings::{Embed, Similar};
 pub use model::Model;
 pub use sound::{FeatureKind, Features, LimitOptions, Nets, Tag};
 pub use train::{Evaluate, Predict, Report, Stack, Train};
@@ -67,6 +69,11 @@ pub enum Command {
     Predict(Predict),
     /// Tag sounds with an installed model, or with a trained bundle
     Tag(Tag),
+    /// Write a table of embeddings: what a model knows of each sound, as numbers whose direction
+    /// means the content
+    Embed(Embed),
+    /// List the sounds of a table of embeddings that are most similar to a sound
+    Similar(Similar),
     /// Install, list and choose published models, which tag without training
     #[command(subcommand)]
     Model(Model),

@@ -5,10 +5,13 @@ mod data_check;
 mod data_download;
 #[cfg(feature = "download")]
 pub mod download_bar;
+mod embed;
 mod features;
 mod manual;
 mod model;
 pub mod nets;
+mod similar;
+mod sounds;
 mod synth;
 mod tag;
 
@@ -29,6 +32,8 @@ pub fn run(command: Command) -> anyhow::Result<()> {
         Command::Features(options) => features::run(&options),
         Command::Nets(command) => nets::run(&command, None),
         Command::Tag(options) => tag::run(&options),
+        Command::Embed(options) => embed::run(&options),
+        Command::Similar(options) => similar::run(&options),
         Command::Model(command) => model::run(&command),
         Command::Completions { shell } => manual::completions(shell),
         Command::Man { folder } => manual::pages(&folder),

@@ -1,12 +1,12 @@
 //! `earmark tag`: predicts the tags of sounds.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Context;
-use earmark_datasets::find_sound_files;
 use earmark_tagging::{ModelStore, Parallelism, Tag as Scored, Tagger};
 use serde::Serialize;
 
+use super::sounds::Sounds;
 use crate::args::Tag;
 use crate::output;
 
@@ -24,7 +24,8 @@ const TOP: u64 = 3;
 /// Runs the command.
 pub fn run(options: &Tag) -> anyhow::Result<()> {
     let limits = options.limits.limits()?;
-    let (paths, folders) = files(&options.paths);
+    let sounds = Sounds::find(&options.paths);
+    let paths = &sounds.paths;
     let store = ModelStore::open()?;
     let model = match &options.model {
         Some(model) => store.resolve(model, Path::new(""))?,
@@ -34,7 +35,7 @@ pub fn run(options: &Tag) -> anyhow::Result<()> {
     tagger.limits = limits;
     let mut printer = Printer::begin(options)?;
     let mut failed = 0;
-    tagger.tag_files(&paths, |index, tagged| {
+    tagger.tag_files(paths, |index, tagged| {
         let path = &paths[index];
         match tagged {
             Ok(tagged) => {
@@ -52,16 +53,7 @@ pub fn run(options: &Tag) -> anyhow::Result<()> {
         }
     })?;
     printer.end()?;
-    let mut problems = Vec::new();
-    if failed > 0 {
-        problems.push(format!("{failed} of {} files could not be tagged", paths.len()));
-    }
-    if folders > 0 {
-        let (what, hold) = if folders == 1 { ("folder", "holds") } else { ("folders", "hold") };
-        problems.push(format!("{folders} {what} could not be read or {hold} no sound"));
-    }
-    anyhow::ensure!(problems.is_empty(), "{}", problems.join("; "));
-    Ok(())
+    sounds.check("tagged", failed)
 }
 
 /// Writes the tags of each file to stdout immediately, so that a killed batch keeps its finished
@@ -123,27 +115,4 @@ fn csv(answer: &Answer) -> anyhow::Result<String> {
 fn lines(answer: &Answer) -> String {
     let tags = answer.tags.iter().map(|tag| format!("  {:>5.1} %  {}\n", tag.score * 100.0, tag.label));
     format!("{}\n{}", answer.path, tags.collect::<String>())
-}
-
-/// The given files and those in the given folders, sorted by name, and the number of folders that
-/// have no sound files or cannot be listed. Such a folder does not affect the others.
-fn files(paths: &[PathBuf]) -> (Vec<PathBuf>, usize) {
-    let (mut files, mut folders) = (Vec::new(), 0);
-    for path in paths {
-        if !path.is_dir() {
-            files.push(path.clone());
-            continue;
-        }
-        let (sounds, errors) = find_sound_files(path);
-        if sounds.is_empty() && errors.is_empty() {
-            output::error(&format!("{}: no sound files in this folder", path.display()));
-            folders += 1;
-        }
-        folders += errors.len();
-        for error in errors {
-            output::error(&output::message(&error.into()));
-        }
-        files.extend(sounds);
-    }
-    (files, folders)
 }

@@ -1,0 +1,53 @@
+//! The sound files that a command gets.
+
+use std::path::PathBuf;
+
+use earmark_datasets::find_sound_files;
+
+use crate::output;
+
+/// Sound files, and the number of folders that gave none.
+pub struct Sounds {
+    pub paths: Vec<PathBuf>,
+    folders: usize,
+}
+
+impl Sounds {
+    /// The given files and those in the given folders, sorted by name. A folder without sound
+    /// files, or that cannot be listed, does not affect the others.
+    pub fn find(paths: &[PathBuf]) -> Self {
+        let (mut found, mut folders) = (Vec::new(), 0);
+        for path in paths {
+            if !path.is_dir() {
+                found.push(path.clone());
+                continue;
+            }
+            let (sounds, errors) = find_sound_files(path);
+            if sounds.is_empty() && errors.is_empty() {
+                output::error(&format!("{}: no sound files in this folder", path.display()));
+                folders += 1;
+            }
+            folders += errors.len();
+            for error in errors {
+                output::error(&output::message(&error.into()));
+            }
+            found.extend(sounds);
+        }
+        Self { paths: found, folders }
+    }
+
+    /// The error about the files that failed, and about folders. `done` is what should have been
+    /// done with each, such as "tagged".
+    pub fn check(&self, done: &str, failed: usize) -> anyhow::Result<()> {
+        let mut problems = Vec::new();
+        if failed > 0 {
+            problems.push(format!("{failed} of {} files could not be {done}", self.paths.len()));
+        }
+        if self.folders > 0 {
+            let (what, hold) = if self.folders == 1 { ("folder", "holds") } else { ("folders", "hold") };
+            problems.push(format!("{} {what} could not be read or {hold} no sound", self.folders));
+        }
+        anyhow::ensure!(problems.is_empty(), "{}", problems.join("; "));
+        Ok(())
+    }
+}
