@@ -228,7 +228,6 @@ fn wrong_usage_exits_with_2() {
         "tagg",
         "tag",
         "tag --model run/bundle",
-        "tag a.wav",
         "tag a.wav --model run/bundle --json --csv",
         "tag a.wav --model run/bundle --top 0",
         "tag a.wav --model run/bundle --top x",
