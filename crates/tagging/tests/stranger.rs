@@ -186,12 +186,14 @@ fn every_number_is_in_its_range() {
         (r#""pad_value": 0.0"#, r#""pad_value": 1e400"#),
         (r#""frames": 150"#, r#""frames": "many""#),
         (r#""scaling": null"#, r#""scaling": "clop""#),
+        (r#""activation": "softmax""#, r#""activation": "tanh""#),
     ] {
         let found = fault(|folder| rewrite(folder, from, to));
         assert!(matches!(found, BundleFault::Json(_)), "{to}: {found}");
     }
     for (from, to, expected) in [
-        (r#""activation": "softmax""#, r#""activation": "sigmoid""#, "activation"),
+        (r#""frames": 150"#, r#""frames": 150, "least_frames": 151"#, "learners.fine.windows.least_frames"),
+        (r#""frames": 150"#, r#""frames": 150, "least_frames": 0"#, "learners.fine.windows.least_frames"),
         (r#""taps": 1024"#, r#""taps": 512"#, "resampler"),
     ] {
         let found = fault(|folder| rewrite(folder, from, to));
@@ -251,7 +253,7 @@ fn numbers_that_overflow_are_an_error_of_the_file() {
     }
     replace(folder.path(), "fine.onnx", &to_onnx(&graph, &weights).unwrap());
     let error = open(folder.path()).unwrap().probabilities(&clip(1.0, 22_050), Path::new("some.wav")).unwrap_err();
-    assert!(matches!(&error, TaggingError::NotFinite { what: "the logits", .. }), "{error}");
+    assert!(matches!(&error, TaggingError::NotFinite { what: "the outputs", .. }), "{error}");
     assert!(error.to_string().contains("some.wav"), "{error}");
 }
 
