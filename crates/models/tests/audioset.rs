@@ -2,31 +2,20 @@
 //! authors' code does.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use std::io::Read;
-use std::path::{Path, PathBuf};
+#[path = "../../features/tests/published/mod.rs"]
+mod published;
+
+use std::path::Path;
 
 use earmark_audio::{Clip, write_wav};
 use earmark_features::FrontEnd;
 use earmark_models::{ClassList, ModelError, import};
 use earmark_tagging::{Embedder, ModelStore, Parallelism, StoreError, Tagger};
-
-/// The folder; without it, tests are skipped, or fail in CI.
-fn folder() -> Option<PathBuf> {
-    let folder = std::env::var_os("EARMARK_AUDIOSET");
-    if folder.is_none() {
-        assert!(std::env::var_os("CI").is_none(), "EARMARK_AUDIOSET must be set in CI");
-        eprintln!("EARMARK_AUDIOSET is not set: skipped");
-    }
-    folder.map(PathBuf::from)
-}
+use published::folder;
 
 /// The values of an array of `golden.npz`.
 fn golden(folder: &Path, name: &str) -> Vec<f32> {
-    let file = std::fs::File::open(folder.join("golden.npz")).unwrap();
-    let mut bytes = Vec::new();
-    zip::ZipArchive::new(file).unwrap().by_name(&format!("{name}.npy")).unwrap().read_to_end(&mut bytes).unwrap();
-    let length = usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
-    bytes[10 + length..].chunks_exact(4).map(|value| f32::from_le_bytes(value.try_into().unwrap())).collect()
+    published::golden(folder, name).1
 }
 
 struct Installed {

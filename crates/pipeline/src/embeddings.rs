@@ -11,7 +11,7 @@ use earmark_tagging::{Bundle, Embedder, Embedding, ModelStore, Network, Origin, 
 
 use crate::error::{Context, PipelineError, Result, ensure};
 use crate::recipe::Recipe;
-use crate::run::Run;
+use crate::run::{RECIPE, Run};
 
 /// The folder of a run that has a bundle for each embedding.
 const FOLDER: &str = "embeddings";
@@ -39,8 +39,8 @@ impl Embeddings {
             let threads = thread::available_parallelism().map_or(1, usize::from);
             let embedder = Embedder::open(&path, None, threads).with_context(of_key)?;
             let (name, now) = (&embedder.description().name, embedder.sha256().to_owned());
-            let began_with = if sha256.is_empty() { kept(folder, name)? } else { Some(sha256.clone()) };
-            let then = began_with.unwrap_or_else(|| now.clone());
+            let then = if sha256.is_empty() { began_with(folder, name)? } else { Some(sha256.clone()) };
+            let then = then.unwrap_or_else(|| now.clone());
             ensure!(
                 now == then,
                 OtherWeights,
@@ -87,13 +87,17 @@ fn locate(model: &str, base: &Path, folder: &Path) -> Result<PathBuf> {
     }
 }
 
-/// The SHA-256 of the network that a run has kept under this name.
-fn kept(folder: &Path, name: &str) -> Result<Option<String>> {
-    let kept = Run::at(folder).path(FOLDER).join(name);
-    if !kept.join(SUMS).exists() {
+/// The SHA-256 of the network that the run in `folder` began with under this name.
+fn began_with(folder: &Path, name: &str) -> Result<Option<String>> {
+    let run = Run::at(folder);
+    if !run.path(RECIPE).exists() {
         return Ok(None);
     }
-    Ok(Some(Embedder::open(&kept, None, 1)?.sha256().to_owned()))
+    let of_name = |front_end: FrontEnd| match front_end {
+        FrontEnd::Embedding { model, sha256, .. } if model == name => Some(sha256),
+        _ => None,
+    };
+    Ok(run.recipe()?.features.into_values().find_map(of_name))
 }
 
 /// An embedding in a run's bundle.

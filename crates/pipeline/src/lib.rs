@@ -51,8 +51,8 @@ mod verified;
 pub use earmark_training::{LIBTORCH, LearnerSettings, Learning, Progress, Split};
 pub use error::{PipelineError, Result};
 pub use evaluate::{
-    Comparison, Evaluation, JobScores, JobsTable, Model, ModelKind, MultiLabel, Results, RunResults, Scoring,
-    SingleLabel, evaluate, evaluate_jobs, evaluate_so_far,
+    Comparison, Evaluation, JobScores, JobsTable, Model, ModelKind, MultiLabel, Results, RunResults, ScoreTables,
+    Scoring, SingleLabel, evaluate, evaluate_jobs, evaluate_so_far,
 };
 pub use events::{CancelToken, Event, JobId, JobOutcome, Note, Observer, Silent, Stage, Warning};
 pub use level2::stack;

@@ -223,7 +223,8 @@ impl Bundle {
         self.embeddings.iter().find(fits).map(Some).ok_or_else(missing)
     }
 
-    /// The networks of the embeddings that learners use, for at most `threads` clips at once.
+    /// The networks of the embeddings that learners use, for at most `threads` clips at once. The
+    /// bundle has been checked, so a name is enough to find each.
     pub(crate) fn networks(
         &self,
         files: &BTreeMap<String, Vec<u8>>,
@@ -231,9 +232,9 @@ impl Bundle {
     ) -> Result<EmbeddingNetworks, TaggingError> {
         let mut networks = EmbeddingNetworks::new();
         for learner in &self.learners {
-            let Ok(Some(embedding)) = self.embedding_of(&learner.features, files) else { continue };
-            let FrontEnd::Embedding { sha256, .. } = &learner.features else { continue };
-            if !networks.contains_key(sha256) {
+            let FrontEnd::Embedding { model, sha256, .. } = &learner.features else { continue };
+            let embedding = self.embeddings.iter().find(|embedding| embedding.name == *model);
+            if let Some(embedding) = embedding.filter(|_| !networks.contains_key(sha256)) {
                 networks.insert(sha256.clone(), Arc::new(Embedder::new(embedding, files, threads)?));
             }
         }

@@ -40,7 +40,7 @@ pub struct Tag {
 }
 
 impl Tag {
-    /// Whether the score reaches the threshold; true if there is none.
+    /// Whether the score is at least the threshold, or there is no threshold.
     pub fn is_given(&self) -> bool {
         self.threshold.is_none_or(|threshold| self.score >= threshold)
     }

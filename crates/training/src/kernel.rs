@@ -179,24 +179,16 @@ fn best_factor(outputs: &Tensor, truth: &Tensor, weights: &Tensor) -> Result<f64
 mod tests {
     use super::*;
     use crate::arithmetic::Arithmetic;
+    use crate::golden;
     use crate::network::evaluate;
-    use serde_json::Value;
-
-    fn numbers(value: &Value) -> Vec<f64> {
-        match value {
-            Value::Array(parts) => parts.iter().flat_map(numbers).collect(),
-            number => vec![number.as_f64().unwrap()],
-        }
-    }
 
     /// `golden/kernel/make.py`: scikit-learn's `KernelRidge`, refitted without each row in turn.
     #[test]
     fn equals_scikit_learns() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../golden/kernel/cases.json");
-        let cases: Vec<Value> = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+        let cases = golden::cases("kernel");
         assert!(cases.len() >= 5);
         for case in cases {
-            let single = |key: &str| numbers(&case[key]).into_iter().map(|value| value as f32).collect::<Vec<f32>>();
+            let single = |key: &str| golden::singles(&case[key]);
             let labels: Vec<Vec<usize>> = serde_json::from_value(case["labels"].clone()).unwrap();
             let task: Task = serde_json::from_value(case["task"].clone()).unwrap();
             let settings: Kernels = serde_json::from_value(case["settings"].clone()).unwrap();
@@ -205,7 +197,7 @@ mod tests {
                 // The rows have mean 0 and deviation 1, so only the stretch remains.
                 let features = single(key).len() / case[key].as_array().unwrap().len();
                 let stretch = (features as f64 / settings.gamma).sqrt();
-                numbers(&case[key]).into_iter().map(|value| (value / stretch) as f32).collect::<Vec<f32>>()
+                golden::numbers(&case[key]).into_iter().map(|value| (value / stretch) as f32).collect::<Vec<f32>>()
             });
             let of_clip: Vec<&[usize]> = labels.iter().map(Vec::as_slice).collect();
             let counts = single("counts");
@@ -217,7 +209,7 @@ mod tests {
             let graph = kernel::graph(features, labels.len(), classes);
             let shape = [new.len() / features, features, 1, 1];
             let logits = evaluate(&graph, &fitted.weights, &new, shape, Arithmetic::F32, "cpu").unwrap();
-            for (ours, expected) in logits.iter().zip(numbers(&case["logits"])) {
+            for (ours, expected) in logits.iter().zip(golden::numbers(&case["logits"])) {
                 assert!((f64::from(*ours) - expected).abs() < 2e-4, "{ours}, not {expected}");
             }
         }

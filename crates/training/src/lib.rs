@@ -21,6 +21,8 @@ mod error;
 mod events;
 mod fingerprint;
 mod flat;
+#[cfg(test)]
+mod golden;
 mod history;
 mod inputs;
 mod job;

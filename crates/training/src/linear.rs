@@ -160,23 +160,15 @@ impl Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::Value;
-
-    fn numbers(value: &Value) -> Vec<f64> {
-        match value {
-            Value::Array(parts) => parts.iter().flat_map(numbers).collect(),
-            number => vec![number.as_f64().unwrap()],
-        }
-    }
+    use crate::golden;
 
     /// `golden/linear/make.py`: scikit-learn's `LogisticRegression`, and one for each class.
     #[test]
     fn equals_scikit_learns() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../golden/linear/cases.json");
-        let cases: Vec<Value> = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+        let cases = golden::cases("linear");
         assert!(cases.len() >= 5);
         for case in cases {
-            let single = |key: &str| numbers(&case[key]).into_iter().map(|value| value as f32).collect::<Vec<f32>>();
+            let single = |key: &str| golden::singles(&case[key]);
             let labels: Vec<Vec<usize>> = serde_json::from_value(case["labels"].clone()).unwrap();
             let labels: Vec<&[usize]> = labels.iter().map(Vec::as_slice).collect();
             let (values, counts) = (single("rows"), single("counts"));
@@ -189,7 +181,7 @@ mod tests {
                 assert!((ours - expected.unwrap()).abs() < 1e-6, "{task:?}, c = {c}: {key} {ours}, not {expected:?}");
             }
             for (name, key) in [(linear::WEIGHT, "coefficients"), (linear::BIAS, "intercepts")] {
-                for (ours, expected) in fitted.weights.0[name].data.iter().zip(numbers(&case[key])) {
+                for (ours, expected) in fitted.weights.0[name].data.iter().zip(golden::numbers(&case[key])) {
                     let apart = (f64::from(*ours) - expected).abs();
                     assert!(apart < 1e-4, "{task:?}, c = {c}, {key}: {ours}, not {expected}");
                 }

@@ -18,7 +18,7 @@ use serde::Serialize;
 pub use jobs::{JobScores, JobsTable, evaluate_jobs};
 pub(crate) use scoring::truth;
 pub use scoring::{MultiLabel, Scoring, SingleLabel};
-pub use text::interval_note;
+pub use text::{ScoreTables, interval_note};
 
 use crate::base_predictions::{self, BasePredictions};
 use crate::error::{PipelineError, Result};

@@ -11,7 +11,7 @@ use earmark_tables::{StringRecord, text_table};
 use serde::Serialize;
 
 use crate::error::{PipelineError, Result};
-use crate::evaluate::{Evaluation, interval_note};
+use crate::evaluate::{Evaluation, ScoreTables, SingleLabel, interval_note};
 use crate::predict::{MAX_LABELS, kaggle_label};
 use crate::text::with_interval;
 use read::{Sheet, Truth, none, shortened};
@@ -237,7 +237,7 @@ impl fmt::Display for SubmissionScores {
                 ModelScores::Labels { map_at_3, accuracy, intervals } => {
                     vec![with_interval(*map_at_3, intervals.map_at_3), with_interval(*accuracy, intervals.accuracy)]
                 }
-                ModelScores::Probabilities(scores) => scores.cells(),
+                ModelScores::Probabilities(scores) => SingleLabel::cells(scores),
             };
             [vec![set.usage.clone(), set.clips.to_string()], scores].concat()
         }));

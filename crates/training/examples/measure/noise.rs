@@ -10,17 +10,6 @@ use serde_json::json;
 
 use crate::{CLASSES, Result};
 
-/// The class of each index, as a slice of one.
-static LABELS: [usize; 64] = {
-    let mut labels = [0; 64];
-    let mut at = 0;
-    while at < 64 {
-        labels[at] = at;
-        at += 1;
-    }
-    labels
-};
-
 /// The windows of a clip to predict are this far apart, in seconds, as in `recipes/dcase2018.toml`.
 const HOP_SECONDS: f64 = 0.2;
 
@@ -32,6 +21,8 @@ pub struct Noise {
     long: Features,
     names: Vec<String>,
     labels: Vec<String>,
+    /// Their indices.
+    classes: Vec<usize>,
 }
 
 impl Noise {
@@ -61,6 +52,7 @@ impl Noise {
             front_end,
             names: (0..clips).map(|clip| format!("{clip}.wav")).collect(),
             labels: (0..CLASSES).map(|class| class.to_string()).collect(),
+            classes: (0..CLASSES).collect(),
         })
     }
 
@@ -69,7 +61,7 @@ impl Noise {
         let example = |clip: usize, features: &'a Features| Example {
             name: &self.names[clip],
             features: features.view(),
-            labels: &LABELS[clip % CLASSES..][..1],
+            labels: std::slice::from_ref(&self.classes[clip % CLASSES]),
             verified: true,
         };
         Job {
