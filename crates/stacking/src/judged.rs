@@ -6,6 +6,7 @@ use crate::candidates::Candidate;
 use crate::criterion::loss;
 use crate::metrics::per_clip;
 use crate::record::{CandidateScores, Excluded};
+use crate::stack::in_order;
 use crate::temperature::{best_factor, margins, scaled};
 use crate::verdict::PairedDifference;
 use crate::{Resampling, Result, StackError, StackFeatures, StackSettings, Table, TrainingRows, bootstrap_mean};
@@ -65,7 +66,7 @@ pub(crate) fn judge(
         }
     }
     let judged = fitted.into_par_iter().map(|(candidate, tables)| Judged::new(candidate, rows, folds, &tables));
-    Ok((judged.collect::<Result<_>>()?, excluded))
+    Ok((in_order(judged)?, excluded))
 }
 
 /// The predictions for the rows of some folds, by a fit without them.

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use crate::averages::Mean;
 use crate::importance::{Importance, of_logistic};
 use crate::rows::{enough_folds, with_held_out};
-use crate::stack::{averages, equal};
+use crate::stack::{averages, equal, in_order};
 use crate::{Layout, Logistic, Result, StackError, StackKind, StackSettings, Table, onnx};
 
 /// The training clips of level 2; each field has one entry per row of `features`.
@@ -202,7 +202,7 @@ fn one_vs_rest(rows: &MultiLabelRows<'_>, places: &[usize], settings: &StackSett
         let names = [others(&rows.classes[class]), rows.classes[class].clone()];
         Logistic::fit(crate::Matrix::new(&values, columns)?, &labels, &weights, &names, &settings)
     };
-    let models = (0..rows.classes.len()).into_par_iter().map(of_class).collect::<Result<Vec<_>>>()?;
+    let models = in_order((0..rows.classes.len()).into_par_iter().map(of_class))?;
     let Some(Logistic { mean, deviation, .. }) = models.first().cloned() else {
         return Err(StackError::TooFew("the stack needs at least one class".to_owned()));
     };

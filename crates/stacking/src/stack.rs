@@ -227,15 +227,24 @@ fn inner<T: Send>(
 }
 
 /// Calls `work` for each fold, in parallel if the settings allow it.
+///
+/// # Errors
+/// That of the first fold which has one.
 fn each<T: Send>(
     folds: &[usize],
     settings: &StackSettings,
     work: impl Fn(usize) -> Result<T> + Sync,
 ) -> Result<Vec<T>> {
     match settings.fits_in_parallel() {
-        true => folds.par_iter().map(|&fold| work(fold)).collect(),
+        true => in_order(folds.par_iter().map(|&fold| work(fold))),
         false => folds.iter().map(|&fold| work(fold)).collect(),
     }
+}
+
+/// Collects parallel results. Rayon's own `collect` returns the error that occurred first, so which
+/// one it is would depend on the threads; this returns the first in the order of the items.
+pub(crate) fn in_order<T: Send>(results: impl IndexedParallelIterator<Item = Result<T>>) -> Result<Vec<T>> {
+    results.collect::<Vec<_>>().into_iter().collect()
 }
 
 pub(crate) fn averages(features: &Table, classes: &[String], mean: Mean) -> Result<Vec<f32>> {
