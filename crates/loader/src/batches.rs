@@ -294,7 +294,9 @@ impl<'a> Batches<'a> {
         }
     }
 
-    fn stream(&self, purpose: &str, epoch: usize, which: u64) -> ChaCha8Rng {
+    /// Random numbers for a purpose in an epoch, the same in each run of the job; `which` numbers
+    /// the batches, or other things that have their own stream.
+    pub fn stream(&self, purpose: &str, epoch: usize, which: u64) -> ChaCha8Rng {
         let [learner, split] = self.settings.keys;
         random::stream(self.settings.seed, &[learner, split, random::key(purpose), epoch as u64, which])
     }

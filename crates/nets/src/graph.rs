@@ -219,9 +219,15 @@ impl Graph {
 
     /// The node that computes the embedding, `[batch, features]`: the features that the network's
     /// authors call so, or else the last ones before the fully connected layers. `None` if there
-    /// are none.
+    /// are none, as where the last layer is a convolution.
     pub fn embedding(&self) -> Option<NodeId> {
-        self.embedding.or_else(|| self.nodes.iter().rposition(|node| node.op == Op::Flatten))
+        self.embedding.or_else(|| self.nodes[..self.last_layer()?].iter().rposition(|node| node.op == Op::Flatten))
+    }
+
+    /// The number of nodes in the network's body: those up to its embedding, or up to the last
+    /// layer. The others are the head.
+    pub fn body_nodes(&self) -> usize {
+        self.embedding().map(|id| id + 1).or_else(|| self.last_layer()).unwrap_or(0)
     }
 
     /// The network up to its embedding. `None` if it has none.
@@ -233,7 +239,12 @@ impl Graph {
     /// The last node with parameters: an [`Op::Linear`] or a convolution with a bias. It computes
     /// the logit of each class.
     pub fn head(&self) -> Option<&Node> {
-        self.nodes.iter().rfind(|node| matches!(node.op, Op::Linear { .. } | Op::Conv2d { .. }))
+        self.last_layer().map(|id| &self.nodes[id])
+    }
+
+    /// The node of [`Self::head`].
+    pub fn last_layer(&self) -> Option<NodeId> {
+        self.nodes.iter().rposition(|node| matches!(node.op, Op::Linear { .. } | Op::Conv2d { .. }))
     }
 }
 

@@ -2,6 +2,8 @@
 //! in total instead of a few for each parameter: on a GPU, each operation costs some microseconds
 //! to launch, and networks have hundreds of parameters.
 
+use std::ops::Range;
+
 use earmark_nets::{Graph, Parameter, Role, Weights};
 use tch::{Device, Kind, Tensor};
 
@@ -43,6 +45,32 @@ impl Layout {
         let kernels = place(&mut length, true);
         place(&mut length, false);
         Self { parameters, kernels, channels_last }
+    }
+
+    /// The length of the tensor.
+    pub fn len(&self) -> usize {
+        self.places().map(|(_, range)| range.end).max().unwrap_or(0)
+    }
+
+    /// Each parameter's range, with the padding after it.
+    fn places(&self) -> impl Iterator<Item = (&Parameter, Range<usize>)> {
+        let range = |start: usize, parameter: &Parameter| start..start + parameter.len().next_multiple_of(ALIGNMENT);
+        self.parameters.iter().map(move |(parameter, start)| (parameter, range(*start, parameter)))
+    }
+
+    /// The ranges of the parameters for which `is_in` is true, as few as possible.
+    pub fn ranges(&self, is_in: impl Fn(&Parameter) -> bool) -> Vec<Range<usize>> {
+        let mut places: Vec<Range<usize>> =
+            self.places().filter(|(parameter, _)| is_in(parameter)).map(|(_, range)| range).collect();
+        places.sort_unstable_by_key(|range| range.start);
+        let mut joined: Vec<Range<usize>> = Vec::new();
+        for range in places {
+            match joined.last_mut() {
+                Some(last) if last.end == range.start => last.end = range.end,
+                _ => joined.push(range),
+            }
+        }
+        joined
     }
 
     /// The part of `flat` that has the kernels of convolutions.

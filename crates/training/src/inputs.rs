@@ -4,6 +4,7 @@ use earmark_features::{CropPosition, FeatureView, InputScaling, Windowing};
 use earmark_loader::{Batch, BatchPlan, Batches, CropPlan, Example};
 use tch::{Device, Tensor};
 
+use crate::dropout::Dropout;
 use crate::engine::{pinned, uploaded};
 use crate::error::TrainingError;
 use crate::table::{PackedCrops, Places, Table, TableCrop};
@@ -41,6 +42,32 @@ impl Prepared {
     }
 }
 
+/// A training batch that is ready for the device.
+pub(crate) struct PreparedBatch {
+    pub input: Prepared,
+    /// As in [`LoadedBatch`].
+    dropout: Option<Tensor>,
+}
+
+impl PreparedBatch {
+    /// The batch on the device.
+    pub fn load(&self, table: Option<&Table>, device: Device) -> Result<LoadedBatch, TrainingError> {
+        let (crops, targets) = self.input.load(table, device)?;
+        let dropout = self.dropout.as_ref().map(|factors| uploaded(factors, device)).transpose()?;
+        Ok(LoadedBatch { crops, targets, dropout })
+    }
+}
+
+/// A training batch on the device.
+pub(crate) struct LoadedBatch {
+    /// `[n, channels, bins, frames]`.
+    pub crops: Tensor,
+    /// `[n, classes]`, and what [`earmark_loader::BatchPlan`] adds to them.
+    pub targets: Tensor,
+    /// The factors of the last layer's inputs, `[n, features]`.
+    pub dropout: Option<Tensor>,
+}
+
 /// Prepares the training batches of a job.
 pub(crate) struct TrainingInputs<'a> {
     pub examples: &'a [Example<'a>],
@@ -48,12 +75,28 @@ pub(crate) struct TrainingInputs<'a> {
     pub windowing: &'a Windowing,
     /// Where the clips are in the device's table, if it has one.
     pub places: Option<Places>,
+    pub dropout: Option<Dropout>,
     pub device: Device,
 }
 
 impl TrainingInputs<'_> {
     /// Batch `index` of an epoch; `batch` is memory that is reused.
     pub fn prepare(
+        &self,
+        epoch: usize,
+        index: usize,
+        members: &[usize],
+        batch: &mut Batch,
+    ) -> Result<PreparedBatch, TrainingError> {
+        let input = self.input(epoch, index, members, batch)?;
+        let factors = self.dropout.map(|dropout| {
+            let factors = dropout.factors(members.len(), &mut self.batches.stream("dropout", epoch, index as u64))?;
+            pinned(factors, self.device)
+        });
+        Ok(PreparedBatch { input, dropout: factors.transpose()? })
+    }
+
+    fn input(
         &self,
         epoch: usize,
         index: usize,

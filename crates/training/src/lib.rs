@@ -16,6 +16,7 @@ mod demand;
 mod device;
 mod device_fault;
 mod device_features;
+mod dropout;
 mod engine;
 mod error;
 mod events;

@@ -15,6 +15,7 @@ use crate::engine::settings;
 use crate::error::TrainingError;
 use crate::flat::Layout;
 use crate::loss::cross_entropy;
+use crate::settings::Freeze;
 use crate::tensors::{channels_last, values};
 
 /// The layouts of a network's parameters.
@@ -37,10 +38,23 @@ pub(crate) struct Network<'a> {
     /// The index of each node's first parameter.
     first: Vec<usize>,
     last_uses: Vec<usize>,
+    /// What training leaves as it is.
+    freeze: Freeze,
     device: Device,
     arithmetic: Arithmetic,
     /// The memory format of images and of the kernels of convolutions.
     is_channels_last: bool,
+}
+
+/// What a forward pass is for.
+#[derive(Clone, Copy)]
+pub(crate) enum Purpose<'a> {
+    Prediction,
+    /// Batch norm uses the batch's statistics and updates its running statistics.
+    Training {
+        /// The factors of the last layer's inputs, `[batch, features]`.
+        dropout: Option<&'a Tensor>,
+    },
 }
 
 impl<'a> Network<'a> {
@@ -95,18 +109,27 @@ impl<'a> Network<'a> {
             layouts,
             first,
             last_uses,
+            freeze: Freeze::None,
             device,
             arithmetic,
             is_channels_last,
         })
     }
 
-    /// The learned parameters in one tensor, of which the network's are views.
-    pub fn learned(&mut self) -> &mut Tensor {
-        &mut self.learned
+    /// Leaves a part of the network as it is in training.
+    pub fn freeze(mut self, freeze: Freeze) -> Result<Self, TrainingError> {
+        self.freeze = freeze;
+        if freeze == Freeze::Body {
+            let body = self.first.get(self.graph.body_nodes()).copied().unwrap_or(self.parameters.len());
+            for (_, tensor) in &mut self.parameters[..body] {
+                *tensor = tensor.f_set_requires_grad(false)?;
+            }
+        }
+        Ok(self)
     }
 
-    /// The learned parameters and the statistics, each in one tensor.
+    /// The learned parameters and the statistics, each in one tensor, of which the network's are
+    /// views.
     pub fn tensors(&self) -> [&Tensor; 2] {
         [&self.learned, &self.statistics]
     }
@@ -116,11 +139,14 @@ impl<'a> Network<'a> {
         &self.layouts
     }
 
-    /// The gradient of a loss by the learned parameters, in one tensor.
+    /// The gradient of a loss by the learned parameters, in one tensor; zero for frozen ones.
     pub fn gradient(&self, loss: &Tensor) -> Result<Tensor, TrainingError> {
         let learned = self.parameters.iter().filter(|(parameter, _)| parameter.role == Role::Learned);
         let learned: Vec<&Tensor> = learned.map(|(_, tensor)| tensor).collect();
-        let gradients = Tensor::f_run_backward(&[loss], &learned, false, false)?;
+        let followed: Vec<&Tensor> = learned.iter().copied().filter(|tensor| tensor.requires_grad()).collect();
+        let mut followed = Tensor::f_run_backward(&[loss], &followed, false, false)?.into_iter();
+        let of = |tensor: &&Tensor| if tensor.requires_grad() { followed.next() } else { None }.unwrap_or_default();
+        let gradients: Vec<Tensor> = learned.iter().map(of).collect();
         let _guard = tch::no_grad_guard();
         self.layouts.learned.flatten(&gradients, self.arithmetic.kind(), self.device)
     }
@@ -132,11 +158,15 @@ impl<'a> Network<'a> {
         Ok(weights)
     }
 
-    /// Logits `[batch, classes]` of an input `[batch, channels, bins, frames]`; in training, batch
-    /// norm uses the batch's statistics and updates its running statistics.
-    pub fn forward(&self, input: &Tensor, training: bool) -> Result<Tensor, TrainingError> {
+    /// Logits `[batch, classes]` of an input `[batch, channels, bins, frames]`.
+    pub fn forward(&self, input: &Tensor, purpose: Purpose<'_>) -> Result<Tensor, TrainingError> {
         let kind = self.arithmetic.kind();
-        if let (Some(half), true) = (&self.half, training) {
+        let (is_training, dropout) = match purpose {
+            Purpose::Prediction => (false, None),
+            Purpose::Training { dropout } => (true, dropout),
+        };
+        let last_layer = self.graph.last_layer();
+        if let (Some(half), true) = (&self.half, is_training) {
             // The last step has changed them.
             let _guard = tch::no_grad_guard();
             half.shallow_clone().f_copy_(&self.layouts.learned.kernels(&self.learned)?)?;
@@ -150,7 +180,10 @@ impl<'a> Network<'a> {
                         let input = input.f_to_device(self.device)?.f_to_kind(kind)?;
                         if self.is_channels_last { channels_last(&input)? } else { input.f_contiguous()? }
                     }
-                    _ => self.node(id, node, &inputs, training)?,
+                    [x] if dropout.is_some() && last_layer == Some(id) => {
+                        self.node(id, node, &[&dropped_out(x, dropout)?], is_training)?
+                    }
+                    _ => self.node(id, node, &inputs, is_training)?,
                 }
             };
             values.push(Some(value));
@@ -163,7 +196,7 @@ impl<'a> Network<'a> {
         values.pop().flatten().ok_or_else(|| TrainingError::Torch("a network without nodes".to_owned()))
     }
 
-    fn node(&self, id: usize, node: &Node, inputs: &[&Tensor], training: bool) -> Result<Tensor, TrainingError> {
+    fn node(&self, id: usize, node: &Node, inputs: &[&Tensor], is_training: bool) -> Result<Tensor, TrainingError> {
         let parameter = |index: usize| &self.parameters[self.first[id] + index].1;
         let x = inputs[0];
         let pair = |pair: [usize; 2]| pair.map(|side| side as i64);
@@ -176,7 +209,8 @@ impl<'a> Network<'a> {
             }
             Op::BatchNorm { eps, momentum, .. } => {
                 let [scale, shift, mean, variance] = [0, 1, 2, 3].map(|index| Some(parameter(index)));
-                x.f_batch_norm(scale, shift, mean, variance, training, momentum, eps, true)?
+                let is_fixed = self.freeze != Freeze::None && id < self.graph.body_nodes();
+                x.f_batch_norm(scale, shift, mean, variance, is_training && !is_fixed, momentum, eps, true)?
             }
             Op::Relu => x.f_relu()?,
             Op::Sigmoid => x.f_sigmoid()?,
@@ -206,6 +240,15 @@ impl<'a> Network<'a> {
         };
         Ok(value)
     }
+}
+
+/// The inputs of a layer, `[batch, features]` or with two dimensions more, times the factors of
+/// dropout.
+fn dropped_out(x: &Tensor, factors: Option<&Tensor>) -> Result<Tensor, TrainingError> {
+    let Some(factors) = factors else { return Ok(x.shallow_clone()) };
+    let mut shape = factors.size();
+    shape.resize(x.dim(), 1);
+    Ok(x.f_mul(&factors.f_reshape(shape)?.f_to_kind(x.kind())?)?)
 }
 
 /// `exp(-|x - centre|^2)` of each row of `x`, `[rows, features]`, and each of `centres`,
@@ -239,7 +282,7 @@ pub fn evaluate(
     let network = Network::new(graph, weights, parse_device(device)?, arithmetic)?;
     let input = Tensor::f_from_slice(input)?.f_reshape(shape.map(|side| side as i64))?;
     let _guard = tch::no_grad_guard();
-    values(&network.forward(&input, false)?)
+    values(&network.forward(&input, Purpose::Prediction)?)
 }
 
 /// The result of [`gradients`]: one training step without the optimizer.
@@ -274,7 +317,7 @@ pub fn gradients(
     let input = Tensor::f_from_slice(input)?.f_reshape(shape.map(|side| side as i64))?;
     let targets = Tensor::f_from_slice(targets)?.f_reshape([shape[0] as i64, graph.classes() as i64])?;
     let targets = targets.f_to_device(network.device)?;
-    let loss = cross_entropy(&network.forward(&input, true)?, &targets)?;
+    let loss = cross_entropy(&network.forward(&input, Purpose::Training { dropout: None })?, &targets)?;
     let gradients = network.layouts.learned.arrays(&network.gradient(&loss)?)?.0;
     Ok(Gradients { loss: loss.f_double_value(&[])? as f32, gradients, weights: network.weights()? })
 }
@@ -325,7 +368,7 @@ mod tests {
                 let network =
                     Network::in_format(&graph, &weights, Device::Cpu, Arithmetic::F64, is_channels_last, false);
                 let network = network.unwrap();
-                let loss = cross_entropy(&network.forward(&input, true).unwrap(), &targets).unwrap();
+                let loss = cross_entropy(&network.forward(&input, Purpose::Training { dropout: None }).unwrap(), &targets).unwrap();
                 let gradient = network.gradient(&loss).unwrap();
                 (loss.double_value(&[]), network.layouts.learned.arrays(&gradient).unwrap())
             });
@@ -352,7 +395,7 @@ mod tests {
                     Network::in_format(&graph, &weights, Device::Cpu, Arithmetic::Bf16, true, has_half).unwrap();
                 (0..2)
                     .map(|_| {
-                        let loss = cross_entropy(&network.forward(&input, true).unwrap(), &targets).unwrap();
+                        let loss = cross_entropy(&network.forward(&input, Purpose::Training { dropout: None }).unwrap(), &targets).unwrap();
                         let gradient = network.gradient(&loss).unwrap();
                         let _guard = tch::no_grad_guard();
                         let _ = network.learned.shallow_clone().f_sub_(&(&gradient * 0.1)).unwrap();

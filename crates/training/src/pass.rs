@@ -10,7 +10,7 @@ use tch::Device;
 use crate::ahead;
 use crate::checkpoint::{EpochProgress, State};
 use crate::error::TrainingError;
-use crate::inputs::{Prepared, TrainingInputs};
+use crate::inputs::{PreparedBatch, TrainingInputs};
 use crate::job::Job;
 use crate::optimizer::learning_rate;
 use crate::progress::{Learning, OnProgress, Progress};
@@ -90,11 +90,11 @@ struct Steps<'a, 'b> {
 }
 
 impl Steps<'_, '_> {
-    fn step(&mut self, index: usize, prepared: &Prepared) -> Result<ControlFlow<()>, TrainingError> {
+    fn step(&mut self, index: usize, prepared: &PreparedBatch) -> Result<ControlFlow<()>, TrainingError> {
         let (job, of) = (self.pass.job, self.pass.order.len());
         let rate = learning_rate(job.learner, self.epoch);
-        let (crops, targets) = prepared.load(self.pass.table, self.pass.inputs.device)?;
-        self.trainer.step(&crops, &targets, rate, self.epoch * of + index)?;
+        let batch = prepared.load(self.pass.table, self.pass.inputs.device)?;
+        self.trainer.step(&batch, rate, self.epoch * of + index)?;
         let is_first = self.done == 0;
         self.done += self.pass.order[index].len();
         self.unread += 1;
@@ -138,13 +138,14 @@ mod tests {
     use super::*;
     use crate::Split;
     use crate::arithmetic::Arithmetic;
+    use crate::dropout::Dropout;
     use crate::network::initial_weights;
     use crate::settings::LearnerSettings;
     use earmark_features::{Features, FrontEnd, InputScaling};
     use earmark_loader::{Batches, Example};
 
     const LEARNER: &str = r#"{"name": "l", "arch": "resnet_nano", "features": "f", "crop_seconds": 0.2, "epochs": 1,
-        "batch_size": 4, "learning_rate": 0.05, "mixup": 3.0,
+        "batch_size": 4, "learning_rate": 0.05, "mixup": 3.0, "dropout": 0.3,
         "augmentation": {"crop_length_jitter": 0.5, "shift": true}}"#;
     /// Settings, and whether batches are cut from a table.
     const SETTINGS: [(PassSettings, bool); 5] = [
@@ -209,6 +210,7 @@ mod tests {
             batches: &batches,
             windowing: &windowing,
             places: table.as_ref().map(Table::places),
+            dropout: Dropout::new(&learner, &graph),
             device: Device::Cpu,
         };
         let mut state = State { weights: initial_weights(&graph, 1, &[]), ..State::default() };

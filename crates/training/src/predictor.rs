@@ -10,7 +10,7 @@ use tch::{Device, Tensor};
 use crate::ahead;
 use crate::error::TrainingError;
 use crate::inputs::{Prepared, Window, WindowInputs};
-use crate::network::Network;
+use crate::network::{Network, Purpose};
 use crate::table::Table;
 use crate::tensors::values;
 
@@ -117,6 +117,6 @@ impl Predictor<'_> {
 
     fn forward(&self, prepared: &Prepared) -> Result<Tensor, TrainingError> {
         let (crops, _) = prepared.load(self.table.as_ref(), self.device)?;
-        self.network.forward(&crops, false)
+        self.network.forward(&crops, Purpose::Prediction)
     }
 }

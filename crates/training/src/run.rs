@@ -12,6 +12,7 @@ use crate::checkpoint::{self, EpochProgress, SavePace, State};
 use crate::demand::demand;
 use crate::device::{arithmetic, parse_device};
 use crate::device_features::DeviceFeatures;
+use crate::dropout::Dropout;
 use crate::engine;
 use crate::error::TrainingError;
 use crate::history::Epoch;
@@ -201,7 +202,8 @@ impl Job<'_> {
         windowing: &'a Windowing,
     ) -> TrainingInputs<'a> {
         let places = setup.table.as_ref().map(Table::places);
-        TrainingInputs { examples: &self.train, batches, windowing, places, device: setup.device }
+        let dropout = Dropout::new(self.learner, &setup.graph);
+        TrainingInputs { examples: &self.train, batches, windowing, places, dropout, device: setup.device }
     }
 
     fn train(&self, setup: &Setup, state: &mut State, report: &mut OnProgress) -> Result<(), TrainingError> {

@@ -1,6 +1,7 @@
 //! The settings of a learner, as written in a recipe.
 
 mod checks;
+mod freeze;
 mod kernels;
 mod linear;
 mod loss;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::TrainingError;
 
+pub use freeze::Freeze;
 pub use kernels::Kernels;
 pub use linear::Linear;
 pub use loss::Loss;
@@ -44,6 +46,10 @@ pub struct LearnerSettings {
     /// The SHA-256 that the file of `pretrained` must have, 64 hexadecimal digits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pretrained_sha256: Option<String>,
+    /// What training leaves as it is; it needs `pretrained`. The network's head is the layers after
+    /// its embedding, the body is the others.
+    #[serde(default, skip_serializing_if = "Freeze::is_default")]
+    pub freeze: Freeze,
     /// Length of a random crop and of a window, in seconds.
     #[serde(default = "defaults::crop_seconds")]
     pub crop_seconds: f64,
@@ -87,6 +93,9 @@ pub struct LearnerSettings {
     /// Learning rate of the first epoch after the warm-up; it then decays to zero along a cosine.
     #[serde(default)]
     pub learning_rate: f64,
+    /// The same for the body of the network, if it differs; it needs `pretrained`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body_learning_rate: Option<f64>,
     /// Epochs over which the learning rate rises from near zero.
     #[serde(default)]
     pub warmup_epochs: usize,
@@ -103,6 +112,10 @@ pub struct LearnerSettings {
     /// their gradients.
     #[serde(default = "defaults::weight_decay")]
     pub weight_decay: f64,
+    /// The probability with which an input of the last layer is dropped in a training step; 0 turns
+    /// dropout off.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub dropout: f32,
     /// Decay per step of a moving average of the weights, which is kept instead of the last
     /// weights; 0 turns the average off.
     #[serde(default)]
@@ -122,6 +135,10 @@ pub struct LearnerSettings {
     /// Settings for learners whose `arch` is `linear`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub linear: Option<Linear>,
+}
+
+fn is_zero(value: &f32) -> bool {
+    *value == 0.0
 }
 
 mod defaults {

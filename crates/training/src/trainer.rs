@@ -7,8 +7,9 @@ use tch::{Device, Kind, Tensor};
 use crate::arithmetic::Arithmetic;
 use crate::checkpoint::State;
 use crate::error::TrainingError;
+use crate::inputs::LoadedBatch;
 use crate::loss::{binary_cross_entropy, cross_entropy};
-use crate::network::{Layouts, Network};
+use crate::network::{Layouts, Network, Purpose};
 use crate::optimizer::Optimizer;
 use crate::settings::{LearnerSettings, Loss};
 
@@ -33,8 +34,8 @@ impl<'a> Trainer<'a> {
         device: Device,
         arithmetic: Arithmetic,
     ) -> Result<Self, TrainingError> {
-        let network = Network::new(graph, &state.weights, device, arithmetic)?;
-        let mut optimizer = Optimizer::new(learner, network.tensors()[0])?;
+        let network = Network::new(graph, &state.weights, device, arithmetic)?.freeze(learner.freeze)?;
+        let mut optimizer = Optimizer::new(learner, graph, &network.layouts().learned, network.tensors()[0])?;
         optimizer.restore(&network.layouts().learned, &state.optimizer)?;
         let averaged = state.average.as_ref().map(|saved| Network::new(graph, saved, device, Arithmetic::F32));
         let average = match learner.ema_decay {
@@ -49,15 +50,16 @@ impl<'a> Trainer<'a> {
     ///
     /// # Shape
     /// `crops`: `[n, channels, bins, frames]`; `targets`: as [`earmark_loader::BatchPlan`] has
-    /// them; both on the device.
-    pub fn step(&mut self, crops: &Tensor, targets: &Tensor, rate: f64, step: usize) -> Result<(), TrainingError> {
-        let logits = self.network.forward(crops, true)?;
+    /// them; `dropout`: `[n, features]`; all on the device.
+    pub fn step(&mut self, batch: &LoadedBatch, rate: f64, step: usize) -> Result<(), TrainingError> {
+        let LoadedBatch { crops, targets, dropout } = batch;
+        let logits = self.network.forward(crops, Purpose::Training { dropout: dropout.as_ref() })?;
         let loss = match self.loss {
             Loss::CrossEntropy => cross_entropy(&logits, targets)?,
             Loss::Bce => binary_cross_entropy(&logits, targets)?,
         };
         let gradient = self.network.gradient(&loss)?;
-        self.optimizer.step(self.network.learned(), gradient, rate, step)?;
+        self.optimizer.step(self.network.tensors()[0], &gradient, rate, step)?;
         if let Some(average) = &mut self.average {
             average.follow(&self.network, step)?;
         }
@@ -166,9 +168,10 @@ mod tests {
         let crops: Vec<f32> = (0..2 * 64 * 32).map(|at| (at % 17) as f32 / 8.0 - 1.0).collect();
         let crops = Tensor::from_slice(&crops).reshape([2, 1, 64, 32]);
         let targets = Tensor::from_slice(&[1f32, 0.0, 0.0, 1.0]).reshape([2, 2]);
+        let batch = LoadedBatch { crops, targets, dropout: None };
         let mut expected = start;
         for step in 0..4 {
-            trainer.step(&crops, &targets, 0.1, step).unwrap();
+            trainer.step(&batch, 0.1, step).unwrap();
             trainer.save(&mut state).unwrap();
             // 0.1, 2/11, then the value of the setting.
             let decay = [0.1, 2.0 / 11.0, 0.2, 0.2][step];

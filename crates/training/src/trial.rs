@@ -62,8 +62,7 @@ impl Job<'_> {
         let order = batches.epoch(0);
         for (step, members) in order.iter().cycle().take(STEPS).enumerate() {
             let prepared = inputs.prepare(0, step, members, &mut Batch::default())?;
-            let (crops, targets) = prepared.load(setup.table.as_ref(), setup.device)?;
-            trainer.step(&crops, &targets, 1e-9, step)?;
+            trainer.step(&prepared.load(setup.table.as_ref(), setup.device)?, 1e-9, step)?;
         }
         let predictor = self.final_predictor(setup, &state.weights)?;
         // One window of each clip is enough for a full batch.

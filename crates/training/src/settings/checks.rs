@@ -4,7 +4,7 @@ use earmark_datasets::Task;
 use earmark_features::{FrontEnd, Scaling};
 use earmark_loader::{Augmentation, SpecAugmentMasks};
 
-use super::{LearnerSettings, Loss, Normalization};
+use super::{Freeze, LearnerSettings, Loss, Normalization};
 use crate::error::TrainingError;
 use crate::settings::{Kernels, Linear};
 
@@ -21,7 +21,8 @@ impl LearnerSettings {
         let is_length = |seconds: f64| seconds > 0.0 && seconds <= 60.0;
         let is_part = |value: f64| (0.0..1.0).contains(&value);
         let (crop, hop) = (self.crop_seconds, self.prediction.hop_seconds);
-        let rate = self.learning_rate;
+        let is_rate = |rate: f64| rate > 0.0 && rate <= 100.0;
+        let (rate, body_rate) = (self.learning_rate, self.body_learning_rate);
         let checks = [
             self.name_check(),
             check(is_length(crop), "crop_seconds", crop, "above 0, at most 60"),
@@ -36,14 +37,22 @@ impl LearnerSettings {
                 self.batch_size,
                 "2 to 65536; networks need it",
             ),
-            check(rate > 0.0 && rate <= 100.0, "learning_rate", rate, "above 0, at most 100; networks need it"),
+            check(is_rate(rate), "learning_rate", rate, "above 0, at most 100; networks need it"),
             check(self.warmup_epochs < self.epochs, "warmup_epochs", self.warmup_epochs, "below `epochs`"),
             check(is_part(self.momentum), "momentum", self.momentum, "0 to below 1"),
             check(is_part(self.weight_decay), "weight_decay", self.weight_decay, "0 to below 1"),
+            check(is_part(self.dropout.into()), "dropout", self.dropout, "0 (none) to below 1"),
+            check(body_rate.is_none_or(is_rate), "body_learning_rate", body_rate.unwrap_or(0.0), "above 0, at most 100"),
             check(is_part(self.ema_decay), "ema_decay", self.ema_decay, "0 (none) to below 1"),
             check(is_length(hop), "prediction.hop_seconds", hop, "above 0, at most 60"),
         ];
         self.first_fault(checks.into_iter().chain(of_augmentation(&self.augmentation)))?;
+        const NEEDS_WEIGHTS: &str = "it applies only to a network that starts from `pretrained` weights";
+        let is_pretrained = self.pretrained.is_some();
+        self.applies(is_pretrained || self.freeze == Freeze::None, "freeze", NEEDS_WEIGHTS)?;
+        self.applies(is_pretrained || body_rate.is_none(), "body_learning_rate", NEEDS_WEIGHTS)?;
+        const FROZEN: &str = "with freeze = \"body\", the body is not trained";
+        self.applies(body_rate.is_none() || self.freeze != Freeze::Body, "body_learning_rate", FROZEN)?;
         self.applies(self.kernel.is_none(), "kernel", "it applies only to arch = \"kernel\"")?;
         self.applies(self.linear.is_none(), "linear", "it applies only to arch = \"linear\"")
     }
