@@ -156,6 +156,81 @@ mod tests {
     use super::*;
     use crate::network::initial_weights;
 
+    const SHAPE: [i64; 4] = [4, 1, 64, 64];
+
+    fn learner(more: &str) -> LearnerSettings {
+        let text = r#"{"name": "l", "arch": "mn_nano", "features": "logmel", "epochs": 1, "batch_size": 4,
+            "learning_rate": 0.1, "momentum": 0.0, "pretrained": "file""#;
+        serde_json::from_str(&format!("{text}{more}}}")).unwrap()
+    }
+
+    /// The weights before and after one step, and the names of the body's parameters.
+    fn step(learner: &LearnerSettings, rate: f64) -> (Weights, Weights, Vec<String>) {
+        let graph = learner.variant().unwrap().graph(1, 2);
+        let before = initial_weights(&graph, 1, &[]);
+        let mut state = State { weights: before.clone(), ..State::default() };
+        let mut trainer = Trainer::new(&graph, learner, &state, Device::Cpu, Arithmetic::F32).unwrap();
+        let crops = Tensor::arange(SHAPE.iter().product::<i64>(), (Kind::Float, Device::Cpu)).sin().reshape(SHAPE);
+        let targets = Tensor::from_slice(&[1f32, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 1.0]).reshape([4, 2]);
+        trainer.step(&LoadedBatch { crops, targets, dropout: None }, rate, 0).unwrap();
+        trainer.save(&mut state).unwrap();
+        let body = graph.nodes()[..graph.body_nodes()].iter().flat_map(|node| node.parameters());
+        (before, state.weights, body.map(|parameter| parameter.name).collect())
+    }
+
+    #[test]
+    fn what_is_frozen_stays_as_it_is() {
+        let (before, all, body) = step(&learner(""), 0.1);
+        assert!(before.0.iter().all(|(name, array)| *array != all.0[name]), "a step changes each array");
+        let (_, after, _) = step(&learner(r#", "freeze": "body""#), 0.1);
+        for (name, array) in &before.0 {
+            assert_eq!(*array == after.0[name], body.contains(name), "{name}");
+        }
+        let (_, after, _) = step(&learner(r#", "freeze": "batch_norm""#), 0.1);
+        for (name, array) in &before.0 {
+            assert_eq!(*array == after.0[name], name.contains("running"), "{name}");
+        }
+    }
+
+    #[test]
+    fn body_and_head_have_their_own_learning_rates() {
+        let (_, both, body) = step(&learner(r#", "body_learning_rate": 0.025"#), 0.1);
+        let [(_, fast, _), (_, slow, _)] = [0.1, 0.025].map(|rate| step(&learner(""), rate));
+        assert!(body.len() > 20 && body.len() + 4 == both.0.len(), "two linear layers are the head");
+        for (name, array) in &both.0 {
+            let expected = if body.contains(name) { &slow } else { &fast };
+            assert_eq!(*array, expected.0[name], "{name}");
+            assert!(name.contains("running") || fast.0[name] != slow.0[name], "{name}");
+        }
+    }
+
+    #[test]
+    fn dropout_multiplies_the_inputs_of_the_last_layer() {
+        for arch in ["mn_nano", "dpn_nano"] {
+            let variant = earmark_nets::find(arch).unwrap();
+            let graph = variant.graph(1, 2);
+            let mut weights = initial_weights(&graph, 1, &[]);
+            let parameters = graph.head().unwrap().parameters();
+            let bias = weights.0.get_mut(&parameters[1].name).unwrap();
+            bias.data.copy_from_slice(&[0.5, -0.25]);
+            let features = parameters[0].shape[1] as i64;
+            let network = Network::new(&graph, &weights, Device::Cpu, Arithmetic::F32).unwrap();
+            let crops = Tensor::arange(SHAPE.iter().product::<i64>(), (Kind::Float, Device::Cpu)).sin().reshape(SHAPE);
+            let logits = |factor: Option<f64>| {
+                let factors = factor.map(|factor| Tensor::full([4, features], factor, (Kind::Float, Device::Cpu)));
+                let purpose = Purpose::Training { dropout: factors.as_ref() };
+                crate::tensors::values(&network.forward(&crops, purpose).unwrap()).unwrap()
+            };
+            let (plain, doubled) = (logits(None), logits(Some(2.0)));
+            assert_eq!(logits(Some(1.0)), plain, "{arch}");
+            for (at, (plain, doubled)) in plain.iter().zip(&doubled).enumerate() {
+                let bias = [0.5, -0.25][at % 2];
+                assert!((doubled - bias - 2.0 * (plain - bias)).abs() < 1e-4, "{arch}: {plain}, {doubled}");
+            }
+            assert_eq!(logits(Some(0.0)), [0.5, -0.25].repeat(4), "{arch}");
+        }
+    }
+
     #[test]
     fn the_average_follows_weights_and_statistics() {
         let text = r#"{"name": "l", "arch": "resnet_nano", "features": "logmel", "epochs": 1, "batch_size": 2,

@@ -290,6 +290,12 @@ fn a_setting_that_does_not_apply_is_named() {
     let learner = learner("resnet_nano", r#", "kernel": {}"#);
     let error = run(&learner, folder.path(), GO_ON).unwrap_err();
     assert!(matches!(&error, TrainingError::NotApplicable { key, .. } if key == "kernel"), "{error}");
+    let frozen = r#""freeze": "body", "pretrained": "w.pt", "body_learning_rate": 0.1"#;
+    let without_weights = [r#""freeze": "batch_norm""#, r#""body_learning_rate": 0.1"#, frozen];
+    for (setting, expected) in without_weights.into_iter().zip(["freeze", "body_learning_rate", "body_learning_rate"]) {
+        let error = self::learner("resnet_nano", &format!(", {setting}")).validate().unwrap_err();
+        assert!(matches!(&error, TrainingError::NotApplicable { key, .. } if key == expected), "{error}");
+    }
     let wave: FrontEnd = serde_json::from_str(r#"{"kind": "wave"}"#).unwrap();
     for augmentation in [r#"{"freq_warp": 0.1}"#, r#"{"freq_masks": {"count": 1, "width": 0.1}}"#] {
         let settings = LearnerSettings {
