@@ -29,6 +29,26 @@ fn shards_and_devices_with_faults() {
     place.run(&format!("{TRAIN_ALONE} --device cuda:00")).failed();
 }
 
+#[test]
+fn without_a_recipe_one_is_chosen_and_a_run_keeps_its_own() {
+    let place = Place::with_run("jobs-chosen");
+    let run = |words: &str| {
+        let mut command = place.command(words);
+        command.env("EARMARK_MODELS", place.path("models"));
+        Ran::of(command, words).done()
+    };
+    let planned = run("train --data data --out other --plan --json");
+    assert!(planned.stderr.contains("recipe: fast.toml ("), "{planned}");
+    assert!(planned.stderr.contains("earmark model pull mn04_as"), "{planned}");
+    assert!(planned.stderr.contains("with 4 folds"), "{planned}");
+    let jobs = planned.json()["jobs"].as_array().unwrap().len();
+    assert_eq!(jobs, 5 * (4 + 1), "five learners on four folds and all clips: {planned}");
+    let before = place.tree("run/jobs");
+    let resumed = run("train --data data --out run");
+    assert!(!resumed.stderr.contains("recipe: "), "{resumed}");
+    assert!(place.tree("run/jobs") == before);
+}
+
 #[cfg(unix)]
 #[test]
 fn a_signal_ends_a_run_with_its_state_saved_and_the_same_command_resumes_it() {

@@ -11,23 +11,34 @@ use crate::events::Warning;
 use crate::recipe::Recipe;
 use crate::run::{CLIPS, ClipRow, LABEL_SEPARATOR, LABELS, LOCK, RECIPE, Run, fold_count, format};
 
-/// Reads the recipe in `file` for a run in `folder`. Keys that the recipe does not set keep the
-/// defaults of the version that began the run; the models of its embeddings are found. If the run
-/// already has a different recipe, this fails before any clip is decoded.
+/// Reads the recipe in `file` for a run in `folder`; the result is that of [`completed`], and a
+/// warning for each key that has its former name.
 ///
 /// # Errors
-/// The recipe is invalid; a model is missing; the run has a newer format, or a recipe that differs
-/// in more than new learners.
+/// The recipe is invalid, and those of [`completed`].
 pub(crate) fn recipe_for(folder: &Path, file: &Path) -> Result<(Recipe, Embeddings, Vec<Warning>)> {
     let (recipe, warnings) = Recipe::read_with_warnings(file)?;
+    let base = file.parent().unwrap_or(Path::new(""));
+    let (recipe, embeddings) = completed(recipe, &file.display().to_string(), base, folder)?;
+    Ok((recipe, embeddings, warnings))
+}
+
+/// Completes a recipe for a run in `folder`. Keys that the recipe does not set keep the defaults of
+/// the version that began the run; the models of its embeddings are found, relative to `base`;
+/// `name` is the recipe in errors. If the run already has a different recipe, this fails before any clip is decoded.
+///
+/// # Errors
+/// A model is missing; the run has a newer format, or a recipe that differs in more than new
+/// learners.
+pub(crate) fn completed(recipe: Recipe, name: &str, base: &Path, folder: &Path) -> Result<(Recipe, Embeddings)> {
     let mut recipe = recipe.with_defaults_of(format::of(folder)?);
-    let embeddings = Embeddings::find(&mut recipe, file.parent().unwrap_or(Path::new("")), folder)?;
-    recipe.validate().with_context(|| format!("recipe {}", file.display()))?;
+    let embeddings = Embeddings::find(&mut recipe, base, folder)?;
+    recipe.validate().with_context(|| format!("recipe {name}"))?;
     let run = Run::at(folder);
     if run.path(CLIPS).exists() {
         run.recipe_changes(&recipe)?;
     }
-    Ok((recipe, embeddings, warnings))
+    Ok((recipe, embeddings))
 }
 
 /// Begins the run in `folder`, or continues it; learners may be added. `sha256` holds the checksums

@@ -198,6 +198,13 @@ impl fmt::Display for Warning {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Note {
+    /// No recipe was named, so one was chosen.
+    ChosenRecipe {
+        /// The name of its file in `recipes/`, without the extension.
+        name: &'static str,
+        /// What the choice depended on.
+        reason: String,
+    },
     /// Features were computed.
     Features {
         /// The number of pairs of clip and front end that were computed.
@@ -234,6 +241,7 @@ pub enum Note {
 impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::ChosenRecipe { name, reason } => write!(f, "recipe: {name}.toml ({reason})"),
             Self::Features { computed, cached, bytes, folder } => write!(
                 f,
                 "features: {} in {} ({computed} computed, {cached} from the cache)",

@@ -8,6 +8,7 @@ use earmark_training::{GpuSettings, check_device, check_memory, configure};
 
 use crate::error::{PipelineError, Result};
 use crate::recipe::Recipe;
+use crate::run::{CLIPS, RECIPE};
 use crate::schedule::{CPU, Shard, check_together, shared_gpus, workers};
 
 /// The hub that published weights are downloaded from.
@@ -17,8 +18,9 @@ pub const HUB: &str = "https://huggingface.co";
 /// the defaults of `earmark train`.
 #[derive(Debug, Clone)]
 pub struct TrainOptions {
-    /// The recipe's file; weights that it names are relative to its folder.
-    pub recipe: PathBuf,
+    /// The recipe's file; weights that it names are relative to its folder. `None`: that of the run
+    /// if it has begun, else the one of Earmark's own that suits the data and the installed models.
+    pub recipe: Option<PathBuf>,
     /// The sounds and labels: a folder in one of the known layouts, or a CSV file.
     pub data: PathBuf,
     /// How to read the data, beyond what the layout implies. Patterns of folds and groups override
@@ -59,7 +61,7 @@ impl TrainOptions {
     /// Options that train a recipe on data into a run's folder, on the CPU.
     pub fn new(recipe: impl Into<PathBuf>, data: impl Into<PathBuf>, out: impl Into<PathBuf>) -> Self {
         Self {
-            recipe: recipe.into(),
+            recipe: Some(recipe.into()),
             data: data.into(),
             open: OpenOptions::default(),
             out: out.into(),
@@ -141,8 +143,14 @@ impl TrainOptions {
         self.open.audio_dir.as_deref().or_else(beside).unwrap_or(Path::new(""))
     }
 
+    /// The recipe's file, if there is one.
+    pub(crate) fn recipe_file(&self) -> Option<PathBuf> {
+        let of_run = || Some(self.out.join(RECIPE)).filter(|_| self.out.join(CLIPS).exists());
+        self.recipe.clone().or_else(of_run)
+    }
+
     /// The folder of the recipe.
     pub(crate) fn recipe_folder(&self) -> &Path {
-        self.recipe.parent().unwrap_or(Path::new(""))
+        self.recipe.as_deref().and_then(Path::parent).unwrap_or(Path::new(""))
     }
 }

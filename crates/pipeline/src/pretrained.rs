@@ -142,6 +142,20 @@ fn fetch(published: &Pretrained, learner: &LearnerSettings, places: &Places<'_>)
     Ok(WeightsSource { source: source.to_string(), licence: Some((*licence).to_owned()), revision, sha256, path })
 }
 
+/// Whether a learner starts without a download: from random weights, from a file, or from released
+/// weights that are in the cache.
+pub(crate) fn is_at_hand(learner: &LearnerSettings) -> bool {
+    let Some(asked) = &learner.pretrained else { return true };
+    match learner.variant().map(|variant| variant.start(asked).map(|published| published.source)) {
+        Ok(Some(Source::Release { url, .. })) => {
+            let file = url.rsplit('/').next().unwrap_or(url);
+            torch_checkpoints().is_ok_and(|folder| folder.join(file).is_file())
+        }
+        Ok(Some(Source::Hub(_))) | Err(_) => false,
+        Ok(None) => true,
+    }
+}
+
 /// Checks that a run in `folder`, if it exists, began with the same weights.
 ///
 /// # Errors

@@ -1,6 +1,7 @@
 //! Training: from data to features, to jobs, and then to level 2.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use earmark_audio::SoundId;
 use earmark_datasets::check::ignored;
@@ -8,18 +9,18 @@ use earmark_datasets::{ClipEntry, DatasetError, Manifest, Severity, Splits, open
 use earmark_loader::ClipFeatures;
 use earmark_training::{LearnerSettings, Split, set_threads};
 
-use crate::begin::{begin, recipe_for};
+use crate::begin::{begin, completed, recipe_for};
 use crate::checks::{check_labels, check_task};
 use crate::embeddings::Embeddings;
 use crate::error::{Context, PipelineError, Result};
 use crate::evaluate::RunResults;
-use crate::events::{CancelToken, Event, Observer, Warning, warn};
+use crate::events::{CancelToken, Event, Note, Observer, Warning, note, warn};
 use crate::features::{FeatureLoader, checksums};
 use crate::jobs::{Cost, TrainingJob, used_clips};
 use crate::level2::fit_level2;
 use crate::options::{JobSelection, TrainOptions};
 use crate::pretrained::{self, Places};
-use crate::recipe::Recipe;
+use crate::recipe::{ChosenRecipe, DataSettings, Recipe};
 use crate::run::{Run, format};
 use crate::runner::JobRunner;
 use crate::statistics;
@@ -42,8 +43,8 @@ pub struct Trained {
 /// [`PipelineError`]; [`PipelineError::Cancelled`] if `cancel` was cancelled while jobs ran.
 /// After any error, the same call can continue the run.
 pub fn train(options: &TrainOptions, observer: &dyn Observer, cancel: &CancelToken) -> Result<Trained> {
-    let (recipe, data) = (options.recipe.display(), options.data.display());
-    tracing::info!(version = env!("CARGO_PKG_VERSION"), %recipe, %data, out = %options.out.display(), "the run begins");
+    let (recipe, data) = (options.recipe_file().unwrap_or_default(), options.data.display());
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), recipe = %recipe.display(), %data, out = %options.out.display(), "the run begins");
     let prepared = Prepared::new(options, observer)?;
     let Prepared { recipe, embeddings, mut manifest, mut splits, verifier, reserve } = prepared;
     let of_data = || options.data.display().to_string();
@@ -128,10 +129,22 @@ pub(crate) struct Prepared {
 impl Prepared {
     /// Reads the recipe and the data set, and checks that they fit together.
     pub fn new(options: &TrainOptions, observer: &dyn Observer) -> Result<Self> {
-        let (recipe, embeddings, warnings) = recipe_for(&options.out, &options.recipe)?;
-        warnings.into_iter().for_each(|warning| warn(observer, warning));
         options.check()?;
-        let manifest = open_data(options, &recipe)?;
+        let (recipe, embeddings, manifest) = match options.recipe_file() {
+            Some(file) => {
+                let (recipe, embeddings, warnings) = recipe_for(&options.out, &file)?;
+                warnings.into_iter().for_each(|warning| warn(observer, warning));
+                let manifest = open_data(options, &recipe.data)?;
+                (recipe, embeddings, manifest)
+            }
+            None => {
+                let manifest = open_data(options, &DataSettings::default())?;
+                let ChosenRecipe { name, recipe, reason } = ChosenRecipe::for_data(&manifest)?;
+                note(observer, Note::ChosenRecipe { name, reason });
+                let (recipe, embeddings) = completed(recipe, name, Path::new(""), &options.out)?;
+                (recipe, embeddings, manifest)
+            }
+        };
         check_task(options, &recipe, manifest.task)?;
         warn_of_data(options, &recipe, &manifest, observer);
         let splits = split(&manifest, &recipe).with_context(|| options.data.display().to_string())?;
@@ -153,16 +166,16 @@ fn group_copies(manifest: &mut Manifest, clips: &DecodedClips, format: u32) -> b
     }
 }
 
-fn open_data(options: &TrainOptions, recipe: &Recipe) -> Result<Manifest> {
+fn open_data(options: &TrainOptions, settings: &DataSettings) -> Result<Manifest> {
     let mut reading = options.open.clone();
     let pattern = |key: &str, text: &Option<String>| {
         text.as_deref().map(regex::Regex::new).transpose().with_context(|| format!("data.{key}"))
     };
     if reading.folds_from.is_none() {
-        reading.folds_from = pattern("folds_from", &recipe.data.folds_from)?;
+        reading.folds_from = pattern("folds_from", &settings.folds_from)?;
     }
     if reading.groups_from.is_none() {
-        reading.groups_from = pattern("groups_from", &recipe.data.groups_from)?;
+        reading.groups_from = pattern("groups_from", &settings.groups_from)?;
     }
     Ok(open(&options.data, &reading)?)
 }

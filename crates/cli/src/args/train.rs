@@ -28,9 +28,10 @@ fn address(text: &str) -> Result<String, String> {
 /// `earmark train`.
 #[derive(Debug, Args)]
 pub struct Train {
-    /// What to train and how
+    /// What to train and how; by default that of the run, or for a new run one of Earmark's own,
+    /// chosen by the number of clips and by the models that are installed
     #[arg(long, value_name = "R.toml")]
-    pub recipe: PathBuf,
+    pub recipe: Option<PathBuf>,
     /// The sounds and labels: a folder per class, the layout of FSDKaggle2018, Kaggle, ESC-50,
     /// UrbanSound8K or Hugging Face's `audiofolder`, or a CSV file
     #[arg(long)]

@@ -11,10 +11,12 @@ use earmark_training::{GpuSettings, LearnerSettings, Split};
 use regex::Regex;
 use serde::{Deserialize, Serialize};
 
+mod chosen;
 mod pretrained;
 mod renamed;
 mod settings;
 
+pub(crate) use chosen::ChosenRecipe;
 pub(crate) use pretrained::PUBLISHED;
 
 use crate::error::{Context, PipelineError, Result, ensure};
