@@ -203,8 +203,7 @@ fn platt_scales(judged: &Tensor, truth: &Tensor, weights: &Tensor) -> Result<Vec
     let (judged, truth) = (rows(judged)?, rows(truth)?);
     let of_class = |((outputs, has), weights): ((&[f64], &[f64]), &[f64])| {
         let judged = outputs.iter().zip(has).zip(weights);
-        let judged =
-            judged.map(|((output, has), weight)| Judged { output: *output, weight: *weight, has: *has > 0.5 });
+        let judged = judged.map(|((output, has), weight)| Judged { output: *output, weight: *weight, has: *has > 0.5 });
         Platt::fit(&judged.collect::<Vec<_>>())
     };
     let of_classes = judged.chunks_exact(clips).zip(truth.chunks_exact(clips)).zip(weights.chunks_exact(clips));

@@ -91,7 +91,8 @@ mod tests {
         // A logit that is certain and wrong costs what it says; one that is right costs nothing.
         let extreme = Tensor::from_slice(&[1e4, -1e4]).reshape([1, 2]);
         let loss = |targets: [f64; 3]| {
-            binary_cross_entropy(&extreme, &Tensor::from_slice(&targets).reshape([1, 3]), None).unwrap().double_value(&[])
+            let targets = Tensor::from_slice(&targets).reshape([1, 3]);
+            binary_cross_entropy(&extreme, &targets, None).unwrap().double_value(&[])
         };
         assert_eq!([loss([1.0, 0.0, 1.0]), loss([0.0, 0.0, 1.0])], [0.0, 5e3]);
     }

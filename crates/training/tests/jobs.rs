@@ -258,7 +258,7 @@ fn a_setting_out_of_its_range_is_named() {
         (LearnerSettings { name: "../l".to_owned(), ..good.clone() }, "name", "\"../l\""),
         (LearnerSettings { mixup: f32::NAN, ..good.clone() }, "mixup", "NaN"),
         (LearnerSettings { ema_decay: 1.0, ..good.clone() }, "ema_decay", "1"),
-        (learner("resnet_nano", r#", "class_weight": {"fast": 1, "slow": 0}"#), "class_weight", "\"slow\" = 0"),
+        (learner("resnet_nano", r#", "class_weight": {"fast": 1, "slow": 0}"#), "class_weight", "{ \"slow\" = 0 }"),
         (learner("resnet_nano", r#", "augmentation": {"time_stretch": -0.1}"#), "augmentation.time_stretch", "-0.1"),
         (
             learner("resnet_nano", r#", "augmentation": {"time_masks": {"count": 2, "width": 1.5}}"#),

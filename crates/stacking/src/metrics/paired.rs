@@ -134,9 +134,8 @@ impl Resampled for SingleLabelTable {
         let [precisions, hits] = &self.of_clip;
         let macro_ap = macro_average_precision(&self.rankings, counts);
         let of_class = self.clips.iter().zip(&self.rankings);
-        let of_class = of_class.flat_map(|(clips, ranking)| {
-            [self.recall(clips, counts), ranking.average_precision(counts)]
-        });
+        let of_class =
+            of_class.flat_map(|(clips, ranking)| [self.recall(clips, counts), ranking.average_precision(counts)]);
         [means(precisions, counts), means(hits, counts), macro_ap].into_iter().chain(of_class).collect()
     }
 }
@@ -180,12 +179,13 @@ fn paired<T: Resampled>(
         pairs.map(|(a, b)| std::array::from_fn(|way| b[way] - a[way])).collect()
     });
     let mut values = of_a.into_iter().zip(of_b).zip(intervals);
-    let mut named = |names: &[&'static str]| -> Vec<PairedScore> {
-        let score = |(name, (([a], [b]), interval)): (&&'static str, (([f64; 1], [f64; 1]), Interval))| {
-            PairedScore { name, a, b, difference: b - a, interval }
+    let mut named =
+        |names: &[&'static str]| -> Vec<PairedScore> {
+            let score = |(name, (([a], [b]), interval)): (&&'static str, (([f64; 1], [f64; 1]), Interval))| {
+                PairedScore { name, a, b, difference: b - a, interval }
+            };
+            names.iter().zip(values.by_ref()).map(score).collect()
         };
-        names.iter().zip(values.by_ref()).map(score).collect()
-    };
     let scores = named(names.of_all);
     let of_class = |(class, label): (usize, &String)| PairedClass {
         label: label.clone(),

@@ -57,11 +57,11 @@ impl ClassWeight {
         of_class.into_iter().map(|of_class| weight(of_class) as f32).collect()
     }
 
-    /// The first weight out of range, as `CLASS = WEIGHT`.
+    /// The first weight out of range, as `{ "CLASS" = WEIGHT }`.
     pub(super) fn out_of_range(&self) -> Option<String> {
         let Self::Table(weights) = self else { return None };
         let fault = weights.iter().find(|(_, weight)| !(**weight > 0.0 && **weight <= 1000.0));
-        fault.map(|(class, weight)| format!("{class:?} = {weight}"))
+        fault.map(|(class, weight)| format!("{{ {class:?} = {weight} }}"))
     }
 }
 
