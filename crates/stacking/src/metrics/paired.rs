@@ -179,13 +179,10 @@ fn paired<T: Resampled>(
         pairs.map(|(a, b)| std::array::from_fn(|way| b[way] - a[way])).collect()
     });
     let mut values = of_a.into_iter().zip(of_b).zip(intervals);
-    let mut named =
-        |names: &[&'static str]| -> Vec<PairedScore> {
-            let score = |(name, (([a], [b]), interval)): (&&'static str, (([f64; 1], [f64; 1]), Interval))| {
-                PairedScore { name, a, b, difference: b - a, interval }
-            };
-            names.iter().zip(values.by_ref()).map(score).collect()
-        };
+    let mut named = |names: &[&'static str]| -> Vec<PairedScore> {
+        let named = names.iter().zip(values.by_ref());
+        named.map(|(name, (([a], [b]), interval))| PairedScore { name, a, b, difference: b - a, interval }).collect()
+    };
     let scores = named(names.of_all);
     let of_class = |(class, label): (usize, &String)| PairedClass {
         label: label.clone(),
