@@ -20,6 +20,7 @@ from sklearn.metrics import accuracy_score, average_precision_score, confusion_m
 from torchmetrics.functional.classification import multiclass_calibration_error
 
 import multi_label
+import paired
 from resampling import Draws, interval
 
 HERE = Path(__file__).parent
@@ -158,6 +159,7 @@ cases = [
 assert [c["accuracy"] for c in cases if c["name"].startswith("all_")][:2] == [1, 0]
 (HERE / "cases.json").write_text(json.dumps(cases) + "\n")
 multi_label.main()
+paired.main()
 
 
 def submissions(truth_csv):

@@ -30,6 +30,33 @@ fn synth_is_decided_by_its_seed() {
 }
 
 #[test]
+fn confusions_are_counted_by_true_and_predicted_class() {
+    let labels: Vec<String> = shared().text("run/labels.txt").lines().map(str::to_owned).collect();
+    let results = shared().json("run/results.json");
+    for (set, name, of_set) in [("train", "oof", "out_of_fold"), ("test", "test", "test")] {
+        let mut expected = vec![vec![0; labels.len()]; labels.len()];
+        let (columns, rows) = probabilities(&shared().text(&format!("run/level2/{name}.csv")));
+        assert_eq!(columns, labels);
+        for (clip, (label, _)) in clips(shared(), "run", set) {
+            let row = &rows[&clip];
+            let best = (0..row.len()).fold(0, |best, class| if row[class] > row[best] { class } else { best });
+            expected[labels.iter().position(|other| *other == label).unwrap()][best] += 1;
+        }
+        let file = if set == "train" { "run/confusion.csv" } else { "run/confusion_test.csv" };
+        let (header, matrix) = csv(&shared().text(file));
+        assert_eq!((header[0].as_str(), &header[1..]), ("true_label", &labels[..]));
+        for ((row, label), expected) in matrix.iter().zip(&labels).zip(&expected) {
+            assert_eq!(&row[0], label);
+            assert_eq!(row[1..], expected.iter().map(ToString::to_string).collect::<Vec<_>>());
+        }
+        let right: usize = (0..labels.len()).map(|class| expected[class][class]).sum();
+        let all: usize = expected.iter().flatten().sum();
+        let accuracy = results["systems"].as_array().unwrap().last().unwrap()[of_set]["accuracy"].as_f64().unwrap();
+        assert!((accuracy - right as f64 / all as f64).abs() < 1e-12, "{set}");
+    }
+}
+
+#[test]
 fn a_run_has_every_file_and_no_other() {
     let mut expected = BTreeSet::new();
     let files = [
@@ -38,6 +65,8 @@ fn a_run_has_every_file_and_no_other() {
         "splits.csv",
         "statistics.csv",
         "results.json",
+        "confusion.csv",
+        "confusion_test.csv",
         "data.json",
         "report.html",
         "run.json",

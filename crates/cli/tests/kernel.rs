@@ -121,6 +121,16 @@ fn unverified_clips_can_be_left_out() {
     }
 }
 
+#[test]
+fn class_weights_that_cannot_be() {
+    let place = Place::with_data("kernel-class-weight");
+    for setting in ["{ flut = 2.0 }", "{ Flute = 0.0 }", "\"balance\""] {
+        place.write("recipe.toml", recipe(&format!("class_weight = {setting}")));
+        place.run(TRAIN).failed();
+    }
+    assert!(!place.path("run/splits.csv").exists());
+}
+
 /// If the learners have different features, a job only computes those of its learner.
 #[test]
 fn a_job_computes_the_features_that_it_needs() {

@@ -85,6 +85,7 @@ fn the_whole_road() {
     }
     let again = place.run("evaluate run --json").done().json();
     assert_eq!(again, results);
+    co_occurrences(&place, &results);
     let jobs = place.run("evaluate run --jobs --json").done().json();
     assert!(jobs.as_array().unwrap().iter().all(|job| job["lwlrap"].as_f64() > Some(0.2)), "{jobs}");
 
@@ -100,6 +101,26 @@ fn the_whole_road() {
 
     tags(&place, &results);
     linear_model(&place, &results);
+}
+
+/// The clips of a label and those that are given it, by the thresholds.
+fn co_occurrences(place: &Place, results: &Value) {
+    assert!(!place.path("run/confusion.csv").exists());
+    let stack = results["systems"].as_array().unwrap().last().unwrap();
+    for (set, file) in [("out_of_fold", "run/co_occurrence.csv"), ("test", "run/co_occurrence_test.csv")] {
+        let (header, rows) = csv(&place.text(file));
+        let counts: Vec<Vec<f64>> =
+            rows.iter().map(|row| row[1..].iter().map(|count| count.parse().unwrap()).collect()).collect();
+        assert_eq!((header.len(), counts.len()), (13, 12));
+        for (class, score) in stack[set]["per_class"].as_array().unwrap().iter().enumerate() {
+            assert_eq!((&score["label"], &header[class + 1]), (&rows[class][0].as_str().into(), &rows[class][0]));
+            let (clips, right) = (score["clips"].as_f64().unwrap(), counts[class][class]);
+            // F1 = 2 right / (clips + given): a label is given to as many clips or more.
+            let f1 = score["f1"].as_f64().unwrap();
+            assert!(right <= clips && f1 <= 2.0 * right / (clips + right) + 1e-12, "{score}: {right}");
+            assert!((f1 == 0.0) == (right == 0.0), "{score}: {right}");
+        }
+    }
 }
 
 /// Tags with the bundle as it was judged, and gives the labels that reach their thresholds.
@@ -141,6 +162,9 @@ fn tags_are_close(place: &Place) {
 /// A logistic regression of each class on the MFCC statistics is level 2 without any learner: it is
 /// shown beside the networks, and is clearly worse.
 fn linear_model(place: &Place, before: &Value) {
+    for (name, bytes) in place.tree("run").into_iter().filter(|(name, _)| !name.starts_with("cache/")) {
+        place.write(&format!("before/{name}"), bytes);
+    }
     let recipe = place.text("run/recipe.toml");
     let linear = recipe.replace("kind = \"mean\"", "kind = \"logistic\"");
     let (head, features) = linear.split_once("\nfeatures = [").unwrap();
@@ -153,6 +177,17 @@ fn linear_model(place: &Place, before: &Value) {
         let (linear, kernel, network) = (map("stack"), map("kernel"), map("network"));
         assert_eq!(kernel, score(before, "kernel", set, "macro_average_precision"));
         assert!(linear + 0.05 < kernel && linear + 0.02 < network, "{set}: {linear} {kernel} {network}");
+    }
+    let compared = place.run("compare before run --json").done().json();
+    assert_eq!(compared["task"], "multi_label");
+    for set in ["out_of_fold", "test"] {
+        for (score_, at) in [("macro_average_precision", 0), ("micro_average_precision", 1), ("lwlrap", 2)] {
+            let ours = &compared[set]["scores"][at];
+            let expected = score(&results, "stack", set, score_) - score(before, "stack", set, score_);
+            assert_eq!(ours["score"], score_);
+            assert!((ours["difference"].as_f64().unwrap() - expected).abs() < 1e-12, "{ours}, not {expected}");
+        }
+        assert!(compared[set]["scores"][0]["interval"]["high"].as_f64() < Some(0.0), "{compared}");
     }
     let shown = place.run("evaluate run").done().stdout;
     assert!(["stack  ", "kernel  ", "network  "].iter().all(|model| shown.contains(model)), "{shown}");

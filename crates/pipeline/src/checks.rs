@@ -26,12 +26,14 @@ pub(crate) fn check_task(options: &TrainOptions, recipe: &Recipe, task: Task) ->
     Ok(())
 }
 
-/// Checks that the labels and their weights suffice for level 2 and for kernels, before anything is
-/// decoded or trained. [`violations`](earmark_datasets::violations) has already checked what every
-/// recipe requires: each class is in at least two folds, so [`check_folds`] succeeds if all clips
-/// count and no inner fold is held out. This check only fails for what a recipe adds:
+/// Checks that learners weigh only classes that exist, and that the labels and their weights
+/// suffice for level 2 and for kernels, before anything is decoded or trained.
+/// [`violations`](earmark_datasets::violations) has already checked what every recipe requires:
+/// each class is in at least two folds, so [`check_folds`] succeeds if all clips count and no inner
+/// fold is held out. This check only fails for what a recipe adds: `class_weight`,
 /// `unverified_weight = 0`, `temperature_scaling`, `early_stopping_rounds`.
 pub(crate) fn check_labels(recipe: &Recipe, manifest: &Manifest, splits: &Splits) -> Result<()> {
+    recipe.learners.iter().try_for_each(|learner| learner.check_classes(&manifest.labels))?;
     let verified: Vec<bool> = manifest.train.iter().map(|item| item.verified).collect();
     let weights = recipe.stack.weights(&verified);
     let checked = match manifest.task {

@@ -14,6 +14,8 @@ use earmark_stacking::StackError;
 use earmark_tagging::TaggingError;
 use earmark_training::TrainingError;
 
+use crate::incomparable::Incomparable;
+
 /// An error of a run. The message names the file, key or option, the reason, and what to do.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -117,6 +119,9 @@ pub enum PipelineError {
         /// The number of all jobs.
         of: usize,
     },
+    /// Two runs cannot be compared.
+    #[error(transparent)]
+    Incomparable(Box<Incomparable>),
     /// A submission, or the labels that it is scored against, is invalid.
     #[error("{0}")]
     Submission(String),
@@ -183,6 +188,12 @@ macro_rules! formats {
             }
         }
     )*};
+}
+
+impl From<Incomparable> for PipelineError {
+    fn from(error: Incomparable) -> Self {
+        Self::Incomparable(Box::new(error))
+    }
 }
 
 formats!(csv::Error, serde_json::Error, toml::de::Error, toml::ser::Error, regex::Error);

@@ -1,5 +1,5 @@
-//! From sounds and a recipe to a tagger: what `earmark train`, `stack`, `evaluate` and `predict`
-//! do, as functions.
+//! From sounds and a recipe to a tagger: what `earmark train`, `stack`, `evaluate`, `compare` and
+//! `predict` do, as functions.
 //!
 //! ```no_run,standalone_crate
 //! use earmark_pipeline::{CancelToken, Silent, TrainOptions, train};
@@ -25,11 +25,13 @@ mod begin;
 mod bundle;
 mod changes;
 mod checks;
+mod compare;
 mod embeddings;
 mod error;
 mod evaluate;
 mod events;
 mod features;
+mod incomparable;
 mod jobs;
 mod level2;
 mod names;
@@ -48,6 +50,7 @@ pub mod text;
 mod train;
 mod verified;
 
+pub use compare::{CompareOptions, RunComparison, compare};
 pub use earmark_training::{LIBTORCH, LearnerSettings, Learning, Progress, Split};
 pub use error::{PipelineError, Result};
 pub use evaluate::{
@@ -55,6 +58,7 @@ pub use evaluate::{
     Scoring, SingleLabel, evaluate, evaluate_jobs, evaluate_so_far,
 };
 pub use events::{CancelToken, Event, JobId, JobOutcome, Note, Observer, Silent, Stage, Warning};
+pub use incomparable::{Incomparable, Relabelled};
 pub use level2::stack;
 pub use names::{ALL_LEARNERS, ARITHMETIC, GEOMETRIC, STACK};
 pub use options::{HUB, JobSelection, TrainOptions};

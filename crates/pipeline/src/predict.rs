@@ -50,12 +50,7 @@ pub fn predict(folder: &Path, options: &PredictOptions) -> Result<()> {
     }
     let run = folder.display();
     let opened = Run::open(folder)?;
-    let tables = evaluate::tables(&opened, "test")?;
-    let Some((_, table)) = tables.iter().find(|(name, _)| *name == options.model) else {
-        let names: Vec<&str> = tables.iter().map(|(name, _)| name.as_str()).collect();
-        let (asked, names) = (&options.model, names.join(", "));
-        return Err(PipelineError::Prediction(format!("{run} has no model {asked:?}; its models are {names}")));
-    };
+    let table = evaluate::table(&opened, "test", &options.model)?;
     ensure!(
         !table.names().is_empty(),
         Prediction,
@@ -63,7 +58,7 @@ pub fn predict(folder: &Path, options: &PredictOptions) -> Result<()> {
     );
     // Compute both before writing either.
     let submission = options.submission.as_ref().map(|path| match opened.task()? {
-        Task::SingleLabel => Ok::<_, PipelineError>((path, submission(table)?)),
+        Task::SingleLabel => Ok::<_, PipelineError>((path, submission(&table)?)),
         Task::MultiLabel => Ok((path, table.to_csv())),
     });
     let probabilities = options.probabilities.as_ref().map(|path| (path, table.to_csv()));

@@ -12,6 +12,11 @@ pub fn with_interval(value: f64, Interval { low, high }: Interval) -> String {
     if value.is_nan() { "-".to_owned() } else { format!("{value:.4} [{low:.3}, {high:.3}]") }
 }
 
+/// A difference of scores with its interval, or a dash for NaN.
+pub fn difference(value: f64, Interval { low, high }: Interval) -> String {
+    if value.is_nan() { "-".to_owned() } else { format!("{value:+.4} [{low:+.3}, {high:+.3}]") }
+}
+
 /// A size in bytes with a suitable unit.
 pub fn size(bytes: u64) -> String {
     let units = [(1e9, "GB"), (1e6, "MB"), (1e3, "kB")];

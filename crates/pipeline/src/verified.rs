@@ -8,7 +8,7 @@ use earmark_files::FileError;
 use earmark_stacking::most_probable;
 use serde::Serialize;
 
-use crate::error::{Context, PipelineError, Result, ensure};
+use crate::error::{Context, Result, ensure};
 use crate::evaluate;
 use crate::events::{Note, Observer, note};
 use crate::names::STACK;
@@ -50,11 +50,7 @@ impl Verifier {
     pub fn open(folder: &Path) -> Result<Self> {
         let read = || -> Result<Self> {
             let run = Run::open(folder)?;
-            let tables = evaluate::tables(&run, "oof")?;
-            let (_, table) = tables
-                .iter()
-                .find(|(name, _)| name == STACK)
-                .ok_or_else(|| PipelineError::NotStacked("it has no stack".to_owned()))?;
+            let table = evaluate::table(&run, "oof", STACK)?;
             let rows = table.names().iter().zip(table.rows());
             let best: HashMap<&str, &String> =
                 rows.map(|(name, row)| (name.as_str(), &table.columns()[most_probable(row)])).collect();

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 
 use earmark_pipeline::{Evaluation, Model, ModelKind, MultiLabel, Run};
-use earmark_stacking::{Interval, MultiLabelClassScore};
+use earmark_stacking::{Interval, MultiLabelClassScore, co_occurrence as co_occurrence_counts};
 
 use crate::material::Material;
 use crate::page::{Cell, Page};
@@ -175,14 +175,12 @@ fn co_occurrence(page: &mut Page, material: &Material<MultiLabel>, leader: &Mode
     page.section("Co-occurrence");
     let Evaluation { truth, table, scores, .. } = &leader.out_of_fold;
     let (labels, thresholds) = (&material.labels, scores.thresholds());
-    let mut counts = vec![vec![0; labels.len()]; labels.len()];
-    let mut wrong = counts.clone();
+    let counts = co_occurrence_counts(truth, table, &thresholds);
+    let mut wrong = vec![vec![0; labels.len()]; labels.len()];
     for (has, row) in truth.iter().zip(table.rows()) {
-        for given in (0..labels.len()).filter(|class| row[*class] >= thresholds[*class]) {
-            for label in has {
-                counts[*label][given] += 1;
-                wrong[*label][given] += usize::from(!has.contains(&given));
-            }
+        let is_wrong = |class: &usize| row[*class] >= thresholds[*class] && !has.contains(class);
+        for given in (0..labels.len()).filter(is_wrong) {
+            has.iter().for_each(|label| wrong[*label][given] += 1);
         }
     }
     let totals: Vec<usize> = scores.per_class.iter().map(|class| class.clips).collect();

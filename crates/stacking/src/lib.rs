@@ -45,9 +45,10 @@ pub use logistic::Logistic;
 pub use matrix::Matrix;
 pub use metrics::{
     CALIBRATION_BINS, ClassScore, Difference, Differences, Interval, Intervals, MultiLabelClassScore,
-    MultiLabelDifferences, MultiLabelIntervals, MultiLabelScores, ReliabilityBin, Resampling, Scores, best_thresholds,
-    bootstrap, bootstrap_difference, bootstrap_mean, bootstrap_multi_label, bootstrap_multi_label_difference,
-    confusion, most_probable, reliability, score, score_multi_label,
+    MultiLabelDifferences, MultiLabelIntervals, MultiLabelScores, PairedClass, PairedScore, PairedScores,
+    ReliabilityBin, Resampling, Scores, best_thresholds, bootstrap, bootstrap_difference, bootstrap_mean,
+    bootstrap_multi_label, bootstrap_multi_label_difference, co_occurrence, compare, compare_multi_label, confusion,
+    most_probable, reliability, score, score_multi_label,
 };
 pub use multi_label::{MultiLabelRows, MultiLabelStack, check_multi_label_folds, multi_label_out_of_fold};
 pub use onnx::to_onnx;

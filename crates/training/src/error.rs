@@ -31,6 +31,17 @@ pub enum TrainingError {
         /// What the clips of the data set may have.
         task: Task,
     },
+    /// A class that has a weight is none of the data set's.
+    #[error("learner {learner}: `class_weight` names the class {class:?}, which no clip has; similar classes are \
+        {}", nearest.join(", "))]
+    UnknownClass {
+        /// The learner's name.
+        learner: String,
+        /// The class.
+        class: String,
+        /// The most similar classes of the data set, the most similar first.
+        nearest: Vec<String>,
+    },
     /// No network has this name.
     #[error("learner {learner}: {source}")]
     Architecture {

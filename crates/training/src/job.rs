@@ -83,6 +83,7 @@ impl Job<'_> {
     pub(crate) fn graph(&self) -> Result<Graph, TrainingError> {
         self.learner.validate()?;
         self.learner.check_task(self.task)?;
+        self.learner.check_classes(self.labels)?;
         self.learner.check_input(self.front_end)?;
         let clips = self.counting().count();
         if clips < 2 {
@@ -94,6 +95,17 @@ impl Job<'_> {
     /// The training clips with a weight above 0.
     pub(crate) fn counting(&self) -> impl Iterator<Item = &Example<'_>> {
         self.train.iter().filter(|clip| self.learner.is_used(clip.verified))
+    }
+
+    /// The weight of a clip in the loss, apart from those of its classes.
+    pub(crate) fn weight(&self, clip: &Example) -> f32 {
+        if clip.verified { 1.0 } else { self.learner.unverified_weight }
+    }
+
+    /// The weight of each class in the loss, if the learner has any.
+    pub(crate) fn class_weights(&self) -> Option<Vec<f32>> {
+        let clips = self.counting().map(|clip| (clip.labels, self.weight(clip)));
+        Some(self.learner.class_weight.as_ref()?.of_classes(self.labels, clips, self.task))
     }
 
     pub(crate) fn batch_settings<'a>(

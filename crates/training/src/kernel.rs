@@ -33,7 +33,7 @@ pub(crate) fn bytes(clips: usize, features: usize) -> u64 {
     8 * (3 * clips * clips + 2 * clips * features)
 }
 
-/// Fits on scaled rows, each class against all others.
+/// Fits on scaled rows, each class against all others, with the weights of [`Rows::weights`].
 ///
 /// The outputs are the classes' shares plus those of the kernel. With one label per clip, the
 /// logits are the outputs times a factor, the one with the smallest leave-one-out cross-entropy.
@@ -52,19 +52,104 @@ pub(crate) fn fit(
     if clips > MOST_CLIPS {
         return Err(TrainingError::TooManyClips { clips, most: MOST_CLIPS });
     }
-    let on_device = |values: &[f32], shape: [i64; 2]| -> Result<Tensor, TrainingError> {
-        Ok(Tensor::f_from_slice(values)?.f_reshape(shape)?.f_to_device(device)?.f_to_kind(Kind::Double)?)
-    };
     let (n, features) = (clips as i64, rows.features() as i64);
     let _guard = tch::no_grad_guard();
-    let x = on_device(rows.values, [n, features])?;
-    let counts = on_device(rows.counts, [n, 1])?;
+    let x = Tensor::f_from_slice(rows.values)?.f_reshape([n, features])?;
+    let x = x.f_to_device(device)?.f_to_kind(Kind::Double)?;
     let truth = rows.truth(device)?;
-    let shares = truth.f_mul(&counts)?.f_sum_dim_intlist([0i64].as_slice(), true, Kind::Double)?;
-    let shares = shares.f_div(&counts.f_sum(Kind::Double)?)?;
+    let row_weights = rows.weights(&truth)?;
+    let systems = systems(rows).into_iter().map(|System { first, count, column }| {
+        let weights = row_weights.f_narrow(1, column, 1)?;
+        solve(&x, &truth.f_narrow(1, first, count)?, &weights, settings.alpha, go_on)
+    });
+    let Solved { shares, coefficients, judged } = Solved::joined(&systems.collect::<Result<Vec<_>, _>>()?)?;
 
-    let ridge = counts.f_reciprocal()?.f_mul_scalar(settings.alpha)?.f_squeeze_dim(1)?;
-    let regularised = rbf_kernel(&x, &x)?;
+    let weights = shares_of(&row_weights)?;
+    let scales = match rows.task {
+        Task::SingleLabel => {
+            let factor = best_factor(&judged, &truth, &weights)?;
+            vec![Platt { slope: factor, offset: 0.0 }; classes]
+        }
+        Task::MultiLabel => platt_scales(&judged, &truth, &row_weights)?,
+    };
+    let scales = Scales::on(device, &scales)?;
+    let logits = scales.logits(&judged)?;
+    let loss = match rows.task {
+        Task::SingleLabel => cross_entropy(&logits, &truth, &weights)?,
+        Task::MultiLabel => binary_cross_entropy(&logits, &truth, &weights)?,
+    };
+    // The most probable class is the label, or one of the labels.
+    let best = logits.f_argmax(1, true)?;
+    let counts = shares_of(&rows.counts(device)?)?;
+    let accuracy = truth.f_gather(1, &best, false)?.f_mul(&counts)?.f_sum(Kind::Double)?;
+    let shape = |sides: [i64; 2]| sides.map(|side| side as usize).to_vec();
+    let all = [
+        (kernel::CENTRES, array(&x, &shape([n, features]))?),
+        ("fc.weight", array(&coefficients.f_mul(&scales.slopes)?.f_tr()?, &shape([classes as i64, n]))?),
+        ("fc.bias", Array { shape: vec![classes], data: values(&scales.logits(&shares)?)? }),
+    ];
+    let weights = Weights(all.into_iter().map(|(name, array)| (name.to_owned(), array)).collect());
+    Ok(Fitted { weights, loss, accuracy: accuracy.f_double_value(&[])? })
+}
+
+/// The classes that are fitted by one linear system, because their weights of the rows are the
+/// same: a range, and the column of these weights.
+struct System {
+    first: i64,
+    count: i64,
+    column: i64,
+}
+
+/// The weights of the rows differ between classes only if rows may have several and the class has a
+/// weight other than 1.
+fn systems(rows: &Rows<'_>) -> Vec<System> {
+    let class_weights = match (rows.task, rows.class_weights) {
+        (Task::MultiLabel, Some(class_weights)) => class_weights,
+        _ => return vec![System { first: 0, count: rows.classes as i64, column: 0 }],
+    };
+    let mut first = 0;
+    let of_alike = |alike: &[f32]| {
+        let (column, count) = (first, alike.len() as i64);
+        first += count;
+        System { first: column, count, column }
+    };
+    class_weights.chunk_by(|one, next| *one == 1.0 && *next == 1.0).map(of_alike).collect()
+}
+
+/// What linear systems give, a column per class.
+struct Solved {
+    /// `[1, classes]`.
+    shares: Tensor,
+    /// `[clips, classes]`.
+    coefficients: Tensor,
+    /// The output of each clip by a machine that is fitted without it, `[clips, classes]`.
+    judged: Tensor,
+}
+
+impl Solved {
+    fn joined(all: &[Self]) -> Result<Self, TrainingError> {
+        let join = |part: fn(&Self) -> &Tensor| Tensor::f_cat(&all.iter().map(part).collect::<Vec<_>>(), 1);
+        Ok(Self {
+            shares: join(|one| &one.shares)?,
+            coefficients: join(|one| &one.coefficients)?,
+            judged: join(|one| &one.judged)?,
+        })
+    }
+}
+
+/// Fits classes of the same weights, `[clips, 1]`. The kernel matrix is computed anew for each
+/// system, because memory holds only one more.
+fn solve(
+    x: &Tensor,
+    truth: &Tensor,
+    weights: &Tensor,
+    alpha: f64,
+    go_on: &mut dyn FnMut() -> Result<(), TrainingError>,
+) -> Result<Solved, TrainingError> {
+    let shares = truth.f_mul(weights)?.f_sum_dim_intlist([0i64].as_slice(), true, Kind::Double)?;
+    let shares = shares.f_div(&weights.f_sum(Kind::Double)?)?;
+    let ridge = weights.f_reciprocal()?.f_mul_scalar(alpha)?.f_squeeze_dim(1)?;
+    let regularised = rbf_kernel(x, x)?;
     let _ = regularised.f_diagonal(0, 0, 1)?.f_add_(&ridge)?;
     go_on()?;
     let triangle = regularised.f_linalg_cholesky(false)?;
@@ -75,33 +160,16 @@ pub(crate) fn fit(
     go_on()?;
     let coefficients = inverse.f_matmul(&truth.f_sub(&shares)?)?;
     let off = coefficients.f_div(&inverse.f_diagonal(0, 0, 1)?.f_unsqueeze(1)?)?;
-    let judged = truth.f_sub(&off)?;
+    Ok(Solved { shares, judged: truth.f_sub(&off)?, coefficients })
+}
 
-    let weights = counts.f_div(&counts.f_sum(Kind::Double)?)?;
-    let scales = match rows.task {
-        Task::SingleLabel => {
-            let factor = best_factor(&judged, &truth, &weights)?;
-            vec![Platt { slope: factor, offset: 0.0 }; classes]
-        }
-        Task::MultiLabel => platt_scales(&judged, &truth, rows.counts)?,
+/// Weights divided by the sum of their column.
+fn shares_of(weights: &Tensor) -> Result<Tensor, TrainingError> {
+    let total = match weights.size()[1] {
+        1 => weights.f_sum(Kind::Double)?,
+        _ => weights.f_sum_dim_intlist([0i64].as_slice(), true, Kind::Double)?,
     };
-    let scales = Scales::on(device, &scales)?;
-    let logits = scales.logits(&judged)?;
-    let loss = match rows.task {
-        Task::SingleLabel => cross_entropy(&logits, &truth, &weights)?,
-        Task::MultiLabel => binary_cross_entropy(&logits, &truth, &weights)?,
-    };
-    // The most probable class is the label, or one of the labels.
-    let best = logits.f_argmax(1, true)?;
-    let accuracy = truth.f_gather(1, &best, false)?.f_mul(&weights)?.f_sum(Kind::Double)?;
-    let shape = |sides: [i64; 2]| sides.map(|side| side as usize).to_vec();
-    let all = [
-        (kernel::CENTRES, array(&x, &shape([n, features]))?),
-        ("fc.weight", array(&coefficients.f_mul(&scales.slopes)?.f_tr()?, &shape([classes as i64, n]))?),
-        ("fc.bias", Array { shape: vec![classes], data: values(&scales.logits(&shares)?)? }),
-    ];
-    let weights = Weights(all.into_iter().map(|(name, array)| (name.to_owned(), array)).collect());
-    Ok(Fitted { weights, loss, accuracy: accuracy.f_double_value(&[])? })
+    Ok(weights.f_div(&total)?)
 }
 
 /// What makes logits of the outputs of each class, `[1, classes]`.
@@ -124,23 +192,22 @@ impl Scales {
     }
 }
 
-/// The scale of each class.
-fn platt_scales(judged: &Tensor, truth: &Tensor, counts: &[f32]) -> Result<Vec<Platt>, TrainingError> {
+/// The scale of each class; `weights` are `[clips, classes]` or `[clips, 1]`.
+fn platt_scales(judged: &Tensor, truth: &Tensor, weights: &Tensor) -> Result<Vec<Platt>, TrainingError> {
     let rows = |tensor: &Tensor| -> Result<Vec<f64>, TrainingError> {
         let tensor = tensor.f_tr()?.f_contiguous()?.f_to_device(Device::Cpu)?;
         Ok(Vec::try_from(tensor.f_view(-1)?)?)
     };
+    let clips = truth.size()[0] as usize;
+    let weights = rows(&weights.f_expand(truth.size(), false)?)?;
     let (judged, truth) = (rows(judged)?, rows(truth)?);
-    let of_class = |(outputs, has): (&[f64], &[f64])| {
-        let judged = outputs.iter().zip(has).zip(counts);
-        let judged = judged.map(|((output, has), weight)| Judged {
-            output: *output,
-            weight: f64::from(*weight),
-            has: *has > 0.5,
-        });
+    let of_class = |((outputs, has), weights): ((&[f64], &[f64]), &[f64])| {
+        let judged = outputs.iter().zip(has).zip(weights);
+        let judged = judged.map(|((output, has), weight)| Judged { output: *output, weight: *weight, has: *has > 0.5 });
         Platt::fit(&judged.collect::<Vec<_>>())
     };
-    Ok(judged.chunks_exact(counts.len()).zip(truth.chunks_exact(counts.len())).map(of_class).collect())
+    let of_classes = judged.chunks_exact(clips).zip(truth.chunks_exact(clips)).zip(weights.chunks_exact(clips));
+    Ok(of_classes.map(of_class).collect())
 }
 
 /// Weighted mean over the rows, and mean over the classes, of the binary cross-entropy of logits.
@@ -186,7 +253,7 @@ mod tests {
     #[test]
     fn equals_scikit_learns() {
         let cases = golden::cases("kernel");
-        assert!(cases.len() >= 5);
+        assert!(cases.len() >= 9);
         for case in cases {
             let single = |key: &str| golden::singles(&case[key]);
             let labels: Vec<Vec<usize>> = serde_json::from_value(case["labels"].clone()).unwrap();
@@ -201,7 +268,9 @@ mod tests {
             });
             let of_clip: Vec<&[usize]> = labels.iter().map(Vec::as_slice).collect();
             let counts = single("counts");
-            let of = Rows { values: &rows, labels: &of_clip, counts: &counts, classes, task };
+            let class_weights = golden::class_weights(&case, &of_clip, &counts, task);
+            let class_weights = class_weights.as_deref();
+            let of = Rows { values: &rows, labels: &of_clip, counts: &counts, class_weights, classes, task };
             let fitted = fit(&of, &settings, Device::Cpu, &mut || Ok(())).unwrap();
             let [loss, accuracy] = ["loss", "accuracy"].map(|key| case[key].as_f64().unwrap());
             assert!((fitted.loss - loss).abs() < 1e-6 && (fitted.accuracy - accuracy).abs() < 1e-9, "{fitted:?}");

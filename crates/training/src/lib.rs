@@ -69,7 +69,8 @@ pub use predictor::activation;
 pub use progress::{Learning, OnProgress, Progress};
 pub use run::Outcome;
 pub use settings::{
-    CheckpointPolicy, Kernels, LearnerSettings, Linear, Loss, Method, Normalization, Precision, Prediction,
+    Balanced, CheckpointPolicy, ClassWeight, Kernels, LearnerSettings, Linear, Loss, Method, Normalization, Precision,
+    Prediction,
 };
 pub use split::{Split, UnknownSplit};
 pub use start::PretrainedWeights;

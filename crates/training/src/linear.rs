@@ -30,7 +30,8 @@ pub(crate) fn bytes(clips: usize, features: usize, classes: usize) -> u64 {
 /// Fits the coefficients that minimize `c * sum of weight * loss + sum of squared coefficients / 2`
 /// by L-BFGS; intercepts are not penalized. The loss of a clip is its cross-entropy or, if clips
 /// may have several labels, the sum of the classes' binary cross-entropies, so that this is the
-/// same regression for each class. `go_on` is called before each step.
+/// same regression for each class. Weights are those of [`Rows::weights`]. `go_on` is called before
+/// each step.
 pub(crate) fn fit(
     rows: &Rows<'_>,
     settings: &Linear,
@@ -39,16 +40,16 @@ pub(crate) fn fit(
 ) -> Result<Fitted, TrainingError> {
     let _guard = tch::no_grad_guard();
     let (clips, features, classes) = (rows.clips() as i64, rows.features() as i64, rows.classes);
-    let on_device = |values: &[f32], shape: [i64; 2]| -> Result<Tensor, TrainingError> {
-        Ok(Tensor::f_from_slice(values)?.f_reshape(shape)?.f_to_device(device)?.f_to_kind(Kind::Double)?)
-    };
-    let x = on_device(rows.values, [clips, features])?;
-    let counts = on_device(rows.counts, [clips, 1])?;
-    let total = counts.f_sum(Kind::Double)?.f_double_value(&[])?;
+    let x = Tensor::f_from_slice(rows.values)?.f_reshape([clips, features])?;
+    let x = x.f_to_device(device)?.f_to_kind(Kind::Double)?;
+    let (truth, counts) = (rows.truth(device)?, rows.counts(device)?);
+    let weights = rows.weights(&truth)?;
+    let total = weights.f_sum(Kind::Double)?.f_double_value(&[])? / weights.size()[1] as f64;
     let problem = Problem {
         task: rows.task,
-        truth: rows.truth(device)?,
-        weights: counts.f_div_scalar(total)?,
+        truth,
+        counts: counts.f_div_scalar(counts.f_sum(Kind::Double)?.f_double_value(&[])?)?,
+        weights: weights.f_div_scalar(total)?,
         x,
         coefficients: features * classes as i64,
         shape: [classes as i64, features],
@@ -86,6 +87,8 @@ struct Problem {
     /// `[clips, classes]`, ones and zeros.
     truth: Tensor,
     /// `[clips, 1]`, sum 1.
+    counts: Tensor,
+    /// In the loss: `[clips, 1]` or `[clips, classes]`; the mean of the columns' sums is 1.
     weights: Tensor,
     /// The number of coefficients; the intercepts follow them.
     coefficients: i64,
@@ -141,7 +144,7 @@ impl Problem {
         let logits = self.logits(&coefficients, &intercepts)?;
         // The most probable class is the label, or one of the labels.
         let best = logits.f_argmax(1, true)?;
-        let accuracy = self.truth.f_gather(1, &best, false)?.f_mul(&self.weights)?.f_sum(Kind::Double)?;
+        let accuracy = self.truth.f_gather(1, &best, false)?.f_mul(&self.counts)?.f_sum(Kind::Double)?;
         let decisions = if self.task == Task::MultiLabel { self.shape[0] as f64 } else { 1.0 };
         let loss = self.mean_loss(&logits)? / decisions;
         let [classes, features] = self.shape.map(|side| side as usize);
@@ -166,7 +169,7 @@ mod tests {
     #[test]
     fn equals_scikit_learns() {
         let cases = golden::cases("linear");
-        assert!(cases.len() >= 5);
+        assert!(cases.len() >= 9);
         for case in cases {
             let single = |key: &str| golden::singles(&case[key]);
             let labels: Vec<Vec<usize>> = serde_json::from_value(case["labels"].clone()).unwrap();
@@ -174,7 +177,9 @@ mod tests {
             let (values, counts) = (single("rows"), single("counts"));
             let task: Task = serde_json::from_value(case["task"].clone()).unwrap();
             let (c, classes) = (case["c"].as_f64().unwrap(), case["classes"].as_u64().unwrap() as usize);
-            let rows = Rows { values: &values, labels: &labels, counts: &counts, classes, task };
+            let class_weights = golden::class_weights(&case, &labels, &counts, task);
+            let class_weights = class_weights.as_deref();
+            let rows = Rows { values: &values, labels: &labels, counts: &counts, class_weights, classes, task };
             let fitted = fit(&rows, &Linear { c }, Device::Cpu, &mut || Ok(())).unwrap();
             for key in ["loss", "accuracy"] {
                 let (ours, expected) = (if key == "loss" { fitted.loss } else { fitted.accuracy }, case[key].as_f64());
@@ -193,7 +198,7 @@ mod tests {
     fn a_fit_can_be_stopped() {
         let (values, labels): ([f32; 4], [&[usize]; 4]) = ([0.0, 1.0, 2.0, 3.0], [&[0], &[1], &[0], &[1]]);
         let task = Task::SingleLabel;
-        let rows = Rows { values: &values, labels: &labels, counts: &[1.0; 4], classes: 2, task };
+        let rows = Rows { values: &values, labels: &labels, counts: &[1.0; 4], class_weights: None, classes: 2, task };
         let stopped = fit(&rows, &Linear::default(), Device::Cpu, &mut || Err(TrainingError::Stopped));
         assert!(matches!(stopped, Err(TrainingError::Stopped)));
     }

@@ -317,7 +317,7 @@ pub fn gradients(
     let input = Tensor::f_from_slice(input)?.f_reshape(shape.map(|side| side as i64))?;
     let targets = Tensor::f_from_slice(targets)?.f_reshape([shape[0] as i64, graph.classes() as i64])?;
     let targets = targets.f_to_device(network.device)?;
-    let loss = cross_entropy(&network.forward(&input, Purpose::Training { dropout: None })?, &targets)?;
+    let loss = cross_entropy(&network.forward(&input, Purpose::Training { dropout: None })?, &targets, None)?;
     let gradients = network.layouts.learned.arrays(&network.gradient(&loss)?)?.0;
     Ok(Gradients { loss: loss.f_double_value(&[])? as f32, gradients, weights: network.weights()? })
 }
@@ -354,6 +354,8 @@ fn sample(distribution: Option<impl Distribution<f64>>, n: usize, rng: &mut impl
 mod tests {
     use super::*;
 
+    const TRAINING: Purpose = Purpose::Training { dropout: None };
+
     #[test]
     fn the_memory_format_changes_no_value() {
         for name in ["seresnext_nano", "dpn_nano", "wave_resnet_nano"] {
@@ -368,9 +370,8 @@ mod tests {
                 let network =
                     Network::in_format(&graph, &weights, Device::Cpu, Arithmetic::F64, is_channels_last, false);
                 let network = network.unwrap();
-                let loss =
-                    cross_entropy(&network.forward(&input, Purpose::Training { dropout: None }).unwrap(), &targets)
-                        .unwrap();
+                let logits = network.forward(&input, TRAINING).unwrap();
+                let loss = cross_entropy(&logits, &targets, None).unwrap();
                 let gradient = network.gradient(&loss).unwrap();
                 (loss.double_value(&[]), network.layouts.learned.arrays(&gradient).unwrap())
             });
@@ -397,11 +398,8 @@ mod tests {
                     Network::in_format(&graph, &weights, Device::Cpu, Arithmetic::Bf16, true, has_half).unwrap();
                 (0..2)
                     .map(|_| {
-                        let loss = cross_entropy(
-                            &network.forward(&input, Purpose::Training { dropout: None }).unwrap(),
-                            &targets,
-                        )
-                        .unwrap();
+                        let logits = network.forward(&input, TRAINING).unwrap();
+                        let loss = cross_entropy(&logits, &targets, None).unwrap();
                         let gradient = network.gradient(&loss).unwrap();
                         let _guard = tch::no_grad_guard();
                         let _ = network.learned.shallow_clone().f_sub_(&(&gradient * 0.1)).unwrap();

@@ -145,7 +145,7 @@ mod tests {
     use earmark_loader::{Batches, Example};
 
     const LEARNER: &str = r#"{"name": "l", "arch": "resnet_nano", "features": "f", "crop_seconds": 0.2, "epochs": 1,
-        "batch_size": 4, "learning_rate": 0.05, "mixup": 3.0, "dropout": 0.3,
+        "batch_size": 4, "learning_rate": 0.05, "mixup": 3.0, "dropout": 0.3, "class_weight": {"a": 2.5},
         "augmentation": {"crop_length_jitter": 0.5, "shift": true}}"#;
     /// Settings, and whether batches are cut from a table.
     const SETTINGS: [(PassSettings, bool); 5] = [
@@ -216,7 +216,8 @@ mod tests {
         let mut state = State { weights: initial_weights(&graph, 1, &[]), ..State::default() };
         let mut reports = Vec::new();
         for stop in [stop, usize::MAX] {
-            let mut trainer = Trainer::new(&graph, &learner, &state, Device::Cpu, Arithmetic::F32)?;
+            let trainer = Trainer::new(&graph, &learner, &state, Device::Cpu, Arithmetic::F32)?;
+            let mut trainer = trainer.weigh(job.class_weights().as_deref())?;
             let mut report = |progress| {
                 let Progress::Learning(now) = progress else { panic!("{progress:?}") };
                 reports.push(now);

@@ -210,7 +210,8 @@ impl Job<'_> {
         let Setup { device, graph, scaling, fingerprint, table } = setup;
         let (device, windowing) = (*device, self.windowing());
         let arithmetic = arithmetic(self.learner.precision, device)?;
-        let mut trainer = Trainer::new(graph, self.learner, state, device, arithmetic)?;
+        let trainer = Trainer::new(graph, self.learner, state, device, arithmetic)?;
+        let mut trainer = trainer.weigh(self.class_weights().as_deref())?;
         let batches = Batches::new(&self.train, self.batch_settings(&windowing, scaling, device.is_cuda()));
         let inputs = self.inputs(setup, &batches, &windowing);
         let settings = PassSettings::of(device);

@@ -1,6 +1,7 @@
 //! The settings of a learner, as written in a recipe.
 
 mod checks;
+mod class_weight;
 mod freeze;
 mod kernels;
 mod linear;
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::TrainingError;
 
+pub use class_weight::{Balanced, ClassWeight};
 pub use freeze::Freeze;
 pub use kernels::Kernels;
 pub use linear::Linear;
@@ -31,7 +33,7 @@ pub struct LearnerSettings {
     pub name: String,
     /// The network, one of `earmark nets list`; or `kernel` or `linear`, which are fitted at once
     /// on features of whole clips (`summary`, `embedding`) and, of the settings below, use only
-    /// `unverified_weight` and the one of their name.
+    /// `unverified_weight`, `class_weight` and the one of their name.
     pub arch: String,
     /// The front end, one of the recipe's `[features.*]`.
     pub features: String,
@@ -81,6 +83,9 @@ pub struct LearnerSettings {
     /// to 1.
     #[serde(default = "defaults::unverified_weight")]
     pub unverified_weight: f32,
+    /// The weights of the classes in the loss.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class_weight: Option<ClassWeight>,
     /// Whether an epoch contains every clip once, or every class equally often.
     #[serde(default)]
     pub sampling: Sampling,

@@ -17,6 +17,8 @@ use crate::settings::{LearnerSettings, Loss};
 pub(crate) struct Trainer<'a> {
     network: Network<'a>,
     loss: Loss,
+    /// The weight of each class in the loss, on the device.
+    class_weights: Option<Tensor>,
     optimizer: Optimizer,
     average: Option<WeightEma>,
     /// The loss and the number of correct predictions, summed over the crops of the epoch so far.
@@ -43,7 +45,15 @@ impl<'a> Trainer<'a> {
             decay => Some(WeightEma::new(decay, averaged.transpose()?.as_ref().unwrap_or(&network))?),
         };
         let totals = Tensor::f_from_slice(&[state.part.loss, state.part.correct])?.f_to_device(device)?;
-        Ok(Self { network, loss: learner.loss, optimizer, average, totals })
+        Ok(Self { network, loss: learner.loss, class_weights: None, optimizer, average, totals })
+    }
+
+    /// Sets the weight of each class in the loss.
+    pub fn weigh(mut self, class_weights: Option<&[f32]>) -> Result<Self, TrainingError> {
+        let device = self.totals.device();
+        let on_device = |weights: &[f32]| Tensor::f_from_slice(weights)?.f_to_device(device);
+        self.class_weights = class_weights.map(on_device).transpose()?;
+        Ok(self)
     }
 
     /// Performs step number `step` of the job, counted from 0.
@@ -54,9 +64,10 @@ impl<'a> Trainer<'a> {
     pub fn step(&mut self, batch: &LoadedBatch, rate: f64, step: usize) -> Result<(), TrainingError> {
         let LoadedBatch { crops, targets, dropout } = batch;
         let logits = self.network.forward(crops, Purpose::Training { dropout: dropout.as_ref() })?;
+        let weights = self.class_weights.as_ref();
         let loss = match self.loss {
-            Loss::CrossEntropy => cross_entropy(&logits, targets)?,
-            Loss::Bce => binary_cross_entropy(&logits, targets)?,
+            Loss::CrossEntropy => cross_entropy(&logits, targets, weights)?,
+            Loss::Bce => binary_cross_entropy(&logits, targets, weights)?,
         };
         let gradient = self.network.gradient(&loss)?;
         self.optimizer.step(self.network.tensors()[0], &gradient, rate, step)?;

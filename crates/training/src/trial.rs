@@ -55,7 +55,8 @@ impl Job<'_> {
         let weights = initial_weights(&setup.graph, self.seed, &self.keys());
         let state = State { weights, ..State::default() };
         let arithmetic = arithmetic(self.learner.precision, setup.device)?;
-        let mut trainer = Trainer::new(&setup.graph, self.learner, &state, setup.device, arithmetic)?;
+        let trainer = Trainer::new(&setup.graph, self.learner, &state, setup.device, arithmetic)?;
+        let mut trainer = trainer.weigh(self.class_weights().as_deref())?;
         let windowing = self.windowing();
         let batches = Batches::new(&self.train, self.batch_settings(&windowing, &setup.scaling, false));
         let inputs = self.inputs(setup, &batches, &windowing);

@@ -57,14 +57,16 @@ impl Job<'_> {
         for clip in self.counting() {
             values.extend(self.windowing().cut(clip.features, scaling.of_clip(clip.features).as_deref(), &[0]));
             labels.push(clip.labels);
-            counts.push(if clip.verified { 1.0 } else { self.learner.unverified_weight });
+            counts.push(self.weight(clip));
         }
         let go_on = &mut || match report(Progress::Learning(begun)) {
             ControlFlow::Break(()) => Err(TrainingError::Stopped),
             ControlFlow::Continue(()) => Ok(()),
         };
         let (classes, task) = (self.labels.len(), self.task);
-        let rows = Rows { values: &values, labels: &labels, counts: &counts, classes, task };
+        let class_weights = self.class_weights();
+        let class_weights = class_weights.as_deref();
+        let rows = Rows { values: &values, labels: &labels, counts: &counts, class_weights, classes, task };
         let Fitted { weights, loss, accuracy } = match self.learner.is_kernel() {
             true => kernel::fit(&rows, &self.learner.kernels(), device, go_on)?,
             false => linear::fit(&rows, &self.learner.linear(), device, go_on)?,

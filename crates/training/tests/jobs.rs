@@ -258,6 +258,7 @@ fn a_setting_out_of_its_range_is_named() {
         (LearnerSettings { name: "../l".to_owned(), ..good.clone() }, "name", "\"../l\""),
         (LearnerSettings { mixup: f32::NAN, ..good.clone() }, "mixup", "NaN"),
         (LearnerSettings { ema_decay: 1.0, ..good.clone() }, "ema_decay", "1"),
+        (learner("resnet_nano", r#", "class_weight": {"fast": 1, "slow": 0}"#), "class_weight", "{ \"slow\" = 0 }"),
         (learner("resnet_nano", r#", "augmentation": {"time_stretch": -0.1}"#), "augmentation.time_stretch", "-0.1"),
         (
             learner("resnet_nano", r#", "augmentation": {"time_masks": {"count": 2, "width": 1.5}}"#),
@@ -282,6 +283,38 @@ fn a_setting_out_of_its_range_is_named() {
     }
     let error = run(&LearnerSettings { batch_size: 0, ..good }, folder.path(), GO_ON).unwrap_err();
     assert!(error.to_string().starts_with("learner l: `batch_size` = 0 "), "{error}");
+}
+
+#[test]
+fn class_weights_weigh_the_loss() {
+    let outcome = |extra: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        let weights = run(&learner("resnet_nano", extra), folder.path(), GO_ON).unwrap().weights;
+        assert!(weights.is_finite());
+        weights
+    };
+    let plain = outcome("");
+    assert!(plain == outcome(r#", "class_weight": {"slow": 1.0}"#), "a weight of 1 changes no bit");
+    assert!(plain != outcome(r#", "class_weight": {"slow": 2.0}"#));
+    // All classes have the same number of clips.
+    assert!(plain == outcome(r#", "class_weight": "balanced""#));
+}
+
+#[test]
+fn classes_that_have_a_weight_must_exist() {
+    let folder = tempfile::tempdir().unwrap();
+    for arch in ["resnet_nano", "linear"] {
+        let text = r#"{"name": "l", "features": "f", "class_weight": {"Slwo": 2.0}}"#;
+        let mut settings: serde_json::Value = serde_json::from_str(text).unwrap();
+        settings["arch"] = arch.into();
+        let settings: LearnerSettings = serde_json::from_value(settings).unwrap();
+        let error = settings.check_classes(&LABELS.map(str::to_owned)).unwrap_err();
+        let TrainingError::UnknownClass { learner, class, nearest } = &error else { panic!("{error}") };
+        assert_eq!((learner.as_str(), class.as_str(), nearest[0].as_str()), ("l", "Slwo", "slow"));
+    }
+    let unknown = learner("resnet_nano", r#", "class_weight": {"loud": 2.0}"#);
+    let error = run(&unknown, folder.path(), GO_ON).unwrap_err();
+    assert!(matches!(&error, TrainingError::UnknownClass { class, .. } if class == "loud"), "{error}");
 }
 
 #[test]

@@ -14,7 +14,7 @@ pub use data::{Check, Data, Download, Reading, Synth};
 pub use embeddings::{Embed, Similar};
 pub use model::Model;
 pub use sound::{FeatureKind, Features, LimitOptions, Nets, Tag};
-pub use train::{Evaluate, Predict, Report, Stack, Train};
+pub use train::{Compare, Evaluate, Predict, Report, Stack, Train};
 
 /// Earmark, a general-purpose audio tagger: train on your own labeled sounds with one command, then
 /// tag any sound.
@@ -61,6 +61,9 @@ pub enum Command {
     Stack(Stack),
     /// Print the scores of a run, or of a submission
     Evaluate(Evaluate),
+    /// Compare the scores of two runs on the same clips: differences with intervals, also of each
+    /// class
+    Compare(Compare),
     /// Write RUN/report.html, one page with all results of a run as far as it has come, and its
     /// plots in RUN/report
     Report(Report),
@@ -98,6 +101,7 @@ impl Command {
             Self::Train(_)
                 | Self::Stack(_)
                 | Self::Evaluate(_)
+                | Self::Compare(_)
                 | Self::Report(_)
                 | Self::Predict(_)
                 | Self::Nets(Nets::Export { weights: None, .. })

@@ -113,6 +113,26 @@ pub struct Evaluate {
     pub json: bool,
 }
 
+/// `earmark compare`.
+#[derive(Debug, Args)]
+pub struct Compare {
+    /// The folder of the first run
+    #[arg(value_name = "RUN_A")]
+    pub a: PathBuf,
+    /// The folder of the second run
+    #[arg(value_name = "RUN_B")]
+    pub b: PathBuf,
+    /// The model of both runs: a learner's name, `arithmetic mean`, `geometric mean` or `stack`
+    #[arg(long, value_name = "NAME", default_value = "stack")]
+    pub model: String,
+    /// Compare the clips that both runs have; otherwise a clip that only one run has is an error
+    #[arg(long)]
+    pub common: bool,
+    /// One JSON value on stdout
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// `earmark report`.
 #[derive(Debug, Args)]
 pub struct Report {

@@ -37,8 +37,11 @@ pub fn run(command: Command) -> anyhow::Result<()> {
         Command::Model(command) => model::run(&command),
         Command::Completions { shell } => manual::completions(shell),
         Command::Man { folder } => manual::pages(&folder),
-        Command::Train(_) | Command::Stack(_) | Command::Evaluate(_) | Command::Report(_) | Command::Predict(_) => {
-            anyhow::bail!("only earmark-train has this command")
-        }
+        Command::Train(_)
+        | Command::Stack(_)
+        | Command::Evaluate(_)
+        | Command::Compare(_)
+        | Command::Report(_)
+        | Command::Predict(_) => anyhow::bail!("only earmark-train has this command"),
     }
 }

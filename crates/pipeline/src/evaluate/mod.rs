@@ -3,6 +3,7 @@
 mod jobs;
 mod multi_label_text;
 mod scoring;
+mod store;
 mod text;
 
 use std::collections::HashSet;
@@ -165,9 +166,25 @@ impl<S: Scoring> Evaluation<S> {
 ///
 /// # Errors
 /// The first table that is missing or damaged.
-pub(crate) fn tables(run: &Run, set: &str) -> Result<Vec<(String, Table)>> {
+fn tables(run: &Run, set: &str) -> Result<Vec<(String, Table)>> {
     let tables = Reader::new(run, true)?.tables(set)?;
     Ok(tables.into_iter().map(|(_, name, table)| (name, table)).collect())
+}
+
+/// The table of one model of a run with level 2; `set` is `oof` or `test`.
+///
+/// # Errors
+/// The errors of [`tables`]; [`PipelineError::Prediction`]: the run has no such model.
+pub(crate) fn table(run: &Run, set: &str, model: &str) -> Result<Table> {
+    let mut tables = tables(run, set)?;
+    match tables.iter().position(|(name, _)| name == model) {
+        Some(index) => Ok(tables.swap_remove(index).1),
+        None => {
+            let names: Vec<&str> = tables.iter().map(|(name, _)| name.as_str()).collect();
+            let (run, names) = (run.folder.display(), names.join(", "));
+            Err(PipelineError::Prediction(format!("{run} has no model {model:?}; its models are {names}")))
+        }
+    }
 }
 
 /// A model with its predictions for one set.

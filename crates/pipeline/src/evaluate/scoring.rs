@@ -6,8 +6,8 @@ use std::fmt::Debug;
 use earmark_stacking::averages::{geometric, geometric_odds};
 use earmark_stacking::{
     Differences, Intervals, MultiLabelDifferences, MultiLabelIntervals, MultiLabelScores, Resampling, Scores, Table,
-    best_thresholds, bootstrap, bootstrap_difference, bootstrap_multi_label, bootstrap_multi_label_difference, score,
-    score_multi_label,
+    best_thresholds, bootstrap, bootstrap_difference, bootstrap_multi_label, bootstrap_multi_label_difference,
+    co_occurrence, confusion, score, score_multi_label,
 };
 use serde::Serialize;
 
@@ -47,6 +47,12 @@ pub trait Scoring: Debug + Sized + Send + Sync {
 
     /// The score by which models are compared.
     fn merit(scores: &Self::Scores) -> f64;
+
+    /// The name, without `.csv`, of the file that has the stack's [`Scoring::matrix`].
+    const MATRIX: &'static str;
+
+    /// The number of clips by true label (row) and predicted label (column), `[classes, classes]`.
+    fn matrix(truth: &[Self::Truth], table: &Table, scores: &Self::Scores) -> Vec<Vec<usize>>;
 
     /// The geometric mean of the learners' probabilities.
     ///
@@ -94,6 +100,13 @@ impl Scoring for SingleLabel {
         scores.map3
     }
 
+    const MATRIX: &'static str = "confusion";
+
+    /// The predicted label is the most probable one.
+    fn matrix(truth: &[usize], table: &Table, _: &Scores) -> Vec<Vec<usize>> {
+        confusion(table.columns().len(), truth, table)
+    }
+
     fn geometric(tables: &[&Table]) -> Result<Table> {
         Ok(geometric(tables)?)
     }
@@ -128,6 +141,13 @@ impl Scoring for MultiLabel {
 
     fn merit(scores: &MultiLabelScores) -> f64 {
         scores.macro_average_precision
+    }
+
+    const MATRIX: &'static str = "co_occurrence";
+
+    /// A clip counts for each pair of a label that it has and a label whose threshold it reaches.
+    fn matrix(truth: &[Vec<usize>], table: &Table, scores: &MultiLabelScores) -> Vec<Vec<usize>> {
+        co_occurrence(truth, table, &scores.thresholds())
     }
 
     fn geometric(tables: &[&Table]) -> Result<Table> {

@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-use earmark_stacking::{Difference, Differences, Interval, Resampling};
+use earmark_stacking::{Difference, Differences, Resampling};
 use earmark_tables::text_table;
 
 use super::{Evaluation, Results, Scoring, SingleLabel};
-use crate::text::{score, with_interval};
+use crate::text::{difference, score, with_interval};
 
 /// The tables of scores.
 pub trait ScoreTables: Scoring {
@@ -64,10 +64,8 @@ fn differences_rows<S: ScoreTables>(results: &Results<S>) -> Vec<Vec<String>> {
     let mut rows = vec![header.collect::<Vec<_>>()];
     for comparison in &results.differences {
         let sets = [Some(&comparison.out_of_fold), comparison.test.as_ref()];
-        let cells = sets.into_iter().flatten().flat_map(S::differences_of).map(|difference| {
-            let Interval { low, high } = difference.interval;
-            format!("{:+.4} [{low:+.3}, {high:+.3}]", difference.value)
-        });
+        let cells = sets.into_iter().flatten().flat_map(S::differences_of);
+        let cells = cells.map(|Difference { value, interval }| difference(value, interval));
         let name = format!("{} minus {}", comparison.model, comparison.against);
         rows.push([name].into_iter().chain(cells).collect());
     }

@@ -78,7 +78,7 @@ fn fit(
     write(run, &files)?;
     let Fitted { choice, stack, features, on_test, .. } = fitted;
     let results = Results::of_tables(labels, clips, [(base, choice.out_of_fold), (base_test, on_test)])?;
-    earmark_files::write_atomic(&run.path("results.json"), &serde_json::to_vec_pretty(&results)?)?;
+    results.store(run, labels)?;
     let level2 = Level2 {
         stack: stack.to_onnx(&features.layout)?,
         combination: choice.candidate.name,

@@ -65,7 +65,7 @@ pub(super) fn fit(
     files.extend(of_level2.into_iter().map(|(name, bytes)| (format!("level2/{name}"), bytes)));
     super::write(run, &files)?;
     let results = Results::<MultiLabel>::of_tables(labels, clips, [(base, out_of_fold), (base_test, on_test)])?;
-    earmark_files::write_atomic(&run.path("results.json"), &serde_json::to_vec_pretty(&results)?)?;
+    results.store(run, labels)?;
     let level2 = Level2 {
         stack: stack.to_onnx(&features.layout)?,
         combination: stack.name().to_owned(),

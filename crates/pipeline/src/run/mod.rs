@@ -40,7 +40,7 @@ pub(crate) const CACHE: &str = "cache";
 pub const LOG: &str = "log.jsonl";
 
 /// The files and folders of a run.
-const NAMES: [&str; 21] = [
+const NAMES: [&str; 25] = [
     format::FILE,
     LOCK,
     RECIPE,
@@ -59,6 +59,10 @@ const NAMES: [&str; 21] = [
     "test",
     "level2",
     "results.json",
+    "confusion.csv",
+    "confusion_test.csv",
+    "co_occurrence.csv",
+    "co_occurrence_test.csv",
     "report.html",
     "report",
     "bundle",

@@ -133,7 +133,18 @@ pub(super) fn intervals<const N: usize>(
     resampling: &Resampling,
     scores: impl Fn(&[[u32; LANES]]) -> [[f64; LANES]; N],
 ) -> [Interval; N] {
-    let mut values: [Vec<f64>; N] = std::array::from_fn(|_| Vec::with_capacity(resampling.resamples));
+    let all = interval_list(N, clips, resampling, |counts| scores(counts).to_vec());
+    std::array::from_fn(|score| all[score])
+}
+
+/// [`intervals`] of any number of scores. Resamples in which a score is NaN do not count for it.
+pub(super) fn interval_list(
+    number: usize,
+    clips: usize,
+    resampling: &Resampling,
+    scores: impl Fn(&[[u32; LANES]]) -> Vec<[f64; LANES]>,
+) -> Vec<Interval> {
+    let mut values: Vec<Vec<f64>> = vec![Vec::with_capacity(resampling.resamples); number];
     for first in (0..resampling.resamples).step_by(LANES) {
         let mut counts = vec![[0; LANES]; clips];
         for (lane, resample) in (first as u64..).take(LANES).enumerate() {
@@ -145,11 +156,13 @@ pub(super) fn intervals<const N: usize>(
             values.extend(scores.iter().take(resampling.resamples - first));
         }
     }
-    values.map(|mut values| {
+    let interval = |mut values: Vec<f64>| {
+        values.retain(|value| !value.is_nan());
         values.sort_by(f64::total_cmp);
         let outside = (1.0 - resampling.level) / 2.0;
         Interval { low: percentile(&values, outside), high: percentile(&values, 1.0 - outside) }
-    })
+    };
+    values.into_iter().map(interval).collect()
 }
 
 /// The clips of one resample. The generator is splitmix64 (Steele, Lea, Flood 2014), seeded again
@@ -170,8 +183,8 @@ fn draws(clips: usize, seed: u64, resample: u64) -> impl Iterator<Item = usize> 
 }
 
 /// The mean over the clips drawn, in each lane.
-fn means(values: &[f64], counts: &[[u32; LANES]]) -> [f64; LANES] {
-    let mut sums = [0.0; LANES];
+pub(super) fn means<const N: usize>(values: &[f64], counts: &[[u32; N]]) -> [f64; N] {
+    let mut sums = [0.0; N];
     for (value, counts) in values.iter().zip(counts) {
         for (sum, &count) in sums.iter_mut().zip(counts) {
             *sum += value * f64::from(count);

@@ -3,6 +3,7 @@
 mod bootstrap;
 mod calibration;
 mod multi_label;
+mod paired;
 mod ranking;
 
 use serde::{Deserialize, Deserializer, Serialize};
@@ -16,8 +17,9 @@ pub use bootstrap::{
 pub use calibration::{CALIBRATION_BINS, ReliabilityBin, reliability};
 pub use multi_label::{
     MultiLabelClassScore, MultiLabelDifferences, MultiLabelIntervals, MultiLabelScores, best_thresholds,
-    bootstrap_multi_label, bootstrap_multi_label_difference, score_multi_label,
+    bootstrap_multi_label, bootstrap_multi_label_difference, co_occurrence, score_multi_label,
 };
+pub use paired::{PairedClass, PairedScore, PairedScores, compare, compare_multi_label};
 
 /// Scores of one table of probabilities. NaN means that there are no clips to score; it is `null`
 /// in JSON.

@@ -4,7 +4,7 @@ use earmark_datasets::Task;
 use earmark_features::{FrontEnd, Scaling};
 use earmark_loader::{Augmentation, SpecAugmentMasks};
 
-use super::{Freeze, LearnerSettings, Loss, Normalization};
+use super::{ClassWeight, Freeze, LearnerSettings, Loss, Normalization};
 use crate::error::TrainingError;
 use crate::settings::{Kernels, Linear};
 
@@ -30,6 +30,7 @@ impl LearnerSettings {
             check((0.0..=1000.0).contains(&self.mixup), "mixup", self.mixup, "0 (no mixup) to 1000"),
             check(is_part(self.label_smoothing.into()), "label_smoothing", self.label_smoothing, "0 to below 1"),
             check(is_share(self.unverified_weight), "unverified_weight", self.unverified_weight, "0 to 1"),
+            self.class_weight_check(),
             check((1..=100_000).contains(&self.epochs), "epochs", self.epochs, "1 to 100000; networks need it"),
             check(
                 (2..=65_536).contains(&self.batch_size),
@@ -124,6 +125,7 @@ impl LearnerSettings {
         let checks = [
             self.name_check(),
             check(is_share(weight), "unverified_weight", weight, "0 to 1"),
+            self.class_weight_check(),
             check(is_weight(alpha), "kernel.alpha", alpha, "1e-6 to 1e6"),
             check(is_weight(gamma), "kernel.gamma", gamma, "1e-6 to 1e6"),
             check((1e-6..=1e4).contains(&c), "linear.c", c, "1e-6 to 10000"),
@@ -136,7 +138,7 @@ impl LearnerSettings {
 
     /// The first setting that is not at its default and does not apply to a learner of whole clips.
     fn beyond_whole_clips(&self) -> Option<String> {
-        let used = ["name", "arch", "features", "unverified_weight", &self.arch];
+        let used = ["name", "arch", "features", "unverified_weight", "class_weight", &self.arch];
         let plain = serde_json::json!({ "name": self.name, "arch": self.arch, "features": self.features });
         let plain: Self = serde_json::from_value(plain).ok()?;
         let written = |settings: &Self| serde_json::to_value(settings).ok()?.as_object().cloned();
@@ -156,6 +158,11 @@ impl LearnerSettings {
             format!("{:?}", self.name),
             "letters, digits, `_`, `-` and `.`, not first a `.`: it is used in file names",
         )
+    }
+
+    fn class_weight_check(&self) -> Check {
+        let fault = self.class_weight.as_ref().and_then(ClassWeight::out_of_range);
+        check(fault.is_none(), "class_weight", fault.unwrap_or_default(), "above 0, at most 1000")
     }
 
     fn applies(&self, applies: bool, key: &str, reason: &'static str) -> Result<(), TrainingError> {

@@ -17,6 +17,7 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     match arguments.command {
         Command::Train(options) => return commands::train::run(&options),
         Command::Stack(options) => commands::stack::run(&options)?,
+        Command::Compare(options) => commands::compare::run(&options)?,
         Command::Evaluate(options) => commands::evaluate::run(&options)?,
         Command::Report(options) => commands::report::run(&options)?,
         Command::Predict(options) => commands::predict::run(&options)?,

@@ -29,15 +29,15 @@ pub struct MultiLabelDifferences {
 }
 
 /// What a resample of one table is scored by.
-struct Ranked<'a> {
+pub(in crate::metrics) struct Ranked<'a> {
     truth: &'a [Vec<usize>],
-    of_class: Vec<Ranking>,
+    pub of_class: Vec<Ranking>,
     /// For each clip, the sum of the precisions of its labels.
     precisions: Vec<f64>,
 }
 
 impl<'a> Ranked<'a> {
-    fn new(truth: &'a [Vec<usize>], probabilities: &Table) -> Self {
+    pub fn new(truth: &'a [Vec<usize>], probabilities: &Table) -> Self {
         assert_eq!(truth.len(), probabilities.names().len(), "labels for each clip");
         let classes = 0..probabilities.columns().len();
         Self {
@@ -48,7 +48,7 @@ impl<'a> Ranked<'a> {
     }
 
     /// Macro average precision and lwlrap.
-    fn scores<const N: usize>(&self, counts: &[[u32; N]]) -> [[f64; N]; 2] {
+    pub fn macro_and_lwlrap<const N: usize>(&self, counts: &[[u32; N]]) -> [[f64; N]; 2] {
         [macro_average_precision(&self.of_class, counts), self.lwlrap(counts)]
     }
 
@@ -80,7 +80,7 @@ pub fn bootstrap_multi_label(
     let (ranked, pairs) = (Ranked::new(truth, probabilities), all_pairs(truth, probabilities));
     let [macro_average_precision, lwlrap, micro_average_precision] =
         intervals(truth.len(), resampling, |counts: &[[u32; LANES]]| {
-            let [macro_average_precision, lwlrap] = ranked.scores(counts);
+            let [macro_average_precision, lwlrap] = ranked.macro_and_lwlrap(counts);
             [macro_average_precision, lwlrap, pairs.average_precision(counts)]
         });
     MultiLabelIntervals { macro_average_precision, micro_average_precision, lwlrap }
@@ -100,9 +100,11 @@ pub fn bootstrap_multi_label_difference(
     resampling: &Resampling,
 ) -> MultiLabelDifferences {
     let [a, b] = [a, b].map(|table| Ranked::new(truth, table));
-    let [of_all, of_lwlrap] = minus(a.scores(&vec![[1]; truth.len()]), b.scores(&vec![[1]; truth.len()]));
-    let [macro_average_precision, lwlrap] =
-        intervals(truth.len(), resampling, |counts: &[[u32; LANES]]| minus(a.scores(counts), b.scores(counts)));
+    let once = vec![[1]; truth.len()];
+    let [of_all, of_lwlrap] = minus(a.macro_and_lwlrap(&once), b.macro_and_lwlrap(&once));
+    let [macro_average_precision, lwlrap] = intervals(truth.len(), resampling, |counts: &[[u32; LANES]]| {
+        minus(a.macro_and_lwlrap(counts), b.macro_and_lwlrap(counts))
+    });
     MultiLabelDifferences {
         macro_average_precision: Difference { value: of_all[0], interval: macro_average_precision },
         lwlrap: Difference { value: of_lwlrap[0], interval: lwlrap },

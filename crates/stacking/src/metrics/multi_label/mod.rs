@@ -9,6 +9,7 @@ use super::ranking::{Answer, Ranking};
 use super::{check, mean, null_is_nan};
 use crate::{Result, StackError, Table};
 
+pub(super) use bootstrap::Ranked;
 pub use bootstrap::{
     MultiLabelDifferences, MultiLabelIntervals, bootstrap_multi_label, bootstrap_multi_label_difference,
 };
@@ -131,13 +132,33 @@ pub fn score_multi_label(
     })
 }
 
+/// The clips by `[label that they have][label that they are given]`: a clip is given the labels
+/// whose thresholds it reaches, and counts in the row of each label that it has.
+///
+/// # Shape
+/// `truth`: for each row of `probabilities`, the indices of the columns that are its labels;
+/// `thresholds`: one per column. The result is `[columns, columns]`.
+///
+/// # Panics
+/// Like a slice, when `truth` or `thresholds` do not fit. [`score_multi_label`] reports that as an
+/// error.
+pub fn co_occurrence(truth: &[Vec<usize>], probabilities: &Table, thresholds: &[f32]) -> Vec<Vec<usize>> {
+    let mut counts = vec![vec![0; thresholds.len()]; thresholds.len()];
+    for (labels, row) in truth.iter().zip(probabilities.rows()) {
+        for given in (0..thresholds.len()).filter(|class| row[*class] >= thresholds[*class]) {
+            labels.iter().for_each(|label| counts[*label][given] += 1);
+        }
+    }
+    counts
+}
+
 /// The clips by the probability of one class.
 fn ranking(class: usize, truth: &[Vec<usize>], probabilities: &Table) -> Ranking {
     Ranking::of_class(class, probabilities, |clip| truth[clip].contains(&class))
 }
 
 /// All pairs of a clip and a class by their probability.
-fn all_pairs(truth: &[Vec<usize>], probabilities: &Table) -> Ranking {
+pub(super) fn all_pairs(truth: &[Vec<usize>], probabilities: &Table) -> Ranking {
     let of_clip = |(clip, (labels, row)): (usize, (&Vec<usize>, &[f32]))| -> Vec<Answer> {
         let answer = |(class, &probability): (usize, &f32)| Answer {
             probability,

@@ -1,5 +1,6 @@
 //! The commands of training, one file each.
 
+pub mod compare;
 pub mod evaluate;
 pub mod predict;
 pub mod report;
