@@ -164,7 +164,7 @@ impl Layout {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::network::initial_weights;
+    use crate::start::initial_weights;
 
     #[test]
     fn parameters_are_views_of_one_tensor() {

@@ -64,7 +64,7 @@ pub use engine::{GpuMemory, GpuSettings, configure};
 pub use error::TrainingError;
 pub use job::Job;
 pub use kernel::MOST_CLIPS;
-pub use network::{Gradients, evaluate, gradients, initial_weights, set_threads};
+pub use network::{Gradients, evaluate, gradients, set_threads};
 pub use predictor::activation;
 pub use progress::{Learning, OnProgress, Progress};
 pub use run::Outcome;
@@ -73,4 +73,4 @@ pub use settings::{
     Prediction,
 };
 pub use split::{Split, UnknownSplit};
-pub use start::PretrainedWeights;
+pub use start::{PretrainedWeights, initial_weights};

@@ -139,8 +139,8 @@ mod tests {
     use crate::Split;
     use crate::arithmetic::Arithmetic;
     use crate::dropout::Dropout;
-    use crate::network::initial_weights;
     use crate::settings::LearnerSettings;
+    use crate::start::initial_weights;
     use earmark_features::{Features, FrontEnd, InputScaling};
     use earmark_loader::{Batches, Example};
 

@@ -19,13 +19,14 @@ use crate::history::Epoch;
 use crate::inputs::TrainingInputs;
 use crate::job::Job;
 use crate::memory::{self, Demand};
-use crate::network::{Network, initial_weights};
+use crate::network::Network;
 use crate::optimizer::learning_rate;
 use crate::pass::{Pass, PassSettings};
 use crate::predictor::Predictor;
 use crate::progress::{OnProgress, Progress};
 use crate::settings::{CheckpointPolicy, Normalization};
 use crate::split::Split;
+use crate::start::initial_weights;
 use crate::table::Table;
 use crate::trainer::Trainer;
 

@@ -1,8 +1,11 @@
-//! Pretrained weights that a network starts from.
+//! The weights that a network starts from: pretrained or random ones.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use earmark_nets::{Graph, Weights, transfer};
+use earmark_datasets::random;
+use earmark_nets::{Graph, Init, Parameter, Weights, transfer};
+use rand_distr::{Distribution, Normal, Uniform};
 
 use crate::error::TrainingError;
 use crate::settings::LearnerSettings;
@@ -49,4 +52,27 @@ impl PretrainedWeights {
             source,
         })
     }
+}
+
+/// Random initial weights of a graph; each parameter has its own random stream, derived from
+/// `seed`, `keys` and its name.
+pub fn initial_weights(graph: &Graph, seed: u64, keys: &[u64]) -> Weights {
+    let draw = |parameter: Parameter| {
+        let mut keys = keys.to_vec();
+        keys.extend([random::key("weights"), random::key(&parameter.name)]);
+        let mut rng = random::stream(seed, &keys);
+        let data = match parameter.init {
+            Init::Constant(value) => vec![value; parameter.len()],
+            Init::Normal(deviation) => sample(Normal::new(0.0, deviation).ok(), parameter.len(), &mut rng),
+            Init::Uniform(bound) => sample(Uniform::new_inclusive(-bound, bound).ok(), parameter.len(), &mut rng),
+        };
+        (parameter.name, earmark_nets::Array { shape: parameter.shape, data })
+    };
+    Weights(graph.parameters().into_iter().map(draw).collect::<BTreeMap<_, _>>())
+}
+
+fn sample(distribution: Option<impl Distribution<f64>>, n: usize, rng: &mut impl rand::Rng) -> Vec<f32> {
+    // `None` cannot occur: bounds and deviations of a layer are positive and finite. Zeros would
+    // still be a valid network.
+    distribution.map_or(vec![0.0; n], |distribution| (0..n).map(|_| distribution.sample(rng) as f32).collect())
 }

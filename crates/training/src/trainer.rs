@@ -165,7 +165,7 @@ impl WeightEma {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::network::initial_weights;
+    use crate::start::initial_weights;
 
     const SHAPE: [i64; 4] = [4, 1, 64, 64];
 

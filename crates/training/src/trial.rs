@@ -8,8 +8,8 @@ use crate::device::{arithmetic, parse_device};
 use crate::engine;
 use crate::error::TrainingError;
 use crate::job::Job;
-use crate::network::initial_weights;
 use crate::run::Setup;
+use crate::start::initial_weights;
 use crate::trainer::Trainer;
 
 /// Steps of a trial: in the second, what the first has left is there too.
