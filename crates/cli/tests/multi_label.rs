@@ -220,14 +220,15 @@ fn every_kind_of_level_2() {
     }
 
     let kinds = [
-        ("weighted_mean", "", "weights.json"),
-        ("logistic", "temperature_scaling = true", "logistic.json"),
-        ("xgboost", "early_stopping_rounds = 3", "booster.json"),
+        ("weighted_mean", ["rounds = 15", "rounds = 15"], "weights.json"),
+        ("logistic", ["temperature_scaling = false", "temperature_scaling = true"], "logistic.json"),
+        ("xgboost", ["early_stopping_rounds = 0", "early_stopping_rounds = 3"], "booster.json"),
     ];
-    for (kind, settings, file) in kinds {
-        let stack = format!("[stack]\nkind = \"{kind}\"\nrounds = 15\n{settings}\n");
-        let recipe = QUICK.split_once("[stack]").unwrap().0.to_owned() + &stack;
-        place.write("run/recipe.toml", recipe);
+    let recipe = place.text("run/recipe.toml");
+    for (kind, [default, setting], file) in kinds {
+        assert!(recipe.contains(default), "{recipe}");
+        let kind_of = recipe.replace("kind = \"auto\"", &format!("kind = \"{kind}\""));
+        place.write("run/recipe.toml", kind_of.replace(default, setting));
         place.run("stack run").done();
         assert!(place.path(&format!("run/level2/{file}")).exists() && !place.path("run/level2/choice.json").exists());
         assert!(place.path("run/level2/importance.csv").exists(), "{kind}");
@@ -289,7 +290,7 @@ fn verified_by(place: &Place) {
     let verified = |run: &str| -> std::collections::BTreeMap<String, (String, bool)> {
         let (_, rows) = csv(&place.text(&format!("{run}/splits.csv")));
         let train = rows.into_iter().filter(|row| row[1] == "train");
-        train.map(|row| (row[0].clone(), (row[2].clone(), row[3] == "1"))).collect()
+        train.map(|row| (row[0].clone(), (row[2].clone(), row[3] == "true"))).collect()
     };
     // The labels that the stack of the first run gives at its thresholds.
     let config = place.json("run/bundle/config.json");

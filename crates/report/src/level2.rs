@@ -38,11 +38,9 @@ fn choice<S: Scoring>(page: &mut Page, material: &Material<S>) {
     ));
     let row = |of: &CandidateScores| {
         let PairedDifference { mean, standard_error } = of.difference;
-        let numbers = [
-            number(of.loss),
-            format!("{mean:+.4} ± {standard_error:.4}"),
-        ];
-        let numbers = numbers.into_iter().chain(merits(&of.merits).map(|(value, interval)| with_interval(value, interval)));
+        let numbers = [number(of.loss), format!("{mean:+.4} ± {standard_error:.4}")];
+        let numbers =
+            numbers.into_iter().chain(merits(&of.merits).map(|(value, interval)| with_interval(value, interval)));
         let folds = choice.folds.iter().filter(|fold| fold.chosen == of.name).map(|fold| fold.fold.to_string());
         let mut cells = vec![Cell::Text(of.name.clone())];
         cells.extend(numbers.map(|text| if of.name == choice.chosen { Cell::Best(text) } else { Cell::Number(text) }));
@@ -74,7 +72,11 @@ fn merits(merits: &Merits) -> [(f64, Interval); 2] {
             [(accuracy, accuracy_interval), (map3, map3_interval)]
         }
         Merits::MultiLabel {
-            macro_average_precision, macro_average_precision_interval, lwlrap, lwlrap_interval, ..
+            macro_average_precision,
+            macro_average_precision_interval,
+            lwlrap,
+            lwlrap_interval,
+            ..
         } => [(macro_average_precision, macro_average_precision_interval), (lwlrap, lwlrap_interval)],
     }
 }
@@ -177,9 +179,5 @@ fn without<S: Scoring>(page: &mut Page, material: &Material<S>) {
         name => name,
     };
     let header: Vec<&str> = ["omitted"].into_iter().chain(S::ABLATION.map(title)).collect();
-    page.table(
-        "The stack fitted without one of its sources, out of fold; in parentheses, the change.",
-        &header,
-        &rows,
-    );
+    page.table("The stack fitted without one of its sources, out of fold; in parentheses, the change.", &header, &rows);
 }

@@ -3,16 +3,14 @@
 use std::cmp::Reverse;
 
 use earmark_pipeline::{Evaluation, Model, ModelKind, MultiLabel, Run};
-use earmark_stacking::{
-    CALIBRATION_BINS, Interval, MultiLabelClassScore, calibration_error, reliability_multi_label,
-};
+use earmark_stacking::{CALIBRATION_BINS, Interval, MultiLabelClassScore, calibration_error, reliability_multi_label};
 
 use crate::material::Material;
 use crate::page::{Cell, Page};
 use crate::plots::{self, Bar, Curve};
 use crate::sounds::Sounds;
-use crate::{hardest, level2, sections, versions};
 use crate::words::{capital, clips, count, number, said, with_interval};
+use crate::{hardest, level2, sections, versions};
 
 /// The number of classes whose curves are drawn.
 const CURVES: usize = 24;
@@ -33,8 +31,10 @@ pub fn all(page: &mut Page, run: &Run, material: &Material<MultiLabel>, sounds: 
         }
         None => {
             page.section("Predictions");
-            page.note("No fold of any learner is done, so there is nothing to judge: no classes, co-occurrence, \
-                 reliability or hardest clips.");
+            page.note(
+                "No fold of any learner is done, so there is nothing to judge: no classes, co-occurrence, \
+                 reliability or hardest clips.",
+            );
         }
     }
     level2::all(page, material);

@@ -147,13 +147,7 @@ impl Booster {
     }
 }
 
-fn matrix<T: Label>(
-    x: Matrix<'_>,
-    labels: &[T],
-    weights: &[f32],
-    classes: usize,
-    threads: usize,
-) -> Result<DMatrix> {
+fn matrix<T: Label>(x: Matrix<'_>, labels: &[T], weights: &[f32], classes: usize, threads: usize) -> Result<DMatrix> {
     let mut matrix = DMatrix::new(x, threads)?;
     let (targets, width): (Vec<f32>, usize) = match T::LINK {
         // Exact: a class index is far below 2^24.

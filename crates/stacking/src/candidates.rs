@@ -2,7 +2,8 @@
 
 use crate::stack::{fit, held_out};
 use crate::{
-    FeatureKind, Label, Layout, Result, Stack, StackFeatures, StackKind, StackSettings, Table, TrainingRows, WeightedMean,
+    FeatureKind, Label, Layout, Result, Stack, StackFeatures, StackKind, StackSettings, Table, TrainingRows,
+    WeightedMean,
 };
 
 /// The values of `c` that are tried are the setting divided by these.

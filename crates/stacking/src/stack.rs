@@ -8,7 +8,9 @@ use crate::link::Link;
 use crate::rows::{Subset, TrainingRows, enough_folds, too_few_folds, with_held_out};
 use crate::temperature::{best_factor, scaled};
 use crate::weighted::learners;
-use crate::{Booster, Label, Layout, Logistic, Result, StackError, StackKind, StackSettings, Table, WeightedMean, onnx};
+use crate::{
+    Booster, Label, Layout, Logistic, Result, StackError, StackKind, StackSettings, Table, WeightedMean, onnx,
+};
 
 /// Level 2 of any kind, ready to predict.
 pub enum Stack {
@@ -146,11 +148,7 @@ pub(crate) fn held_out<T: Label>(rows: &TrainingRows<'_, T>, without: &[usize], 
 }
 
 /// Fits on the rows of all folds except `without`.
-pub(crate) fn fit<T: Label>(
-    rows: &TrainingRows<'_, T>,
-    without: &[usize],
-    settings: &StackSettings,
-) -> Result<Stack> {
+pub(crate) fn fit<T: Label>(rows: &TrainingRows<'_, T>, without: &[usize], settings: &StackSettings) -> Result<Stack> {
     settings.validate()?;
     let learned = || {
         let picked = rows.pick(|fold| !without.contains(&fold));

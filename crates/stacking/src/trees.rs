@@ -149,7 +149,8 @@ struct TreeParam {
 
 impl LearnerJson {
     fn trees(self) -> Result<Trees, String> {
-        let Some(link) = [Link::Softmax, Link::Sigmoid].into_iter().find(|link| objective(*link) == self.objective.name)
+        let Some(link) =
+            [Link::Softmax, Link::Sigmoid].into_iter().find(|link| objective(*link) == self.objective.name)
         else {
             let known = [Link::Softmax, Link::Sigmoid].map(objective).join("` or `");
             return Err(format!("has the objective `{}`, not `{known}`", self.objective.name));
@@ -195,8 +196,7 @@ fn base_scores(text: &str, link: Link, classes: usize) -> Result<Vec<f32>, Strin
         Link::Softmax => score.is_finite(),
         Link::Sigmoid => *score > 0.0 && *score < 1.0,
     };
-    let scores: Option<Vec<f32>> =
-        inner.split(',').map(|score| score.trim().parse().ok().filter(can_be)).collect();
+    let scores: Option<Vec<f32>> = inner.split(',').map(|score| score.trim().parse().ok().filter(can_be)).collect();
     match scores {
         Some(scores) if scores.len() == classes => Ok(scores),
         Some(scores) if scores.len() == 1 => Ok(vec![scores[0]; classes]),

@@ -5,8 +5,8 @@ mod common;
 
 use common::labels;
 use earmark_stacking::{
-    Choice, ChoiceRecord, FeatureKind, Merits, Stack, StackError, StackFeatures, StackKind, StackSettings, Table, TrainingRows,
-    score,
+    Choice, ChoiceRecord, FeatureKind, Merits, Stack, StackError, StackFeatures, StackKind, StackSettings, Table,
+    TrainingRows, score,
 };
 use serde::Deserialize;
 use serde::de::DeserializeOwned;

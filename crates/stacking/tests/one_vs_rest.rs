@@ -222,8 +222,7 @@ fn the_mean_is_that_of_the_learners() {
     let columns = ["x/0", "x/1", "y/0", "y/1"].map(str::to_owned).to_vec();
     let features = Table::new(names, columns, vec![0.9, 0.1, 0.5, 0.5]).unwrap();
     let classes = labels(2);
-    let rows =
-        TrainingRows { features: &features, truth: &[vec![0]], folds: &[0], weights: &[1.0], classes: &classes };
+    let rows = TrainingRows { features: &features, truth: &[vec![0]], folds: &[0], weights: &[1.0], classes: &classes };
     let mean = Stack::fit(&rows, &mean(StackKind::GeometricMean)).unwrap().predict(&features, &classes).unwrap();
     assert!(distance(&mean, &[vec![0.75, 0.25]]) < 1e-6, "{mean:?}");
 }

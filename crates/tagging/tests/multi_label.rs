@@ -1,7 +1,9 @@
 //! Level 2 of clips with several labels: ONNX Runtime predicts what level 2 predicts.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use earmark_stacking::{FeatureKind, Link, Stack, StackFeatures, StackKind, StackSettings, Table, TrainingRows, to_onnx};
+use earmark_stacking::{
+    FeatureKind, Link, Stack, StackFeatures, StackKind, StackSettings, Table, TrainingRows, to_onnx,
+};
 use earmark_tagging::{Model, Signature};
 
 /// Probabilities of a learner, some of them exactly 0 or 1; clips with a class have larger ones.

@@ -368,7 +368,9 @@ mod tests {
                 let network =
                     Network::in_format(&graph, &weights, Device::Cpu, Arithmetic::F64, is_channels_last, false);
                 let network = network.unwrap();
-                let loss = cross_entropy(&network.forward(&input, Purpose::Training { dropout: None }).unwrap(), &targets).unwrap();
+                let loss =
+                    cross_entropy(&network.forward(&input, Purpose::Training { dropout: None }).unwrap(), &targets)
+                        .unwrap();
                 let gradient = network.gradient(&loss).unwrap();
                 (loss.double_value(&[]), network.layouts.learned.arrays(&gradient).unwrap())
             });
@@ -395,7 +397,11 @@ mod tests {
                     Network::in_format(&graph, &weights, Device::Cpu, Arithmetic::Bf16, true, has_half).unwrap();
                 (0..2)
                     .map(|_| {
-                        let loss = cross_entropy(&network.forward(&input, Purpose::Training { dropout: None }).unwrap(), &targets).unwrap();
+                        let loss = cross_entropy(
+                            &network.forward(&input, Purpose::Training { dropout: None }).unwrap(),
+                            &targets,
+                        )
+                        .unwrap();
                         let gradient = network.gradient(&loss).unwrap();
                         let _guard = tch::no_grad_guard();
                         let _ = network.learned.shallow_clone().f_sub_(&(&gradient * 0.1)).unwrap();

@@ -6,9 +6,9 @@ use std::fmt::Debug;
 use earmark_datasets::Task;
 use earmark_stacking::averages::{geometric, geometric_odds};
 use earmark_stacking::{
-    Differences, Intervals, Label, MultiLabelDifferences, MultiLabelIntervals, MultiLabelScores, Resampling, Scores, Table,
-    best_thresholds, bootstrap, bootstrap_difference, bootstrap_multi_label, bootstrap_multi_label_difference, score,
-    score_multi_label,
+    Differences, Intervals, Label, MultiLabelDifferences, MultiLabelIntervals, MultiLabelScores, Resampling, Scores,
+    Table, best_thresholds, bootstrap, bootstrap_difference, bootstrap_multi_label, bootstrap_multi_label_difference,
+    score, score_multi_label,
 };
 use serde::Serialize;
 

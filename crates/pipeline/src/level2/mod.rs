@@ -41,9 +41,7 @@ pub(crate) fn fit_level2(run: &Run, device: &str) -> Result<RunResults> {
 
     let base = (base, base_test);
     Ok(match run.task()? {
-        Task::SingleLabel => {
-            RunResults::SingleLabel(fit::<SingleLabel>(run, &recipe, &labels, &clips, base, device)?)
-        }
+        Task::SingleLabel => RunResults::SingleLabel(fit::<SingleLabel>(run, &recipe, &labels, &clips, base, device)?),
         Task::MultiLabel => RunResults::MultiLabel(fit::<MultiLabel>(run, &recipe, &labels, &clips, base, device)?),
     })
 }

@@ -88,20 +88,17 @@ pub struct LabelIntervals {
 pub fn evaluate_submission(submission: &Path, truth: &Path) -> Result<SubmissionScores> {
     let truth = Truth::read(truth)?;
     let submission = Sheet::read(submission)?;
+    let has_labels = submission.file.header == vec!["fname", "label"];
+    if has_labels && truth.several {
+        let reason = format!(
+            "clips of {} may have several labels, so the columns must be `fname` and the probabilities of each class",
+            truth.path.display()
+        );
+        return Err(PipelineError::Submission(submission.at(1, &reason)));
+    }
     let answers = answers(&submission, &truth)?;
-    let answers = if submission.file.header == vec!["fname", "label"] {
-        if truth.several {
-            let reason = format!(
-                "clips of {} may have several labels, so a submission needs `fname` and a column of probabilities for \
-                 each class",
-                truth.path.display()
-            );
-            return Err(PipelineError::Submission(submission.at(1, &reason)));
-        }
-        labels(&submission, &answers)?
-    } else {
-        probabilities(&submission, &answers, &truth)?
-    };
+    let answers =
+        if has_labels { labels(&submission, &answers)? } else { probabilities(&submission, &answers, &truth)? };
     scores_of(&submission, &truth, &answers)
 }
 

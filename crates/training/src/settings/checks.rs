@@ -42,7 +42,12 @@ impl LearnerSettings {
             check(is_part(self.momentum), "momentum", self.momentum, "0 to below 1"),
             check(is_part(self.weight_decay), "weight_decay", self.weight_decay, "0 to below 1"),
             check(is_part(self.dropout.into()), "dropout", self.dropout, "0 (none) to below 1"),
-            check(body_rate.is_none_or(is_rate), "body_learning_rate", body_rate.unwrap_or(0.0), "above 0, at most 100"),
+            check(
+                body_rate.is_none_or(is_rate),
+                "body_learning_rate",
+                body_rate.unwrap_or(0.0),
+                "above 0, at most 100",
+            ),
             check(is_part(self.ema_decay), "ema_decay", self.ema_decay, "0 (none) to below 1"),
             check(is_length(hop), "prediction.hop_seconds", hop, "above 0, at most 60"),
         ];

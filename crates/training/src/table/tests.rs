@@ -111,7 +111,8 @@ fn a_table_s_batches_are_bitwise_those_of_the_cpu() {
                             };
                             let on_cpu = prepare(None).load(None, Device::Cpu).unwrap();
                             let packed = prepare(Some(table.places()));
-                            padded += usize::from(matches!(&packed.input, crate::inputs::Prepared::Packed(p) if p.is_padded));
+                            padded +=
+                                usize::from(matches!(&packed.input, crate::inputs::Prepared::Packed(p) if p.is_padded));
                             let cut = packed.load(Some(&table), Device::Cpu).unwrap();
                             let what = || format!("{padding:?} {scaling:?} {augmentation:?} {alpha} {epoch} {index}");
                             assert_eq!(cut.crops.size(), on_cpu.crops.size(), "{}", what());
