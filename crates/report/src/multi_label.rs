@@ -68,6 +68,7 @@ fn summary(page: &mut Page, material: &Material<MultiLabel>) {
             number(scores.macro_f1),
         ));
     }
+    sections::verified_by_a_run(page, material);
     sections::missing(page, material);
 }
 
