@@ -175,7 +175,7 @@ def nested(seed, rows, classes, noises, rounds):
 
 def main():
     save("multi_label_weighted_means", weighted_means())
-    # The learners differ much in one case, hardly in another, and complement each other in the last.
+    # The learners differ much in one case, hardly in another, and two are useless in the last.
     cases = [nested(5, 120, 3, [0.9, 3.0], 8), nested(6, 100, 4, [1.1, 1.2, 1.3], 8), nested(7, 200, 4, [1.4, 9.0, 9.0], 8)]
     for case in cases:
         print(case["chosen"], [(fold["chosen"], fold["best"]) for fold in case["of_folds"]])

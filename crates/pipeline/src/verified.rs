@@ -28,8 +28,8 @@ impl Run {
 /// were not trained on them.
 pub(crate) struct Verifier {
     folder: PathBuf,
-    /// The predicted labels by the SHA-256 of the file. There are several predictions if copies of a
-    /// file differ.
+    /// The predicted labels by the SHA-256 of the file. There are several predictions if copies of
+    /// a file differ.
     predicted: HashMap<String, Vec<BTreeSet<String>>>,
     /// SHA-256 of the table of predictions.
     table: String,
@@ -113,9 +113,9 @@ impl Verifier {
     }
 }
 
-/// The labels that a table predicts for clips: the most probable one or, if a clip may have several,
-/// those that reach their thresholds. The thresholds are those of the table's best F1, which are
-/// also those of the run's bundle.
+/// The labels that a table predicts for clips: the most probable one or, if a clip may have
+/// several, those that reach their thresholds. The thresholds are those of the table's best F1,
+/// which are also those of the run's bundle.
 fn predictions(task: Task, clips: &[&ClipRow], table: &Table) -> Result<Vec<BTreeSet<String>>> {
     let names: Vec<String> = clips.iter().map(|clip| clip.fname.clone()).collect();
     let table = table.reordered(&names)?;

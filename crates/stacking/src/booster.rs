@@ -15,8 +15,8 @@ pub struct Booster {
 }
 
 impl Booster {
-    /// Fits trees (`tree_method` hist) with the objective `multi:softprob`, also for two classes, or
-    /// `binary:logistic` for each class if clips may have several labels. The same input,
+    /// Fits trees (`tree_method` hist) with the objective `multi:softprob`, also for two classes,
+    /// or `binary:logistic` for each class if clips may have several labels. The same input,
     /// settings and thread count result in the same trees on the CPU. A GPU sums gradients in
     /// another order, so its trees may differ in the last bits, and it draws other rows for
     /// `subsample`.

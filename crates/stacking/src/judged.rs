@@ -4,8 +4,8 @@ use rayon::prelude::*;
 
 use crate::candidates::Candidate;
 use crate::criterion::loss;
-use crate::record::{CandidateScores, Excluded};
-use crate::stack::in_order;
+use crate::parallel::in_order;
+use crate::record::{CandidateScores, Excluded, Merits};
 use crate::temperature::{best_factor, scaled};
 use crate::verdict::{PairedDifference, Verdict};
 use crate::{Label, Result, StackError, StackFeatures, StackSettings, Table, TrainingRows};
@@ -159,7 +159,7 @@ pub(crate) fn scores<T: Label>(
         name: it.candidate.name.clone(),
         loss: it.loss(rows.weights),
         difference: *difference,
-        merits: T::merits(rows.truth, &it.table, stack),
+        merits: Merits::new(rows.truth, &it.table, stack),
     };
     judged.par_iter().zip(&verdict.differences).map(of).collect()
 }

@@ -3,32 +3,15 @@
 use std::fmt::Debug;
 
 use crate::link::Link;
-use crate::record::Merits;
-use crate::{Logistic, Matrix, Result, StackSettings, Table, one_vs_rest};
 
-/// The labels of a clip: `usize` if it has one class, `Vec<usize>` if it may have several.
-/// Everything in which the two tasks differ when level 2 is fitted and judged.
+/// The labels of a clip: `usize` if it has one class, `Vec<usize>` if it may have several. Level 2
+/// is the same for both, except where it looks at [`Label::LINK`].
 pub trait Label: private::Sealed + Clone + Debug + Send + Sync {
     /// How the probabilities of a clip's classes are related.
     const LINK: Link;
 
     /// The classes as indices, each once.
     fn classes(&self) -> &[usize];
-
-    /// Fits a logistic regression: multinomial, or of each class against all others.
-    ///
-    /// # Errors
-    /// Those of [`Logistic::fit`].
-    fn logistic(
-        x: Matrix<'_>,
-        labels: &[Self],
-        weights: &[f32],
-        classes: &[String],
-        settings: &StackSettings,
-    ) -> Result<Logistic>;
-
-    /// The scores of a table that people look at, and those of another table minus these.
-    fn merits(labels: &[Self], table: &Table, other: &Table) -> Merits;
 }
 
 mod private {
@@ -43,20 +26,6 @@ impl Label for usize {
     fn classes(&self) -> &[usize] {
         std::slice::from_ref(self)
     }
-
-    fn logistic(
-        x: Matrix<'_>,
-        labels: &[Self],
-        weights: &[f32],
-        classes: &[String],
-        settings: &StackSettings,
-    ) -> Result<Logistic> {
-        Logistic::fit(x, labels, weights, classes, settings)
-    }
-
-    fn merits(labels: &[Self], table: &Table, other: &Table) -> Merits {
-        Merits::of_single(labels, table, other)
-    }
 }
 
 impl Label for Vec<usize> {
@@ -64,19 +33,5 @@ impl Label for Vec<usize> {
 
     fn classes(&self) -> &[usize] {
         self
-    }
-
-    fn logistic(
-        x: Matrix<'_>,
-        labels: &[Self],
-        weights: &[f32],
-        classes: &[String],
-        settings: &StackSettings,
-    ) -> Result<Logistic> {
-        one_vs_rest::fit(x, labels, weights, classes, settings)
-    }
-
-    fn merits(labels: &[Self], table: &Table, other: &Table) -> Merits {
-        Merits::of_several(labels, table, other)
     }
 }

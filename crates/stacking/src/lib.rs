@@ -25,6 +25,7 @@ mod matrix;
 mod metrics;
 mod one_vs_rest;
 mod onnx;
+mod parallel;
 mod record;
 mod rewrite;
 mod rows;

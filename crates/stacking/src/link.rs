@@ -1,7 +1,6 @@
 //! How probabilities are made of margins: classes that exclude each other, or that do not.
 
 use crate::averages::FLOOR;
-use crate::logistic::softmax;
 
 /// The function from the margins of a clip to its probabilities.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,4 +45,13 @@ impl Link {
             Self::Sigmoid => "Sigmoid",
         }
     }
+}
+
+/// Converts margins to probabilities, and returns the logarithm of the sum of their exponentials.
+pub(crate) fn softmax(margins: &mut [f64]) -> f64 {
+    let largest = margins.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    margins.iter_mut().for_each(|margin| *margin = (*margin - largest).exp());
+    let sum: f64 = margins.iter().sum();
+    margins.iter_mut().for_each(|margin| *margin /= sum);
+    largest + sum.ln()
 }

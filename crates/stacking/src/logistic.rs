@@ -4,7 +4,7 @@
 use earmark_lbfgs::minimise;
 use serde::Serialize;
 
-use crate::link::Link;
+use crate::link::{Link, softmax};
 use crate::rows::check_labels;
 use crate::{Matrix, Result, StackError, StackSettings};
 
@@ -180,15 +180,6 @@ fn accumulate_gradient(row: &[f64], off: &[f64], gradient: &mut [f64]) {
             *gradient += value * off;
         }
     }
-}
-
-/// Converts margins to probabilities, and returns the logarithm of the sum of their exponentials.
-pub(crate) fn softmax(margins: &mut [f64]) -> f64 {
-    let largest = margins.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    margins.iter_mut().for_each(|margin| *margin = (*margin - largest).exp());
-    let sum: f64 = margins.iter().sum();
-    margins.iter_mut().for_each(|margin| *margin /= sum);
-    largest + sum.ln()
 }
 
 /// Weighted mean and standard deviation of each column; the weights sum to 1.

@@ -2,16 +2,17 @@
 
 use rayon::prelude::*;
 
+use crate::parallel::in_order;
 use crate::rows::{check_labels, others};
-use crate::stack::in_order;
-use crate::{Logistic, Matrix, Result, StackError, StackSettings};
+
+use crate::{Label, Logistic, Matrix, Result, StackError, StackSettings};
 
 /// A binary regression for each class; the logistic function of a margin is the probability of its
 /// class. With two classes, a multinomial regression penalizes the coefficients of both, which are
 /// opposite; half of `c` makes its difference that of a binary one.
-pub(crate) fn fit(
+pub(crate) fn fit<T: Label>(
     x: Matrix<'_>,
-    labels: &[Vec<usize>],
+    labels: &[T],
     weights: &[f32],
     classes: &[String],
     settings: &StackSettings,
@@ -20,7 +21,7 @@ pub(crate) fn fit(
     check_labels(x.rows(), labels, weights, classes)?;
     let halved = StackSettings { c: settings.c / 2.0, ..settings.clone() };
     let of_class = |class: usize| {
-        let has: Vec<usize> = labels.iter().map(|labels| usize::from(labels.contains(&class))).collect();
+        let has: Vec<usize> = labels.iter().map(|labels| usize::from(labels.classes().contains(&class))).collect();
         let names = [others(&classes[class]), classes[class].clone()];
         Logistic::fit_within(x, &has, weights, &names, &halved)
     };

@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::link::Link;
 use crate::metrics::{bootstrap_against, per_clip};
 use crate::verdict::PairedDifference;
-use crate::{Difference, Interval, Resampling, StackKind, Table, bootstrap_mean};
+use crate::{Difference, Interval, Label, Resampling, StackKind, Table, bootstrap_mean};
 
 /// How a candidate was chosen.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -15,8 +16,8 @@ pub struct ChoiceRecord {
     pub kind: StackKind,
     /// Why.
     pub reason: String,
-    /// The temperature of its probabilities: the logarithms, or the log odds of each class if a clip
-    /// may have several labels, are divided by it.
+    /// The temperature of its probabilities: the logarithms, or the log odds if a clip may have
+    /// several labels, are divided by it.
     pub temperature: f64,
     /// From the simplest to the most complex.
     pub candidates: Vec<CandidateScores>,
@@ -31,8 +32,8 @@ pub struct ChoiceRecord {
 pub struct CandidateScores {
     /// The name.
     pub name: String,
-    /// The mean loss after temperature scaling, weighted like the clips: log loss, or the mean binary
-    /// cross-entropy over classes if a clip may have several labels.
+    /// The mean loss after temperature scaling, weighted like the clips: log loss, or the binary
+    /// cross-entropy, its mean over classes, if a clip may have several labels.
     pub loss: f64,
     /// Its difference from the smallest loss of all candidates.
     pub difference: PairedDifference,
@@ -82,7 +83,21 @@ pub enum Merits {
 }
 
 impl Merits {
-    pub(crate) fn of_single(labels: &[usize], table: &Table, stack: &Table) -> Self {
+    /// Those of `table`, and of `stack`, which has the same rows.
+    pub(crate) fn new<T: Label>(labels: &[T], table: &Table, stack: &Table) -> Self {
+        match T::LINK {
+            Link::Softmax => {
+                let labels: Vec<usize> = labels.iter().flat_map(T::classes).copied().collect();
+                Self::of_single(&labels, table, stack)
+            }
+            Link::Sigmoid => {
+                let labels: Vec<Vec<usize>> = labels.iter().map(|labels| labels.classes().to_vec()).collect();
+                Self::of_several(&labels, table, stack)
+            }
+        }
+    }
+
+    fn of_single(labels: &[usize], table: &Table, stack: &Table) -> Self {
         let [own, stack] = [table, stack].map(|table| per_clip(labels, table));
         let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
         let interval = |values: &[f64]| bootstrap_mean(values, &Resampling::default());
@@ -98,7 +113,7 @@ impl Merits {
         }
     }
 
-    pub(crate) fn of_several(labels: &[Vec<usize>], table: &Table, stack: &Table) -> Self {
+    fn of_several(labels: &[Vec<usize>], table: &Table, stack: &Table) -> Self {
         let [average_precision, lwlrap] = bootstrap_against(labels, table, stack, &Resampling::default());
         Self::MultiLabel {
             macro_average_precision: average_precision.score,

@@ -5,6 +5,8 @@ use rayon::prelude::*;
 use crate::averages::{Mean, of_blocks};
 use crate::importance::{Importance, of_logistic, of_weighted_mean};
 use crate::link::Link;
+use crate::one_vs_rest;
+use crate::parallel::in_order;
 use crate::rows::{Subset, TrainingRows, enough_folds, too_few_folds, with_held_out};
 use crate::temperature::{best_factor, scaled};
 use crate::weighted::learners;
@@ -159,7 +161,7 @@ pub(crate) fn fit<T: Label>(rows: &TrainingRows<'_, T>, without: &[usize], setti
                 Booster::fit(x, &picked.labels, &picked.weights, rows.classes, &settings).map(Stack::Xgboost)
             }
             StackKind::Logistic => {
-                let model = T::logistic(x, &picked.labels, &picked.weights, rows.classes, settings)?;
+                let model = logistic(&picked, rows.classes, settings)?;
                 Ok(Stack::Logistic(model.times(temperature(rows, without, settings)?), T::LINK))
             }
             StackKind::Mean => Ok(Stack::Mean),
@@ -196,7 +198,7 @@ fn temperature<T: Label>(rows: &TrainingRows<'_, T>, without: &[usize], settings
     }
     let classes = rows.classes.len();
     let of_folds = inner(rows, without, settings, |rest, held_out| {
-        let model = T::logistic(rest.x()?, &rest.labels, &rest.weights, rows.classes, settings)?;
+        let model = logistic(rest, rows.classes, settings)?;
         Ok((model.margins(held_out.x()?, classes)?, held_out.labels.clone(), held_out.weights.clone()))
     })?;
     let (mut margins, mut labels, mut weights) = (Vec::new(), Vec::new(), Vec::new());
@@ -206,6 +208,18 @@ fn temperature<T: Label>(rows: &TrainingRows<'_, T>, without: &[usize], settings
         weights.extend(fold.2);
     }
     Ok(best_factor(&margins, &labels, &weights, classes))
+}
+
+/// Fits a logistic regression: multinomial, or of each class against all others.
+fn logistic<T: Label>(rows: &Subset<T>, classes: &[String], settings: &StackSettings) -> Result<Logistic> {
+    let x = rows.x()?;
+    match T::LINK {
+        Link::Softmax => {
+            let labels: Vec<usize> = rows.labels.iter().flat_map(T::classes).copied().collect();
+            Logistic::fit(x, &labels, &rows.weights, classes, settings)
+        }
+        Link::Sigmoid => one_vs_rest::fit(x, &rows.labels, &rows.weights, classes, settings),
+    }
 }
 
 /// Calls `work` for each fold except `without`, with all rows of the other folds and the rows of
@@ -245,12 +259,6 @@ fn each<T: Send>(
         true => in_order(folds.par_iter().map(|&fold| work(fold))),
         false => folds.iter().map(|&fold| work(fold)).collect(),
     }
-}
-
-/// Collects parallel results. Rayon's own `collect` returns the error that occurred first, so which
-/// one it is would depend on the threads; this returns the first in the order of the items.
-pub(crate) fn in_order<T: Send>(results: impl IndexedParallelIterator<Item = Result<T>>) -> Result<Vec<T>> {
-    results.collect::<Vec<_>>().into_iter().collect()
 }
 
 /// The geometric mean of classes that exclude each other, or do not.

@@ -66,8 +66,8 @@ fn fit<S: ScoreTables>(
         TrainingRows { features: &features.table, truth: &truth, folds: &folds, weights: &weights, classes: labels };
     let fitted = Fitted::new::<S>(&rows, settings, &features, &test_features)
         .with_context(|| format!("level 2 cannot be fitted on the clips of {}", run.path("splits.csv").display()))?;
-    let Fitted { choice, train_scores, .. } = &fitted;
-    tracing::info!(combination = choice.candidate.name, on_training_clips = ?train_scores.merits, "the stack is fitted");
+    let (combination, on_training_clips) = (&fitted.choice.candidate.name, fitted.train_scores.merits);
+    tracing::info!(combination, ?on_training_clips, "the stack is fitted");
 
     let mut files = base.files("oof");
     files.extend(base_test.files("test"));

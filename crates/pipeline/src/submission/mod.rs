@@ -80,8 +80,8 @@ pub struct LabelIntervals {
 /// Scores a submission on all clips of the truth and on the clips of each usage. A submission has
 /// the columns `fname,label` with up to three labels, or `fname` and a column of probabilities for
 /// each class. The truth has the columns `fname`, `label` and, optionally, `usage` (Public, Private
-/// or Ignored). If it has a column `labels` instead of `label`, with commas between the labels, clips
-/// may have several, and the submission must be a table of probabilities.
+/// or Ignored). If it has a column `labels` instead of `label`, with commas between the labels,
+/// clips may have several, and the submission must be a table of probabilities.
 ///
 /// # Errors
 /// [`PipelineError::Submission`] with file and line.

@@ -8,8 +8,8 @@ use crate::Table;
 /// Bins of the expected calibration error, as in Guo et al. 2017.
 pub const CALIBRATION_BINS: usize = 15;
 
-/// The answers whose probability is in one range. An answer is the most probable label of a clip or,
-/// if clips may have several, any label of any clip.
+/// The answers whose probability is in one range. An answer is the most probable label of a clip
+/// or, if clips may have several, any label of any clip.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ReliabilityBin {
     /// Number of answers: clips, or pairs of a clip and a class.

@@ -17,13 +17,13 @@ use crate::{FeatureKind, Layout, Logistic, Result, StackError};
 const FEATURES: &str = "features";
 const PROBABILITIES: &str = "probabilities";
 
-/// A booster (XGBoost's JSON) as ONNX: one operator of `ai.onnx.ml` 3, a `TreeEnsembleClassifier` or,
-/// if clips may have several labels, a `TreeEnsembleRegressor` of the margins, whose `Sigmoid`
+/// A booster (XGBoost's JSON) as ONNX: one operator of `ai.onnx.ml` 3, a `TreeEnsembleClassifier`
+/// or, if clips may have several labels, a `TreeEnsembleRegressor` of the margins, whose `Sigmoid`
 /// follows.
 ///
-/// Input `x`, `f32[N, features]`, NaN for missing values; outputs `probabilities`, `f32[N, classes]`,
-/// and of a classifier `label`, `i64[N]`. Thresholds and leaves are the same `f32` as in the JSON,
-/// and are compared as in XGBoost.
+/// Input `x`, `f32[N, features]`, NaN for missing values; output `probabilities`, `f32[N,
+/// classes]`, and of a classifier also `label`, `i64[N]`. Thresholds and leaves are the same `f32`
+/// as in the JSON, and are compared as in XGBoost.
 ///
 /// # Errors
 /// The JSON is damaged, is not a booster of level 2, or has other numbers of features and classes
