@@ -161,6 +161,12 @@ fn without<S: Scoring>(page: &mut Page, material: &Material<S>) {
         page.note("There is no level2/ablation.csv: the stack was not fitted without one learner at a time.");
         return;
     };
+    let columns = match S::TASK {
+        Task::SingleLabel => [("accuracy", "accuracy"), ("map_at_3", "mAP@3"), ("macro_average_precision", "macro AP")],
+        Task::MultiLabel => {
+            [("macro_average_precision", "mAP"), ("micro_average_precision", "micro AP"), ("lwlrap", "lwlrap")]
+        }
+    };
     let row = |row: &AblationRow| {
         let is_whole = row.without == ALL_LEARNERS;
         let name = if is_whole { "none: all learners".to_owned() } else { row.without.clone() };
@@ -169,15 +175,9 @@ fn without<S: Scoring>(page: &mut Page, material: &Material<S>) {
             let change = if is_whole { String::new() } else { format!(" ({:+.3})", value - of_all) };
             Cell::Number(number(value) + &change)
         };
-        [Cell::Text(name)].into_iter().chain(S::ABLATION.map(score)).collect()
+        [Cell::Text(name)].into_iter().chain(columns.map(|(name, _)| score(name))).collect()
     };
     let rows: Vec<_> = material.ablation.iter().map(row).collect();
-    let title = |name| match name {
-        "map_at_3" => "mAP@3",
-        "macro_average_precision" => "macro AP",
-        "micro_average_precision" => "micro AP",
-        name => name,
-    };
-    let header: Vec<&str> = ["omitted"].into_iter().chain(S::ABLATION.map(title)).collect();
+    let header: Vec<&str> = ["omitted"].into_iter().chain(columns.map(|(_, title)| title)).collect();
     page.table("The stack fitted without one of its sources, out of fold; in parentheses, the change.", &header, &rows);
 }
