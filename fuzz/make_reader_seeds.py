@@ -139,6 +139,9 @@ def trees():
     regression = fit(3)
     regression["learner"]["objective"]["name"] = "reg:squarederror"
     yield "regression.json", 4, 3, json.dumps(regression).encode()
+    labels = xgboost.DMatrix(x, label=random.random((60, 3)) < 0.4)
+    several = xgboost.train({"objective": "binary:logistic", "max_depth": 2, "nthread": 1}, labels, 2)
+    yield "several.json", 4, 3, several.save_raw("json")
 
 
 def embeddings():

@@ -1,5 +1,6 @@
 """`kind = "auto"` by NumPy, SciPy, scikit-learn and xgboost: ensemble selection, the rule of one
-standard error, and the nested cross-validation of all candidates.
+standard error, and the nested cross-validation of all candidates. multi_label.py has the values for
+clips that may have several labels.
 
 Run: python golden/choice/make.py
 """
@@ -30,11 +31,11 @@ def log_loss(p, labels):
     return -np.log(np.clip(p[np.arange(len(labels)), labels], 1e-12, None))
 
 
-def selection(learners, labels, weights):
+def selection(learners, labels, weights, loss_of=log_loss):
     """Ensemble selection with replacement and sorted initialization (Caruana et al. 2004)."""
 
     def loss(members):
-        return np.average(log_loss(np.mean([learners[i] for i in members], axis=0), labels), weights=weights)
+        return np.average(loss_of(np.mean([learners[i] for i in members], axis=0), labels), weights=weights)
 
     ordered = sorted(range(len(learners)), key=lambda i: loss([i]))
     starts = [ordered[:size] for size in range(1, len(learners) + 1)]
@@ -210,6 +211,10 @@ def main():
     for case in cases:
         print(case["chosen"], [(fold["chosen"], fold["best"]) for fold in case["of_folds"]])
     save("nested", cases)
+    # It imports this file.
+    import multi_label
+
+    multi_label.main()
     versions = {"xgboost": xgb.__version__, "scikit-learn": sklearn.__version__, "scipy": scipy.__version__, "numpy": np.__version__}
     save("versions", versions)
 

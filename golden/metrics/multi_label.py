@@ -54,6 +54,20 @@ def macro_ap(truth, p):
     return np.mean([average_precision_score(truth[:, c], p[:, c]) for c in np.flatnonzero(truth.any(0))])
 
 
+def reliability(truth, p, bins=15):
+    """All pairs of a clip and a class by their probability: their number, its mean, and the share of
+    them that are true; a bin includes its upper edge."""
+    # In the precision of the probabilities.
+    place = np.searchsorted((np.arange(1, bins) / bins).astype(np.float32), p.ravel())
+    found = []
+    for bin in range(bins):
+        inside = place == bin
+        both = (p.astype(np.float64), truth)
+        confidence, accuracy = (float(of.ravel()[inside].mean()) if inside.any() else None for of in both)
+        found.append({"clips": int(inside.sum()), "confidence": confidence, "accuracy": accuracy})
+    return found
+
+
 def case(name, seed, clips, classes, decimals=None, share=0.3, empty=(), full=(), unlabelled=0, sure=1, spread=1,
          resamples=60, level=0.95):
     """A case with random probabilities. `decimals` rounds them, which causes ties; no clip has the
@@ -113,6 +127,7 @@ def case(name, seed, clips, classes, decimals=None, share=0.3, empty=(), full=()
         "macro_f1": np.mean([value for value in f1 if value is not None]),
         "micro_f1": f1_score(truth, given, average="micro"),
         "coverage_error": coverage_error(truth, p),
+        "reliability": reliability(truth, p),
         "resampling": resampling,
         # scipy rejects a single clip.
         "intervals": None if clips < 2 else {

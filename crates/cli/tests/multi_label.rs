@@ -95,7 +95,7 @@ fn the_whole_road() {
     assert!(rows.iter().any(|row| row[label].split('\t').count() == 3), "{header:?}");
     let page = place.text("run/report.html");
     assert!(page.contains("Co-occurrence") && !page.contains("Confusion matrix"));
-    for plot in ["co-occurrence", "precision-recall", "classes", "curves-network"] {
+    for plot in ["co-occurrence", "precision-recall", "classes", "curves-network", "reliability"] {
         assert!(place.path(&format!("run/report/{plot}.svg")).exists(), "{plot}");
     }
 
@@ -195,6 +195,157 @@ fn linear_model(place: &Place, before: &Value) {
     assert!(place.path("run/level2/logistic.json").exists() && place.path("run/level2/importance.csv").exists());
 }
 
+/// Learners that are fitted in seconds.
+const QUICK: &str = r#"
+seed = 1
+
+[data]
+folds = 4
+
+[features.summary]
+kind = "summary"
+n_mels = 40
+
+[features.fast]
+kind = "summary"
+n_fft = 512
+hop_length = 256
+
+[[learners]]
+name = "kernel"
+arch = "kernel"
+features = "summary"
+
+[[learners]]
+name = "linear"
+arch = "linear"
+features = "fast"
+
+[stack]
+kind = "auto"
+rounds = 15
+"#;
+
+/// Level 2 chooses by itself; then each kind in turn, with its files, ablation and bundle.
+#[test]
+fn every_kind_of_level_2() {
+    let place = Place::new("multi-label-level2");
+    place.run(SYNTH).done();
+    place.write("recipe.toml", QUICK);
+    place.run(TRAIN).done();
+    let choice = place.json("run/level2/choice.json");
+    let candidates = choice["candidates"].as_array().unwrap();
+    assert_eq!((candidates.len(), choice["folds"].as_array().unwrap().len()), (11, 4), "{choice}");
+    assert_eq!(choice["excluded"].as_array().unwrap().len(), 0, "{choice}");
+    for candidate in candidates {
+        let interval = &candidate["macro_average_precision_interval"];
+        let of = candidate["macro_average_precision"].as_f64();
+        assert!(interval["low"].as_f64() < of && of < interval["high"].as_f64(), "{candidate}");
+    }
+    let chosen = candidates.iter().find(|of| of["name"] == choice["chosen"]).unwrap();
+    let results = place.json("run/results.json");
+    let nested = score(&results, "stack", "out_of_fold", "macro_average_precision");
+    let minus = chosen["stack_minus_macro_average_precision"]["value"].as_f64().unwrap();
+    assert!((chosen["macro_average_precision"].as_f64().unwrap() + minus - nested).abs() < 1e-9);
+    ablation(&place, &["-"]);
+    tags_are_close(&place);
+    let page = place.text("run/report.html");
+    for section in ["Choice of the combination", "Calibration", "Hardest clips", "Ablation", "binary cross-entropy"] {
+        assert!(page.contains(section), "{section}");
+    }
+
+    let kinds = [
+        ("weighted_mean", ["rounds = 15", "rounds = 15"], "weights.json"),
+        ("logistic", ["temperature_scaling = false", "temperature_scaling = true"], "logistic.json"),
+        ("xgboost", ["early_stopping_rounds = 0", "early_stopping_rounds = 3"], "booster.json"),
+    ];
+    let recipe = place.text("run/recipe.toml");
+    for (kind, [default, setting], file) in kinds {
+        assert!(recipe.contains(default), "{recipe}");
+        let kind_of = recipe.replace("kind = \"auto\"", &format!("kind = \"{kind}\""));
+        place.write("run/recipe.toml", kind_of.replace(default, setting));
+        place.run("stack run").done();
+        assert!(place.path(&format!("run/level2/{file}")).exists() && !place.path("run/level2/choice.json").exists());
+        assert!(place.path("run/level2/importance.csv").exists(), "{kind}");
+        let statistics = if kind == "weighted_mean" { None } else { Some("mfcc_statistics") };
+        ablation(&place, &["-", "kernel", "linear"].into_iter().chain(statistics).collect::<Vec<_>>());
+        let results = place.json("run/results.json");
+        let map = score(&results, "stack", "out_of_fold", "macro_average_precision");
+        assert!(map > 0.4, "{kind}: {map}");
+        tags_are_close(&place);
+    }
+    submission(&place);
+    verified_by(&place);
+}
+
+/// The rows of the ablation, at least those named; the first has the scores of the stack itself.
+#[track_caller]
+fn ablation(place: &Place, names: &[&str]) {
+    let (header, rows) = csv(&place.text("run/level2/ablation.csv"));
+    assert_eq!(header, ["without", "macro_average_precision", "micro_average_precision", "lwlrap"]);
+    let found: Vec<&str> = rows.iter().map(|row| row[0].as_str()).collect();
+    assert!(names.iter().all(|name| found.contains(name)), "{found:?}");
+    let numbers = rows.iter().flat_map(|row| &row[1..]).map(|number| number.parse::<f64>().unwrap());
+    assert!(numbers.into_iter().all(|score| score > 0.0 && score < 1.0));
+    if !place.path("run/level2/choice.json").exists() {
+        let own = score(&place.json("run/results.json"), "stack", "out_of_fold", "lwlrap");
+        assert!((rows[0][3].parse::<f64>().unwrap() - own).abs() < 1e-9);
+    }
+}
+
+/// The test clips' predictions, scored as a submission, have the scores of the run.
+fn submission(place: &Place) {
+    place.run("predict run --out s.csv").done();
+    let truth = "--truth data/test_post_competition.csv";
+    let scores = place.run(&format!("evaluate --submission s.csv {truth} --json")).done().json();
+    let sets = scores["sets"].as_array().unwrap();
+    let usages: Vec<&str> = sets.iter().map(|set| set["usage"].as_str().unwrap()).collect();
+    assert_eq!(usages, ["all", "Public", "Private"]);
+    let results = place.json("run/results.json");
+    for name in ["macro_average_precision", "micro_average_precision", "lwlrap", "macro_roc_auc", "coverage_error"] {
+        let (all, expected) = (sets[0][name].as_f64().unwrap(), score(&results, "stack", "test", name));
+        assert!((all - expected).abs() < 1e-9, "{name}: {all} {expected}");
+        assert_eq!(sets[0]["clips"], 48);
+    }
+    let shown = place.run(&format!("evaluate --submission s.csv {truth}")).done().stdout;
+    assert!(["lwlrap", "macro F1", "Private", "thresholds"].iter().all(|word| shown.contains(word)), "{shown}");
+    place.write("labels.csv", "fname,label\nx.wav,Bark\n");
+    place.run(&format!("evaluate --submission labels.csv {truth}")).failed();
+    let unknown = place.text("data/test_post_competition.csv").replacen('"', "\"Yodel,", 1);
+    place.write("truth.csv", unknown);
+    place.run("evaluate --submission s.csv --truth truth.csv").failed();
+}
+
+/// An unverified clip whose labels the run predicts counts as verified.
+fn verified_by(place: &Place) {
+    let recipe = QUICK.replace("kind = \"auto\"", "kind = \"mean\"\nunverified_weight = 0.3");
+    place.write("recipe.toml", recipe);
+    let ran = place.run("train --recipe recipe.toml --data data --out second --verified-by run").done();
+    assert!(place.path("second/verified.json").exists(), "{ran}");
+    let verified = |run: &str| -> std::collections::BTreeMap<String, (String, bool)> {
+        let (_, rows) = csv(&place.text(&format!("{run}/splits.csv")));
+        let train = rows.into_iter().filter(|row| row[1] == "train");
+        train.map(|row| (row[0].clone(), (row[2].clone(), row[3] == "true"))).collect()
+    };
+    // The labels that the stack of the first run gives at its thresholds.
+    let config = place.json("run/bundle/config.json");
+    let thresholds: Vec<f64> =
+        config["thresholds"].as_array().unwrap().iter().map(|value| value.as_f64().unwrap()).collect();
+    let (classes, table) = common::probabilities(&place.text("run/level2/oof.csv"));
+    let (before, after) = (verified("run"), verified("second"));
+    let mut counts = [0; 2];
+    for (name, (labels, was)) in before {
+        let given = table[&name].iter().zip(&thresholds).zip(&classes);
+        let given = given.filter(|((value, threshold), _)| (**value as f32) >= **threshold as f32);
+        let agrees = given.map(|(_, class)| class.as_str()).eq(labels.split('\t'));
+        assert_eq!(after[&name].1, was || agrees, "{name}");
+        if !was {
+            counts[usize::from(agrees)] += 1;
+        }
+    }
+    assert!(counts.iter().all(|count| *count > 0), "{counts:?}");
+}
+
 #[test]
 fn what_does_not_fit_several_labels() {
     let place = Place::new("multi-label-faults");
@@ -206,10 +357,12 @@ fn what_does_not_fit_several_labels() {
     };
     with(RECIPE.replace("loss = \"bce\"", ""), "data");
     with(RECIPE.to_owned(), "single");
-    with(RECIPE.replace("kind = \"mean\"", "kind = \"xgboost\""), "data");
+    with(include_str!("../../../recipes/fast.toml").to_owned(), "data");
     with(RECIPE.to_owned(), "single --label-separator ;");
     with(RECIPE.to_owned(), "data --label-columns Bark,Cat");
-    with(RECIPE.to_owned(), "data --verified-by single");
+    place.write("single.toml", QUICK.replace("kind = \"auto\"", "kind = \"mean\""));
+    place.run("train --recipe single.toml --data single --out of-one-label").done();
+    with(RECIPE.to_owned(), "data --verified-by of-one-label");
     with(RECIPE.replace("arch = \"kernel\"", "arch = \"kernel\"\nloss = \"bce\""), "data");
     assert!(!place.path("run").exists());
 }

@@ -1,29 +1,18 @@
 //! Whether a recipe fits a data set, checked before anything is decoded.
 
 use earmark_datasets::{ClipEntry, Manifest, Splits, Task};
-use earmark_stacking::{check_folds, check_multi_label_folds};
+use earmark_stacking::check_folds;
 use earmark_training::{MOST_CLIPS, TrainingError};
 
 use crate::error::{Context, Result, ensure};
 use crate::jobs::used_clips;
-use crate::level2::multi_label;
 use crate::options::TrainOptions;
 use crate::recipe::Recipe;
 
 /// Checks that the recipe and the options are for clips with one label, or with several.
 pub(crate) fn check_task(options: &TrainOptions, recipe: &Recipe, task: Task) -> Result<()> {
     let data = || options.data.display().to_string();
-    recipe.learners.iter().try_for_each(|learner| learner.check_task(task)).with_context(data)?;
-    if task == Task::MultiLabel {
-        multi_label::check_kind(&recipe.stack).with_context(data)?;
-        ensure!(
-            options.verified_by.is_none(),
-            Options,
-            "--verified-by judges labels by the most probable class, but the clips of {} may have several labels",
-            data()
-        );
-    }
-    Ok(())
+    recipe.learners.iter().try_for_each(|learner| learner.check_task(task)).with_context(data)
 }
 
 /// Checks that learners weigh only classes that exist, and that the labels and their weights
@@ -43,7 +32,7 @@ pub(crate) fn check_labels(recipe: &Recipe, manifest: &Manifest, splits: &Splits
         }
         Task::MultiLabel => {
             let truth: Vec<Vec<usize>> = manifest.train.iter().map(|item| item.labels.clone()).collect();
-            check_multi_label_folds(&truth, &splits.fold_of, &weights, &manifest.labels, &recipe.stack)
+            check_folds(&truth, &splits.fold_of, &weights, &manifest.labels, &recipe.stack)
         }
     };
     checked.context("level 2 cannot be fitted on these clips")?;

@@ -67,7 +67,9 @@ pub use predict::{PredictOptions, predict};
 pub use pretrained::{WeightsSource, WeightsSources};
 pub use progress::JobsProgress;
 pub use recipe::{CachePrecision, DataSettings, Recipe};
-pub use run::{ClipRow, HistoryRow, JobRecord, LOG, Run, SoundFolders, TrainScores, fold_count, rows_if_any};
+pub use run::{
+    ClipRow, HistoryRow, JobRecord, LOG, Run, SoundFolders, TrainMerits, TrainScores, fold_count, rows_if_any,
+};
 pub use schedule::{CPU, Shard, ThroughputEstimator};
 pub use submission::{LabelIntervals, ModelScores, SetScores, SubmissionScores, evaluate_submission};
 pub use train::{Trained, train};

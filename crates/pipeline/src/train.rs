@@ -148,7 +148,8 @@ impl Prepared {
         check_task(options, &recipe, manifest.task)?;
         warn_of_data(options, &recipe, &manifest, observer);
         let splits = split(&manifest, &recipe).with_context(|| options.data.display().to_string())?;
-        let verifier = options.verified_by.as_deref().map(Verifier::open).transpose()?;
+        let verifier =
+            options.verified_by.as_deref().map(|folder| Verifier::open(folder, manifest.task)).transpose()?;
         if verifier.is_none() {
             check_labels(&recipe, &manifest, &splits)?;
         }

@@ -1,18 +1,18 @@
 //! Unverified labels that count as verified because the stack of another run predicts them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
-use earmark_datasets::Manifest;
+use earmark_datasets::{Manifest, Task};
 use earmark_files::FileError;
-use earmark_stacking::most_probable;
+use earmark_stacking::{Table, best_thresholds, most_probable};
 use serde::Serialize;
 
 use crate::error::{Context, Result, ensure};
-use crate::evaluate;
+use crate::evaluate::{self, MultiLabel, truth};
 use crate::events::{Note, Observer, note};
 use crate::names::STACK;
-use crate::run::Run;
+use crate::run::{ClipRow, Run};
 
 /// The file in which a run records which other run verified its labels.
 const FILE: &str = "verified.json";
@@ -28,9 +28,9 @@ impl Run {
 /// were not trained on them.
 pub(crate) struct Verifier {
     folder: PathBuf,
-    /// The most probable labels by the SHA-256 of the file. There are several if copies of a file
-    /// have different predictions.
-    predicted: HashMap<String, Vec<String>>,
+    /// The predicted labels by the SHA-256 of the file. There are several predictions if copies of
+    /// a file differ.
+    predicted: HashMap<String, Vec<BTreeSet<String>>>,
     /// SHA-256 of the table of predictions.
     table: String,
 }
@@ -43,30 +43,35 @@ struct Noted<'a> {
 }
 
 impl Verifier {
-    /// Reads the predictions of the run in `folder`.
+    /// Reads the predictions of the run in `folder`, for data of a task.
     ///
     /// # Errors
-    /// The run is not finished.
-    pub fn open(folder: &Path) -> Result<Self> {
+    /// The run is not finished, or is of another task.
+    pub fn open(folder: &Path, task: Task) -> Result<Self> {
         let read = || -> Result<Self> {
             let run = Run::open(folder)?;
+            let of_run = run.task()?;
+            ensure!(
+                of_run == task,
+                Options,
+                "a clip of that run has {}, one of these data {}",
+                labels_of(of_run),
+                labels_of(task)
+            );
             let table = evaluate::table(&run, "oof", STACK)?;
-            let rows = table.names().iter().zip(table.rows());
-            let best: HashMap<&str, &String> =
-                rows.map(|(name, row)| (name.as_str(), &table.columns()[most_probable(row)])).collect();
-            let mut predicted: HashMap<String, Vec<String>> = HashMap::new();
-            for clip in run.clips()?.into_iter().filter(|clip| clip.set == "train") {
-                if let Some(label) = best.get(clip.fname.as_str()) {
-                    predicted.entry(clip.sha256).or_default().push((*label).clone());
-                }
+            let clips = run.clips()?;
+            let train: Vec<&ClipRow> = clips.iter().filter(|clip| clip.is_train()).collect();
+            let mut predicted: HashMap<String, Vec<BTreeSet<String>>> = HashMap::new();
+            for (clip, labels) in train.iter().zip(predictions(task, &train, &table)?) {
+                predicted.entry(clip.sha256.clone()).or_default().push(labels);
             }
             Ok(Self { folder: folder.to_owned(), predicted, table: earmark_files::sha256(&table.to_csv()) })
         };
         read().with_context(|| format!("--verified-by {}", folder.display()))
     }
 
-    /// Marks each unverified training clip as verified if its label is the most probable one, for
-    /// all copies of the clip. `checksums` are the SHA-256 of the clips' files, training clips
+    /// Marks each unverified training clip as verified if its labels are those predicted for all
+    /// copies of the clip. `checksums` are the SHA-256 of the clips' files, training clips
     /// first.
     ///
     /// # Errors
@@ -74,9 +79,9 @@ impl Verifier {
     pub fn verify(&self, manifest: &mut Manifest, checksums: &[String], observer: &dyn Observer) -> Result<()> {
         let (mut agreed, mut doubted, mut unknown) = (0, 0, 0);
         for (clip, sha256) in manifest.train.iter_mut().zip(checksums).filter(|(clip, _)| !clip.verified) {
-            let label = clip.label().map(|label| &manifest.labels[label]);
+            let labels: BTreeSet<&String> = clip.labels.iter().map(|&label| &manifest.labels[label]).collect();
             match self.predicted.get(sha256) {
-                Some(predicted) if predicted.iter().all(|predicted| Some(predicted) == label) => {
+                Some(predicted) if predicted.iter().all(|predicted| predicted.iter().eq(labels.iter().copied())) => {
                     clip.verified = true;
                     agreed += 1;
                 }
@@ -101,5 +106,33 @@ impl Verifier {
             out_of_fold_sha256: &self.table,
         };
         Ok(earmark_files::write_atomic(&run.path(FILE), &serde_json::to_vec_pretty(&noted)?)?)
+    }
+}
+
+/// The labels that a table predicts for clips: the most probable one or, if a clip may have
+/// several, those that reach their thresholds. The thresholds are those of the table's best F1,
+/// which are also those of the run's bundle.
+fn predictions(task: Task, clips: &[&ClipRow], table: &Table) -> Result<Vec<BTreeSet<String>>> {
+    let names: Vec<String> = clips.iter().map(|clip| clip.fname.clone()).collect();
+    let table = table.reordered(&names)?;
+    let labels = table.columns();
+    Ok(match task {
+        Task::SingleLabel => table.rows().map(|row| BTreeSet::from([labels[most_probable(row)].clone()])).collect(),
+        Task::MultiLabel => {
+            let thresholds = best_thresholds(&truth::<MultiLabel>(clips, labels)?, &table);
+            let given = |row: &[f32]| -> BTreeSet<String> {
+                let answers = row.iter().zip(&thresholds).zip(labels);
+                answers.filter(|((value, threshold), _)| value >= threshold).map(|(_, label)| label.clone()).collect()
+            };
+            table.rows().map(given).collect()
+        }
+    })
+}
+
+/// How many labels a clip has, for messages.
+fn labels_of(task: Task) -> &'static str {
+    match task {
+        Task::SingleLabel => "one label",
+        Task::MultiLabel => "any number of labels",
     }
 }

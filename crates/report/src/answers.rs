@@ -20,7 +20,8 @@ pub fn all(page: &mut Page, material: &Material, leader: &Model, sounds: &Sounds
     confusions(page, material, leader);
     classes(page, material, leader);
     calibration(page, leader);
-    hardest_clips(page, material, leader, sounds);
+    let hard = hardest::of_one_label(material, &leader.out_of_fold, sounds);
+    hardest::section(page, &hard, leader, "loss of their true label");
 }
 
 fn confusions(page: &mut Page, material: &Material, leader: &Model) {
@@ -110,28 +111,5 @@ fn calibration(page: &mut Page, leader: &Model) {
         said(leader),
         number(scores.expected_calibration_error)
     );
-    page.plot("reliability", &plots::reliability(&bins), &caption);
-}
-
-fn hardest_clips(page: &mut Page, material: &Material, leader: &Model, sounds: &Sounds) {
-    page.section("Hardest clips");
-    let hard = hardest::hardest(material, &leader.out_of_fold, sounds);
-    if hard.is_empty() {
-        page.paragraph("Every clip is classified correctly.");
-        return;
-    }
-    page.paragraph(&format!(
-        "The clips with the highest loss of their true label, by {}. Some of them may have a wrong label: listen.",
-        said(leader)
-    ));
-    let silent = hard.iter().filter(|hard| hard.found.sound.is_none()).count();
-    if silent > 0 {
-        let of = hard.len();
-        page.note(&format!(
-            "The sound of {silent} of these {of} clips was not found where the run had it (or is damaged, or another \
-             by \
-             now), so they have no player. “earmark report RUN --data FOLDER” looks elsewhere."
-        ));
-    }
-    hardest::show(page, &hard);
+    page.plot("reliability", &plots::reliability(&bins, plots::Answers::MostProbable), &caption);
 }

@@ -1,4 +1,4 @@
-//! The clips that the leading system is most wrong about.
+//! The clips that the leading model is most wrong about.
 
 use earmark_stacking::most_probable;
 use maud::{Markup, html};
@@ -7,20 +7,22 @@ use crate::image;
 use crate::material::Material;
 use crate::page::Page;
 use crate::sounds::{Found, Sounds};
-use earmark_pipeline::Evaluation;
+use crate::words::said;
+use earmark_pipeline::{Evaluation, Model, MultiLabel, Scoring};
 
 /// The number of clips that are shown.
 const MOST: usize = 12;
 /// The smallest probability of the true label in the loss, so that the loss stays finite.
 const LEAST: f32 = 1e-7;
 
-/// A clip, its label and its prediction.
+/// A clip, its labels and its prediction.
 pub struct Hard {
     pub name: String,
     pub fold: Option<usize>,
     pub verified: bool,
-    pub truth: Answer,
-    pub best: Answer,
+    pub truth: Vec<Answer>,
+    pub given: Vec<Answer>,
+    pub loss: f32,
     pub found: Found,
 }
 
@@ -30,45 +32,95 @@ pub struct Answer {
     pub probability: f32,
 }
 
-impl Hard {
-    /// Minus the logarithm of the true label's probability.
-    pub fn loss(&self) -> f32 {
-        -self.truth.probability.max(LEAST).ln()
-    }
+/// A row of a table that is predicted wrongly.
+struct Wrong {
+    row: usize,
+    truth: Vec<usize>,
+    given: Vec<usize>,
+    loss: f32,
 }
 
-/// The misclassified clips with the highest loss, in descending order.
-pub fn hardest(material: &Material, judged: &Evaluation, sounds: &Sounds) -> Vec<Hard> {
-    let answer = |class: usize, row: &[f32]| Answer { label: material.labels[class].clone(), probability: row[class] };
-    wrong(judged)
-        .into_iter()
-        .filter_map(|(i, truth, best)| {
-            let (name, row) = (&judged.table.names()[i], judged.table.row(i));
-            let clip = material.clips.iter().find(|clip| clip.set == "train" && clip.fname == *name)?;
-            Some(Hard {
-                name: name.clone(),
-                fold: clip.fold,
-                verified: clip.verified,
-                truth: answer(truth, row),
-                best: answer(best, row),
-                found: sounds.find(clip),
-            })
+/// The clips with the highest loss among those whose most probable label is not theirs, in
+/// descending order. The loss is minus the logarithm of the true label's probability.
+pub fn of_one_label(material: &Material, judged: &Evaluation, sounds: &Sounds) -> Vec<Hard> {
+    let wrong = |(row, (&truth, values)): (usize, (&usize, &[f32]))| {
+        let (truth, given, loss) = (vec![truth], vec![most_probable(values)], -values[truth].max(LEAST).ln());
+        Wrong { row, truth, given, loss }
+    };
+    hardest(material, judged, sounds, judged.truth.iter().zip(judged.table.rows()).enumerate().map(wrong).collect())
+}
+
+/// The clips with the highest loss among those whose labels are not those that reach their
+/// thresholds, in descending order. The loss is the mean over classes of the binary cross-entropy.
+pub fn of_several_labels(
+    material: &Material<MultiLabel>,
+    judged: &Evaluation<MultiLabel>,
+    sounds: &Sounds,
+) -> Vec<Hard> {
+    let thresholds = judged.scores.thresholds();
+    let wrong = |(row, (truth, values)): (usize, (&Vec<usize>, &[f32]))| {
+        let given = (0..values.len()).filter(|&class| values[class] >= thresholds[class]).collect();
+        let own = |(class, value): (usize, &f32)| if truth.contains(&class) { *value } else { 1.0 - value };
+        let loss: f32 = values.iter().enumerate().map(|answer| -own(answer).max(LEAST).ln()).sum();
+        Wrong { row, truth: truth.clone(), given, loss: loss / values.len() as f32 }
+    };
+    hardest(material, judged, sounds, judged.truth.iter().zip(judged.table.rows()).enumerate().map(wrong).collect())
+}
+
+/// The rows with the highest loss whose answer is wrong.
+fn hardest<S: Scoring>(
+    material: &Material<S>,
+    judged: &Evaluation<S>,
+    sounds: &Sounds,
+    mut rows: Vec<Wrong>,
+) -> Vec<Hard> {
+    rows.retain(|row| row.truth != row.given);
+    rows.sort_by(|a, b| b.loss.total_cmp(&a.loss));
+    let hard = |Wrong { row, truth, given, loss }: Wrong| {
+        let (name, values) = (&judged.table.names()[row], judged.table.row(row));
+        let clip = material.clips.iter().find(|clip| clip.set == "train" && clip.fname == *name)?;
+        let answers = |classes: Vec<usize>| {
+            let answer = |class: usize| Answer { label: material.labels[class].clone(), probability: values[class] };
+            classes.into_iter().map(answer).collect()
+        };
+        Some(Hard {
+            name: name.clone(),
+            fold: clip.fold,
+            verified: clip.verified,
+            truth: answers(truth),
+            given: answers(given),
+            loss,
+            found: sounds.find(clip),
         })
-        .collect()
+    };
+    rows.into_iter().take(MOST).filter_map(hard).collect()
 }
 
-/// The misclassified rows with their true and predicted classes, in ascending order of the
-/// probability of the true class.
-fn wrong(judged: &Evaluation) -> Vec<(usize, usize, usize)> {
-    let rows = judged.truth.iter().zip(judged.table.rows()).enumerate();
-    let mut wrong: Vec<_> = rows.map(|(i, (&truth, row))| (row[truth], i, truth, most_probable(row))).collect();
-    wrong.retain(|(_, _, truth, best)| truth != best);
-    wrong.sort_by(|a, b| a.0.total_cmp(&b.0));
-    wrong.into_iter().take(MOST).map(|(_, i, truth, best)| (i, truth, best)).collect()
+/// The section. `what` is the loss, within a sentence.
+pub fn section<S: Scoring>(page: &mut Page, hard: &[Hard], leader: &Model<S>, what: &str) {
+    page.section("Hardest clips");
+    if hard.is_empty() {
+        page.paragraph("Every clip is classified correctly.");
+        return;
+    }
+    page.paragraph(&format!(
+        "The clips with the highest {what}, by {}. Some of them may have a wrong label: listen.",
+        said(leader)
+    ));
+    let silent = hard.iter().filter(|hard| hard.found.sound.is_none()).count();
+    if silent > 0 {
+        let of = hard.len();
+        page.note(&format!(
+            "The sound of {silent} of these {of} clips was not found where the run had it (or is damaged, or another \
+             by \
+             now), so they have no player. “earmark report RUN --data FOLDER” looks elsewhere."
+        ));
+    }
+    show(page, hard);
 }
 
 /// Adds the clips to the page, and their spectrograms as files next to the page.
-pub fn show(page: &mut Page, hard: &[Hard]) {
+fn show(page: &mut Page, hard: &[Hard]) {
     for (i, clip) in hard.iter().enumerate() {
         if let Some(png) = &clip.found.picture {
             page.file(format!("hardest-{:02}.png", i + 1), png.clone());
@@ -92,16 +144,26 @@ fn figure(clip: &Hard) -> Markup {
             audio controls="controls" preload="none" aria-label={ "Sound of " (clip.name) } src=(uri) {}
         }
         figcaption {
-            strong { (clip.truth.label) } (format!(" ({:.3}), predicted ", clip.truth.probability))
-            strong { (clip.best.label) } (format!(" ({:.3})", clip.best.probability))
+            (answers(&clip.truth)) ", predicted " (answers(&clip.given))
             br;
             span.soft {
                 (clip.name)
                 @if let Some(fold) = clip.fold { ", fold " (fold) }
-                (seconds) (format!(", loss {:.2}", clip.loss()))
+                (seconds) (format!(", loss {:.2}", clip.loss))
                 @if !clip.verified { ", label not verified" }
                 @if clip.found.cut { "; the player has its beginning" }
             }
+        }
+    }
+}
+
+/// Labels with their probabilities.
+fn answers(answers: &[Answer]) -> Markup {
+    html! {
+        @if answers.is_empty() { "no label" }
+        @for (place, answer) in answers.iter().enumerate() {
+            @if place > 0 { ", " }
+            strong { (answer.label) } (format!(" ({:.3})", answer.probability))
         }
     }
 }

@@ -1,13 +1,14 @@
 //! The sections on the stack: how it was chosen, which features it uses, and how it performs
 //! without each learner.
 
-use earmark_stacking::{CandidateScores, Excluded, PairedDifference, StackKind, most_probable};
+use earmark_datasets::Task;
+use earmark_stacking::{CandidateScores, Excluded, Interval, Merits, PairedDifference, StackKind, most_probable};
 
 use crate::material::{AblationRow, Importance, Material};
 use crate::page::{Cell, Page};
 use crate::plots::{self, Bar};
 use crate::words::{clips, count, number, percent, with_interval};
-use earmark_pipeline::{ALL_LEARNERS, ARITHMETIC, Comparison, STACK};
+use earmark_pipeline::{ALL_LEARNERS, ARITHMETIC, Comparison, STACK, Scoring, TrainMerits};
 
 /// If the stack's accuracy on the clips that it was fitted on is higher by this much, it overfits.
 const OVERFIT: f64 = 0.05;
@@ -16,29 +17,30 @@ const ALIKE: f64 = 0.97;
 /// The number of features of the stack that are shown.
 const FEATURES: usize = 25;
 
-pub fn all(page: &mut Page, material: &Material) {
+pub fn all<S: Scoring>(page: &mut Page, material: &Material<S>) {
     choice(page, material);
     importance(page, material);
     without(page, material);
 }
 
 /// With `kind = "auto"`: all candidates, and why one of them was chosen.
-fn choice(page: &mut Page, material: &Material) {
+fn choice<S: Scoring>(page: &mut Page, material: &Material<S>) {
     let Some(choice) = &material.choice else { return };
     page.section("Choice of the combination");
+    let (divided, loss, of_scores) = match S::TASK {
+        Task::SingleLabel => ("logarithms", "log loss", ["accuracy", "mAP@3"]),
+        Task::MultiLabel => ("log odds", "binary cross-entropy over classes", ["mAP", "lwlrap"]),
+    };
     page.paragraph(&format!(
-        "The choice: {}. The logarithms of its probabilities are divided by a temperature of {:.2}, which calibrates \
+        "The choice: {}. The {divided} of its probabilities are divided by a temperature of {:.2}, which calibrates \
          them and changes no ranking.",
         choice.reason, choice.temperature
     ));
     let row = |of: &CandidateScores| {
         let PairedDifference { mean, standard_error } = of.difference;
-        let numbers = [
-            number(of.loss),
-            format!("{mean:+.4} ± {standard_error:.4}"),
-            with_interval(of.accuracy, of.accuracy_interval),
-            with_interval(of.map3, of.map3_interval),
-        ];
+        let numbers = [number(of.loss), format!("{mean:+.4} ± {standard_error:.4}")];
+        let numbers =
+            numbers.into_iter().chain(merits(&of.merits).map(|(value, interval)| with_interval(value, interval)));
         let folds = choice.folds.iter().filter(|fold| fold.chosen == of.name).map(|fold| fold.fold.to_string());
         let mut cells = vec![Cell::Text(of.name.clone())];
         cells.extend(numbers.map(|text| if of.name == choice.chosen { Cell::Best(text) } else { Cell::Number(text) }));
@@ -46,12 +48,14 @@ fn choice(page: &mut Page, material: &Material) {
         cells
     };
     let rows: Vec<_> = choice.candidates.iter().map(row).collect();
-    let caption = "The candidates from simple to complex, each fitted and scored out of fold. Loss: the mean \
-                   log loss after temperature scaling, lower is better; then its difference from the smallest, \
-                   with the standard error of the difference. In brackets, intervals of 95 %. Last: the folds whose \
-                   clips the candidate predicts, because it was chosen without them. Bold: chosen on all folds.";
-    let header = ["candidate", "loss", "from the smallest", "accuracy", "mAP@3", "folds"];
-    page.table(caption, &header, &rows);
+    let caption = format!(
+        "The candidates from simple to complex, each fitted and scored out of fold. Loss: the mean {loss} after \
+         temperature scaling, lower is better; then its difference from the smallest, with the standard error of the \
+         difference. In brackets, intervals of 95 %. Last: the folds whose clips the candidate predicts, because it \
+         was chosen without them. Bold: chosen on all folds."
+    );
+    let header = ["candidate", "loss", "from the smallest", of_scores[0], of_scores[1], "folds"];
+    page.table(&caption, &header, &rows);
     page.paragraph(
         "The stack's scores on this page are those of the last column: neither the choice nor the fit saw the clips \
          that it is scored on. A candidate's own scores do not include the choice, so the best of them is optimistic.",
@@ -61,11 +65,28 @@ fn choice(page: &mut Page, material: &Material) {
     }
 }
 
+/// The two scores of a candidate in the table.
+fn merits(merits: &Merits) -> [(f64, Interval); 2] {
+    match *merits {
+        Merits::SingleLabel { map3, map3_interval, accuracy, accuracy_interval, .. } => {
+            [(accuracy, accuracy_interval), (map3, map3_interval)]
+        }
+        Merits::MultiLabel {
+            macro_average_precision,
+            macro_average_precision_interval,
+            lwlrap,
+            lwlrap_interval,
+            ..
+        } => [(macro_average_precision, macro_average_precision_interval), (lwlrap, lwlrap_interval)],
+    }
+}
+
 /// A possible reason why the stack is not better than its best learner and the mean; `None` if it
 /// is better, or if nothing is known.
 pub fn why(material: &Material) -> Option<String> {
     let learns = matches!(material.stack_kind(), StackKind::Xgboost | StackKind::Logistic);
     let fit = material.train_scores.as_ref().filter(|_| learns)?;
+    let TrainMerits::SingleLabel { accuracy, .. } = fit.merits else { return None };
     let results = material.results;
     let is_better = |by: &Comparison| by.out_of_fold.accuracy.interval.low > 0.0;
     if results.differences.iter().all(is_better) {
@@ -75,7 +96,7 @@ pub fn why(material: &Material) -> Option<String> {
     let (stack, mean) = (of_kind(STACK)?, of_kind(ARITHMETIC)?);
     let pairs = || stack.table.rows().zip(mean.table.rows());
     let alike = pairs().filter(|(a, b)| most_probable(a) == most_probable(b)).count() as f64 / pairs().count() as f64;
-    let reason = match (fit.accuracy - stack.scores.accuracy > OVERFIT, alike > ALIKE) {
+    let reason = match (accuracy - stack.scores.accuracy > OVERFIT, alike > ALIKE) {
         (true, _) => {
             " It overfits: it is much better on the clips that it was fitted on than on others. More clips, fewer \
              features, or more regularization may help."
@@ -88,13 +109,13 @@ pub fn why(material: &Material) -> Option<String> {
          that, {} out of fold. On {} of the clips it predicts the same label as the learners' mean.{reason}",
         clips(fit.clips),
         count(fit.columns, "feature"),
-        percent(fit.accuracy),
+        percent(accuracy),
         percent(stack.scores.accuracy),
         percent(alike),
     ))
 }
 
-fn importance(page: &mut Page, material: &Material) {
+fn importance<S: Scoring>(page: &mut Page, material: &Material<S>) {
     page.section("Feature importance");
     if material.importance.is_empty() {
         page.note("There is no level2/importance.csv: the stack has no importances, or is not fitted yet.");
@@ -134,32 +155,29 @@ fn importance(page: &mut Page, material: &Material) {
     page.plot("importance", &plot, &caption);
 }
 
-fn without(page: &mut Page, material: &Material) {
+fn without<S: Scoring>(page: &mut Page, material: &Material<S>) {
     page.section("Ablation");
     let Some(all) = material.ablation.iter().find(|row| row.without == ALL_LEARNERS) else {
         page.note("There is no level2/ablation.csv: the stack was not fitted without one learner at a time.");
         return;
     };
+    let columns = match S::TASK {
+        Task::SingleLabel => [("accuracy", "accuracy"), ("map_at_3", "mAP@3"), ("macro_average_precision", "macro AP")],
+        Task::MultiLabel => {
+            [("macro_average_precision", "mAP"), ("micro_average_precision", "micro AP"), ("lwlrap", "lwlrap")]
+        }
+    };
     let row = |row: &AblationRow| {
-        let name = if row.without == ALL_LEARNERS { "none: all learners".to_owned() } else { row.without.clone() };
-        let change = |value: f64, of_all: f64| {
-            if row.without == ALL_LEARNERS {
-                number(value)
-            } else {
-                format!("{} ({:+.3})", number(value), value - of_all)
-            }
+        let is_whole = row.without == ALL_LEARNERS;
+        let name = if is_whole { "none: all learners".to_owned() } else { row.without.clone() };
+        let score = |name: &str| {
+            let [value, of_all] = [row, all].map(|row| row.scores.get(name).copied().unwrap_or(f64::NAN));
+            let change = if is_whole { String::new() } else { format!(" ({:+.3})", value - of_all) };
+            Cell::Number(number(value) + &change)
         };
-        let numbers = [
-            change(row.accuracy, all.accuracy),
-            change(row.map_at_3, all.map_at_3),
-            change(row.macro_average_precision, all.macro_average_precision),
-        ];
-        [Cell::Text(name)].into_iter().chain(numbers.map(Cell::Number)).collect()
+        [Cell::Text(name)].into_iter().chain(columns.map(|(name, _)| score(name))).collect()
     };
     let rows: Vec<_> = material.ablation.iter().map(row).collect();
-    page.table(
-        "The stack fitted without one of its sources, out of fold; in parentheses, the change.",
-        &["omitted", "accuracy", "mAP@3", "macro AP"],
-        &rows,
-    );
+    let header: Vec<&str> = ["omitted"].into_iter().chain(columns.map(|(_, title)| title)).collect();
+    page.table("The stack fitted without one of its sources, out of fold; in parentheses, the change.", &header, &rows);
 }

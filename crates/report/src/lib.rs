@@ -57,7 +57,7 @@ pub fn write_results(run: &Run, results: &RunResults, sounds: Option<&Path>) -> 
         RunResults::MultiLabel(results) => {
             let material = Material::of(run, results)?;
             let mut page = Page::new(&format!("Report of {}", material.name));
-            multi_label::all(&mut page, run, &material);
+            multi_label::all(&mut page, run, &material, &Sounds::open(run, &material.recipe, sounds)?);
             page
         }
     };

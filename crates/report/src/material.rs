@@ -1,6 +1,8 @@
 //! The contents of a run's folder for a report; the run need not be finished. Nothing else in this
 //! crate reads the run.
 
+use std::collections::BTreeMap;
+
 use earmark_pipeline::Split;
 use earmark_pipeline::{
     ClipRow, HistoryRow, Model, ModelKind, Recipe, Results, Run, Scoring, SingleLabel, TrainScores, WeightsSources,
@@ -73,9 +75,9 @@ impl Importance {
 #[derive(Deserialize)]
 pub struct AblationRow {
     pub without: String,
-    pub map_at_3: f64,
-    pub accuracy: f64,
-    pub macro_average_precision: f64,
+    /// By the names of the columns.
+    #[serde(flatten)]
+    pub scores: BTreeMap<String, f64>,
 }
 
 impl<'a, S: Scoring> Material<'a, S> {

@@ -3,21 +3,24 @@
 use std::cmp::Reverse;
 
 use earmark_pipeline::{Evaluation, Model, ModelKind, MultiLabel, Run};
-use earmark_stacking::{Interval, MultiLabelClassScore, co_occurrence as co_occurrence_counts};
+use earmark_stacking::{
+    CALIBRATION_BINS, Interval, MultiLabelClassScore, calibration_error, co_occurrence as co_occurrence_counts,
+    reliability_multi_label,
+};
 
 use crate::material::Material;
 use crate::page::{Cell, Page};
 use crate::plots::{self, Bar, Curve};
-use crate::sections;
-use crate::versions;
+use crate::sounds::Sounds;
 use crate::words::{capital, clips, count, number, said, with_interval};
+use crate::{hardest, level2, sections, versions};
 
 /// The number of classes whose curves are drawn.
 const CURVES: usize = 24;
 /// The number of pairs of labels that are listed.
 const PAIRS: usize = 12;
 
-pub fn all(page: &mut Page, run: &Run, material: &Material<MultiLabel>) {
+pub fn all(page: &mut Page, run: &Run, material: &Material<MultiLabel>, sounds: &Sounds) {
     summary(page, material);
     models(page, material);
     sections::curves(page, material);
@@ -25,12 +28,19 @@ pub fn all(page: &mut Page, run: &Run, material: &Material<MultiLabel>) {
         Some(leader) => {
             classes(page, material, leader);
             co_occurrence(page, material, leader);
+            calibration(page, leader);
+            let hard = hardest::of_several_labels(material, &leader.out_of_fold, sounds);
+            hardest::section(page, &hard, leader, "binary cross-entropy, as the mean over classes");
         }
         None => {
             page.section("Predictions");
-            page.note("No fold of any learner is done, so there is nothing to judge: no classes, no co-occurrence.");
+            page.note(
+                "No fold of any learner is done, so there is nothing to judge: no classes, co-occurrence, \
+                 reliability or hardest clips.",
+            );
         }
     }
+    level2::all(page, material);
     sections::recipe(page, material);
     page.section("Versions");
     versions::table(page, run);
@@ -61,6 +71,7 @@ fn summary(page: &mut Page, material: &Material<MultiLabel>) {
             number(scores.macro_f1),
         ));
     }
+    sections::verified_by_a_run(page, material);
     sections::missing(page, material);
 }
 
@@ -169,6 +180,19 @@ fn curve(leader: &Model<MultiLabel>, class: usize) -> Curve {
         curve.points.push(point);
     }
     curve
+}
+
+fn calibration(page: &mut Page, leader: &Model<MultiLabel>) {
+    page.section("Calibration");
+    let Evaluation { truth, table, .. } = &leader.out_of_fold;
+    let bins = reliability_multi_label(truth, table, CALIBRATION_BINS);
+    let caption = format!(
+        "Reliability of {} over all pairs of a clip and a class: on the dashed line, clips have a label as often as \
+         its probability says. Expected calibration error {}.",
+        said(leader),
+        number(calibration_error(&bins))
+    );
+    page.plot("reliability", &plots::reliability(&bins, plots::Answers::All), &caption);
 }
 
 fn co_occurrence(page: &mut Page, material: &Material<MultiLabel>, leader: &Model<MultiLabel>) {

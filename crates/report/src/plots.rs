@@ -256,13 +256,26 @@ pub fn precision_recall(curves: &[Curve]) -> Svg {
     svg
 }
 
-/// The accuracy by confidence and, below, the number of clips by confidence.
-pub fn reliability(bins: &[ReliabilityBin]) -> Svg {
-    let label = "Reliability diagram: accuracy by confidence, and the number of clips.";
+/// The answers whose probabilities a reliability diagram judges.
+#[derive(Clone, Copy)]
+pub enum Answers {
+    /// The most probable label of each clip.
+    MostProbable,
+    /// Every label of every clip.
+    All,
+}
+
+/// The accuracy by confidence and, below, the number of answers by confidence.
+pub fn reliability(bins: &[ReliabilityBin], of: Answers) -> Svg {
+    let (answers, right, axis) = match of {
+        Answers::MostProbable => ("clips", "accuracy", "confidence: the largest probability"),
+        Answers::All => ("labels", "share that is true", "probability of a label"),
+    };
+    let label = &format!("Reliability diagram: {right} by probability, and the number of {answers}.");
     let mut svg = Svg::new(470.0, 440.0, label);
     let x = Scale { from: (0.0, 1.0), to: (46.0, 446.0) };
     let y = Scale { from: (0.0, 1.0), to: (304.0, 24.0) };
-    axes(&mut svg, x, y, "accuracy", "");
+    axes(&mut svg, x, y, right, "");
     svg.line("dashed", (x.at(0.0), y.at(0.0)), (x.at(1.0), y.at(1.0)));
     let most = bins.iter().map(|bin| bin.clips).max().unwrap_or(0).max(1);
     let heights = Scale { from: (0.0, most as f64), to: (410.0, 340.0) };
@@ -272,7 +285,7 @@ pub fn reliability(bins: &[ReliabilityBin]) -> Svg {
     svg.path("c0", &points, "");
     for (i, bin) in seen() {
         let (clips, confidence, accuracy) = (bin.clips, bin.confidence, bin.accuracy);
-        let tip = format!("{clips} clips: mean confidence {confidence:.3}, right {accuracy:.3}");
+        let tip = format!("{clips} {answers}: mean probability {confidence:.3}, right {accuracy:.3}");
         let from = x.at(width * i as f64);
         let high = heights.at(clips as f64);
         svg.rect("bar", (from + 1.0, high), (400.0 * width - 2.0, 410.0 - high), 0.85, &tip);
@@ -281,7 +294,7 @@ pub fn reliability(bins: &[ReliabilityBin]) -> Svg {
     svg.line("axis", (x.to.0, 410.0), (x.to.1, 410.0));
     svg.text("soft", (40.0, 346.0), Anchor::End, &most.to_string());
     svg.text("soft", (40.0, 413.0), Anchor::End, "0");
-    svg.turned_text("soft", (12.0, 375.0), Anchor::Middle, -90.0, "clips");
-    svg.text("soft", (x.to.1, 431.0), Anchor::End, "confidence: the largest probability");
+    svg.turned_text("soft", (12.0, 375.0), Anchor::Middle, -90.0, answers);
+    svg.text("soft", (x.to.1, 431.0), Anchor::End, axis);
     svg
 }

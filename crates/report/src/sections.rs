@@ -67,12 +67,7 @@ fn summary(page: &mut Page, material: &Material) {
             )),
         ));
     }
-    if material.verified_by_a_run {
-        page.note(
-            "Some labels count as verified because the stack of another run (`--verified-by`) predicts them. That run \
-             knew the labels of all folds, so the scores out of fold are slightly optimistic.",
-        );
-    }
+    verified_by_a_run(page, material);
     for Comparison { against, out_of_fold, .. } in &material.results.differences {
         let other = match against.as_str() {
             ARITHMETIC => "the mean of all learners".to_owned(),
@@ -86,6 +81,16 @@ fn summary(page: &mut Page, material: &Material) {
     let seconds: f64 = material.jobs.iter().map(seconds).sum();
     page.paragraph(&format!("Training took {} in all, summed over jobs.", duration(seconds)));
     missing(page, material);
+}
+
+/// Says so if another run decides which labels count as verified.
+pub fn verified_by_a_run<S: Scoring>(page: &mut Page, material: &Material<S>) {
+    if material.verified_by_a_run {
+        page.note(
+            "Some labels count as verified because the stack of another run (`--verified-by`) predicts them. That run \
+             knew the labels of all folds, so the scores out of fold are slightly optimistic.",
+        );
+    }
 }
 
 pub fn missing<S: Scoring>(page: &mut Page, material: &Material<S>) {

@@ -1,9 +1,11 @@
+use crate::link::Link;
 use crate::rows::{Subset, check_labels};
-use crate::trees::{OBJECTIVE, Trees};
+use crate::trees::{Trees, objective};
 use crate::xgboost::{DMatrix, Learner, has_cuda};
-use crate::{Matrix, Result, StackError, StackSettings, Table};
+use crate::{Label, Matrix, Result, StackError, StackSettings, Table};
 
-/// Boosted trees that predict the probability of each class.
+/// Boosted trees that predict the probability of each class. A round adds a tree for each class. If
+/// clips may have several labels, the trees of a class depend on this class alone.
 pub struct Booster {
     learner: Learner,
     json: Vec<u8>,
@@ -13,21 +15,22 @@ pub struct Booster {
 }
 
 impl Booster {
-    /// Fits trees (`multi:softprob`, `tree_method` hist, also for two classes). The same input,
+    /// Fits trees (`tree_method` hist) with the objective `multi:softprob`, also for two classes,
+    /// or `binary:logistic` for each class if clips may have several labels. The same input,
     /// settings and thread count result in the same trees on the CPU. A GPU sums gradients in
     /// another order, so its trees may differ in the last bits, and it draws other rows for
     /// `subsample`.
     ///
     /// # Shape
-    /// `labels` (the index of each row's class in `classes`) and `weights`: one per row.
+    /// `labels` (the indices of each row's classes in `classes`) and `weights`: one per row.
     ///
     /// # Errors
-    /// A setting out of range, lengths that differ, fewer than two classes, a weight that is
-    /// negative or not finite, a class without a row of positive weight, or XGBoost is missing or
-    /// fails.
-    pub fn fit(
+    /// A setting out of range, lengths that differ, too few classes, a weight that is negative or
+    /// not finite, a class without a row of positive weight (or with all of them, if clips may have
+    /// several labels), or XGBoost is missing or fails.
+    pub fn fit<T: Label>(
         x: Matrix<'_>,
-        labels: &[usize],
+        labels: &[T],
         weights: &[f32],
         classes: &[String],
         settings: &StackSettings,
@@ -35,8 +38,8 @@ impl Booster {
         settings.validate()?;
         check_labels(x.rows(), labels, weights, classes)?;
         let threads = threads(settings.threads);
-        let matrix = matrix(x, labels, weights, threads)?;
-        let mut learner = learner(&[&matrix], classes.len(), settings)?;
+        let matrix = matrix(x, labels, weights, classes.len(), threads)?;
+        let mut learner = learner(&[&matrix], T::LINK, classes.len(), settings)?;
         for round in 0..settings.rounds {
             learner.update(round, &matrix)?;
         }
@@ -48,17 +51,17 @@ impl Booster {
     /// The number of rounds, up to that of the settings, with the smallest loss on held-out rows;
     /// fitting stops after `early_stopping_rounds` without improvement. As with XGBoost's
     /// `early_stopping_rounds` in Python.
-    pub(crate) fn best_rounds(
-        rows: &Subset,
-        held_out: &Subset,
+    pub(crate) fn best_rounds<T: Label>(
+        rows: &Subset<T>,
+        held_out: &Subset<T>,
         classes: &[String],
         settings: &StackSettings,
     ) -> Result<u32> {
         check_labels(rows.labels.len(), &rows.labels, &rows.weights, classes)?;
         let threads = threads(settings.threads);
-        let of = |rows: &Subset| matrix(rows.x()?, &rows.labels, &rows.weights, threads);
+        let of = |rows: &Subset<T>| matrix(rows.x()?, &rows.labels, &rows.weights, classes.len(), threads);
         let (learned, judged) = (of(rows)?, of(held_out)?);
-        let mut learner = learner(&[&learned, &judged], classes.len(), settings)?;
+        let mut learner = learner(&[&learned, &judged], T::LINK, classes.len(), settings)?;
         let (mut smallest, mut best) = (f64::INFINITY, 1);
         for round in 0..settings.rounds {
             learner.update(round, &learned)?;
@@ -75,7 +78,8 @@ impl Booster {
     /// Reads a booster from XGBoost's JSON, written by us or by XGBoost's `save_model` in Python.
     ///
     /// # Errors
-    /// The JSON is damaged, its objective is not `multi:softprob`, its trees have categories or
+    /// The JSON is damaged, its objective is neither `multi:softprob` nor
+    /// `binary:logistic`, its trees have categories or
     /// several values per leaf, or XGBoost is missing or rejects it.
     pub fn from_json(json: &[u8]) -> Result<Booster> {
         Self::load(json.to_vec(), 1)
@@ -143,21 +147,36 @@ impl Booster {
     }
 }
 
-fn matrix(x: Matrix<'_>, labels: &[usize], weights: &[f32], threads: usize) -> Result<DMatrix> {
+fn matrix<T: Label>(x: Matrix<'_>, labels: &[T], weights: &[f32], classes: usize, threads: usize) -> Result<DMatrix> {
     let mut matrix = DMatrix::new(x, threads)?;
-    // Exact: a class index is far below 2^24.
-    matrix.set(c"label", &labels.iter().map(|&label| label as f32).collect::<Vec<_>>())?;
-    matrix.set(c"weight", weights)?;
+    let (targets, width): (Vec<f32>, usize) = match T::LINK {
+        // Exact: a class index is far below 2^24.
+        Link::Softmax => (labels.iter().flat_map(T::classes).map(|&class| class as f32).collect(), 1),
+        Link::Sigmoid => {
+            let mut targets = vec![0.0; labels.len() * classes];
+            for (row, labels) in targets.chunks_exact_mut(classes).zip(labels) {
+                labels.classes().iter().for_each(|&class| row[class] = 1.0);
+            }
+            (targets, classes)
+        }
+    };
+    matrix.set(c"label", &targets, width)?;
+    matrix.set(c"weight", weights, 1)?;
     Ok(matrix)
 }
 
 /// A learner that has not been fitted yet.
-fn learner(matrices: &[&DMatrix], classes: usize, settings: &StackSettings) -> Result<Learner> {
+fn learner(matrices: &[&DMatrix], link: Link, classes: usize, settings: &StackSettings) -> Result<Learner> {
     let mut learner = Learner::new(matrices)?;
+    // The number of classes that exclude each other; others are targets of the matrix.
+    let (metric, exclusive) = match link {
+        Link::Softmax => ("mlogloss", classes),
+        Link::Sigmoid => ("logloss", 0),
+    };
     let parameters = [
-        (c"objective", OBJECTIVE.to_owned()),
-        (c"num_class", classes.to_string()),
-        (c"eval_metric", "mlogloss".to_owned()),
+        (c"objective", objective(link).to_owned()),
+        (c"num_class", exclusive.to_string()),
+        (c"eval_metric", metric.to_owned()),
         (c"tree_method", "hist".to_owned()),
         (c"max_depth", settings.max_depth.to_string()),
         (c"eta", settings.eta.to_string()),

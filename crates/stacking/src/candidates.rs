@@ -2,7 +2,8 @@
 
 use crate::stack::{fit, held_out};
 use crate::{
-    FeatureKind, Layout, Result, Stack, StackFeatures, StackKind, StackSettings, Table, TrainingRows, WeightedMean,
+    FeatureKind, Label, Layout, Result, Stack, StackFeatures, StackKind, StackSettings, Table, TrainingRows,
+    WeightedMean,
 };
 
 /// The values of `c` that are tried are the setting divided by these.
@@ -112,12 +113,12 @@ impl Candidate {
     }
 
     /// The predictions for the rows of the folds `without`, by a fit on the others.
-    pub(crate) fn held_out(&self, rows: &TrainingRows<'_>, without: &[usize]) -> Result<Table> {
+    pub(crate) fn held_out<T: Label>(&self, rows: &TrainingRows<'_, T>, without: &[usize]) -> Result<Table> {
         held_out(rows, without, &self.fit_without(rows, without)?)
     }
 
     /// Fits on the rows of all folds except `without`.
-    pub(crate) fn fit_without(&self, rows: &TrainingRows<'_>, without: &[usize]) -> Result<Stack> {
+    pub(crate) fn fit_without<T: Label>(&self, rows: &TrainingRows<'_, T>, without: &[usize]) -> Result<Stack> {
         match &self.method {
             Method::Learner(learner, learners) => Ok(Stack::WeightedMean(WeightedMean::of_one(*learner, *learners))),
             Method::Kind(settings) => fit(rows, without, settings),

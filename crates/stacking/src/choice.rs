@@ -3,19 +3,18 @@
 //! when using cross-validation for model selection").
 
 use crate::candidates::Candidate;
-use crate::judged::{HeldOut, Judged, judge};
-use crate::metrics::per_clip;
+use crate::judged::{HeldOut, Judged, judge, scores};
 use crate::record::{ChoiceRecord, FoldChoice};
 use crate::rows::{check_clips, enough_folds};
 use crate::temperature::scaled;
 use crate::verdict::{PairedDifference, Verdict};
-use crate::{Result, Stack, StackFeatures, StackKind, StackSettings, Table, TrainingRows, out_of_fold};
+use crate::{Label, Result, Stack, StackFeatures, StackKind, StackSettings, Table, TrainingRows, out_of_fold};
 
 /// How the learners are combined, and the predictions by which that is scored.
 pub struct Choice {
     /// The candidate that was chosen on all clips, or the only one.
     pub candidate: Candidate,
-    /// The factor for the logarithms of its probabilities, if they are scaled.
+    /// The factor for the margins of its probabilities, if they are scaled.
     factor: Option<f64>,
     /// For each clip, the probabilities of the candidate that was chosen and fitted on the other
     /// folds: neither saw the clip, so their scores include the cost of choosing.
@@ -44,7 +43,11 @@ impl Choice {
     /// Lengths that differ, fewer than two folds, a setting out of range, a label or weight that no
     /// clip can have, or XGBoost is missing or fails. A candidate for which too few clips are left
     /// is excluded instead; a learner alone and the means need none.
-    pub fn new(features: &StackFeatures, rows: &TrainingRows<'_>, settings: &StackSettings) -> Result<Choice> {
+    pub fn new<T: Label>(
+        features: &StackFeatures,
+        rows: &TrainingRows<'_, T>,
+        settings: &StackSettings,
+    ) -> Result<Choice> {
         settings.validate()?;
         rows.check()?;
         check_clips(rows.truth.len(), rows.truth, rows.weights, rows.classes)?;
@@ -63,19 +66,18 @@ impl Choice {
             of_folds.push(FoldChoice { fold, chosen, best });
             let chosen = &judged[verdict.chosen];
             let part = chosen.table.reordered(&rows.names_of(&[fold]))?;
-            let scaled = scaled(part.data(), rows.classes.len(), chosen.inner[place].factor);
+            let scaled = scaled(part.data(), rows.classes.len(), chosen.inner[place].factor, T::LINK);
             parts.push(Table::new(part.names().to_vec(), rows.classes.to_vec(), scaled)?);
         }
         let out_of_fold = Table::vstack(&parts.iter().collect::<Vec<_>>())?.reordered(rows.features.names())?;
         let verdict = verdict(&|it| &it.whole, None);
         let chosen = &judged[verdict.chosen];
-        let stack = per_clip(rows.truth, &out_of_fold);
         let record = ChoiceRecord {
             chosen: chosen.candidate.name.clone(),
             kind: chosen.candidate.settings().map_or(StackKind::WeightedMean, |settings| settings.kind),
             reason: reason(&judged, &verdict),
             temperature: 1.0 / chosen.whole.factor,
-            candidates: judged.iter().zip(&verdict.differences).map(|(it, by)| it.scores(rows, *by, &stack)).collect(),
+            candidates: scores(&judged, rows, &verdict, &out_of_fold),
             folds: of_folds,
             excluded,
         };
@@ -93,7 +95,7 @@ impl Choice {
     ///
     /// # Errors
     /// Those of [`out_of_fold`].
-    pub fn only(rows: &TrainingRows<'_>, settings: &StackSettings) -> Result<Choice> {
+    pub fn only<T: Label>(rows: &TrainingRows<'_, T>, settings: &StackSettings) -> Result<Choice> {
         let out_of_fold = out_of_fold(rows, settings)?;
         let of_candidate = out_of_fold.clone();
         Ok(Choice { candidate: Candidate::of(settings), factor: None, out_of_fold, of_candidate, record: None })
@@ -105,10 +107,10 @@ impl Choice {
     ///
     /// # Errors
     /// Those of [`Stack::fit`].
-    pub fn fit(&self, rows: &TrainingRows<'_>) -> Result<Stack> {
+    pub fn fit<T: Label>(&self, rows: &TrainingRows<'_, T>) -> Result<Stack> {
         rows.check()?;
         let stack = self.candidate.fit_without(rows, &[])?;
-        Ok(if let Some(factor) = self.factor { stack.times(factor) } else { stack })
+        Ok(if let Some(factor) = self.factor { stack.times(factor, T::LINK) } else { stack })
     }
 }
 

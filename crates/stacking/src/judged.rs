@@ -4,12 +4,11 @@ use rayon::prelude::*;
 
 use crate::candidates::Candidate;
 use crate::criterion::loss;
-use crate::metrics::per_clip;
-use crate::record::{CandidateScores, Excluded};
-use crate::stack::in_order;
-use crate::temperature::{best_factor, margins, scaled};
-use crate::verdict::PairedDifference;
-use crate::{Resampling, Result, StackError, StackFeatures, StackSettings, Table, TrainingRows, bootstrap_mean};
+use crate::parallel::in_order;
+use crate::record::{CandidateScores, Excluded, Merits};
+use crate::temperature::{best_factor, scaled};
+use crate::verdict::{PairedDifference, Verdict};
+use crate::{Label, Result, StackError, StackFeatures, StackSettings, Table, TrainingRows};
 
 /// A candidate that is fitted for all folds and pairs of folds.
 pub(crate) struct Judged {
@@ -25,7 +24,7 @@ pub(crate) struct Judged {
 
 /// How good held-out predictions are.
 pub(crate) struct HeldOut {
-    /// The factor for the logarithms of the probabilities. It is fitted to these same predictions:
+    /// The factor for the margins of the probabilities. It is fitted to these same predictions:
     /// that is one number for all candidates, so it favors none.
     pub factor: f64,
     /// The loss of each row, scaled by the factor; of no meaning for rows without predictions.
@@ -34,18 +33,18 @@ pub(crate) struct HeldOut {
 
 impl HeldOut {
     /// `weights` is 0 for rows without predictions.
-    fn new(probabilities: &[f32], truth: &[usize], weights: &[f32], classes: usize) -> Self {
-        let factor = best_factor(&margins(probabilities), truth, weights, classes);
-        let scaled = scaled(probabilities, classes, factor);
-        let losses = scaled.chunks_exact(classes).zip(truth).map(|(row, &label)| loss(row, label)).collect();
+    fn new<T: Label>(probabilities: &[f32], truth: &[T], weights: &[f32], classes: usize) -> Self {
+        let factor = best_factor(&T::LINK.margins(probabilities), truth, weights, classes);
+        let scaled = scaled(probabilities, classes, factor, T::LINK);
+        let losses = scaled.chunks_exact(classes).zip(truth).map(|(row, labels)| loss(row, labels)).collect();
         Self { factor, losses }
     }
 }
 
 /// Fits and judges all candidates. Those that cannot be fitted are returned separately.
-pub(crate) fn judge(
+pub(crate) fn judge<T: Label>(
     features: &StackFeatures,
-    rows: &TrainingRows<'_>,
+    rows: &TrainingRows<'_, T>,
     folds: &[usize],
     settings: &StackSettings,
 ) -> Result<(Vec<Judged>, Vec<Excluded>)> {
@@ -76,9 +75,9 @@ struct Predicted {
 }
 
 /// Fits each candidate, given by its index, without each fold and without each pair of folds.
-fn fit_all(
+fn fit_all<T: Label>(
     features: &StackFeatures,
-    rows: &TrainingRows<'_>,
+    rows: &TrainingRows<'_, T>,
     folds: &[usize],
     candidates: &[Candidate],
     settings: &StackSettings,
@@ -114,9 +113,9 @@ fn has_too_few_clips(error: &StackError) -> bool {
 impl Judged {
     /// `tables` are the predictions for the rows of each fold, and of each pair of folds, by a fit
     /// without them.
-    fn new(
+    fn new<T: Label>(
         candidate: Candidate,
-        rows: &TrainingRows<'_>,
+        rows: &TrainingRows<'_, T>,
         folds: &[usize],
         tables: &[(Vec<usize>, Table)],
     ) -> Result<Judged> {
@@ -140,33 +139,27 @@ impl Judged {
         })
     }
 
-    /// `stack`: the contribution of each clip to the stack's mAP@3 and accuracy.
-    pub fn scores(
-        &self,
-        rows: &TrainingRows<'_>,
-        difference: PairedDifference,
-        stack: &[Vec<f64>; 2],
-    ) -> CandidateScores {
-        let of_candidate = per_clip(rows.truth, &self.table);
-        let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
-        let [map3, accuracy] = of_candidate.each_ref().map(|values| mean(values));
-        let [map3_interval, accuracy_interval] =
-            of_candidate.each_ref().map(|values| bootstrap_mean(values, &Resampling::default()));
-        let equal = vec![1.0; rows.truth.len()];
-        let [stack_minus_map3, stack_minus_accuracy] =
-            std::array::from_fn(|score| PairedDifference::new(&stack[score], &of_candidate[score], &equal));
-        let total: f64 = rows.weights.iter().map(|&weight| f64::from(weight)).sum();
-        let sum: f64 = self.whole.losses.iter().zip(rows.weights).map(|(loss, &weight)| loss * f64::from(weight)).sum();
-        CandidateScores {
-            name: self.candidate.name.clone(),
-            loss: if total > 0.0 { sum / total } else { 0.0 },
-            difference,
-            map3,
-            map3_interval,
-            accuracy,
-            accuracy_interval,
-            stack_minus_map3,
-            stack_minus_accuracy,
-        }
+    /// The weighted mean of the losses.
+    fn loss(&self, weights: &[f32]) -> f64 {
+        let total: f64 = weights.iter().map(|&weight| f64::from(weight)).sum();
+        let sum: f64 = self.whole.losses.iter().zip(weights).map(|(loss, &weight)| loss * f64::from(weight)).sum();
+        if total > 0.0 { sum / total } else { 0.0 }
     }
+}
+
+/// The scores of all candidates; `stack` has the predictions of those that were chosen without each
+/// fold.
+pub(crate) fn scores<T: Label>(
+    judged: &[Judged],
+    rows: &TrainingRows<'_, T>,
+    verdict: &Verdict,
+    stack: &Table,
+) -> Vec<CandidateScores> {
+    let of = |(it, difference): (&Judged, &PairedDifference)| CandidateScores {
+        name: it.candidate.name.clone(),
+        loss: it.loss(rows.weights),
+        difference: *difference,
+        merits: Merits::new(rows.truth, &it.table, stack),
+    };
+    judged.par_iter().zip(&verdict.differences).map(of).collect()
 }

@@ -18,11 +18,14 @@ mod error;
 mod features;
 mod importance;
 mod judged;
+mod label;
+mod link;
 mod logistic;
 mod matrix;
 mod metrics;
-mod multi_label;
+mod one_vs_rest;
 mod onnx;
+mod parallel;
 mod record;
 mod rewrite;
 mod rows;
@@ -41,18 +44,19 @@ pub use choice::Choice;
 pub use error::{Result, StackError};
 pub use features::{FeatureKind, Layout, STATISTICS, StackFeatures};
 pub use importance::Importance;
+pub use label::Label;
+pub use link::Link;
 pub use logistic::Logistic;
 pub use matrix::Matrix;
 pub use metrics::{
     CALIBRATION_BINS, ClassScore, Difference, Differences, Interval, Intervals, MultiLabelClassScore,
     MultiLabelDifferences, MultiLabelIntervals, MultiLabelScores, PairedClass, PairedScore, PairedScores,
     ReliabilityBin, Resampling, Scores, best_thresholds, bootstrap, bootstrap_difference, bootstrap_mean,
-    bootstrap_multi_label, bootstrap_multi_label_difference, co_occurrence, compare, compare_multi_label, confusion,
-    most_probable, reliability, score, score_multi_label,
+    bootstrap_multi_label, bootstrap_multi_label_difference, calibration_error, co_occurrence, compare,
+    compare_multi_label, confusion, most_probable, reliability, reliability_multi_label, score, score_multi_label,
 };
-pub use multi_label::{MultiLabelRows, MultiLabelStack, check_multi_label_folds, multi_label_out_of_fold};
 pub use onnx::to_onnx;
-pub use record::{CandidateScores, ChoiceRecord, Excluded, FoldChoice};
+pub use record::{CandidateScores, ChoiceRecord, Excluded, FoldChoice, Merits};
 pub use rows::{TrainingRows, check_folds};
 pub use settings::{StackKind, StackSettings, TestFrom};
 pub use stack::{Stack, out_of_fold};

@@ -4,6 +4,7 @@
 use earmark_lbfgs::minimise;
 use serde::Serialize;
 
+use crate::link::{Link, softmax};
 use crate::rows::check_labels;
 use crate::{Matrix, Result, StackError, StackSettings};
 
@@ -11,7 +12,7 @@ use crate::{Matrix, Result, StackError, StackSettings};
 const TOLERANCE: f64 = 1e-7;
 const STEPS: usize = 10_000;
 
-/// A linear model: softmax over classes of `intercept + coefficients * (x - mean) / deviation`.
+/// A linear model: the link function of `intercept + coefficients * (x - mean) / deviation`.
 #[derive(Clone, Debug, Serialize)]
 pub struct Logistic {
     /// Weighted mean of each feature over the rows that it was fitted on.
@@ -57,6 +58,17 @@ impl Logistic {
         settings: &StackSettings,
     ) -> Result<Logistic> {
         settings.validate()?;
+        Self::fit_within(x, labels, weights, classes, settings)
+    }
+
+    /// [`Self::fit`] with a `c` that may be smaller than the smallest setting.
+    pub(crate) fn fit_within(
+        x: Matrix<'_>,
+        labels: &[usize],
+        weights: &[f32],
+        classes: &[String],
+        settings: &StackSettings,
+    ) -> Result<Logistic> {
         check_labels(x.rows(), labels, weights, classes)?;
         if x.data().iter().any(|value| value.is_nan()) {
             return Err(StackError::NotFinite(
@@ -90,13 +102,11 @@ impl Logistic {
     ///
     /// # Errors
     /// The number of columns or classes differs from those that it was fitted on.
-    pub fn probabilities(&self, x: Matrix<'_>, classes: usize) -> Result<Vec<f32>> {
-        let mut margins = self.margins(x, classes)?;
-        margins.chunks_exact_mut(classes).for_each(|row| _ = softmax(row));
-        Ok(margins.into_iter().map(|probability| probability as f32).collect())
+    pub fn probabilities(&self, x: Matrix<'_>, classes: usize, link: Link) -> Result<Vec<f32>> {
+        Ok(link.probabilities(self.margins(x, classes)?, classes))
     }
 
-    /// The margins, whose softmax [`Self::probabilities`] returns; same shape and errors.
+    /// The margins, of which [`Self::probabilities`] computes the link; same shape and errors.
     pub(crate) fn margins(&self, x: Matrix<'_>, classes: usize) -> Result<Vec<f64>> {
         let (features, own) = (self.mean.len(), self.intercept.len());
         if (x.columns(), classes) != (features, own) {
@@ -170,15 +180,6 @@ fn accumulate_gradient(row: &[f64], off: &[f64], gradient: &mut [f64]) {
             *gradient += value * off;
         }
     }
-}
-
-/// Converts margins to probabilities, and returns the logarithm of the sum of their exponentials.
-pub(crate) fn softmax(margins: &mut [f64]) -> f64 {
-    let largest = margins.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    margins.iter_mut().for_each(|margin| *margin = (*margin - largest).exp());
-    let sum: f64 = margins.iter().sum();
-    margins.iter_mut().for_each(|margin| *margin /= sum);
-    largest + sum.ln()
 }
 
 /// Weighted mean and standard deviation of each column; the weights sum to 1.

@@ -9,7 +9,8 @@ use std::collections::HashMap;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::trees::{Node, NodeKind, OBJECTIVE, Tree, Trees};
+use crate::link::Link;
+use crate::trees::{Node, NodeKind, Tree, Trees, objective};
 
 /// XGBoost's number for the parent of a root.
 const NO_PARENT: i32 = i32::MAX;
@@ -69,7 +70,17 @@ impl Trees {
             version: [u32; 3],
         }
         let (classes, features) = (self.classes.to_string(), self.features.to_string());
-        let base: Vec<String> = self.base.iter().map(|margin| format!("{margin:E}")).collect();
+        let name = objective(self.link);
+        let (exclusive, targets, objective) = match self.link {
+            Link::Softmax => {
+                let parameters = json!({"name": name, "softmax_multiclass_param": {"num_class": &classes}});
+                (classes, "1".to_owned(), parameters)
+            }
+            Link::Sigmoid => {
+                ("0".to_owned(), classes, json!({"name": name, "reg_loss_param": {"scale_pos_weight": "1"}}))
+            }
+        };
+        let base: Vec<String> = self.base.iter().map(|score| format!("{score:E}")).collect();
         let learner = Learner {
             attributes: json!({}),
             feature_names: [],
@@ -77,9 +88,9 @@ impl Trees {
             gradient_booster: Booster { name: "gbtree", model: self.model() },
             learner_model_param: json!({
                 "base_score": format!("[{}]", base.join(",")), "boost_from_average": "1",
-                "num_class": classes, "num_feature": features, "num_target": "1",
+                "num_class": exclusive, "num_feature": features, "num_target": targets,
             }),
-            objective: json!({"name": OBJECTIVE, "softmax_multiclass_param": {"num_class": classes}}),
+            objective,
         };
         serde_json::to_vec(&File { learner, version: [3, 2, 0] })
     }

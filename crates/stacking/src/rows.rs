@@ -2,15 +2,17 @@
 
 use std::collections::BTreeSet;
 
-use crate::{Matrix, Result, StackError, StackKind, StackSettings, Table};
+use crate::link::Link;
+use crate::{Label, Matrix, Result, StackError, StackKind, StackSettings, Table};
 
-/// The training clips; each field has one entry per row of `features`.
-#[derive(Clone, Copy, Debug)]
-pub struct TrainingRows<'a> {
+/// The training clips; each field has one entry per row of `features`. `T` is `usize` if each clip
+/// has one label, and `Vec<usize>` if clips may have several.
+#[derive(Debug)]
+pub struct TrainingRows<'a, T = usize> {
     /// The features of level 2.
     pub features: &'a Table,
-    /// The class of each, an index into `classes`.
-    pub truth: &'a [usize],
+    /// The labels of each, indices into `classes`.
+    pub truth: &'a [T],
     /// The fold of each, the same as for the learners; any numbers.
     pub folds: &'a [usize],
     /// The weight of each, 0 or more.
@@ -19,17 +21,25 @@ pub struct TrainingRows<'a> {
     pub classes: &'a [String],
 }
 
+impl<T> Clone for TrainingRows<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for TrainingRows<'_, T> {}
+
 /// A copied subset of the rows.
-pub(crate) struct Subset {
+pub(crate) struct Subset<T> {
     /// Their indices among all rows.
     pub places: Vec<usize>,
     pub values: Vec<f32>,
     pub columns: usize,
-    pub labels: Vec<usize>,
+    pub labels: Vec<T>,
     pub weights: Vec<f32>,
 }
 
-impl TrainingRows<'_> {
+impl<T: Label> TrainingRows<'_, T> {
     /// Fails if the lengths differ.
     pub(crate) fn check(&self) -> Result<()> {
         let rows = self.features.names().len();
@@ -60,19 +70,19 @@ impl TrainingRows<'_> {
     }
 
     /// The rows of the folds for which `wanted` holds.
-    pub(crate) fn pick(&self, wanted: impl Fn(usize) -> bool) -> Subset {
+    pub(crate) fn pick(&self, wanted: impl Fn(usize) -> bool) -> Subset<T> {
         let places: Vec<usize> = (0..self.folds.len()).filter(|&row| wanted(self.folds[row])).collect();
         Subset {
             values: places.iter().flat_map(|&row| self.features.row(row)).copied().collect(),
             columns: self.features.columns().len(),
-            labels: places.iter().map(|&row| self.truth[row]).collect(),
+            labels: places.iter().map(|&row| self.truth[row].clone()).collect(),
             weights: places.iter().map(|&row| self.weights[row]).collect(),
             places,
         }
     }
 }
 
-impl Subset {
+impl<T> Subset<T> {
     pub fn x(&self) -> Result<Matrix<'_>> {
         Matrix::new(&self.values, self.columns)
     }
@@ -84,8 +94,8 @@ impl Subset {
 /// # Errors
 /// As [`crate::out_of_fold`] and [`crate::Stack::fit`] for rows with the same labels, folds and
 /// weights.
-pub fn check_folds(
-    truth: &[usize],
+pub fn check_folds<T: Label>(
+    truth: &[T],
     folds: &[usize],
     weights: &[f32],
     classes: &[String],
@@ -99,7 +109,7 @@ pub fn check_folds(
     }
     let rest = |without: &[usize]| {
         let kept: Vec<usize> = (0..truth.len()).filter(|&row| !without.contains(&folds[row])).collect();
-        let labels: Vec<usize> = kept.iter().map(|&row| truth[row]).collect();
+        let labels: Vec<T> = kept.iter().map(|&row| truth[row].clone()).collect();
         let weights: Vec<f32> = kept.iter().map(|&row| weights[row]).collect();
         check_labels(kept.len(), &labels, &weights, classes).map_err(|error| with_held_out(error, without))
     };
@@ -142,31 +152,45 @@ pub(crate) fn with_held_out(error: StackError, without: &[usize]) -> StackError 
 }
 
 /// Fails if no model can be trained on these labels and weights.
-pub(crate) fn check_labels(rows: usize, labels: &[usize], weights: &[f32], classes: &[String]) -> Result<()> {
+pub(crate) fn check_labels<T: Label>(rows: usize, labels: &[T], weights: &[f32], classes: &[String]) -> Result<()> {
     check_clips(rows, labels, weights, classes)?;
-    let mut present = vec![false; classes.len()];
-    for (&label, &weight) in labels.iter().zip(weights) {
-        present[label] |= weight > 0.0;
+    let mut with = vec![0; classes.len()];
+    let used = || labels.iter().zip(weights).filter(|(_, weight)| **weight > 0.0);
+    used().flat_map(|(labels, _)| labels.classes()).for_each(|&class| with[class] += 1);
+    let missing = |class: String| Err(StackError::ClassWithoutRows { class, folds: Vec::new() });
+    for (class, &with) in classes.iter().zip(&with) {
+        if with == 0 {
+            return missing(class.clone());
+        }
+        if T::LINK == Link::Sigmoid && with == used().count() {
+            return missing(others(class));
+        }
     }
-    match present.iter().position(|present| !present) {
-        Some(class) => Err(StackError::ClassWithoutRows { class: classes[class].clone(), folds: Vec::new() }),
-        None => Ok(()),
-    }
+    Ok(())
+}
+
+/// The name of what a class is judged against if clips may have several labels.
+pub(crate) fn others(class: &str) -> String {
+    format!("any but {class}")
 }
 
 /// Fails if these are not the labels and weights of clips; classes may have no clips.
-pub(crate) fn check_clips(rows: usize, labels: &[usize], weights: &[f32], classes: &[String]) -> Result<()> {
+pub(crate) fn check_clips<T: Label>(rows: usize, labels: &[T], weights: &[f32], classes: &[String]) -> Result<()> {
     if labels.len() != rows || weights.len() != rows {
         let reason = format!("{rows} rows of features, {} labels, {} weights", labels.len(), weights.len());
         return Err(StackError::Shape(reason));
     }
-    if classes.len() < 2 {
-        return Err(StackError::TooFew("the stack needs at least two classes".to_owned()));
+    let (least, what) = match T::LINK {
+        Link::Softmax => (2, "the stack needs at least two classes"),
+        Link::Sigmoid => (1, "the stack needs at least one class"),
+    };
+    if classes.len() < least {
+        return Err(StackError::TooFew(what.to_owned()));
     }
     if let Some(weight) = weights.iter().find(|weight| !(weight.is_finite() && **weight >= 0.0)) {
         return Err(StackError::Clip(format!("the weight of a clip is {weight}; it must be 0 or more")));
     }
-    if let Some(label) = labels.iter().find(|&&label| label >= classes.len()) {
+    if let Some(label) = labels.iter().flat_map(T::classes).find(|&&label| label >= classes.len()) {
         return Err(StackError::Clip(format!("label {label} is out of range: {} classes", classes.len())));
     }
     Ok(())

@@ -9,11 +9,13 @@ pub enum StackKind {
     /// Boosted trees of XGBoost.
     #[default]
     Xgboost,
-    /// Multinomial logistic regression.
+    /// Logistic regression: multinomial, or of each class against all others if clips may have
+    /// several labels.
     Logistic,
     /// The mean of the learners' probabilities.
     Mean,
-    /// Their geometric mean, normalized to sum to 1.
+    /// Their geometric mean, normalized to sum to 1, or that of the odds of each class if clips may
+    /// have several labels.
     GeometricMean,
     /// Their weighted mean, with weights of at least 0 that ensemble selection finds.
     WeightedMean,

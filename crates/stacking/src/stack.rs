@@ -4,25 +4,31 @@ use rayon::prelude::*;
 
 use crate::averages::{Mean, of_blocks};
 use crate::importance::{Importance, of_logistic, of_weighted_mean};
+use crate::link::Link;
+use crate::one_vs_rest;
+use crate::parallel::in_order;
 use crate::rows::{Subset, TrainingRows, enough_folds, too_few_folds, with_held_out};
 use crate::temperature::{best_factor, scaled};
 use crate::weighted::learners;
-use crate::{Booster, Layout, Logistic, Result, StackError, StackKind, StackSettings, Table, WeightedMean, onnx};
+use crate::{
+    Booster, Label, Layout, Logistic, Result, StackError, StackKind, StackSettings, Table, WeightedMean, onnx,
+};
 
 /// Level 2 of any kind, ready to predict.
 pub enum Stack {
     /// Boosted trees.
     Xgboost(Booster),
-    /// Logistic regression.
-    Logistic(Logistic),
+    /// Logistic regression: multinomial, or of each class against all others.
+    Logistic(Logistic, Link),
     /// The mean of the learners' probabilities.
     Mean,
-    /// Their geometric mean, normalized to sum to 1.
-    GeometricMean,
+    /// Their geometric mean, normalized to sum to 1, or that of the odds of each class.
+    GeometricMean(Link),
     /// Their weighted mean, or one learner alone.
     WeightedMean(WeightedMean),
-    /// A stack whose probabilities are scaled: their logarithms are multiplied by a factor.
-    Scaled(Box<Stack>, f64),
+    /// A stack whose probabilities are scaled: their logarithms, or log odds, are multiplied by a
+    /// factor.
+    Scaled(Box<Stack>, f64, Link),
 }
 
 impl Stack {
@@ -33,7 +39,7 @@ impl Stack {
     /// [`Choice`](crate::Choice) resolves), a class without a row of positive weight, fewer
     /// than two folds with early stopping or temperature scaling, and all errors of
     /// [`Booster::fit`] and [`Logistic::fit`].
-    pub fn fit(rows: &TrainingRows<'_>, settings: &StackSettings) -> Result<Stack> {
+    pub fn fit<T: Label>(rows: &TrainingRows<'_, T>, settings: &StackSettings) -> Result<Stack> {
         rows.check()?;
         fit(rows, &[], settings)
     }
@@ -45,21 +51,23 @@ impl Stack {
     pub fn predict(&self, features: &Table, classes: &[String]) -> Result<Table> {
         let values = match self {
             Stack::Xgboost(booster) => return booster.predict(features, classes),
-            Stack::Logistic(logistic) => logistic.probabilities(features.into(), classes.len())?,
+            Stack::Logistic(logistic, link) => logistic.probabilities(features.into(), classes.len(), *link)?,
             Stack::Mean => averages(features, classes, Mean::Arithmetic)?,
-            Stack::GeometricMean => averages(features, classes, Mean::Geometric)?,
+            Stack::GeometricMean(link) => averages(features, classes, geometric(*link))?,
             Stack::WeightedMean(mean) => mean.probabilities(features, classes.len())?,
-            Stack::Scaled(stack, factor) => scaled(stack.predict(features, classes)?.data(), classes.len(), *factor),
+            Stack::Scaled(stack, factor, link) => {
+                scaled(stack.predict(features, classes)?.data(), classes.len(), *factor, *link)
+            }
         };
         Table::new(features.names().to_vec(), classes.to_vec(), values)
     }
 
     /// The stack with its probabilities scaled by a factor.
-    pub(crate) fn times(self, factor: f64) -> Stack {
+    pub(crate) fn times(self, factor: f64, link: Link) -> Stack {
         match self {
             // The same, without a logarithm.
-            Stack::Logistic(logistic) => Stack::Logistic(logistic.times(factor)),
-            other => Stack::Scaled(Box::new(other), factor),
+            Stack::Logistic(logistic, link) => Stack::Logistic(logistic.times(factor), link),
+            other => Stack::Scaled(Box::new(other), factor, link),
         }
     }
 
@@ -71,10 +79,10 @@ impl Stack {
     pub fn file(&self) -> Result<Option<(&'static str, Vec<u8>)>> {
         Ok(match self {
             Stack::Xgboost(booster) => Some(("booster.json", booster.to_json().to_vec())),
-            Stack::Logistic(logistic) => Some(("logistic.json", logistic.to_json()?)),
+            Stack::Logistic(logistic, _) => Some(("logistic.json", logistic.to_json()?)),
             Stack::WeightedMean(mean) => Some(("weights.json", mean.to_json()?)),
-            Stack::Mean | Stack::GeometricMean => None,
-            Stack::Scaled(stack, _) => stack.file()?,
+            Stack::Mean | Stack::GeometricMean(_) => None,
+            Stack::Scaled(stack, ..) => stack.file()?,
         })
     }
 
@@ -86,10 +94,10 @@ impl Stack {
     pub fn importance(&self, layout: &Layout) -> Result<Option<Vec<Importance>>> {
         Ok(match self {
             Stack::Xgboost(booster) => Some(booster.importance()?),
-            Stack::Logistic(logistic) => Some(of_logistic(logistic)),
+            Stack::Logistic(logistic, _) => Some(of_logistic(logistic)),
             Stack::WeightedMean(mean) => Some(of_weighted_mean(mean, layout.classes)),
-            Stack::Mean | Stack::GeometricMean => None,
-            Stack::Scaled(stack, _) => stack.importance(layout)?,
+            Stack::Mean | Stack::GeometricMean(_) => None,
+            Stack::Scaled(stack, ..) => stack.importance(layout)?,
         })
     }
 
@@ -106,17 +114,17 @@ impl Stack {
     fn graph(&self, layout: &Layout) -> Result<onnx::Graph> {
         match self {
             Stack::Xgboost(booster) => onnx::trees(booster.to_json(), layout),
-            Stack::Logistic(logistic) => onnx::logistic(logistic, layout),
+            Stack::Logistic(logistic, link) => onnx::linear(logistic, *link, layout),
             Stack::Mean => onnx::mean(Mean::Arithmetic, &equal(layout), layout),
-            Stack::GeometricMean => onnx::mean(Mean::Geometric, &equal(layout), layout),
+            Stack::GeometricMean(link) => onnx::mean(geometric(*link), &equal(layout), layout),
             Stack::WeightedMean(mean) => onnx::mean(Mean::Arithmetic, &mean.weights, layout),
-            Stack::Scaled(stack, factor) => Ok(stack.graph(layout)?.scaled(*factor)),
+            Stack::Scaled(stack, factor, link) => Ok(stack.graph(layout)?.scaled(*factor, *link)),
         }
     }
 }
 
 /// The weights of a plain mean.
-pub(crate) fn equal(layout: &Layout) -> Vec<f64> {
+fn equal(layout: &Layout) -> Vec<f64> {
     vec![1.0 / layout.learners as f64; layout.learners]
 }
 
@@ -128,7 +136,7 @@ pub(crate) fn equal(layout: &Layout) -> Vec<f64> {
 /// # Errors
 /// Fewer than two folds (three with early stopping or temperature scaling), a class that occurs in
 /// only one fold, and all errors of [`Stack::fit`].
-pub fn out_of_fold(rows: &TrainingRows<'_>, settings: &StackSettings) -> Result<Table> {
+pub fn out_of_fold<T: Label>(rows: &TrainingRows<'_, T>, settings: &StackSettings) -> Result<Table> {
     rows.check()?;
     let folds = rows.folds(&[]);
     enough_folds(folds.len())?;
@@ -137,12 +145,12 @@ pub fn out_of_fold(rows: &TrainingRows<'_>, settings: &StackSettings) -> Result<
 }
 
 /// The predictions of a stack for the rows of the folds `without`, in their order.
-pub(crate) fn held_out(rows: &TrainingRows<'_>, without: &[usize], stack: &Stack) -> Result<Table> {
+pub(crate) fn held_out<T: Label>(rows: &TrainingRows<'_, T>, without: &[usize], stack: &Stack) -> Result<Table> {
     stack.predict(&rows.features.reordered(&rows.names_of(without))?, rows.classes)
 }
 
 /// Fits on the rows of all folds except `without`.
-pub(crate) fn fit(rows: &TrainingRows<'_>, without: &[usize], settings: &StackSettings) -> Result<Stack> {
+pub(crate) fn fit<T: Label>(rows: &TrainingRows<'_, T>, without: &[usize], settings: &StackSettings) -> Result<Stack> {
     settings.validate()?;
     let learned = || {
         let picked = rows.pick(|fold| !without.contains(&fold));
@@ -153,11 +161,11 @@ pub(crate) fn fit(rows: &TrainingRows<'_>, without: &[usize], settings: &StackSe
                 Booster::fit(x, &picked.labels, &picked.weights, rows.classes, &settings).map(Stack::Xgboost)
             }
             StackKind::Logistic => {
-                let model = Logistic::fit(x, &picked.labels, &picked.weights, rows.classes, settings)?;
-                Ok(Stack::Logistic(model.times(temperature(rows, without, settings)?)))
+                let model = logistic(&picked, rows.classes, settings)?;
+                Ok(Stack::Logistic(model.times(temperature(rows, without, settings)?), T::LINK))
             }
             StackKind::Mean => Ok(Stack::Mean),
-            StackKind::GeometricMean => Ok(Stack::GeometricMean),
+            StackKind::GeometricMean => Ok(Stack::GeometricMean(T::LINK)),
             StackKind::WeightedMean => WeightedMean::fit(&picked, rows.classes).map(Stack::WeightedMean),
             StackKind::Auto => {
                 let allowed = "a kind that can be fitted: `auto` only chooses one";
@@ -171,7 +179,7 @@ pub(crate) fn fit(rows: &TrainingRows<'_>, without: &[usize], settings: &StackSe
 /// The number of rounds for trees that are trained on all folds except `without`: the mean of the
 /// best numbers when each of these folds is held out, so that rows outside these folds have no
 /// influence.
-fn rounds(rows: &TrainingRows<'_>, without: &[usize], settings: &StackSettings) -> Result<u32> {
+fn rounds<T: Label>(rows: &TrainingRows<'_, T>, without: &[usize], settings: &StackSettings) -> Result<u32> {
     if settings.early_stopping_rounds == 0 {
         return Ok(settings.rounds);
     }
@@ -184,13 +192,13 @@ fn rounds(rows: &TrainingRows<'_>, without: &[usize], settings: &StackSettings) 
 /// The factor for the margins of a logistic regression that is trained on all folds except
 /// `without`. Each of these folds is held out in turn, and a model of the others computes its
 /// margins. The factor minimizes the loss of all these margins.
-fn temperature(rows: &TrainingRows<'_>, without: &[usize], settings: &StackSettings) -> Result<f64> {
+fn temperature<T: Label>(rows: &TrainingRows<'_, T>, without: &[usize], settings: &StackSettings) -> Result<f64> {
     if !settings.temperature_scaling {
         return Ok(1.0);
     }
     let classes = rows.classes.len();
     let of_folds = inner(rows, without, settings, |rest, held_out| {
-        let model = Logistic::fit(rest.x()?, &rest.labels, &rest.weights, rows.classes, settings)?;
+        let model = logistic(rest, rows.classes, settings)?;
         Ok((model.margins(held_out.x()?, classes)?, held_out.labels.clone(), held_out.weights.clone()))
     })?;
     let (mut margins, mut labels, mut weights) = (Vec::new(), Vec::new(), Vec::new());
@@ -202,14 +210,26 @@ fn temperature(rows: &TrainingRows<'_>, without: &[usize], settings: &StackSetti
     Ok(best_factor(&margins, &labels, &weights, classes))
 }
 
+/// Fits a logistic regression: multinomial, or of each class against all others.
+fn logistic<T: Label>(rows: &Subset<T>, classes: &[String], settings: &StackSettings) -> Result<Logistic> {
+    let x = rows.x()?;
+    match T::LINK {
+        Link::Softmax => {
+            let labels: Vec<usize> = rows.labels.iter().flat_map(T::classes).copied().collect();
+            Logistic::fit(x, &labels, &rows.weights, classes, settings)
+        }
+        Link::Sigmoid => one_vs_rest::fit(x, &rows.labels, &rows.weights, classes, settings),
+    }
+}
+
 /// Calls `work` for each fold except `without`, with all rows of the other folds and the rows of
 /// the fold. Ignores a fold whose rows all have weight 0.
-fn inner<T: Send>(
-    rows: &TrainingRows<'_>,
+fn inner<T: Label, R: Send>(
+    rows: &TrainingRows<'_, T>,
     without: &[usize],
     settings: &StackSettings,
-    work: impl Fn(&Subset, &Subset) -> Result<T> + Sync,
-) -> Result<Vec<T>> {
+    work: impl Fn(&Subset<T>, &Subset<T>) -> Result<R> + Sync,
+) -> Result<Vec<R>> {
     let folds = rows.folds(without);
     if let Some(setting) = settings.inner().filter(|_| folds.len() < 2) {
         return Err(too_few_folds(setting));
@@ -241,13 +261,15 @@ fn each<T: Send>(
     }
 }
 
-/// Collects parallel results. Rayon's own `collect` returns the error that occurred first, so which
-/// one it is would depend on the threads; this returns the first in the order of the items.
-pub(crate) fn in_order<T: Send>(results: impl IndexedParallelIterator<Item = Result<T>>) -> Result<Vec<T>> {
-    results.collect::<Vec<_>>().into_iter().collect()
+/// The geometric mean of classes that exclude each other, or do not.
+fn geometric(link: Link) -> Mean {
+    match link {
+        Link::Softmax => Mean::Geometric,
+        Link::Sigmoid => Mean::Odds,
+    }
 }
 
-pub(crate) fn averages(features: &Table, classes: &[String], mean: Mean) -> Result<Vec<f32>> {
+fn averages(features: &Table, classes: &[String], mean: Mean) -> Result<Vec<f32>> {
     learners(features.columns().len(), classes.len())?;
     Ok(features.rows().flat_map(|row| of_blocks(row, classes.len(), mean)).collect())
 }

@@ -5,17 +5,24 @@ use std::collections::VecDeque;
 
 use serde::Deserialize;
 
+use crate::link::Link;
 use crate::{Result, StackError};
 
-/// The objective of every booster of level 2: one probability per class.
-pub(crate) const OBJECTIVE: &str = "multi:softprob";
+/// The objective of a booster of level 2: one probability per class.
+pub(crate) fn objective(link: Link) -> &'static str {
+    match link {
+        Link::Softmax => "multi:softprob",
+        Link::Sigmoid => "binary:logistic",
+    }
+}
 
-/// A booster: the softmax over classes of `base` plus the outputs of the class's trees.
+/// A booster: the link function of the base margin of each class plus the outputs of its trees.
 #[derive(Debug)]
 pub(crate) struct Trees {
+    pub link: Link,
     pub features: usize,
     pub classes: usize,
-    /// The margin of each class before any tree.
+    /// XGBoost's `base_score` of each class: a margin or, of a sigmoid, a probability.
     pub base: Vec<f32>,
     pub trees: Vec<Tree>,
 }
@@ -58,6 +65,15 @@ impl Trees {
         let file: File = serde_json::from_slice(json).map_err(|error| damaged(error.to_string()))?;
         file.learner.trees().map_err(StackError::Booster)
     }
+
+    /// The margin of each class before any tree, computed as XGBoost does.
+    pub fn base_margins(&self) -> Vec<f32> {
+        let margin = |&base: &f32| match self.link {
+            Link::Softmax => base,
+            Link::Sigmoid => -(1.0 / base - 1.0).ln(),
+        };
+        self.base.iter().map(margin).collect()
+    }
 }
 
 fn damaged(reason: String) -> StackError {
@@ -84,6 +100,13 @@ struct ModelParam {
     base_score: String,
     num_class: String,
     num_feature: String,
+    /// The number of classes that do not exclude each other.
+    #[serde(default = "one")]
+    num_target: String,
+}
+
+fn one() -> String {
+    "1".to_owned()
 }
 
 #[derive(Deserialize)]
@@ -126,14 +149,21 @@ struct TreeParam {
 
 impl LearnerJson {
     fn trees(self) -> Result<Trees, String> {
-        if self.objective.name != OBJECTIVE {
-            return Err(format!("has the objective `{}`, not `{OBJECTIVE}`", self.objective.name));
-        }
+        let Some(link) =
+            [Link::Softmax, Link::Sigmoid].into_iter().find(|link| objective(*link) == self.objective.name)
+        else {
+            let known = [Link::Softmax, Link::Sigmoid].map(objective).join("` or `");
+            return Err(format!("has the objective `{}`, not `{known}`", self.objective.name));
+        };
         let Some(model) = self.gradient_booster.model.filter(|_| self.gradient_booster.name == "gbtree") else {
             return Err(format!("holds a `{}`, not a `gbtree`", self.gradient_booster.name));
         };
         let param = self.learner_model_param;
-        let (classes, features) = (count("num_class", &param.num_class)?, count("num_feature", &param.num_feature)?);
+        let classes = match link {
+            Link::Softmax => count("num_class", &param.num_class)?,
+            Link::Sigmoid => count("num_target", &param.num_target)?,
+        };
+        let features = count("num_feature", &param.num_feature)?;
         if model.tree_info.len() != model.trees.len() {
             return Err(format!("is damaged: {} classes for {} trees", model.tree_info.len(), model.trees.len()));
         }
@@ -148,7 +178,7 @@ impl LearnerJson {
         if trees.is_empty() {
             return Err("has no tree".to_owned());
         }
-        Ok(Trees { features, classes, base: base_margins(&param.base_score, classes)?, trees })
+        Ok(Trees { link, features, classes, base: base_scores(&param.base_score, link, classes)?, trees })
     }
 }
 
@@ -158,15 +188,18 @@ fn count(key: &str, value: &str) -> Result<usize, String> {
     count.ok_or_else(|| format!("is damaged: {key} is `{value}`"))
 }
 
-/// XGBoost 3.1 and newer write a margin for each class, `[2.5E-1,-1E0]`; older versions write one
-/// number for all classes. This objective has no link function, so the numbers are margins already.
-fn base_margins(text: &str, classes: usize) -> Result<Vec<f32>, String> {
+/// XGBoost 3.1 and newer write a number for each class, `[2.5E-1,-1E0]`; older versions write one
+/// number for all classes.
+fn base_scores(text: &str, link: Link, classes: usize) -> Result<Vec<f32>, String> {
     let inner = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
-    let margins: Option<Vec<f32>> =
-        inner.split(',').map(|margin| margin.trim().parse().ok().filter(|margin: &f32| margin.is_finite())).collect();
-    match margins {
-        Some(margins) if margins.len() == classes => Ok(margins),
-        Some(margins) if margins.len() == 1 => Ok(vec![margins[0]; classes]),
+    let can_be = |score: &f32| match link {
+        Link::Softmax => score.is_finite(),
+        Link::Sigmoid => *score > 0.0 && *score < 1.0,
+    };
+    let scores: Option<Vec<f32>> = inner.split(',').map(|score| score.trim().parse().ok().filter(can_be)).collect();
+    match scores {
+        Some(scores) if scores.len() == classes => Ok(scores),
+        Some(scores) if scores.len() == 1 => Ok(vec![scores[0]; classes]),
         _ => Err(format!("is damaged: base_score is `{text}` for {classes} classes")),
     }
 }

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::criterion::loss;
 use crate::rows::{Subset, check_clips};
-use crate::{Result, StackError, Table};
+use crate::{Label, Result, StackError, Table};
 
 /// The size of the largest ensemble; weights are multiples of one divided by the ensemble's size.
 const MEMBERS: usize = 100;
@@ -30,7 +30,7 @@ impl WeightedMean {
     ///
     /// # Errors
     /// Columns that are not the classes of each learner, or no clip of positive weight.
-    pub(crate) fn fit(rows: &Subset, classes: &[String]) -> Result<WeightedMean> {
+    pub(crate) fn fit<T: Label>(rows: &Subset<T>, classes: &[String]) -> Result<WeightedMean> {
         check_clips(rows.labels.len(), &rows.labels, &rows.weights, classes)?;
         if rows.weights.iter().all(|&weight| weight == 0.0) {
             return Err(StackError::TooFew("no clip is left to fit the weights of the learners on".to_owned()));
@@ -76,8 +76,8 @@ pub(crate) fn learners(columns: usize, classes: usize) -> Result<usize> {
 }
 
 /// Clips with the probabilities of all learners.
-struct Selection<'a> {
-    rows: &'a Subset,
+struct Selection<'a, T> {
+    rows: &'a Subset<T>,
     learners: usize,
     classes: usize,
 }
@@ -91,7 +91,7 @@ struct Ensemble {
     loss: f64,
 }
 
-impl Selection<'_> {
+impl<T: Label> Selection<'_, T> {
     /// How often each learner is a member of the best ensemble.
     fn members(&self) -> Vec<f64> {
         let none = Ensemble {
@@ -134,11 +134,11 @@ impl Selection<'_> {
         let mut mean = vec![0.0; self.classes];
         let rows = ensemble.sum.chunks_exact(self.classes).zip(self.of_learner(learner));
         rows.zip(self.rows.labels.iter().zip(&self.rows.weights))
-            .map(|((sum, row), (&label, &weight))| {
+            .map(|((sum, row), (labels, &weight))| {
                 for ((mean, sum), &probability) in mean.iter_mut().zip(sum).zip(row) {
                     *mean = (sum + f64::from(probability)) / count;
                 }
-                f64::from(weight) * loss(&mean, label)
+                f64::from(weight) * loss(&mean, labels)
             })
             .sum()
     }

@@ -169,9 +169,9 @@ impl DMatrix {
         Ok(DMatrix { api, handle })
     }
 
-    /// Sets one number per row: `label` or `weight`.
-    pub fn set(&mut self, field: &'static CStr, values: &[f32]) -> Result<()> {
-        let values = array_interface(values, &[values.len()])?;
+    /// Sets `width` numbers per row: `label` or `weight`.
+    pub fn set(&mut self, field: &'static CStr, values: &[f32], width: usize) -> Result<()> {
+        let values = array_interface(values, &[values.len() / width.max(1), width])?;
         // SAFETY: we own the handle, which is live; the described slice outlives the call, which
         // copies it.
         let code = unsafe { (self.api.matrix_set_info)(self.handle, field.as_ptr(), values.as_ptr()) };

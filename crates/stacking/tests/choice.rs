@@ -5,8 +5,8 @@ mod common;
 
 use common::labels;
 use earmark_stacking::{
-    Choice, ChoiceRecord, FeatureKind, Stack, StackError, StackFeatures, StackKind, StackSettings, Table, TrainingRows,
-    score,
+    Choice, ChoiceRecord, FeatureKind, Merits, Stack, StackError, StackFeatures, StackKind, StackSettings, Table,
+    TrainingRows, score,
 };
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -110,8 +110,11 @@ fn chooses_and_predicts_as_the_reference() {
         }
         let scores = score(&case.clips.classes(), &case.clips.labels, &choice.out_of_fold).unwrap();
         for of in &record.candidates {
-            assert!((of.accuracy + of.stack_minus_accuracy.mean - scores.accuracy).abs() < 1e-9);
-            assert!((of.map3 + of.stack_minus_map3.mean - scores.map3).abs() < 1e-9);
+            let Merits::SingleLabel { map3, accuracy, stack_minus_map3, stack_minus_accuracy, .. } = of.merits else {
+                panic!("{of:?}");
+            };
+            assert!((accuracy + stack_minus_accuracy.mean - scores.accuracy).abs() < 1e-9);
+            assert!((map3 + stack_minus_map3.mean - scores.map3).abs() < 1e-9);
         }
         let expected = case.out_of_fold.concat();
         let distances = choice.out_of_fold.data().iter().zip(&expected).map(|(a, b)| (a - b).abs());

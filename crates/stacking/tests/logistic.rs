@@ -4,7 +4,7 @@
 mod common;
 
 use common::labels;
-use earmark_stacking::{Logistic, Matrix, StackError, StackSettings};
+use earmark_stacking::{Link, Logistic, Matrix, StackError, StackSettings};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -32,7 +32,7 @@ impl Case {
 
     fn predict(&self, model: &Logistic) -> Vec<f32> {
         let x = self.x.concat();
-        model.probabilities(Matrix::new(&x, self.x[0].len()).unwrap(), self.coefficients.len()).unwrap()
+        model.probabilities(Matrix::new(&x, self.x[0].len()).unwrap(), self.coefficients.len(), Link::Softmax).unwrap()
     }
 }
 
@@ -68,7 +68,7 @@ fn a_row_of_weight_0_does_not_count() {
 fn what_it_cannot_fit_is_an_error() {
     let mut case = Case::all().remove(0);
     let model = case.fit(1.0).unwrap();
-    let error = model.probabilities(Matrix::new(&[0.0; 4], 4).unwrap(), 4).unwrap_err();
+    let error = model.probabilities(Matrix::new(&[0.0; 4], 4).unwrap(), 4, Link::Softmax).unwrap_err();
     assert!(matches!(error, StackError::Shape(_)), "{error}");
     assert!(matches!(case.fit(-1.0), Err(StackError::Setting { key: "c", .. })));
     case.labels.iter_mut().for_each(|label| *label %= 3);

@@ -3,8 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use earmark_stacking::{
-    Difference, Interval, MultiLabelDifferences, MultiLabelIntervals, MultiLabelScores, Resampling, StackError, Table,
-    best_thresholds, bootstrap_multi_label, bootstrap_multi_label_difference, score_multi_label,
+    CALIBRATION_BINS, Difference, Interval, MultiLabelDifferences, MultiLabelIntervals, MultiLabelScores,
+    ReliabilityBin, Resampling, StackError, Table, best_thresholds, bootstrap_multi_label,
+    bootstrap_multi_label_difference, calibration_error, reliability_multi_label, score_multi_label,
 };
 use serde::Deserialize;
 
@@ -28,6 +29,7 @@ struct Case {
     macro_f1: f64,
     micro_f1: f64,
     coverage_error: f64,
+    reliability: Vec<ReliabilityBin>,
     resampling: Resampling,
     intervals: Option<MultiLabelIntervals>,
     differences: Option<MultiLabelDifferences>,
@@ -111,6 +113,27 @@ fn thresholds_equal_those_of_scikit_learn() {
         let got = best_thresholds(&case.truth, &table(&case.probabilities));
         assert_eq!(got, case.thresholds, "{}", case.name);
     }
+}
+
+#[test]
+fn bins_of_reliability_equal_those_of_numpy() {
+    let mut faults = Faults::default();
+    for case in cases() {
+        let bins = reliability_multi_label(&case.truth, &table(&case.probabilities), CALIBRATION_BINS);
+        assert_eq!(bins.len(), case.reliability.len());
+        let (mut sum, mut pairs) = (0.0, 0);
+        for (got, expected) in bins.iter().zip(&case.reliability) {
+            assert_eq!(got.clips, expected.clips, "{}", case.name);
+            let known = |value: f64| (!value.is_nan()).then_some(value);
+            faults.check(format!("{}: confidence", case.name), got.confidence, known(expected.confidence));
+            faults.check(format!("{}: accuracy", case.name), got.accuracy, known(expected.accuracy));
+            pairs += got.clips;
+            sum += if got.clips > 0 { (got.confidence - got.accuracy).abs() * got.clips as f64 } else { 0.0 };
+        }
+        assert_eq!(pairs, case.truth.len() * case.probabilities[0].len());
+        faults.check(format!("{}: calibration error", case.name), calibration_error(&bins), Some(sum / pairs as f64));
+    }
+    faults.none();
 }
 
 /// scipy uses our draws, so the results do not depend on chance.

@@ -7,7 +7,7 @@ mod common;
 
 use common::{difference, fewest_frames, input, uniform, weights};
 use earmark_nets::{Input, to_onnx, variants};
-use earmark_stacking::{FeatureKind, Stack, StackFeatures, StackKind, StackSettings, Table, TrainingRows};
+use earmark_stacking::{FeatureKind, Link, Stack, StackFeatures, StackKind, StackSettings, Table, TrainingRows};
 use earmark_tagging::{Model, Signature};
 use earmark_training::{Arithmetic, evaluate};
 use serde_json::Value;
@@ -125,7 +125,7 @@ fn stacks_of_every_kind_predict_as_level_2_does() {
         assert!(plain.data().iter().any(|p| *p > 0.5), "{kind:?} has learned");
         // As it is, then with a temperature of its probabilities.
         for stack in [stack.to_onnx(&features.layout).map(|onnx| (onnx, plain.clone())), {
-            let scaled = Stack::Scaled(Box::new(stack), 1.7);
+            let scaled = Stack::Scaled(Box::new(stack), 1.7, Link::Softmax);
             let expected = scaled.predict(&features.table, a.columns()).unwrap();
             assert!(difference(expected.data(), plain.data()) > 0.01, "{kind:?} is scaled");
             scaled.to_onnx(&features.layout).map(|onnx| (onnx, expected))

@@ -104,8 +104,8 @@ pub struct Evaluate {
     /// a column of probabilities per class
     #[arg(long, value_name = "S.csv", requires = "truth")]
     pub submission: Option<PathBuf>,
-    /// The true labels: a CSV file with the columns fname, label and, optionally, usage (Public,
-    /// Private or Ignored)
+    /// The true labels: a CSV file with the columns fname, label (or labels, with commas between
+    /// them, if clips may have several) and, optionally, usage (Public, Private or Ignored)
     #[arg(long, value_name = "T.csv", requires = "submission")]
     pub truth: Option<PathBuf>,
     /// One JSON value on stdout

@@ -135,14 +135,13 @@ pub struct Comparison<S: Scoring = SingleLabel> {
     pub test: Option<S::Differences>,
 }
 
-impl Evaluation {
-    /// Scores a table against the true classes of its rows.
-    pub fn new(labels: &[String], truth: Vec<usize>, table: Table, resampling: &Resampling) -> Result<Self> {
+impl<S: Scoring> Evaluation<S> {
+    /// Scores a table against the true labels of its rows. If there are thresholds, they are chosen
+    /// on the same rows.
+    pub fn new(labels: &[String], truth: Vec<S::Truth>, table: Table, resampling: &Resampling) -> Result<Self> {
         Self::scored(labels, truth, table, None, resampling)
     }
-}
 
-impl<S: Scoring> Evaluation<S> {
     /// Scores a table; `before` has the scores out of fold, if the table is of test clips.
     fn scored(
         labels: &[String],
@@ -151,7 +150,8 @@ impl<S: Scoring> Evaluation<S> {
         before: Option<&S::Scores>,
         resampling: &Resampling,
     ) -> Result<Self> {
-        let (scores, intervals) = S::score(labels, &truth, &table, before, resampling)?;
+        let scores = S::score(labels, &truth, &table, before)?;
+        let intervals = S::intervals(&truth, &table, resampling);
         Ok(Self { table, truth, scores, intervals })
     }
 

@@ -3,21 +3,26 @@
 use std::collections::HashMap;
 use std::fmt::Debug;
 
+use earmark_datasets::Task;
 use earmark_stacking::averages::{geometric, geometric_odds};
 use earmark_stacking::{
-    Differences, Intervals, MultiLabelDifferences, MultiLabelIntervals, MultiLabelScores, Resampling, Scores, Table,
-    best_thresholds, bootstrap, bootstrap_difference, bootstrap_multi_label, bootstrap_multi_label_difference,
+    Differences, Intervals, Label, MultiLabelDifferences, MultiLabelIntervals, MultiLabelScores, Resampling, Scores,
+    Table, best_thresholds, bootstrap, bootstrap_difference, bootstrap_multi_label, bootstrap_multi_label_difference,
     co_occurrence, confusion, score, score_multi_label,
 };
 use serde::Serialize;
 
 use crate::error::{PipelineError, Result};
-use crate::run::ClipRow;
+use crate::run::{ClipRow, TrainMerits};
 
 /// How clips are judged.
 pub trait Scoring: Debug + Sized + Send + Sync {
+    /// The task.
+    const TASK: Task;
+    /// The scores in `level2/ablation.csv`, in the order of [`Scoring::ablation`].
+    const ABLATION: [&'static str; 3];
     /// The true labels of a clip.
-    type Truth: Debug + Clone + Send + Sync;
+    type Truth: Label;
     /// The scores of a table.
     type Scores: Debug + Serialize + Send + Sync;
     /// Their confidence intervals.
@@ -29,8 +34,7 @@ pub trait Scoring: Debug + Sized + Send + Sync {
     /// many.
     fn truth(labels: Vec<usize>) -> Option<Self::Truth>;
 
-    /// The scores of a table and their intervals. `before` has the scores out of fold, if the table
-    /// is of test clips.
+    /// The scores of a table. `before` has the scores out of fold, if the table is of test clips.
     ///
     /// # Errors
     /// The truth does not fit the table.
@@ -39,11 +43,23 @@ pub trait Scoring: Debug + Sized + Send + Sync {
         truth: &[Self::Truth],
         table: &Table,
         before: Option<&Self::Scores>,
-        resampling: &Resampling,
-    ) -> Result<(Self::Scores, Self::Intervals)>;
+    ) -> Result<Self::Scores>;
+
+    /// The intervals of the scores of a table that [`Scoring::score`] accepts.
+    fn intervals(truth: &[Self::Truth], table: &Table, resampling: &Resampling) -> Self::Intervals;
 
     /// The scores of `a` minus those of `b`.
     fn differences(truth: &[Self::Truth], a: &Table, b: &Table, resampling: &Resampling) -> Self::Differences;
+
+    /// The scores of a stack that lacks a learner.
+    fn ablation(scores: &Self::Scores) -> [f64; 3];
+
+    /// The scores of the stack on the clips that it was fitted on.
+    fn on_training_clips(scores: &Self::Scores) -> TrainMerits;
+
+    /// The probability of each class from which on its label is given; `None` if the most probable
+    /// one is given.
+    fn thresholds(scores: &Self::Scores) -> Option<Vec<f32>>;
 
     /// The score by which models are compared.
     fn merit(scores: &Self::Scores) -> f64;
@@ -70,6 +86,8 @@ pub struct SingleLabel;
 pub struct MultiLabel;
 
 impl Scoring for SingleLabel {
+    const TASK: Task = Task::SingleLabel;
+    const ABLATION: [&'static str; 3] = ["map_at_3", "accuracy", "macro_average_precision"];
     type Truth = usize;
     type Scores = Scores;
     type Intervals = Intervals;
@@ -82,18 +100,28 @@ impl Scoring for SingleLabel {
         }
     }
 
-    fn score(
-        labels: &[String],
-        truth: &[usize],
-        table: &Table,
-        _: Option<&Scores>,
-        resampling: &Resampling,
-    ) -> Result<(Scores, Intervals)> {
-        Ok((score(labels, truth, table)?, bootstrap(truth, table, resampling)))
+    fn score(labels: &[String], truth: &[usize], table: &Table, _: Option<&Scores>) -> Result<Scores> {
+        Ok(score(labels, truth, table)?)
+    }
+
+    fn intervals(truth: &[usize], table: &Table, resampling: &Resampling) -> Intervals {
+        bootstrap(truth, table, resampling)
     }
 
     fn differences(truth: &[usize], a: &Table, b: &Table, resampling: &Resampling) -> Differences {
         bootstrap_difference(truth, a, b, resampling)
+    }
+
+    fn ablation(scores: &Scores) -> [f64; 3] {
+        [scores.map3, scores.accuracy, scores.macro_average_precision]
+    }
+
+    fn on_training_clips(scores: &Scores) -> TrainMerits {
+        TrainMerits::SingleLabel { accuracy: scores.accuracy, map_at_3: scores.map3 }
+    }
+
+    fn thresholds(_: &Scores) -> Option<Vec<f32>> {
+        None
     }
 
     fn merit(scores: &Scores) -> f64 {
@@ -113,6 +141,8 @@ impl Scoring for SingleLabel {
 }
 
 impl Scoring for MultiLabel {
+    const TASK: Task = Task::MultiLabel;
+    const ABLATION: [&'static str; 3] = ["macro_average_precision", "micro_average_precision", "lwlrap"];
     type Truth = Vec<usize>;
     type Scores = MultiLabelScores;
     type Intervals = MultiLabelIntervals;
@@ -128,15 +158,30 @@ impl Scoring for MultiLabel {
         truth: &[Vec<usize>],
         table: &Table,
         before: Option<&MultiLabelScores>,
-        resampling: &Resampling,
-    ) -> Result<(MultiLabelScores, MultiLabelIntervals)> {
+    ) -> Result<MultiLabelScores> {
         let thresholds = before.map_or_else(|| best_thresholds(truth, table), MultiLabelScores::thresholds);
-        let scores = score_multi_label(labels, truth, table, &thresholds)?;
-        Ok((scores, bootstrap_multi_label(truth, table, resampling)))
+        Ok(score_multi_label(labels, truth, table, &thresholds)?)
+    }
+
+    fn intervals(truth: &[Vec<usize>], table: &Table, resampling: &Resampling) -> MultiLabelIntervals {
+        bootstrap_multi_label(truth, table, resampling)
     }
 
     fn differences(truth: &[Vec<usize>], a: &Table, b: &Table, resampling: &Resampling) -> MultiLabelDifferences {
         bootstrap_multi_label_difference(truth, a, b, resampling)
+    }
+
+    fn ablation(scores: &MultiLabelScores) -> [f64; 3] {
+        [scores.macro_average_precision, scores.micro_average_precision, scores.lwlrap]
+    }
+
+    fn on_training_clips(scores: &MultiLabelScores) -> TrainMerits {
+        let MultiLabelScores { macro_average_precision, lwlrap, .. } = *scores;
+        TrainMerits::MultiLabel { macro_average_precision, lwlrap }
+    }
+
+    fn thresholds(scores: &MultiLabelScores) -> Option<Vec<f32>> {
+        Some(scores.thresholds())
     }
 
     fn merit(scores: &MultiLabelScores) -> f64 {

@@ -35,9 +35,28 @@ pub struct TrainScores {
     /// Number of features.
     pub columns: usize,
     /// On the training clips, by the stack that was fitted on all of them.
-    pub accuracy: f64,
-    /// Like `accuracy`.
-    pub map_at_3: f64,
+    #[serde(flatten)]
+    pub merits: TrainMerits,
+}
+
+/// The scores of a stack on the clips that it was fitted on.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum TrainMerits {
+    /// Of clips with one label.
+    SingleLabel {
+        /// Share of the clips whose most probable label is the true one.
+        accuracy: f64,
+        /// Mean average precision at 3.
+        map_at_3: f64,
+    },
+    /// Of clips that may have several labels.
+    MultiLabel {
+        /// The mean of the classes' average precision.
+        macro_average_precision: f64,
+        /// Label-weighted label-ranking average precision.
+        lwlrap: f64,
+    },
 }
 
 impl Run {

@@ -23,7 +23,7 @@ mod sounds;
 
 pub use jobs::JobRecord;
 pub(crate) use level2::CHOICE;
-pub use level2::TrainScores;
+pub use level2::{TrainMerits, TrainScores};
 pub use sounds::SoundFolders;
 
 use crate::error::{PipelineError, Result, ensure};

@@ -11,7 +11,7 @@ use earmark_tables::{StringRecord, text_table};
 use serde::Serialize;
 
 use crate::error::{PipelineError, Result};
-use crate::evaluate::{Evaluation, ScoreTables, SingleLabel, interval_note};
+use crate::evaluate::{Evaluation, MultiLabel, ScoreTables, SingleLabel, interval_note};
 use crate::predict::{MAX_LABELS, kaggle_label};
 use crate::text::with_interval;
 use read::{Sheet, Truth, none, shortened};
@@ -63,6 +63,9 @@ pub enum ModelScores {
     },
     /// Scores of a table of probabilities.
     Probabilities(Box<Evaluation>),
+    /// Scores of a table of probabilities of clips that may have several labels. The thresholds are
+    /// those of the best F1 on these same clips.
+    MultiLabel(Box<Evaluation<MultiLabel>>),
 }
 
 /// Intervals of the scores of labels.
@@ -77,19 +80,25 @@ pub struct LabelIntervals {
 /// Scores a submission on all clips of the truth and on the clips of each usage. A submission has
 /// the columns `fname,label` with up to three labels, or `fname` and a column of probabilities for
 /// each class. The truth has the columns `fname`, `label` and, optionally, `usage` (Public, Private
-/// or Ignored).
+/// or Ignored). If it has a column `labels` instead of `label`, with commas between the labels,
+/// clips may have several, and the submission must be a table of probabilities.
 ///
 /// # Errors
 /// [`PipelineError::Submission`] with file and line.
 pub fn evaluate_submission(submission: &Path, truth: &Path) -> Result<SubmissionScores> {
     let truth = Truth::read(truth)?;
     let submission = Sheet::read(submission)?;
+    let has_labels = submission.file.header == vec!["fname", "label"];
+    if has_labels && truth.several {
+        let reason = format!(
+            "clips of {} may have several labels, so the columns must be `fname` and the probabilities of each class",
+            truth.path.display()
+        );
+        return Err(PipelineError::Submission(submission.at(1, &reason)));
+    }
     let answers = answers(&submission, &truth)?;
-    let answers = if submission.file.header == vec!["fname", "label"] {
-        labels(&submission, &answers)?
-    } else {
-        probabilities(&submission, &answers, &truth)?
-    };
+    let answers =
+        if has_labels { labels(&submission, &answers)? } else { probabilities(&submission, &answers, &truth)? };
     scores_of(&submission, &truth, &answers)
 }
 
@@ -117,8 +126,8 @@ fn answers<'a>(submission: &'a Sheet, truth: &Truth) -> Result<Vec<&'a (u64, Str
 enum Answers {
     /// Up to three labels per clip, the most probable one first.
     Labels(Vec<Vec<String>>),
-    /// The true class of each clip as a column index, and the table.
-    Probabilities(Vec<usize>, Table),
+    /// The true classes of each clip as column indices, and the table.
+    Probabilities(Vec<Vec<usize>>, Table),
 }
 
 fn labels(submission: &Sheet, rows: &[&(u64, StringRecord)]) -> Result<Answers> {
@@ -138,15 +147,19 @@ fn labels(submission: &Sheet, rows: &[&(u64, StringRecord)]) -> Result<Answers> 
 fn probabilities(submission: &Sheet, rows: &[&(u64, StringRecord)], truth: &Truth) -> Result<Answers> {
     let columns: Vec<String> = submission.file.header.iter().skip(1).map(kaggle_label).collect();
     let (mut faults, mut classes, mut data) = (Vec::new(), Vec::new(), Vec::new());
-    for ((line, label), name) in truth.lines.iter().zip(&truth.labels).zip(&truth.names) {
-        match columns.iter().position(|column| column == label) {
-            Some(class) => classes.push(class),
-            None => faults.push(format!(
-                "{}, line {line}: the label `{label}` of the clip `{name}` is not a column of {}",
-                truth.path.display(),
-                submission.path.display()
-            )),
+    for ((line, labels), name) in truth.lines.iter().zip(&truth.labels).zip(&truth.names) {
+        let mut of_clip = Vec::new();
+        for label in labels {
+            match columns.iter().position(|column| column == label) {
+                Some(class) => of_clip.push(class),
+                None => faults.push(format!(
+                    "{}, line {line}: the label `{label}` of the clip `{name}` is not a column of {}",
+                    truth.path.display(),
+                    submission.path.display()
+                )),
+            }
         }
+        classes.push(of_clip);
     }
     for (line, fields) in rows {
         for (field, column) in fields.iter().skip(1).zip(&columns) {
@@ -174,7 +187,7 @@ fn scores_of(submission: &Sheet, truth: &Truth, answers: &Answers) -> Result<Sub
             sets.push(SetScores { usage: usage.to_owned(), clips: clips.len(), scores });
         }
     }
-    let known: HashSet<&String> = truth.labels.iter().collect();
+    let known: HashSet<&String> = truth.labels.iter().flatten().collect();
     let unknown = match answers {
         Answers::Labels(labels) => labels.iter().flatten().filter(|label| !known.contains(label)).cloned().collect(),
         Answers::Probabilities(..) => BTreeSet::new(),
@@ -194,7 +207,7 @@ fn scores_of(submission: &Sheet, truth: &Truth, answers: &Answers) -> Result<Sub
 fn scores(clips: &[usize], truth: &Truth, answers: &Answers, resampling: &Resampling) -> Result<ModelScores> {
     match answers {
         Answers::Labels(labels) => {
-            let place = |&clip: &usize| labels[clip].iter().position(|label| *label == truth.labels[clip]);
+            let place = |&clip: &usize| labels[clip].iter().position(|label| truth.labels[clip].contains(label));
             let precisions: Vec<f64> =
                 clips.iter().map(|clip| place(clip).map_or(0.0, |place| 1.0 / (place + 1) as f64)).collect();
             let hits: Vec<f64> = clips.iter().map(|clip| if place(clip) == Some(0) { 1.0 } else { 0.0 }).collect();
@@ -205,9 +218,15 @@ fn scores(clips: &[usize], truth: &Truth, answers: &Answers, resampling: &Resamp
         }
         Answers::Probabilities(classes, table) => {
             let names: Vec<String> = clips.iter().map(|&clip| truth.names[clip].clone()).collect();
-            let classes: Vec<usize> = clips.iter().map(|&clip| classes[clip]).collect();
-            let scores = Evaluation::new(table.columns(), classes, table.reordered(&names)?, resampling)?;
-            Ok(ModelScores::Probabilities(Box::new(scores)))
+            let (labels, table) = (table.columns(), table.reordered(&names)?);
+            let classes = clips.iter().map(|&clip| &classes[clip]);
+            Ok(if truth.several {
+                let scores = Evaluation::new(labels, classes.cloned().collect(), table, resampling)?;
+                ModelScores::MultiLabel(Box::new(scores))
+            } else {
+                let scores = Evaluation::new(labels, classes.flatten().copied().collect(), table, resampling)?;
+                ModelScores::Probabilities(Box::new(scores))
+            })
         }
     }
 }
@@ -227,20 +246,27 @@ fn unknown_labels(submission: &Sheet, truth: &Truth, unknown: &BTreeSet<String>)
 /// As text for people: one line per usage.
 impl fmt::Display for SubmissionScores {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut header = vec!["", "clips", "mAP@3", "accuracy"];
-        if self.sets.iter().any(|set| matches!(set.scores, ModelScores::Probabilities(_))) {
-            header.extend(["macro AP", "macro AUC", "ECE"]);
-        }
-        let mut rows = vec![header.into_iter().map(str::to_owned).collect::<Vec<_>>()];
+        let columns = match self.sets.first().map(|set| &set.scores) {
+            Some(ModelScores::MultiLabel(_)) => MultiLabel::COLUMNS,
+            Some(ModelScores::Probabilities(_)) => SingleLabel::COLUMNS,
+            Some(ModelScores::Labels { .. }) | None => &["mAP@3", "accuracy"],
+        };
+        let header = ["", "clips"].into_iter().chain(columns.iter().copied());
+        let mut rows = vec![header.map(str::to_owned).collect::<Vec<_>>()];
         rows.extend(self.sets.iter().map(|set| {
             let scores = match &set.scores {
                 ModelScores::Labels { map_at_3, accuracy, intervals } => {
                     vec![with_interval(*map_at_3, intervals.map_at_3), with_interval(*accuracy, intervals.accuracy)]
                 }
                 ModelScores::Probabilities(scores) => SingleLabel::cells(scores),
+                ModelScores::MultiLabel(scores) => MultiLabel::cells(scores),
             };
             [vec![set.usage.clone(), set.clips.to_string()], scores].concat()
         }));
-        writeln!(f, "{}{}", text_table(&rows), interval_note(&self.resampling))
+        writeln!(f, "{}{}", text_table(&rows), interval_note(&self.resampling))?;
+        match self.sets.first().map(|set| &set.scores) {
+            Some(ModelScores::MultiLabel(_)) => writeln!(f, "F1 is at the thresholds with the best F1 on these clips."),
+            _ => Ok(()),
+        }
     }
 }

@@ -14,7 +14,8 @@ use ranking::Ranking;
 pub use bootstrap::{
     Difference, Differences, Interval, Intervals, Resampling, bootstrap, bootstrap_difference, bootstrap_mean,
 };
-pub use calibration::{CALIBRATION_BINS, ReliabilityBin, reliability};
+pub use calibration::{CALIBRATION_BINS, ReliabilityBin, calibration_error, reliability, reliability_multi_label};
+pub(crate) use multi_label::bootstrap_against;
 pub use multi_label::{
     MultiLabelClassScore, MultiLabelDifferences, MultiLabelIntervals, MultiLabelScores, best_thresholds,
     bootstrap_multi_label, bootstrap_multi_label_difference, co_occurrence, score_multi_label,
@@ -93,7 +94,7 @@ pub fn score(labels: &[String], truth: &[usize], probabilities: &Table) -> Resul
         accuracy,
         macro_average_precision: over_classes(|class| class.average_precision),
         macro_roc_auc: over_classes(|class| class.roc_auc),
-        expected_calibration_error: calibration::error(&reliability(truth, probabilities, CALIBRATION_BINS)),
+        expected_calibration_error: calibration_error(&reliability(truth, probabilities, CALIBRATION_BINS)),
         per_class,
     })
 }

@@ -9,6 +9,7 @@ use earmark_onnx::proto::{
 
 use crate::averages::{FLOOR, Mean};
 use crate::features::logarithm;
+use crate::link::Link;
 use crate::trees::{NodeKind, Trees};
 use crate::{FeatureKind, Layout, Logistic, Result, StackError};
 
@@ -16,15 +17,17 @@ use crate::{FeatureKind, Layout, Logistic, Result, StackError};
 const FEATURES: &str = "features";
 const PROBABILITIES: &str = "probabilities";
 
-/// A booster (XGBoost's JSON) as ONNX: one `TreeEnsembleClassifier` of `ai.onnx.ml` 3.
+/// A booster (XGBoost's JSON) as ONNX: one operator of `ai.onnx.ml` 3, a `TreeEnsembleClassifier`
+/// or, if clips may have several labels, a `TreeEnsembleRegressor` of the margins, whose `Sigmoid`
+/// follows.
 ///
-/// Input `x`, `f32[N, features]`, NaN for missing values; outputs `label`, `i64[N]`, and
-/// `probabilities`, `f32[N, classes]`. Thresholds and leaves are the same `f32` as in the JSON, and
-/// are compared as in XGBoost.
+/// Input `x`, `f32[N, features]`, NaN for missing values; output `probabilities`, `f32[N,
+/// classes]`, and of a classifier also `label`, `i64[N]`. Thresholds and leaves are the same `f32`
+/// as in the JSON, and are compared as in XGBoost.
 ///
 /// # Errors
-/// The JSON is damaged, is not a `multi:softprob` booster, or has other numbers of features and
-/// classes than the arguments.
+/// The JSON is damaged, is not a booster of level 2, or has other numbers of features and classes
+/// than the arguments.
 pub fn to_onnx(booster_json: &[u8], features: usize, classes: usize) -> Result<Vec<u8>> {
     let trees = read(booster_json, features, classes)?;
     Graph::of_trees(&trees).file_of(features, classes)
@@ -60,13 +63,7 @@ fn first_not_below(threshold: f32) -> f32 {
 
 /// Logistic regression over the columns of `layout`. The mean is subtracted before any
 /// multiplication: otherwise 32 bits would lose the small variation of a column with a large mean.
-pub(crate) fn logistic(model: &Logistic, layout: &Layout) -> Result<Graph> {
-    linear(model, layout, "Softmax")
-}
-
-/// The activation of a linear model's margins: those of classes that exclude each other
-/// (`Softmax`), or of each class against all others (`Sigmoid`).
-pub(crate) fn linear(logistic: &Logistic, layout: &Layout, activation: &str) -> Result<Graph> {
+pub(crate) fn linear(logistic: &Logistic, link: Link, layout: &Layout) -> Result<Graph> {
     let (columns, classes) = (logistic.mean.len(), logistic.intercept.len());
     if (columns, classes) != (layout.columns(), layout.classes) {
         let reason = format!("{} columns for a model fitted on {columns}", layout.columns());
@@ -86,8 +83,7 @@ pub(crate) fn linear(logistic: &Logistic, layout: &Layout, activation: &str) -> 
         gemm.input.push("intercept".to_owned());
         gemm.attribute.push(AttributeProto::int("transB", 1));
     }
-    let axis = (activation == "Softmax").then(|| AttributeProto::int("axis", 1));
-    graph.push(activation, &["margins"], PROBABILITIES, axis.into_iter().collect());
+    graph.activate("margins", link);
     Ok(graph)
 }
 
@@ -109,18 +105,14 @@ pub(crate) fn mean(mean: Mean, shares: &[f64], layout: &Layout) -> Result<Graph>
     match mean {
         Mean::Arithmetic => graph.with_weights("MatMul", "x", matrix, PROBABILITIES),
         Mean::Geometric => {
-            graph.logarithm("x", "logarithms");
+            graph.margins("x", Link::Softmax, "logarithms");
             graph.with_weights("MatMul", "logarithms", matrix, "means");
-            graph.push("Softmax", &["means"], PROBABILITIES, vec![AttributeProto::int("axis", 1)]);
+            graph.activate("means", Link::Softmax);
         }
         Mean::Odds => {
-            graph.logarithm("x", "logarithms");
-            graph.weights.push(weights("one", &[1], &[1.0]));
-            graph.push("Sub", &["one", "x"], "rest", Vec::new());
-            graph.logarithm("rest", "logarithms of the rest");
-            graph.push("Sub", &["logarithms", "logarithms of the rest"], "log odds", Vec::new());
-            graph.with_weights("MatMul", "log odds", matrix, "means");
-            graph.push("Sigmoid", &["means"], PROBABILITIES, Vec::new());
+            graph.margins("x", Link::Sigmoid, "log_odds");
+            graph.with_weights("MatMul", "log_odds", matrix, "means");
+            graph.activate("means", Link::Sigmoid);
         }
     }
     Ok(graph)
@@ -175,17 +167,24 @@ pub(crate) struct Graph {
 
 impl Graph {
     fn of_trees(trees: &Trees) -> Graph {
-        Graph { nodes: vec![trees::classifier(trees, "x")], weights: Vec::new(), label: true }
+        match trees.link {
+            Link::Softmax => Graph { nodes: vec![trees::classifier(trees, "x")], weights: Vec::new(), label: true },
+            Link::Sigmoid => {
+                let mut graph = Graph { nodes: vec![trees::regressor(trees, "x", "margins")], ..Graph::default() };
+                graph.activate("margins", Link::Sigmoid);
+                graph
+            }
+        }
     }
 
-    /// The graph with the logarithms of its probabilities multiplied by a factor.
-    pub(crate) fn scaled(mut self, factor: f64) -> Graph {
+    /// The graph with the margins of its probabilities multiplied by a factor.
+    pub(crate) fn scaled(mut self, factor: f64, link: Link) -> Graph {
         let plain = "unscaled";
         let names = self.nodes.iter_mut().flat_map(|node| node.output.iter_mut().chain([&mut node.name]));
         names.filter(|name| *name == PROBABILITIES).for_each(|name| plain.clone_into(name));
-        self.logarithm(plain, "unscaled_logarithms");
-        self.with_weights("Mul", "unscaled_logarithms", ("factor", &[1], &[factor]), "scaled_logarithms");
-        self.push("Softmax", &["scaled_logarithms"], PROBABILITIES, vec![AttributeProto::int("axis", 1)]);
+        self.margins(plain, link, "unscaled_margins");
+        self.with_weights("Mul", "unscaled_margins", ("factor", &[1], &[factor]), "scaled_margins");
+        self.activate("scaled_margins", link);
         self
     }
 
@@ -239,6 +238,29 @@ impl Graph {
             inputs.push(constant);
         }
         self.push("Slice", &inputs.iter().map(String::as_str).collect::<Vec<_>>(), output, Vec::new());
+    }
+
+    /// The margins of probabilities, as [`Link::margins`] computes them.
+    fn margins(&mut self, input: &str, link: Link, output: &str) {
+        match link {
+            Link::Softmax => self.logarithm(input, output),
+            Link::Sigmoid => {
+                // Names are unique in a graph, which may have margins twice.
+                let [one, rest, of_input, of_rest] =
+                    ["one", "rest", "of_input", "of_rest"].map(|name| format!("{output}.{name}"));
+                self.logarithm(input, &of_input);
+                self.weights.push(weights(&one, &[1], &[1.0]));
+                self.push("Sub", &[&one, input], &rest, Vec::new());
+                self.logarithm(&rest, &of_rest);
+                self.push("Sub", &[&of_input, &of_rest], output, Vec::new());
+            }
+        }
+    }
+
+    /// The probabilities of margins.
+    fn activate(&mut self, margins: &str, link: Link) {
+        let axis = (link == Link::Softmax).then(|| AttributeProto::int("axis", 1));
+        self.push(link.operator(), &[margins], PROBABILITIES, axis.into_iter().collect());
     }
 
     fn logarithm(&mut self, input: &str, output: &str) {

@@ -6,9 +6,9 @@ use crate::trees::{Node, NodeKind, Tree, Trees};
 
 pub const DOMAIN: &str = "ai.onnx.ml";
 
-/// The trees as one operator on the value `x`.
+/// Trees of classes that exclude each other as one operator on the value `x`.
 pub fn classifier(trees: &Trees, x: &str) -> NodeProto {
-    let mut attribute = Arrays::of(trees).attributes();
+    let mut attribute = Arrays::of(trees).attributes("class");
     attribute.push(AttributeProto::ints("classlabels_int64s", (0..trees.classes as i64).collect()));
     attribute.push(AttributeProto::string("post_transform", "SOFTMAX"));
     NodeProto {
@@ -21,8 +21,24 @@ pub fn classifier(trees: &Trees, x: &str) -> NodeProto {
     }
 }
 
-/// The operator's parallel arrays: `nodes_*` have one entry per node of all trees, `class_*` one
-/// per leaf.
+/// The margin of each class as one operator on the value `x`. With two classes, ONNX Runtime takes
+/// a classifier for a binary one, so this is a regressor.
+pub fn regressor(trees: &Trees, x: &str, margins: &str) -> NodeProto {
+    let mut attribute = Arrays::of(trees).attributes("target");
+    attribute.push(AttributeProto::int("n_targets", trees.classes as i64));
+    attribute.push(AttributeProto::string("post_transform", "NONE"));
+    NodeProto {
+        input: vec![x.to_owned()],
+        output: vec![margins.to_owned()],
+        name: "trees".to_owned(),
+        op_type: "TreeEnsembleRegressor".to_owned(),
+        attribute,
+        domain: DOMAIN.to_owned(),
+    }
+}
+
+/// The operator's parallel arrays: `nodes_*` have one entry per node of all trees, `leaf_*` one per
+/// leaf.
 #[derive(Default)]
 struct Arrays {
     nodes_treeids: Vec<i64>,
@@ -33,10 +49,10 @@ struct Arrays {
     nodes_truenodeids: Vec<i64>,
     nodes_falsenodeids: Vec<i64>,
     nodes_missing_value_tracks_true: Vec<i64>,
-    class_treeids: Vec<i64>,
-    class_nodeids: Vec<i64>,
-    class_ids: Vec<i64>,
-    class_weights: Vec<f32>,
+    leaf_treeids: Vec<i64>,
+    leaf_nodeids: Vec<i64>,
+    leaf_ids: Vec<i64>,
+    leaf_weights: Vec<f32>,
 }
 
 impl Arrays {
@@ -44,9 +60,9 @@ impl Arrays {
     /// Runtime 1.32 interprets the attribute `base_values` as that of a binary classifier and
     /// returns wrong results.
     fn of(trees: &Trees) -> Arrays {
-        let base = trees.base.iter().enumerate();
+        let base = trees.base_margins().into_iter().enumerate();
         let base =
-            base.map(|(class, &value)| Tree { class, nodes: vec![Node { id: 0, kind: NodeKind::Leaf { value } }] });
+            base.map(|(class, value)| Tree { class, nodes: vec![Node { id: 0, kind: NodeKind::Leaf { value } }] });
         let mut arrays = Arrays::default();
         for (id, tree) in base.collect::<Vec<_>>().iter().chain(&trees.trees).enumerate() {
             arrays.push(id as i64, tree);
@@ -59,10 +75,10 @@ impl Arrays {
             // A leaf fills the arrays of splits with zeros, as converters do.
             let (mode, feature, threshold, missing_left, left, right) = match node.kind {
                 NodeKind::Leaf { value } => {
-                    self.class_treeids.push(tree_id);
-                    self.class_nodeids.push(node.id as i64);
-                    self.class_ids.push(tree.class as i64);
-                    self.class_weights.push(value);
+                    self.leaf_treeids.push(tree_id);
+                    self.leaf_nodeids.push(node.id as i64);
+                    self.leaf_ids.push(tree.class as i64);
+                    self.leaf_weights.push(value);
                     ("LEAF", 0, 0.0, false, 0, 0)
                 }
                 NodeKind::Split { feature, threshold, missing_left, left, right, .. } => {
@@ -80,7 +96,9 @@ impl Arrays {
         }
     }
 
-    fn attributes(self) -> Vec<AttributeProto> {
+    /// `leaves` begins the names of the leaves' arrays.
+    fn attributes(self, leaves: &str) -> Vec<AttributeProto> {
+        let of_leaves = |name: &str| format!("{leaves}_{name}");
         vec![
             AttributeProto::ints("nodes_treeids", self.nodes_treeids),
             AttributeProto::ints("nodes_nodeids", self.nodes_nodeids),
@@ -90,10 +108,10 @@ impl Arrays {
             AttributeProto::ints("nodes_truenodeids", self.nodes_truenodeids),
             AttributeProto::ints("nodes_falsenodeids", self.nodes_falsenodeids),
             AttributeProto::ints("nodes_missing_value_tracks_true", self.nodes_missing_value_tracks_true),
-            AttributeProto::ints("class_treeids", self.class_treeids),
-            AttributeProto::ints("class_nodeids", self.class_nodeids),
-            AttributeProto::ints("class_ids", self.class_ids),
-            AttributeProto::floats("class_weights", self.class_weights),
+            AttributeProto::ints(&of_leaves("treeids"), self.leaf_treeids),
+            AttributeProto::ints(&of_leaves("nodeids"), self.leaf_nodeids),
+            AttributeProto::ints(&of_leaves("ids"), self.leaf_ids),
+            AttributeProto::floats(&of_leaves("weights"), self.leaf_weights),
         ]
     }
 }

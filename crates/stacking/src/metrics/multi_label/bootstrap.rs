@@ -28,6 +28,14 @@ pub struct MultiLabelDifferences {
     pub lwlrap: Difference,
 }
 
+/// A score of one table, and of another compared with it.
+pub(crate) struct Against {
+    pub score: f64,
+    pub interval: Interval,
+    /// The score of the other table minus this one.
+    pub other_minus: Difference,
+}
+
 /// What a resample of one table is scored by.
 pub(in crate::metrics) struct Ranked<'a> {
     truth: &'a [Vec<usize>],
@@ -109,6 +117,31 @@ pub fn bootstrap_multi_label_difference(
         macro_average_precision: Difference { value: of_all[0], interval: macro_average_precision },
         lwlrap: Difference { value: of_lwlrap[0], interval: lwlrap },
     }
+}
+
+/// Macro average precision and lwlrap of a table, and how much better another one is.
+pub(crate) fn bootstrap_against(
+    truth: &[Vec<usize>],
+    table: &Table,
+    other: &Table,
+    resampling: &Resampling,
+) -> [Against; 2] {
+    let [own, other] = [table, other].map(|table| Ranked::new(truth, table));
+    let once = vec![[1]; truth.len()];
+    let (scores, values) =
+        (own.macro_and_lwlrap(&once), minus(other.macro_and_lwlrap(&once), own.macro_and_lwlrap(&once)));
+    let [macro_average_precision, lwlrap, other_average_precision, other_lwlrap] =
+        intervals(truth.len(), resampling, |counts: &[[u32; LANES]]| {
+            let own = own.macro_and_lwlrap(counts);
+            let [average_precision, lwlrap] = minus(other.macro_and_lwlrap(counts), own);
+            [own[0], own[1], average_precision, lwlrap]
+        });
+    let of = |score: usize, interval, other| Against {
+        score: scores[score][0],
+        interval,
+        other_minus: Difference { value: values[score][0], interval: other },
+    };
+    [of(0, macro_average_precision, other_average_precision), of(1, lwlrap, other_lwlrap)]
 }
 
 fn minus<const N: usize>(a: [[f64; N]; 2], b: [[f64; N]; 2]) -> [[f64; N]; 2] {

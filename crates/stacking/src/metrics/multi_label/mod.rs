@@ -10,6 +10,7 @@ use super::{check, mean, null_is_nan};
 use crate::{Result, StackError, Table};
 
 pub(super) use bootstrap::Ranked;
+pub(crate) use bootstrap::bootstrap_against;
 pub use bootstrap::{
     MultiLabelDifferences, MultiLabelIntervals, bootstrap_multi_label, bootstrap_multi_label_difference,
 };
