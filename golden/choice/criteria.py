@@ -22,7 +22,10 @@ from sklearn.preprocessing import StandardScaler
 from make import log_loss, selection, temper, verdict
 
 warnings.simplefilter("ignore")
-ORDERS = {"learners first": {"learner": 0, "mean": 1}, "means first": {"mean": 0, "learner": 1}}
+ORDERS = {
+    "learners first": {"learner": 0, "mean": 1},
+    "means first": {"mean": 0, "learner": 1},
+}
 
 
 def rank(p, labels):
@@ -69,6 +72,18 @@ def candidates(learners):
         found = selection(own, labels[learned], np.ones(learned.sum()))
         return np.tensordot(found, [p[asked] for p in learners.values()], axes=1)
 
+    def best(count):
+        """The mean of the best learners by their scaled loss."""
+        def fit(learned, asked, labels):
+            ones, kept = np.ones(learned.sum()), np.ones(learned.sum(), dtype=bool)
+            own = {name: p[learned] for name, p in learners.items()}
+            scaled = {name: softmax(temper(p, labels[learned], ones, kept), axis=1) for name, p in own.items()}
+            losses = {name: log_loss(p, labels[learned]).sum() for name, p in scaled.items()}
+            chosen = sorted(learners, key=losses.get)[:count]
+            return np.mean([learners[name][asked] for name in chosen], axis=0)
+
+        return fit
+
     def logistic(c):
         def fit(learned, asked, labels):
             scaler = StandardScaler().fit(everything[learned])
@@ -81,6 +96,7 @@ def candidates(learners):
     all_of_them = [("mean", "mean", fixed(np.mean(list(learners.values()), axis=0)))]
     all_of_them += [("geometric mean", "mean", fixed(geometric))]
     all_of_them += [(name, "learner", fixed(p)) for name, p in learners.items()]
+    all_of_them += [(f"mean of the best {count}", "best", best(count)) for count in range(2, len(learners))]
     all_of_them += [("weighted mean", "weighted", weighted)]
     return all_of_them + [(f"c = {c}", "logistic", logistic(c)) for c in (0.001, 0.01, 0.1, 1)]
 
@@ -130,7 +146,7 @@ class Run:
         return criterion(probabilities, self.labels)
 
     def nested(self, is_scaled, criterion, order):
-        complexities = [order.get(kind, 2 + (kind == "logistic")) for _, kind, _ in self.candidates]
+        complexities = [order.get(kind, {"best": 1, "weighted": 2, "logistic": 3}.get(kind)) for _, kind, _ in self.candidates]
         result = np.zeros_like(self.predictions(0, set()))
         for fold in set(self.folds):
             losses = [self.losses(of, {fold}, is_scaled, criterion) for of in range(len(self.candidates))]

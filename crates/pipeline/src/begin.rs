@@ -25,7 +25,8 @@ pub(crate) fn recipe_for(folder: &Path, file: &Path) -> Result<(Recipe, Embeddin
 
 /// Completes a recipe for a run in `folder`. Keys that the recipe does not set keep the defaults of
 /// the version that began the run; the models of its embeddings are found, relative to `base`;
-/// `name` is the recipe in errors. If the run already has a different recipe, this fails before any clip is decoded.
+/// `name` is the recipe in errors. If the run already has a different recipe, this fails before any
+/// clip is decoded.
 ///
 /// # Errors
 /// A model is missing; the run has a newer format, or a recipe that differs in more than new

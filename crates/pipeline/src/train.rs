@@ -43,8 +43,9 @@ pub struct Trained {
 /// [`PipelineError`]; [`PipelineError::Cancelled`] if `cancel` was cancelled while jobs ran.
 /// After any error, the same call can continue the run.
 pub fn train(options: &TrainOptions, observer: &dyn Observer, cancel: &CancelToken) -> Result<Trained> {
-    let (recipe, data) = (options.recipe_file().unwrap_or_default(), options.data.display());
-    tracing::info!(version = env!("CARGO_PKG_VERSION"), recipe = %recipe.display(), %data, out = %options.out.display(), "the run begins");
+    let recipe = options.recipe_file().map(|file| file.display().to_string());
+    let (data, out) = (options.data.display(), options.out.display());
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), recipe, %data, %out, "the run begins");
     let prepared = Prepared::new(options, observer)?;
     let Prepared { recipe, embeddings, mut manifest, mut splits, verifier, reserve } = prepared;
     let of_data = || options.data.display().to_string();

@@ -1,5 +1,6 @@
 //! The candidates of [`Choice`](crate::Choice).
 
+use crate::rows::with_held_out;
 use crate::stack::{fit, held_out};
 use crate::{
     FeatureKind, Label, Layout, Result, Stack, StackFeatures, StackKind, StackSettings, Table, TrainingRows,
@@ -23,6 +24,8 @@ pub struct Candidate {
 enum Method {
     /// A learner's probabilities, and the number of learners.
     Learner(usize, usize),
+    /// The mean of this number of learners, those with the smallest losses.
+    Best(usize),
     /// Not [`StackKind::Auto`].
     Kind(StackSettings),
 }
@@ -55,6 +58,8 @@ impl Candidate {
         }
         let alone = |(learner, name)| Candidate { name, method: Method::Learner(learner, count) };
         all.extend(learners.into_iter().enumerate().map(alone));
+        let best = |count| Candidate { name: format!("mean of the best {count}"), method: Method::Best(count) };
+        all.extend((2..count).map(best));
         if count > 1 {
             all.push(Self::of(&kind(StackKind::WeightedMean)));
         }
@@ -79,11 +84,11 @@ impl Candidate {
     }
 
     /// The place in the order from simple to complex: how much is decided on the training clips.
-    /// Nothing for a plain mean; which learner; a weight per learner; a weight per feature and
-    /// class; trees.
+    /// Nothing for a plain mean; which learner, or which learners; a weight per learner; a weight
+    /// per feature and class; trees.
     pub(crate) fn complexity(&self) -> usize {
         match &self.method {
-            Method::Learner(..) => 1,
+            Method::Learner(..) | Method::Best(_) => 1,
             Method::Kind(settings) => match settings.kind {
                 StackKind::Mean | StackKind::GeometricMean => 0,
                 StackKind::WeightedMean => 2,
@@ -99,10 +104,10 @@ impl Candidate {
         self.settings().is_some_and(|settings| settings.kind == StackKind::Xgboost)
     }
 
-    /// The settings of the kind; `None` for a learner alone, which is not fitted.
+    /// The settings of the kind; `None` for a learner alone and the mean of the best.
     pub fn settings(&self) -> Option<&StackSettings> {
         match &self.method {
-            Method::Learner(..) => None,
+            Method::Learner(..) | Method::Best(_) => None,
             Method::Kind(settings) => Some(settings),
         }
     }
@@ -121,6 +126,11 @@ impl Candidate {
     pub(crate) fn fit_without<T: Label>(&self, rows: &TrainingRows<'_, T>, without: &[usize]) -> Result<Stack> {
         match &self.method {
             Method::Learner(learner, learners) => Ok(Stack::WeightedMean(WeightedMean::of_one(*learner, *learners))),
+            Method::Best(count) => {
+                let rest = rows.pick(|of| !without.contains(&of));
+                let best = WeightedMean::of_best(&rest, rows.classes, *count);
+                best.map(Stack::WeightedMean).map_err(|error| with_held_out(error, without))
+            }
             Method::Kind(settings) => fit(rows, without, settings),
         }
     }

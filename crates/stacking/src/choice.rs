@@ -3,7 +3,8 @@
 //! when using cross-validation for model selection").
 
 use crate::candidates::Candidate;
-use crate::judged::{HeldOut, Judged, judge, scores};
+use crate::criterion::ScaledLosses;
+use crate::judged::{Judged, judge, scores};
 use crate::record::{ChoiceRecord, FoldChoice};
 use crate::rows::{check_clips, enough_folds};
 use crate::temperature::scaled;
@@ -55,7 +56,7 @@ impl Choice {
         enough_folds(folds.len())?;
         let (judged, excluded) = judge(features, rows, &folds, settings)?;
         let complexities: Vec<usize> = judged.iter().map(|it| it.candidate.complexity()).collect();
-        let verdict = |held_out: &dyn Fn(&Judged) -> &HeldOut, without: Option<usize>| {
+        let verdict = |held_out: &dyn Fn(&Judged) -> &ScaledLosses, without: Option<usize>| {
             let losses: Vec<&[f64]> = judged.iter().map(|it| held_out(it).losses.as_slice()).collect();
             Verdict::new(&losses, &complexities, &rows.weights_without(without))
         };

@@ -3,6 +3,7 @@
 use crate::Label;
 use crate::averages::FLOOR;
 use crate::link::Link;
+use crate::temperature::{best_factor, scaled};
 
 /// So many factors of at least 1e-12 have a product above the smallest number, about 1e-308.
 const FACTORS: usize = 24;
@@ -28,5 +29,25 @@ pub(crate) fn loss<P: Copy + Into<f64>, T: Label>(probabilities: &[P], labels: &
             let of_labels: f64 = labels.classes().iter().map(present).sum();
             -(of_none + of_labels) / probabilities.len() as f64
         }
+    }
+}
+
+/// The losses of probabilities after temperature scaling.
+pub(crate) struct ScaledLosses {
+    /// The factor for the margins of the probabilities. It is fitted to these same rows: that is
+    /// one number for all that are compared, so it favors none.
+    pub factor: f64,
+    /// The loss of each row, scaled by the factor; of no meaning for rows of weight 0.
+    pub losses: Vec<f64>,
+}
+
+impl ScaledLosses {
+    /// # Shape
+    /// `probabilities`: `[rows, classes]`, row-major; `truth` and `weights`: one per row.
+    pub fn new<T: Label>(probabilities: &[f32], truth: &[T], weights: &[f32], classes: usize) -> Self {
+        let factor = best_factor(&T::LINK.margins(probabilities), truth, weights, classes);
+        let scaled = scaled(probabilities, classes, factor, T::LINK);
+        let losses = scaled.chunks_exact(classes).zip(truth).map(|(row, labels)| loss(row, labels)).collect();
+        Self { factor, losses }
     }
 }

@@ -3,10 +3,9 @@
 use rayon::prelude::*;
 
 use crate::candidates::Candidate;
-use crate::criterion::loss;
+use crate::criterion::ScaledLosses;
 use crate::parallel::in_order;
 use crate::record::{CandidateScores, Excluded, Merits};
-use crate::temperature::{best_factor, scaled};
 use crate::verdict::{PairedDifference, Verdict};
 use crate::{Label, Result, StackError, StackFeatures, StackSettings, Table, TrainingRows};
 
@@ -16,29 +15,10 @@ pub(crate) struct Judged {
     /// The predictions of each row by a fit on the other folds, not scaled.
     pub table: Table,
     /// On these predictions.
-    pub whole: HeldOut,
+    pub whole: ScaledLosses,
     /// For each fold, on the predictions for the rows of all others, by fits without this fold and
     /// their own.
-    pub inner: Vec<HeldOut>,
-}
-
-/// How good held-out predictions are.
-pub(crate) struct HeldOut {
-    /// The factor for the margins of the probabilities. It is fitted to these same predictions:
-    /// that is one number for all candidates, so it favors none.
-    pub factor: f64,
-    /// The loss of each row, scaled by the factor; of no meaning for rows without predictions.
-    pub losses: Vec<f64>,
-}
-
-impl HeldOut {
-    /// `weights` is 0 for rows without predictions.
-    fn new<T: Label>(probabilities: &[f32], truth: &[T], weights: &[f32], classes: usize) -> Self {
-        let factor = best_factor(&T::LINK.margins(probabilities), truth, weights, classes);
-        let scaled = scaled(probabilities, classes, factor, T::LINK);
-        let losses = scaled.chunks_exact(classes).zip(truth).map(|(row, labels)| loss(row, labels)).collect();
-        Self { factor, losses }
-    }
+    pub inner: Vec<ScaledLosses>,
 }
 
 /// Fits and judges all candidates. Those that cannot be fitted are returned separately.
@@ -128,7 +108,7 @@ impl Judged {
                     probabilities[row * classes..(row + 1) * classes].copy_from_slice(values);
                 }
             }
-            HeldOut::new(&probabilities, rows.truth, &rows.weights_without(without), classes)
+            ScaledLosses::new(&probabilities, rows.truth, &rows.weights_without(without), classes)
         };
         let singles: Vec<&Table> = tables.iter().filter(|(set, _)| set.len() == 1).map(|(_, table)| table).collect();
         Ok(Judged {

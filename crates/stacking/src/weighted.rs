@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::criterion::loss;
+use crate::criterion::{ScaledLosses, loss};
 use crate::rows::{Subset, check_clips};
 use crate::{Label, Result, StackError, Table};
 
@@ -31,14 +31,28 @@ impl WeightedMean {
     /// # Errors
     /// Columns that are not the classes of each learner, or no clip of positive weight.
     pub(crate) fn fit<T: Label>(rows: &Subset<T>, classes: &[String]) -> Result<WeightedMean> {
-        check_clips(rows.labels.len(), &rows.labels, &rows.weights, classes)?;
-        if rows.weights.iter().all(|&weight| weight == 0.0) {
-            return Err(StackError::TooFew("no clip is left to fit the weights of the learners on".to_owned()));
-        }
-        let learners = learners(rows.columns, classes.len())?;
-        let members = Selection { rows, learners, classes: classes.len() }.members();
+        let members = Selection::new(rows, classes)?.members();
         let total: f64 = members.iter().sum();
         Ok(WeightedMean { weights: members.into_iter().map(|count| count / total).collect() })
+    }
+
+    /// The mean of `count` learners: those with the smallest losses, each after temperature
+    /// scaling.
+    ///
+    /// # Errors
+    /// As [`WeightedMean::fit`].
+    pub(crate) fn of_best<T: Label>(rows: &Subset<T>, classes: &[String], count: usize) -> Result<WeightedMean> {
+        let selection = Selection::new(rows, classes)?;
+        let loss = |learner: usize| -> f64 {
+            let own: Vec<f32> = selection.of_learner(learner).flatten().copied().collect();
+            let ScaledLosses { losses, .. } = ScaledLosses::new(&own, &rows.labels, &rows.weights, classes.len());
+            losses.iter().zip(&rows.weights).map(|(loss, &weight)| loss * f64::from(weight)).sum()
+        };
+        let mut sorted: Vec<(usize, f64)> = (0..selection.learners).map(|learner| (learner, loss(learner))).collect();
+        sorted.sort_by(|a, b| a.1.total_cmp(&b.1));
+        let mut weights = vec![0.0; selection.learners];
+        sorted.iter().take(count).for_each(|&(learner, _)| weights[learner] = 1.0 / count as f64);
+        Ok(WeightedMean { weights })
     }
 
     /// The weighted mean of each row, which has a block of `classes` columns per learner.
@@ -91,7 +105,15 @@ struct Ensemble {
     loss: f64,
 }
 
-impl<T: Label> Selection<'_, T> {
+impl<'a, T: Label> Selection<'a, T> {
+    fn new(rows: &'a Subset<T>, classes: &[String]) -> Result<Self> {
+        check_clips(rows.labels.len(), &rows.labels, &rows.weights, classes)?;
+        if rows.weights.iter().all(|&weight| weight == 0.0) {
+            return Err(StackError::TooFew("no clip is left to fit the weights of the learners on".to_owned()));
+        }
+        Ok(Self { rows, learners: learners(rows.columns, classes.len())?, classes: classes.len() })
+    }
+
     /// How often each learner is a member of the best ensemble.
     fn members(&self) -> Vec<f64> {
         let none = Ensemble {
