@@ -47,8 +47,10 @@ def selection(learners, labels, weights, loss_of=log_loss):
     return np.bincount(min(path, key=loss), minlength=len(learners)) / len(min(path, key=loss))
 
 
-def verdict(losses, complexities, weights):
-    """The best candidate, the chosen one, and the differences with their standard errors."""
+def verdict(losses, complexities, weights, chance):
+    """The best candidate, the chosen one, and the differences with their standard errors.
+
+    `chance` is the loss of a clip that is predicted by chance."""
     best = int(np.argmin([np.average(of, weights=weights) for of in losses]))
     differences = []
     for of in losses:
@@ -60,7 +62,8 @@ def verdict(losses, complexities, weights):
         if np.ptp(w) == 0:
             assert np.isclose(error, sem(d)), (error, sem(d))
         differences.append((float(mean), float(error)))
-    near = [i for i, (mean, error) in enumerate(differences) if mean <= error]
+    one_more = chance / (weights.sum() + 1)
+    near = [i for i, (mean, error) in enumerate(differences) if mean <= max(error, one_more)]
     simplest = min(complexities[i] for i in near)
     near = [i for i in near if complexities[i] == simplest]
     return best, min(near, key=lambda i: differences[i][0]), differences
@@ -107,10 +110,11 @@ def verdicts():
         weights = rng.choice([0.0, 0.3, 1.0], 60) if weighted else np.ones(60)
         # The numbers are those that JSON and 32 bits hold.
         weights, complexities = weights.astype(np.float32).astype(np.float64), [0, 1, 1, 2, 3]
-        best, chosen, differences = verdict(losses, complexities, weights)
+        chance = [0.1, 2.0][len(cases) % 2]
+        best, chosen, differences = verdict(losses, complexities, weights, chance)
         cases.append({
             "losses": rows_of(losses), "complexities": complexities, "weights": weights.tolist(),
-            "best": best, "chosen": chosen, "differences": differences,
+            "chance": chance, "best": best, "chosen": chosen, "differences": differences,
         })
     assert len({case["chosen"] for case in cases}) > 2
     return cases
@@ -181,7 +185,7 @@ def nested(seed, rows, classes, noises, rounds):
         tempered = [temper(held_out(fit, without), labels, weights, kept) for _, _, fit in candidates]
         losses = [log_loss(softmax(margins, axis=1), labels) for margins in tempered]
         inside = np.where(kept, weights, 0).astype(np.float64)
-        best, chosen, differences = verdict(losses, [complexity for _, complexity, _ in candidates], inside)
+        best, chosen, differences = verdict(losses, [complexity for _, complexity, _ in candidates], inside, np.log(classes))
         return best, chosen, differences, losses
 
     predicted, of_folds = np.zeros((rows, classes)), []

@@ -144,7 +144,7 @@ def nested(seed, rows, classes, noises, rounds):
         plain = [held_out(fit, without) for _, _, fit in candidates]
         losses = [cross_entropy(expit(temper(p, truth, weights, kept)), truth) for p in plain]
         inside = np.where(kept, weights, 0).astype(np.float64)
-        best, chosen, differences = verdict(losses, [complexity for _, complexity, _ in candidates], inside)
+        best, chosen, differences = verdict(losses, [complexity for _, complexity, _ in candidates], inside, np.log(2))
         return best, chosen, differences, losses, plain
 
     predicted, of_folds = np.zeros((rows, classes)), []

@@ -58,7 +58,7 @@ impl Choice {
         let complexities: Vec<usize> = judged.iter().map(|it| it.candidate.complexity()).collect();
         let verdict = |held_out: &dyn Fn(&Judged) -> &ScaledLosses, without: Option<usize>| {
             let losses: Vec<&[f64]> = judged.iter().map(|it| held_out(it).losses.as_slice()).collect();
-            Verdict::new(&losses, &complexities, &rows.weights_without(without))
+            Verdict::new(&losses, &complexities, &rows.weights_without(without), T::LINK.chance(rows.classes.len()))
         };
         let (mut of_folds, mut parts) = (Vec::new(), Vec::new());
         for (place, &fold) in folds.iter().enumerate() {
@@ -122,8 +122,13 @@ fn reason(judged: &[Judged], verdict: &Verdict) -> String {
         return format!("{chosen} has the smallest loss, and no simpler candidate is within one standard error of it");
     }
     let PairedDifference { mean, standard_error } = verdict.differences[verdict.chosen];
+    let tolerance = verdict.tolerances[verdict.chosen];
+    let what = match tolerance > standard_error {
+        false => "its standard error is",
+        true => "one more clip, predicted by chance, would add",
+    };
     format!(
-        "{chosen} is the simplest candidate within one standard error of the smallest loss, that of {best} \
-         (the difference is {mean:.4}, its standard error {standard_error:.4})"
+        "{chosen} is the simplest candidate whose loss may be as small as that of {best}, the smallest (the \
+         difference is {mean:.4}, {what} {tolerance:.4})"
     )
 }

@@ -38,6 +38,14 @@ impl Link {
         margins.into_iter().map(|probability| probability as f32).collect()
     }
 
+    /// The loss of a clip whose classes are predicted with equal probabilities.
+    pub(crate) fn chance(self, classes: usize) -> f64 {
+        match self {
+            Self::Softmax => (classes as f64).ln(),
+            Self::Sigmoid => std::f64::consts::LN_2,
+        }
+    }
+
     /// The operator of ONNX.
     pub(crate) fn operator(self) -> &'static str {
         match self {
