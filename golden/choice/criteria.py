@@ -150,8 +150,8 @@ class Run:
         result = np.zeros_like(self.predictions(0, set()))
         for fold in set(self.folds):
             losses = [self.losses(of, {fold}, is_scaled, criterion) for of in range(len(self.candidates))]
-            chance = np.log(next(iter(self.held_out[0].values())).shape[1]) if criterion is log_loss else 0.0
-            _, chosen, _ = verdict(losses, complexities, (self.folds != fold).astype(float), chance)
+            # Without the tolerance for one more clip, which only some criteria have a unit for.
+            _, chosen, _ = verdict(losses, complexities, (self.folds != fold).astype(float), 0.0)
             own = self.folds == fold
             result[own] = self.held_out[chosen][frozenset({fold})][own]
         return result
