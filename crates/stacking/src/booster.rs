@@ -78,9 +78,8 @@ impl Booster {
     /// Reads a booster from XGBoost's JSON, written by us or by XGBoost's `save_model` in Python.
     ///
     /// # Errors
-    /// The JSON is damaged, its objective is neither `multi:softprob` nor
-    /// `binary:logistic`, its trees have categories or
-    /// several values per leaf, or XGBoost is missing or rejects it.
+    /// The JSON is damaged, its objective is neither `multi:softprob` nor `binary:logistic`, its
+    /// trees have categories or several values per leaf, or XGBoost is missing or rejects it.
     pub fn from_json(json: &[u8]) -> Result<Booster> {
         Self::load(json.to_vec(), 1)
     }

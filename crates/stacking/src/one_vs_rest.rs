@@ -4,7 +4,6 @@ use rayon::prelude::*;
 
 use crate::parallel::in_order;
 use crate::rows::{check_labels, others};
-
 use crate::{Label, Logistic, Matrix, Result, StackError, StackSettings};
 
 /// A binary regression for each class; the logistic function of a margin is the probability of its

@@ -31,7 +31,7 @@ pub enum TrainingError {
         /// What the clips of the data set may have.
         task: Task,
     },
-    /// A class that has a weight is none of the data set's.
+    /// `class_weight` names a class that the data set does not have.
     #[error("learner {learner}: `class_weight` names the class {class:?}, which no clip has; similar classes are \
         {}", nearest.join(", "))]
     UnknownClass {

@@ -9,7 +9,7 @@ use super::Recipe;
 use crate::error::Result;
 use crate::pretrained::is_at_hand;
 
-/// The model that `pretrained.toml` needs, or a larger one.
+/// The model that `pretrained.toml` needs.
 const MODEL: &str = "mn04_as";
 /// From this number of training clips on, a larger network learns more from them.
 const MANY_CLIPS: usize = 1_000;
@@ -29,7 +29,7 @@ impl ChosenRecipe {
     /// models that are installed.
     ///
     /// # Errors
-    /// None that a test has not excluded: the recipes are part of the program.
+    /// The recipe is invalid, which the tests exclude: it is part of the program.
     pub fn for_data(manifest: &Manifest) -> Result<Self> {
         let is_installed = ModelStore::open().and_then(|store| store.find(MODEL)).is_ok();
         let chosen = Self::new(manifest.train.len(), manifest.labels.len(), manifest.task, is_installed, is_at_hand)?;
