@@ -204,11 +204,12 @@ def run(folder, file, output, x):
     return session.run([output], {"x": x.astype(np.float32)})[0].astype(float)
 
 
-def embedding(folder, config, name, at):
+def embedding(folder, config, name, layers, at):
     """The mean over the windows: [size, 1, 1]"""
-    e = next(e for e in config["embeddings"] if e["name"] == name)
+    e = next(e for e in config["embeddings"] if (e["name"], e.get("layers", "last")) == (name, layers))
     x = windows(features(at(e["features"]["sr"]), e["features"]), e["network"]["scaling"], e["windows"])
-    return run(folder, e["network"]["file"], "embedding", x).mean(0)[:, None, None]
+    output = {"last": "embedding", "stages": "stages"}[layers]
+    return run(folder, e["network"]["file"], output, x).mean(0)[:, None, None]
 
 
 def tag(folder, sound):
@@ -219,7 +220,10 @@ def tag(folder, sound):
     activation, columns = {"softmax": softmax, "sigmoid": sigmoid}[config["activation"]], []
     for learner in config["learners"]:
         s, w, of_networks = learner["features"], learner["windows"], []
-        x = embedding(folder, config, s["model"], at) if s["kind"] == "embedding" else features(at(s["sr"]), s)
+        if s["kind"] == "embedding":
+            x = embedding(folder, config, s["model"], s.get("layers", "last"), at)
+        else:
+            x = features(at(s["sr"]), s)
         for network in learner["networks"]:
             logits = run(folder, network["file"], "logits", windows(x, network["scaling"], w))
             averaged = activation(logits).mean(0) if w["average"] == "probabilities" else activation(logits.mean(0))

@@ -48,13 +48,18 @@ fn a_table_has_the_embeddings_of_its_clips() {
     let row = |name: &str, end| Row { path: format!("sounds/{name}.wav"), start: 0.0, end };
     assert_eq!(clips.rows(), [row("deep/long", 25.0), row("high", 3.0), row("low", 2.0), row("lower", 2.0)]);
     assert_eq!(clips.size(), 384);
-    let embedder = Embedder::open(&place.path("models/mn04_as"), None, 1).unwrap();
+    let embedder = Embedder::open(&place.path("models/mn04_as"), None, earmark_features::Layers::Last, 1).unwrap();
     assert_eq!(clips.model.as_ref().unwrap().sha256, embedder.sha256());
     assert_eq!(place.json("clips.json")["model"], "mn04_as");
     for (row, values) in clips.rows().iter().zip(clips.values().chunks(384)) {
         let clip = earmark_audio::decode(&place.path(&row.path), &Default::default()).unwrap();
         assert_eq!(values, embedder.embed_clip(&clip, row.path.as_ref()).unwrap());
     }
+
+    run(&place, "embed sounds --layers stages --out stages.npy").done();
+    assert_eq!(Embeddings::read(&place.path("stages.npy")).unwrap().size(), 808);
+    let nearest = run(&place, "similar sounds/low.wav --in stages.npy --top 1 --csv").done().stdout;
+    assert!(nearest.contains("sounds/lower.wav"), "{nearest}");
 
     run(&place, "embed sounds/deep sounds/low.wav --windows --out w/windows.npy").done();
     let windows = Embeddings::read(&place.path("w/windows.npy")).unwrap();

@@ -73,8 +73,9 @@ impl Extractor {
                 Processing::Frames(Spectrogram::new(mel, Some(*n_mfcc)), deltas(wanted, delta))
             }
             FrontEnd::Summary { n_mfcc, mel } => Processing::Summary(Summary::new(mel, *n_mfcc)),
-            FrontEnd::Embedding { model, sha256, size, .. } => {
-                let network = networks.get(sha256).ok_or_else(|| FeatureError::NoNetwork { model: model.clone() })?;
+            FrontEnd::Embedding { model, layers, sha256, size, .. } => {
+                let network = networks.get(&(sha256.clone(), *layers));
+                let network = network.ok_or_else(|| FeatureError::NoNetwork { model: model.clone() })?;
                 Processing::Embedding(Box::new(Embedding::new(network, *size)?))
             }
             FrontEnd::Wave { .. } => Processing::Nothing,

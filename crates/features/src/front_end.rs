@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::embedding::Layers;
 use crate::settings::{check, check_coefficients};
 use crate::{Bands, DeltaSettings, FeatureError, MelSettings, Norm, PadMode, summary};
 
@@ -61,6 +62,9 @@ pub enum FrontEnd {
         /// The network: the name of an installed model, or the folder of a bundle; in a bundle, one
         /// of its `embeddings`.
         model: String,
+        /// Its layers.
+        #[serde(skip_serializing_if = "Layers::is_last")]
+        layers: Layers,
         /// The SHA-256 of the network's file; empty in a recipe, until the model is found.
         #[serde(skip_serializing_if = "String::is_empty")]
         sha256: String,
@@ -113,6 +117,8 @@ enum FrontEndFormat {
     },
     Embedding {
         model: String,
+        #[serde(default)]
+        layers: Layers,
         #[serde(default)]
         sha256: String,
         #[serde(default)]
@@ -168,7 +174,9 @@ impl From<FrontEndFormat> for FrontEnd {
                 FrontEnd::Mfcc { n_mfcc, mel: MelSettings { n_mels, ..mel }, deltas, delta }
             }
             FrontEndFormat::Summary { n_mfcc, mel } => FrontEnd::Summary { n_mfcc, mel },
-            FrontEndFormat::Embedding { model, sha256, size, sr } => FrontEnd::Embedding { model, sha256, size, sr },
+            FrontEndFormat::Embedding { model, layers, sha256, size, sr } => {
+                FrontEnd::Embedding { model, layers, sha256, size, sr }
+            }
             FrontEndFormat::Wave { sr, channels } => FrontEnd::Wave { sr, channels },
         }
     }

@@ -42,7 +42,7 @@ mod windowing;
 pub use crops::{CropPosition, CropSpec, Padding, fixed_crop, windows};
 pub use db::power_to_db;
 pub use delta::{DeltaFilter, DeltaMode, DeltaSettings, delta};
-pub use embedding::{EmbeddingNetwork, EmbeddingNetworks};
+pub use embedding::{EmbeddingNetwork, EmbeddingNetworks, Layers};
 pub use extract::Extractor;
 pub use features::Features;
 pub use front_end::FrontEnd;

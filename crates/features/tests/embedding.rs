@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use earmark_features::{EmbeddingNetwork, EmbeddingNetworks, FeatureError, FeatureView, FrontEnd};
+use earmark_features::{EmbeddingNetwork, EmbeddingNetworks, FeatureError, FeatureView, FrontEnd, Layers};
 
 /// Mean and number of the features.
 struct Mean(FrontEnd);
@@ -24,13 +24,13 @@ impl EmbeddingNetwork for Mean {
 }
 
 fn front_end(size: usize) -> FrontEnd {
-    FrontEnd::Embedding { model: "mean".to_owned(), sha256: "00".to_owned(), size, sr: 8_000 }
+    FrontEnd::Embedding { model: "mean".to_owned(), layers: Layers::Last, sha256: "00".to_owned(), size, sr: 8_000 }
 }
 
 #[test]
 fn a_network_embeds_whole_clips() {
     let network: Arc<dyn EmbeddingNetwork> = Arc::new(Mean(FrontEnd::Wave { sr: 8_000, channels: 1 }));
-    let networks = EmbeddingNetworks::from([("00".to_owned(), network)]);
+    let networks = EmbeddingNetworks::from([(("00".to_owned(), Layers::Last), network)]);
     assert_eq!((front_end(2).shape(), front_end(2).sample_rate()), ((2, 1), 8_000));
     let extractor = front_end(2).extractor_with(&networks).unwrap();
     let features = extractor.extract(&[1.0; 3_000]).unwrap();

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use earmark_features::Activation;
-use earmark_nets::{Graph, Weights, find, to_onnx_with_embedding};
+use earmark_features::{Activation, Layers};
+use earmark_nets::{Graph, Weights, find, to_onnx_with_embeddings};
 use earmark_tagging::{Bundle, Embedding, Learner, ModelStore, Network, Origin};
 
 use crate::family::Family;
@@ -36,9 +36,9 @@ pub(crate) fn install(
         let (list, labels) = (classes.name.clone(), classes.labels.len());
         return Err(ModelError::Classes { path: path.to_owned(), classes: graph.classes(), list, labels });
     }
-    let size = embedding_size(&graph, &family).map_err(shape)?;
-    let onnx = to_onnx_with_embedding(&graph, &weights)?;
-    let bundle = bundle(name, arch, classes, family, size, origin);
+    let sizes = embedding_sizes(&graph, &family).map_err(shape)?;
+    let onnx = to_onnx_with_embeddings(&graph, &weights)?;
+    let bundle = bundle(name, arch, classes, family, sizes, origin);
     let files = BTreeMap::from([
         (format!("{name}.onnx"), onnx),
         ("README.md".to_owned(), card(name, arch, &bundle).into_bytes()),
@@ -46,29 +46,39 @@ pub(crate) fn install(
     Ok(store.install(name, |folder| bundle.write(folder, files))?)
 }
 
-/// Values of the embedding.
-fn embedding_size(graph: &Graph, family: &Family) -> Result<usize, earmark_nets::ShapeError> {
+/// Values of the embedding, of its last layer and of the stages.
+fn embedding_sizes(graph: &Graph, family: &Family) -> Result<[(Layers, usize); 2], earmark_nets::ShapeError> {
     let (channels, bins) = family.features.shape();
-    let body = graph.body().unwrap_or_else(|| graph.clone());
-    let shapes = body.shapes([1, channels, bins, family.windows.frames])?;
-    Ok(shapes.last().and_then(|shape| shape.get(1)).copied().unwrap_or(0))
+    let shapes = graph.shapes([1, channels, bins, family.windows.frames])?;
+    let size = |id: usize| shapes.get(id).and_then(|shape| shape.get(1)).copied().unwrap_or(0);
+    let last = graph.embedding().map_or(0, size);
+    let stages = graph.stages().into_iter().map(size).sum::<usize>() + last;
+    Ok([(Layers::Last, last), (Layers::Stages, stages)])
 }
 
-fn bundle(name: &str, arch: &str, classes: &ClassList, family: Family, size: usize, origin: Origin) -> Bundle {
+fn bundle(
+    name: &str,
+    arch: &str,
+    classes: &ClassList,
+    family: Family,
+    sizes: [(Layers, usize); 2],
+    origin: Origin,
+) -> Bundle {
     let Family { features, scaling, windows, .. } = family;
     let network = Network { file: format!("{name}.onnx"), scaling };
-    let embedding = Embedding {
+    let embeddings = sizes.map(|(layers, size)| Embedding {
         name: name.to_owned(),
+        layers,
         size,
         features: features.clone(),
         windows: windows.clone(),
         network: network.clone(),
-    };
+    });
     let learner = Learner { name: name.to_owned(), arch: arch.to_owned(), features, windows, networks: vec![network] };
     let mut bundle = Bundle::new(classes.labels.clone(), vec![learner], None, None);
     bundle.ids = classes.ids.clone();
     bundle.activation = Activation::Sigmoid;
-    bundle.embeddings = vec![embedding];
+    bundle.embeddings = embeddings.to_vec();
     bundle.origin = Some(origin);
     bundle
 }
@@ -78,7 +88,8 @@ fn card(name: &str, arch: &str, bundle: &Bundle) -> String {
     let unknown = "not known".to_owned();
     let Origin { source, sha256, licence, paper } = bundle.origin.clone().unwrap_or_default();
     let (licence, paper) = (licence.unwrap_or_else(|| unknown.clone()), paper.unwrap_or(unknown));
-    let size = bundle.embeddings.iter().map(|embedding| embedding.size).sum::<usize>();
+    let size = |layers| bundle.embeddings.iter().find(|of| of.layers == layers).map_or(0, |of| of.size);
+    let (last, stages) = (size(Layers::Last), size(Layers::Stages));
     let labels: String = bundle.labels.iter().map(|label| format!("- {label}\n")).collect();
     format!(
         "# {name}\n\n\
@@ -86,8 +97,8 @@ fn card(name: &str, arch: &str, bundle: &Bundle) -> String {
          SOUND --model .`\n\n\
          - Source: {source}\n- SHA-256 of the weights: `{sha256}`\n- Licence of the weights: {licence}\n- Paper: \
          {paper}\n\n\
-         Each class has a probability of its own; several can be high at once. `{name}.onnx` has the outputs `logits` \
-         and `embedding`, {size} values. Clips of up to 10 s are tagged whole, longer ones in windows of 10 s every \
+         Each class has a probability of its own; several can be high at once. `{name}.onnx` has the outputs `logits`, \
+         `embedding` ({last} values), and `stages` ({stages} values). Clips of up to 10 s are tagged whole, longer ones in windows of 10 s every \
          5 s, shorter ones than 1 s are filled up with silence. `docs/bundle.md` of Earmark's repository specifies the \
          files.\n\n\
          ## Labels\n\nThose of AudioSet are by Google, under CC BY 4.0.\n\n{labels}",

@@ -8,9 +8,9 @@ mod published;
 use std::path::Path;
 
 use earmark_audio::{Clip, write_wav};
-use earmark_features::FrontEnd;
+use earmark_features::{FrontEnd, Layers};
 use earmark_models::{ClassList, ModelError, import};
-use earmark_tagging::{Embedder, ModelStore, Parallelism, StoreError, Tagger};
+use earmark_tagging::{Bundle, BundleFault, Embedder, ModelStore, Parallelism, StoreError, Tagger, TaggingError};
 use published::folder;
 
 /// The values of an array of `golden.npz`.
@@ -41,7 +41,7 @@ fn probabilities_and_embeddings_are_those_of_the_authors() {
     assert_eq!(origin.licence.as_deref(), Some("mit"), "a file with a known SHA-256 has its licence");
     assert_eq!((bundle.labels.len(), bundle.ids[74].as_str()), (527, "/m/0bt9lr"));
     let tagger = Tagger::open(&path, Parallelism::split(1, 1)).unwrap();
-    let embedder = Embedder::open(&path, None, 2).unwrap();
+    let embedder = Embedder::open(&path, None, Layers::Last, 2).unwrap();
     let size = 384;
     assert!(matches!(embedder.front_end(), FrontEnd::Embedding { size: found, sr: 32_000, .. } if found == size));
     for number in 0..4 {
@@ -67,11 +67,37 @@ fn probabilities_and_embeddings_are_those_of_the_authors() {
 }
 
 #[test]
+fn stages_end_with_the_embedding() {
+    let Some(folder) = folder() else { return };
+    let Installed { store, _place } = installed(&folder);
+    let path = store.find("mn04_as").unwrap();
+    let embed = |layers| {
+        let clip = Clip { samples: golden(&folder, "wave2"), sample_rate: 32_000 };
+        Embedder::open(&path, None, layers, 1).unwrap().embed_clip(&clip, Path::new("clip")).unwrap()
+    };
+    let (stages, last) = (embed(Layers::Stages), embed(Layers::Last));
+    assert_eq!((stages.len(), &stages[424..]), (808, last.as_slice()));
+
+    // As models were installed before there were stages.
+    let (mut bundle, files) = Bundle::read(&path).unwrap();
+    bundle.embeddings.retain(|embedding| embedding.layers == Layers::Last);
+    let old = _place.path().join("old");
+    bundle.write(&old, files).unwrap();
+    let fault = |name, layers| match Embedder::open(&old, name, layers, 1).err() {
+        Some(TaggingError::Bundle { fault, .. }) => fault,
+        other => panic!("{other:?}"),
+    };
+    let without = fault(None, Layers::Stages);
+    assert!(matches!(&without, BundleFault::Layers { layers: Layers::Stages, names } if names == &["mn04_as"]));
+    assert!(matches!(fault(Some("mn10"), Layers::Last), BundleFault::Embedding { .. }));
+}
+
+#[test]
 fn long_and_short_clips_have_windows() {
     let Some(folder) = folder() else { return };
     let Installed { store, _place } = installed(&folder);
     let path = store.find("mn04_as").unwrap();
-    let embedder = Embedder::open(&path, Some("mn04_as"), 1).unwrap();
+    let embedder = Embedder::open(&path, Some("mn04_as"), Layers::Last, 1).unwrap();
     let windows = |seconds: f64| {
         let samples = vec![0.1; (seconds * 16_000.0) as usize];
         let windows = embedder.windows(&Clip { samples, sample_rate: 16_000 }, Path::new("clip")).unwrap();

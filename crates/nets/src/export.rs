@@ -27,11 +27,13 @@ pub fn to_onnx(graph: &Graph, weights: &Weights) -> Result<Vec<u8>, ExportError>
     encode(graph, weights, None)
 }
 
-/// [`to_onnx`] with a second output, `embedding` `[batch, size]` ([`Graph::embedding`]).
+/// [`to_onnx`] with two more outputs: `embedding` `[batch, size]` ([`Graph::embedding`]), and
+/// `stages` `[batch, size of all]`, the means of [`Graph::stages`] over height and width followed by
+/// the embedding.
 ///
 /// # Errors
 /// Those of [`to_onnx`].
-pub fn to_onnx_with_embedding(graph: &Graph, weights: &Weights) -> Result<Vec<u8>, ExportError> {
+pub fn to_onnx_with_embeddings(graph: &Graph, weights: &Weights) -> Result<Vec<u8>, ExportError> {
     encode(graph, weights, graph.embedding())
 }
 
@@ -50,6 +52,8 @@ fn encode(graph: &Graph, weights: &Weights, embedding: Option<NodeId>) -> Result
         let inputs = node.inputs.iter().map(|&input| value(input)).collect();
         operators(node, inputs, value(id))
     });
+    let maps = || graph.stages().into_iter().map(value).collect::<Vec<_>>();
+    let stages = embedding.map(|_| means(&maps())).unwrap_or_default();
     let initializer = graph
         .parameters()
         .iter()
@@ -60,14 +64,15 @@ fn encode(graph: &Graph, weights: &Weights, embedding: Option<NodeId>) -> Result
     let bins = graph.bins().map_or(Dim::Free("bins"), Dim::Fixed);
     let output = |name: &str, size: Dim| ValueInfoProto::tensor(name, ELEM_F32, &[Dim::Free("batch"), size]);
     let logits = std::iter::once(output("logits", Dim::Fixed(classes)));
-    let embedding = embedding.map(|_| output("embedding", Dim::Free("size")));
+    let embeddings = ["embedding", "stages"].map(|name| output(name, Dim::Free(name)));
+    let embeddings = embeddings.into_iter().filter(|_| embedding.is_some());
     let input = [Dim::Free("batch"), Dim::Fixed(graph.input_channels()), bins, Dim::Free("frames")];
     let graph = GraphProto {
         name: "network".to_owned(),
-        node: nodes.collect(),
+        node: nodes.chain(stages).collect(),
         initializer,
         input: vec![ValueInfoProto::tensor("x", ELEM_F32, &input)],
-        output: logits.chain(embedding).collect(),
+        output: logits.chain(embeddings).collect(),
     };
     Ok(model(graph, &[("", OPSET)])?)
 }
@@ -81,6 +86,21 @@ pub fn check_size(graph: &Graph) -> Result<(), ExportError> {
         |shape: Vec<usize>| shape.into_iter().fold(1_u128, |product, side| product.saturating_mul(side as u128));
     let bytes = graph.parameters().into_iter().map(|parameter| values(parameter.shape).saturating_mul(4));
     Ok(check_length(bytes.fold(0, u128::saturating_add))?)
+}
+
+/// The output `stages`: the means of these maps, and the embedding.
+fn means(maps: &[String]) -> Vec<NodeProto> {
+    let mut operators = Vec::new();
+    let mut parts = Vec::new();
+    for (stage, map) in maps.iter().enumerate() {
+        let (mean, flat) = (format!("stages.{stage}.mean"), format!("stages.{stage}"));
+        operators.push(operator("GlobalAveragePool", vec![map.clone()], mean.clone(), Vec::new()));
+        operators.push(operator("Flatten", vec![mean], flat.clone(), vec![AttributeProto::int("axis", 1)]));
+        parts.push(flat);
+    }
+    parts.push("embedding".to_owned());
+    operators.push(operator("Concat", parts, "stages".to_owned(), vec![AttributeProto::int("axis", 1)]));
+    operators
 }
 
 /// The ONNX operators of one node: the operator itself, and constants for settings that ONNX takes

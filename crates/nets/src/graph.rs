@@ -1,5 +1,7 @@
 //! The graph: the operations of a network, their order and their names.
 
+use std::collections::BTreeMap;
+
 /// The index of a node in its [`Graph`].
 pub type NodeId = usize;
 
@@ -178,6 +180,37 @@ pub struct Graph {
     embedding: Option<NodeId>,
 }
 
+impl Op {
+    /// The quotient of the areas (height times width) of input and output; none if the output is
+    /// not a map of bins and frames.
+    fn reduction(&self) -> Option<usize> {
+        match self {
+            Op::Conv2d { window, .. } | Op::MaxPool2d(window) | Op::AvgPool2d(window) => {
+                Some(window.stride.iter().product())
+            }
+            Op::Input { .. }
+            | Op::BatchNorm { .. }
+            | Op::Relu
+            | Op::Sigmoid
+            | Op::HardSwish
+            | Op::Add
+            | Op::Mul
+            | Op::Concat
+            | Op::Slice { .. }
+            | Op::Permute(_)
+            | Op::Pad { .. } => Some(1),
+            Op::GlobalAvgPool
+            | Op::MeanOverHeight
+            | Op::MeanOverWidth
+            | Op::MaxOverWidth
+            | Op::Flatten
+            | Op::Unflatten
+            | Op::Linear { .. }
+            | Op::RbfKernel { .. } => None,
+        }
+    }
+}
+
 impl Graph {
     /// The nodes in the order of computation.
     pub fn nodes(&self) -> &[Node] {
@@ -222,6 +255,28 @@ impl Graph {
     /// are none, as where the last layer is a convolution.
     pub fn embedding(&self) -> Option<NodeId> {
         self.embedding.or_else(|| self.nodes[..self.last_layer()?].iter().rposition(|node| node.op == Op::Flatten))
+    }
+
+    /// The last node at each resolution, from the finest to the coarsest but one, whose mean over
+    /// bins and frames most networks have as their embedding. A layer of stride 1 before a strided
+    /// one counts, as the expansion of timm's `features_only` with
+    /// `feature_location="expansion"`.
+    ///
+    /// # Shape
+    /// Each node's output: `[batch, channels, height, width]`.
+    pub fn stages(&self) -> Vec<NodeId> {
+        let mut reductions: Vec<Option<usize>> = Vec::with_capacity(self.nodes.len());
+        let mut last = BTreeMap::new();
+        for (id, node) in self.nodes.iter().enumerate() {
+            let input = node.inputs.first().map_or(Some(1), |&input| reductions[input]);
+            let reduction = input.and_then(|reduction| Some(reduction * node.op.reduction()?));
+            if let Some(reduction) = reduction.filter(|_| id > 0) {
+                last.insert(reduction, id);
+            }
+            reductions.push(reduction);
+        }
+        last.pop_last();
+        last.into_values().collect()
     }
 
     /// The number of nodes in the network's body: those up to its embedding, or up to the last

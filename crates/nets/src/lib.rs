@@ -21,7 +21,7 @@ mod transfer;
 mod weights;
 
 pub use analysis::{Init, Parameter, Role, ShapeError};
-pub use export::{ExportError, check_size, to_onnx, to_onnx_with_embedding};
+pub use export::{ExportError, check_size, to_onnx, to_onnx_with_embeddings};
 pub use graph::{BATCH_NORM_EPS, BATCH_NORM_MOMENTUM, Builder, Graph, Initialization, Node, NodeId, Op, Window};
 pub use published::{Pin, Pretrained, Source};
 pub use registry::{Input, UnknownVariant, Variant, find, variants};

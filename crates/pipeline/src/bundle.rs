@@ -39,8 +39,10 @@ pub(crate) fn write(run: &Run, recipe: &Recipe, labels: &[String], folds: usize,
     let mut files = BTreeMap::new();
     let (mut embeddings, mut origins) = (Vec::new(), String::new());
     for BundledEmbedding { embedding, onnx, origin } in run.embeddings(recipe)? {
-        origins += &origin_line(&embedding.name, &origin.unwrap_or_default());
-        files.insert(embedding.network.file.clone(), onnx);
+        // Several embeddings can be of one network.
+        if files.insert(embedding.network.file.clone(), onnx).is_none() {
+            origins += &origin_line(&embedding.name, &origin.unwrap_or_default());
+        }
         embeddings.push(embedding);
     }
     let mut learners = Vec::new();

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 
-use earmark_features::{EmbeddingNetworks, FrontEnd};
+use earmark_features::{EmbeddingNetworks, FrontEnd, Layers};
 use earmark_tagging::{Bundle, Embedder, Embedding, ModelStore, Network, Origin, SUMS, TaggingError};
 
 use crate::error::{Context, PipelineError, Result, ensure};
@@ -33,11 +33,11 @@ impl Embeddings {
     pub fn find(recipe: &mut Recipe, base: &Path, folder: &Path) -> Result<Self> {
         let mut found = Self::default();
         for (key, front_end) in &mut recipe.features {
-            let FrontEnd::Embedding { model, sha256, .. } = &*front_end else { continue };
+            let FrontEnd::Embedding { model, layers, sha256, .. } = &*front_end else { continue };
             let of_key = || format!("features.{key}: model = {model:?}");
             let path = locate(model, base, folder).with_context(of_key)?;
             let threads = thread::available_parallelism().map_or(1, usize::from);
-            let embedder = Embedder::open(&path, None, threads).with_context(of_key)?;
+            let embedder = Embedder::open(&path, None, *layers, threads).with_context(of_key)?;
             let (name, now) = (&embedder.description().name, embedder.sha256().to_owned());
             let then = if sha256.is_empty() { began_with(folder, name)? } else { Some(sha256.clone()) };
             let then = then.unwrap_or_else(|| now.clone());
@@ -50,7 +50,7 @@ impl Embeddings {
             );
             found.bundles.insert(name.clone(), path);
             let completed = embedder.front_end();
-            found.networks.insert(now, Arc::new(embedder));
+            found.networks.insert((now, *layers), Arc::new(embedder));
             *front_end = completed;
         }
         Ok(found)
@@ -114,21 +114,22 @@ impl Run {
     /// # Errors
     /// The run has lost one of them.
     pub(crate) fn embeddings(&self, recipe: &Recipe) -> Result<Vec<BundledEmbedding>> {
-        let mut found: BTreeMap<String, BundledEmbedding> = BTreeMap::new();
+        let mut found: BTreeMap<(String, Layers), BundledEmbedding> = BTreeMap::new();
         for learner in &recipe.learners {
-            let FrontEnd::Embedding { model, .. } = recipe.front_end(&learner.name)? else { continue };
-            if found.contains_key(model) {
+            let FrontEnd::Embedding { model, layers, .. } = recipe.front_end(&learner.name)? else { continue };
+            let key = (model.clone(), *layers);
+            if found.contains_key(&key) {
                 continue;
             }
             let (bundle, mut files) = Bundle::read(&self.path(FOLDER).join(model))?;
             let mut embeddings = bundle.embeddings.into_iter();
-            let embedding = embeddings.find(|embedding| embedding.name == *model);
+            let embedding = embeddings.find(|of| (&of.name, of.layers) == (model, *layers));
             let lost = || PipelineError::Damaged(format!("the run's copy of {model} has no such embedding"));
             let embedding = embedding.ok_or_else(lost)?;
             let onnx = files.remove(&embedding.network.file).unwrap_or_default();
             let network = Network { file: format!("embedding-{model}.onnx"), ..embedding.network };
             let embedding = Embedding { network, ..embedding };
-            found.insert(model.clone(), BundledEmbedding { embedding, onnx, origin: bundle.origin });
+            found.insert(key, BundledEmbedding { embedding, onnx, origin: bundle.origin });
         }
         Ok(found.into_values().collect())
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use earmark_features::{Activation, FrontEnd, InputScaling, MfccStatistics, Windowing};
+use earmark_features::{Activation, FrontEnd, InputScaling, Layers, MfccStatistics, Windowing};
 use earmark_files::FileError;
 use serde::{Deserialize, Serialize};
 
@@ -85,13 +85,16 @@ pub struct Origin {
 pub struct Embedding {
     /// Its name, as `model` of [`FrontEnd::Embedding`].
     pub name: String,
+    /// Its layers; an embedding is named by them and its name.
+    #[serde(default, skip_serializing_if = "Layers::is_last")]
+    pub layers: Layers,
     /// Number of values.
     pub size: usize,
     /// Its front end.
     pub features: FrontEnd,
     /// How a clip is cut into windows.
     pub windows: Windowing,
-    /// Its ONNX file has the output `embedding` `[batch, size]`.
+    /// Its ONNX file has the output `embedding`, or `stages` for [`Layers::Stages`], `[batch, size]`.
     pub network: Network,
 }
 
@@ -104,6 +107,16 @@ pub struct Network {
     /// The scaling between front end and network.
     #[serde(default)]
     pub scaling: InputScaling,
+}
+
+impl Embedding {
+    /// Its name in messages.
+    pub(crate) fn shown(&self) -> String {
+        match self.layers {
+            Layers::Last => self.name.clone(),
+            Layers::Stages => format!("{} (stages)", self.name),
+        }
+    }
 }
 
 impl Bundle {

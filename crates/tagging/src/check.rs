@@ -46,8 +46,9 @@ pub(crate) fn bundle(bundle: &Bundle, files: &BTreeMap<String, Vec<u8>>) -> Resu
     if !bundle.ids.is_empty() {
         count("ids of labels", bundle.ids.len(), bundle.labels.len()..=bundle.labels.len())?;
     }
-    names("embedding", bundle.embeddings.iter().map(|embedding| &embedding.name))?;
-    for Embedding { name, size, features, windows, network } in &bundle.embeddings {
+    let embeddings: Vec<String> = bundle.embeddings.iter().map(Embedding::shown).collect();
+    names("embedding", embeddings.iter())?;
+    for Embedding { name, size, features, windows, network, .. } in &bundle.embeddings {
         let key = format!("embeddings.{name}");
         if matches!(features, FrontEnd::Embedding { .. }) {
             return Err(setting(format!("{key}.features"), "an embedding", "the features of a network"));

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use earmark_audio::{AudioError, Clip, Limits, resample};
-use earmark_features::{EmbeddingNetwork, EmbeddingNetworks, Extractor, FeatureView, FrontEnd};
+use earmark_features::{EmbeddingNetwork, EmbeddingNetworks, Extractor, FeatureView, FrontEnd, Layers};
 
 use crate::bundle::{Bundle, Embedding};
 use crate::names::CONFIG;
@@ -44,29 +44,40 @@ pub struct EmbeddedFile {
 }
 
 impl Embedder {
-    /// Loads the embedding of a bundle, for at most `threads` clips at once. If the bundle has
-    /// several, `name` selects one.
+    /// Loads the embedding of a bundle of these layers, for at most `threads` clips at once. If the
+    /// bundle has several, `name` selects one.
     ///
     /// # Errors
-    /// A damaged bundle, no embedding of this name, or a missing ONNX Runtime.
-    pub fn open(folder: &Path, name: Option<&str>, threads: usize) -> Result<Self, TaggingError> {
+    /// A damaged bundle, no such embedding, or a missing ONNX Runtime.
+    pub fn open(folder: &Path, name: Option<&str>, layers: Layers, threads: usize) -> Result<Self, TaggingError> {
         let (bundle, files) = Bundle::read(folder)?;
-        let mut found = bundle.embeddings.iter().filter(|embedding| name.is_none_or(|name| embedding.name == name));
+        let fits = |of: &&Embedding| of.layers == layers && name.is_none_or(|name| of.name == name);
+        let mut found = bundle.embeddings.iter().filter(fits);
         let (first, second) = (found.next(), found.next());
-        let names = || bundle.embeddings.iter().map(|embedding| embedding.name.clone()).collect();
-        let fault = || TaggingError::bundle(folder.join(CONFIG), BundleFault::Embedding { names: names() });
-        let embedding = first.filter(|_| second.is_none()).ok_or_else(fault)?;
+        let names = || bundle.embeddings.iter().map(Embedding::shown).collect();
+        let without = !bundle.embeddings.is_empty() && bundle.embeddings.iter().all(|of| of.layers != layers);
+        let fault = || match without {
+            true => BundleFault::Layers { layers, names: names() },
+            false => BundleFault::Embedding { names: names() },
+        };
+        let embedding = first.filter(|_| second.is_none());
+        let embedding = embedding.ok_or_else(|| TaggingError::bundle(folder.join(CONFIG), fault()))?;
         Self::of_bundle(embedding, &files, folder, threads)
     }
 
-    /// Loads the embedding of a bundle whose ONNX file has this SHA-256; none if it has another.
+    /// Loads the embedding of a bundle that has this many values, and whose ONNX file has this
+    /// SHA-256; none if it has no such.
     ///
     /// # Errors
     /// A damaged bundle, or a missing ONNX Runtime.
-    pub fn open_sha256(folder: &Path, sha256: &str, threads: usize) -> Result<Option<Self>, TaggingError> {
+    pub fn open_sha256(
+        folder: &Path,
+        (sha256, size): (&str, usize),
+        threads: usize,
+    ) -> Result<Option<Self>, TaggingError> {
         let (bundle, files) = Bundle::read(folder)?;
         let has = |file: &String| files.get(file).is_some_and(|bytes| earmark_files::sha256(bytes) == sha256);
-        let found = bundle.embeddings.iter().find(|embedding| has(&embedding.network.file));
+        let found = bundle.embeddings.iter().find(|of| of.size == size && has(&of.network.file));
         found.map(|embedding| Self::of_bundle(embedding, &files, folder, threads)).transpose()
     }
 
@@ -87,10 +98,10 @@ impl Embedder {
         files: &BTreeMap<String, Vec<u8>>,
         threads: usize,
     ) -> Result<Self, TaggingError> {
-        let Embedding { features, windows, network, size, .. } = embedding;
+        let Embedding { layers, features, windows, network, size, .. } = embedding;
         let (channels, bins) = features.shape();
         let frames = windows.least_frames.is_none().then_some(windows.frames);
-        let signature = Signature::embedding(channels, bins, frames, *size);
+        let signature = Signature::embedding(channels, bins, frames, (*layers, *size));
         let bytes = files.get(&network.file).cloned().unwrap_or_default();
         let sha256 = earmark_files::sha256(&bytes);
         let file = network.file.clone();
@@ -103,9 +114,9 @@ impl Embedder {
 
     /// The front end that computes this embedding.
     pub fn front_end(&self) -> FrontEnd {
-        let Embedding { name, size, features, .. } = &self.embedding;
-        let (model, sha256) = (name.clone(), self.sha256.clone());
-        FrontEnd::Embedding { model, sha256, size: *size, sr: features.sample_rate() }
+        let Embedding { name, layers, size, features, .. } = &self.embedding;
+        let (model, sha256, sr) = (name.clone(), self.sha256.clone(), features.sample_rate());
+        FrontEnd::Embedding { model, layers: *layers, sha256, size: *size, sr }
     }
 
     /// Its description, to copy it into another bundle.
@@ -211,14 +222,14 @@ impl Bundle {
         features: &FrontEnd,
         files: &BTreeMap<String, Vec<u8>>,
     ) -> Result<Option<&Embedding>, String> {
-        let FrontEnd::Embedding { model, sha256, size, sr } = features else { return Ok(None) };
+        let FrontEnd::Embedding { model, layers, sha256, size, sr } = features else { return Ok(None) };
         let fits = |embedding: &&Embedding| {
             let bytes = files.get(&embedding.network.file);
-            embedding.name == *model
+            (&embedding.name, embedding.layers) == (model, *layers)
                 && (embedding.size, embedding.features.sample_rate()) == (*size, *sr)
                 && bytes.is_some_and(|bytes| earmark_files::sha256(bytes) == *sha256)
         };
-        let names = || self.embeddings.iter().map(|embedding| embedding.name.as_str()).collect::<Vec<_>>();
+        let names = || self.embeddings.iter().map(Embedding::shown).collect::<Vec<_>>();
         let missing = || format!("one of `embeddings`, with its size, rate and SHA-256: {}", names().join(", "));
         self.embeddings.iter().find(fits).map(Some).ok_or_else(missing)
     }
@@ -232,10 +243,11 @@ impl Bundle {
     ) -> Result<EmbeddingNetworks, TaggingError> {
         let mut networks = EmbeddingNetworks::new();
         for learner in &self.learners {
-            let FrontEnd::Embedding { model, sha256, .. } = &learner.features else { continue };
-            let embedding = self.embeddings.iter().find(|embedding| embedding.name == *model);
-            if let Some(embedding) = embedding.filter(|_| !networks.contains_key(sha256)) {
-                networks.insert(sha256.clone(), Arc::new(Embedder::new(embedding, files, threads)?));
+            let FrontEnd::Embedding { model, layers, sha256, .. } = &learner.features else { continue };
+            let fits = |of: &&Embedding| (&of.name, of.layers) == (model, *layers);
+            let key = (sha256.clone(), *layers);
+            if let Some(embedding) = self.embeddings.iter().find(fits).filter(|_| !networks.contains_key(&key)) {
+                networks.insert(key, Arc::new(Embedder::new(embedding, files, threads)?));
             }
         }
         Ok(networks)

@@ -1,6 +1,6 @@
 //! Faults of a bundle.
 
-use earmark_features::FeatureError;
+use earmark_features::{FeatureError, Layers};
 
 use crate::names::SUMS;
 
@@ -52,6 +52,14 @@ pub enum BundleFault {
     /// The bundle does not have the requested embedding.
     #[error("{}", embeddings(names))]
     Embedding {
+        /// The embeddings that it has.
+        names: Vec<String>,
+    },
+    /// The bundle has embeddings, but none of the requested layers.
+    #[error("it has no embedding of {}", without(*layers, names))]
+    Layers {
+        /// The requested layers.
+        layers: Layers,
         /// The embeddings that it has.
         names: Vec<String>,
     },
@@ -121,6 +129,16 @@ pub enum BundleFault {
 
 fn total_of(total: bool) -> &'static str {
     if total { " of files" } else { "" }
+}
+
+fn without(layers: Layers, names: &[String]) -> String {
+    let has = names.join(", ");
+    match layers {
+        Layers::Last => format!("the last layer, but {has}; ask for the layers `stages`"),
+        Layers::Stages => {
+            format!("stages, but {has}; if it is an installed model, remove it, and pull or import it again")
+        }
+    }
 }
 
 fn embeddings(names: &[String]) -> String {

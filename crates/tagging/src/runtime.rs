@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
+use earmark_features::Layers;
 use ort::environment::Environment;
 use ort::session::Session;
 use ort::value::{Outlet, TensorElementType, TensorRef, ValueType};
@@ -34,9 +35,13 @@ impl Signature {
     }
 
     /// The signature of a network that embeds: `x` `[batch, channels, bins, frames]` to `embedding`
-    /// `[batch, size]`.
-    pub fn embedding(channels: usize, bins: usize, frames: Option<usize>, size: usize) -> Self {
-        Self { output: "embedding", ..Self::network(channels, bins, frames, size) }
+    /// or `stages` `[batch, size]`.
+    pub fn embedding(channels: usize, bins: usize, frames: Option<usize>, (layers, size): (Layers, usize)) -> Self {
+        let output = match layers {
+            Layers::Last => "embedding",
+            Layers::Stages => "stages",
+        };
+        Self { output, ..Self::network(channels, bins, frames, size) }
     }
 
     /// The signature of a stack: `x` `[batch, columns]` to `probabilities` `[batch, classes]`.

@@ -16,8 +16,8 @@ use std::process::Command;
 use bundles::common::{uniform, weights};
 use bundles::{LABELS, clip, open};
 use earmark_audio::write_wav;
-use earmark_features::{Activation, FrontEnd, InputScaling, MfccStatistics, Scaling, StatisticSet, Windowing};
-use earmark_nets::{Graph, find, kernel, linear, to_onnx, to_onnx_with_embedding};
+use earmark_features::{Activation, FrontEnd, InputScaling, Layers, MfccStatistics, Scaling, StatisticSet, Windowing};
+use earmark_nets::{Graph, find, kernel, linear, to_onnx, to_onnx_with_embeddings};
 use earmark_stacking::{FeatureKind, Stack, StackFeatures, StackKind, StackSettings, Table, TrainingRows};
 use earmark_tagging::{Bundle, Embedding, Learner, Network};
 use serde_json::json;
@@ -106,7 +106,7 @@ fn write_bundles(folder: &Path) -> Vec<String> {
             vec![(kernel::graph(summary, 6, LABELS.len()), fixed(&vec![-20.0; summary], &vec![1_200.0; summary]))],
         ),
     ];
-    // The last one takes the embedding of the network before it.
+    // The last ones take the embeddings of the network before them.
     let mut learners = learners;
     let embeddings = embedded(&mut learners, &mut files);
     let labels = LABELS.map(str::to_owned).to_vec();
@@ -134,26 +134,34 @@ fn write_bundles(folder: &Path) -> Vec<String> {
     names
 }
 
-/// Adds a linear model on the embedding of the last learner's network. Returns the embedding.
+/// Adds linear models on the embeddings of the last learner's network. Returns the embeddings.
 fn embedded(learners: &mut Vec<Learner>, files: &mut BTreeMap<String, Vec<u8>>) -> Vec<Embedding> {
     let graph = find("mn_nano").unwrap().graph(1, LABELS.len());
-    let size = graph.body().unwrap().shapes([1, 1, 128, 200]).unwrap().last().unwrap()[1];
-    let onnx = to_onnx_with_embedding(&graph, &weights(&graph)).unwrap();
+    let shapes = graph.shapes([1, 1, 128, 200]).unwrap();
+    let last = shapes[graph.embedding().unwrap()][1];
+    let stages = graph.stages().into_iter().map(|id| shapes[id][1]).sum::<usize>() + last;
+    let onnx = to_onnx_with_embeddings(&graph, &weights(&graph)).unwrap();
     let Some(of) = learners.iter().find(|learner| learner.name == "efficientat").cloned() else { return Vec::new() };
     let network = Network { file: "embedding.onnx".to_owned(), ..of.networks[0].clone() };
     let (model, sha256) = ("mn".to_owned(), earmark_files::sha256(&onnx));
     files.insert(network.file.clone(), onnx);
-    let linear = linear::graph(size, LABELS.len());
-    files.insert("linear.onnx".to_owned(), to_onnx(&linear, &weights(&linear)).unwrap());
-    let windows = json!({"frames": 1, "hop": 1, "padding": "zero", "pad_value": 0.0, "average": "logits"});
-    learners.push(Learner {
-        name: "linear".to_owned(),
-        arch: "linear".to_owned(),
-        features: FrontEnd::Embedding { model: model.clone(), sha256, size, sr: 32_000 },
-        windows: serde_json::from_value(windows).unwrap(),
-        networks: vec![Network { file: "linear.onnx".to_owned(), scaling: InputScaling::None }],
-    });
-    vec![Embedding { name: model, size, features: of.features, windows: of.windows, network }]
+    let mut embeddings = Vec::new();
+    for (name, layers, size) in [("linear", Layers::Last, last), ("stages", Layers::Stages, stages)] {
+        let (linear, file) = (linear::graph(size, LABELS.len()), format!("{name}.onnx"));
+        files.insert(file.clone(), to_onnx(&linear, &weights(&linear)).unwrap());
+        let windows = json!({"frames": 1, "hop": 1, "padding": "zero", "pad_value": 0.0, "average": "logits"});
+        let (model, sha256) = (model.clone(), sha256.clone());
+        learners.push(Learner {
+            name: name.to_owned(),
+            arch: "linear".to_owned(),
+            features: FrontEnd::Embedding { model: model.clone(), layers, sha256, size, sr: 32_000 },
+            windows: serde_json::from_value(windows).unwrap(),
+            networks: vec![Network { file, scaling: InputScaling::None }],
+        });
+        let (features, windows, network) = (of.features.clone(), of.windows.clone(), network.clone());
+        embeddings.push(Embedding { name: model, layers, size, features, windows, network });
+    }
+    embeddings
 }
 
 /// A logistic regression on all features that a stack can use, fitted to noise.

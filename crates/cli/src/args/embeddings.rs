@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
+
+use earmark_features::Layers;
 
 use super::{LimitOptions, threads};
 
@@ -26,6 +28,9 @@ pub struct Embed {
     /// Which embedding of the bundle, if it has several
     #[arg(long, value_name = "NAME")]
     pub embedding: Option<String>,
+    /// Layers of the network: the last one, or the last one at each resolution too
+    #[arg(long, value_enum, default_value_t = LayersOption::Last)]
+    pub layers: LayersOption,
     /// Threads: as many files at once, each with a model of its own in memory; by default (0)
     /// one per core
     #[arg(long, default_value_t = 0, value_name = "N", env = "EARMARK_THREADS", value_parser = threads())]
@@ -33,6 +38,24 @@ pub struct Embed {
     /// What a sound file may be
     #[command(flatten)]
     pub limits: LimitOptions,
+}
+
+/// [`Layers`].
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum LayersOption {
+    /// The last layer
+    Last,
+    /// The last layer at each resolution
+    Stages,
+}
+
+impl From<LayersOption> for Layers {
+    fn from(option: LayersOption) -> Self {
+        match option {
+            LayersOption::Last => Layers::Last,
+            LayersOption::Stages => Layers::Stages,
+        }
+    }
 }
 
 /// `earmark similar`.

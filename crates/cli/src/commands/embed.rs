@@ -22,7 +22,7 @@ pub fn run(options: &Embed) -> anyhow::Result<()> {
         None => store.default_path()?,
     };
     let threads = Parallelism::split(options.threads, sounds.paths.len()).files;
-    let mut embedder = Embedder::open(&model, options.embedding.as_deref(), threads)?;
+    let mut embedder = Embedder::open(&model, options.embedding.as_deref(), options.layers.into(), threads)?;
     embedder.limits = limits;
     let description = embedder.description();
     let id = ModelId { name: description.name.clone(), sha256: embedder.sha256().to_owned() };

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use earmark_embeddings::{Embeddings, ModelId, Row, best_of_each_path, cosines, ranked};
+use earmark_features::Layers;
 use earmark_tables::text_table;
 use earmark_tagging::{Embedder, ModelStore};
 use serde::Serialize;
@@ -54,7 +55,10 @@ fn open(options: &Similar, table: &Embeddings) -> anyhow::Result<Embedder> {
     let Some(ModelId { name, sha256 }) = &table.model else {
         let named = options.model.as_deref();
         let named = named.with_context(|| format!("{x} does not name the model that made it; name it by --model"))?;
-        return Ok(Embedder::open(&store.resolve(named, Path::new(""))?, None, 1)?);
+        let folder = store.resolve(named, Path::new(""))?;
+        let stages = || Embedder::open(&folder, None, Layers::Stages, 1);
+        let last = Embedder::open(&folder, None, Layers::Last, 1)?;
+        return Ok(if last.description().size == table.size() { last } else { stages().unwrap_or(last) });
     };
     let made = format!("{x} was made by the model {name} with the SHA-256 {sha256}");
     let folder: PathBuf = match &options.model {
@@ -63,7 +67,7 @@ fn open(options: &Similar, table: &Embeddings) -> anyhow::Result<Embedder> {
             format!("{made}, which is not installed; install it, name its bundle by --model, or embed again")
         })?,
     };
-    Embedder::open_sha256(&folder, sha256, 1)?.with_context(|| {
+    Embedder::open_sha256(&folder, (sha256, table.size()), 1)?.with_context(|| {
         let other = folder.display();
         format!("{made}, and {other} has another network, whose embeddings cannot be compared; embed again with it")
     })
