@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::embedding::Layers;
+use crate::layers::Layers;
 use crate::settings::{check, check_coefficients};
 use crate::{Bands, DeltaSettings, FeatureError, MelSettings, Norm, PadMode, summary};
 

@@ -28,8 +28,8 @@ pub fn to_onnx(graph: &Graph, weights: &Weights) -> Result<Vec<u8>, ExportError>
 }
 
 /// [`to_onnx`] with two more outputs: `embedding` `[batch, size]` ([`Graph::embedding`]), and
-/// `stages` `[batch, size of all]`, the means of [`Graph::stages`] over height and width followed by
-/// the embedding.
+/// `stages` `[batch, size of all]`, the means of [`Graph::stages`] over height and width followed
+/// by the embedding.
 ///
 /// # Errors
 /// Those of [`to_onnx`].

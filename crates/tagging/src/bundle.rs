@@ -94,7 +94,8 @@ pub struct Embedding {
     pub features: FrontEnd,
     /// How a clip is cut into windows.
     pub windows: Windowing,
-    /// Its ONNX file has the output `embedding`, or `stages` for [`Layers::Stages`], `[batch, size]`.
+    /// Its ONNX file has the output `embedding`, or `stages` for [`Layers::Stages`]: `[batch,
+    /// size]`.
     pub network: Network,
 }
 
