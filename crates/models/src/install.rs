@@ -99,8 +99,8 @@ fn card(name: &str, arch: &str, bundle: &Bundle) -> String {
          {paper}\n\n\
          Each class has a probability of its own; several can be high at once. `{name}.onnx` has the outputs \
          `logits`, `embedding` ({last} values), and `stages` ({stages} values). Clips of up to 10 s are tagged whole, \
-         longer ones in windows of 10 s every 5 s, shorter ones than 1 s are filled up with silence. `docs/bundle.md` of Earmark's \
-         repository specifies the files.\n\n\
+         longer ones in windows of 10 s every 5 s, shorter ones than 1 s are filled up with silence. `docs/bundle.md` \
+         of Earmark's repository specifies the files.\n\n\
          ## Labels\n\nThose of AudioSet are by Google, under CC BY 4.0.\n\n{labels}",
         version = env!("CARGO_PKG_VERSION"),
     )
