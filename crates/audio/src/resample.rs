@@ -143,6 +143,11 @@ impl StreamResampler {
         self.filter.as_ref().map_or(0, |filter| filter.fft.fft_size_in() + filter.fft.fft_size_out())
     }
 
+    /// The rate of the output, Hz.
+    pub fn sample_rate(&self) -> u32 {
+        self.to
+    }
+
     /// The number of output samples for `n` input samples: `round(n * to / from)`.
     pub fn length(&self, n: u64) -> u64 {
         let (from, to) = (u128::from(self.from), u128::from(self.to));

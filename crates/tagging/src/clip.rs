@@ -41,30 +41,54 @@ impl std::fmt::Display for Warning {
 /// Decodes a file like [`earmark_audio::decode`], and returns warnings about its sound.
 pub(crate) fn decode(path: &Path, limits: &Limits) -> Result<(Clip, Vec<Warning>), AudioError> {
     let mut stream = AudioStream::open(path, limits)?;
-    let (mut samples, mut block) = (Vec::new(), Vec::new());
+    let (mut samples, mut block, mut level) = (Vec::new(), Vec::new(), Level::default());
     while stream.next_block(&mut block)? {
         samples.extend_from_slice(&block);
+        level.add(&block);
     }
-    let clip = Clip { samples, sample_rate: stream.sample_rate() };
-    let warnings = judge(&clip, stream.peak());
-    Ok((clip, warnings))
+    let warnings = level.warnings(stream.sample_rate(), stream.peak());
+    Ok((Clip { samples, sample_rate: stream.sample_rate() }, warnings))
 }
 
-/// The warnings about a clip; `peak` is the peak of the channels.
-fn judge(clip: &Clip, peak: f32) -> Vec<Warning> {
-    const SHORTEST: f64 = 0.01;
-    if clip.seconds() < SHORTEST {
-        return vec![Warning::Short { samples: clip.samples.len() }];
+/// The number and the bounds of the samples of a sound that arrives in pieces.
+pub(crate) struct Level {
+    samples: usize,
+    lowest: f32,
+    highest: f32,
+}
+
+impl Default for Level {
+    fn default() -> Self {
+        Level { samples: 0, lowest: f32::INFINITY, highest: f32::NEG_INFINITY }
     }
-    let bounds = |(low, high): (f32, f32), sample: &f32| (low.min(*sample), high.max(*sample));
-    let (lowest, highest) = clip.samples.iter().fold((f32::INFINITY, f32::NEG_INFINITY), bounds);
-    if !is_silent(lowest, highest) {
-        return Vec::new();
+}
+
+impl Level {
+    /// Adds the next samples.
+    pub fn add(&mut self, samples: &[f32]) {
+        self.samples += samples.len();
+        for &sample in samples {
+            self.lowest = self.lowest.min(sample);
+            self.highest = self.highest.max(sample);
+        }
     }
-    // A constant offset is in the mean too, so it does not count as cancellation of the channels.
-    let of_mean = highest.abs().max(lowest.abs());
-    if peak - of_mean > 10.0 * SILENCE {
-        return vec![Warning::Cancelling { peak }];
+
+    /// The warnings about the sound; `peak` is the peak of its channels.
+    pub fn warnings(&self, sample_rate: u32, peak: f32) -> Vec<Warning> {
+        const SHORTEST: f64 = 0.01;
+        let &Level { samples, lowest, highest } = self;
+        if (samples as f64) < SHORTEST * f64::from(sample_rate) {
+            return vec![Warning::Short { samples }];
+        }
+        if !is_silent(lowest, highest) {
+            return Vec::new();
+        }
+        // A constant offset is in the mean too, so it does not count as cancellation of the
+        // channels.
+        let of_mean = highest.abs().max(lowest.abs());
+        if peak - of_mean > 10.0 * SILENCE {
+            return vec![Warning::Cancelling { peak }];
+        }
+        vec![Warning::Silent { peak: (highest - lowest) / 2.0 }]
     }
-    vec![Warning::Silent { peak: (highest - lowest) / 2.0 }]
 }

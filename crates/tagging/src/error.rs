@@ -74,6 +74,16 @@ pub enum TaggingError {
         /// The maximum.
         most: u64,
     },
+    /// A setting of a timeline or of events is out of its range.
+    #[error("{key} = {value}: {allowed} is possible")]
+    Timeline {
+        /// The setting.
+        key: &'static str,
+        /// Its value.
+        value: f64,
+        /// The possible values.
+        allowed: String,
+    },
     /// A clip cannot be resampled.
     #[error("{}: {source}", path.display())]
     Resampling {

@@ -1,5 +1,6 @@
 //! How threads are distributed over files.
 
+use std::path::PathBuf;
 use std::thread;
 
 /// How many files are processed at once, and with how many threads each.
@@ -12,6 +13,16 @@ pub struct Parallelism {
 }
 
 impl Parallelism {
+    /// [`Parallelism::split`] for these files, of which a large one, which is cut into pieces, counts
+    /// as many: one for each megabyte.
+    pub fn of_files(threads: usize, paths: &[PathBuf]) -> Self {
+        const MEGABYTE: u64 = 1 << 20;
+        let pieces = |path: &PathBuf| path.metadata().map_or(0, |metadata| metadata.len() / MEGABYTE) as usize;
+        // Enough for any number of threads.
+        let pieces = if paths.len() < 1_000 { paths.iter().map(pieces).sum() } else { 0 };
+        Self::split(threads, paths.len() + pieces)
+    }
+
     /// Distributes `threads` threads (0: one per core) over `files` files: one file per thread, and
     /// the remaining threads within the files.
     ///

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use earmark_audio::{Clip, Limits, resample};
+use earmark_audio::{Clip, Limits};
 use earmark_features::Windowing;
 use earmark_features::{
     Extractor, FeatureError, FeatureView, Features, FrontEnd, InputScaling, MelSettings, StatisticsExtractor,
@@ -11,21 +11,27 @@ use serde::Serialize;
 
 use crate::bundle::Bundle;
 use crate::names::CONFIG;
+use crate::parallel::in_order;
 use crate::parallelism::Parallelism;
+use crate::pieces::{Cut, Piece, Pieces, Rest};
 use crate::pool::Pool;
 use crate::sessions::{Sessions, Source};
-use crate::{BundleFault, Model, TaggingError, Warning, clip};
+use crate::{BundleFault, Model, TaggingError, Warning};
 
 /// Windows per run of a network; more need more memory and are not faster.
 const BATCH: usize = 16;
-/// Maximum number of input values per run of a network; a larger window is processed alone.
-const MOST_VALUES: usize = 1 << 23;
+/// Maximum number of input values per run of a network; a larger window is processed alone. A run
+/// needs about a hundred times the memory of its input.
+const MOST_VALUES: usize = 1 << 19;
 /// Maximum bytes of models for all files at once; a larger bundle is loaded fewer times, and more
 /// threads work on each file.
 const MODEL_BYTES: u64 = 4 << 30;
 /// Maximum number of values of a clip's features: 2 GiB, some 7 hours of 64 bands and their deltas
 /// every 10 ms.
 const MOST_FEATURES: u64 = 1 << 29;
+
+/// Longer sounds are cut into pieces of this length.
+const PIECE_SECONDS: u64 = 60;
 
 /// A label and its probability.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -57,15 +63,18 @@ pub struct TaggedFile {
 
 /// A loaded bundle; many threads may use it at once.
 ///
-/// Memory: one copy of the models per file that is processed at the same time (fewer if they would
-/// exceed 4 GiB of ONNX) and, for each of these files, its samples at its own rate and at those of
-/// the front ends, and its features.
+/// A sound of more than a minute is cut into pieces of a minute, whose probabilities are averaged
+/// with their lengths as weights, so memory does not grow with its length: one copy of the models
+/// per file or piece that is processed at the same time (fewer if they would exceed 4 GiB of ONNX)
+/// and, for each, a minute of samples at the rates of the front ends, and its features.
 pub struct Tagger {
     bundle: Bundle,
     /// The front end of each learner.
     extractors: Vec<Extractor>,
     statistics: Option<(u32, StatisticsExtractor)>,
     pool: Pool<Sessions>,
+    /// The sample rates that the front ends take.
+    rates: Vec<u32>,
     /// Limits for decoded files.
     pub limits: Limits,
 }
@@ -96,11 +105,15 @@ impl Tagger {
             Ok::<_, TaggingError>((settings.mel.sr, extractor))
         });
         let statistics = statistics.transpose()?;
+        let mut rates: Vec<u32> = bundle.learners.iter().map(|learner| learner.features.sample_rate()).collect();
+        rates.extend(bundle.statistics.as_ref().map(|of| of.mel.sr));
+        rates.sort_unstable();
+        rates.dedup();
         let columns = bundle.statistics.as_ref().map_or(0, |of| of.n_mfcc * of.set.statistics().len());
         let threads = parallelism.files * parallelism.threads_per_file / at_once;
         let source = Source::new(&bundle, columns, files, threads);
         let pool = Pool::new(move || source.load(), at_once)?;
-        Ok(Self { bundle, extractors, statistics, pool, limits: Limits::default() })
+        Ok(Self { bundle, extractors, statistics, pool, rates, limits: Limits::default() })
     }
 
     /// The classes, in the order of [`Tagger::probabilities`].
@@ -108,9 +121,31 @@ impl Tagger {
         &self.bundle.labels
     }
 
-    /// Number of files processed at once.
-    pub(crate) fn files_at_once(&self) -> usize {
+    /// Number of files, or pieces of a file, processed at once.
+    pub(crate) fn at_once(&self) -> usize {
         self.pool.most
+    }
+
+    /// The threshold of each class, if a clip may have several labels.
+    pub fn thresholds(&self) -> Option<&[f32]> {
+        self.bundle.thresholds.as_deref()
+    }
+
+    /// The highest frequency that a front end takes, Hz.
+    pub fn bandwidth(&self) -> f64 {
+        f64::from(self.rates.iter().copied().max().unwrap_or(0)) / 2.0
+    }
+
+    /// The sample rates that the front ends take.
+    pub(crate) fn rates(&self) -> &[u32] {
+        &self.rates
+    }
+
+    /// The longest window that a network of the bundle takes, seconds; none if all take whole clips.
+    pub(crate) fn longest_window(&self) -> Option<f64> {
+        let of_parts = self.bundle.learners.iter().filter(|learner| !learner.features.is_of_whole_clips());
+        let seconds = |of: &crate::Learner| of.windows.frames as f64 / of.features.frames_per_second();
+        of_parts.map(seconds).max_by(f64::total_cmp)
     }
 
     /// The tags of a file. If more threads call this than the number of files processed at once,
@@ -119,18 +154,44 @@ impl Tagger {
     /// # Errors
     /// The file cannot be decoded or has no samples, or the output of a model is not finite.
     pub fn tag_file(&self, path: &Path) -> Result<TaggedFile, TaggingError> {
-        let (clip, warnings) = clip::decode(path, &self.limits)?;
-        let probabilities = self.probabilities(&clip, path)?;
-        let threshold = |class: usize| self.bundle.thresholds.as_ref().map(|thresholds| thresholds[class]);
-        let tag = |(class, score): (usize, f32)| Tag {
-            label: self.bundle.labels[class].clone(),
-            score,
-            threshold: threshold(class),
+        let mut pieces = Pieces::of_file(path, &self.limits, &self.rates, whole)?;
+        let mut mean = Mean::new(self.labels().len());
+        for piece in pieces.by_ref() {
+            let piece = piece?;
+            mean.add(&self.infer(&piece, path)?, piece.length());
+        }
+        Ok(self.tagged(mean, &pieces))
+    }
+
+    /// [`Tagger::tag_file`] with the pieces of the file in parallel.
+    pub(crate) fn tag_file_in_parallel(&self, path: &Path) -> Result<TaggedFile, TaggingError> {
+        let mut pieces = Pieces::of_file(path, &self.limits, &self.rates, whole)?;
+        let mut mean = Mean::new(self.labels().len());
+        let infer = |piece: Result<Piece, _>, send: &mut dyn FnMut(_) -> bool| {
+            let inferred = piece.and_then(|piece| Ok((self.infer(&piece, path)?, piece.length())));
+            send(inferred);
         };
-        let mut tags: Vec<Tag> = probabilities.into_iter().enumerate().map(tag).collect();
+        let add = |_, inferred: Result<(Vec<f32>, u64), TaggingError>| {
+            inferred.map(|(probabilities, samples)| mean.add(&probabilities, samples))
+        };
+        in_order(pieces.by_ref(), (self.at_once(), 2 * self.at_once()), infer, add)?;
+        Ok(self.tagged(mean, &pieces))
+    }
+
+    fn tagged(&self, mean: Mean, pieces: &Pieces<'_>) -> TaggedFile {
+        let mut tags = self.tags(&mean.values());
         // The sort is stable, so classes with equal scores keep their order.
         tags.sort_by(|a, b| b.score.total_cmp(&a.score));
-        Ok(TaggedFile { tags, warnings })
+        TaggedFile { tags, warnings: pieces.warnings() }
+    }
+
+    /// A tag for each class, in their order, of these probabilities `[classes]`.
+    pub fn tags(&self, probabilities: &[f32]) -> Vec<Tag> {
+        let threshold = |class: usize| self.bundle.thresholds.as_ref().map(|thresholds| thresholds[class]);
+        let tag = |(class, (label, &score)): (usize, (&String, &f32))| {
+            Tag { label: label.clone(), score, threshold: threshold(class) }
+        };
+        self.bundle.labels.iter().zip(probabilities).enumerate().map(tag).collect()
     }
 
     /// A clip's probabilities, one per class; `path` is used in errors.
@@ -138,18 +199,34 @@ impl Tagger {
     /// # Errors
     /// No samples, samples or results that are not finite, or an error of ONNX Runtime.
     pub fn probabilities(&self, clip: &Clip, path: &Path) -> Result<Vec<f32>, TaggingError> {
-        let sound = Resampled { clip, path, at_rates: Vec::new() };
-        self.pool.with(|sessions| self.infer(sessions, sound))
+        if clip.samples.is_empty() {
+            return Err(features_error(path, FeatureError::Empty));
+        }
+        if let Some(index) = clip.samples.iter().position(|sample| !sample.is_finite()) {
+            let source = FeatureError::NotFinite { index, value: clip.samples[index] };
+            return Err(features_error(path, source));
+        }
+        let mut mean = Mean::new(self.labels().len());
+        for piece in Pieces::of_clip(path, clip, &self.rates, whole)? {
+            let piece = piece?;
+            mean.add(&self.infer(&piece, path)?, piece.length());
+        }
+        Ok(mean.values())
     }
 
-    fn infer(&self, sessions: &mut Sessions, mut sound: Resampled<'_>) -> Result<Vec<f32>, TaggingError> {
-        let (path, classes) = (sound.path, self.bundle.labels.len());
+    /// The probabilities of a piece of a sound, as if it were a clip.
+    pub(crate) fn infer(&self, piece: &Piece, path: &Path) -> Result<Vec<f32>, TaggingError> {
+        self.pool.with(|sessions| self.infer_with(sessions, piece, path))
+    }
+
+    fn infer_with(&self, sessions: &mut Sessions, piece: &Piece, path: &Path) -> Result<Vec<f32>, TaggingError> {
+        let classes = self.bundle.labels.len();
         let mut columns = Vec::new();
         let mut shared = SharedFeatures::default();
         let models = self.extractors.iter().zip(&mut sessions.learners);
         for (index, (learner, (extractor, models))) in self.bundle.learners.iter().zip(models).enumerate() {
             let features = shared.take(&learner.features, || {
-                let samples = sound.at(learner.features.sample_rate())?;
+                let samples = piece.at(learner.features.sample_rate());
                 room(extractor.embedded().unwrap_or(&learner.features).mel(), samples.len(), path)?;
                 extractor.extract(samples).map_err(|source| features_error(path, source))
             })?;
@@ -169,12 +246,40 @@ impl Tagger {
             return Ok(average(&columns, classes));
         };
         if let Some((rate, extractor)) = &self.statistics {
-            let samples = sound.at(*rate)?;
+            let samples = piece.at(*rate);
             room(self.bundle.statistics.as_ref().map(|of| &of.mel), samples.len(), path)?;
             columns.extend(extractor.extract(samples).map_err(|source| features_error(path, source))?);
         }
         let probabilities = stack.run(&columns, [1, columns.len()])?;
         finite(probabilities, "the probabilities", stack, path)
+    }
+}
+
+/// A sound of up to [`PIECE_SECONDS`] is one piece; longer ones are cut.
+fn whole(sample_rate: u32) -> Cut {
+    let length = PIECE_SECONDS * u64::from(sample_rate);
+    Cut { length, hop: length, rest: Rest::Shorter }
+}
+
+/// The mean of the probabilities of pieces, weighted by their lengths.
+struct Mean {
+    sums: Vec<f64>,
+    samples: f64,
+}
+
+impl Mean {
+    fn new(classes: usize) -> Self {
+        Self { sums: vec![0.0; classes], samples: 0.0 }
+    }
+
+    fn add(&mut self, probabilities: &[f32], samples: u64) {
+        self.samples += samples as f64;
+        let weighted = probabilities.iter().map(|&probability| f64::from(probability) * samples as f64);
+        self.sums.iter_mut().zip(weighted).for_each(|(sum, weighted)| *sum += weighted);
+    }
+
+    fn values(&self) -> Vec<f32> {
+        self.sums.iter().map(|sum| (sum / self.samples.max(1.0)) as f32).collect()
     }
 }
 
@@ -255,40 +360,6 @@ fn finite(values: Vec<f32>, what: &'static str, model: &Model, path: &Path) -> R
 fn average(rows: &[f32], classes: usize) -> Vec<f32> {
     let count = (rows.len() / classes).max(1) as f32;
     (0..classes).map(|class| rows.iter().skip(class).step_by(classes).sum::<f32>() / count).collect()
-}
-
-/// A clip at every requested sampling rate; each is computed once.
-struct Resampled<'a> {
-    clip: &'a Clip,
-    path: &'a Path,
-    at_rates: Vec<Clip>,
-}
-
-impl Resampled<'_> {
-    fn at(&mut self, rate: u32) -> Result<&[f32], TaggingError> {
-        if rate == self.clip.sample_rate {
-            return Ok(&self.clip.samples);
-        }
-        let found = self.at_rates.iter().position(|clip| clip.sample_rate == rate);
-        let index = match found {
-            Some(index) => index,
-            None => {
-                let samples = &self.clip.samples;
-                if samples.is_empty() {
-                    return Err(features_error(self.path, FeatureError::Empty));
-                }
-                if let Some(index) = samples.iter().position(|sample| !sample.is_finite()) {
-                    let source = FeatureError::NotFinite { index, value: samples[index] };
-                    return Err(features_error(self.path, source));
-                }
-                let resampled = resample(self.clip, rate);
-                let failed = |source| TaggingError::Resampling { path: self.path.to_owned(), source };
-                self.at_rates.push(resampled.map_err(failed)?);
-                self.at_rates.len() - 1
-            }
-        };
-        Ok(&self.at_rates[index].samples)
-    }
 }
 
 fn features_error(path: &Path, source: FeatureError) -> TaggingError {

@@ -207,7 +207,7 @@ fn features_beyond_memory_are_an_error_of_the_file() {
     bundles::write(folder.path(), true);
     edit(folder.path(), |config| {
         let features = &mut config["learners"][0]["features"];
-        (features["n_fft"], features["hop_length"]) = (json!(64), json!(1));
+        (features["sr"], features["n_fft"], features["hop_length"]) = (json!(48_000), json!(64), json!(1));
     });
     let tagger = open(folder.path()).unwrap();
     let error = tagger.probabilities(&clip(130.0, 22_050), Path::new("long.wav")).unwrap_err();

@@ -4,6 +4,7 @@ mod data;
 mod embeddings;
 mod model;
 mod sound;
+mod tag;
 mod train;
 
 use clap::builder::RangedU64ValueParser;
@@ -13,7 +14,8 @@ use clap_complete::Shell;
 pub use data::{Check, Data, Download, Reading, Synth};
 pub use embeddings::{Embed, Similar};
 pub use model::Model;
-pub use sound::{FeatureKind, Features, LimitOptions, Nets, Tag};
+pub use sound::{FeatureKind, Features, LimitOptions, Nets};
+pub use tag::{Form, Tag, Time, Which};
 pub use train::{Compare, Evaluate, Predict, Report, Stack, Train};
 
 /// Earmark, a general-purpose audio tagger: train on your own labeled sounds with one command, then

@@ -6,8 +6,6 @@ use clap::{Args, Subcommand, ValueEnum};
 use earmark_audio::Limits;
 use serde::Serialize;
 
-use super::threads;
-
 /// Kinds of features.
 #[derive(Debug, Clone, Copy, PartialEq, ValueEnum, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -47,9 +45,10 @@ pub struct Features {
 /// What a sound file may be.
 #[derive(Debug, Clone, Args)]
 pub struct LimitOptions {
-    /// Maximum length of a sound, in seconds
-    #[arg(long, value_name = "S", env = "EARMARK_MAX_SECONDS", default_value_t = Limits::default().max_seconds)]
-    pub max_seconds: f64,
+    /// Maximum length of a sound, in seconds; by default 3600, and 1,000,000 for `tag`, whose memory
+    /// does not grow with it
+    #[arg(long, value_name = "S", env = "EARMARK_MAX_SECONDS")]
+    pub max_seconds: Option<f64>,
     /// Lowest sample rate, in Hz
     #[arg(long, value_name = "HZ", env = "EARMARK_MIN_SAMPLE_RATE")]
     #[arg(default_value_t = Limits::default().min_sample_rate)]
@@ -69,7 +68,13 @@ pub struct LimitOptions {
 impl LimitOptions {
     /// The limits of a decoder.
     pub fn limits(&self) -> anyhow::Result<Limits> {
+        self.limits_of(Limits::default().max_seconds)
+    }
+
+    /// The limits of a decoder, with this maximum length by default.
+    pub fn limits_of(&self, seconds: f64) -> anyhow::Result<Limits> {
         let &LimitOptions { max_seconds, min_sample_rate, max_sample_rate, max_channels, max_samples } = self;
+        let max_seconds = max_seconds.unwrap_or(seconds);
         let max_samples = max_samples.unwrap_or_else(|| Limits::samples_of(max_seconds));
         let limits = Limits { max_seconds, min_sample_rate, max_sample_rate, max_channels, max_samples };
         limits.validate()?;
@@ -109,46 +114,4 @@ pub enum Nets {
         #[arg(long, value_name = "M.onnx")]
         out: PathBuf,
     },
-}
-
-/// A number from 0 to 1.
-fn probability(text: &str) -> Result<f32, String> {
-    let value: f32 = text.parse().map_err(|_| "it is not a number")?;
-    if (0.0..=1.0).contains(&value) { Ok(value) } else { Err("it is not in the range 0 to 1".to_owned()) }
-}
-
-/// `earmark tag`.
-#[derive(Debug, Args)]
-pub struct Tag {
-    /// Sound files, or folders of them
-    #[arg(required = true)]
-    pub paths: Vec<PathBuf>,
-    /// The bundle, such as the folder RUN/bundle, or the name of an installed model; by default the
-    /// model last pulled or chosen (`earmark model use`)
-    #[arg(long, value_name = "BUNDLE|NAME", env = "EARMARK_MODEL")]
-    pub model: Option<String>,
-    /// Tags per file, at most; by default 3 or, if a clip may have several labels, all labels whose
-    /// score reaches their threshold
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    pub top: Option<u64>,
-    /// The score of every label, also of those below their threshold
-    #[arg(long, conflicts_with = "top")]
-    pub all: bool,
-    /// Omit tags below this score, 0 to 1
-    #[arg(long, default_value_t = 0.0, value_name = "P", value_parser = probability)]
-    pub min_score: f32,
-    /// One JSON value on stdout: `[{"path": ..., "tags": [{"label": ..., "score": ...}]}]`, an
-    /// element as soon as its file and all before it are done
-    #[arg(long, conflicts_with = "csv")]
-    pub json: bool,
-    /// A table on stdout: path,label,score
-    #[arg(long)]
-    pub csv: bool,
-    /// Threads: as many files at once, each with models of its own in memory; by default (0)
-    /// one per core
-    #[arg(long, default_value_t = 0, value_name = "N", env = "EARMARK_THREADS", value_parser = threads())]
-    pub threads: usize,
-    /// What a sound file may be
-    #[command(flatten)]
-    pub limits: LimitOptions,
 }

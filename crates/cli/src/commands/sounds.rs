@@ -9,6 +9,8 @@ use crate::output;
 /// Sound files, and the number of folders that gave none.
 pub struct Sounds {
     pub paths: Vec<PathBuf>,
+    /// The place of each in its folder, or its file name.
+    pub names: Vec<PathBuf>,
     folders: usize,
 }
 
@@ -16,10 +18,11 @@ impl Sounds {
     /// The given files and those in the given folders, sorted by name. A folder without sound
     /// files, or that cannot be listed, does not affect the others.
     pub fn find(paths: &[PathBuf]) -> Self {
-        let (mut found, mut folders) = (Vec::new(), 0);
+        let (mut found, mut names, mut folders) = (Vec::new(), Vec::new(), 0);
         for path in paths {
             if !path.is_dir() {
                 found.push(path.clone());
+                names.push(path.file_name().map_or_else(|| path.clone(), PathBuf::from));
                 continue;
             }
             let (sounds, errors) = find_sound_files(path);
@@ -31,9 +34,10 @@ impl Sounds {
             for error in errors {
                 output::error(&output::message(&error.into()));
             }
+            names.extend(sounds.iter().map(|sound| sound.strip_prefix(path).unwrap_or(sound).to_owned()));
             found.extend(sounds);
         }
-        Self { paths: found, folders }
+        Self { paths: found, names, folders }
     }
 
     /// The error about the files that failed, and about folders. `done` is what should have been

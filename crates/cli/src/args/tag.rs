@@ -1,0 +1,122 @@
+//! Arguments of `earmark tag`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{LimitOptions, threads};
+
+/// `earmark tag`.
+#[derive(Debug, Args)]
+pub struct Tag {
+    /// Sound files, or folders of them
+    #[arg(required = true)]
+    pub paths: Vec<PathBuf>,
+    /// The bundle, such as the folder RUN/bundle, or the name of an installed model; by default the
+    /// model last pulled or chosen (`earmark model use`)
+    #[arg(long, value_name = "BUNDLE|NAME", env = "EARMARK_MODEL")]
+    pub model: Option<String>,
+    /// Which tags
+    #[command(flatten)]
+    pub which: Which,
+    /// Tags over time
+    #[command(flatten)]
+    pub time: Time,
+    /// The form of the output
+    #[command(flatten)]
+    pub form: Form,
+    /// Threads: as many files, or parts of a file, at once, each with models of its own in memory;
+    /// by default (0) one per core
+    #[arg(long, default_value_t = 0, value_name = "N", env = "EARMARK_THREADS", value_parser = threads())]
+    pub threads: usize,
+    /// What a sound file may be
+    #[command(flatten)]
+    pub limits: LimitOptions,
+}
+
+/// Which tags are written.
+#[derive(Debug, Clone, Args)]
+pub struct Which {
+    /// Tags per file or window, at most; by default 3 or, if a clip may have several labels, all
+    /// labels whose score reaches their threshold
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub top: Option<u64>,
+    /// The score of every label, also of those below their threshold
+    #[arg(long, conflicts_with = "top")]
+    pub all: bool,
+    /// Omit tags below this score, 0 to 1
+    #[arg(long, default_value_t = 0.0, value_name = "P", value_parser = probability)]
+    pub min_score: f32,
+    /// Only these labels; can be given several times
+    #[arg(long = "class", value_name = "LABEL")]
+    pub classes: Vec<String>,
+}
+
+/// Tags over time.
+#[derive(Debug, Clone, Args)]
+pub struct Time {
+    /// The tags of each window of a sound
+    #[arg(long, conflicts_with = "events")]
+    pub timeline: bool,
+    /// Events: from where the score of a label reaches `--on` to where it falls below `--off`
+    #[arg(long, conflicts_with_all = ["top", "all"])]
+    pub events: bool,
+    /// Length of a window, in seconds; by default that of the bundle's networks, at most 2
+    #[arg(long, value_name = "S")]
+    pub window: Option<f64>,
+    /// From the start of one window to that of the next, in seconds; by default half a window, and
+    /// with `--events` a quarter
+    #[arg(long, value_name = "S")]
+    pub hop: Option<f64>,
+    /// An event begins where the score reaches this; by default the label's threshold in the
+    /// bundle, or 0.5
+    #[arg(long, value_name = "P", value_parser = probability, requires = "events")]
+    pub on: Option<f32>,
+    /// An event ends where the score falls below this; by default half of `--on`
+    #[arg(long, value_name = "P", value_parser = probability, requires = "events")]
+    pub off: Option<f32>,
+    /// Scores are smoothed by the median over this time, in seconds
+    #[arg(long, value_name = "S", default_value_t = 0.0, requires = "events")]
+    pub median: f64,
+    /// Minimum length of an event, in seconds
+    #[arg(long, value_name = "S", default_value_t = 0.0, requires = "events")]
+    pub min_length: f64,
+    /// Events of a label that are less than this apart are one, in seconds
+    #[arg(long, value_name = "S", default_value_t = 0.0, requires = "events")]
+    pub min_gap: f64,
+}
+
+/// The form of the output; without an option, text for people.
+#[derive(Debug, Clone, Args)]
+pub struct Form {
+    /// One JSON value: `[{"path": ..., "tags": [{"label": ..., "score": ...}]}]`; with `--timeline`
+    /// `"windows": [{"start": ..., "end": ..., "tags": [...]}]`, with `--events` `"events":
+    /// [{"label": ..., "start": ..., "end": ..., "score": ...}]`
+    #[arg(long, group = "format")]
+    pub json: bool,
+    /// A line of JSON for each file
+    #[arg(long, group = "format")]
+    pub ndjson: bool,
+    /// A table: path,label,score; with `--timeline` path,start,end,label,score, with `--events`
+    /// path,label,start,end,score. A file without tags has a row with its path alone
+    #[arg(long, group = "format")]
+    pub csv: bool,
+    /// Labels for Audacity; with `--timeline` or `--events`
+    #[arg(long, group = "format")]
+    pub audacity: bool,
+    /// A selection table for Raven; with `--timeline` or `--events`
+    #[arg(long, group = "format")]
+    pub raven: bool,
+    /// The file to write, when all is done; by default standard output, file by file
+    #[arg(long, value_name = "FILE", conflicts_with = "output_dir")]
+    pub output: Option<PathBuf>,
+    /// A folder to write a file for each sound to, with the sound's name and place in its folder
+    #[arg(long, value_name = "DIR")]
+    pub output_dir: Option<PathBuf>,
+}
+
+/// A number from 0 to 1.
+fn probability(text: &str) -> Result<f32, String> {
+    let value: f32 = text.parse().map_err(|_| "it is not a number")?;
+    if (0.0..=1.0).contains(&value) { Ok(value) } else { Err("it is not in the range 0 to 1".to_owned()) }
+}

@@ -1,0 +1,182 @@
+//! `earmark tag`: the tags of sounds, of their windows, or events.
+
+mod select;
+mod sink;
+mod text;
+
+use std::path::Path;
+
+use earmark_tagging::{
+    Event, EventDetector, EventSettings, ModelStore, Parallelism, ScoredWindow, Tagger, TaggingError, Timeline,
+    TimelinePart, Warning,
+};
+
+use self::select::Selection;
+use self::sink::Sink;
+use self::text::{Content, Item, Text};
+use super::sounds::Sounds;
+use crate::args::{Tag, Time};
+use crate::output;
+
+/// Maximum length of a sound by default, seconds.
+const LONGEST: f64 = 1e6;
+
+/// Runs the command.
+pub fn run(options: &Tag) -> anyhow::Result<()> {
+    let limits = options.limits.limits_of(LONGEST)?;
+    let content = match options.time {
+        Time { timeline: true, .. } => Content::Windows,
+        Time { events: true, .. } => Content::Events,
+        Time { window: None, hop: None, .. } => Content::Tags,
+        _ => return Err(output::Exit::WrongUsage("--window and --hop are of --timeline or --events".to_owned()).into()),
+    };
+    let sounds = Sounds::find(&options.paths);
+    let store = ModelStore::open()?;
+    let model = match &options.model {
+        Some(model) => store.resolve(model, Path::new(""))?,
+        None => store.default_path()?,
+    };
+    let parallelism = match content {
+        Content::Tags => Parallelism::of_files(options.threads, &sounds.paths),
+        // The windows of a file are tagged in parallel.
+        Content::Windows | Content::Events => Parallelism::split(options.threads, usize::MAX),
+    };
+    let mut tagger = Tagger::open(&model, parallelism)?;
+    tagger.limits = limits;
+    let selection = Selection::new(&options.which, &tagger)?;
+    let text = Text::new(&options.form, content, tagger.bandwidth())?;
+    let sink = Sink::begin(&options.form, text, sounds.paths.len())?;
+    let mut work = Work { sounds: &sounds, tagger: &tagger, selection, sink, failed: 0 };
+    match content {
+        Content::Tags => work.tags()?,
+        Content::Windows => work.windows(timeline(&options.time, &tagger, 2.0)?)?,
+        Content::Events => {
+            let timeline = timeline(&options.time, &tagger, 4.0)?;
+            let detector = detector(&options.time, &tagger, &timeline)?;
+            work.events(timeline, detector)?;
+        }
+    }
+    let Work { sink, failed, .. } = work;
+    sink.end()?;
+    sounds.check("tagged", failed)
+}
+
+/// The windows that the options name; by default a window has `hops` hops.
+fn timeline(time: &Time, tagger: &Tagger, hops: f64) -> anyhow::Result<Timeline> {
+    let usual = tagger.usual_timeline();
+    let window = time.window.unwrap_or(usual.window());
+    Ok(Timeline::new(window, time.hop.unwrap_or(window / hops))?)
+}
+
+fn detector(time: &Time, tagger: &Tagger, timeline: &Timeline) -> anyhow::Result<EventDetector> {
+    let Time { on, off, median, min_length, min_gap, .. } = *time;
+    let usual = EventSettings::default().on;
+    let settings = EventSettings {
+        on: on.unwrap_or(usual),
+        off: off.unwrap_or(on.unwrap_or(usual) / 2.0),
+        median,
+        min_length,
+        min_gap,
+    };
+    let classes = tagger.labels().len();
+    let detector = EventDetector::new(settings, timeline, classes)?;
+    Ok(match tagger.thresholds().filter(|_| on.is_none() && off.is_none()) {
+        Some(thresholds) => detector.with_thresholds(thresholds),
+        None => detector,
+    })
+}
+
+/// The sounds on the way to the output.
+struct Work<'a> {
+    sounds: &'a Sounds,
+    tagger: &'a Tagger,
+    selection: Selection,
+    sink: Sink,
+    /// Number of files that cannot be tagged.
+    failed: usize,
+}
+
+impl Work<'_> {
+    fn tags(&mut self) -> anyhow::Result<()> {
+        self.tagger.tag_files(&self.sounds.paths, |index, tagged| match tagged {
+            Ok(tagged) => {
+                self.done(index, tagged.warnings);
+                self.begin(index)?;
+                for tag in self.selection.of_clip(tagged.tags) {
+                    self.sink.item(&Item::Tag(&tag))?;
+                }
+                self.sink.end_file(None)
+            }
+            Err(error) => self.failed(error, false),
+        })
+    }
+
+    fn windows(&mut self, timeline: Timeline) -> anyhow::Result<()> {
+        let mut has_begun = false;
+        self.tagger.timelines(&self.sounds.paths, timeline, |index, part| {
+            if !matches!(part, TimelinePart::Failed(_)) && !std::mem::replace(&mut has_begun, true) {
+                self.begin(index)?;
+            }
+            match part {
+                TimelinePart::Windows(windows) => windows.iter().try_for_each(|window| self.window(window)),
+                TimelinePart::End { warnings, .. } => {
+                    has_begun = false;
+                    self.done(index, warnings);
+                    self.sink.end_file(None)
+                }
+                TimelinePart::Failed(error) => self.failed(error, std::mem::replace(&mut has_begun, false)),
+            }
+        })
+    }
+
+    fn window(&mut self, window: &ScoredWindow) -> anyhow::Result<()> {
+        let tags = self.selection.of_clip(self.tagger.tags(&window.probabilities));
+        self.sink.item(&Item::Window { start: window.start, end: window.end, tags: &tags })
+    }
+
+    fn events(&mut self, timeline: Timeline, mut detector: EventDetector) -> anyhow::Result<()> {
+        let mut events: Vec<Event> = Vec::new();
+        self.tagger.timelines(&self.sounds.paths, timeline, |index, part| match part {
+            TimelinePart::Windows(windows) => {
+                events.extend(windows.iter().flat_map(|window| detector.push(window)));
+                Ok(())
+            }
+            TimelinePart::End { seconds, warnings } => {
+                self.done(index, warnings);
+                events.extend(detector.finish(seconds));
+                events.retain(|event| self.selection.has(event.class, event.score));
+                events.sort_by(|a, b| a.start.total_cmp(&b.start).then(a.class.cmp(&b.class)));
+                self.begin(index)?;
+                for Event { class, start, end, score } in events.drain(..) {
+                    let label = &self.tagger.labels()[class];
+                    self.sink.item(&Item::Event { label, start, end, score })?;
+                }
+                self.sink.end_file(None)
+            }
+            TimelinePart::Failed(error) => {
+                events.clear();
+                detector.finish(0.0);
+                self.failed(error, false)
+            }
+        })
+    }
+
+    fn begin(&mut self, index: usize) -> anyhow::Result<()> {
+        self.sink.file(&self.sounds.paths[index], &self.sounds.names[index])
+    }
+
+    fn done(&self, index: usize, warnings: Vec<Warning>) {
+        let path = self.sounds.paths[index].display();
+        tracing::info!(path = %path, "tagged");
+        for warning in warnings {
+            output::warning(&format!("{path}: {warning}"));
+        }
+    }
+
+    fn failed(&mut self, error: TaggingError, has_begun: bool) -> anyhow::Result<()> {
+        self.failed += 1;
+        let message = output::message(&error.into());
+        output::error(&message);
+        if has_begun { self.sink.end_file(Some(&message)) } else { Ok(()) }
+    }
+}

@@ -1,0 +1,55 @@
+//! Which tags are written.
+
+use earmark_tagging::{Tag, Tagger};
+
+use crate::args::Which;
+use crate::output::Exit;
+
+/// Tags of a clip if it has one label.
+const TOP: usize = 3;
+
+/// Which tags are written.
+pub struct Selection {
+    which: Which,
+    /// For each class, whether it is wanted.
+    wanted: Vec<bool>,
+}
+
+impl Selection {
+    /// # Errors
+    /// A label that the model does not have.
+    pub fn new(which: &Which, tagger: &Tagger) -> anyhow::Result<Self> {
+        let labels = tagger.labels();
+        if let Some(unknown) = which.classes.iter().find(|label| !labels.contains(label)) {
+            let lower = unknown.to_lowercase();
+            let alike: Vec<&str> =
+                labels.iter().map(String::as_str).filter(|label| label.to_lowercase().contains(&lower)).take(5).collect();
+            let hint = if alike.is_empty() { "its card lists them".to_owned() } else { alike.join(", ") };
+            return Err(Exit::WrongUsage(format!("--class {unknown}: the model has no such label; {hint}")).into());
+        }
+        let is_wanted = |label| which.classes.is_empty() || which.classes.contains(label);
+        Ok(Self { which: which.clone(), wanted: labels.iter().map(is_wanted).collect() })
+    }
+
+    /// Whether an event is wanted.
+    pub fn has(&self, class: usize, score: f32) -> bool {
+        self.wanted[class] && score >= self.which.min_score
+    }
+
+    /// The wanted tags of a clip or window, the most probable first; `tags` has one for each class
+    /// in any order.
+    pub fn of_clip(&self, mut tags: Vec<Tag>) -> Vec<Tag> {
+        let Which { all, top, min_score, classes } = &self.which;
+        tags.retain(|tag| classes.is_empty() || classes.contains(&tag.label));
+        // The sort is stable, so classes with equal scores keep their order.
+        tags.sort_by(|a, b| b.score.total_cmp(&a.score));
+        if !all {
+            let has_thresholds = tags.iter().any(|tag| tag.threshold.is_some());
+            tags.retain(Tag::is_given);
+            let most = top.map(|top| usize::try_from(top).unwrap_or(usize::MAX));
+            tags.truncate(most.unwrap_or(if has_thresholds { usize::MAX } else { TOP }));
+        }
+        tags.retain(|tag| tag.score >= *min_score);
+        tags
+    }
+}
