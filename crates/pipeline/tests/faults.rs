@@ -136,8 +136,10 @@ fn keys_that_do_not_fit_a_kernel() {
     let place = Workspace::with_data("kernels");
     let network = |from: &str, to: &str| with_kernel("").replacen(from, to, 1);
     let cases = [
-        (with_kernel("epochs = 3"), "learner k: remove `epochs`: it does not apply to this arch"),
-        (with_kernel("mixup = 3.0"), "learner k: remove `mixup`"),
+        (with_kernel("epochs = 3"), "learner k: remove `epochs`: it does not apply to arch = \"kernel\""),
+        (with_kernel("mixup = 3.0\ndropout = 0.1"), "learner k: remove `dropout`, `mixup`: they do not apply to arch"),
+        (with_kernel("freeze = \"body\""), "learner k: remove `freeze`"),
+        (with_kernel("linear = { c = 1.0 }"), "learner k: remove `linear`: it applies only to arch"),
         (with_kernel("checkpoint = \"best\""), "learner k: remove `checkpoint`"),
         (with_kernel("crop_seconds = nan"), "learner k: remove `crop_seconds`"),
         (with_kernel("").replace("\"kernel\"", "\"Kernel\""), "Kernel"),

@@ -10,6 +10,7 @@ use earmark_stacking::{StackSettings, TestFrom};
 use earmark_training::{GpuSettings, LearnerSettings, Split};
 use regex::Regex;
 use serde::{Deserialize, Serialize};
+use toml::{Table, Value};
 
 mod chosen;
 mod pretrained;
@@ -137,6 +138,24 @@ impl Recipe {
             }
         }
         self
+    }
+
+    /// The recipe as a run stores it: with every default, and for each learner the settings that
+    /// apply to its architecture.
+    ///
+    /// # Errors
+    /// It cannot be written as TOML.
+    pub(crate) fn complete(&self) -> Result<Table> {
+        let mut table: Table = toml::from_str(&toml::to_string(self)?)?;
+        table.entry("gpu").or_insert(Value::try_from(self.gpu)?);
+        let learners = table.get_mut("learners").and_then(Value::as_array_mut).into_iter().flatten();
+        for (learner, settings) in learners.filter_map(Value::as_table_mut).zip(&self.learners) {
+            learner.retain(|key, _| settings.has_key(key));
+            for (key, default) in settings.omitted_defaults() {
+                learner.entry(key).or_insert(Value::try_from(default)?);
+            }
+        }
+        Ok(table)
     }
 
     /// How GPUs compute for these learners: cuDNN would time its algorithms again for each batch of
