@@ -1,8 +1,10 @@
 //! How a run begins, and how the same command resumes it: its recipe, labels and clips.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use earmark_datasets::{ClipEntry, Manifest, Splits, Task};
+use toml::Value;
 
 use crate::changes::{RecipeChanges, clip_changes, listed, with_learners_of};
 use crate::embeddings::Embeddings;
@@ -38,6 +40,7 @@ pub(crate) fn completed(recipe: Recipe, name: &str, base: &Path, folder: &Path) 
     let run = Run::at(folder);
     if run.path(CLIPS).exists() {
         run.recipe_changes(&recipe)?;
+        run.check_trained()?;
     }
     Ok((recipe, embeddings))
 }
@@ -67,7 +70,7 @@ pub(crate) fn begin(
         }
     } else {
         format::write(folder, manifest.task)?;
-        earmark_files::write_atomic(&run.path(RECIPE), toml::to_string(recipe)?.as_bytes())?;
+        earmark_files::write_atomic(&run.path(RECIPE), toml::to_string(&recipe.complete()?)?.as_bytes())?;
         earmark_files::write_atomic(&run.path(LABELS), (manifest.labels.join("\n") + "\n").as_bytes())?;
         // Last: a folder without this file is not a run yet.
         earmark_files::write_atomic(&run.path(CLIPS), &clips_csv(&clips)?)?;
@@ -108,8 +111,7 @@ impl Run {
         // A learner that was never trained, such as one that diverged when it was added, can be
         // removed.
         changes.gone_learners.retain(|learner| self.is_trained(learner, &splits));
-        let gone =
-            changes.gone_learners.iter().map(|name| format!("learners.{name} is in the run, but not in the recipe"));
+        let gone = changes.gone_learners.iter().map(|name| format!("learners.{name}: only in the run"));
         changes.differences.extend(gone.collect::<Vec<_>>());
         if changes.differences.is_empty() {
             return Ok(());
@@ -117,10 +119,43 @@ impl Run {
         let folder = self.folder.display();
         let remedy = match changes.level2_alone() {
             true => format!("change `[stack]` in {folder}/{RECIPE} likewise and run `earmark stack {folder}`"),
-            false => "choose another --out, or remove that folder".to_owned(),
+            false => "choose another --out, or give these keys the values of the run".to_owned(),
         };
         let differences = listed(&changes.differences);
         Err(PipelineError::OtherRecipe { folder: self.folder.clone(), differences, remedy })
+    }
+
+    /// Checks that all jobs that are done were trained with the settings that the run has now: its
+    /// files may have been edited.
+    ///
+    /// # Errors
+    /// [`PipelineError::OtherSettings`] with these jobs, before any clip is decoded.
+    fn check_trained(&self) -> Result<()> {
+        let recipe = self.recipe()?;
+        let splits = recipe.splits(fold_count(&self.clips()?));
+        let (mut jobs, mut differences) = (Vec::new(), BTreeSet::new());
+        for learner in &recipe.learners {
+            for split in &splits {
+                let Some(other) = self.trained_with_others(&learner.name, *split)? else { continue };
+                jobs.push(format!("{}/{split}", learner.name));
+                let keys = match &other.settings {
+                    Some((then, now)) => {
+                        let places = ["when they were trained", "now"];
+                        let [then, now] = [Value::try_from(then)?, Value::try_from(now)?];
+                        RecipeChanges::of_values(places, &then, &now).differences
+                    }
+                    None => Vec::new(),
+                };
+                differences.extend(if keys.is_empty() { vec![format!("{} has changed", other.files)] } else { keys });
+            }
+        }
+        match jobs.is_empty() {
+            true => Ok(()),
+            false => {
+                let differences = listed(&differences.into_iter().collect::<Vec<_>>());
+                Err(PipelineError::OtherSettings { folder: self.folder.clone(), jobs, differences })
+            }
+        }
     }
 
     fn check_clips(&self, manifest: &Manifest, clips: &[ClipRow]) -> Result<()> {

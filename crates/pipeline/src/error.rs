@@ -36,6 +36,21 @@ pub enum PipelineError {
         /// What to do.
         remedy: String,
     },
+    /// The recipe, labels or clips of a run were edited after jobs were trained with them.
+    #[error(
+        "{} in {} {} trained with other settings than the run has now: {differences}; restore them, choose another \
+         --out, or remove the {} of these jobs in {}/jobs to train them again",
+        jobs.join(", "), folder.display(), if jobs.len() == 1 { "was" } else { "were" },
+        if jobs.len() == 1 { "folder" } else { "folders" }, folder.display()
+    )]
+    OtherSettings {
+        /// The folder of the run.
+        folder: PathBuf,
+        /// The jobs, as `LEARNER/SPLIT`.
+        jobs: Vec<String>,
+        /// The differing keys with both values, or the files that differ.
+        differences: String,
+    },
     /// The folder holds a run with different clips, labels or folds.
     #[error(
         "the data differ from those of the run in {}: {differences}; choose another --out, or remove that folder",

@@ -11,7 +11,7 @@ use earmark_tables::text_table;
 use earmark_training::{CheckpointPolicy, LearnerSettings, SAVE_PACE, set_threads};
 use serde::Serialize;
 
-use crate::error::Result;
+use crate::error::{Context, Result};
 use crate::events::{Event, Observer, Stage};
 use crate::jobs::{Cost, TrainingJob, clips_of, used_clips};
 use crate::options::TrainOptions;
@@ -70,6 +70,10 @@ pub struct PlannedJob {
 pub fn plan(options: &TrainOptions, observer: &dyn Observer) -> Result<Plan> {
     let Prepared { recipe, embeddings, manifest, splits, .. } = Prepared::new(options, observer)?;
     let jobs = selected_jobs(options, &recipe, &manifest, &splits)?;
+    let run = Run::at(&options.out);
+    let is_done =
+        |job: &TrainingJob| run.is_whole(&job.learner.name, job.split).with_context(|| format!("job {}", job.name()));
+    let done = jobs.iter().map(is_done).collect::<Result<Vec<_>>>()?;
     let mut learners: Vec<&LearnerSettings> = jobs.iter().map(|job| job.learner).collect();
     learners.dedup();
     let (sample, feature_seconds) = Sample::new(&recipe, embeddings.networks(), &manifest, &learners)?;
@@ -93,11 +97,10 @@ pub fn plan(options: &TrainOptions, observer: &dyn Observer) -> Result<Plan> {
     observer.event(&Event::StageFinished(Stage::Measurements));
     let measured = measured?;
 
-    let run = Run::at(&options.out);
     let jobs: Vec<PlannedJob> = jobs
         .iter()
-        .map(|job| {
-            let done = run.has_record(&job.learner.name, job.split);
+        .zip(done)
+        .map(|(job, done)| {
             let clips = used_clips(job.learner, &recipe, &manifest, &splits, job.split);
             let predicted = clips_of(&recipe, &manifest, &splits, job.split, false).len();
             let of_learner = measured.iter().find(|measured| measured.name == job.learner.name);
