@@ -58,9 +58,19 @@ fn tables_with_faults() {
         // A clip that has two rows, or is also a test clip.
         (train_csv, second, first, &["data/train.csv, line 3", "data/train.csv, line 2", first, "used before"]),
         (test_csv, test, first, &["data/test.csv, line 2", "data/train.csv, line 2", "used before"]),
-        ("recipe.toml", "folds = 2", "folds = 50", &["class \"", "but there are 50 folds: set `[data] folds`"]),
+        (
+            "recipe.toml",
+            "folds = 2",
+            "folds = 50",
+            &["the classes \"", "have fewer clips than the 50 folds: set `[data] folds = "],
+        ),
         // A label that only one clip has.
-        (train_csv, first_row, &format!("{first},Yodel,1"), &["class \"Yodel\" has 1 clip but there are 2 folds"]),
+        (
+            train_csv,
+            first_row,
+            &format!("{first},Yodel,1"),
+            &["class \"Yodel\" has 1 clip, fewer than the 2 that cross-validation needs: add clips"],
+        ),
         (train_csv, "label", "lable", &["data/train.csv, line 1", "no column label", "lable"]),
         (
             train_csv,
