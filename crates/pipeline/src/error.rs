@@ -11,6 +11,7 @@ use earmark_loader::LoadError;
 use earmark_nets::ExportError;
 use earmark_nets::{ShapeError, UnknownVariant, WeightsError};
 use earmark_stacking::StackError;
+use earmark_tables::counted;
 use earmark_tagging::TaggingError;
 use earmark_training::TrainingError;
 
@@ -23,6 +24,17 @@ pub enum PipelineError {
     /// A key of a recipe, or its text, is invalid.
     #[error("{0}")]
     Recipe(String),
+    /// There is no such recipe.
+    #[error(
+        "there is no recipe {}: neither a file, nor one of Earmark's own, which need no file: {}",
+        file.display(), shipped.join(", ")
+    )]
+    NoRecipe {
+        /// The file that was named.
+        file: PathBuf,
+        /// The names of Earmark's own recipes.
+        shipped: Vec<String>,
+    },
     /// An option contradicts another option, the recipe or the data.
     #[error("{0}")]
     Options(String),
@@ -95,6 +107,17 @@ pub enum PipelineError {
         /// The highest format that this version reads.
         newest: u32,
     },
+    /// A file that the run began with, and that cannot be computed again, is missing.
+    #[error(
+        "{} is missing, which has the run's {what}; restore it, or begin another run with another --out",
+        file.display()
+    )]
+    Lost {
+        /// The file.
+        file: PathBuf,
+        /// What it contains.
+        what: &'static str,
+    },
     /// A file of the run is missing or damaged.
     #[error("{0}")]
     Damaged(String),
@@ -126,7 +149,8 @@ pub enum PipelineError {
     ),
     /// The [`CancelToken`](crate::CancelToken) was cancelled. The progress so far is saved.
     #[error(
-        "{done} of {of} jobs are done, and what the others have trained is saved; the same command resumes from there"
+        "{done} of {} {} done, and what the others have trained is saved; the same command resumes from there",
+        counted(*of, "job"), if *of == 1 { "is" } else { "are" }
     )]
     Cancelled {
         /// The number of jobs that are done.
