@@ -9,17 +9,29 @@ use toml::Value;
 use crate::changes::{RecipeChanges, clip_changes, listed, with_learners_of};
 use crate::embeddings::Embeddings;
 use crate::error::{Context, PipelineError, Result};
-use crate::events::Warning;
-use crate::recipe::Recipe;
+use crate::events::{Note, Observer, Warning, note};
+use crate::recipe::{Recipe, shipped, shipped_names};
 use crate::run::{CLIPS, ClipRow, LABEL_SEPARATOR, LABELS, LOCK, RECIPE, Run, fold_count, format};
 
-/// Reads the recipe in `file` for a run in `folder`; the result is that of [`completed`], and a
-/// warning for each key that has its former name.
+/// Reads the recipe in `file`, or the one of Earmark's own that has this name if there is no such
+/// file, for a run in `folder`; the result is that of [`completed`], and a warning for each key that
+/// has its former name.
 ///
 /// # Errors
-/// The recipe is invalid, and those of [`completed`].
-pub(crate) fn recipe_for(folder: &Path, file: &Path) -> Result<(Recipe, Embeddings, Vec<Warning>)> {
-    let (recipe, warnings) = Recipe::read_with_warnings(file)?;
+/// There is no such recipe, it is invalid, and those of [`completed`].
+pub(crate) fn recipe_for(
+    folder: &Path,
+    file: &Path,
+    observer: &dyn Observer,
+) -> Result<(Recipe, Embeddings, Vec<Warning>)> {
+    let (recipe, warnings) = match shipped(file) {
+        _ if file.exists() => Recipe::read_with_warnings(file)?,
+        Some((name, text)) => {
+            note(observer, Note::ShippedRecipe { name });
+            Recipe::parse_with_warnings(text)?
+        }
+        None => return Err(PipelineError::NoRecipe { file: file.to_owned(), shipped: shipped_names() }),
+    };
     let base = file.parent().unwrap_or(Path::new(""));
     let (recipe, embeddings) = completed(recipe, &file.display().to_string(), base, folder)?;
     Ok((recipe, embeddings, warnings))
@@ -119,7 +131,7 @@ impl Run {
         let folder = self.folder.display();
         let remedy = match changes.level2_alone() {
             true => format!("change `[stack]` in {folder}/{RECIPE} likewise and run `earmark stack {folder}`"),
-            false => "choose another --out, or give these keys the values of the run".to_owned(),
+            false => "choose another --out, or restore these settings in the recipe".to_owned(),
         };
         let differences = listed(&changes.differences);
         Err(PipelineError::OtherRecipe { folder: self.folder.clone(), differences, remedy })

@@ -4,10 +4,13 @@
 mod common;
 
 use std::fs;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use common::{RECIPE, Workspace};
-use earmark_pipeline::{CancelToken, Event, PipelineError, Recipe, TrainOptions, plan, train};
+use earmark_pipeline::{
+    CancelToken, Event, JobSelection, Note, PipelineError, Recipe, Silent, TrainOptions, evaluate, plan, stack, train,
+};
 
 /// The error of the plan, which must be that of the training; both come before any stage, such as
 /// decoding.
@@ -31,7 +34,7 @@ fn a_plan_fails_as_the_training_does_if_settings_differ() {
     let workspace = Workspace::new("edited");
     workspace.finish();
     let given = workspace.options(1);
-    assert!(plan(&given, &earmark_pipeline::Silent).unwrap().jobs.iter().all(|job| job.done));
+    assert!(plan(&given, &Silent).unwrap().jobs.iter().all(|job| job.done));
     let own = TrainOptions { recipe: None, ..given.clone() };
 
     // The recipe that is given differs from that of the run.
@@ -67,10 +70,57 @@ fn a_plan_fails_as_the_training_does_if_settings_differ() {
     let weights = workspace.run().join("jobs/a/fold1/weights.safetensors");
     let before = fs::read(&weights).unwrap();
     fs::remove_file(&weights).unwrap();
-    let error = plan(&own, &earmark_pipeline::Silent).unwrap_err();
+    let error = plan(&own, &Silent).unwrap_err();
     assert!(matches!(error.root(), PipelineError::Damaged(_)), "{error}");
     fs::write(&weights, before).unwrap();
-    assert!(plan(&own, &earmark_pipeline::Silent).unwrap().jobs.iter().all(|job| job.done));
+    assert!(plan(&own, &Silent).unwrap().jobs.iter().all(|job| job.done));
+}
+
+#[test]
+fn what_a_run_lost_is_named_before_anything_is_decoded() {
+    let workspace = Workspace::new("lost");
+    workspace.finish();
+    let given = workspace.options(1);
+    let own = TrainOptions { recipe: None, ..given.clone() };
+    for name in ["recipe.toml", "labels.txt", "splits.csv", "run.json"] {
+        let path = workspace.run().join(name);
+        let bytes = fs::read(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        let errors = [early_error(&given), early_error(&own), stack(&workspace.run()).unwrap_err()];
+        for error in errors.into_iter().chain([evaluate(&workspace.run()).unwrap_err()]) {
+            assert!(matches!(&error, PipelineError::Lost { file, .. } if *file == path), "{name}: {error}");
+        }
+        fs::write(&path, bytes).unwrap();
+    }
+    workspace.assert_same();
+}
+
+#[test]
+fn a_recipe_of_earmark_s_own_needs_no_file() {
+    let workspace = Workspace::new("shipped");
+    let planned = |recipe: &str, file: Option<&str>| {
+        let notes = Mutex::new(Vec::new());
+        let observer = |event: &Event<'_>| {
+            if let Event::Note(note) = event {
+                notes.lock().unwrap().push((*note).clone());
+            }
+        };
+        let recipe = file.map_or(recipe.into(), |file| workspace.path(file));
+        let mut options = TrainOptions { recipe: Some(recipe), ..workspace.options(1) };
+        options.selection = JobSelection::One("none/full".to_owned());
+        (plan(&options, &observer).unwrap_err(), notes.into_inner().unwrap())
+    };
+    for name in ["best", "best.toml"] {
+        let (error, notes) = planned(name, None);
+        // It has too many folds for the data.
+        assert!(matches!(error.root(), PipelineError::Dataset(_)), "{error}");
+        assert_eq!(notes, [Note::ShippedRecipe { name: "best" }]);
+    }
+    for (recipe, file) in [("fastest.toml", None), ("", Some("fast.toml"))] {
+        let (error, _) = planned(recipe, file);
+        let PipelineError::NoRecipe { shipped, .. } = &error else { panic!("{error}") };
+        assert!(shipped.contains(&"fast.toml".to_owned()), "{error}");
+    }
 }
 
 #[test]
@@ -82,8 +132,8 @@ fn the_recipe_of_a_run_has_all_settings_that_apply_and_no_others() {
     let text = format!("{RECIPE}\n[features.summary]\nkind = \"summary\"\n{}", kernels.concat());
     workspace.write("recipe.toml", &text);
     let mut options = workspace.options(1);
-    options.selection = earmark_pipeline::JobSelection::One("linear/fold0".to_owned());
-    train(&options, &earmark_pipeline::Silent, &CancelToken::new()).unwrap();
+    options.selection = JobSelection::One("linear/fold0".to_owned());
+    train(&options, &Silent, &CancelToken::new()).unwrap();
     let stored = fs::read_to_string(workspace.run().join("recipe.toml")).unwrap();
     let table: toml::Table = stored.parse().unwrap();
     let learner = |at: usize| table["learners"][at].as_table().unwrap();
@@ -100,7 +150,7 @@ fn the_recipe_of_a_run_has_all_settings_that_apply_and_no_others() {
     let [given, stored] = [text, stored].map(|text| Recipe::parse(&text).unwrap().with_defaults_of(2));
     assert_eq!(toml::to_string(&given).unwrap(), toml::to_string(&stored).unwrap());
     for recipe in [options.recipe.clone(), None] {
-        let done = train(&TrainOptions { recipe, ..options.clone() }, &earmark_pipeline::Silent, &CancelToken::new());
+        let done = train(&TrainOptions { recipe, ..options.clone() }, &Silent, &CancelToken::new());
         assert!(done.unwrap().results.is_none());
     }
 }

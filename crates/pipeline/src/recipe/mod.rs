@@ -16,9 +16,11 @@ mod chosen;
 mod pretrained;
 mod renamed;
 mod settings;
+mod shipped;
 
 pub(crate) use chosen::ChosenRecipe;
 pub(crate) use pretrained::PUBLISHED;
+pub(crate) use shipped::{names as shipped_names, shipped};
 
 use crate::error::{Context, PipelineError, Result, ensure};
 use crate::events::Warning;
@@ -202,7 +204,11 @@ impl Recipe {
         Ok(Self::parse_with_warnings(text)?.0)
     }
 
-    fn parse_with_warnings(text: &str) -> Result<(Self, Vec<Warning>)> {
+    /// [`Recipe::parse`], with a warning for each key that has its former name.
+    ///
+    /// # Errors
+    /// As [`Recipe::parse`].
+    pub(crate) fn parse_with_warnings(text: &str) -> Result<(Self, Vec<Warning>)> {
         let (text, warnings) = renamed::with_new_names(text)?;
         let recipe: Self = toml::from_str(&text).map_err(|error| {
             // Lines of the rewritten text would be wrong.
