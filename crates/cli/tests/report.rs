@@ -248,7 +248,7 @@ fn missing_sounds_are_listed() {
 #[test]
 fn a_part_of_a_run_has_a_report_of_that_part() {
     let place = Place::new("report-part");
-    for file in ["recipe.toml", "labels.txt", "splits.csv"] {
+    for file in ["run.json", "recipe.toml", "labels.txt", "splits.csv"] {
         place.write(&format!("run/{file}"), shared().read(&format!("run/{file}")));
     }
     place.run("report run").done();

@@ -14,8 +14,8 @@ use crate::recipe::{Recipe, shipped, shipped_names};
 use crate::run::{CLIPS, ClipRow, LABEL_SEPARATOR, LABELS, LOCK, RECIPE, Run, fold_count, format};
 
 /// Reads the recipe in `file`, or the one of Earmark's own that has this name if there is no such
-/// file, for a run in `folder`; the result is that of [`completed`], and a warning for each key that
-/// has its former name.
+/// file, for a run in `folder`; the result is that of [`completed`], and a warning for each key
+/// that has its former name.
 ///
 /// # Errors
 /// There is no such recipe, it is invalid, and those of [`completed`].
