@@ -122,6 +122,21 @@ fn runs_that_cannot_be_compared() {
     assert_eq!((&common["out_of_fold"]["clips"], &common["only"]), (&58.into(), &serde_json::json!([2, 0])));
     assert!(place.run("compare b a --common").done().stdout.contains("0 clips that only A has, 2 that only B has"));
 
+    // No clip has the same name, which --common does not change.
+    place.copy("data", "others");
+    for name in ["train.csv", "test.csv"] {
+        place.write(&format!("others/{name}"), place.text(&format!("data/{name}")).replace(".wav,", "-2.wav,"));
+    }
+    for set in ["audio_train", "audio_test"] {
+        place.remove(&format!("others/{set}"));
+        for (name, bytes) in place.tree(&format!("data/{set}")) {
+            place.write(&format!("others/{set}/{}", name.replace(".wav", "-2.wav")), bytes);
+        }
+    }
+    train(&place, RECIPE, "others", "f");
+    place.run("compare a f").failed();
+    place.run("compare a f --common").failed();
+
     // One clip has another label.
     let label = |line: &str| line.split(',').nth(1).unwrap().to_owned();
     let first = label(lines[1]);

@@ -66,6 +66,22 @@ fn a_folder_without_the_right_to_write() {
     place.run("synth --out closed").failed_naming(&["closed", "denied"]);
 }
 
+#[test]
+fn a_file_that_a_run_lost_is_named_with_what_to_do() {
+    let place = place("damage-lost", &["data", "run"]);
+    for file in ["recipe.toml", "labels.txt", "splits.csv", "run.json"] {
+        let path = format!("run/{file}");
+        let bytes = place.read(&path);
+        place.remove(&path);
+        for words in ["train --data data --out run", "stack run"] {
+            place.run(words).failed();
+        }
+        place.write(&path, bytes);
+    }
+    place.remove("run/data.json");
+    place.run("report run").warned();
+}
+
 /// A limit on the file size simulates a full disk: writing fails in the middle of a file.
 #[cfg(unix)]
 fn limited(place: &Place, words: &str, kilobytes: u32) -> Ran {

@@ -187,7 +187,7 @@ fn every_job_is_judged_by_itself() {
         })
         .collect();
     place.write("run/splits.csv", unknown.join("\n") + "\n");
-    for file in ["recipe.toml", "labels.txt"] {
+    for file in ["run.json", "recipe.toml", "labels.txt"] {
         place.write(&format!("run/{file}"), shared().read(&format!("run/{file}")));
     }
     place.run("evaluate run --jobs").failed();
@@ -392,7 +392,7 @@ fn predict_writes_the_form_of_kaggle() {
 fn predict_writes_any_systems_probabilities() {
     let place = Place::new("end-to-end-probabilities");
     for (name, bytes) in shared().tree("run") {
-        if ["recipe.toml", "labels.txt", "splits.csv", "oof/", "test/", "level2/"]
+        if ["run.json", "recipe.toml", "labels.txt", "splits.csv", "oof/", "test/", "level2/"]
             .iter()
             .any(|part| name.starts_with(part))
         {

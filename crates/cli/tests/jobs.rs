@@ -45,7 +45,7 @@ fn without_a_recipe_one_is_chosen_and_a_run_keeps_its_own() {
     assert_eq!(jobs, 5 * (4 + 1), "five learners on four folds and all clips: {planned}");
     let before = place.tree("run/jobs");
     let resumed = run("train --data data --out run");
-    assert!(!resumed.stderr.contains("recipe: "), "{resumed}");
+    assert!(resumed.stderr.contains("recipe: run/recipe.toml (the run's own)\n"), "{resumed}");
     assert!(place.tree("run/jobs") == before);
 }
 

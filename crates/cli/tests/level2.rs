@@ -402,7 +402,7 @@ fn another_run_verifies_labels() {
     let noted = place.json("again/verified.json");
     assert_eq!(noted["out_of_fold_sha256"], sha256(&place.read("run/level2/oof.csv")), "{noted}");
     assert!(noted["run"].as_str().unwrap().ends_with("level2-verified/run"), "{noted}");
-    assert!(printed.contains(&format!("verified by run: {agreed} labels; {doubted} stay unverified")), "{printed}");
+    assert!(printed.contains(&format!("verified by run: {agreed} labels; unverified: {doubted}")), "{printed}");
     for (run, noted) in [("again", true), ("run", false)] {
         place.run(&format!("report {run}")).done();
         assert_eq!(place.text(&format!("{run}/report.html")).contains("slightly optimistic"), noted);

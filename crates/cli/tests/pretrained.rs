@@ -87,7 +87,9 @@ fn errors_of_weights_come_before_anything_is_decoded() {
         if let Some(bytes) = bytes {
             place.write("recipes/weights/nano.pth", bytes);
         }
-        place.run(TRAIN).failed();
+        let trained = place.run(TRAIN).failed();
+        let planned = place.run(&format!("{TRAIN} --plan")).failed_naming(&[]);
+        assert_eq!(planned.stderr, trained.stderr);
         assert!(!place.path("run/cache").exists());
     };
     let read = |name: &str| Some(std::fs::read(golden(name)).unwrap());
@@ -178,6 +180,13 @@ fn published_weights_come_from_a_hub() {
         })
     };
     let words = format!("{TRAIN_ALONE} --job a/fold0 --hub {}/", hub.url());
+    let plan = format!("{words} --plan --json");
+    let planned = || Ran::of(command(&place, &plan), &plan).done().json()["downloads"].clone();
+    let expected = serde_json::json!([
+        { "learner": "a", "source": "timm/resnet18.tv_in1k", "licence": "bsd-3-clause" },
+    ]);
+    assert_eq!(planned(), expected);
+    assert!(hub.requests().is_empty() && !place.path("hf").exists(), "a plan downloads nothing");
     let ran = Ran::of(command(&place, &words), &words).done();
     for printed in [
         "weights of timm/resnet18.tv_in1k (trained on imagenet), licence: bsd-3-clause\n",
@@ -195,6 +204,7 @@ fn published_weights_come_from_a_hub() {
 
     // The second time, everything is in the cache.
     let asked = hub.requests().len();
+    assert_eq!(planned(), serde_json::json!([]));
     Ran::of(command(&place, &words), &words).done();
     assert_eq!(hub.requests().len(), asked);
 

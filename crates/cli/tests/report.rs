@@ -248,12 +248,12 @@ fn missing_sounds_are_listed() {
 #[test]
 fn a_part_of_a_run_has_a_report_of_that_part() {
     let place = Place::new("report-part");
-    for file in ["recipe.toml", "labels.txt", "splits.csv"] {
+    for file in ["run.json", "recipe.toml", "labels.txt", "splits.csv"] {
         place.write(&format!("run/{file}"), shared().read(&format!("run/{file}")));
     }
     place.run("report run").done();
     page(&place, |_, text| {
-        assert!(text.contains("6 of 6 jobs are not done (6 not begun)"));
+        assert!(text.contains("Not done: 6 of 6 jobs (6 not begun)"));
         assert!(text.contains("No fold of any learner is done") && text.contains("a has not begun."));
     });
     place.copy("../report/run/jobs/b/fold1", "run/jobs/b/fold1");
@@ -263,7 +263,7 @@ fn a_part_of_a_run_has_a_report_of_that_part() {
     place.run("report run").done();
     page(&place, |document, text| {
         has_sections(document);
-        assert!(text.contains("5 of 6 jobs are not done (a/fold0: 1 of 2 epochs, 4 not begun)"));
+        assert!(text.contains("Not done: 5 of 6 jobs (a/fold0: 1 of 2 epochs, 4 not begun)"));
         assert!(text.contains("not stacked yet") && text.contains("The learner b classifies"));
         assert!(text.contains("clips of the folds that are done"));
         assert!(text.contains("no level2/importance.csv") && text.contains("no level2/ablation.csv"));

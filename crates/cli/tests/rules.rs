@@ -51,7 +51,7 @@ fn check_and_train_refuse_alike() {
     for clip in ["2", "4"] {
         place.write(&format!("tables/audio_train/{clip}.wav"), place.read("tables/audio_train/0.wav"));
     }
-    let reason = "class \"Bell\" has 1 group of clips but there are 2 folds";
+    let reason = "class \"Bell\" has 1 group, fewer than the 2 that cross-validation needs";
     let ran = place.run("data check tables --folds 2").failed();
     assert!(ran.stdout.contains(reason), "{ran}");
     place.run(&train("tables")).failed();

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use earmark_tables::counted;
+
 /// A location: a line of a file, or a whole file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Location {
@@ -248,23 +250,31 @@ pub enum DatasetError {
         /// The folds, counted from 0.
         folds: Vec<usize>,
     },
-    /// A class with too few clips for the number of folds.
-    #[error("{}", too_small(label, *count, *grouped, *folds))]
-    ClassTooSmall {
-        /// The class.
-        label: String,
-        /// The number of its clips or groups.
-        count: usize,
-        /// Whether `count` counts groups: clips of one group must share a fold.
+    /// Classes with too few clips for the number of folds.
+    #[error("{}", too_small(classes, *grouped, *folds, *fewer))]
+    ClassesTooSmall {
+        /// All of these classes, each with the number of its clips or groups.
+        classes: Vec<(String, usize)>,
+        /// Whether groups are counted: clips of one group must share a fold.
         grouped: bool,
         /// The requested number of folds.
         folds: usize,
+        /// The largest number of folds that the classes with at least two clips, or groups, suffice
+        /// for.
+        fewer: Option<usize>,
     },
-    /// A class whose clips are all in one fold, whether defined by the data set or drawn.
-    #[error("class {label:?} is in one fold only, so networks of the other folds never train on it")]
-    ClassInOneFold {
-        /// The class.
-        label: String,
+    /// Classes whose clips are all in one fold, whether defined by the data set or drawn.
+    #[error(
+        "{} in one fold only, so the networks that predict this fold are not trained on {}: add clips of {} in \
+        other folds, or remove {}",
+        classes_are(labels),
+        it_or_them(labels),
+        it_or_them(labels),
+        it_or_them(labels)
+    )]
+    ClassesInOneFold {
+        /// All of these classes.
+        labels: Vec<String>,
     },
     /// The folder for the embedded data set contains other files.
     #[error("{}: the folder is not empty and is not an embedded data set; nothing was written", printable(path))]
@@ -317,18 +327,40 @@ fn fold_names(folds: &[usize]) -> String {
     names.join(", ")
 }
 
-fn too_small(label: &str, count: usize, grouped: bool, folds: usize) -> String {
-    let unit = match (count, grouped) {
-        (1, false) => "clip",
-        (_, false) => "clips",
-        (1, true) => "group of clips",
-        (_, true) => "groups of clips",
+fn classes_are(labels: &[String]) -> String {
+    match labels {
+        [label] => format!("class {label:?} is"),
+        _ => format!(
+            "the classes {} are",
+            labels.iter().map(|label| format!("{label:?}")).collect::<Vec<_>>().join(", ")
+        ),
+    }
+}
+
+fn it_or_them(labels: &[String]) -> &'static str {
+    if labels.len() == 1 { "it" } else { "them" }
+}
+
+fn too_small(classes: &[(String, usize)], grouped: bool, folds: usize, fewer: Option<usize>) -> String {
+    let unit = if grouped { "group" } else { "clip" };
+    let fewer_than = |classes: &[&(String, usize)], limit: &str| match classes {
+        [(label, count)] => format!("class {label:?} has {}, fewer than {limit}", counted(*count, unit)),
+        _ => {
+            let class = |(label, count): &&(String, usize)| format!("{label:?} ({})", counted(*count, unit));
+            let listed = classes.iter().map(class).collect::<Vec<_>>().join(", ");
+            format!("the classes {listed} have fewer {unit}s than {limit}")
+        }
     };
-    let remedy = match count {
-        0 | 1 => "set `[data] folds`, or add clips (at least 2)".to_owned(),
-        _ => format!("set `[data] folds` to at most {count}, or add clips"),
-    };
-    format!("class {label:?} has {count} {unit} but there are {folds} folds: {remedy}")
+    let (single, small): (Vec<_>, Vec<_>) = classes.iter().partition(|(_, count)| *count < 2);
+    let of_single = (!single.is_empty()).then(|| {
+        let these = if single.len() == 1 { "the class" } else { "these classes" };
+        format!("{}: add clips, or remove {these}", fewer_than(&single, "the 2 that cross-validation needs"))
+    });
+    let of_small = (!small.is_empty()).then(|| {
+        let remedy = fewer.map_or(String::new(), |fewer| format!("set `[data] folds = {fewer}`, or "));
+        format!("{}: {remedy}add clips", fewer_than(&small, &format!("the {folds} folds")))
+    });
+    of_single.into_iter().chain(of_small).collect::<Vec<_>>().join("; ")
 }
 
 /// The maximum number of missing files that a message lists.

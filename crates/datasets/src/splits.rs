@@ -71,8 +71,10 @@ impl Splits {
         if !folds.is_empty() {
             found.push(Violation::error(DatasetError::EmptyFolds { folds }));
         }
-        let of_class = |label: &str| Violation::error(DatasetError::ClassInOneFold { label: label.to_owned() });
-        found.extend(self.classes_in_one_fold(manifest).into_iter().map(of_class));
+        let labels: Vec<String> = self.classes_in_one_fold(manifest).into_iter().map(str::to_owned).collect();
+        if !labels.is_empty() {
+            found.push(Violation::error(DatasetError::ClassesInOneFold { labels }));
+        }
         let severity = if manifest.groups_span_folds { Violation::warning } else { Violation::error };
         found.extend(self.torn_groups(manifest).into_iter().map(|(group, clips)| {
             let elsewhere = clips.iter().find(|clip| self.fold_of[**clip] != self.fold_of[clips[0]]);
@@ -127,7 +129,7 @@ impl Splits {
         }
         let labels = labels(manifest)?;
         let groups = groups(&manifest.train);
-        if let Some(fault) = small_classes(manifest, &labels, &groups, folds).into_iter().next() {
+        if let Some(fault) = small_classes(manifest, &labels, &groups, folds) {
             return Err(fault);
         }
 
@@ -224,8 +226,13 @@ fn groups(items: &[ClipEntry]) -> Vec<Vec<usize>> {
     groups
 }
 
-/// An error for each class that has fewer clips, or groups of clips, than folds.
-fn small_classes(manifest: &Manifest, labels: &[&[usize]], groups: &[Vec<usize>], folds: usize) -> Vec<DatasetError> {
+/// The error if classes have fewer clips, or groups of clips, than folds.
+fn small_classes(
+    manifest: &Manifest,
+    labels: &[&[usize]],
+    groups: &[Vec<usize>],
+    folds: usize,
+) -> Option<DatasetError> {
     let mut count = vec![0; manifest.labels.len()];
     for group in groups {
         let classes: BTreeSet<usize> = group.iter().flat_map(|clip| labels[*clip]).copied().collect();
@@ -233,12 +240,14 @@ fn small_classes(manifest: &Manifest, labels: &[&[usize]], groups: &[Vec<usize>]
             count[class] += 1;
         }
     }
-    let grouped = groups.len() < labels.len();
-    let small = manifest.labels.iter().zip(count).filter(|(_, count)| *count < folds);
-    small.map(|(label, count)| DatasetError::ClassTooSmall { label: label.clone(), count, grouped, folds }).collect()
-}
-
-/// The classes that have too few clips for this number of folds.
-pub(crate) fn too_small_classes(manifest: &Manifest, folds: usize) -> Result<Vec<DatasetError>, DatasetError> {
-    Ok(small_classes(manifest, &labels(manifest)?, &groups(&manifest.train), folds))
+    let counts = manifest.labels.iter().cloned().zip(count);
+    let classes: Vec<(String, usize)> = counts.filter(|(_, count)| *count < folds).collect();
+    if classes.is_empty() {
+        return None;
+    }
+    let fewest = classes.iter().map(|(_, count)| *count).filter(|count| *count >= 2).min().unwrap_or(0);
+    let all_have_two = classes.iter().all(|(_, count)| *count >= 2);
+    let suffice = |folds: &usize| !all_have_two || Splits::stratified(manifest, *folds, 0).is_ok();
+    let fewer = (2..=fewest).rev().find(suffice);
+    Some(DatasetError::ClassesTooSmall { classes, grouped: groups.len() < labels.len(), folds, fewer })
 }

@@ -132,14 +132,19 @@ fn a_class_that_cannot_reach_every_fold_is_an_error() {
     let labels = [0, 0, 0, 0, 0, 0, 1, 1, 1, 1];
     let too_small = |manifest: &Manifest, folds: usize| {
         let error = Splits::stratified(manifest, folds, 1).unwrap_err();
-        let DatasetError::ClassTooSmall { label, count, grouped, folds } = &error else { panic!("{error:?}") };
-        assert_eq!(label, "class, 1");
-        (*count, *grouped, *folds)
+        let DatasetError::ClassesTooSmall { classes, grouped, folds, fewer } = &error else { panic!("{error:?}") };
+        let counts = classes.iter().map(|(label, count)| (label.trim_start_matches("class, ").to_owned(), *count));
+        let text = counts.map(|(label, count)| format!("{label}: {count}")).collect::<Vec<_>>().join(", ");
+        (text, *grouped, *folds, *fewer)
     };
-    assert_eq!(too_small(&manifest(&labels, |_| None), 5), (4, false, 5));
-    assert_eq!(too_small(&manifest(&[0, 0, 0, 0, 0, 1], |_| None), 5), (1, false, 5));
+    let said = |text: &str, grouped, folds, fewer| (text.to_owned(), grouped, folds, fewer);
+    assert_eq!(too_small(&manifest(&labels, |_| None), 5), said("1: 4", false, 5, Some(4)));
+    assert_eq!(too_small(&manifest(&[0, 0, 0, 0, 0, 1], |_| None), 5), said("1: 1", false, 5, None));
+    let several = manifest(&[0, 0, 0, 0, 0, 1, 2, 2, 2, 3], |_| None);
+    assert_eq!(too_small(&several, 5), said("1: 1, 2: 3, 3: 1", false, 5, Some(3)));
+    assert_eq!(too_small(&manifest(&[0, 0, 0, 1, 1, 1, 1], |_| None), 6), said("0: 3, 1: 4", false, 6, Some(3)));
     let grouped = manifest(&labels, |i| Some(format!("{}", i / 2)));
-    assert_eq!(too_small(&grouped, 3), (2, true, 3));
+    assert_eq!(too_small(&grouped, 3), said("1: 2", true, 3, Some(2)));
     Splits::stratified(&grouped, 2, 1).unwrap();
     for folds in [0, 1] {
         let splits = Splits::stratified(&grouped, folds, 1);
@@ -155,7 +160,7 @@ fn a_class_that_falls_into_one_drawn_fold_is_an_error() {
     let group = |clip: usize| Some(if clip < 20 { "large".to_owned() } else { format!("small {}", clip / 4) });
     for seed in 0..10 {
         let error = Splits::stratified(&manifest(&labels, group), 2, seed).unwrap_err();
-        assert!(matches!(&error, DatasetError::ClassInOneFold { label } if label.contains('1')), "{error}");
+        assert!(matches!(&error, DatasetError::ClassesInOneFold { labels } if labels[0].contains('1')), "{error}");
     }
 }
 
@@ -169,9 +174,9 @@ fn given_folds_must_be_there_and_share_the_classes() {
     };
     assert_eq!(folds(&mut given, [0, 0, 1, 1]).unwrap(), Splits { folds: 2, fold_of: vec![0, 0, 1, 1] });
     assert!(matches!(folds(&mut given, [0; 4]), Err(DatasetError::TooFewFolds { folds: 1 })));
-    assert!(
-        matches!(folds(&mut given, [0, 1, 0, 1]), Err(DatasetError::ClassInOneFold { label }) if label == "class, 0")
-    );
+    let apart = folds(&mut given, [0, 1, 0, 1]).unwrap_err();
+    let DatasetError::ClassesInOneFold { labels } = &apart else { panic!("{apart}") };
+    assert_eq!(labels, &["class, 0", "class, 1"]);
     // As after `damaged = "skip"`, if all clips of some folds cannot be decoded.
     let empty = folds(&mut given, [0, 0, 4, 4]);
     assert!(matches!(&empty, Err(DatasetError::EmptyFolds { folds }) if *folds == [1, 2, 3]), "{empty:?}");

@@ -99,7 +99,7 @@ fn folds_are_those_of_the_package_where_there_is_no_choice() {
             let drawn = match Splits::stratified(&manifest, *folds, seed) {
                 Ok(splits) => splits.fold_of,
                 // A rare class may end up in one fold, which is refused.
-                Err(DatasetError::ClassInOneFold { .. }) => continue,
+                Err(DatasetError::ClassesInOneFold { .. }) => continue,
                 Err(error) => panic!("{case}: {error}"),
             };
             let mut numbers = BTreeMap::new();
@@ -177,8 +177,9 @@ fn a_class_without_enough_groups_is_an_error() {
     Splits::stratified(&alone, 4, 0).unwrap();
     let grouped = manifest(2, &labels, |clip| (clip > 1).then(|| "one recording".to_owned()));
     let error = Splits::stratified(&grouped, 4, 0).unwrap_err();
-    let DatasetError::ClassTooSmall { label, count, grouped, .. } = &error else { panic!("{error}") };
-    assert_eq!((label.as_str(), *count, *grouped), ("class 0", 3, true));
+    let DatasetError::ClassesTooSmall { classes, grouped: true, folds: 4, fewer } = &error else { panic!("{error}") };
+    assert_eq!(classes, &[("class 0".to_owned(), 3), ("class 1".to_owned(), 3)]);
+    assert!(fewer.is_some_and(|fewer| Splits::stratified(&grouped, fewer, 0).is_ok()), "{fewer:?}");
     let none = manifest(2, &[vec![0, 1], vec![], vec![0, 1]], |_| None);
     assert!(matches!(Splits::stratified(&none, 2, 0), Err(DatasetError::NoLabel { name }) if name == "1.wav"));
 }

@@ -93,6 +93,21 @@ impl Hub {
         self.token.as_ref().filter(|_| local || self.address.starts_with("https://"))
     }
 
+    /// Returns a file of a repository in the pinned version from the cache; `None` if
+    /// [`Hub::file`] would fetch it.
+    ///
+    /// # Errors
+    /// A cached file cannot be read.
+    pub fn cached(
+        &self,
+        repository: &str,
+        file: &str,
+        pin: Pin,
+        on_event: OnEvent,
+    ) -> Result<Option<PublishedFile>, DownloadError> {
+        cached(&self.cache.join(folder_name(repository)), file, pin, on_event)
+    }
+
     /// Returns a file of a repository, in the pinned version or else from the main branch, from the
     /// cache if it is there, else fetched. A cached file is used without a request to the hub, so
     /// later versions of the repository have no effect.
@@ -109,12 +124,12 @@ impl Hub {
         network: &Network,
         on_event: OnEvent,
     ) -> Result<PublishedFile, DownloadError> {
-        let name = format!("models--{}", repository.replace('/', "--"));
-        let folder = self.cache.join(&name);
-        let url = format!("{}/{repository}/resolve/{}/{file}", self.address, pin.revision.unwrap_or("main"));
-        if let Some(there) = cached(&folder, file, pin, on_event)? {
+        if let Some(there) = self.cached(repository, file, pin, on_event)? {
             return Ok(there);
         }
+        let name = folder_name(repository);
+        let folder = self.cache.join(&name);
+        let url = format!("{}/{repository}/resolve/{}/{file}", self.address, pin.revision.unwrap_or("main"));
         if self.offline {
             return Err(DownloadError::Refused { url, reason: "HF_HUB_OFFLINE is set".to_owned() });
         }
@@ -158,6 +173,36 @@ impl Pin<'_> {
     }
 }
 
+/// The folder of a repository in the cache.
+fn folder_name(repository: &str) -> String {
+    format!("models--{}", repository.replace('/', "--"))
+}
+
+/// Whether [`released_file`] would return the file at a URL without fetching it.
+///
+/// # Errors
+/// The file in `folder`, or the note of its checksum, cannot be read.
+pub fn has_released_file(
+    url: &str,
+    checksum: Option<&Checksum>,
+    folder: &Path,
+    on_event: OnEvent,
+) -> Result<bool, DownloadError> {
+    let file = file_name(url);
+    let noted = if checksum.is_none() { noted(&folder.join(format!("{file}.sha256")))? } else { None };
+    released(url, checksum.or(noted.as_ref())).is_there(&folder.join(file), on_event)
+}
+
+/// The name of the file at a URL.
+fn file_name(url: &str) -> &str {
+    url.split(['?', '#']).next().unwrap_or(url).rsplit('/').next().unwrap_or(url)
+}
+
+fn released<'a>(url: &'a str, checksum: Option<&'a Checksum>) -> RemoteFile<'a> {
+    let file = file_name(url);
+    RemoteFile { name: file, file, url: url.to_owned(), size: None, checksum, limit: LIMIT, token: None }
+}
+
 /// Returns the file at a URL, from `folder` if it is there, else fetched. It is identified by its
 /// checksum or the first digits of it. If none is known, the SHA-256 of the first file that is used
 /// is noted in `FILE.sha256` beside it, and every later one must have it.
@@ -171,18 +216,10 @@ pub fn released_file(
     network: &Network,
     on_event: OnEvent,
 ) -> Result<PublishedFile, DownloadError> {
-    let file = url.split(['?', '#']).next().unwrap_or(url).rsplit('/').next().unwrap_or(url);
+    let file = file_name(url);
     let note = folder.join(format!("{file}.sha256"));
     let noted = if checksum.is_none() { noted(&note)? } else { None };
-    let wanted = RemoteFile {
-        name: file,
-        file,
-        url: url.to_owned(),
-        size: None,
-        checksum: checksum.or(noted.as_ref()),
-        limit: LIMIT,
-        token: None,
-    };
+    let wanted = released(url, checksum.or(noted.as_ref()));
     let path = folder.join(file);
     // Check first without locking, since an existing cache may be read-only.
     let was_there = wanted.is_there(&path, on_event)?;

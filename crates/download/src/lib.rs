@@ -42,7 +42,7 @@ use earmark_files::{FileError, create_folder};
 
 pub use checksum::Checksum;
 pub use error::{DownloadError, Unsafe};
-pub use hub::{Hub, Pin, PublishedFile, released_file, torch_checkpoints};
+pub use hub::{Hub, Pin, PublishedFile, has_released_file, released_file, torch_checkpoints};
 pub use registry::{Archive, DataSet, Known, Registry, UnpackLimits};
 pub use token::Token;
 #[doc(hidden)]

@@ -1,4 +1,4 @@
-//! The marker of a complete data set: a file in its folder with its origin and license.
+//! The marker of a complete data set: a file in its folder with its origin and licence.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -28,7 +28,7 @@ pub struct Registry {
     sets: BTreeMap<String, DataSet>,
 }
 
-/// A data set: its description, its license, and its archives.
+/// A data set: its description, its licence, and its archives.
 #[derive(Debug, Clone)]
 pub struct DataSet {
     /// The name in Earmark.
@@ -39,9 +39,9 @@ pub struct DataSet {
     pub about: String,
     /// The URL of the page where it is published.
     pub home: String,
-    /// The name of the license.
+    /// The name of the licence.
     pub licence: String,
-    /// The URL of the license's text.
+    /// The URL of the licence's text.
     pub licence_url: String,
     /// Whom to credit.
     pub credit: String,

@@ -22,7 +22,8 @@ pub enum ShapeError {
         classes: usize,
     },
     /// The number of channels differs from the one that the network was built for.
-    #[error("the network takes {expected} channels, not {given}")]
+    #[error("the features have {given} channel{}, and the network takes {expected}",
+        if *given == 1 { "" } else { "s" })]
     Channels {
         /// The number of channels that the network takes.
         expected: usize,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use earmark_stacking::averages::arithmetic;
 use earmark_stacking::{FeatureKind, STATISTICS, StackFeatures, Table};
+use earmark_tables::counted;
 use earmark_training::Split;
 
 use crate::error::{Context, Result, ensure};
@@ -156,7 +157,7 @@ fn of_job(
     );
     let (rows, expected) = (table.names().len(), held_out.len() + tests.len());
     let of_fold = table.reordered(&held_out).with_context(wanted)?;
-    ensure!(rows <= expected, OtherRun, "{}: it has {rows} clips instead of {expected}", wanted());
+    ensure!(rows <= expected, OtherRun, "{}: it has {} instead of {expected}", wanted(), counted(rows, "clip"));
     let of_test = predicts_test.then(|| table.reordered(&tests).with_context(wanted)).transpose()?;
     Ok((of_fold, of_test))
 }

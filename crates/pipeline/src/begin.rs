@@ -1,23 +1,37 @@
 //! How a run begins, and how the same command resumes it: its recipe, labels and clips.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use earmark_datasets::{ClipEntry, Manifest, Splits, Task};
+use toml::Value;
 
 use crate::changes::{RecipeChanges, clip_changes, listed, with_learners_of};
 use crate::embeddings::Embeddings;
 use crate::error::{Context, PipelineError, Result};
-use crate::events::Warning;
-use crate::recipe::Recipe;
+use crate::events::{Note, Observer, Warning, note};
+use crate::recipe::{Recipe, shipped, shipped_names};
 use crate::run::{CLIPS, ClipRow, LABEL_SEPARATOR, LABELS, LOCK, RECIPE, Run, fold_count, format};
 
-/// Reads the recipe in `file` for a run in `folder`; the result is that of [`completed`], and a
-/// warning for each key that has its former name.
+/// Reads the recipe in `file`, or the one of Earmark's own that has this name if there is no such
+/// file, for a run in `folder`; the result is that of [`completed`], and a warning for each key
+/// that has its former name.
 ///
 /// # Errors
-/// The recipe is invalid, and those of [`completed`].
-pub(crate) fn recipe_for(folder: &Path, file: &Path) -> Result<(Recipe, Embeddings, Vec<Warning>)> {
-    let (recipe, warnings) = Recipe::read_with_warnings(file)?;
+/// There is no such recipe, it is invalid, and those of [`completed`].
+pub(crate) fn recipe_for(
+    folder: &Path,
+    file: &Path,
+    observer: &dyn Observer,
+) -> Result<(Recipe, Embeddings, Vec<Warning>)> {
+    let (recipe, warnings) = match shipped(file) {
+        _ if file.exists() => Recipe::read_with_warnings(file)?,
+        Some((name, text)) => {
+            note(observer, Note::ShippedRecipe { name });
+            Recipe::parse_with_warnings(text)?
+        }
+        None => return Err(PipelineError::NoRecipe { file: file.to_owned(), shipped: shipped_names() }),
+    };
     let base = file.parent().unwrap_or(Path::new(""));
     let (recipe, embeddings) = completed(recipe, &file.display().to_string(), base, folder)?;
     Ok((recipe, embeddings, warnings))
@@ -38,6 +52,7 @@ pub(crate) fn completed(recipe: Recipe, name: &str, base: &Path, folder: &Path) 
     let run = Run::at(folder);
     if run.path(CLIPS).exists() {
         run.recipe_changes(&recipe)?;
+        run.check_trained()?;
     }
     Ok((recipe, embeddings))
 }
@@ -67,7 +82,7 @@ pub(crate) fn begin(
         }
     } else {
         format::write(folder, manifest.task)?;
-        earmark_files::write_atomic(&run.path(RECIPE), toml::to_string(recipe)?.as_bytes())?;
+        earmark_files::write_atomic(&run.path(RECIPE), toml::to_string(&recipe.complete()?)?.as_bytes())?;
         earmark_files::write_atomic(&run.path(LABELS), (manifest.labels.join("\n") + "\n").as_bytes())?;
         // Last: a folder without this file is not a run yet.
         earmark_files::write_atomic(&run.path(CLIPS), &clips_csv(&clips)?)?;
@@ -108,8 +123,7 @@ impl Run {
         // A learner that was never trained, such as one that diverged when it was added, can be
         // removed.
         changes.gone_learners.retain(|learner| self.is_trained(learner, &splits));
-        let gone =
-            changes.gone_learners.iter().map(|name| format!("learners.{name} is in the run, but not in the recipe"));
+        let gone = changes.gone_learners.iter().map(|name| format!("learners.{name}: only in the run"));
         changes.differences.extend(gone.collect::<Vec<_>>());
         if changes.differences.is_empty() {
             return Ok(());
@@ -117,10 +131,43 @@ impl Run {
         let folder = self.folder.display();
         let remedy = match changes.level2_alone() {
             true => format!("change `[stack]` in {folder}/{RECIPE} likewise and run `earmark stack {folder}`"),
-            false => "choose another --out, or remove that folder".to_owned(),
+            false => "choose another --out, or restore these settings in the recipe".to_owned(),
         };
         let differences = listed(&changes.differences);
         Err(PipelineError::OtherRecipe { folder: self.folder.clone(), differences, remedy })
+    }
+
+    /// Checks that all jobs that are done were trained with the settings that the run has now: its
+    /// files may have been edited.
+    ///
+    /// # Errors
+    /// [`PipelineError::OtherSettings`] with these jobs, before any clip is decoded.
+    fn check_trained(&self) -> Result<()> {
+        let recipe = self.recipe()?;
+        let splits = recipe.splits(fold_count(&self.clips()?));
+        let (mut jobs, mut differences) = (Vec::new(), BTreeSet::new());
+        for learner in &recipe.learners {
+            for split in &splits {
+                let Some(other) = self.trained_with_others(&learner.name, *split)? else { continue };
+                jobs.push(format!("{}/{split}", learner.name));
+                let keys = match &other.settings {
+                    Some((then, now)) => {
+                        let places = ["when they were trained", "now"];
+                        let [then, now] = [Value::try_from(then)?, Value::try_from(now)?];
+                        RecipeChanges::of_values(places, &then, &now).differences
+                    }
+                    None => Vec::new(),
+                };
+                differences.extend(if keys.is_empty() { vec![format!("{} has changed", other.files)] } else { keys });
+            }
+        }
+        match jobs.is_empty() {
+            true => Ok(()),
+            false => {
+                let differences = listed(&differences.into_iter().collect::<Vec<_>>());
+                Err(PipelineError::OtherSettings { folder: self.folder.clone(), jobs, differences })
+            }
+        }
     }
 
     fn check_clips(&self, manifest: &Manifest, clips: &[ClipRow]) -> Result<()> {

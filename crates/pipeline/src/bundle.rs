@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use earmark_features::Activation;
 use earmark_nets::{kernel, to_onnx};
 use earmark_stacking::TestFrom;
+use earmark_tables::counted;
 use earmark_tagging::{Bundle, Learner, Network, Origin};
 use earmark_training::Split;
 
@@ -97,8 +98,12 @@ fn card(
             return format!("- `{}`: {what} on {}\n", learner.name, learner.features);
         }
         format!(
-            "- `{}`: {} on {}, crops of {} s{mixup}, {} epochs{start}\n",
-            learner.name, learner.arch, learner.features, learner.crop_seconds, learner.epochs
+            "- `{}`: {} on {}, crops of {} s{mixup}, {}{start}\n",
+            learner.name,
+            learner.arch,
+            learner.features,
+            learner.crop_seconds,
+            counted(learner.epochs, "epoch")
         )
     });
     let learners: String = learners.collect();

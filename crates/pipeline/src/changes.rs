@@ -13,9 +13,11 @@ use crate::run::ClipRow;
 const SHOWN: usize = 5;
 
 /// How a recipe differs from the one that a run was begun with.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct RecipeChanges {
-    /// Differing keys with their values in the recipe and in the run, as text.
+    /// Where the values are, as text.
+    places: [&'static str; 2],
+    /// Differing keys with both values, as text.
     pub differences: Vec<String>,
     /// Learners that the run does not have yet, by name.
     pub new_learners: Vec<String>,
@@ -26,10 +28,15 @@ pub struct RecipeChanges {
 impl RecipeChanges {
     /// Compares parsed recipes, so that a missing key has its default value.
     pub fn between(run: &Recipe, now: &Recipe) -> Result<Self> {
-        let (run, now) = (by_name(run)?, by_name(now)?);
-        let mut changes = Self::default();
-        changes.walk("", &Value::Table(run), &Value::Table(now));
-        Ok(changes)
+        let (run, now) = (Value::Table(by_name(run)?), Value::Table(by_name(now)?));
+        Ok(Self::of_values(["in the run", "in the recipe"], &run, &now))
+    }
+
+    /// Compares settings in two places.
+    pub fn of_values(places: [&'static str; 2], then: &Value, now: &Value) -> Self {
+        let mut changes = Self { places, differences: Vec::new(), new_learners: Vec::new(), gone_learners: Vec::new() };
+        changes.walk("", then, now);
+        changes
     }
 
     /// Whether the recipes differ only in settings of level 2 that do not require any job to run
@@ -41,9 +48,10 @@ impl RecipeChanges {
     }
 
     fn walk(&mut self, key: &str, run: &Value, now: &Value) {
+        let [there, here] = self.places;
         let (Value::Table(run), Value::Table(now)) = (run, now) else {
             if run != now {
-                self.differences.push(format!("{key} is {now} here, {run} there"));
+                self.differences.push(format!("{key}: {run} {there}, {now} {here}"));
             }
             return;
         };
@@ -56,14 +64,10 @@ impl RecipeChanges {
                 // Learners that use these features differ in their `features` key, which is
                 // reported instead.
                 (None, Some(_)) | (Some(_), None) if key == "features" => {}
-                (None, Some(Value::Table(_))) => {
-                    self.differences.push(format!("{inner} is in the recipe, but not in the run"))
-                }
-                (Some(Value::Table(_)), None) => {
-                    self.differences.push(format!("{inner} is in the run, but not in the recipe"))
-                }
-                (None, Some(now)) => self.differences.push(format!("{inner} is {now} here, not set there")),
-                (Some(run), None) => self.differences.push(format!("{inner} is not set here, {run} there")),
+                (None, Some(Value::Table(_))) => self.differences.push(format!("{inner}: not set {there}, set {here}")),
+                (Some(Value::Table(_)), None) => self.differences.push(format!("{inner}: set {there}, not set {here}")),
+                (None, Some(now)) => self.differences.push(format!("{inner}: not set {there}, {now} {here}")),
+                (Some(run), None) => self.differences.push(format!("{inner}: {run} {there}, not set {here}")),
                 (None, None) => {}
             }
         }
@@ -75,7 +79,7 @@ impl RecipeChanges {
 pub fn with_learners_of(run: &str, now: &Recipe) -> Result<Option<String>> {
     let before: Table = toml::from_str(run)?;
     let mut text = before.clone();
-    let mut new: Table = toml::from_str(&toml::to_string(now)?)?;
+    let mut new = now.complete()?;
     let name = |learner: &Value| learner.get("name")?.as_str().map(str::to_owned);
     if let (Some(Value::Array(learners)), Some(Value::Array(of_now))) = (text.get_mut("learners"), new.get("learners"))
     {
@@ -187,10 +191,13 @@ mod tests {
     fn differences_name_the_key_and_both_values() {
         let said = |now: &str| changes(RECIPE, now).differences;
         assert!(said(&RECIPE.replace("epochs = 3", "epochs = 3\nmomentum = 0.9")).is_empty(), "a default");
-        assert_eq!(said(&RECIPE.replace("epochs = 3", "epochs = 2")), ["learners.net.epochs is 2 here, 3 there"]);
-        assert_eq!(said(&format!("seed = 4\n{RECIPE}")), ["seed is 4 here, 0 there"]);
+        assert_eq!(
+            said(&RECIPE.replace("epochs = 3", "epochs = 2")),
+            ["learners.net.epochs: 3 in the run, 2 in the recipe"]
+        );
+        assert_eq!(said(&format!("seed = 4\n{RECIPE}")), ["seed: 0 in the run, 4 in the recipe"]);
         let fmax = RECIPE.replace("kind = \"logmel\"", "kind = \"logmel\"\nfmax = 9000.0");
-        assert_eq!(said(&fmax), ["features.logmel.fmax is 9000.0 here, not set there"]);
+        assert_eq!(said(&fmax), ["features.logmel.fmax: not set in the run, 9000.0 in the recipe"]);
         let other = RECIPE.replace("name = \"net\"", "name = \"other\"");
         assert!(said(&other).is_empty());
         let gone = changes(RECIPE, &other);
@@ -199,7 +206,7 @@ mod tests {
             (&["net".to_owned()][..], &["other".to_owned()][..])
         );
         let mixup = RECIPE.replace("epochs = 3", "epochs = 3\nmixup = 0.1");
-        assert_eq!(said(&mixup), ["learners.net.mixup is 0.1 here, 0.0 there"]);
+        assert_eq!(said(&mixup), ["learners.net.mixup: 0.0 in the run, 0.1 in the recipe"]);
         assert!(said(&format!("{RECIPE}\n[gpu]\ntf32 = false")).is_empty(), "a GPU may be used in another way");
     }
 

@@ -2,6 +2,7 @@
 
 use earmark_datasets::{ClipEntry, Manifest, Splits, Task};
 use earmark_stacking::check_folds;
+use earmark_tables::counted;
 use earmark_training::{MOST_CLIPS, TrainingError};
 
 use crate::error::{Context, Result, ensure};
@@ -40,7 +41,8 @@ pub(crate) fn check_labels(recipe: &Recipe, manifest: &Manifest, splits: &Splits
         for split in recipe.splits(splits.folds) {
             let clips = used_clips(learner, recipe, manifest, splits, split);
             let why = if learner.unverified_weight > 0.0 { "" } else { ": unverified_weight = 0 excludes the others" };
-            ensure!(clips >= 2, Options, "learner {}: {split} has {clips} clips to train on{why}", learner.name);
+            let counted = counted(clips, "clip");
+            ensure!(clips >= 2, Options, "learner {}: {split} has {counted} to train on{why}", learner.name);
             if learner.is_kernel() && clips > MOST_CLIPS {
                 let error = TrainingError::TooManyClips { clips, most: MOST_CLIPS };
                 return Err(error).with_context(|| format!("learner {}", learner.name));

@@ -11,6 +11,7 @@ use earmark_loader::LoadError;
 use earmark_nets::ExportError;
 use earmark_nets::{ShapeError, UnknownVariant, WeightsError};
 use earmark_stacking::StackError;
+use earmark_tables::counted;
 use earmark_tagging::TaggingError;
 use earmark_training::TrainingError;
 
@@ -23,6 +24,17 @@ pub enum PipelineError {
     /// A key of a recipe, or its text, is invalid.
     #[error("{0}")]
     Recipe(String),
+    /// There is no such recipe.
+    #[error(
+        "there is no recipe {}: neither a file, nor one of Earmark's own, which need no file: {}",
+        file.display(), shipped.join(", ")
+    )]
+    NoRecipe {
+        /// The file that was named.
+        file: PathBuf,
+        /// The names of Earmark's own recipes.
+        shipped: Vec<String>,
+    },
     /// An option contradicts another option, the recipe or the data.
     #[error("{0}")]
     Options(String),
@@ -35,6 +47,21 @@ pub enum PipelineError {
         differences: String,
         /// What to do.
         remedy: String,
+    },
+    /// The recipe, labels or clips of a run were edited after jobs were trained with them.
+    #[error(
+        "{} in {} {} trained with other settings than the run has now: {differences}; restore them, choose another \
+         --out, or remove the {} of these jobs in {}/jobs to train them again",
+        jobs.join(", "), folder.display(), if jobs.len() == 1 { "was" } else { "were" },
+        if jobs.len() == 1 { "folder" } else { "folders" }, folder.display()
+    )]
+    OtherSettings {
+        /// The folder of the run.
+        folder: PathBuf,
+        /// The jobs, as `LEARNER/SPLIT`.
+        jobs: Vec<String>,
+        /// The differing keys with both values, or the files that differ.
+        differences: String,
     },
     /// The folder holds a run with different clips, labels or folds.
     #[error(
@@ -80,6 +107,17 @@ pub enum PipelineError {
         /// The highest format that this version reads.
         newest: u32,
     },
+    /// A file that the run began with, and that cannot be computed again, is missing.
+    #[error(
+        "{} is missing, which has the run's {what}; restore it, or begin another run with another --out",
+        file.display()
+    )]
+    Lost {
+        /// The file.
+        file: PathBuf,
+        /// What it contains.
+        what: &'static str,
+    },
     /// A file of the run is missing or damaged.
     #[error("{0}")]
     Damaged(String),
@@ -111,7 +149,8 @@ pub enum PipelineError {
     ),
     /// The [`CancelToken`](crate::CancelToken) was cancelled. The progress so far is saved.
     #[error(
-        "{done} of {of} jobs are done, and what the others have trained is saved; the same command resumes from there"
+        "{done} of {} {} done, and what the others have trained is saved; the same command resumes from there",
+        counted(*of, "job"), if *of == 1 { "is" } else { "are" }
     )]
     Cancelled {
         /// The number of jobs that are done.

@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use earmark_tables::counted;
 use earmark_training::Progress;
+
+use crate::throughput::JobCost;
 
 /// An event of a run. Concurrent jobs send events from several threads.
 #[derive(Debug)]
@@ -29,8 +32,8 @@ pub enum Event<'a> {
     RunStarted(&'a std::path::Path),
     /// The jobs begin.
     JobsStarted {
-        /// The cost of each job in an arbitrary unit, by job index.
-        costs: &'a [f64],
+        /// The cost of each job, by job index.
+        costs: &'a [JobCost],
         /// The number of jobs that run at once.
         workers: usize,
     },
@@ -205,6 +208,16 @@ pub enum Note {
         /// What the choice depended on.
         reason: String,
     },
+    /// A recipe that is part of the program was named.
+    ShippedRecipe {
+        /// The name of its file in `recipes/`, without the extension.
+        name: &'static str,
+    },
+    /// No recipe was named, so the run is continued with its own.
+    OwnRecipe {
+        /// The file in the run's folder.
+        file: PathBuf,
+    },
     /// Features were computed.
     Features {
         /// The number of pairs of clip and front end that were computed.
@@ -242,6 +255,8 @@ impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::ChosenRecipe { name, reason } => write!(f, "recipe: {name}.toml ({reason})"),
+            Self::ShippedRecipe { name } => write!(f, "recipe: {name}.toml (Earmark's own)"),
+            Self::OwnRecipe { file } => write!(f, "recipe: {} (the run's own)", file.display()),
             Self::Features { computed, cached, bytes, folder } => write!(
                 f,
                 "features: {} in {} ({computed} computed, {cached} from the cache)",
@@ -249,8 +264,9 @@ impl fmt::Display for Note {
                 folder.display()
             ),
             Self::Verified { run, agreed, doubted, unknown } => {
-                write!(f, "verified by {}: {agreed} labels; {doubted} stay unverified", run.display())?;
-                if *unknown > 0 { write!(f, ", and {unknown} are not in that run") } else { Ok(()) }
+                let agreed = counted(*agreed, "label");
+                write!(f, "verified by {}: {agreed}; unverified: {doubted}", run.display())?;
+                if *unknown > 0 { write!(f, "; not in that run: {unknown}") } else { Ok(()) }
             }
             Self::PublishedWeights { source, data, licence } => {
                 write!(f, "weights of {source} (trained on {data}), licence: {licence}")

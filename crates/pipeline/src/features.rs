@@ -6,6 +6,7 @@ use earmark_audio::AudioError;
 use earmark_datasets::{ClipEntry, OnDecodeError};
 use earmark_features::{EmbeddingNetworks, FrontEnd};
 use earmark_loader::{ClipFeatures, FeatureCache, FeatureRequest, LoadError};
+use earmark_tables::counted;
 use earmark_training::DeviceFeatures;
 use rayon::prelude::*;
 
@@ -103,10 +104,10 @@ impl<'a> FeatureLoader<'a> {
         }
         if policy == OnDecodeError::Fail && !reasons.is_empty() {
             let summary = format!(
-                "{} of {} clips cannot be used (`[data] on_decode_error = \"skip\"` in the recipe skips them, \
+                "{} of {} cannot be used (`[data] on_decode_error = \"skip\"` in the recipe skips them, \
                  \"silence\" replaces them by silence)",
                 reasons.len(),
-                clips.len()
+                counted(clips.len(), "clip")
             );
             return Err(PipelineError::Clips { summary, reasons });
         }
@@ -148,7 +149,7 @@ pub(crate) fn checksums(clips: &[ClipEntry], observer: &dyn Observer) -> Result<
     let reasons: Vec<String> =
         checksums.iter().filter_map(|checksum| checksum.as_ref().err()).map(ToString::to_string).collect();
     if !reasons.is_empty() {
-        let summary = format!("{} of {} files cannot be read", reasons.len(), clips.len());
+        let summary = format!("{} of {} cannot be read", reasons.len(), counted(clips.len(), "file"));
         return Err(PipelineError::Clips { summary, reasons });
     }
     Ok(checksums.into_iter().flatten().collect())

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use earmark_datasets::Task;
+use earmark_tables::counted;
 
 /// Why two runs cannot be compared. Pairs are in the order of the runs.
 #[derive(Debug, thiserror::Error)]
@@ -52,10 +53,16 @@ pub enum Incomparable {
         clips: Vec<Relabelled>,
     },
     /// No training clip is in both runs.
-    #[error("{} have no training clip in common; clips are identified by their names in splits.csv", both(runs))]
+    #[error(
+        "{} have no training clip in common, so they cannot be compared: the first clip of {} is {}, that of {} is {}; \
+         clips are identified by their names in splits.csv",
+        both(runs), runs[0].display(), names[0], runs[1].display(), names[1]
+    )]
     NothingInCommon {
         /// The folders of the runs.
         runs: [PathBuf; 2],
+        /// The name of the first clip of each.
+        names: [String; 2],
     },
 }
 
@@ -99,5 +106,5 @@ fn listed(names: &[String]) -> String {
 }
 
 fn have(clips: usize) -> String {
-    if clips == 1 { "1 clip has".to_owned() } else { format!("{clips} clips have") }
+    format!("{} {}", counted(clips, "clip"), if clips == 1 { "has" } else { "have" })
 }

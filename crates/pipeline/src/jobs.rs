@@ -5,6 +5,7 @@ use earmark_training::{LearnerSettings, Progress, Split};
 
 use crate::error::Result;
 use crate::recipe::Recipe;
+use crate::throughput::JobCost;
 
 /// A job to run: one learner on one split.
 #[derive(Debug, Clone)]
@@ -62,8 +63,14 @@ impl Cost {
         }
     }
 
-    pub fn all(&self) -> f64 {
-        self.train as f64 + self.predict as f64
+    /// The cost of a job as a whole, for the estimate of the remaining time.
+    pub fn of_job(&self, job: &TrainingJob) -> JobCost {
+        let kind = match job.learner {
+            learner if learner.is_kernel() => "kernel",
+            learner if learner.is_of_whole_clips() => "linear",
+            _ => "network",
+        };
+        JobCost { cost: self.train as f64 + self.predict as f64, learner: job.learner.name.clone(), kind }
     }
 }
 

@@ -47,6 +47,7 @@ mod schedule;
 mod statistics;
 mod submission;
 pub mod text;
+mod throughput;
 mod train;
 mod verified;
 
@@ -64,12 +65,13 @@ pub use names::{ALL_LEARNERS, ARITHMETIC, GEOMETRIC, STACK};
 pub use options::{HUB, JobSelection, TrainOptions};
 pub use plan::{LearnerPlan, Plan, PlannedJob, plan};
 pub use predict::{PredictOptions, predict};
-pub use pretrained::{WeightsSource, WeightsSources};
+pub use pretrained::{PlannedDownload, WeightsSource, WeightsSources};
 pub use progress::JobsProgress;
 pub use recipe::{CachePrecision, DataSettings, Recipe};
 pub use run::{
     ClipRow, HistoryRow, JobRecord, LOG, Run, SoundFolders, TrainMerits, TrainScores, fold_count, rows_if_any,
 };
-pub use schedule::{CPU, Shard, ThroughputEstimator};
+pub use schedule::{CPU, Shard};
 pub use submission::{LabelIntervals, ModelScores, SetScores, SubmissionScores, evaluate_submission};
+pub use throughput::{JobCost, ThroughputEstimator};
 pub use train::{Trained, train};

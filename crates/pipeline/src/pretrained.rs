@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use earmark_download::{Checksum, Hub, Network, Pin, PublishedFile, released_file, torch_checkpoints};
+use earmark_download::{
+    Checksum, Hub, Network, Pin, PublishedFile, has_released_file, released_file, torch_checkpoints,
+};
 use earmark_nets::{Pretrained, Source};
 use earmark_training::{LearnerSettings, PretrainedWeights};
 use serde::{Deserialize, Serialize};
@@ -65,32 +67,88 @@ pub(crate) fn gather(recipe: &Recipe, classes: usize, places: &Places<'_>) -> Re
     let mut sources = WeightsSources::new();
     for learner in &recipe.learners {
         let Some(asked) = &learner.pretrained else { continue };
-        let key = || format!("learner {}: pretrained = {asked:?}", learner.name);
         let published = learner.variant()?.start(asked);
         let found = match &published {
-            Some(published) => fetch(published, learner, places).with_context(key)?,
-            None => file(asked, places).with_context(key)?,
+            Some(published) => fetch(published, learner, places),
+            None => file(asked, places),
         };
-        if let Some(pinned) = &learner.pretrained_sha256 {
-            let (path, sha256) = (found.path.display(), &found.sha256);
-            ensure!(
-                pinned == sha256,
-                OtherWeights,
-                "{}: the SHA-256 of {path} is {sha256}, but pretrained_sha256 = {pinned:?}",
-                key()
-            );
-        }
-        let checked = found.weights().check(learner, &learner.graph(recipe.front_end(&learner.name)?, classes, 0)?);
-        // Weights in the cache are used as they are, even if another program put them there.
-        match published {
-            Some(_) => checked.with_context(|| {
-                format!("{}: remove {} and run the same command again, to fetch it again", key(), found.path.display())
-            })?,
-            None => checked?,
-        }
+        let found = found.with_context(|| key(learner, asked))?;
+        check_weights(recipe, learner, classes, published.is_some(), &found)?;
         sources.insert(learner.name.clone(), found);
     }
     Ok(sources)
+}
+
+/// Published weights that a training would download.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PlannedDownload {
+    /// The name of the learner that starts from them.
+    pub learner: String,
+    /// The repository or address.
+    pub source: String,
+    /// Their licence.
+    pub licence: String,
+}
+
+/// Does what [`gather`] does, but lists what it would download.
+///
+/// # Errors
+/// Those of [`gather`], except those of downloads.
+pub(crate) fn gather_without_downloads(
+    recipe: &Recipe,
+    classes: usize,
+    places: &Places<'_>,
+) -> Result<(WeightsSources, Vec<PlannedDownload>)> {
+    let (mut sources, mut downloads) = (WeightsSources::new(), Vec::new());
+    for learner in &recipe.learners {
+        let Some(asked) = &learner.pretrained else { continue };
+        let published = learner.variant()?.start(asked);
+        let found = match &published {
+            Some(published) if !is_cached(published, learner, places).with_context(|| key(learner, asked))? => {
+                let (source, licence) = (published.source.to_string(), published.licence.to_owned());
+                downloads.push(PlannedDownload { learner: learner.name.clone(), source, licence });
+                continue;
+            }
+            Some(published) => fetch(published, learner, places),
+            None => file(asked, places),
+        };
+        let found = found.with_context(|| key(learner, asked))?;
+        check_weights(recipe, learner, classes, published.is_some(), &found)?;
+        sources.insert(learner.name.clone(), found);
+    }
+    Ok((sources, downloads))
+}
+
+fn key(learner: &LearnerSettings, asked: &str) -> String {
+    format!("learner {}: pretrained = {asked:?}", learner.name)
+}
+
+/// Checks that weights are the pinned ones and fit their network.
+fn check_weights(
+    recipe: &Recipe,
+    learner: &LearnerSettings,
+    classes: usize,
+    is_published: bool,
+    found: &WeightsSource,
+) -> Result<()> {
+    let key = || key(learner, learner.pretrained.as_deref().unwrap_or_default());
+    if let Some(pinned) = &learner.pretrained_sha256 {
+        let (path, sha256) = (found.path.display(), &found.sha256);
+        ensure!(
+            pinned == sha256,
+            OtherWeights,
+            "{}: the SHA-256 of {path} is {sha256}, but pretrained_sha256 = {pinned:?}",
+            key()
+        );
+    }
+    let checked = found.weights().check(learner, &learner.graph(recipe.front_end(&learner.name)?, classes, 0)?);
+    // Weights in the cache are used as they are, even if another program put them there.
+    match is_published {
+        true => checked.with_context(|| {
+            format!("{}: remove {} and run the same command again, to fetch it again", key(), found.path.display())
+        }),
+        false => Ok(checked?),
+    }
 }
 
 /// Locates a weights file that the recipe names.
@@ -110,11 +168,8 @@ fn file(asked: &str, places: &Places<'_>) -> Result<WeightsSource> {
 
 /// Downloads published weights, in the version that the recipe or the registry pins.
 fn fetch(published: &Pretrained, learner: &LearnerSettings, places: &Places<'_>) -> Result<WeightsSource> {
-    let Pretrained { source, data, licence, pin, .. } = published;
-    let pin = match (learner.pretrained_revision.as_deref(), learner.pretrained_sha256.as_deref()) {
-        (None, None) => Pin { revision: pin.revision, sha256: pin.sha256 },
-        (revision, sha256) => Pin { revision, sha256 },
-    };
+    let Pretrained { source, data, licence, .. } = published;
+    let pin = pin_of(published, learner);
     let (source_name, data, terms) = (source.to_string(), (*data).to_owned(), (*licence).to_owned());
     note(places.observer, Note::PublishedWeights { source: source_name, data, licence: terms });
     let network = Network::default();
@@ -142,6 +197,31 @@ fn fetch(published: &Pretrained, learner: &LearnerSettings, places: &Places<'_>)
     Ok(WeightsSource { source: source.to_string(), licence: Some((*licence).to_owned()), revision, sha256, path })
 }
 
+/// The version that the recipe or the registry pins.
+fn pin_of<'a>(published: &'a Pretrained, learner: &'a LearnerSettings) -> Pin<'a> {
+    match (learner.pretrained_revision.as_deref(), learner.pretrained_sha256.as_deref()) {
+        (None, None) => Pin { revision: published.pin.revision, sha256: published.pin.sha256 },
+        (revision, sha256) => Pin { revision, sha256 },
+    }
+}
+
+/// Whether [`fetch`] finds published weights in the cache.
+fn is_cached(published: &Pretrained, learner: &LearnerSettings, places: &Places<'_>) -> Result<bool> {
+    let mut on_event = |event: earmark_download::Event<'_>| places.observer.event(&Event::Download(event));
+    let found = match &published.source {
+        Source::Hub(repository) => {
+            let there = Hub::at(places.hub)?.cached(repository, WEIGHTS, pin_of(published, learner), &mut on_event);
+            there.map(|there| there.is_some())
+        }
+        Source::Release { url, sha256 } => {
+            let checksum = sha256.map(|digits| Checksum::Sha256(digits.to_owned()));
+            has_released_file(url, checksum.as_ref(), &torch_checkpoints()?, &mut on_event)
+        }
+    };
+    places.observer.event(&Event::DownloadFinished);
+    Ok(found?)
+}
+
 /// Whether a learner starts without a download: from random weights, from a file, or from released
 /// weights that are in the cache.
 pub(crate) fn is_at_hand(learner: &LearnerSettings) -> bool {
@@ -163,13 +243,14 @@ pub(crate) fn is_at_hand(learner: &LearnerSettings) -> bool {
 pub(crate) fn check(folder: &Path, sources: &WeightsSources) -> Result<()> {
     let path = folder.join(FILE);
     for (learner, then) in read(folder)? {
-        let now = sources.get(&learner).map_or("unknown", |source| &source.sha256);
+        // A plan does not download weights, so it does not know them.
+        let Some(now) = sources.get(&learner).map(|source| &source.sha256) else { continue };
         let remedy = match &then.revision {
             Some(commit) => format!("they are commit {commit} of the repository"),
             None => "restore the old ones".to_owned(),
         };
         ensure!(
-            now == then.sha256,
+            *now == then.sha256,
             OtherWeights,
             "learner {learner}: the weights of {} are not those that the run began with: their SHA-256 is {now}, and \
              was {} \

@@ -22,6 +22,7 @@ use crate::pretrained::{WeightsSource, WeightsSources};
 use crate::recipe::Recipe;
 use crate::run::Run;
 use crate::schedule::shared_gpus;
+use crate::throughput::JobCost;
 
 /// The data that all jobs of the run share.
 pub(crate) struct JobRunner<'a> {
@@ -67,7 +68,7 @@ impl<'a> JobRunner<'a> {
     /// [`PipelineError::Jobs`], [`PipelineError::Cancelled`].
     pub fn run_all(&self, jobs: Vec<TrainingJob<'a>>, devices: &[&str]) -> Result<()> {
         let costs = jobs.iter().map(|job| self.cost(job)).collect::<Result<Vec<_>>>()?;
-        let all: Vec<f64> = costs.iter().map(Cost::all).collect();
+        let all: Vec<JobCost> = jobs.iter().zip(&costs).map(|(job, cost)| cost.of_job(job)).collect();
         self.observer.event(&Event::JobsStarted { costs: &all, workers: devices.len() });
         let of = jobs.len();
         let needs = self.memory_needs(&jobs, devices);

@@ -1,8 +1,6 @@
-//! Which job runs where, and how long it takes: devices, shards, the remaining time. Nothing here
-//! runs a job.
+//! Which job runs where, and when the last one ends: devices, shards. Nothing here runs a job.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use crate::error::{PipelineError, Result};
@@ -118,51 +116,6 @@ pub(crate) fn makespan(costs: impl IntoIterator<Item = f64>, workers: usize) -> 
     busy_until.into_iter().fold(0.0, f64::max)
 }
 
-/// The remaining cost of jobs, and the speed so far.
-#[derive(Debug)]
-pub struct ThroughputEstimator {
-    /// The remaining cost of each job, by index. The jobs begin in this order.
-    left: BTreeMap<usize, f64>,
-    workers: usize,
-    /// The cost that was done, and the worker seconds that it took.
-    done: f64,
-    seconds: f64,
-}
-
-impl ThroughputEstimator {
-    /// Starts with jobs of these costs, none of which has begun.
-    pub fn new(costs: impl IntoIterator<Item = f64>, workers: usize) -> Self {
-        Self { left: costs.into_iter().enumerate().collect(), workers, done: 0.0, seconds: 0.0 }
-    }
-
-    /// Records that a worker spent `seconds` on a job, which has the cost `left` remaining.
-    pub fn work(&mut self, job: usize, left: f64, seconds: f64) {
-        if let Some(cost) = self.left.get_mut(&job) {
-            self.done += *cost - left;
-            self.seconds += seconds;
-            *cost = left;
-        }
-    }
-
-    /// Records that the cost `left` of a job remains, without measuring the speed: the rest was
-    /// done earlier.
-    pub fn resume(&mut self, job: usize, left: f64) {
-        self.left.insert(job, left);
-    }
-
-    /// Records that a job has ended.
-    pub fn end(&mut self, job: usize) {
-        self.left.remove(&job);
-    }
-
-    /// Estimated seconds until all jobs have ended; `None` while the speed is unknown.
-    pub fn seconds_left(&self) -> Option<f64> {
-        let speed = self.done / self.seconds;
-        let left = makespan(self.left.values().copied(), self.workers) / speed;
-        (speed > 0.0 && left.is_finite()).then_some(left)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -244,25 +197,5 @@ mod tests {
         assert_eq!(makespan([4.0, 4.0], 8), 4.0);
         assert_eq!(makespan([], 2), 0.0);
         assert_eq!(makespan([1.0, 2.0], 0), 3.0);
-    }
-
-    #[test]
-    fn the_time_to_the_end_follows_the_speed() {
-        let mut estimator = ThroughputEstimator::new([100.0, 100.0, 50.0], 2);
-        assert_eq!(estimator.seconds_left(), None);
-        // Half of it was done yesterday, which does not count for today's speed.
-        estimator.resume(0, 50.0);
-        assert_eq!(estimator.seconds_left(), None);
-        // Two workers, each with a speed of 10 per second.
-        estimator.work(0, 40.0, 1.0);
-        estimator.work(1, 80.0, 2.0);
-        assert_eq!(estimator.seconds_left(), Some(9.0), "40 and then 50, beside 80");
-        estimator.end(0);
-        assert_eq!(estimator.seconds_left(), Some(8.0), "80 beside 50");
-        estimator.end(1);
-        estimator.end(2);
-        assert_eq!(estimator.seconds_left(), Some(0.0));
-        estimator.work(7, 1.0, 1.0);
-        assert_eq!(estimator.seconds_left(), Some(0.0), "no such job");
     }
 }

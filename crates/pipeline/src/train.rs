@@ -131,9 +131,13 @@ impl Prepared {
     /// Reads the recipe and the data set, and checks that they fit together.
     pub fn new(options: &TrainOptions, observer: &dyn Observer) -> Result<Self> {
         options.check()?;
+        Run::check_files(&options.out)?;
         let (recipe, embeddings, manifest) = match options.recipe_file() {
             Some(file) => {
-                let (recipe, embeddings, warnings) = recipe_for(&options.out, &file)?;
+                if options.recipe.is_none() {
+                    note(observer, Note::OwnRecipe { file: file.clone() });
+                }
+                let (recipe, embeddings, warnings) = recipe_for(&options.out, &file, observer)?;
                 warnings.into_iter().for_each(|warning| warn(observer, warning));
                 let manifest = open_data(options, &recipe.data)?;
                 (recipe, embeddings, manifest)

@@ -58,9 +58,19 @@ fn tables_with_faults() {
         // A clip that has two rows, or is also a test clip.
         (train_csv, second, first, &["data/train.csv, line 3", "data/train.csv, line 2", first, "used before"]),
         (test_csv, test, first, &["data/test.csv, line 2", "data/train.csv, line 2", "used before"]),
-        ("recipe.toml", "folds = 2", "folds = 50", &["class \"", "but there are 50 folds: set `[data] folds`"]),
+        (
+            "recipe.toml",
+            "folds = 2",
+            "folds = 50",
+            &["the classes \"", "have fewer clips than the 50 folds: set `[data] folds = "],
+        ),
         // A label that only one clip has.
-        (train_csv, first_row, &format!("{first},Yodel,1"), &["class \"Yodel\" has 1 clip but there are 2 folds"]),
+        (
+            train_csv,
+            first_row,
+            &format!("{first},Yodel,1"),
+            &["class \"Yodel\" has 1 clip, fewer than the 2 that cross-validation needs: add clips"],
+        ),
         (train_csv, "label", "lable", &["data/train.csv, line 1", "no column label", "lable"]),
         (
             train_csv,
@@ -120,7 +130,7 @@ fn recipes_with_faults() {
     place.write("recipe.toml", [0xff, 0xfe, 0x00]);
     fails(&place, &["cannot read", "recipe.toml", "UTF-8"]);
     fs::remove_file(place.path("recipe.toml")).unwrap();
-    fails(&place, &["cannot read", "recipe.toml: No such file"]);
+    fails(&place, &["there is no recipe", "recipe.toml", "fast.toml, medium.toml"]);
 }
 
 /// [`RECIPE`] with a kernel `k` that has these extra lines instead of the network `b`.
@@ -136,8 +146,10 @@ fn keys_that_do_not_fit_a_kernel() {
     let place = Workspace::with_data("kernels");
     let network = |from: &str, to: &str| with_kernel("").replacen(from, to, 1);
     let cases = [
-        (with_kernel("epochs = 3"), "learner k: remove `epochs`: it does not apply to this arch"),
-        (with_kernel("mixup = 3.0"), "learner k: remove `mixup`"),
+        (with_kernel("epochs = 3"), "learner k: remove `epochs`: it does not apply to arch = \"kernel\""),
+        (with_kernel("mixup = 3.0\ndropout = 0.1"), "learner k: remove `dropout`, `mixup`: they do not apply to arch"),
+        (with_kernel("freeze = \"body\""), "learner k: remove `freeze`"),
+        (with_kernel("linear = { c = 1.0 }"), "learner k: remove `linear`: it applies only to arch"),
         (with_kernel("checkpoint = \"best\""), "learner k: remove `checkpoint`"),
         (with_kernel("crop_seconds = nan"), "learner k: remove `crop_seconds`"),
         (with_kernel("").replace("\"kernel\"", "\"Kernel\""), "Kernel"),

@@ -3,11 +3,12 @@
 
 use earmark_datasets::Task;
 use earmark_stacking::{CandidateScores, Excluded, Interval, Merits, PairedDifference, StackKind, most_probable};
+use earmark_tables::counted;
 
 use crate::material::{AblationRow, Importance, Material};
 use crate::page::{Cell, Page};
 use crate::plots::{self, Bar};
-use crate::words::{clips, count, number, percent, with_interval};
+use crate::words::{clips, number, percent, with_interval};
 use earmark_pipeline::{ALL_LEARNERS, ARITHMETIC, Comparison, STACK, Scoring, TrainMerits};
 
 /// If the stack's accuracy on the clips that it was fitted on is higher by this much, it overfits.
@@ -108,7 +109,7 @@ pub fn why(material: &Material) -> Option<String> {
         "Why the stack is not better: it was fitted on {} with {} each, and classifies {} of these correctly after \
          that, {} out of fold. On {} of the clips it predicts the same label as the learners' mean.{reason}",
         clips(fit.clips),
-        count(fit.columns, "feature"),
+        counted(fit.columns, "feature"),
         percent(accuracy),
         percent(stack.scores.accuracy),
         percent(alike),

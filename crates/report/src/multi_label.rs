@@ -7,12 +7,13 @@ use earmark_stacking::{
     CALIBRATION_BINS, Interval, MultiLabelClassScore, calibration_error, co_occurrence as co_occurrence_counts,
     reliability_multi_label,
 };
+use earmark_tables::counted;
 
 use crate::material::Material;
 use crate::page::{Cell, Page};
 use crate::plots::{self, Bar, Curve};
 use crate::sounds::Sounds;
-use crate::words::{capital, clips, count, number, said, with_interval};
+use crate::words::{capital, clips, number, said, with_interval};
 use crate::{hardest, level2, sections, versions};
 
 /// The number of classes whose curves are drawn.
@@ -54,7 +55,7 @@ fn summary(page: &mut Page, material: &Material<MultiLabel>) {
         "{} trained on {} of {} classes in {} folds; a clip has {:.2} labels on average. There are {} for testing. \
          Unless stated otherwise, numbers are out of fold: each training clip is scored by models that were not \
          trained on it. Intervals are 95 % confidence intervals from the bootstrap over clips.",
-        count(material.recipe.learners.len(), "learner"),
+        counted(material.recipe.learners.len(), "learner"),
         clips(train.len()),
         material.labels.len(),
         material.folds,

@@ -4,6 +4,7 @@ use earmark_stacking::{Interval, ReliabilityBin};
 
 use crate::material::JobState;
 use crate::svg::{Anchor, Scale, Svg, shortened, step, text_width, tick};
+use crate::words;
 use earmark_pipeline::HistoryRow;
 use earmark_pipeline::Split;
 use earmark_pipeline::{Evaluation, Model};
@@ -165,7 +166,7 @@ fn matrix(labels: &[String], counts: &[Vec<usize>], totals: &[usize], label: &st
         for (answer, &count) in row.iter().enumerate().filter(|(_, count)| **count > 0) {
             let at = (left + cell * answer as f64, top + cell * truth as f64);
             let share = count as f64 / clips as f64;
-            let tip = format!("{} {verb} {}: {count} of {clips} clips", labels[truth], labels[answer]);
+            let tip = format!("{} {verb} {}: {count} of {}", labels[truth], labels[answer], words::clips(clips));
             let class = if truth == answer { "cell" } else { "wrong" };
             svg.rect(class, at, (cell, cell), 0.1 + 0.9 * share, &tip);
             if cell >= 18.0 {

@@ -2,11 +2,12 @@
 
 use earmark_pipeline::LearnerSettings;
 use earmark_stacking::{Differences, Interval};
+use earmark_tables::counted;
 
 use crate::material::{JobState, Material};
 use crate::page::{Cell, Page};
 use crate::sounds::Sounds;
-use crate::words::{capital, clips, count, number, percent, said, with_interval};
+use crate::words::{capital, clips, number, percent, said, with_interval};
 use crate::{answers, level2, plots, versions};
 use earmark_pipeline::Run;
 use earmark_pipeline::Split;
@@ -45,7 +46,7 @@ fn summary(page: &mut Page, material: &Material) {
         "{} {} trained on {} of {} classes in {} folds. {held_out} Unless stated otherwise, numbers are out of \
          fold: each training clip is scored by models that were not trained on it. Intervals are 95 % confidence \
          intervals from the bootstrap over clips.",
-        count(material.recipe.learners.len(), "learner"),
+        counted(material.recipe.learners.len(), "learner"),
         if material.recipe.learners.len() == 1 { "was" } else { "were" },
         clips(train),
         material.labels.len(),
@@ -101,9 +102,9 @@ pub fn missing<S: Scoring>(page: &mut Page, material: &Material<S>) {
         let not_begun = open().count() - begun.len();
         let not_begun = (not_begun > 0).then(|| format!("{not_begun} not begun"));
         page.note(&format!(
-            "This run is incomplete: {} of {} jobs are not done ({}).",
+            "This run is incomplete. Not done: {} of {} ({}).",
             open().count(),
-            material.jobs.len(),
+            counted(material.jobs.len(), "job"),
             begun.into_iter().chain(not_begun).collect::<Vec<_>>().join(", ")
         ));
     }
@@ -120,8 +121,8 @@ pub fn missing<S: Scoring>(page: &mut Page, material: &Material<S>) {
 fn state(job: &JobState) -> String {
     let (name, epochs) = (format!("{}/{}", job.learner, job.split), job.history.len());
     match &job.failed {
-        Some(reason) => format!("{name} failed after {epochs} of {} epochs: {reason}", job.epochs),
-        None => format!("{name}: {epochs} of {} epochs", job.epochs),
+        Some(reason) => format!("{name} failed after {epochs} of {}: {reason}", counted(job.epochs, "epoch")),
+        None => format!("{name}: {epochs} of {}", counted(job.epochs, "epoch")),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use earmark_pipeline::{Model, ModelKind, Scoring};
 use earmark_stacking::Interval;
+use earmark_tables::counted;
 
 /// The name of a system within a sentence.
 pub fn said<S: Scoring>(system: &Model<S>) -> String {
@@ -26,11 +27,7 @@ pub fn percent(share: f64) -> String {
 }
 
 pub fn clips(number: usize) -> String {
-    count(number, "clip")
-}
-
-pub fn count(count: usize, what: &str) -> String {
-    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+    counted(number, "clip")
 }
 
 #[cfg(test)]

@@ -31,16 +31,13 @@ pub enum TrainingError {
         /// What the clips of the data set may have.
         task: Task,
     },
-    /// `class_weight` names a class that the data set does not have.
-    #[error("learner {learner}: `class_weight` names the class {class:?}, which no clip has; similar classes are \
-        {}", nearest.join(", "))]
-    UnknownClass {
+    /// `class_weight` names classes that the data set does not have.
+    #[error("learner {learner}: `class_weight` names {}", unknown_classes(classes))]
+    UnknownClasses {
         /// The learner's name.
         learner: String,
-        /// The class.
-        class: String,
-        /// The most similar classes of the data set, the most similar first.
-        nearest: Vec<String>,
+        /// The classes, each with the most similar ones of the data set, the most similar first.
+        classes: Vec<(String, Vec<String>)>,
     },
     /// No network has this name.
     #[error("learner {learner}: {source}")]
@@ -77,6 +74,18 @@ pub enum TrainingError {
         key: String,
         /// Why it does not apply.
         reason: &'static str,
+    },
+    /// Settings of networks, in a learner that is fitted at once.
+    #[error("learner {learner}: remove {}: {} to arch = {arch:?}, which is fitted at once on features of whole clips",
+        keys.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", "),
+        if keys.len() == 1 { "it does not apply" } else { "they do not apply" })]
+    OfNetworks {
+        /// The learner's name.
+        learner: String,
+        /// Its architecture.
+        arch: String,
+        /// The keys in the recipe.
+        keys: Vec<String>,
     },
     /// The matrices of a learner of whole clips do not fit into memory.
     #[error("{device} is out of memory: a fit on {clips} clips needs {:.1} GB; run fewer jobs at once (--jobs), or \
@@ -232,6 +241,20 @@ fn loss_fault(task: Task) -> &'static str {
         }
         Task::MultiLabel => {
             "the clips of this data set may have several labels, which a softmax cannot express; set `loss` = \"bce\""
+        }
+    }
+}
+
+fn unknown_classes(classes: &[(String, Vec<String>)]) -> String {
+    match classes {
+        [(class, nearest)] => {
+            format!("the class {class:?}, which no clip has; similar classes are {}", nearest.join(", "))
+        }
+        _ => {
+            let class =
+                |(class, nearest): &(String, Vec<String>)| format!("{class:?} (similar: {})", nearest.join(", "));
+            let listed = classes.iter().map(class).collect::<Vec<_>>().join(", ");
+            format!("{} classes that no clip has: {listed}", classes.len())
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod checks;
 mod class_weight;
+mod complete;
 mod freeze;
 mod kernels;
 mod linear;
@@ -135,15 +136,20 @@ pub struct LearnerSettings {
     #[serde(default)]
     pub prediction: Prediction,
     /// Settings for learners whose `arch` is `kernel`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "is_plain")]
     pub kernel: Option<Kernels>,
     /// Settings for learners whose `arch` is `linear`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "is_plain")]
     pub linear: Option<Linear>,
 }
 
 fn is_zero(value: &f32) -> bool {
     *value == 0.0
+}
+
+/// Whether a section is missing or has only defaults, which is the same.
+fn is_plain<T: Default + PartialEq>(section: &Option<T>) -> bool {
+    section.as_ref().is_none_or(|section| *section == T::default())
 }
 
 mod defaults {

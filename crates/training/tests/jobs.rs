@@ -304,17 +304,18 @@ fn class_weights_weigh_the_loss() {
 fn classes_that_have_a_weight_must_exist() {
     let folder = tempfile::tempdir().unwrap();
     for arch in ["resnet_nano", "linear"] {
-        let text = r#"{"name": "l", "features": "f", "class_weight": {"Slwo": 2.0}}"#;
+        let text = r#"{"name": "l", "features": "f", "class_weight": {"Slwo": 2.0, "slow": 3.0, "fsat": 2.0}}"#;
         let mut settings: serde_json::Value = serde_json::from_str(text).unwrap();
         settings["arch"] = arch.into();
         let settings: LearnerSettings = serde_json::from_value(settings).unwrap();
         let error = settings.check_classes(&LABELS.map(str::to_owned)).unwrap_err();
-        let TrainingError::UnknownClass { learner, class, nearest } = &error else { panic!("{error}") };
-        assert_eq!((learner.as_str(), class.as_str(), nearest[0].as_str()), ("l", "Slwo", "slow"));
+        let TrainingError::UnknownClasses { learner, classes } = &error else { panic!("{error}") };
+        let named: Vec<_> = classes.iter().map(|(class, nearest)| (class.as_str(), nearest[0].as_str())).collect();
+        assert_eq!((learner.as_str(), &named[..]), ("l", &[("Slwo", "slow"), ("fsat", "fast")][..]));
     }
     let unknown = learner("resnet_nano", r#", "class_weight": {"loud": 2.0}"#);
     let error = run(&unknown, folder.path(), GO_ON).unwrap_err();
-    assert!(matches!(&error, TrainingError::UnknownClass { class, .. } if class == "loud"), "{error}");
+    assert!(matches!(&error, TrainingError::UnknownClasses { classes, .. } if classes[0].0 == "loud"), "{error}");
 }
 
 #[test]

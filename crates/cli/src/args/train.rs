@@ -28,8 +28,9 @@ fn address(text: &str) -> Result<String, String> {
 /// `earmark train`.
 #[derive(Debug, Args)]
 pub struct Train {
-    /// What to train and how; by default that of the run, or for a new run one of Earmark's own,
-    /// chosen by the number of clips and by the models that are installed
+    /// What to train and how: a file, or the name of one of Earmark's own (pretrained, fast,
+    /// medium, best, dcase2018, dcase2018-cpu); by default that of the run, or for a new run one
+    /// of Earmark's own, chosen by the number of clips and by the models that are installed
     #[arg(long, value_name = "R.toml")]
     pub recipe: Option<PathBuf>,
     /// The sounds and labels: a folder per class, the layout of FSDKaggle2018, Kaggle, ESC-50,

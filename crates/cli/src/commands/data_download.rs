@@ -1,6 +1,7 @@
 //! `earmark data download`: downloads a data set, and prints its terms and the next command.
 
 use earmark_download::{DataSet, DownloadError, DownloadOptions, Network, Registry, download};
+use earmark_tables::counted;
 use serde_json::json;
 
 use super::download_bar::{Bar, bytes};
@@ -34,7 +35,8 @@ pub fn run(options: &Download) -> anyhow::Result<()> {
     let done = done?;
 
     let complete = if done.already_there { "already there, complete" } else { "complete" };
-    output::line(&format!("{}: {complete}: {} files, {}", to.display(), done.files, bytes(done.bytes)));
+    let files = counted(usize::try_from(done.files).unwrap_or(usize::MAX), "file");
+    output::line(&format!("{}: {complete}: {}, {}", to.display(), files, bytes(done.bytes)));
     output::line(&format!("licence: {}\n         {}\ncredit:  {}", set.licence, set.licence_url, set.credit));
     output::line(&format!("next:    {}", next(set, &to.display().to_string())));
     if options.json {

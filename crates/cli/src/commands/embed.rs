@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use earmark_embeddings::{Embeddings, ModelId, Row};
+use earmark_tables::counted;
 use earmark_tagging::{EmbeddedFile, Embedder, ModelStore, Parallelism};
 
 use super::sounds::Sounds;
@@ -40,7 +41,7 @@ pub fn run(options: &Embed) -> anyhow::Result<()> {
     if !table.rows().is_empty() {
         table.write(&options.out)?;
         let (rows, size, out) = (table.rows().len(), table.size(), options.out.display());
-        output::line(&format!("{out}: {rows} rows of {size} values"));
+        output::line(&format!("{out}: {} of {}", counted(rows, "row"), counted(size, "value")));
     }
     sounds.check("embedded", failed)
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use earmark_datasets::find_sound_files;
+use earmark_tables::counted;
 
 use crate::output;
 
@@ -45,11 +46,11 @@ impl Sounds {
     pub fn check(&self, done: &str, failed: usize) -> anyhow::Result<()> {
         let mut problems = Vec::new();
         if failed > 0 {
-            problems.push(format!("{failed} of {} files could not be {done}", self.paths.len()));
+            problems.push(format!("{failed} of {} could not be {done}", counted(self.paths.len(), "file")));
         }
         if self.folders > 0 {
-            let (what, hold) = if self.folders == 1 { ("folder", "holds") } else { ("folders", "hold") };
-            problems.push(format!("{} {what} could not be read or {hold} no sound", self.folders));
+            let hold = if self.folders == 1 { "holds" } else { "hold" };
+            problems.push(format!("{} could not be read or {hold} no sound", counted(self.folders, "folder")));
         }
         anyhow::ensure!(problems.is_empty(), "{}", problems.join("; "));
         Ok(())

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use earmark_audio::is_sound_file;
+use earmark_tables::counted;
 
 use super::problem::{Problem, ProblemKind, shown};
 use crate::error::DatasetError;
@@ -65,7 +66,7 @@ pub(super) fn ignored_files(read: &Reading, path: &Path, options: &OpenOptions) 
     let empty = |folder: &PathBuf| {
         Problem::warning(ProblemKind::NoClips, vec![shown(folder)], "the folder has no clips of its own; it is ignored")
     };
-    let files = |n: usize| if n == 1 { "1 audio file".to_owned() } else { format!("{n} audio files") };
+    let files = |n: usize| counted(n, "audio file");
     let not_listed = not_listed.into_iter().map(|(folder, sounds): (String, Vec<String>)| {
         let message = format!("{} in {folder}, in no class folder and in no table", files(sounds.len()));
         Problem::warning(ProblemKind::NotListed, sounds, message)

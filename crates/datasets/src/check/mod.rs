@@ -187,7 +187,7 @@ fn kind_of(reason: &DatasetError) -> ProblemKind {
         DatasetError::Label { .. } | DatasetError::SimilarLabels { .. } | DatasetError::FoldersOfOneClass { .. } => {
             ProblemKind::Label
         }
-        DatasetError::ClassTooSmall { .. } => ProblemKind::FewClips,
+        DatasetError::ClassesTooSmall { .. } => ProblemKind::FewClips,
         DatasetError::GroupInTwoFolds { .. } => ProblemKind::TwoFolds,
         _ => ProblemKind::Manifest,
     }

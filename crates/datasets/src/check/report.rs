@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 
-use earmark_tables::text_table;
+use earmark_tables::{counted, text_table};
 use serde::Serialize;
 
 use super::problem::Problem;
@@ -157,8 +157,4 @@ fn described(problem: &Problem) -> String {
             text
         }
     }
-}
-
-fn counted(n: usize, what: &str) -> String {
-    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }

@@ -76,20 +76,14 @@ pub fn compare(a: &Path, b: &Path, options: &CompareOptions) -> Result<RunCompar
     }
     same_classes(&sides)?;
     let resampling = Resampling::default();
-    let (mut only, mut scores) = ([0; 2], Vec::new());
-    for set in [TRAINING, TEST] {
-        let clips = Clips::of(&sides, set, options.common)?;
-        let known = |clips: &Vec<&ClipRow>| clips.iter().all(|clip| !clip.label.is_empty());
-        let is_scored = set == TRAINING || clips.both.iter().all(known) && !clips.both[0].is_empty();
-        if is_scored {
-            same_labels(&sides, &clips)?;
-            (0..2).for_each(|side| only[side] += clips.only[side].len());
-            scores.push(clips.scores(&sides, task, &resampling)?);
-        }
-    }
-    let mut scores = scores.into_iter();
-    let Some(out_of_fold) = scores.next() else { return Err(Incomparable::NothingInCommon { runs }.into()) };
-    let (model, test) = (options.model.clone(), scores.next());
+    let training = Clips::of(&sides, TRAINING, options.common)?;
+    let out_of_fold = training.scores(&sides, task, &resampling)?;
+    let test = Clips::of(&sides, TEST, options.common)?;
+    let known = |clips: &Vec<&ClipRow>| clips.iter().all(|clip| !clip.label.is_empty());
+    let is_scored = test.both.iter().all(known) && !test.both[0].is_empty();
+    let of_test = is_scored.then(|| test.scores(&sides, task, &resampling)).transpose()?;
+    let only = [0, 1].map(|side| training.only[side].len() + if is_scored { test.only[side].len() } else { 0 });
+    let (model, test) = (options.model.clone(), of_test);
     Ok(RunComparison { runs, model, task, resampling, only, out_of_fold, test })
 }
 
@@ -157,18 +151,20 @@ impl<'a> Clips<'a> {
             b.iter().filter(|clip| !in_a.contains(clip.fname.as_str())).map(|clip| clip.fname.clone()).collect(),
         ];
         let runs = || sides.each_ref().map(|side| side.folder.clone());
+        if set == TRAINING && both_a.is_empty() {
+            let first = |clips: &[&ClipRow]| clips.first().map_or("none".to_owned(), |clip| clip.fname.clone());
+            return Err(Incomparable::NothingInCommon { runs: runs(), names: [first(&a), first(&b)] });
+        }
         // A run without test clips can be compared out of fold.
         let is_needed = set == TRAINING || !a.is_empty() && !b.is_empty();
         if !common && is_needed && only.iter().any(|names: &Vec<String>| !names.is_empty()) {
             return Err(Incomparable::Clips { runs: runs(), set: set.name, only });
         }
-        if set == TRAINING && both_a.is_empty() {
-            return Err(Incomparable::NothingInCommon { runs: runs() });
-        }
         Ok(Self { set, both: [both_a, both_b], only })
     }
 
     fn scores(&self, sides: &[Side; 2], task: Task, resampling: &Resampling) -> Result<PairedScores> {
+        same_labels(sides, self)?;
         let (labels, clips) = (&sides[0].labels, &self.both[0]);
         let names: Vec<String> = clips.iter().map(|clip| clip.fname.clone()).collect();
         let table = |side: &Side| side.tables[self.set.table].reordered(&names)?.selected(labels);

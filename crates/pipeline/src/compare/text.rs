@@ -4,7 +4,7 @@ use std::fmt;
 
 use earmark_datasets::Task;
 use earmark_stacking::{PairedScore, PairedScores};
-use earmark_tables::text_table;
+use earmark_tables::{counted, text_table};
 
 use super::RunComparison;
 use crate::evaluate::interval_note;
@@ -18,7 +18,7 @@ impl fmt::Display for RunComparison {
         writeln!(f, "A: {a}\nB: {b}\nmodel: {}", self.model)?;
         if self.only != [0; 2] {
             let [of_a, of_b] = self.only;
-            writeln!(f, "omitted: {of_a} clips that only A has, {of_b} that only B has")?;
+            writeln!(f, "omitted: {} that only A has, {of_b} that only B has", counted(of_a, "clip"))?;
         }
         writeln!(f)?;
         for (set, scores) in [("out of fold", Some(&self.out_of_fold)), ("test", self.test.as_ref())] {
@@ -48,7 +48,8 @@ fn cells(of: &PairedScore) -> [String; 3] {
 }
 
 fn score_rows(set: &str, scores: &PairedScores, task: Task) -> Vec<Vec<String>> {
-    let header = [format!("{set}, {} clips", scores.clips), "A".to_owned(), "B".to_owned(), "B minus A".to_owned()];
+    let header =
+        [format!("{set}, {}", counted(scores.clips, "clip")), "A".to_owned(), "B".to_owned(), "B minus A".to_owned()];
     let mut rows = vec![header.to_vec()];
     let row = |score: &PairedScore| std::iter::once(title(score.name, task).to_owned()).chain(cells(score)).collect();
     rows.extend(scores.scores.iter().map(row));

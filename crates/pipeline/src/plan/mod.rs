@@ -7,14 +7,15 @@ mod measure;
 use std::collections::BTreeSet;
 use std::fmt;
 
-use earmark_tables::text_table;
+use earmark_tables::{counted, text_table};
 use earmark_training::{CheckpointPolicy, LearnerSettings, SAVE_PACE, set_threads};
 use serde::Serialize;
 
-use crate::error::Result;
+use crate::error::{Context, Result};
 use crate::events::{Event, Observer, Stage};
 use crate::jobs::{Cost, TrainingJob, clips_of, used_clips};
 use crate::options::TrainOptions;
+use crate::pretrained::{self, Places, PlannedDownload, gather_without_downloads};
 use crate::run::Run;
 use crate::schedule::makespan;
 use crate::text::{duration, size};
@@ -37,6 +38,8 @@ pub struct Plan {
     pub feature_seconds: f64,
     /// Size of the features of all clips, on disk and, as far as there is room, mapped into memory.
     pub feature_bytes: u64,
+    /// The published weights that are not in the cache.
+    pub downloads: Vec<PlannedDownload>,
     /// Seconds to run all jobs that are not done, with this many workers.
     pub seconds: f64,
     /// Peak memory of the process, or of a GPU, with the learners that need the most.
@@ -70,6 +73,13 @@ pub struct PlannedJob {
 pub fn plan(options: &TrainOptions, observer: &dyn Observer) -> Result<Plan> {
     let Prepared { recipe, embeddings, manifest, splits, .. } = Prepared::new(options, observer)?;
     let jobs = selected_jobs(options, &recipe, &manifest, &splits)?;
+    let places = Places { recipe: options.recipe_folder(), hub: &options.hub, observer };
+    let (weights, downloads) = gather_without_downloads(&recipe, manifest.labels.len(), &places)?;
+    pretrained::check(&options.out, &weights)?;
+    let run = Run::at(&options.out);
+    let is_done =
+        |job: &TrainingJob| run.is_whole(&job.learner.name, job.split).with_context(|| format!("job {}", job.name()));
+    let done = jobs.iter().map(is_done).collect::<Result<Vec<_>>>()?;
     let mut learners: Vec<&LearnerSettings> = jobs.iter().map(|job| job.learner).collect();
     learners.dedup();
     let (sample, feature_seconds) = Sample::new(&recipe, embeddings.networks(), &manifest, &learners)?;
@@ -93,11 +103,10 @@ pub fn plan(options: &TrainOptions, observer: &dyn Observer) -> Result<Plan> {
     observer.event(&Event::StageFinished(Stage::Measurements));
     let measured = measured?;
 
-    let run = Run::at(&options.out);
     let jobs: Vec<PlannedJob> = jobs
         .iter()
-        .map(|job| {
-            let done = run.has_record(&job.learner.name, job.split);
+        .zip(done)
+        .map(|(job, done)| {
             let clips = used_clips(job.learner, &recipe, &manifest, &splits, job.split);
             let predicted = clips_of(&recipe, &manifest, &splits, job.split, false).len();
             let of_learner = measured.iter().find(|measured| measured.name == job.learner.name);
@@ -113,6 +122,7 @@ pub fn plan(options: &TrainOptions, observer: &dyn Observer) -> Result<Plan> {
         threads_each: threads,
         feature_seconds,
         feature_bytes,
+        downloads,
     })
 }
 
@@ -173,9 +183,11 @@ impl fmt::Display for Plan {
         writeln!(f, "{}", text_table(&rows))?;
         let (time, room) = (duration(self.feature_seconds), size(self.feature_bytes));
         writeln!(f, "features: {time}, {room}, less what the cache has")?;
+        for PlannedDownload { learner, source, licence } in &self.downloads {
+            writeln!(f, "download: the weights of {source} for {learner}, licence: {licence}")?;
+        }
         let count = self.devices.len();
-        let threads =
-            if self.threads_each == 1 { "1 thread".to_owned() } else { format!("{} threads", self.threads_each) };
+        let threads = counted(self.threads_each, "thread");
         let time = duration(self.seconds);
         writeln!(f, "jobs: {left} to do, {count} at once on {devices} with {threads} each: {time}{memory}")
     }

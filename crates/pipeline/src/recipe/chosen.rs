@@ -2,10 +2,12 @@
 
 use earmark_datasets::{Manifest, Severity, Task, Violation, violations};
 use earmark_features::FrontEnd;
+use earmark_tables::counted;
 use earmark_tagging::ModelStore;
 use earmark_training::{LearnerSettings, Loss, MOST_CLIPS};
 
 use super::Recipe;
+use super::shipped::SHIPPED;
 use crate::error::Result;
 use crate::pretrained::is_at_hand;
 
@@ -56,10 +58,11 @@ impl ChosenRecipe {
         is_installed: bool,
         is_at_hand: impl Fn(&LearnerSettings) -> bool,
     ) -> Result<Self> {
+        let [pretrained, fast, medium, ..] = SHIPPED;
         let (name, text) = match (is_installed, clips) {
-            (true, _) => ("pretrained", include_str!("../../../../recipes/pretrained.toml")),
-            (false, ..MANY_CLIPS) => ("fast", include_str!("../../../../recipes/fast.toml")),
-            (false, _) => ("medium", include_str!("../../../../recipes/medium.toml")),
+            (true, _) => pretrained,
+            (false, ..MANY_CLIPS) => fast,
+            (false, _) => medium,
         };
         let mut recipe = Recipe::parse(text)?;
         let model = match is_installed {
@@ -69,7 +72,7 @@ impl ChosenRecipe {
                  chosen, which is better on most data"
             ),
         };
-        let mut reason = format!("{clips} training clips of {classes} classes, and {model}");
+        let mut reason = format!("{} of {classes} classes, and {model}", counted(clips, "training clip"));
         if clips > MOST_CLIPS {
             recipe.learners.retain(|learner| !learner.is_kernel());
             reason += "; without its kernel machines, whose memory grows with the square of the clips";

@@ -10,14 +10,17 @@ use earmark_stacking::{StackSettings, TestFrom};
 use earmark_training::{GpuSettings, LearnerSettings, Split};
 use regex::Regex;
 use serde::{Deserialize, Serialize};
+use toml::{Table, Value};
 
 mod chosen;
 mod pretrained;
 mod renamed;
 mod settings;
+mod shipped;
 
 pub(crate) use chosen::ChosenRecipe;
 pub(crate) use pretrained::PUBLISHED;
+pub(crate) use shipped::{names as shipped_names, shipped};
 
 use crate::error::{Context, PipelineError, Result, ensure};
 use crate::events::Warning;
@@ -139,6 +142,24 @@ impl Recipe {
         self
     }
 
+    /// The recipe as a run stores it: with every default, and for each learner the settings that
+    /// apply to its architecture.
+    ///
+    /// # Errors
+    /// It cannot be written as TOML.
+    pub(crate) fn complete(&self) -> Result<Table> {
+        let mut table: Table = toml::from_str(&toml::to_string(self)?)?;
+        table.entry("gpu").or_insert(Value::try_from(self.gpu)?);
+        let learners = table.get_mut("learners").and_then(Value::as_array_mut).into_iter().flatten();
+        for (learner, settings) in learners.filter_map(Value::as_table_mut).zip(&self.learners) {
+            learner.retain(|key, _| settings.has_key(key));
+            for (key, default) in settings.omitted_defaults() {
+                learner.entry(key).or_insert(Value::try_from(default)?);
+            }
+        }
+        Ok(table)
+    }
+
     /// How GPUs compute for these learners: cuDNN would time its algorithms again for each batch of
     /// another shape.
     pub(crate) fn gpu_settings(&self) -> GpuSettings {
@@ -183,7 +204,11 @@ impl Recipe {
         Ok(Self::parse_with_warnings(text)?.0)
     }
 
-    fn parse_with_warnings(text: &str) -> Result<(Self, Vec<Warning>)> {
+    /// [`Recipe::parse`], with a warning for each key that has its former name.
+    ///
+    /// # Errors
+    /// As [`Recipe::parse`].
+    pub(crate) fn parse_with_warnings(text: &str) -> Result<(Self, Vec<Warning>)> {
         let (text, warnings) = renamed::with_new_names(text)?;
         let recipe: Self = toml::from_str(&text).map_err(|error| {
             // Lines of the rewritten text would be wrong.

@@ -2,6 +2,7 @@
 
 use earmark_features::FrontEnd;
 use earmark_nets::Source;
+use earmark_tables::counted;
 use earmark_training::LearnerSettings;
 
 use crate::error::{PipelineError, Result, ensure};
@@ -46,10 +47,10 @@ pub(super) fn validate(learner: &LearnerSettings, front_end: &FrontEnd) -> Resul
     ensure!(
         channels == learned || channels == 1,
         Recipe,
-        "{}: the published weights of {} take features of {learned} {}, not of {channels}{}",
+        "{}: the published weights of {} take features of {}, not of {channels}{}",
         asked(),
         learner.arch,
-        if learned == 1 { "channel" } else { "channels" },
+        counted(learned, "channel"),
         if learned == 1 { "; set deltas = false" } else { "" }
     );
     Ok(())

@@ -44,6 +44,16 @@ pub fn of(folder: &Path) -> Result<u32> {
     }
 }
 
+/// Whether a run without `run.json` had one: its recipe has a key that runs from before `run.json`
+/// have under its former name.
+///
+/// # Errors
+/// The recipe cannot be read.
+pub fn is_lost(folder: &Path) -> Result<bool> {
+    let recipe = earmark_files::read_to_string(&folder.join(super::RECIPE))?;
+    Ok(recipe.lines().any(|line| line.starts_with("on_decode_error")))
+}
+
 /// Whether the clips of the run in `folder` may have several labels.
 ///
 /// # Errors

@@ -8,6 +8,7 @@ use earmark_nets::Weights;
 use earmark_stacking::Table;
 use earmark_training::{Outcome, Split};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::provenance::Provenance;
 use super::{JobLock, Run};
@@ -22,7 +23,18 @@ const FAILURE: &str = "failure.txt";
 #[derive(Debug)]
 pub(crate) struct JobIdentity {
     provenance: Provenance,
+    settings: Value,
     fingerprint: String,
+}
+
+/// How the files of a run differ from those that a job was trained with.
+#[derive(Debug)]
+pub(crate) struct OtherInputs {
+    /// The files that differ.
+    pub files: String,
+    /// The settings that the job was trained with, and those of the run; `None` for a job of an
+    /// older version, which has only their checksum.
+    pub settings: Option<(Value, Value)>,
 }
 
 /// `job.json` of a finished job; it is written last.
@@ -36,6 +48,9 @@ pub struct JobRecord {
     /// Older runs do not have it.
     #[serde(default, rename = "origin")]
     provenance: Option<Provenance>,
+    /// The settings that it was trained with, from the run's recipe. Older runs do not have them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    settings: Option<Value>,
 }
 
 impl Run {
@@ -50,6 +65,31 @@ impl Run {
         let is_held =
             |split: &Split| self.lock_job(learner, *split).map_or(true, |lock| lock.map(JobLock::done).is_none());
         splits.iter().all(|split| self.has_record(learner, *split)) || splits.iter().any(is_held)
+    }
+
+    /// Whether a job has a record, and its files are those of the record.
+    ///
+    /// # Errors
+    /// A file of the job is missing or damaged.
+    pub(crate) fn is_whole(&self, learner: &str, split: Split) -> Result<bool> {
+        let has_record = self.has_record(learner, split);
+        has_record.then(|| self.record(&self.job(learner, split))).transpose()?;
+        Ok(has_record)
+    }
+
+    /// What a job that is done was trained with, if that is not what the run has now.
+    ///
+    /// # Errors
+    /// The record is damaged; a file of the run cannot be read.
+    pub(crate) fn trained_with_others(&self, learner: &str, split: Split) -> Result<Option<OtherInputs>> {
+        if !self.has_record(learner, split) {
+            return Ok(None);
+        }
+        let record = self.read_record(&self.job(learner, split))?;
+        let Some(provenance) = &record.provenance else { return Ok(None) };
+        let Some(files) = self.others(provenance, &self.provenance_of_job(learner)?) else { return Ok(None) };
+        let now = self.settings_of_job(learner)?;
+        Ok(Some(OtherInputs { files, settings: record.settings.map(|then| (then, now)) }))
     }
 
     /// Whether a job is done; its files are checked against its record.
@@ -71,18 +111,21 @@ impl Run {
         Ok(true)
     }
 
-    fn record(&self, folder: &Path) -> Result<JobRecord> {
+    fn read_record(&self, folder: &Path) -> Result<JobRecord> {
         let path = folder.join(RECORD);
-        let damaged =
-            |path: &Path| format!("{} is damaged; remove {} to train it again", path.display(), folder.display());
-        let record: JobRecord = serde_json::from_slice(&earmark_files::read(&path)?).with_context(|| damaged(&path))?;
+        serde_json::from_slice(&earmark_files::read(&path)?).with_context(|| damaged(&path, folder))
+    }
+
+    /// The record of a job whose files are those that it names.
+    fn record(&self, folder: &Path) -> Result<JobRecord> {
+        let record = self.read_record(folder)?;
         for (name, checksum) in
             [("weights.safetensors", &record.weights_sha256), ("predictions.csv", &record.predictions_sha256)]
         {
             let (path, job) = (folder.join(name), folder.display());
             ensure!(path.exists(), Damaged, "{} is missing; remove {job} to train it again", path.display());
             let is_whole = earmark_files::sha256_file(&path)? == *checksum;
-            ensure!(is_whole, Damaged, "{} (its SHA-256 differs)", damaged(&path));
+            ensure!(is_whole, Damaged, "{} (its SHA-256 differs)", damaged(&path, folder));
         }
         Ok(record)
     }
@@ -90,7 +133,8 @@ impl Run {
     /// The identity of a job. It is computed before the job begins, because the run's files may
     /// change until it ends.
     pub(crate) fn identify_job(&self, learner: &str, fingerprint: String) -> Result<JobIdentity> {
-        Ok(JobIdentity { provenance: self.provenance_of_job(learner)?, fingerprint })
+        let (provenance, settings) = (self.provenance_of_job(learner)?, self.settings_of_job(learner)?);
+        Ok(JobIdentity { provenance, settings, fingerprint })
     }
 
     /// Stores the results of a job, its record last.
@@ -98,7 +142,7 @@ impl Run {
         &self,
         learner: &str,
         split: Split,
-        JobIdentity { provenance, fingerprint }: JobIdentity,
+        JobIdentity { provenance, settings, fingerprint }: JobIdentity,
         outcome: &Outcome,
         names: Vec<String>,
         labels: &[String],
@@ -112,6 +156,7 @@ impl Run {
             weights_sha256: earmark_files::sha256(&weights),
             predictions_sha256: earmark_files::sha256(&predictions),
             scaling: outcome.scaling.clone(),
+            settings: Some(settings),
         };
         earmark_files::write_atomic(&folder.join("weights.safetensors"), &weights)?;
         earmark_files::write_atomic(&folder.join("predictions.csv"), &predictions)?;
@@ -164,4 +209,8 @@ impl Run {
         let weights = Weights::from_safetensors(&earmark_files::read(&path)?);
         Ok((weights.with_context(|| path.display().to_string())?, record.scaling))
     }
+}
+
+fn damaged(path: &Path, folder: &Path) -> String {
+    format!("{} is damaged; remove {} to train it again", path.display(), folder.display())
 }

@@ -155,9 +155,31 @@ impl Run {
     pub fn open(folder: &Path) -> Result<Self> {
         let (run, name) = (Self::at(folder), folder.display());
         ensure!(folder.exists(), NotARun, "{name} does not exist");
+        Self::check_files(folder)?;
         ensure!(run.path(CLIPS).exists(), NotARun, "{name} is not a run: it has no {CLIPS}");
         format::of(folder)?;
         Ok(run)
+    }
+
+    /// Checks that a run in `folder`, if there is one, still has the files that it began with.
+    ///
+    /// # Errors
+    /// [`PipelineError::Lost`].
+    pub(crate) fn check_files(folder: &Path) -> Result<()> {
+        let run = Self::at(folder);
+        let has = |name: &str| run.path(name).exists();
+        let lost = match (has(CLIPS), has(format::FILE)) {
+            // A process that ended before the run began leaves the format, but no jobs.
+            (false, begun) => Some((CLIPS, "clips and folds")).filter(|_| begun && has("jobs")),
+            (true, _) if !has(RECIPE) => Some((RECIPE, "own recipe")),
+            (true, _) if !has(LABELS) => Some((LABELS, "classes")),
+            (true, false) if format::is_lost(folder)? => Some((format::FILE, "format and task")),
+            (true, _) => None,
+        };
+        match lost {
+            Some((name, what)) => Err(PipelineError::Lost { file: run.path(name), what }),
+            None => Ok(()),
+        }
     }
 
     /// The folder of a run, whether it exists or not.

@@ -2,7 +2,7 @@
 //! up.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::error::{Context, PipelineError, Result};
 
@@ -60,14 +60,34 @@ impl Run {
 
     /// The current provenance of a job of a learner.
     pub(super) fn provenance_of_job(&self, learner: &str) -> Result<Provenance> {
+        let (settings, front_end) = self.learner(learner)?;
+        let front_end = front_end.map(|(_, front_end)| front_end);
+        self.provenance(&serde_json::json!([settings, front_end, self.identity()?.recipe["seed"]]))
+    }
+
+    /// The current settings of a job of a learner, under their keys in the recipe, with the learner
+    /// by name.
+    pub(super) fn settings_of_job(&self, learner: &str) -> Result<Value> {
+        let recipe = &self.identity()?.recipe;
+        let (settings, front_end) = self.learner(learner)?;
+        let features: Map<_, _> =
+            front_end.map(|(name, front_end)| (name.to_owned(), front_end.clone())).into_iter().collect();
+        let learners = serde_json::json!({ learner: settings });
+        Ok(serde_json::json!({
+            "seed": recipe["seed"], "data": recipe["data"], "features": features, "learners": learners
+        }))
+    }
+
+    /// The settings of a learner in the recipe, and the name and the settings of its front end.
+    fn learner(&self, learner: &str) -> Result<(&Value, Option<(&str, &Value)>)> {
         let recipe = &self.identity()?.recipe;
         let of_name = |known: &&Value| known["name"] == learner;
         let settings = recipe["learners"].as_array().and_then(|learners| learners.iter().find(of_name));
         let settings = settings.ok_or_else(|| {
             PipelineError::Damaged(format!("{} has no learner {learner}", self.path(RECIPE).display()))
         })?;
-        let front_end = settings["features"].as_str().map(|name| &recipe["features"][name]);
-        self.provenance(&serde_json::json!([settings, front_end, recipe["seed"]]))
+        let front_end = settings["features"].as_str().map(|name| (name, &recipe["features"][name]));
+        Ok((settings, front_end))
     }
 
     /// The current provenance of level 2.

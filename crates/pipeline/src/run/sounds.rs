@@ -8,8 +8,6 @@ use serde::{Deserialize, Serialize};
 use super::{CACHE, Run};
 use crate::error::Result;
 
-const FILE: &str = "data.json";
-
 /// Where a run found its sounds, and where its features are cached.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SoundFolders {
@@ -17,6 +15,11 @@ pub struct SoundFolders {
     pub sounds: Option<PathBuf>,
     /// The folder of the feature cache.
     pub cache: PathBuf,
+}
+
+impl SoundFolders {
+    /// The file in a run's folder.
+    pub const FILE: &str = "data.json";
 }
 
 impl Run {
@@ -28,12 +31,12 @@ impl Run {
             std::path::absolute(path).map_err(FileError::of("find", path))
         };
         let folders = SoundFolders { sounds: Some(absolute(sounds)?), cache: absolute(cache)? };
-        Ok(earmark_files::write_atomic(&self.path(FILE), &serde_json::to_vec_pretty(&folders)?)?)
+        Ok(earmark_files::write_atomic(&self.path(SoundFolders::FILE), &serde_json::to_vec_pretty(&folders)?)?)
     }
 
     /// The stored folders; if the file cannot be read, the run's own cache and no sounds.
     pub fn sound_folders(&self) -> SoundFolders {
-        let bytes = earmark_files::read(&self.path(FILE)).ok();
+        let bytes = earmark_files::read(&self.path(SoundFolders::FILE)).ok();
         let folders = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
         folders.unwrap_or_else(|| SoundFolders { sounds: None, cache: self.path(CACHE) })
     }

@@ -59,8 +59,13 @@ impl LearnerSettings {
         self.applies(is_pretrained || body_rate.is_none(), "body_learning_rate", NEEDS_WEIGHTS)?;
         const FROZEN: &str = "with freeze = \"body\", the body is not trained";
         self.applies(body_rate.is_none() || self.freeze != Freeze::Body, "body_learning_rate", FROZEN)?;
-        self.applies(self.kernel.is_none(), "kernel", "it applies only to arch = \"kernel\"")?;
-        self.applies(self.linear.is_none(), "linear", "it applies only to arch = \"linear\"")
+        self.check_sections()
+    }
+
+    fn check_sections(&self) -> Result<(), TrainingError> {
+        let (kernel, linear) = (self.kernel.is_some(), self.linear.is_some());
+        self.applies(!kernel || self.has_key("kernel"), "kernel", "it applies only to arch = \"kernel\"")?;
+        self.applies(!linear || self.has_key("linear"), "linear", "it applies only to arch = \"linear\"")
     }
 
     /// Checks the settings that must fit the front end.
@@ -118,6 +123,7 @@ impl LearnerSettings {
     }
 
     fn validate_of_whole_clips(&self) -> Result<(), TrainingError> {
+        self.check_sections()?;
         let Kernels { alpha, gamma } = self.kernels();
         let Linear { c } = self.linear();
         let is_weight = |value: f64| (1e-6..=1e6).contains(&value);
@@ -131,22 +137,21 @@ impl LearnerSettings {
             check((1e-6..=1e4).contains(&c), "linear.c", c, "1e-6 to 10000"),
         ];
         self.first_fault(checks.into_iter())?;
-        let key = self.beyond_whole_clips();
-        const REASON: &str = "it does not apply to this arch, which is fitted at once on features of whole clips";
-        self.applies(key.is_none(), key.as_deref().unwrap_or_default(), REASON)
+        match self.beyond_whole_clips().unwrap_or_default() {
+            keys if keys.is_empty() => Ok(()),
+            keys => Err(TrainingError::OfNetworks { learner: self.name.clone(), arch: self.arch.clone(), keys }),
+        }
     }
 
-    /// The first setting that is not at its default and does not apply to a learner of whole clips.
-    fn beyond_whole_clips(&self) -> Option<String> {
-        let used = ["name", "arch", "features", "unverified_weight", "class_weight", &self.arch];
+    /// The settings that are not at their default and do not apply to a learner of whole clips.
+    fn beyond_whole_clips(&self) -> Option<Vec<String>> {
         let plain = serde_json::json!({ "name": self.name, "arch": self.arch, "features": self.features });
         let plain: Self = serde_json::from_value(plain).ok()?;
         let written = |settings: &Self| serde_json::to_value(settings).ok()?.as_object().cloned();
         let plain = written(&plain)?;
-        let other = |(key, value): &(String, serde_json::Value)| {
-            !used.contains(&key.as_str()) && plain.get(key).unwrap_or(&serde_json::Value::Null) != value
-        };
-        written(self)?.into_iter().find(other).map(|(key, _)| key)
+        let is_set = |key: &str, value: &serde_json::Value| plain.get(key) != Some(value);
+        let others = written(self)?.into_iter().filter(|(key, value)| !self.has_key(key) && is_set(key, value));
+        Some(others.map(|(key, _)| key).collect())
     }
 
     fn name_check(&self) -> Check {

@@ -69,15 +69,20 @@ impl LearnerSettings {
     /// Checks that every class with a weight is one of the data set's.
     ///
     /// # Errors
-    /// [`TrainingError::UnknownClass`].
+    /// [`TrainingError::UnknownClasses`], with all others.
     pub fn check_classes(&self, classes: &[String]) -> Result<(), TrainingError> {
         let Some(ClassWeight::Table(weights)) = &self.class_weight else { return Ok(()) };
-        let Some(class) = weights.keys().find(|class| !classes.contains(class)) else { return Ok(()) };
-        let mut nearest: Vec<String> = classes.to_vec();
-        let wanted = class.to_lowercase();
-        nearest.sort_by_key(|name| strsim::levenshtein(&wanted, &name.to_lowercase()));
-        nearest.truncate(3);
-        Err(TrainingError::UnknownClass { learner: self.name.clone(), class: class.clone(), nearest })
+        let nearest = |class: &String| {
+            let (wanted, mut nearest) = (class.to_lowercase(), classes.to_vec());
+            nearest.sort_by_key(|name| strsim::levenshtein(&wanted, &name.to_lowercase()));
+            nearest.truncate(3);
+            (class.clone(), nearest)
+        };
+        let unknown: Vec<_> = weights.keys().filter(|class| !classes.contains(class)).map(nearest).collect();
+        match unknown.is_empty() {
+            true => Ok(()),
+            false => Err(TrainingError::UnknownClasses { learner: self.name.clone(), classes: unknown }),
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use earmark_cli::commands::download_bar::Bar as DownloadBar;
 use earmark_cli::{logging, output};
 use earmark_pipeline::text::duration;
-use earmark_pipeline::{Event, JobId, JobOutcome, JobsProgress, LOG, Observer, Stage};
+use earmark_pipeline::{Event, JobCost, JobId, JobOutcome, JobsProgress, LOG, Observer, Stage};
 use earmark_training::{Learning, Progress as JobProgress};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -142,8 +142,7 @@ impl Display {
     }
 
     fn bar(&self, name: &str, length: usize, template: &str) -> ProgressBar {
-        let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-        let bar = self.bars.add(ProgressBar::new(length as u64).with_style(style.progress_chars("━╸ ")));
+        let bar = self.bars.add(ProgressBar::new(length as u64).with_style(style(template)));
         bar.set_prefix(name.to_owned());
         bar
     }
@@ -153,7 +152,7 @@ impl Display {
         self.state().stage = Some((stage, bar));
     }
 
-    fn start_jobs(&self, costs: &[f64], workers: usize) {
+    fn start_jobs(&self, costs: &[JobCost], workers: usize) {
         let bar = self.bar("jobs", costs.len(), "{prefix:>28} {bar:24} {msg}");
         let mut state = self.state();
         state.total = Some((bar, JobsProgress::new(costs, workers)));
@@ -161,9 +160,9 @@ impl Display {
     }
 
     fn start_job(&self, job: JobId<'_>) {
-        let bar = self.bar(job.name, 0, "{prefix:>28} {bar:24} {msg}  {eta} left");
+        let bar = self.bar(job.name, 0, "{prefix:>28} {bar:24} {msg}");
         bar.enable_steady_tick(Duration::from_millis(250));
-        self.state().jobs.insert(job.index, JobBar { bar, last: None });
+        self.state().jobs.insert(job.index, JobBar { bar, last: None, first_epoch: None });
     }
 
     fn advance_job(&self, job: JobId<'_>, progress: JobProgress, left: f64) {
@@ -171,7 +170,7 @@ impl Display {
         if let Some(bar) = state.jobs.get_mut(&job.index) {
             bar.update(progress);
         }
-        state.update_total(|jobs| jobs.update(job.index, left));
+        state.update_total(|jobs| jobs.update(job.index, progress, left));
     }
 
     fn finish_job(&self, job: JobId<'_>, outcome: JobOutcome, seconds: f64) {
@@ -180,7 +179,7 @@ impl Display {
         if let Some(bar) = &bar {
             bar.bar.finish_and_clear();
         }
-        state.update_total(|jobs| jobs.finish(job.index, outcome));
+        state.update_total(|jobs| jobs.finish(job.index, outcome, seconds));
         let is_news = matches!(outcome, JobOutcome::Failed | JobOutcome::Elsewhere);
         let is_wanted = is_news || self.lines && outcome != JobOutcome::DoneBefore;
         // Log records on stderr have the same.
@@ -219,6 +218,9 @@ impl State {
 struct JobBar {
     bar: ProgressBar,
     last: Option<Learning>,
+    /// The first epoch in this process, until it ends: it is slower than the others, so no time is
+    /// estimated.
+    first_epoch: Option<usize>,
 }
 
 impl JobBar {
@@ -232,14 +234,23 @@ impl JobBar {
         self.bar.set_position(done as u64);
         self.bar.set_message(message);
         if is_first {
-            // What was done before a resume says nothing about the speed now.
             self.bar.set_length(of as u64);
+        }
+        let JobProgress::Learning(now) = progress else { return };
+        if self.last.is_none() {
+            self.first_epoch = Some(now.epoch);
+        }
+        if self.first_epoch.is_some_and(|first| now.epoch > first) {
+            self.first_epoch = None;
+            self.bar.set_style(style("{prefix:>28} {bar:24} {msg}  {eta} left"));
             self.bar.reset_eta();
         }
-        if let JobProgress::Learning(now) = progress {
-            self.last = Some(now);
-        }
+        self.last = Some(now);
     }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("━╸ ")
 }
 
 fn text(now: &Learning) -> String {

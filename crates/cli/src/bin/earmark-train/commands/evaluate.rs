@@ -3,6 +3,7 @@
 use earmark_cli::args::Evaluate;
 use earmark_cli::output;
 use earmark_pipeline::{evaluate, evaluate_jobs, evaluate_submission};
+use earmark_tables::counted;
 
 use super::print;
 
@@ -14,7 +15,8 @@ pub fn run(options: &Evaluate) -> anyhow::Result<()> {
         (None, Some(submission), Some(truth)) => {
             let scores = evaluate_submission(submission, truth)?;
             if scores.ignored > 0 {
-                output::line(&format!("{} clips of the usage `Ignored` are not scored", scores.ignored));
+                let clips = counted(scores.ignored, "clip");
+                output::line(&format!("not scored: {clips} of the usage `Ignored`"));
             }
             scores.warnings.iter().for_each(|warning| output::warning(warning));
             print(&scores, options.json)
