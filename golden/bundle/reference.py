@@ -213,10 +213,28 @@ def embedding(folder, config, name, layers, at):
 
 
 def tag(folder, sound):
+    """The mean over pieces of a minute, weighted by their lengths."""
     config = json.loads(Path(folder, "config.json").read_text())
     assert config["format"] in (1, 2) and config["resampler"]["kind"] == "fft_windowed_sinc"
     y, rate = read_wav(sound)
-    at = lambda to: resample(y, rate, to, config["resampler"])
+    resampled = {}
+
+    def at(to):
+        if to not in resampled:
+            resampled[to] = resample(y, rate, to, config["resampler"])
+        return resampled[to]
+
+    starts = range(0, len(y), 60 * rate)
+    ends = [min(start + 60 * rate, len(y)) for start in starts]
+    place = lambda sample, to: (2 * sample * to + rate) // (2 * rate)
+    of_pieces = [
+        probabilities(folder, config, lambda to: at(to)[place(start, to) : place(end, to)])
+        for start, end in zip(starts, ends)
+    ]
+    return config["labels"], np.average(of_pieces, axis=0, weights=np.subtract(ends, starts))
+
+
+def probabilities(folder, config, at):
     activation, columns = {"softmax": softmax, "sigmoid": sigmoid}[config["activation"]], []
     for learner in config["learners"]:
         s, w, of_networks = learner["features"], learner["windows"], []
@@ -230,10 +248,10 @@ def tag(folder, sound):
             of_networks.append(averaged)
         columns.append(np.mean(of_networks, axis=0))
     if not config["stack"]:
-        return config["labels"], np.mean(columns, axis=0)
+        return np.mean(columns, axis=0)
     if config["statistics"]:
         columns.append(statistics(at(config["statistics"]["sr"]), config["statistics"]))
-    return config["labels"], run(folder, config["stack"], "probabilities", np.concatenate(columns)[None])[0]
+    return run(folder, config["stack"], "probabilities", np.concatenate(columns)[None])[0]
 
 
 if __name__ == "__main__":

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use crate::parallel::in_order;
 use crate::{EmbeddedFile, Embedder, TaggedFile, Tagger, TaggingError};
 
-/// Files that are started but not yet delivered: the results of this many short files may wait for a
-/// long one.
+/// Files that are started but not yet delivered: the results of this many short files may wait for
+/// a long one.
 const WINDOW: usize = 1_024;
 
 impl Tagger {

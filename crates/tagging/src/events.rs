@@ -67,8 +67,8 @@ pub struct Event {
 /// Finds the events of a sound whose windows arrive one by one, in memory that does not grow.
 ///
 /// The probability of a window counts for the time around the window's center, up to the middle
-/// between it and the centers of its neighbors; for the first and the last window it counts from the
-/// start and to the end of the sound.
+/// between it and the centers of its neighbors. For the first window it counts from the start of
+/// the sound, for the last one to its end.
 ///
 /// ```
 /// use earmark_tagging::{EventDetector, EventSettings, ScoredWindow, Timeline};
@@ -101,7 +101,7 @@ pub struct EventDetector {
 struct Class {
     on: f32,
     off: f32,
-    /// The event that goes on.
+    /// The event that has not ended.
     open: Option<Event>,
     /// The last one that ended, while the next one may still be joined to it.
     ended: Option<Event>,
@@ -131,7 +131,8 @@ impl EventDetector {
         self
     }
 
-    /// Adds the next window. Returns the events that have ended, to which no later one can be joined.
+    /// Adds the next window. Returns the events that have ended, and to which no later one can be
+    /// joined.
     pub fn push(&mut self, window: &ScoredWindow) -> Vec<Event> {
         self.windows.push_back((f64::midpoint(window.start, window.end), window.probabilities.clone()));
         let mut events = Vec::new();
@@ -287,7 +288,10 @@ mod tests {
         assert_eq!(smooth(&[0.1, 0.1, 0.9, 0.1, 0.8, 0.7, 0.1]), [(1.75, 4.0, 0.8)]);
         // At the ends there are fewer windows: the mean of two.
         assert_eq!(smooth(&[0.9, 0.5]), [(0.0, 1.5, 0.7)]);
-        assert_eq!([median(&mut [3.0, 1.0, 2.0]), median(&mut [4.0, 1.0, 2.0, 3.0]), median(&mut [5.0])], [2.0, 2.5, 5.0]);
+        assert_eq!(
+            [median(&mut [3.0, 1.0, 2.0]), median(&mut [4.0, 1.0, 2.0, 3.0]), median(&mut [5.0])],
+            [2.0, 2.5, 5.0]
+        );
     }
 
     #[test]

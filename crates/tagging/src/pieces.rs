@@ -4,8 +4,8 @@ use std::path::Path;
 
 use earmark_audio::{AudioError, AudioStream, Clip, Limits, StreamResampler};
 
-use crate::clip::{Level, Warning};
 use crate::TaggingError;
+use crate::clip::{Level, Warning};
 
 /// Where pieces begin and end, in samples of the sound.
 #[derive(Clone, Copy, Debug)]

@@ -141,7 +141,8 @@ impl Tagger {
         &self.rates
     }
 
-    /// The longest window that a network of the bundle takes, seconds; none if all take whole clips.
+    /// The longest window that a network of the bundle takes, seconds; none if all take whole
+    /// clips.
     pub(crate) fn longest_window(&self) -> Option<f64> {
         let of_parts = self.bundle.learners.iter().filter(|learner| !learner.features.is_of_whole_clips());
         let seconds = |of: &crate::Learner| of.windows.frames as f64 / of.features.frames_per_second();
@@ -188,8 +189,10 @@ impl Tagger {
     /// A tag for each class, in their order, of these probabilities `[classes]`.
     pub fn tags(&self, probabilities: &[f32]) -> Vec<Tag> {
         let threshold = |class: usize| self.bundle.thresholds.as_ref().map(|thresholds| thresholds[class]);
-        let tag = |(class, (label, &score)): (usize, (&String, &f32))| {
-            Tag { label: label.clone(), score, threshold: threshold(class) }
+        let tag = |(class, (label, &score)): (usize, (&String, &f32))| Tag {
+            label: label.clone(),
+            score,
+            threshold: threshold(class),
         };
         self.bundle.labels.iter().zip(probabilities).enumerate().map(tag).collect()
     }

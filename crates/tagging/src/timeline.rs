@@ -66,7 +66,8 @@ impl Timeline {
 /// A window of a sound.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ScoredWindow {
-    /// Its start, in seconds from the start of the sound: a number of samples divided by their rate.
+    /// Its start, in seconds from the start of the sound: a number of samples divided by their
+    /// rate.
     pub start: f64,
     /// Its end.
     pub end: f64,
@@ -101,8 +102,8 @@ impl Tagger {
         Timeline { window, hop: (window / 2.0).max(SHORTEST) }
     }
 
-    /// The probabilities of the windows of files, file by file, in the order of `paths` and of time.
-    /// Calls `each` on the calling thread with the index in `paths`. The windows of a file are
+    /// The probabilities of the windows of files, in the order of `paths` and of time. Calls `each`
+    /// on the calling thread with the index in `paths`. The windows of a file are
     /// tagged in parallel if there are fewer files than the tagger was opened for, or else files
     /// are. Memory does not grow with the length of a file.
     ///
@@ -161,14 +162,12 @@ impl Tagger {
         };
         let mut has_failed = false;
         let groups = std::iter::from_fn(|| group(&mut pieces));
-        in_order(groups, (self.at_once(), 2 * self.at_once()), process, |_, scored| {
-            match scored {
-                _ if has_failed => return Ok(()),
-                Ok(windows) => each(TimelinePart::Windows(windows)),
-                Err(error) => {
-                    has_failed = true;
-                    each(TimelinePart::Failed(error))
-                }
+        in_order(groups, (self.at_once(), 2 * self.at_once()), process, |_, scored| match scored {
+            _ if has_failed => return Ok(()),
+            Ok(windows) => each(TimelinePart::Windows(windows)),
+            Err(error) => {
+                has_failed = true;
+                each(TimelinePart::Failed(error))
             }
         })?;
         if has_failed { Ok(()) } else { each(end(&pieces)) }

@@ -198,8 +198,10 @@ fn the_reference_script_tags_as_the_library_does() {
     let folder = tempfile::tempdir().unwrap();
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../golden/bundle/reference.py");
     // Sample rates: the rate of most bundles, twice that rate, one with few common factors, and a
-    // lower one. Lengths: longer and shorter than any window.
-    let sounds = [(3.1, 22_050), (2.0, 44_100), (1.7, 48_000), (4.0, 8_000), (0.21, 22_050), (0.3, 44_100)];
+    // lower one. Lengths: longer and shorter than any window, and
+    // more than a minute.
+    let sounds =
+        [(3.1, 22_050), (2.0, 44_100), (1.7, 48_000), (4.0, 8_000), (0.21, 22_050), (0.3, 44_100), (61.5, 8_000)];
     let file = |(seconds, rate): (f64, u32)| {
         let path = folder.path().join(format!("{seconds}.wav"));
         write_wav(&path, &clip(seconds, rate)).unwrap();

@@ -45,8 +45,8 @@ pub struct Features {
 /// What a sound file may be.
 #[derive(Debug, Clone, Args)]
 pub struct LimitOptions {
-    /// Maximum length of a sound, in seconds; by default 3600, and 1,000,000 for `tag`, whose memory
-    /// does not grow with it
+    /// Maximum length of a sound, in seconds; by default 3600, and 1,000,000 for `tag`, whose
+    /// memory does not grow with it
     #[arg(long, value_name = "S", env = "EARMARK_MAX_SECONDS")]
     pub max_seconds: Option<f64>,
     /// Lowest sample rate, in Hz

@@ -22,8 +22,12 @@ impl Selection {
         let labels = tagger.labels();
         if let Some(unknown) = which.classes.iter().find(|label| !labels.contains(label)) {
             let lower = unknown.to_lowercase();
-            let alike: Vec<&str> =
-                labels.iter().map(String::as_str).filter(|label| label.to_lowercase().contains(&lower)).take(5).collect();
+            let alike: Vec<&str> = labels
+                .iter()
+                .map(String::as_str)
+                .filter(|label| label.to_lowercase().contains(&lower))
+                .take(5)
+                .collect();
             let hint = if alike.is_empty() { "its card lists them".to_owned() } else { alike.join(", ") };
             return Err(Exit::WrongUsage(format!("--class {unknown}: the model has no such label; {hint}")).into());
         }

@@ -15,7 +15,12 @@ use crate::output;
 pub struct Sink {
     text: Text,
     place: Place,
+    /// Text that is not written yet.
+    pending: String,
 }
+
+/// Bytes of text that may wait for the end of a sound.
+const MOST_PENDING: usize = 1 << 16;
 
 enum Place {
     Stdout,
@@ -51,9 +56,10 @@ impl Sink {
             _ => Place::Stdout,
         };
         let start = text.begin();
-        let mut sink = Self { text, place };
+        let mut sink = Self { text, place, pending: String::new() };
         if !matches!(sink.place, Place::Folder { .. }) {
-            sink.write(&start)?;
+            sink.pending.push_str(&start);
+            sink.flush()?;
         }
         Ok(sink)
     }
@@ -71,37 +77,41 @@ impl Sink {
                 file.display()
             );
             *open = Some(AtomicFile::create(&file)?);
-            let start = self.text.begin();
-            self.write(&start)?;
+            self.pending = self.text.begin();
         }
-        let text = self.text.file(path.display().to_string())?;
-        self.write(&text)
+        self.pending.push_str(&self.text.file(path.display().to_string())?);
+        Ok(())
     }
 
     /// Adds an item to the sound.
     pub fn item(&mut self, item: &Item<'_>) -> anyhow::Result<()> {
-        let text = self.text.item(item)?;
-        self.write(&text)
+        self.pending.push_str(&self.text.item(item)?);
+        if self.pending.len() > MOST_PENDING { self.flush() } else { Ok(()) }
     }
 
-    /// Ends the sound, whose rest may be damaged.
+    /// Ends the sound, whose rest may be damaged; a file of its own is then not written.
     pub fn end_file(&mut self, error: Option<&str>) -> anyhow::Result<()> {
-        let text = self.text.end_file(error)?;
-        self.write(&text)?;
-        let end = self.text.end();
-        if let Place::Folder { open, .. } = &mut self.place
-            && let Some(mut file) = open.take()
-        {
-            file.file().write_all(end.as_bytes()).map_err(FileError::of("write", file.path()))?;
-            file.commit()?;
+        if let (Place::Folder { open, .. }, Some(_)) = (&mut self.place, error) {
+            *open = None;
+            self.pending.clear();
+            return Ok(());
         }
-        Ok(())
+        self.pending.push_str(&self.text.end_file(error)?);
+        if matches!(self.place, Place::Folder { .. }) {
+            self.pending.push_str(self.text.end());
+        }
+        self.flush()?;
+        match &mut self.place {
+            Place::Folder { open, .. } => Ok(open.take().map_or(Ok(()), AtomicFile::commit)?),
+            _ => Ok(()),
+        }
     }
 
     /// Ends the output.
     pub fn end(mut self) -> anyhow::Result<()> {
         if !matches!(self.place, Place::Folder { .. }) {
-            self.write(self.text.end())?;
+            self.pending.push_str(self.text.end());
+            self.flush()?;
         }
         if let Place::File(file) = self.place {
             file.sync()?;
@@ -110,9 +120,12 @@ impl Sink {
         Ok(())
     }
 
-    fn write(&mut self, text: &str) -> anyhow::Result<()> {
+    /// Writes what is pending.
+    fn flush(&mut self) -> anyhow::Result<()> {
+        let text = std::mem::take(&mut self.pending);
         let file = match &mut self.place {
-            Place::Stdout => return if text.is_empty() { Ok(()) } else { output::print(text) },
+            _ if text.is_empty() => return Ok(()),
+            Place::Stdout => return output::print(&text),
             Place::File(file) => file,
             Place::Folder { open, .. } => open.as_mut().context("a sound is open")?,
         };
