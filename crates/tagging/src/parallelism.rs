@@ -13,8 +13,8 @@ pub struct Parallelism {
 }
 
 impl Parallelism {
-    /// [`Parallelism::split`] for these files. A large file, which is cut into pieces, counts as many
-    /// files: one for each megabyte.
+    /// [`Parallelism::split`] for these files, of which a large one counts as many, one for each
+    /// megabyte, because it is cut into pieces.
     pub fn of_files(threads: usize, paths: &[PathBuf]) -> Self {
         const MEGABYTE: u64 = 1 << 20;
         let pieces = |path: &PathBuf| path.metadata().map_or(0, |metadata| metadata.len() / MEGABYTE) as usize;
