@@ -144,9 +144,9 @@ impl<'a> Pieces<'a> {
         self.sample_rate
     }
 
-    /// The number of samples, after the last piece.
-    pub fn samples(&self) -> u64 {
-        self.read
+    /// The length of the sound in seconds, after the last piece.
+    pub fn seconds(&self) -> f64 {
+        self.read as f64 / f64::from(self.sample_rate)
     }
 
     /// Why the tags of the sound may be meaningless; after the last piece.

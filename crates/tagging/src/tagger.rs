@@ -57,6 +57,8 @@ impl Tag {
 pub struct TaggedFile {
     /// A tag for each class, the most probable first.
     pub tags: Vec<Tag>,
+    /// Its length, seconds.
+    pub seconds: f64,
     /// Reasons why the tags may be meaningless, if any.
     pub warnings: Vec<Warning>,
 }
@@ -183,7 +185,7 @@ impl Tagger {
         let mut tags = self.tags(&mean.values());
         // The sort is stable, so classes with equal scores keep their order.
         tags.sort_by(|a, b| b.score.total_cmp(&a.score));
-        TaggedFile { tags, warnings: pieces.warnings() }
+        TaggedFile { tags, seconds: pieces.seconds(), warnings: pieces.warnings() }
     }
 
     /// A tag for each class, in their order, of these probabilities `[classes]`.

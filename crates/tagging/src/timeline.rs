@@ -196,6 +196,5 @@ fn group(pieces: &mut Pieces<'_>) -> Option<Group> {
 }
 
 fn end(pieces: &Pieces<'_>) -> TimelinePart {
-    let seconds = pieces.samples() as f64 / f64::from(pieces.sample_rate());
-    TimelinePart::End { seconds, warnings: pieces.warnings() }
+    TimelinePart::End { seconds: pieces.seconds(), warnings: pieces.warnings() }
 }

@@ -15,7 +15,7 @@ pub use data::{Check, Data, Download, Reading, Synth};
 pub use embeddings::{Embed, Similar};
 pub use model::Model;
 pub use sound::{FeatureKind, Features, LimitOptions, Nets};
-pub use tag::{Form, Tag, Time, Which};
+pub use tag::{Form, Shard, Tag, Time, Which};
 pub use train::{Compare, Evaluate, Predict, Report, Stack, Train};
 
 /// Earmark, a general-purpose audio tagger: train on your own labeled sounds with one command, then

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use serde::Serialize;
 
 use super::{LimitOptions, threads};
 
@@ -10,8 +11,15 @@ use super::{LimitOptions, threads};
 #[derive(Debug, Args)]
 pub struct Tag {
     /// Sound files, or folders of them
-    #[arg(required = true)]
+    #[arg(required_unless_present = "from_file")]
     pub paths: Vec<PathBuf>,
+    /// A text file with a path in each line, files or folders; `-` is standard input
+    #[arg(long, value_name = "LIST")]
+    pub from_file: Option<PathBuf>,
+    /// Only part I of N of the sounds, from 1/N to N/N, for N machines: each sound belongs to the
+    /// same part everywhere, by its path
+    #[arg(long, value_name = "I/N", value_parser = shard)]
+    pub shard: Option<Shard>,
     /// The bundle, such as the folder RUN/bundle, or the name of an installed model; by default the
     /// model last pulled or chosen (`earmark model use`)
     #[arg(long, value_name = "BUNDLE|NAME", env = "EARMARK_MODEL")]
@@ -35,7 +43,7 @@ pub struct Tag {
 }
 
 /// Which tags are written.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Args, Serialize)]
 pub struct Which {
     /// Tags per file or window, at most; by default 3 or, if a clip may have several labels, all
     /// labels whose score reaches their threshold
@@ -53,7 +61,7 @@ pub struct Which {
 }
 
 /// Tags over time.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Args, Serialize)]
 pub struct Time {
     /// The tags of each window of a sound
     #[arg(long, conflicts_with = "events")]
@@ -110,9 +118,36 @@ pub struct Form {
     /// The file to write, when all is done; by default standard output, file by file
     #[arg(long, value_name = "FILE", conflicts_with = "output_dir")]
     pub output: Option<PathBuf>,
+    /// Continue the output of a process that was stopped: what is done is noted in FILE.journal.
+    /// With `--csv` or `--ndjson`
+    #[arg(long, requires = "output")]
+    pub resume: bool,
+    /// With `--resume`: a sound is done if its content is the same, not its size and time
+    #[arg(long, requires = "resume")]
+    pub by_hash: bool,
     /// A folder to write a file for each sound to, with the sound's name and place in its folder
     #[arg(long, value_name = "DIR")]
     pub output_dir: Option<PathBuf>,
+}
+
+/// One part of several.
+#[derive(Debug, Clone, Copy)]
+pub struct Shard {
+    /// From 0 on.
+    pub part: u64,
+    /// Number of parts.
+    pub parts: u64,
+}
+
+fn shard(text: &str) -> Result<Shard, String> {
+    let fault = || "it is not of the form I/N, such as 1/4".to_owned();
+    let (part, parts) = text.split_once('/').ok_or_else(fault)?;
+    let (part, parts): (u64, u64) = (part.parse().map_err(|_| fault())?, parts.parse().map_err(|_| fault())?);
+    if part == 0 || part > parts {
+        Err(format!("1/{parts} to {parts}/{parts} are possible"))
+    } else {
+        Ok(Shard { part: part - 1, parts })
+    }
 }
 
 /// A number from 0 to 1.

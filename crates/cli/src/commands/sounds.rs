@@ -1,6 +1,6 @@
 //! The sound files that a command gets.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use earmark_datasets::find_sound_files;
 use earmark_tables::counted;
@@ -39,6 +39,19 @@ impl Sounds {
             found.extend(sounds);
         }
         Self { paths: found, names, folders }
+    }
+
+    /// Keeps the sounds of which this is true.
+    pub fn retain(&mut self, mut keep: impl FnMut(&Path) -> anyhow::Result<bool>) -> anyhow::Result<()> {
+        let (mut paths, mut names) = (Vec::new(), Vec::new());
+        for (path, name) in self.paths.drain(..).zip(self.names.drain(..)) {
+            if keep(&path)? {
+                paths.push(path);
+                names.push(name);
+            }
+        }
+        (self.paths, self.names) = (paths, names);
+        Ok(())
     }
 
     /// The error about the files that failed, and about folders. `done` is what should have been

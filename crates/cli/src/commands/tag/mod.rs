@@ -1,21 +1,27 @@
 //! `earmark tag`: the tags of sounds, of their windows, or events.
 
+mod journal;
+mod progress;
 mod select;
 mod sink;
 mod text;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use anyhow::Context;
 use earmark_tagging::{
-    Event, EventDetector, EventSettings, ModelStore, Parallelism, ScoredWindow, Tagger, TaggingError, Timeline,
+    Event, EventDetector, EventSettings, ModelStore, Parallelism, SUMS, ScoredWindow, Tagger, TaggingError, Timeline,
     TimelinePart, Warning,
 };
+use serde_json::Map;
 
+use self::journal::Journal;
+use self::progress::Progress;
 use self::select::Selection;
 use self::sink::Sink;
 use self::text::{Content, Item, Text};
 use super::sounds::Sounds;
-use crate::args::{Tag, Time};
+use crate::args::{Form, Shard, Tag, Time};
 use crate::output;
 
 /// Maximum length of a sound by default, seconds.
@@ -30,7 +36,10 @@ pub fn run(options: &Tag) -> anyhow::Result<()> {
         Time { window: None, hop: None, .. } => Content::Tags,
         _ => return Err(output::Exit::WrongUsage("--window and --hop are of --timeline or --events".to_owned()).into()),
     };
-    let sounds = Sounds::find(&options.paths);
+    let mut sounds = Sounds::find(&paths(options)?);
+    if let Some(shard) = options.shard {
+        sounds.retain(|path| Ok(is_of(path, shard)))?;
+    }
     let store = ModelStore::open()?;
     let model = match &options.model {
         Some(model) => store.resolve(model, Path::new(""))?,
@@ -44,9 +53,15 @@ pub fn run(options: &Tag) -> anyhow::Result<()> {
     let mut tagger = Tagger::open(&model, parallelism)?;
     tagger.limits = limits;
     let selection = Selection::new(&options.which, &tagger)?;
-    let text = Text::new(&options.form, content, tagger.bandwidth())?;
-    let sink = Sink::begin(&options.form, text, sounds.paths.len())?;
-    let mut work = Work { sounds: &sounds, tagger: &tagger, selection, sink, failed: 0 };
+    let mut text = Text::new(&options.form, content, tagger.bandwidth())?;
+    let journal = journal(options, &model, &mut text)?;
+    let found = sounds.paths.len();
+    if let Some(journal) = &journal {
+        sounds.retain(|path| Ok(!journal.has(path)?))?;
+    }
+    let progress = Progress::new(sounds.paths.len(), found - sounds.paths.len(), &options.form);
+    let sink = Sink::begin(&options.form, text, journal, sounds.paths.len())?;
+    let mut work = Work { sounds: &sounds, tagger: &tagger, selection, sink, progress, failed: 0 };
     match content {
         Content::Tags => work.tags()?,
         Content::Windows => work.windows(timeline(&options.time, &tagger, 2.0)?)?,
@@ -56,9 +71,47 @@ pub fn run(options: &Tag) -> anyhow::Result<()> {
             work.events(timeline, detector)?;
         }
     }
-    let Work { sink, failed, .. } = work;
+    let Work { sink, progress, failed, .. } = work;
     sink.end()?;
+    progress.end(failed);
     sounds.check("tagged", failed)
+}
+
+/// The given paths, and those of the list.
+fn paths(options: &Tag) -> anyhow::Result<Vec<PathBuf>> {
+    let mut paths = options.paths.clone();
+    if let Some(list) = &options.from_file {
+        let text = match list.as_os_str() == "-" {
+            true => std::io::read_to_string(std::io::stdin()).context("cannot read the list from standard input")?,
+            false => earmark_files::read_to_string(list)?,
+        };
+        paths.extend(text.lines().filter(|line| !line.trim().is_empty()).map(PathBuf::from));
+    }
+    Ok(paths)
+}
+
+/// Whether a sound belongs to a part.
+fn is_of(path: &Path, shard: Shard) -> bool {
+    let hash = earmark_files::sha256(path.as_os_str().as_encoded_bytes());
+    let number = u64::from_str_radix(hash.get(..15).unwrap_or_default(), 16).unwrap_or_default();
+    number % shard.parts == shard.part
+}
+
+/// The journal of an output that is continued or begun with `--resume`.
+fn journal(options: &Tag, model: &Path, text: &mut Text) -> anyhow::Result<Option<Journal>> {
+    let Form { resume: true, output: Some(output), by_hash, .. } = &options.form else { return Ok(None) };
+    if !text.is_of_lines() {
+        let wrong = "--resume adds lines to the output; add --csv or --ndjson";
+        return Err(output::Exit::WrongUsage(wrong.to_owned()).into());
+    }
+    output::check_place("--output", output)?;
+    let mut all = Map::new();
+    for of in [serde_json::to_value(&options.which)?, serde_json::to_value(&options.time)?] {
+        all.extend(of.as_object().cloned().unwrap_or_default());
+    }
+    let model = earmark_files::sha256_file(&model.join(SUMS))?;
+    let work = journal::Work { model, options: all, begin: 0 };
+    Journal::open(output, work, &text.begin(), *by_hash).map(Some)
 }
 
 /// The windows that the options name; by default a window has `hops` hops.
@@ -92,6 +145,7 @@ struct Work<'a> {
     tagger: &'a Tagger,
     selection: Selection,
     sink: Sink,
+    progress: Progress,
     /// Number of files that cannot be tagged.
     failed: usize,
 }
@@ -100,7 +154,7 @@ impl Work<'_> {
     fn tags(&mut self) -> anyhow::Result<()> {
         self.tagger.tag_files(&self.sounds.paths, |index, tagged| match tagged {
             Ok(tagged) => {
-                self.done(index, tagged.warnings);
+                self.done(index, tagged.seconds, tagged.warnings);
                 self.begin(index)?;
                 for tag in self.selection.of_clip(tagged.tags) {
                     self.sink.item(&Item::Tag(&tag))?;
@@ -119,9 +173,9 @@ impl Work<'_> {
             }
             match part {
                 TimelinePart::Windows(windows) => windows.iter().try_for_each(|window| self.window(window)),
-                TimelinePart::End { warnings, .. } => {
+                TimelinePart::End { seconds, warnings } => {
                     has_begun = false;
-                    self.done(index, warnings);
+                    self.done(index, seconds, warnings);
                     self.sink.end_file(None)
                 }
                 TimelinePart::Failed(error) => self.failed(error, std::mem::replace(&mut has_begun, false)),
@@ -142,7 +196,7 @@ impl Work<'_> {
                 Ok(())
             }
             TimelinePart::End { seconds, warnings } => {
-                self.done(index, warnings);
+                self.done(index, seconds, warnings);
                 events.extend(detector.finish(seconds));
                 events.retain(|event| self.selection.has(event.class, event.score));
                 events.sort_by(|a, b| a.start.total_cmp(&b.start).then(a.class.cmp(&b.class)));
@@ -165,7 +219,8 @@ impl Work<'_> {
         self.sink.file(&self.sounds.paths[index], &self.sounds.names[index])
     }
 
-    fn done(&self, index: usize, warnings: Vec<Warning>) {
+    fn done(&mut self, index: usize, seconds: f64, warnings: Vec<Warning>) {
+        self.progress.add(seconds);
         let path = self.sounds.paths[index].display();
         tracing::info!(path = %path, "tagged");
         for warning in warnings {
@@ -175,6 +230,7 @@ impl Work<'_> {
 
     fn failed(&mut self, error: TaggingError, has_begun: bool) -> anyhow::Result<()> {
         self.failed += 1;
+        self.progress.add(0.0);
         let message = output::message(&error.into());
         output::error(&message);
         if has_begun { self.sink.end_file(Some(&message)) } else { Ok(()) }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use earmark_files::{AtomicFile, FileError};
 
+use super::journal::Journal;
 use super::text::{Item, Text};
 use crate::args::Form;
 use crate::output;
@@ -25,6 +26,8 @@ const MOST_PENDING: usize = 1 << 16;
 enum Place {
     Stdout,
     File(AtomicFile),
+    /// An output that is continued, and the sound that is being written.
+    Journal(Box<Journal>, PathBuf),
     Folder {
         folder: PathBuf,
         /// The paths in it, and the file that is being written.
@@ -38,16 +41,20 @@ impl Sink {
     ///
     /// # Errors
     /// The file or folder cannot be created.
-    pub fn begin(form: &Form, mut text: Text, files: usize) -> anyhow::Result<Self> {
+    pub fn begin(form: &Form, mut text: Text, journal: Option<Journal>, files: usize) -> anyhow::Result<Self> {
         anyhow::ensure!(
             files == 1 || !text.is_of_one_file() || form.output_dir.is_some(),
             "Audacity's labels do not name their sound; write a file for each of the {files} with --output-dir"
         );
+        let is_continued = journal.is_some();
         let place = match (&form.output, &form.output_dir) {
-            (Some(file), _) => {
-                output::check_place("--output", file)?;
-                Place::File(AtomicFile::create(file)?)
-            }
+            (Some(file), _) => match journal {
+                Some(journal) => Place::Journal(Box::new(journal), PathBuf::new()),
+                None => {
+                    output::check_place("--output", file)?;
+                    Place::File(AtomicFile::create(file)?)
+                }
+            },
             (_, Some(folder)) => {
                 output::check_place("--output-dir", folder)?;
                 earmark_files::create_folder(folder)?;
@@ -57,7 +64,7 @@ impl Sink {
         };
         let start = text.begin();
         let mut sink = Self { text, place, pending: String::new() };
-        if !matches!(sink.place, Place::Folder { .. }) {
+        if !is_continued && !matches!(sink.place, Place::Folder { .. }) {
             sink.pending.push_str(&start);
             sink.flush()?;
         }
@@ -66,6 +73,9 @@ impl Sink {
 
     /// Begins a sound; `name` is its place in the folder of the output.
     pub fn file(&mut self, path: &Path, name: &Path) -> anyhow::Result<()> {
+        if let Place::Journal(_, current) = &mut self.place {
+            path.clone_into(current);
+        }
         if let Place::Folder { folder, names, open } = &mut self.place {
             let mut file = name.as_os_str().to_owned();
             file.push(format!(".{}", self.text.extension()));
@@ -89,12 +99,20 @@ impl Sink {
         if self.pending.len() > MOST_PENDING { self.flush() } else { Ok(()) }
     }
 
-    /// Ends the sound, whose rest may be damaged; a file of its own is then not written.
+    /// Ends the sound, whose rest may be damaged; then neither a file of its own nor its part of a
+    /// continued output is written.
     pub fn end_file(&mut self, error: Option<&str>) -> anyhow::Result<()> {
-        if let (Place::Folder { open, .. }, Some(_)) = (&mut self.place, error) {
-            *open = None;
-            self.pending.clear();
-            return Ok(());
+        match (&mut self.place, error) {
+            (Place::Folder { open, .. }, Some(_)) => {
+                *open = None;
+                self.pending.clear();
+                return Ok(());
+            }
+            (Place::Journal(journal, _), Some(_)) => {
+                self.pending.clear();
+                return journal.discard();
+            }
+            _ => {}
         }
         self.pending.push_str(&self.text.end_file(error)?);
         if matches!(self.place, Place::Folder { .. }) {
@@ -103,6 +121,7 @@ impl Sink {
         self.flush()?;
         match &mut self.place {
             Place::Folder { open, .. } => Ok(open.take().map_or(Ok(()), AtomicFile::commit)?),
+            Place::Journal(journal, current) => journal.commit(current),
             _ => Ok(()),
         }
     }
@@ -126,6 +145,7 @@ impl Sink {
         let file = match &mut self.place {
             _ if text.is_empty() => return Ok(()),
             Place::Stdout => return output::print(&text),
+            Place::Journal(journal, _) => return journal.write(&text),
             Place::File(file) => file,
             Place::Folder { open, .. } => open.as_mut().context("a sound is open")?,
         };

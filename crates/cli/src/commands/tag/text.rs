@@ -80,6 +80,11 @@ impl Text {
         }
     }
 
+    /// Whether the output of a sound is whole lines, so that others can follow later.
+    pub fn is_of_lines(&self) -> bool {
+        matches!(self.format, Format::Csv | Format::NdJson)
+    }
+
     /// Whether labels do not name their file, so that those of several files would be mixed up.
     pub fn is_of_one_file(&self) -> bool {
         self.format == Format::Audacity

@@ -1,0 +1,157 @@
+//! `earmark tag --resume`: outputs that survive kills, and parts for several machines.
+#![cfg(feature = "train")]
+#![allow(clippy::unwrap_used, reason = "a test stops at the first fault")]
+
+mod common;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::process::Stdio;
+use std::time::Duration;
+
+use common::{Place, csv, from_environment, shared};
+
+/// A place with the sounds of ESC-10 in the folder `in`, or with the test clips of the shared data.
+fn place(name: &str) -> Place {
+    let place = Place::new(name);
+    let real = from_environment("EARMARK_ESC10");
+    let sounds = real.clone().unwrap_or_else(|| shared().path("data/audio_test"));
+    std::os::unix::fs::symlink(fs::canonicalize(sounds).unwrap(), place.path("in")).unwrap();
+    place
+}
+
+fn model() -> String {
+    format!("--model {}", shared().path("run/bundle").display())
+}
+
+#[test]
+fn fifty_kills_lose_nothing_and_write_nothing_twice() {
+    let place = place("resume-kills");
+    place.run(&format!("tag in {} --csv --output whole.csv", model())).done();
+    let whole = place.read("whole.csv");
+    let tag = format!("tag in {} --csv --output tags.csv --resume", model());
+    let check = || {
+        let tags = String::from_utf8(place.read("tags.csv")).unwrap();
+        assert_eq!(tags, String::from_utf8(whole.clone()).unwrap());
+        let files: BTreeSet<String> = csv(&tags).1.into_iter().map(|row| row[0].clone()).collect();
+        let journal = String::from_utf8(place.read("tags.csv.journal")).unwrap();
+        assert_eq!(journal.lines().count(), 1 + files.len());
+    };
+    // Pseudorandom times that are the same in each run of the test.
+    let mut state = 20_181_127_u64;
+    let mut kills = 0;
+    while kills < 50 {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        let mut child = place.command(&tag).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(20 + (state >> 33) % 300));
+        if child.try_wait().unwrap().is_some() {
+            // It was faster; begin anew.
+            check();
+            ["tags.csv", "tags.csv.journal"].map(|name| fs::remove_file(place.path(name)).unwrap());
+            continue;
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        kills += 1;
+    }
+    place.run(&tag).done();
+    check();
+    let again = place.run(&tag).done();
+    assert!(again.stderr.contains("tagged 0 files") && again.stderr.contains("done before"), "{again}");
+}
+
+#[test]
+fn a_bad_file_is_tried_again_and_new_ones_are_added() {
+    let place = Place::new("resume-bad");
+    let name = shared().tree("data/audio_test").into_keys().next().unwrap();
+    let clip = shared().read(&format!("data/audio_test/{name}"));
+    place.write("in/a.wav", &clip);
+    place.write("in/b.wav", "no sound");
+    let tag = format!("tag in {} --ndjson --output tags.ndjson --resume", model());
+    let paths = || {
+        let text = String::from_utf8(place.read("tags.ndjson")).unwrap();
+        let path =
+            |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap()["path"].as_str().unwrap().to_owned();
+        text.lines().map(path).collect::<Vec<_>>()
+    };
+    place.run(&tag).failed_naming(&["b.wav"]);
+    assert_eq!(paths(), ["in/a.wav"]);
+    place.write("in/b.wav", &clip);
+    place.write("in/c.wav", &clip);
+    place.run(&tag).done();
+    assert_eq!(paths(), ["in/a.wav", "in/b.wav", "in/c.wav"]);
+    // What a killed process left behind.
+    let append = |name: &str, text: &str| place.write(name, [place.read(name), text.as_bytes().to_vec()].concat());
+    append("tags.ndjson", "{\"path\": \"in/d.wa");
+    append("tags.ndjson.journal", "{\"path\": \"in");
+    place.write("in/d.wav", &clip);
+    place.run(&tag).done();
+    assert_eq!(paths(), ["in/a.wav", "in/b.wav", "in/c.wav", "in/d.wav"]);
+}
+
+#[test]
+fn other_work_is_not_mixed_in() {
+    let place = Place::new("resume-other");
+    let name = shared().tree("data/audio_test").into_keys().next().unwrap();
+    let clip = shared().read(&format!("data/audio_test/{name}"));
+    place.write("in/a.wav", &clip);
+    let tag = |options: &str| place.run(&format!("tag in {} --output tags.csv --resume {options}", model()));
+    tag("--csv").done();
+    for (options, words) in [
+        ("--csv --top 2", "top"),
+        ("--csv --events", "events"),
+        ("--csv --class x", "no such label"),
+        ("--ndjson", "form"),
+        ("--csv --by-hash", "--by-hash"),
+    ] {
+        let ran = tag(options);
+        assert!(ran.code != Some(0) && ran.stderr.contains(words), "{ran}");
+    }
+    let bundle = shared().path("run/bundle");
+    for (file, bytes) in shared().tree("run/bundle") {
+        place.write(&format!("other/{file}"), bytes);
+    }
+    let card = format!("{} ", String::from_utf8(place.read("other/README.md")).unwrap());
+    place.write("other/README.md", &card);
+    let sums = String::from_utf8(place.read("other/SHA256SUMS")).unwrap();
+    let old = earmark_files::sha256(&fs::read(bundle.join("README.md")).unwrap());
+    place.write("other/SHA256SUMS", sums.replace(&old, &earmark_files::sha256(card.as_bytes())));
+    place.run("tag in --model other --output tags.csv --csv --resume").failed_naming(&["another model"]);
+    let ran = tag("--json");
+    assert!(ran.code == Some(2) && ran.stderr.contains("--csv or --ndjson"), "{ran}");
+
+    // A file that has changed is another sound; by its content, one of another time is the same.
+    place.run(&format!("tag in {} --csv --output hash.csv --resume --by-hash", model())).done();
+    fs::File::options().append(true).open(place.path("in/a.wav")).unwrap().set_modified(std::time::UNIX_EPOCH).unwrap();
+    tag("--csv").failed_naming(&["a.wav", "has changed", "--by-hash"]);
+    place.run(&format!("tag in {} --csv --output hash.csv --resume --by-hash", model())).done();
+    place.write("plain.csv", "path,label,score\n");
+    place
+        .run(&format!("tag in {} --csv --output plain.csv --resume", model()))
+        .failed_naming(&["plain.csv", "--output"]);
+    let journal = fs::File::options().append(true).open(place.path("hash.csv.journal")).unwrap();
+    journal.lock().unwrap();
+    let ran = place.run(&format!("tag in {} --csv --output hash.csv --resume --by-hash", model()));
+    ran.failed_naming(&["hash.csv", "another process"]);
+}
+
+#[test]
+fn shards_are_the_whole() {
+    let place = place("resume-shards");
+    let rows = |options: &str| -> BTreeSet<Vec<String>> {
+        csv(&place.run(&format!("tag in {} --csv --top 1 {options}", model())).done().stdout).1.into_iter().collect()
+    };
+    let whole = rows("");
+    let parts = [1, 2, 3].map(|part| rows(&format!("--shard {part}/3")));
+    assert!(parts.iter().all(|part| !part.is_empty() && part.len() < whole.len()));
+    assert_eq!(parts.iter().map(BTreeSet::len).sum::<usize>(), whole.len());
+    assert_eq!(parts.into_iter().flatten().collect::<BTreeSet<_>>(), whole);
+    let paths: Vec<String> = whole.iter().map(|row| row[0].clone()).collect();
+    place.write("list.txt", paths.join("\n") + "\n\n");
+    let of_list = place.run(&format!("tag --from-file list.txt {} --csv --top 1", model())).done().stdout;
+    assert_eq!(csv(&of_list).1.into_iter().collect::<BTreeSet<_>>(), whole);
+    for wrong in ["0/3", "4/3", "1", "a/b", "1/0"] {
+        let ran = place.run(&format!("tag in {} --shard {wrong}", model()));
+        assert_eq!(ran.code, Some(2), "{ran}");
+    }
+}
