@@ -91,8 +91,21 @@ impl AudioStream {
     /// # Errors
     /// Those of [`decode`] that can be detected at the start of the file.
     pub fn open(path: &Path, limits: &Limits) -> Result<Self, AudioError> {
+        Self::of_channel(path, limits, None)
+    }
+
+    /// [`AudioStream::open`] with one channel of the file, from 0 on, in the place of the mean of
+    /// all.
+    ///
+    /// # Errors
+    /// Those of [`AudioStream::open`]; [`AudioError::NoChannel`].
+    pub fn open_channel(path: &Path, limits: &Limits, channel: usize) -> Result<Self, AudioError> {
+        Self::of_channel(path, limits, Some(channel))
+    }
+
+    fn of_channel(path: &Path, limits: &Limits, channel: Option<usize>) -> Result<Self, AudioError> {
         let (reader, header) = open(path, limits)?;
-        let decoding = Decoding::new(path.to_owned(), limits.clone(), reader, &header)?;
+        let decoding = Decoding::new(path.to_owned(), limits.clone(), reader, &header, channel)?;
         let mut stream = AudioStream { decoding, header, ready: Vec::new(), state: State::Going };
         // The sample rate is that of the first packet, regardless of the header.
         stream.fill(1)?;

@@ -59,6 +59,8 @@ struct Mix {
     mono: Vec<f32>,
     /// The largest magnitude of a sample in any channel, over all packets so far.
     peak: f32,
+    /// The only channel that is taken, from 0 on.
+    channel: Option<usize>,
 }
 
 impl Mix {
@@ -73,7 +75,13 @@ impl Mix {
         let channels = channels.max(1);
         packet.copy_to_vec_interleaved(&mut self.interleaved);
         self.mono.clear();
-        self.mono.extend(self.interleaved.chunks_exact(channels).map(mean));
+        let frames = self.interleaved.chunks_exact(channels);
+        if let Some(channel) = self.channel {
+            self.mono.extend(frames.filter_map(|frame| frame.get(channel)).map(|&sample| sample as f32));
+            self.peak = self.peak.max(greatest_magnitude(&self.mono));
+            return not_finite(&self.mono);
+        }
+        self.mono.extend(frames.map(mean));
         self.peak = self.interleaved.iter().fold(self.peak, |peak, sample| peak.max(sample.abs() as f32));
         let wrong = self.interleaved.iter().position(|value| !(*value as f32).is_finite())?;
         Some((wrong / channels, self.interleaved[wrong] as f32))
@@ -146,10 +154,12 @@ impl Decoding {
         limits: Limits,
         reader: Box<dyn FormatReader>,
         header: &Header,
+        channel: Option<usize>,
     ) -> Result<Self, AudioError> {
         let link = Link::new(&path, &limits, &*reader, 0)?;
         link.check_announced(&path, &limits, &*reader, header)?;
-        let (sample_rate, channels, mix, decoded, kept) = (0, 0, Mix::default(), 0, 0);
+        let mix = Mix { channel, ..Mix::default() };
+        let (sample_rate, channels, decoded, kept) = (0, 0, 0, 0);
         Ok(Decoding { path, limits, reader, link, sample_rate, channels, mix, decoded, kept })
     }
 
@@ -200,6 +210,10 @@ impl Decoding {
         match guarded(&self.path, || self.link.decoder.decode(packet))? {
             Ok(buffer) => {
                 self.channels = form(&self.path, &self.limits, &buffer, &mut self.sample_rate)?;
+                if let Some(channel) = self.mix.channel.filter(|channel| *channel >= self.channels) {
+                    let (path, channel, channels) = (self.path.clone(), channel + 1, self.channels);
+                    return Err(AudioError::NoChannel { path, channel, channels });
+                }
                 let decoded = self.decoded + buffer.frames() as u64;
                 let all = header.edit.map_or(0..u64::MAX, |edit| edit.frames(self.sample_rate));
                 let [start, end] = [all.start, all.end].map(|at| at.clamp(self.decoded, decoded) - self.decoded);

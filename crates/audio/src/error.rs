@@ -46,6 +46,16 @@ pub enum AudioError {
         /// The file.
         path: PathBuf,
     },
+    /// The file has fewer channels than the one asked for.
+    #[error("{} has no channel {channel}: it has {channels}", path.display())]
+    NoChannel {
+        /// The file.
+        path: PathBuf,
+        /// The channel that was asked for, from 1 on.
+        channel: usize,
+        /// The number of its channels.
+        channels: usize,
+    },
     /// A sample is NaN or infinite.
     #[error("{} has a sample that is {value} at {seconds:.3} s", path.display())]
     NotFinite {

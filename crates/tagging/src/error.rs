@@ -74,6 +74,14 @@ pub enum TaggingError {
         /// The maximum.
         most: u64,
     },
+    /// A sound ends before the part that is to be tagged.
+    #[error("{} ends before {start} s, where the part to tag starts", path.display())]
+    Ended {
+        /// The sound's file.
+        path: PathBuf,
+        /// The start of the part, seconds.
+        start: f64,
+    },
     /// A setting of a timeline or of events is out of its range.
     #[error("{key} = {value}: {allowed} is possible")]
     Timeline {

@@ -88,6 +88,8 @@ pub struct EventDetector {
     /// Windows on each side of the median.
     half: usize,
     classes: Vec<Class>,
+    /// The start of the sound.
+    start: f64,
     /// The windows that are still needed: their centers and probabilities.
     windows: VecDeque<(f64, Vec<f32>)>,
     /// The number of the first of them.
@@ -117,7 +119,7 @@ impl EventDetector {
         // An odd number of windows, so that the median is centered.
         let half = (settings.median / timeline.hop() / 2.0).floor() as usize;
         let classes = vec![Class { on: settings.on, off: settings.off, open: None, ended: None }; classes];
-        Ok(Self { settings, half, classes, windows: VecDeque::new(), first: 0, judged: 0 })
+        Ok(Self { settings, half, classes, start: 0.0, windows: VecDeque::new(), first: 0, judged: 0 })
     }
 
     /// A detector in which each class has its own threshold in the place of [`EventSettings::on`];
@@ -134,6 +136,9 @@ impl EventDetector {
     /// Adds the next window. Returns the events that have ended, and to which no later one can be
     /// joined.
     pub fn push(&mut self, window: &ScoredWindow) -> Vec<Event> {
+        if self.first == 0 && self.windows.is_empty() {
+            self.start = window.start;
+        }
         self.windows.push_back((f64::midpoint(window.start, window.end), window.probabilities.clone()));
         let mut events = Vec::new();
         // The time for which a window counts ends half-way to the next one.
@@ -143,12 +148,12 @@ impl EventDetector {
         events
     }
 
-    /// Ends the sound, which is this long. Returns the other events. The detector is ready for the
-    /// next sound.
-    pub fn finish(&mut self, seconds: f64) -> Vec<Event> {
+    /// Ends the sound at this time, in seconds from its start. Returns the other events. The
+    /// detector is ready for the next sound.
+    pub fn finish(&mut self, end: f64) -> Vec<Event> {
         let mut events = Vec::new();
         while self.judged < self.first + self.windows.len() {
-            self.judge(Some(seconds), &mut events);
+            self.judge(Some(end), &mut events);
         }
         let Self { settings, classes, .. } = self;
         for class in classes {
@@ -161,13 +166,13 @@ impl EventDetector {
         events
     }
 
-    /// Judges the next window; `seconds` is the length of the sound if no more windows follow.
-    fn judge(&mut self, seconds: Option<f64>, events: &mut Vec<Event>) {
+    /// Judges the next window; `last` is the end of the sound if no more windows follow.
+    fn judge(&mut self, last: Option<f64>, events: &mut Vec<Event>) {
         let place = self.judged - self.first;
         let center = |place: usize| self.windows[place].0;
-        let start = if place == 0 { 0.0 } else { f64::midpoint(center(place - 1), center(place)) };
-        let end = match seconds {
-            Some(seconds) if place + 1 == self.windows.len() => seconds.max(start),
+        let start = if place == 0 { self.start } else { f64::midpoint(center(place - 1), center(place)) };
+        let end = match last {
+            Some(end) if place + 1 == self.windows.len() => end.max(start),
             _ => f64::midpoint(center(place), center(place + 1)),
         };
         let around = place.saturating_sub(self.half)..(place + self.half + 1).min(self.windows.len());

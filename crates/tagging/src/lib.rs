@@ -33,6 +33,7 @@ pub use events::{Event, EventDetector, EventSettings};
 pub use fault::BundleFault;
 pub use names::SUMS;
 pub use parallelism::Parallelism;
+pub use pieces::Part;
 pub use resampler::Resampler;
 pub use runtime::{Model, Signature, runtime_version};
 pub use store::ModelStore;

@@ -49,6 +49,51 @@ impl Piece {
     }
 }
 
+/// The part of each sound that is tagged.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Part {
+    /// Its start, seconds from the start of the sound.
+    pub start: f64,
+    /// Its end; none: that of the sound.
+    pub end: Option<f64>,
+    /// One channel, from 0 on, in the place of the mean of all.
+    pub channel: Option<usize>,
+}
+
+impl Part {
+    /// Checks that the times are in order.
+    ///
+    /// # Errors
+    /// [`TaggingError::Timeline`] names the time that is not.
+    pub fn validate(&self) -> Result<(), TaggingError> {
+        let fault = |key, value: f64, allowed: &str| {
+            let allowed = allowed.to_owned();
+            Err(TaggingError::Timeline { key, value, allowed })
+        };
+        if !(0.0..1e9).contains(&self.start) {
+            return fault("start", self.start, "0 seconds or more");
+        }
+        match self.end {
+            Some(end) if !(end > self.start && end < 1e9) => fault("end", end, "a time after `start`"),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The times of the samples of a part.
+#[derive(Clone, Copy)]
+pub(crate) struct Clock {
+    skipped: u64,
+    sample_rate: u32,
+}
+
+impl Clock {
+    /// The time of a sample of the part, in seconds from the start of the sound.
+    pub fn seconds(self, sample: u64) -> f64 {
+        (self.skipped + sample) as f64 / f64::from(self.sample_rate)
+    }
+}
+
 /// Where samples come from.
 enum Blocks<'a> {
     File(Box<AudioStream>),
@@ -72,7 +117,12 @@ pub(crate) struct Pieces<'a> {
     sample_rate: u32,
     rates: Vec<AtRate>,
     cut: Cut,
-    /// Samples read.
+    /// Samples before the part that is tagged, and its length.
+    skipped: u64,
+    longest: u64,
+    /// Samples read before the part that are still to be dropped.
+    to_skip: u64,
+    /// Samples read of the part.
     read: u64,
     has_ended: bool,
     has_failed: bool,
@@ -89,12 +139,21 @@ impl<'a> Pieces<'a> {
     pub fn of_file(
         path: &'a Path,
         limits: &Limits,
+        part: Part,
         rates: &[u32],
         cut: impl FnOnce(u32) -> Cut,
     ) -> Result<Self, TaggingError> {
-        let stream = AudioStream::open(path, limits)?;
+        let stream = match part.channel {
+            Some(channel) => AudioStream::open_channel(path, limits, channel)?,
+            None => AudioStream::open(path, limits)?,
+        };
         let rate = stream.sample_rate();
-        Self::new(path, Blocks::File(Box::new(stream)), rate, rates, cut(rate))
+        let mut pieces = Self::new(path, Blocks::File(Box::new(stream)), rate, rates, cut(rate))?;
+        let samples = |seconds: f64| (seconds * f64::from(rate)).round() as u64;
+        pieces.skipped = samples(part.start);
+        pieces.to_skip = pieces.skipped;
+        pieces.longest = part.end.map_or(u64::MAX, |end| samples(end).saturating_sub(pieces.skipped).max(1));
+        Ok(pieces)
     }
 
     /// The pieces of a clip, which has samples, all of them finite; `path` is used in errors.
@@ -131,6 +190,9 @@ impl<'a> Pieces<'a> {
             sample_rate,
             rates,
             cut,
+            skipped: 0,
+            longest: u64::MAX,
+            to_skip: 0,
             read: 0,
             has_ended: false,
             has_failed: false,
@@ -139,14 +201,19 @@ impl<'a> Pieces<'a> {
         })
     }
 
-    /// The sound's own rate, Hz.
-    pub fn sample_rate(&self) -> u32 {
-        self.sample_rate
-    }
-
-    /// The length of the sound in seconds, after the last piece.
+    /// The length of the part in seconds, after the last piece.
     pub fn seconds(&self) -> f64 {
         self.read as f64 / f64::from(self.sample_rate)
+    }
+
+    /// The times of samples.
+    pub fn clock(&self) -> Clock {
+        Clock { skipped: self.skipped, sample_rate: self.sample_rate }
+    }
+
+    /// The end of the part, in seconds from the start of the sound; after the last piece.
+    pub fn end(&self) -> f64 {
+        self.clock().seconds(self.read)
     }
 
     /// Why the tags of the sound may be meaningless; after the last piece.
@@ -174,6 +241,9 @@ impl<'a> Pieces<'a> {
             _ if end <= self.read => (start, end),
             Some((_, covered)) if covered >= self.read => return Ok(None),
             Some((_, covered)) if self.cut.rest == Rest::Shorter => (covered, self.read),
+            None if self.read == 0 => {
+                return Err(TaggingError::Ended { path: self.path.to_owned(), start: self.clock().seconds(0) });
+            }
             _ => (self.read.saturating_sub(self.cut.length), self.read),
         };
         self.last = Some((start, end));
@@ -194,13 +264,20 @@ impl<'a> Pieces<'a> {
                 clip.map_or(&[][..], |clip| &clip.samples)
             }
         };
-        self.read += block.len() as u64;
+        // The part that is tagged.
+        let dropped = self.to_skip.min(block.len() as u64);
+        self.to_skip -= dropped;
+        let block = &block[dropped as usize..];
+        let taken = (self.longest - self.read).min(block.len() as u64);
+        let block = &block[..taken as usize];
+        self.read += taken;
+        self.has_ended |= self.read == self.longest;
         self.level.add(block);
         for AtRate { resampler, samples, .. } in &mut self.rates {
-            let done = match self.has_ended {
-                false => resampler.push(block, samples),
-                true => resampler.finish(samples),
-            };
+            let mut done = resampler.push(block, samples);
+            if self.has_ended {
+                done = done.and_then(|()| resampler.finish(samples));
+            }
             done.map_err(|source| TaggingError::Resampling { path: self.path.to_owned(), source })?;
         }
         Ok(())

@@ -13,7 +13,7 @@ use crate::bundle::Bundle;
 use crate::names::CONFIG;
 use crate::parallel::in_order;
 use crate::parallelism::Parallelism;
-use crate::pieces::{Cut, Piece, Pieces, Rest};
+use crate::pieces::{Cut, Part, Piece, Pieces, Rest};
 use crate::pool::Pool;
 use crate::sessions::{Sessions, Source};
 use crate::{BundleFault, Model, TaggingError, Warning};
@@ -79,6 +79,8 @@ pub struct Tagger {
     rates: Vec<u32>,
     /// Limits for decoded files.
     pub limits: Limits,
+    /// The part of each file that is tagged; by default the whole file.
+    pub part: Part,
 }
 
 impl Tagger {
@@ -115,7 +117,7 @@ impl Tagger {
         let threads = parallelism.files * parallelism.threads_per_file / at_once;
         let source = Source::new(&bundle, columns, files, threads);
         let pool = Pool::new(move || source.load(), at_once)?;
-        Ok(Self { bundle, extractors, statistics, pool, rates, limits: Limits::default() })
+        Ok(Self { bundle, extractors, statistics, pool, rates, limits: Limits::default(), part: Part::default() })
     }
 
     /// The classes, in the order of [`Tagger::probabilities`].
@@ -157,7 +159,7 @@ impl Tagger {
     /// # Errors
     /// The file cannot be decoded or has no samples, or the output of a model is not finite.
     pub fn tag_file(&self, path: &Path) -> Result<TaggedFile, TaggingError> {
-        let mut pieces = Pieces::of_file(path, &self.limits, &self.rates, whole)?;
+        let mut pieces = Pieces::of_file(path, &self.limits, self.part, &self.rates, whole)?;
         let mut mean = Mean::new(self.labels().len());
         for piece in pieces.by_ref() {
             let piece = piece?;
@@ -168,7 +170,7 @@ impl Tagger {
 
     /// [`Tagger::tag_file`] with the pieces of the file in parallel.
     pub(crate) fn tag_file_in_parallel(&self, path: &Path) -> Result<TaggedFile, TaggingError> {
-        let mut pieces = Pieces::of_file(path, &self.limits, &self.rates, whole)?;
+        let mut pieces = Pieces::of_file(path, &self.limits, self.part, &self.rates, whole)?;
         let mut mean = Mean::new(self.labels().len());
         let infer = |piece: Result<Piece, _>, send: &mut dyn FnMut(_) -> bool| {
             let inferred = piece.and_then(|piece| Ok((self.infer(&piece, path)?, piece.length())));

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::parallel::in_order;
-use crate::pieces::{Cut, Piece, Pieces, Rest};
+use crate::pieces::{Clock, Cut, Piece, Pieces, Rest};
 use crate::{Tagger, TaggingError, Warning};
 
 /// Windows that one thread tags in turn.
@@ -82,8 +82,10 @@ pub enum TimelinePart {
     Windows(Vec<ScoredWindow>),
     /// The file has ended.
     End {
-        /// Its length, seconds.
+        /// The length of the part that was tagged, seconds.
         seconds: f64,
+        /// The end of that part, in seconds from the start of the sound.
+        end: f64,
         /// Reasons why the tags may be meaningless, if any.
         warnings: Vec<Warning>,
     },
@@ -131,9 +133,9 @@ impl Tagger {
                     return;
                 }
             };
-            let rate = pieces.sample_rate();
+            let clock = pieces.clock();
             while let Some(group) = group(&mut pieces) {
-                let scored = group.and_then(|group| self.scored(&group, rate, path));
+                let scored = group.and_then(|group| self.scored(&group, clock, path));
                 let has_failed = scored.is_err();
                 if !send(scored.map_or_else(TimelinePart::Failed, TimelinePart::Windows)) || has_failed {
                     return;
@@ -156,14 +158,14 @@ impl Tagger {
             Ok(pieces) => pieces,
             Err(error) => return each(TimelinePart::Failed(error)),
         };
-        let rate = pieces.sample_rate();
+        let clock = pieces.clock();
         let process = |group: Group, send: &mut dyn FnMut(_) -> bool| {
-            send(group.and_then(|group| self.scored(&group, rate, path)));
+            send(group.and_then(|group| self.scored(&group, clock, path)));
         };
         let mut has_failed = false;
         let groups = std::iter::from_fn(|| group(&mut pieces));
         in_order(groups, (self.at_once(), 2 * self.at_once()), process, |_, scored| match scored {
-            _ if has_failed => return Ok(()),
+            _ if has_failed => Ok(()),
             Ok(windows) => each(TimelinePart::Windows(windows)),
             Err(error) => {
                 has_failed = true;
@@ -174,12 +176,12 @@ impl Tagger {
     }
 
     fn windows_of<'a>(&self, path: &'a Path, timeline: Timeline) -> Result<Pieces<'a>, TaggingError> {
-        Pieces::of_file(path, &self.limits, self.rates(), |rate| timeline.cut(rate))
+        Pieces::of_file(path, &self.limits, self.part, self.rates(), |rate| timeline.cut(rate))
     }
 
-    fn scored(&self, group: &[Piece], rate: u32, path: &Path) -> Result<Vec<ScoredWindow>, TaggingError> {
+    fn scored(&self, group: &[Piece], clock: Clock, path: &Path) -> Result<Vec<ScoredWindow>, TaggingError> {
         let score = |piece: &Piece| {
-            let [start, end] = [piece.start, piece.end].map(|samples| samples as f64 / f64::from(rate));
+            let [start, end] = [piece.start, piece.end].map(|sample| clock.seconds(sample));
             Ok(ScoredWindow { start, end, probabilities: self.infer(piece, path)? })
         };
         group.iter().map(score).collect()
@@ -196,5 +198,5 @@ fn group(pieces: &mut Pieces<'_>) -> Option<Group> {
 }
 
 fn end(pieces: &Pieces<'_>) -> TimelinePart {
-    TimelinePart::End { seconds: pieces.seconds(), warnings: pieces.warnings() }
+    TimelinePart::End { seconds: pieces.seconds(), end: pieces.end(), warnings: pieces.warnings() }
 }

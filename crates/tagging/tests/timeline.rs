@@ -6,8 +6,8 @@ mod bundles;
 use std::path::{Path, PathBuf};
 
 use bundles::{clip, write};
-use earmark_audio::{Clip, write_wav};
-use earmark_tagging::{Bundle, Parallelism, ScoredWindow, Tagger, TaggingError, Timeline, TimelinePart};
+use earmark_audio::{AudioError, Clip, write_wav};
+use earmark_tagging::{Bundle, Parallelism, Part, ScoredWindow, Tagger, TaggingError, Timeline, TimelinePart, Warning};
 
 /// Taggers of a bundle, of one thread and of three.
 fn taggers(folder: &Path) -> [Tagger; 2] {
@@ -172,4 +172,75 @@ fn windows_out_of_range_are_named() {
     for hop in [0.0, 1.1, f64::NAN, -0.5] {
         assert_eq!(key(1.0, hop), "hop");
     }
+}
+
+#[test]
+fn a_part_of_a_sound_is_tagged_with_its_own_times() {
+    let folder = tempfile::tempdir().unwrap();
+    let [mut one, mut three] = taggers(folder.path());
+    let path = folder.path().join("long.wav");
+    let long = clip(80.0, 22_050);
+    write_wav(&path, &long).unwrap();
+    let decoded = earmark_audio::decode(&path, &one.limits).unwrap();
+    let cut = |from: usize, to: usize| Clip { samples: decoded.samples[from..to].to_vec(), sample_rate: 22_050 };
+    let expected = one.probabilities(&cut(3 * 22_050, 70 * 22_050), &path).unwrap();
+    let timeline = Timeline::new(1.0, 0.5).unwrap();
+    for tagger in [&mut one, &mut three] {
+        tagger.part = Part { start: 3.0, end: Some(70.0), channel: None };
+        let tagged = tagger.tag_file(&path).unwrap();
+        assert_eq!(tagged.seconds, 67.0);
+        for tag in tagged.tags {
+            let class = bundles::LABELS.iter().position(|label| *label == tag.label).unwrap();
+            assert!((tag.score - expected[class]).abs() < 1e-5);
+        }
+        tagger.part = Part { start: 10.25, end: Some(12.0), channel: None };
+        let found = windows(tagger, std::slice::from_ref(&path), timeline);
+        let (found, seconds) = found[0].clone().unwrap();
+        let times: Vec<_> = found.iter().map(|window| (window.start * 22_050.0).round() as usize).collect();
+        assert_eq!((times, seconds), (vec![226_013, 237_038, 242_550], 38_587.0 / 22_050.0));
+        for start in [80.0, 1e6] {
+            tagger.part = Part { start, end: None, channel: None };
+            assert!(matches!(tagger.tag_file(&path), Err(TaggingError::Ended { .. })));
+        }
+    }
+    for part in [
+        Part { start: -1.0, ..Part::default() },
+        Part { start: f64::NAN, ..Part::default() },
+        Part { start: 2.0, end: Some(2.0), channel: None },
+        Part { end: Some(f64::NAN), ..Part::default() },
+    ] {
+        assert!(matches!(part.validate(), Err(TaggingError::Timeline { .. })), "{part:?}");
+    }
+}
+
+#[test]
+fn one_channel_is_tagged() {
+    let folder = tempfile::tempdir().unwrap();
+    let [mut tagger, _] = taggers(folder.path());
+    let (sound, silence) = (clip(2.0, 22_050), vec![0.0; 44_100]);
+    let path = folder.path().join("stereo.wav");
+    let frames = silence.iter().zip(&sound.samples).flat_map(|(left, right)| [*left, *right]);
+    let data: Vec<u8> = frames.flat_map(f32::to_le_bytes).collect();
+    let mut bytes = earmark_audio::wav(&Clip { samples: Vec::new(), sample_rate: 22_050 }).unwrap();
+    // 32-bit floats, two channels.
+    bytes[4..8].copy_from_slice(&(36 + data.len() as u32).to_le_bytes());
+    bytes[20..24].copy_from_slice(&[3, 0, 2, 0]);
+    bytes[28..32].copy_from_slice(&(22_050_u32 * 8).to_le_bytes());
+    bytes[32..36].copy_from_slice(&[8, 0, 32, 0]);
+    bytes[40..44].copy_from_slice(&(data.len() as u32).to_le_bytes());
+    bytes.extend(data);
+    std::fs::write(&path, bytes).unwrap();
+    let expected = tagger.probabilities(&sound, &path).unwrap();
+    let mut tag = |channel| {
+        tagger.part.channel = channel;
+        tagger.tag_file(&path)
+    };
+    let second = tag(Some(1)).unwrap();
+    for found in &second.tags {
+        let class = bundles::LABELS.iter().position(|label| *label == found.label).unwrap();
+        assert!((found.score - expected[class]).abs() < 1e-6);
+    }
+    assert!(matches!(tag(Some(0)).unwrap().warnings[..], [Warning::Silent { .. }]));
+    assert_ne!(tag(None).unwrap().tags, second.tags);
+    assert!(matches!(tag(Some(2)), Err(TaggingError::Audio(AudioError::NoChannel { channel: 3, channels: 2, .. }))));
 }

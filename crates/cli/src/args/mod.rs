@@ -73,7 +73,7 @@ pub enum Command {
     /// all probabilities
     Predict(Predict),
     /// Tag sounds with an installed model, or with a trained bundle
-    Tag(Tag),
+    Tag(Box<Tag>),
     /// Write a table of embeddings: what a model knows of each sound, as numbers whose direction
     /// means the content
     Embed(Embed),

@@ -27,7 +27,7 @@ pub struct Tag {
     /// Which tags
     #[command(flatten)]
     pub which: Which,
-    /// Tags over time
+    /// The part of a sound, and tags over time
     #[command(flatten)]
     pub time: Time,
     /// The form of the output
@@ -60,9 +60,18 @@ pub struct Which {
     pub classes: Vec<String>,
 }
 
-/// Tags over time.
+/// The part of a sound, and tags over time.
 #[derive(Debug, Clone, Args, Serialize)]
 pub struct Time {
+    /// Start of the part of each sound to tag, in seconds
+    #[arg(long, value_name = "S")]
+    pub start: Option<f64>,
+    /// End of that part, in seconds from the start of the sound
+    #[arg(long, value_name = "S")]
+    pub end: Option<f64>,
+    /// One channel of each sound, from 1 on; by default the mean of all
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=65_535))]
+    pub channel: Option<u64>,
     /// The tags of each window of a sound
     #[arg(long, conflicts_with = "events")]
     pub timeline: bool,

@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use earmark_tagging::{
-    Event, EventDetector, EventSettings, ModelStore, Parallelism, SUMS, ScoredWindow, Tagger, TaggingError, Timeline,
-    TimelinePart, Warning,
+    Event, EventDetector, EventSettings, ModelStore, Parallelism, Part, SUMS, ScoredWindow, Tagger, TaggingError,
+    Timeline, TimelinePart, Warning,
 };
 use serde_json::Map;
 
@@ -51,7 +51,7 @@ pub fn run(options: &Tag) -> anyhow::Result<()> {
         Content::Windows | Content::Events => Parallelism::split(options.threads, usize::MAX),
     };
     let mut tagger = Tagger::open(&model, parallelism)?;
-    tagger.limits = limits;
+    (tagger.limits, tagger.part) = (limits, part(&options.time)?);
     let selection = Selection::new(&options.which, &tagger)?;
     let mut text = Text::new(&options.form, content, tagger.bandwidth())?;
     let journal = journal(options, &model, &mut text)?;
@@ -75,6 +75,14 @@ pub fn run(options: &Tag) -> anyhow::Result<()> {
     sink.end()?;
     progress.end(failed);
     sounds.check("tagged", failed)
+}
+
+/// The part of each sound that is tagged.
+fn part(time: &Time) -> anyhow::Result<Part> {
+    let Time { start, end, channel, .. } = *time;
+    let part = Part { start: start.unwrap_or(0.0), end, channel: channel.map(|channel| channel as usize - 1) };
+    part.validate()?;
+    Ok(part)
 }
 
 /// The given paths, and those of the list.
@@ -173,7 +181,7 @@ impl Work<'_> {
             }
             match part {
                 TimelinePart::Windows(windows) => windows.iter().try_for_each(|window| self.window(window)),
-                TimelinePart::End { seconds, warnings } => {
+                TimelinePart::End { seconds, warnings, .. } => {
                     has_begun = false;
                     self.done(index, seconds, warnings);
                     self.sink.end_file(None)
@@ -195,9 +203,9 @@ impl Work<'_> {
                 events.extend(windows.iter().flat_map(|window| detector.push(window)));
                 Ok(())
             }
-            TimelinePart::End { seconds, warnings } => {
+            TimelinePart::End { seconds, end, warnings } => {
                 self.done(index, seconds, warnings);
-                events.extend(detector.finish(seconds));
+                events.extend(detector.finish(end));
                 events.retain(|event| self.selection.has(event.class, event.score));
                 events.sort_by(|a, b| a.start.total_cmp(&b.start).then(a.class.cmp(&b.class)));
                 self.begin(index)?;
