@@ -1,9 +1,9 @@
 """Scores of detected events by sed_eval, for crates/stacking/tests/events.rs.
 
-Each case is a list of recordings with the reference events and the estimated ones. sed_eval is told
+Each case is a list of recordings with the reference events and the estimated ones. sed_eval gets
 `empty_system_output_handling="zero_score"`, as in DCASE's task 4: a class that is never estimated
 has the precision 0, and not none. Error rates without a reference event, for which sed_eval divides
-by 2^-52, are null here, and the mean over the classes leaves them out.
+by 2^-52, are null here, and excluded from the mean over the classes.
 
     python golden/sed/make.py     (with the packages of golden/requirements.txt)
 """

@@ -114,7 +114,7 @@ pub struct Counts {
 }
 
 /// Means over the labels. A label without the score, such as the recall of a label that the
-/// reference lacks, is left out. NaN if no label has it.
+/// reference lacks, is excluded. NaN if no label has it.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct MacroScore {
     /// Mean precision.
