@@ -20,9 +20,9 @@ fn clips_of_esc10_are_laid_over_noise() {
     assert!(rows.len() >= 3, "{rows:?}");
     for row in rows.iter().filter(|row| !row[1].is_empty()) {
         let [start, end] = [2, 3].map(|column| row[column].parse::<f64>().unwrap());
-        assert!((0.0..20.0).contains(&start) && start < end && end <= 20.0 && end - start <= 5.0, "{row:?}");
+        assert!((0.0..20.0).contains(&start) && start < end && end <= 20.0 && end - start < 5.001, "{row:?}");
         // The first number of a name of ESC-10 is the fold, from 1.
-        assert!(row[4].contains("/1-") || row[4].contains("/3-") || row[4].starts_with(['1', '3']), "{row:?}");
+        assert!(["1-", "3-"].iter().any(|fold| row[4].starts_with(fold)), "{row:?}");
         assert!(place.path("a").join(&row[0]).is_file());
     }
     place.run(&mix("b", "--only-folds 0,2")).done();
@@ -48,7 +48,7 @@ fn what_cannot_be_mixed_is_refused() {
         "--out a --data data --recordings 0",
         "--out a --data data --seconds 4000",
         "--out a --data data --max-overlap 0",
-        "--out a/b/c --data data",
+        "--out ../no-such-folder/c --data data",
         "--out full --data data",
     ] {
         place.run(&format!("mix {words}")).failed();

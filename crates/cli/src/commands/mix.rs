@@ -42,9 +42,10 @@ pub fn run(options: &Mix) -> anyhow::Result<()> {
         ));
     }
     output::line(&format!(
-        "{}: {} recordings, {:.0} s, {} events of {} clips",
+        "{}: {} recording{}, {:.0} s, {} events of {} clips",
         options.out.join(EVENTS).display(),
         report.recordings,
+        if report.recordings == 1 { "" } else { "s" },
         report.seconds,
         report.events,
         report.clips

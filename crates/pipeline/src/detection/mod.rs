@@ -105,11 +105,11 @@ impl DetectionReport {
         let mut warnings = Vec::new();
         if let Some(first) = self.missing.first() {
             let n = some(self.missing.len(), "recording");
-            warnings.push(format!("{estimated} lacks {n} of {reference}, {first} first: no event was found there"));
+            warnings.push(format!("{estimated} lacks {n} of {reference}, {first} first: their events count as missed"));
         }
         if let Some(first) = self.unlisted.first() {
             let n = some(self.unlisted.len(), "recording");
-            warnings.push(format!("{n} of {estimated} are not in {reference}, {first} first: ignored"));
+            warnings.push(format!("{estimated} has {n} that {reference} does not list, {first} first: ignored"));
         }
         let mut counts: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
         for recording in events {
