@@ -44,9 +44,8 @@ pub enum StackError {
     Clip(String),
     /// An event that starts before 0, ends before it starts, or ends too late.
     #[error(
-        "an event of the label `{label}` from {onset} to {offset} s: it must start at 0 or later, and end at or after \
-         its start and before {} s",
-        crate::LATEST_EVENT
+        "an event of the label `{label}` from {onset} to {offset} s: it must start at 0 or later, not end before that, \
+         and end within 31 years"
     )]
     Event {
         /// The label.
