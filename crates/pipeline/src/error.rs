@@ -164,6 +164,9 @@ pub enum PipelineError {
     /// A submission, or the labels that it is scored against, is invalid.
     #[error("{0}")]
     Submission(String),
+    /// A table of events is invalid, or two do not have the same recordings.
+    #[error("{0}")]
+    Detection(String),
     /// A file cannot be read or written.
     #[error(transparent)]
     File(#[from] FileError),

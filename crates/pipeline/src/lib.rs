@@ -26,6 +26,7 @@ mod bundle;
 mod changes;
 mod checks;
 mod compare;
+mod detection;
 mod embeddings;
 mod error;
 mod evaluate;
@@ -52,6 +53,8 @@ mod train;
 mod verified;
 
 pub use compare::{CompareOptions, RunComparison, compare};
+pub use detection::{DetectionOptions, DetectionReport, evaluate_events};
+pub use earmark_stacking::EventSettings;
 pub use earmark_training::{LIBTORCH, LearnerSettings, Learning, Progress, Split};
 pub use error::{PipelineError, Result};
 pub use evaluate::{

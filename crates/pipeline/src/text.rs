@@ -1,4 +1,4 @@
-//! Numbers as text.
+//! Numbers and lists of faults as text.
 
 use earmark_stacking::Interval;
 
@@ -33,6 +33,22 @@ pub fn duration(seconds: f64) -> String {
         _ if minutes < 120 => format!("{minutes} min"),
         _ => format!("{} h {:02} min", minutes / 60, minutes % 60),
     }
+}
+
+/// Returns the first of the faults in a file as an error of several lines, if there are any.
+pub(crate) fn none_or_first(faults: Vec<String>) -> Result<(), String> {
+    if faults.is_empty() { Ok(()) } else { Err(shortened(faults).join("\n")) }
+}
+
+/// The first of many lines, and how many more there are.
+pub(crate) fn shortened(mut lines: Vec<String>) -> Vec<String> {
+    const SHOWN: usize = 20;
+    let more = lines.len().saturating_sub(SHOWN);
+    lines.truncate(SHOWN);
+    if more > 0 {
+        lines.push(format!("and {more} more"));
+    }
+    lines
 }
 
 #[cfg(test)]

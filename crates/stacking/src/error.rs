@@ -42,6 +42,19 @@ pub enum StackError {
     /// A label or weight that no clip can have.
     #[error("{0}")]
     Clip(String),
+    /// An event that starts before 0, ends before it starts, or ends too late.
+    #[error(
+        "an event of the label `{label}` from {onset} to {offset} s: it must start at 0 or later, not end before that, \
+         and end within 31 years"
+    )]
+    Event {
+        /// The label.
+        label: String,
+        /// Seconds.
+        onset: f64,
+        /// Seconds.
+        offset: f64,
+    },
     /// Too few folds or classes to fit level 2.
     #[error("{0}")]
     TooFew(String),

@@ -49,11 +49,13 @@ pub use link::Link;
 pub use logistic::Logistic;
 pub use matrix::Matrix;
 pub use metrics::{
-    CALIBRATION_BINS, ClassScore, Difference, Differences, Interval, Intervals, MultiLabelClassScore,
-    MultiLabelDifferences, MultiLabelIntervals, MultiLabelScores, PairedClass, PairedScore, PairedScores,
-    ReliabilityBin, Resampling, Scores, best_thresholds, bootstrap, bootstrap_difference, bootstrap_mean,
-    bootstrap_multi_label, bootstrap_multi_label_difference, calibration_error, co_occurrence, compare,
-    compare_multi_label, confusion, most_probable, reliability, reliability_multi_label, score, score_multi_label,
+    CALIBRATION_BINS, ClassDetectionScore, ClassScore, Counts, DetectionScore, DetectionScores, Difference,
+    Differences, Event, EventScores, EventSettings, Interval, Intervals, LATEST_EVENT, MacroScore,
+    MultiLabelClassScore, MultiLabelDifferences, MultiLabelIntervals, MultiLabelScores, PairedClass, PairedScore,
+    PairedScores, RecordingEvents, ReliabilityBin, Resampling, Scores, best_thresholds, bootstrap,
+    bootstrap_difference, bootstrap_mean, bootstrap_multi_label, bootstrap_multi_label_difference, calibration_error,
+    co_occurrence, compare, compare_multi_label, confusion, most_probable, reliability, reliability_multi_label, score,
+    score_events, score_multi_label,
 };
 pub use onnx::to_onnx;
 pub use record::{CandidateScores, ChoiceRecord, Excluded, FoldChoice, Merits};

@@ -2,6 +2,7 @@
 
 mod data;
 mod embeddings;
+mod events;
 mod model;
 mod sound;
 mod tag;
@@ -13,6 +14,7 @@ use clap_complete::Shell;
 
 pub use data::{Check, Data, Download, Reading, Synth};
 pub use embeddings::{Embed, Similar};
+pub use events::{ClipSet, EvaluateEvents, Mix, Noise};
 pub use model::Model;
 pub use sound::{FeatureKind, Features, LimitOptions, Nets};
 pub use tag::{Form, Shard, Tag, Time, Which};
@@ -49,6 +51,9 @@ pub enum LogFormat {
 pub enum Command {
     /// Write the embedded data set: synthetic sounds in FSDKaggle2018's layout
     Synth(Synth),
+    /// Lay clips of a data set at random times over noise: recordings with known events, to judge
+    /// the detection of events
+    Mix(Box<Mix>),
     /// Download a data set, or check one
     #[command(subcommand)]
     Data(Data),
@@ -63,6 +68,8 @@ pub enum Command {
     Stack(Stack),
     /// Print the scores of a run, or of a submission
     Evaluate(Evaluate),
+    /// Print the scores of detected events against a table of the true ones
+    EvaluateEvents(EvaluateEvents),
     /// Compare the scores of two runs on the same clips: differences with intervals, also of each
     /// class
     Compare(Compare),
@@ -103,6 +110,7 @@ impl Command {
             Self::Train(_)
                 | Self::Stack(_)
                 | Self::Evaluate(_)
+                | Self::EvaluateEvents(_)
                 | Self::Compare(_)
                 | Self::Report(_)
                 | Self::Predict(_)

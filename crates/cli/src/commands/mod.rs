@@ -8,6 +8,7 @@ pub mod download_bar;
 mod embed;
 mod features;
 mod manual;
+mod mix;
 mod model;
 pub mod nets;
 mod similar;
@@ -24,6 +25,7 @@ use crate::args::{Command, Data};
 pub fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Synth(options) => synth::run(&options),
+        Command::Mix(options) => mix::run(&options),
         Command::Data(Data::Check(options)) => data_check::run(&options),
         #[cfg(feature = "download")]
         Command::Data(Data::Download(options)) => data_download::run(&options),
@@ -40,6 +42,7 @@ pub fn run(command: Command) -> anyhow::Result<()> {
         Command::Train(_)
         | Command::Stack(_)
         | Command::Evaluate(_)
+        | Command::EvaluateEvents(_)
         | Command::Compare(_)
         | Command::Report(_)
         | Command::Predict(_) => anyhow::bail!("only earmark-train has this command"),

@@ -50,14 +50,18 @@ pub(super) fn white(rng: &mut ChaCha8Rng, n: usize) -> Vec<f64> {
 
 /// Noise that falls by 3 dB per octave (white noise through P. Kellet's filter).
 pub(super) fn pink(rng: &mut ChaCha8Rng, n: usize) -> Vec<f64> {
+    white(rng, n).into_iter().map(pink_filter()).collect()
+}
+
+/// P. Kellet's filter, which makes white noise pink sample by sample.
+pub(super) fn pink_filter() -> impl FnMut(f64) -> f64 {
     let mut state = [0.0; 3];
-    let filter = |x: f64| {
+    move |x: f64| {
         state[0] = 0.99765 * state[0] + x * 0.0990460;
         state[1] = 0.96300 * state[1] + x * 0.2965164;
         state[2] = 0.57000 * state[2] + x * 1.0526913;
         state.iter().sum::<f64>() + x * 0.1848
-    };
-    white(rng, n).into_iter().map(filter).collect()
+    }
 }
 
 /// Noise that falls by 6 dB per octave above about 40 Hz.

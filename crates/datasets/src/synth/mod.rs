@@ -8,6 +8,7 @@
 mod clip;
 mod dsp;
 mod options;
+pub mod recordings;
 mod sources;
 mod tables;
 mod tasks;
@@ -66,8 +67,7 @@ pub fn write(out: &Path, options: &SynthOptions) -> Result<SynthReport, DatasetE
         let wanted = format!("at least {}, {FEWEST} per class", FEWEST * CLASSES.len());
         return Err(DatasetError::Setting { key: "train_clips", value: train_clips, wanted });
     }
-    let holds_something = fs::read_dir(out).is_ok_and(|mut entries| entries.next().is_some());
-    if holds_something && !read_to_string(&out.join("README.md")).is_ok_and(|text| text.starts_with(TITLE)) {
+    if holds_something_else(out, TITLE) {
         return Err(DatasetError::NotEmpty { path: out.to_owned() });
     }
 
@@ -102,6 +102,12 @@ pub fn write(out: &Path, options: &SynthOptions) -> Result<SynthReport, DatasetE
         wrong: train.iter().zip(&labels.labels).filter_map(is_wrong).collect(),
         seconds,
     })
+}
+
+/// Whether a folder has files in it, but not a README with this title.
+fn holds_something_else(folder: &Path, title: &str) -> bool {
+    let holds_something = fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some());
+    holds_something && !read_to_string(&folder.join("README.md")).is_ok_and(|text| text.starts_with(title))
 }
 
 /// Removes the clips of an earlier data set: files with the names of synthetic clips that are not
@@ -139,10 +145,10 @@ fn write_clips(folder: &Path, tasks: &[&Task]) -> Result<f64, DatasetError> {
     Ok(seconds.iter().sum())
 }
 
-fn remove(path: &Path) -> Result<(), DatasetError> {
+fn remove(path: &Path) -> Result<(), FileError> {
     match fs::remove_file(path) {
         Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-            Err(earmark_files::FileError { path: path.to_owned(), action: "remove", source }.into())
+            Err(FileError { path: path.to_owned(), action: "remove", source })
         }
         _ => Ok(()),
     }

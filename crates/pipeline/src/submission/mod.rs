@@ -13,8 +13,8 @@ use serde::Serialize;
 use crate::error::{PipelineError, Result};
 use crate::evaluate::{Evaluation, MultiLabel, ScoreTables, SingleLabel, interval_note};
 use crate::predict::{MAX_LABELS, kaggle_label};
-use crate::text::with_interval;
-use read::{Sheet, Truth, none, shortened};
+use crate::text::{shortened, with_interval};
+use read::{Sheet, Truth, none};
 
 /// The scores of a submission. `earmark evaluate --submission --json` prints them as JSON.
 #[derive(Debug, Serialize)]

@@ -7,6 +7,7 @@ use earmark_tables::CsvFile;
 
 use crate::error::{PipelineError, Result, ensure};
 use crate::predict::kaggle_label;
+use crate::text::none_or_first;
 
 /// A CSV file whose first column is `fname`. Spaces around values are trimmed.
 pub(super) struct Sheet {
@@ -98,18 +99,5 @@ fn labels_of(field: &str, several: bool) -> Vec<String> {
 
 /// Returns the first of the faults as an error, if there are any.
 pub(super) fn none(faults: Vec<String>) -> Result<()> {
-    match faults.is_empty() {
-        true => Ok(()),
-        false => Err(PipelineError::Submission(shortened(faults).join("\n"))),
-    }
-}
-
-pub(super) fn shortened(mut lines: Vec<String>) -> Vec<String> {
-    const SHOWN: usize = 20;
-    let more = lines.len().saturating_sub(SHOWN);
-    lines.truncate(SHOWN);
-    if more > 0 {
-        lines.push(format!("and {more} more"));
-    }
-    lines
+    none_or_first(faults).map_err(PipelineError::Submission)
 }

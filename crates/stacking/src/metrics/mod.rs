@@ -1,7 +1,8 @@
-//! Scores of a table of probabilities, and their confidence intervals.
+//! Scores of a table of probabilities, and their confidence intervals; scores of detected events.
 
 mod bootstrap;
 mod calibration;
+mod events;
 mod multi_label;
 mod paired;
 mod ranking;
@@ -15,6 +16,10 @@ pub use bootstrap::{
     Difference, Differences, Interval, Intervals, Resampling, bootstrap, bootstrap_difference, bootstrap_mean,
 };
 pub use calibration::{CALIBRATION_BINS, ReliabilityBin, calibration_error, reliability, reliability_multi_label};
+pub use events::{
+    ClassDetectionScore, Counts, DetectionScore, DetectionScores, Event, EventScores, EventSettings, LATEST_EVENT,
+    MacroScore, RecordingEvents, score_events,
+};
 pub(crate) use multi_label::bootstrap_against;
 pub use multi_label::{
     MultiLabelClassScore, MultiLabelDifferences, MultiLabelIntervals, MultiLabelScores, best_thresholds,

@@ -19,6 +19,7 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Stack(options) => commands::stack::run(&options)?,
         Command::Compare(options) => commands::compare::run(&options)?,
         Command::Evaluate(options) => commands::evaluate::run(&options)?,
+        Command::EvaluateEvents(options) => commands::evaluate_events::run(&options)?,
         Command::Report(options) => commands::report::run(&options)?,
         Command::Predict(options) => commands::predict::run(&options)?,
         Command::Nets(command) => {

@@ -2,6 +2,7 @@
 
 pub mod compare;
 pub mod evaluate;
+pub mod evaluate_events;
 pub mod predict;
 pub mod report;
 pub mod stack;
