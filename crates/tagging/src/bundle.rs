@@ -1,6 +1,6 @@
 //! The bundle: a self-contained folder for tagging that can be distributed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use earmark_features::{Activation, FrontEnd, InputScaling, Layers, MfccStatistics, Windowing};
@@ -145,6 +145,23 @@ impl Bundle {
             statistics,
             stack,
         }
+    }
+
+    /// The version of the bundle's format.
+    pub fn format(&self) -> u32 {
+        self.format
+    }
+
+    /// The version of Earmark that wrote the bundle.
+    pub fn written_by(&self) -> &str {
+        &self.earmark
+    }
+
+    /// The names of its ONNX files, each once.
+    pub fn models(&self) -> BTreeSet<&str> {
+        let networks = self.learners.iter().flat_map(|learner| &learner.networks);
+        let networks = networks.chain(self.embeddings.iter().map(|embedding| &embedding.network));
+        networks.map(|network| &network.file).chain(&self.stack).map(String::as_str).collect()
     }
 
     /// Writes the bundle: `files` (ONNX, model card) by name, `config.json`, and finally the

@@ -43,6 +43,18 @@ pub enum BundleFault {
     /// The bytes differ from what was written.
     #[error("damaged or changed: its SHA-256 is not the one in {SUMS}")]
     Checksum,
+    /// A model's file is not ONNX.
+    #[error("it is not an ONNX model")]
+    NotOnnx,
+    /// A model's weights are in another file.
+    #[error("its weights are in another file; an ONNX file of a bundle contains all of its weights")]
+    ExternalData,
+    /// A model uses operators outside the ONNX standard.
+    #[error("it uses operators of the domain {domain:?}; only those of ONNX are run: `ai.onnx` and `ai.onnx.ml`")]
+    Operators {
+        /// Their domain.
+        domain: String,
+    },
     /// The checksum file does not list a file that the bundle needs.
     #[error("the file {name:?} is needed, and {SUMS} does not list it")]
     Unlisted {
