@@ -6,7 +6,7 @@ use earmark_audio::AudioError;
 use earmark_datasets::DatasetError;
 use earmark_download::DownloadError;
 use earmark_features::FeatureError;
-use earmark_files::FileError;
+use earmark_files::{FileError, did_you_mean};
 use earmark_loader::LoadError;
 use earmark_nets::ExportError;
 use earmark_nets::{ShapeError, UnknownVariant, WeightsError};
@@ -26,8 +26,8 @@ pub enum PipelineError {
     Recipe(String),
     /// There is no such recipe.
     #[error(
-        "there is no recipe {}: neither a file, nor one of Earmark's own, which need no file: {}",
-        file.display(), shipped.join(", ")
+        "there is no recipe {}: neither a file, nor one of Earmark's own, which need no file: {}{}",
+        file.display(), shipped.join(", "), did_you_mean(&file.to_string_lossy(), shipped)
     )]
     NoRecipe {
         /// The file that was named.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use earmark_audio::AudioError;
 use earmark_features::FeatureError;
-use earmark_files::FileError;
+use earmark_files::{FileError, did_you_mean};
 
 use crate::BundleFault;
 use crate::names::MODELS;
@@ -141,9 +141,10 @@ pub enum StoreError {
     /// There is no such model.
     #[error(
         "no model {name} is installed in {}{}; `earmark model list` names the published ones, and `earmark model pull` \
-         fetches one",
+         fetches one{}",
         folder.display(),
-        listed(known)
+        listed(known),
+        did_you_mean(name, known)
     )]
     Unknown {
         /// The name.
@@ -165,6 +166,14 @@ pub enum StoreError {
         /// Its name.
         name: String,
         /// What is wrong.
+        source: Box<TaggingError>,
+    },
+    /// The model cannot be checked here.
+    #[error("the model {name} cannot be checked: {source}")]
+    Unchecked {
+        /// Its name.
+        name: String,
+        /// The reason.
         source: Box<TaggingError>,
     },
     /// A file cannot be read or written.

@@ -27,7 +27,7 @@ mod tagger;
 mod timeline;
 mod verify;
 
-pub use bundle::{Bundle, Embedding, Learner, Network, Origin};
+pub use bundle::{Bundle, Embedding, Learner, Network, Origin, StackKind};
 pub use clip::Warning;
 pub use embedder::{EmbeddedFile, EmbeddedWindow, Embedder};
 pub use error::{StoreError, TaggingError};

@@ -52,34 +52,48 @@ impl Message {
 /// [`BundleFault::NotOnnx`], [`BundleFault::ExternalData`], [`BundleFault::Operators`].
 pub(crate) fn check(bytes: &[u8]) -> Result<(), BundleFault> {
     let mut has_graph = false;
-    walk(bytes, Message::Model, 0, &mut |field| has_graph |= field == 7)?;
+    walk(bytes, Message::Model, 0, &mut |message, field, value| {
+        has_graph |= (message, field) == (Message::Model, 7);
+        match (message, field, value) {
+            // Readers keep the lower half of the number.
+            (Message::Tensor, 14, Value::Number(number)) if *number as u32 == EXTERNAL => {
+                Err(BundleFault::ExternalData)
+            }
+            (Message::Tensor, 13, _) => Err(BundleFault::ExternalData),
+            (_, _, Value::Bytes(domain)) if message.is_domain(field) && !STANDARD.contains(domain) => {
+                Err(BundleFault::Operators { domain: String::from_utf8_lossy(domain).into_owned() })
+            }
+            _ => Ok(()),
+        }
+    })?;
     if has_graph { Ok(()) } else { Err(BundleFault::NotOnnx) }
 }
 
-/// Checks a message and those in it; `seen` gets its own fields.
-fn walk(bytes: &[u8], message: Message, depth: usize, seen: &mut dyn FnMut(u64)) -> Result<(), BundleFault> {
+/// Whether any node of an ONNX file has an operator whose name begins so.
+pub(crate) fn has_operator(bytes: &[u8], start: &str) -> bool {
+    let mut found = false;
+    let walked = walk(bytes, Message::Model, 0, &mut |message, field, value| {
+        let name = (message, field) == (Message::Node, 4);
+        found |= name && matches!(value, Value::Bytes(name) if name.starts_with(start.as_bytes()));
+        Ok(())
+    });
+    walked.is_ok() && found
+}
+
+/// Gets a message, the number of a field of it, and the field's value.
+type Visit<'a> = dyn FnMut(Message, u64, &Value<'_>) -> Result<(), BundleFault> + 'a;
+
+/// Visits the fields of a message and of those in it.
+fn walk(bytes: &[u8], message: Message, depth: usize, visit: &mut Visit<'_>) -> Result<(), BundleFault> {
     if depth > MOST_DEPTH {
         return Err(BundleFault::NotOnnx);
     }
     let mut rest = bytes;
     while !rest.is_empty() {
         let (field, value) = next(&mut rest).ok_or(BundleFault::NotOnnx)?;
-        seen(field);
-        match value {
-            // Readers keep the lower half of the number.
-            Value::Number(number) if message == Message::Tensor && field == 14 && number as u32 == EXTERNAL => {
-                return Err(BundleFault::ExternalData);
-            }
-            Value::Bytes(_) if message == Message::Tensor && field == 13 => return Err(BundleFault::ExternalData),
-            Value::Bytes(domain) if message.is_domain(field) && !STANDARD.contains(&domain) => {
-                return Err(BundleFault::Operators { domain: String::from_utf8_lossy(domain).into_owned() });
-            }
-            Value::Bytes(inner) => {
-                if let Some(child) = message.child(field) {
-                    walk(inner, child, depth + 1, &mut |_| ())?;
-                }
-            }
-            Value::Number(_) => {}
+        visit(message, field, &value)?;
+        if let (Value::Bytes(inner), Some(child)) = (value, message.child(field)) {
+            walk(inner, child, depth + 1, visit)?;
         }
     }
     Ok(())

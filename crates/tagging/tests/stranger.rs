@@ -8,7 +8,7 @@ use std::path::Path;
 
 use bundles::{FILES, LABELS, clip, edit, open, refused, replace, rewrite, write};
 use earmark_nets::{find, to_onnx};
-use earmark_tagging::{BundleFault, SUMS, TaggingError, verify};
+use earmark_tagging::{Bundle, BundleFault, SUMS, StackKind, TaggingError, verify};
 use serde_json::{Value, json};
 
 /// The fault of a bundle after `damage` was applied.
@@ -306,6 +306,12 @@ fn a_bundle_is_verified_by_a_second_of_noise() {
     assert_eq!((verified.bundle.format(), verified.bundle.written_by()), (2, env!("CARGO_PKG_VERSION")));
     assert_eq!(Vec::from_iter(verified.bundle.models()), ["coarse.onnx", "fine.onnx", "level2.onnx"]);
     assert!(verified.unlisted.is_empty());
+    let (bundle, mut files) = Bundle::read(folder.path()).unwrap();
+    assert_eq!(bundle.stack_kind(&files), Some(StackKind::Trees));
+    files.insert("level2.onnx".to_owned(), files["fine.onnx"].clone());
+    assert_eq!(bundle.stack_kind(&files), Some(StackKind::LogisticRegression), "the network ends in a `Gemm`");
+    files.insert("level2.onnx".to_owned(), b"\x3a\x00".to_vec());
+    assert_eq!(bundle.stack_kind(&files), Some(StackKind::Other));
     // A file that is not listed is never read, so it cannot change a tag.
     std::fs::write(folder.path().join("a.onnx"), "no model").unwrap();
     std::fs::create_dir(folder.path().join("b")).unwrap();
