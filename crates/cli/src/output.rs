@@ -59,7 +59,9 @@ pub fn start(color: Color) {
         Color::Always => true,
         Color::Never => false,
         Color::Auto => {
-            set("NO_COLOR").is_none() && set("TERM").is_some_and(|term| term != "dumb") && std::io::stderr().is_terminal()
+            set("NO_COLOR").is_none()
+                && set("TERM").is_some_and(|term| term != "dumb")
+                && std::io::stderr().is_terminal()
         }
     };
     IS_COLORED.store(is_colored, Ordering::Relaxed);

@@ -90,7 +90,7 @@ pub enum DownloadError {
         found_bytes: u64,
     },
     /// Another process is downloading into the same folder.
-    #[error("{}: another process is downloading to this folder", path.display())]
+    #[error("{}: another process is downloading to this folder; wait for it, or name another folder", path.display())]
     Busy {
         /// The folder of what is being fetched.
         path: PathBuf,

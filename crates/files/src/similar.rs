@@ -13,10 +13,7 @@ const MOST: usize = 3;
 /// assert_eq!(similar("meduim", &known), ["medium"]);
 /// assert_eq!(similar("recipe", &known), [""; 0]);
 /// ```
-pub fn similar<'a, S: AsRef<str> + ?Sized + 'a>(
-    asked: &str,
-    known: impl IntoIterator<Item = &'a S>,
-) -> Vec<&'a str> {
+pub fn similar<'a, S: AsRef<str> + ?Sized + 'a>(asked: &str, known: impl IntoIterator<Item = &'a S>) -> Vec<&'a str> {
     let asked = asked.to_lowercase();
     let letters = asked.chars().count();
     let mut found: Vec<(u8, usize, &str)> = Vec::new();
@@ -46,10 +43,7 @@ pub fn similar<'a, S: AsRef<str> + ?Sized + 'a>(
 /// assert_eq!(did_you_mean("besst", &["fast", "best"]), "; did you mean `best`?");
 /// assert_eq!(did_you_mean("mn0", &["mn01", "mn02"]), "; did you mean `mn01` or `mn02`?");
 /// ```
-pub fn did_you_mean<'a, S: AsRef<str> + ?Sized + 'a>(
-    asked: &str,
-    known: impl IntoIterator<Item = &'a S>,
-) -> String {
+pub fn did_you_mean<'a, S: AsRef<str> + ?Sized + 'a>(asked: &str, known: impl IntoIterator<Item = &'a S>) -> String {
     let quoted: Vec<String> = similar(asked, known).into_iter().map(|name| format!("`{name}`")).collect();
     match quoted.split_last() {
         None => String::new(),

@@ -157,7 +157,7 @@ impl Variant {
 
 /// No network has this name.
 #[derive(Debug, PartialEq, thiserror::Error)]
-#[error("unknown network {name:?}{}; `earmark nets list` lists all", did_you_mean(name, nearest.iter().copied()))]
+#[error("unknown network {name:?}; `earmark nets list` lists all{}", did_you_mean(name, nearest.iter().copied()))]
 pub struct UnknownVariant {
     /// The requested name.
     pub name: String,

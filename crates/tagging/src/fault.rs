@@ -9,7 +9,7 @@ use crate::names::SUMS;
 #[non_exhaustive]
 pub enum BundleFault {
     /// The folder does not exist.
-    #[error("it does not exist")]
+    #[error("it does not exist; a bundle is the folder RUN/bundle of a finished run")]
     Missing,
     /// The folder is not a finished bundle.
     #[error("it has no {SUMS}; a bundle is the folder RUN/bundle of a finished run")]
@@ -41,7 +41,7 @@ pub enum BundleFault {
         name: String,
     },
     /// The bytes differ from what was written.
-    #[error("damaged or changed: its SHA-256 is not the one in {SUMS}")]
+    #[error("damaged or changed: its SHA-256 is not the one in {SUMS}; get the bundle again from its source")]
     Checksum,
     /// A model's file is not ONNX.
     #[error("it is not an ONNX model")]

@@ -30,9 +30,10 @@ pub struct Verified {
 pub fn verify(folder: &Path) -> Result<Verified, TaggingError> {
     let tagger = Tagger::open(folder, Parallelism::split(1, 1))?;
     let (bundle, files) = Bundle::read(folder)?;
-    let embedders = bundle.embeddings.iter().map(|embedding| {
-        Embedder::new(embedding, &files, 1).map_err(|error| error.of_bundle(folder))
-    });
+    let embedders = bundle
+        .embeddings
+        .iter()
+        .map(|embedding| Embedder::new(embedding, &files, 1).map_err(|error| error.of_bundle(folder)));
     let embedders: Vec<Embedder> = embedders.collect::<Result<_, _>>()?;
     let noise = noise();
     tagger.probabilities(&noise, folder)?;

@@ -177,7 +177,7 @@ pub enum TrainingError {
     #[error("stopped")]
     Stopped,
     /// Too few training clips.
-    #[error("too few training clips: {clips} (at least 2 are needed)")]
+    #[error("too few training clips: {clips} (at least 2 are needed); add clips")]
     TooFewClips {
         /// The number of clips.
         clips: usize,

@@ -77,10 +77,7 @@ const EXAMPLES: [Examples; 31] = [
     ),
     (
         "compare",
-        &[
-            "earmark compare runs/first runs/second",
-            "earmark compare runs/first runs/second --model a --common --json",
-        ],
+        &["earmark compare runs/first runs/second", "earmark compare runs/first runs/second --model a --common --json"],
     ),
     ("report", &["earmark report runs/first", "earmark report runs/first --data moved/sounds"]),
     (
@@ -108,10 +105,7 @@ const EXAMPLES: [Examples; 31] = [
     ),
     (
         "similar",
-        &[
-            "earmark similar dog.wav --in archive.npy",
-            "earmark similar dog.wav --in archive.parquet --top 20 --csv",
-        ],
+        &["earmark similar dog.wav --in archive.npy", "earmark similar dog.wav --in archive.parquet --top 20 --csv"],
     ),
     ("model", &["earmark model list", "earmark model pull mn04_as", "earmark model use mn04_as"]),
     ("model list", &["earmark model list", "earmark model list --json"]),
@@ -132,13 +126,7 @@ const EXAMPLES: [Examples; 31] = [
     ("model use", &["earmark model use mn04_as", "earmark model use cnn14_as"]),
     ("bundle", &["earmark bundle info runs/first/bundle", "earmark bundle verify downloaded/bundle"]),
     ("bundle verify", &["earmark bundle verify downloaded/bundle", "earmark bundle verify mn04_as"]),
-    (
-        "bundle info",
-        &[
-            "earmark bundle info runs/first/bundle",
-            "earmark bundle info mn04_as --json",
-        ],
-    ),
+    ("bundle info", &["earmark bundle info runs/first/bundle", "earmark bundle info mn04_as --json"]),
     (
         "completions",
         &[

@@ -34,7 +34,7 @@ pub fn print_verified(folder: &Path, verified: &Verified) -> anyhow::Result<()> 
         format!("  format {}, written by Earmark {}", bundle.format(), printable(bundle.written_by())),
         format!("  {}, {}: each is inside the folder and has its checksum", counted(files.len(), "file"), size(bytes)),
         format!("  {}: all weights inside, only ONNX's operators", counted(models, "ONNX model")),
-        format!("  {}: each model has the inputs and outputs of the description", counted(bundle.labels.len(), "label")),
+        format!("  {}: every network and the stack have as many outputs", counted(bundle.labels.len(), "label")),
         "  a second of noise: every output is a number".to_owned(),
     ];
     if !unlisted.is_empty() {
@@ -173,7 +173,10 @@ impl<'a> Info<'a> {
             0 => String::new(),
             count => format!(", also of {}", counted(count, "statistic")),
         };
-        line("stack", &self.stack.map_or("none: mean of the learners".to_owned(), |kind| format!("{kind}{statistics}")));
+        line(
+            "stack",
+            &self.stack.map_or("none: mean of the learners".to_owned(), |kind| format!("{kind}{statistics}")),
+        );
         let bytes: usize = self.files.values().sum();
         line("size", &format!("{} in {}", size(bytes as u64), counted(self.files.len(), "file")));
         if let Some(Origin { source, sha256, licence, paper }) = self.origin {

@@ -73,9 +73,8 @@ impl LearnerSettings {
     /// [`TrainingError::UnknownClasses`], with all others.
     pub fn check_classes(&self, classes: &[String]) -> Result<(), TrainingError> {
         let Some(ClassWeight::Table(weights)) = &self.class_weight else { return Ok(()) };
-        let nearest = |class: &String| {
-            (class.clone(), similar(class, classes).into_iter().map(str::to_owned).collect())
-        };
+        let nearest =
+            |class: &String| (class.clone(), similar(class, classes).into_iter().map(str::to_owned).collect());
         let unknown: Vec<_> = weights.keys().filter(|class| !classes.contains(class)).map(nearest).collect();
         match unknown.is_empty() {
             true => Ok(()),
