@@ -107,7 +107,7 @@ fn mistyped_names_bring_what_may_be_meant() {
     let place = Place::with_data("terminal-names");
     place.write("models/mn04_as/config.json", "{}");
     let rows = [
-        ("train --data data --out run --recipe meduim", "medium.toml"),
+        ("train --data data --out run --recipe meduim", "medium"),
         ("train --data data --out run --recipe recipe.toml --job a/fodl0", "a/fold0"),
         ("nets export resnt18 --out x.onnx", "resnet18"),
         ("model info mn4_as", "mn04_as"),

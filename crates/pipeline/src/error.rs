@@ -1,6 +1,6 @@
 //! The errors of a run.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use earmark_audio::AudioError;
 use earmark_datasets::DatasetError;
@@ -27,7 +27,7 @@ pub enum PipelineError {
     /// There is no such recipe.
     #[error(
         "there is no recipe {}: neither a file, nor one of Earmark's own, which need no file: {}{}",
-        file.display(), shipped.join(", "), did_you_mean(&file.to_string_lossy(), shipped)
+        file.display(), shipped.join(", "), did_you_mean(&stem(file), &shipped.iter().map(stem).collect::<Vec<_>>())
     )]
     NoRecipe {
         /// The file that was named.
@@ -218,6 +218,11 @@ pub enum PipelineError {
 
 /// The result type of this crate's functions.
 pub type Result<T, E = PipelineError> = std::result::Result<T, E>;
+
+/// The name of a file without folder and extension.
+fn stem(file: impl AsRef<Path>) -> String {
+    file.as_ref().file_stem().unwrap_or_default().to_string_lossy().into_owned()
+}
 
 macro_rules! formats {
     ($($error:ty),*) => {$(

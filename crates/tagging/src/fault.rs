@@ -14,6 +14,9 @@ pub enum BundleFault {
     /// The folder is not a finished bundle.
     #[error("it has no {SUMS}; a bundle is the folder RUN/bundle of a finished run")]
     Unfinished,
+    /// A file that the checksum file lists is missing.
+    #[error("it is missing, and {SUMS} lists it; get the bundle again from its source")]
+    Lost,
     /// A pipe, a device, a folder, or a link that points out of the bundle's folder.
     #[error("it is not a regular file inside the bundle's folder")]
     NotRegular,

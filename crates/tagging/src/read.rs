@@ -128,7 +128,10 @@ struct Listed {
 impl Listed {
     /// Checks a file before it is opened: opening a named pipe may block forever.
     fn new(root: &Path, path: &Path, most: u64) -> Result<Self, TaggingError> {
-        let real = path.canonicalize().map_err(FileError::of("read", path))?;
+        let real = path.canonicalize().map_err(|error| match error.kind() {
+            ErrorKind::NotFound => TaggingError::bundle(path, BundleFault::Lost),
+            _ => FileError::of("read", path)(error).into(),
+        })?;
         let metadata = real.metadata().map_err(FileError::of("read", path))?;
         if !metadata.is_file() || !real.starts_with(root) {
             return Err(TaggingError::bundle(path, BundleFault::NotRegular));

@@ -198,6 +198,28 @@ mod tests {
         assert_eq!(missing, [""; 0], "add them to EXAMPLES");
     }
 
+    /// The variables of a command and of those below it.
+    fn variables(command: &Command) -> Vec<String> {
+        let own = command.get_arguments().filter_map(|argument| argument.get_env());
+        let own: Vec<String> = own.map(|name| name.to_string_lossy().into_owned()).collect();
+        own.into_iter().chain(command.get_subcommands().flat_map(variables)).collect()
+    }
+
+    #[test]
+    fn every_variable_is_documented() {
+        let page = include_str!("../../../../docs/setup.md");
+        let missing = variables(&command()).into_iter().filter(|name| !page.contains(&format!("`{name}`")));
+        assert_eq!(missing.collect::<Vec<_>>(), [""; 0], "add them to docs/setup.md");
+    }
+
+    #[test]
+    fn every_global_option_has_a_variable() {
+        let command = command();
+        let global = command.get_arguments().filter(|argument| argument.is_global_set());
+        let without = global.filter(|argument| argument.get_env().is_none()).map(|argument| argument.get_id().as_str());
+        assert_eq!(without.collect::<Vec<_>>(), [""; 0]);
+    }
+
     #[test]
     fn every_example_is_a_command_line_that_earmark_takes() {
         let known = paths(&command(), "");
