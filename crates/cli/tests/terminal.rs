@@ -125,7 +125,7 @@ fn mistyped_names_bring_what_may_be_meant() {
     let ran = place.run(TRAIN).failed_naming(&["unknown field `epcohs`", "recipe.toml"]);
     assert!(ran.stderr.ends_with("; did you mean `epochs`?\n"), "{ran}");
     for (words, tip) in
-        [("tga a.wav", "'tag'"), ("tag a.wav --jsno", "'--json'"), ("features a.wav --kind mfc", "'mfcc'")]
+        [("trian --data a", "'train'"), ("tag a.wav --jsno", "'--json'"), ("features a.wav --kind mfc", "'mfcc'")]
     {
         let ran = place.run(words);
         assert!(ran.code == Some(2) && ran.stderr.contains("similar") && ran.stderr.contains(tip), "{ran}");
