@@ -16,7 +16,8 @@ use args::Arguments;
 pub fn main(run: impl FnOnce(Arguments) -> anyhow::Result<ExitCode>) -> ExitCode {
     quiet_decoders();
     let arguments = args::parse();
-    logging::start(arguments.verbose, arguments.log_format);
+    logging::start(&arguments.global);
+    output::start(arguments.global.color);
     let done = run(arguments);
     match (&done, done.as_ref().err().and_then(|error| error.downcast_ref())) {
         (Ok(code), _) => *code,

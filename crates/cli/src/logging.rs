@@ -10,29 +10,35 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use crate::args::LogFormat;
+use crate::args::{Global, LogFormat};
 
-/// The verbosity and format on stderr.
-static MODE: OnceLock<(u8, LogFormat)> = OnceLock::new();
+/// What is written to stderr.
+static MODE: OnceLock<Global> = OnceLock::new();
 
 /// Whether everything on stderr is JSON.
 pub fn is_json() -> bool {
-    MODE.get().is_some_and(|(_, format)| *format == LogFormat::Json)
+    MODE.get().is_some_and(|mode| mode.log_format == LogFormat::Json)
 }
 
 /// Whether log records are written to stderr.
 pub fn is_on_stderr() -> bool {
-    MODE.get().is_some_and(|(verbose, format)| *verbose > 0 || *format == LogFormat::Json)
+    MODE.get().is_some_and(|mode| mode.verbose > 0) || is_json()
 }
 
-/// Starts logging, once: at level INFO with `-v` or JSON, DEBUG with `-vv`, only from Earmark's own
-/// crates.
-pub fn start(verbose: u8, format: LogFormat) {
-    if MODE.set((verbose, format)).is_err() {
+/// Whether nothing but errors is written to stderr.
+pub fn is_quiet() -> bool {
+    MODE.get().is_some_and(|mode| mode.quiet)
+}
+
+/// Starts logging, once: at level INFO with `-v` or JSON, DEBUG with `-vv`, ERROR on stderr with
+/// `-q`; only from Earmark's own crates.
+pub fn start(mode: &Global) {
+    let &Global { verbose, quiet, log_format: format, .. } = mode;
+    if MODE.set(mode.clone()).is_err() {
         return;
     }
     let level = if verbose > 1 { LevelFilter::DEBUG } else { LevelFilter::INFO };
-    let ours = || tracing_subscriber::filter::Targets::new().with_target("earmark", level);
+    let ours = |level| tracing_subscriber::filter::Targets::new().with_target("earmark", level);
     let stderr = is_on_stderr().then(|| {
         let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(verbose > 1);
         match format {
@@ -42,8 +48,8 @@ pub fn start(verbose: u8, format: LogFormat) {
     });
     let file = tracing_subscriber::fmt::layer().json().with_writer(|| RunLog);
     tracing_subscriber::registry()
-        .with(stderr.map(|layer| layer.with_filter(ours())))
-        .with(file.with_filter(ours()))
+        .with(stderr.map(|layer| layer.with_filter(ours(if quiet { LevelFilter::ERROR } else { level }))))
+        .with(file.with_filter(ours(level)))
         .init();
 }
 

@@ -1,14 +1,16 @@
 //! Output: stdout gets only results, stderr everything else. It is not a failure if the reader of a
 //! pipe closes it early.
 
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context;
 use earmark_audio::AudioError;
 use earmark_tables::printable;
 use earmark_tagging::TaggingError;
 
+use crate::args::Color;
 use crate::logging;
 
 /// An error that has its own exit code.
@@ -42,26 +44,63 @@ pub fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
     print(&(serde_json::to_string_pretty(value)? + "\n"))
 }
 
-/// Writes a line to stderr, or to the log if stderr has JSON records. A closed stderr is ignored.
+/// Whether the words `error` and `warning` are colored.
+static IS_COLORED: AtomicBool = AtomicBool::new(false);
+/// Escape sequences of terminals, as clap has them in its own errors.
+const RED: &str = "\x1b[1m\x1b[31m";
+const YELLOW: &str = "\x1b[1m\x1b[33m";
+const PLAIN: &str = "\x1b[0m";
+
+/// Sets whether errors and warnings are colored: `auto` does so on a terminal, unless the variable
+/// `NO_COLOR` has a value or `TERM` is `dumb`.
+pub fn start(color: Color) {
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    let is_colored = match color {
+        Color::Always => true,
+        Color::Never => false,
+        Color::Auto => {
+            set("NO_COLOR").is_none()
+                && set("TERM").is_some_and(|term| term != "dumb")
+                && std::io::stderr().is_terminal()
+        }
+    };
+    IS_COLORED.store(is_colored, Ordering::Relaxed);
+}
+
+/// Writes a line to stderr, or to the log if stderr has JSON records; nothing with `--quiet`. A
+/// closed stderr is ignored.
 pub fn line(line: &str) {
-    if logging::is_json() { tracing::info!("{line}") } else { to_stderr(line) }
+    match logging::is_json() {
+        true => tracing::info!("{line}"),
+        false if logging::is_quiet() => {}
+        false => to_stderr(None, line),
+    }
 }
 
 /// Writes a warning like [`line()`].
 pub fn warning(text: &str) {
-    if logging::is_json() { tracing::warn!("{text}") } else { to_stderr(&format!("warning: {text}")) }
-}
-
-/// Writes an error like [`line()`]; several errors have `error: ` between them.
-pub fn error(text: &str) {
-    for text in text.split("\nerror: ") {
-        if logging::is_json() { tracing::error!("{text}") } else { to_stderr(&format!("error: {text}")) }
+    match logging::is_json() {
+        true => tracing::warn!("{text}"),
+        false if logging::is_quiet() => {}
+        false => to_stderr(Some((YELLOW, "warning: ")), text),
     }
 }
 
-fn to_stderr(text: &str) {
+/// Writes an error like [`line()`], also with `--quiet`; several errors have `error: ` between them.
+pub fn error(text: &str) {
+    for text in text.split("\nerror: ") {
+        if logging::is_json() { tracing::error!("{text}") } else { to_stderr(Some((RED, "error: ")), text) }
+    }
+}
+
+/// Writes text to stderr after a word of this color.
+fn to_stderr(word: Option<(&str, &str)>, text: &str) {
     let text = text.split('\n').map(printable).collect::<Vec<_>>().join("\n");
-    let _ = writeln!(std::io::stderr().lock(), "{text}");
+    let word = match word {
+        Some((color, word)) if IS_COLORED.load(Ordering::Relaxed) => format!("{color}{word}{PLAIN}"),
+        word => word.map_or(String::new(), |(_, word)| word.to_owned()),
+    };
+    let _ = writeln!(std::io::stderr().lock(), "{word}{text}");
 }
 
 /// Checks that the path of an option can be written ([`earmark_files::missing_folder`]).

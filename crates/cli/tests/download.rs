@@ -63,7 +63,7 @@ fn a_data_set_comes_with_its_terms() {
     for printed in [
         "My Sounds: a few\nlicence: CC BY 4.0\n",
         "mine.zip: the connection broke; retrying in 1 s (attempt 1 of 5), from byte 3000 on",
-        "data/mine: complete: 5 files, 5.03 kB\n",
+        "data/mine: complete: 5 files, 5.0 kB\n",
         "licence: CC BY 4.0\n         https://creativecommons.org/licenses/by/4.0/\ncredit:  A. Nobody\n",
         "next:    earmark train --recipe recipes/mine.toml --data data/mine --out runs/mine\n",
     ] {

@@ -62,7 +62,10 @@ fn a_pulled_model_tags_without_being_named() {
     assert_eq!(server.requests().len(), before, "weights in the cache are not fetched again");
 
     let info = run(&place, "model info mn04_as --json").done().json();
-    assert_eq!((info["classes"].as_u64(), info["embedding"].as_u64()), (Some(527), Some(384)));
+    let sizes = [0, 1].map(|number| info["embeddings"][number]["size"].as_u64());
+    assert_eq!((info["classes"].as_u64(), sizes), (Some(527), [Some(384), Some(808)]));
+    assert_eq!((&info["name"], &info["task"]), (&"mn04_as".into(), &"multi_label".into()));
+    assert_eq!(run(&place, "bundle info mn04_as --json").done().json()["embeddings"], info["embeddings"]);
     assert_eq!((&info["default"], &info["origin"]["licence"]), (&true.into(), &"mit".into()));
     let list = run(&place, "model list --json").done().json();
     let installed: Vec<&str> = list

@@ -129,7 +129,7 @@ pub enum DatasetError {
         path: PathBuf,
     },
     /// A test label that no training clip has.
-    #[error("{place}: label {label:?} is unknown: no training clip has it")]
+    #[error("{place}: label {label:?} is unknown: no training clip has it; correct it, or add such training clips")]
     UnknownLabel {
         /// File and line of the first such label.
         place: Location,
@@ -225,7 +225,10 @@ pub enum DatasetError {
         clips: usize,
     },
     /// The folds of the data set split a group.
-    #[error("clips of the group {group:?} are in different folds, {name:?} among them, so scores would be too high")]
+    #[error(
+        "clips of the group {group:?} are in different folds, {name:?} among them, so scores would be too high; give \
+         them one fold"
+    )]
     GroupInTwoFolds {
         /// The group, such as the original recording of several clips.
         group: String,
@@ -233,13 +236,13 @@ pub enum DatasetError {
         name: String,
     },
     /// A training clip without a label.
-    #[error("the training clip {name:?} has no label")]
+    #[error("the training clip {name:?} has no label; give it one, or remove it from the training clips")]
     NoLabel {
         /// The clip's name.
         name: String,
     },
     /// Fewer than two folds: nothing would be left to train on.
-    #[error("at least 2 folds are needed, not {folds}")]
+    #[error("at least 2 folds are needed, not {folds}; give the clips more folds, or none so that they are drawn")]
     TooFewFolds {
         /// The number of folds, requested or defined by the data set.
         folds: usize,

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use earmark_files::FileError;
+use earmark_files::{FileError, did_you_mean};
 
 use crate::checksum::Checksum;
 
@@ -38,7 +38,7 @@ pub enum DownloadError {
         reason: String,
     },
     /// No data set has this name.
-    #[error("there is no data set \"{name}\"; there are {}", known.join(", "))]
+    #[error("there is no data set \"{name}\"; there are {}{}", known.join(", "), did_you_mean(name, known))]
     UnknownSet {
         /// The name.
         name: String,
@@ -90,7 +90,7 @@ pub enum DownloadError {
         found_bytes: u64,
     },
     /// Another process is downloading into the same folder.
-    #[error("{}: another process is downloading to this folder", path.display())]
+    #[error("{}: another process is downloading to this folder; wait for it, or name another folder", path.display())]
     Busy {
         /// The folder of what is being fetched.
         path: PathBuf,

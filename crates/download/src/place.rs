@@ -92,7 +92,8 @@ mod tests {
     #[test]
     fn a_lock_that_is_not_held_is_not_always_somebody_elses() {
         let printed = |error| not_held(error, Path::new("work/lock"), Path::new("work")).to_string();
-        assert_eq!(printed(TryLockError::WouldBlock), "work: another process is downloading to this folder");
+        let busy = "work: another process is downloading to this folder; wait for it, or name another folder";
+        assert_eq!(printed(TryLockError::WouldBlock), busy);
         let error = io::Error::from(ErrorKind::Unsupported);
         assert_eq!(printed(TryLockError::Error(error)), "cannot lock work/lock: unsupported");
     }

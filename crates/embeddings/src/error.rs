@@ -38,7 +38,10 @@ pub enum EmbeddingsError {
         fault: Fault,
     },
     /// A query does not have the size of the table's rows.
-    #[error("the query has {found} values, and the rows have {expected}")]
+    #[error(
+        "the query has {found} values, and the rows of the table have {expected}; name the model that made the table by \
+         --model"
+    )]
     QuerySize {
         /// Number of values of the query.
         found: usize,
@@ -46,7 +49,9 @@ pub enum EmbeddingsError {
         expected: usize,
     },
     /// All values of a query are zero, or one is not finite: no row is nearer than another.
-    #[error("the embedding of the query has no direction: its values are all zero, or not finite")]
+    #[error(
+        "the embedding of the query has no direction: its values are all zero, or not finite; query with another sound"
+    )]
     NoDirection,
     /// A file cannot be read or written.
     #[error(transparent)]

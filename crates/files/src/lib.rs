@@ -1,4 +1,4 @@
-//! Files written whole or not at all, and their checksums.
+//! Files written whole or not at all, and their checksums; and suggestions for mistyped names.
 //!
 //! Earmark writes its files with [`write_atomic`]: to a temporary file in the same folder, which is
 //! synced and renamed. A reader never sees a partial file, and a full disk, a kill or a power
@@ -13,6 +13,7 @@ mod library;
 mod lock;
 mod place;
 mod shared;
+mod similar;
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -26,6 +27,7 @@ pub use lock::open_lock;
 use place::is_stream;
 pub use place::{missing_folder, resolve, same_file, user_cache};
 pub use shared::sweep_unlocked;
+pub use similar::{did_you_mean, similar, with_suggestion};
 
 /// A temporary file that has not been written to for this long is considered abandoned.
 pub const ABANDONED: Duration = Duration::from_secs(86_400);

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use earmark_download::DownloadError;
-use earmark_files::FileError;
+use earmark_files::{FileError, did_you_mean};
 use earmark_nets::{ExportError, ShapeError, UnknownVariant, WeightsError};
 use earmark_tagging::{StoreError, TaggingError};
 
@@ -12,7 +12,7 @@ use earmark_tagging::{StoreError, TaggingError};
 #[non_exhaustive]
 pub enum ModelError {
     /// No published model has this name.
-    #[error("no model {name} is published; there are {}", known.join(", "))]
+    #[error("no model {name} is published; there are {}{}", known.join(", "), did_you_mean(name, known))]
     Unknown {
         /// The name.
         name: String,

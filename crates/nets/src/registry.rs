@@ -1,5 +1,7 @@
 //! The list of all networks by name.
 
+use earmark_files::{did_you_mean, similar};
+
 use crate::analysis::ShapeError;
 use crate::families;
 use crate::graph::Graph;
@@ -155,7 +157,7 @@ impl Variant {
 
 /// No network has this name.
 #[derive(Debug, PartialEq, thiserror::Error)]
-#[error("unknown network {name:?}; similar names are {}", nearest.join(", "))]
+#[error("unknown network {name:?}; `earmark nets list` lists all{}", did_you_mean(name, nearest.iter().copied()))]
 pub struct UnknownVariant {
     /// The requested name.
     pub name: String,
@@ -181,18 +183,13 @@ pub fn variants() -> impl Iterator<Item = &'static Variant> {
 /// The network with this name.
 ///
 /// # Errors
-/// No network has this name; the nearest ones are reported.
+/// No network has this name; the error has similar names.
 pub fn find(name: &str) -> Result<&'static Variant, UnknownVariant> {
     if let Some(variant) = variants().find(|variant| variant.name == name) {
         return Ok(variant);
     }
-    let mut names: Vec<&'static str> = variants().map(|variant| variant.name).collect();
-    // Prefer names that start with the requested one: a user who omits a suffix such as `_32x4d`
-    // does not mean another short name.
-    let asked = name.to_lowercase();
-    names.sort_by_key(|candidate| (!candidate.starts_with(&asked), strsim::levenshtein(&asked, candidate)));
-    names.truncate(3);
-    Err(UnknownVariant { name: name.to_owned(), nearest: names })
+    let nearest = similar(name, variants().map(|variant| variant.name));
+    Err(UnknownVariant { name: name.to_owned(), nearest })
 }
 
 #[cfg(test)]

@@ -1,12 +1,12 @@
 //! The errors of a run.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use earmark_audio::AudioError;
 use earmark_datasets::DatasetError;
 use earmark_download::DownloadError;
 use earmark_features::FeatureError;
-use earmark_files::FileError;
+use earmark_files::{FileError, did_you_mean};
 use earmark_loader::LoadError;
 use earmark_nets::ExportError;
 use earmark_nets::{ShapeError, UnknownVariant, WeightsError};
@@ -26,8 +26,8 @@ pub enum PipelineError {
     Recipe(String),
     /// There is no such recipe.
     #[error(
-        "there is no recipe {}: neither a file, nor one of Earmark's own, which need no file: {}",
-        file.display(), shipped.join(", ")
+        "there is no recipe {}: neither a file, nor one of Earmark's own, which need no file: {}{}",
+        file.display(), shipped.join(", "), did_you_mean(&stem(file), &shipped.iter().map(stem).collect::<Vec<_>>())
     )]
     NoRecipe {
         /// The file that was named.
@@ -221,6 +221,11 @@ pub enum PipelineError {
 
 /// The result type of this crate's functions.
 pub type Result<T, E = PipelineError> = std::result::Result<T, E>;
+
+/// The name of a file without folder and extension.
+fn stem(file: impl AsRef<Path>) -> String {
+    file.as_ref().file_stem().unwrap_or_default().to_string_lossy().into_owned()
+}
 
 macro_rules! formats {
     ($($error:ty),*) => {$(

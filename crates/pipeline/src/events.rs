@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use earmark_tables::counted;
+use earmark_tables::{counted, size};
 use earmark_training::Progress;
 
 use crate::throughput::JobCost;
@@ -260,7 +260,7 @@ impl fmt::Display for Note {
             Self::Features { computed, cached, bytes, folder } => write!(
                 f,
                 "features: {} in {} ({computed} computed, {cached} from the cache)",
-                crate::text::size(*bytes),
+                size(*bytes),
                 folder.display()
             ),
             Self::Verified { run, agreed, doubted, unknown } => {

@@ -17,13 +17,6 @@ pub fn difference(value: f64, Interval { low, high }: Interval) -> String {
     if value.is_nan() { "-".to_owned() } else { format!("{value:+.4} [{low:+.3}, {high:+.3}]") }
 }
 
-/// A size in bytes with a suitable unit.
-pub fn size(bytes: u64) -> String {
-    let units = [(1e9, "GB"), (1e6, "MB"), (1e3, "kB")];
-    let (unit, name) = units.into_iter().find(|(unit, _)| bytes as f64 >= *unit).unwrap_or((1.0, "bytes"));
-    format!("{:.1} {name}", bytes as f64 / unit)
-}
-
 /// A duration in readable form: `45 s`, `12 min`, `3 h 05 min`.
 pub fn duration(seconds: f64) -> String {
     let minutes = (seconds / 60.0).round() as u64;

@@ -6,6 +6,7 @@ use std::path::Path;
 use earmark_audio::SoundId;
 use earmark_datasets::check::ignored;
 use earmark_datasets::{ClipEntry, DatasetError, Manifest, Severity, Splits, open, violations};
+use earmark_files::did_you_mean;
 use earmark_loader::ClipFeatures;
 use earmark_training::{LearnerSettings, Split, set_threads};
 
@@ -319,10 +320,13 @@ pub(crate) fn selected_jobs<'a>(
             if jobs.is_empty() {
                 let learners: Vec<&str> = recipe.learners.iter().map(|learner| learner.name.as_str()).collect();
                 let splits: Vec<String> = all.iter().map(Split::to_string).collect();
+                let of_learner = |learner: &&str| splits.iter().map(|split| format!("{learner}/{split}")).collect();
+                let known: Vec<String> = learners.iter().flat_map::<Vec<String>, _>(of_learner).collect();
                 return Err(PipelineError::Options(format!(
-                    "--job {name}: expected LEARNER/SPLIT; the learners are {}, the splits {}",
+                    "--job {name}: expected LEARNER/SPLIT; the learners are {}, the splits {}{}",
                     learners.join(", "),
-                    splits.join(", ")
+                    splits.join(", "),
+                    did_you_mean(name, &known)
                 )));
             }
         }

@@ -6,4 +6,4 @@ mod text;
 pub use csv::StringRecord;
 
 pub use csv_file::{CsvError, CsvFault, CsvFile};
-pub use text::{counted, printable, text_table};
+pub use text::{counted, printable, size, text_table};

@@ -30,6 +30,15 @@ pub fn counted(count: usize, what: &str) -> String {
     if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 
+/// A size in bytes with a suitable unit.
+pub fn size(bytes: u64) -> String {
+    let units = [(1e9, "GB"), (1e6, "MB"), (1e3, "kB")];
+    match units.into_iter().find(|(unit, _)| bytes as f64 >= *unit) {
+        Some((unit, name)) => format!("{:.1} {name}", bytes as f64 / unit),
+        None => format!("{bytes} bytes"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -37,6 +46,12 @@ mod tests {
     #[test]
     fn one_is_singular() {
         assert_eq!([0, 1, 2].map(|count| counted(count, "clip")), ["0 clips", "1 clip", "2 clips"]);
+    }
+
+    #[test]
+    fn sizes_have_a_suitable_unit() {
+        let texts = [0, 999, 1_000, 4_044_000, 2_700_000_000].map(size);
+        assert_eq!(texts, ["0 bytes", "999 bytes", "1.0 kB", "4.0 MB", "2.7 GB"]);
     }
 
     #[test]

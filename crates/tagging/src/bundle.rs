@@ -1,6 +1,6 @@
 //! The bundle: a self-contained folder for tagging that can be distributed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use earmark_features::{Activation, FrontEnd, InputScaling, Layers, MfccStatistics, Windowing};
@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::TaggingError;
 use crate::names::{CONFIG, FORMAT, SUMS};
+use crate::onnx;
 use crate::resampler::Resampler;
 
 /// `config.json`: how to compute tags from sound. `docs/bundle.md` specifies it for other programs.
@@ -63,6 +64,31 @@ pub struct Learner {
     pub windows: Windowing,
     /// Its networks, one or several; their probabilities are averaged.
     pub networks: Vec<Network>,
+}
+
+/// How a stack computes probabilities from those of the learners.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StackKind {
+    /// Boosted trees.
+    Trees,
+    /// Logistic regression.
+    LogisticRegression,
+    /// A mean with a weight for each learner.
+    WeightedMean,
+    /// Something that Earmark does not write.
+    Other,
+}
+
+impl std::fmt::Display for StackKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Trees => "boosted trees",
+            Self::LogisticRegression => "logistic regression",
+            Self::WeightedMean => "weighted mean",
+            Self::Other => "another kind",
+        })
+    }
 }
 
 /// Where weights come from.
@@ -145,6 +171,35 @@ impl Bundle {
             statistics,
             stack,
         }
+    }
+
+    /// The version of the bundle's format.
+    pub fn format(&self) -> u32 {
+        self.format
+    }
+
+    /// The version of Earmark that wrote the bundle.
+    pub fn written_by(&self) -> &str {
+        &self.earmark
+    }
+
+    /// The names of its ONNX files, each once.
+    pub fn models(&self) -> BTreeSet<&str> {
+        let networks = self.learners.iter().flat_map(|learner| &learner.networks);
+        let networks = networks.chain(self.embeddings.iter().map(|embedding| &embedding.network));
+        networks.map(|network| &network.file).chain(&self.stack).map(String::as_str).collect()
+    }
+
+    /// The kind of the stack, by the operators of its file, one of `files`; none without a stack.
+    pub fn stack_kind(&self, files: &BTreeMap<String, Vec<u8>>) -> Option<StackKind> {
+        let bytes = files.get(self.stack.as_ref()?).map_or(&[][..], Vec::as_slice);
+        let kinds = [
+            ("TreeEnsemble", StackKind::Trees),
+            ("Gemm", StackKind::LogisticRegression),
+            ("MatMul", StackKind::WeightedMean),
+        ];
+        let found = kinds.into_iter().find(|(operator, _)| onnx::has_operator(bytes, operator));
+        Some(found.map_or(StackKind::Other, |(_, kind)| kind))
     }
 
     /// Writes the bundle: `files` (ONNX, model card) by name, `config.json`, and finally the

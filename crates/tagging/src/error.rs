@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use earmark_audio::AudioError;
 use earmark_features::FeatureError;
-use earmark_files::FileError;
+use earmark_files::{FileError, did_you_mean};
 
 use crate::BundleFault;
 use crate::names::MODELS;
@@ -22,7 +22,10 @@ pub enum TaggingError {
         fault: BundleFault,
     },
     /// The input or output of a model differs from the bundle's description.
-    #[error("{model} does not fit its description: {tensor} is {found}, and {needed} is needed")]
+    #[error(
+        "{model} does not fit its description: {tensor} is {found}, and {needed} is needed; get the bundle again from its \
+         source, or write it again by `earmark stack RUN`"
+    )]
     Shape {
         /// The model's file name.
         model: String,
@@ -149,9 +152,10 @@ pub enum StoreError {
     /// There is no such model.
     #[error(
         "no model {name} is installed in {}{}; `earmark model list` names the published ones, and `earmark model pull` \
-         fetches one",
+         fetches one{}",
         folder.display(),
-        listed(known)
+        listed(known),
+        did_you_mean(name, known)
     )]
     Unknown {
         /// The name.
@@ -173,6 +177,14 @@ pub enum StoreError {
         /// Its name.
         name: String,
         /// What is wrong.
+        source: Box<TaggingError>,
+    },
+    /// The model cannot be checked here.
+    #[error("the model {name} cannot be checked: {source}")]
+    Unchecked {
+        /// Its name.
+        name: String,
+        /// The reason.
         source: Box<TaggingError>,
     },
     /// A file cannot be read or written.

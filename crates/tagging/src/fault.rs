@@ -9,11 +9,14 @@ use crate::names::SUMS;
 #[non_exhaustive]
 pub enum BundleFault {
     /// The folder does not exist.
-    #[error("it does not exist")]
+    #[error("it does not exist; a bundle is the folder RUN/bundle of a finished run")]
     Missing,
     /// The folder is not a finished bundle.
     #[error("it has no {SUMS}; a bundle is the folder RUN/bundle of a finished run")]
     Unfinished,
+    /// A file that the checksum file lists is missing.
+    #[error("it is missing, and {SUMS} lists it; get the bundle again from its source")]
+    Lost,
     /// A pipe, a device, a folder, or a link that points out of the bundle's folder.
     #[error("it is not a regular file inside the bundle's folder")]
     NotRegular,
@@ -41,8 +44,20 @@ pub enum BundleFault {
         name: String,
     },
     /// The bytes differ from what was written.
-    #[error("damaged or changed: its SHA-256 is not the one in {SUMS}")]
+    #[error("damaged or changed: its SHA-256 is not the one in {SUMS}; get the bundle again from its source")]
     Checksum,
+    /// A model's file is not ONNX.
+    #[error("it is not an ONNX model")]
+    NotOnnx,
+    /// A model's weights are in another file.
+    #[error("its weights are in another file; an ONNX file of a bundle contains all of its weights")]
+    ExternalData,
+    /// A model uses operators outside the ONNX standard.
+    #[error("it uses operators of the domain {domain:?}; only those of ONNX are run: `ai.onnx` and `ai.onnx.ml`")]
+    Operators {
+        /// Their domain.
+        domain: String,
+    },
     /// The checksum file does not list a file that the bundle needs.
     #[error("the file {name:?} is needed, and {SUMS} does not list it")]
     Unlisted {

@@ -12,7 +12,7 @@ use serde::de::IgnoredAny;
 
 use crate::bundle::Bundle;
 use crate::names::{CONFIG, FORMAT, SUMS};
-use crate::{BundleFault, TaggingError, check};
+use crate::{BundleFault, TaggingError, check, onnx};
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
@@ -34,8 +34,8 @@ impl Bundle {
     ///
     /// The folder is not trusted: only regular files inside it are read (links within it are
     /// followed), at most 1,024 of them and 4 GiB in total, and every number of the description is
-    /// in a range that fits into memory. Models are ONNX files and run unmodified: their contents
-    /// are not checked here.
+    /// in a range that fits into memory. Models are ONNX files that contain all of their weights and
+    /// only standard operators; they run unmodified.
     ///
     /// # Errors
     /// A file that is missing or has changed since it was written, another version of the format,
@@ -78,6 +78,10 @@ impl Bundle {
         })?;
         let bundle = parse(config).and_then(|bundle| check::bundle(&bundle, &files).map(|()| bundle));
         let bundle = bundle.map_err(|fault| TaggingError::bundle(folder.join(CONFIG), fault))?;
+        for name in bundle.models() {
+            let bytes = files.get(name).map_or(&[][..], Vec::as_slice);
+            onnx::check(bytes).map_err(|fault| TaggingError::bundle(folder.join(name), fault))?;
+        }
         Ok((bundle, files))
     }
 }
@@ -124,7 +128,10 @@ struct Listed {
 impl Listed {
     /// Checks a file before it is opened: opening a named pipe may block forever.
     fn new(root: &Path, path: &Path, most: u64) -> Result<Self, TaggingError> {
-        let real = path.canonicalize().map_err(FileError::of("read", path))?;
+        let real = path.canonicalize().map_err(|error| match error.kind() {
+            ErrorKind::NotFound => TaggingError::bundle(path, BundleFault::Lost),
+            _ => FileError::of("read", path)(error).into(),
+        })?;
         let metadata = real.metadata().map_err(FileError::of("read", path))?;
         if !metadata.is_file() || !real.starts_with(root) {
             return Err(TaggingError::bundle(path, BundleFault::NotRegular));

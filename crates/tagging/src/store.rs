@@ -1,12 +1,13 @@
 //! Installed models: bundles that are found by name.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use earmark_files::FileError;
 
 use crate::names::{MODELS, SUMS};
 use crate::read::lists;
-use crate::{Bundle, StoreError, TaggingError};
+use crate::{Bundle, StoreError, TaggingError, Verified, verify};
 
 /// The file with the name of the model that is used when none is named.
 const DEFAULT: &str = "default";
@@ -131,13 +132,20 @@ impl ModelStore {
         Ok(earmark_files::write_atomic(&self.folder.join(DEFAULT), format!("{name}\n").as_bytes())?)
     }
 
-    /// Reads a model and compares all of its files with their checksums.
+    /// Reads a model as [`Bundle::read`] does: compares all of its files with their checksums.
     ///
     /// # Errors
     /// There is no such model, or it is incomplete or damaged.
-    pub fn verify(&self, name: &str) -> Result<Bundle, StoreError> {
-        let damaged = |source| StoreError::Damaged { name: name.to_owned(), source: Box::new(source) };
-        Ok(Bundle::read(&self.find(name)?).map_err(damaged)?.0)
+    pub fn read(&self, name: &str) -> Result<(Bundle, BTreeMap<String, Vec<u8>>), StoreError> {
+        Bundle::read(&self.find(name)?).map_err(|source| damaged(name, source))
+    }
+
+    /// Checks a model as [`verify`](crate::verify()) does, with a second of noise.
+    ///
+    /// # Errors
+    /// Those of [`ModelStore::read`]; what ONNX Runtime refuses.
+    pub fn verify(&self, name: &str) -> Result<Verified, StoreError> {
+        verify(&self.find(name)?).map_err(|source| damaged(name, source))
     }
 
     /// Installs a bundle that `write` writes into the folder that it gets. Nobody sees an
@@ -182,10 +190,17 @@ impl ModelStore {
     }
 }
 
+fn damaged(name: &str, source: TaggingError) -> StoreError {
+    match source {
+        // The model may be whole.
+        TaggingError::Library { .. } => StoreError::Unchecked { name: name.to_owned(), source: Box::new(source) },
+        _ => StoreError::Damaged { name: name.to_owned(), source: Box::new(source) },
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::BTreeMap;
 
     fn write(folder: &Path) -> Result<(), TaggingError> {
         let labels = vec!["Dog".to_owned(), "Rain".to_owned()];

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use bundles::{FILES, LABELS, clip, edit, open, refused, replace, rewrite, write};
 use earmark_nets::{find, to_onnx};
-use earmark_tagging::{BundleFault, SUMS, TaggingError};
+use earmark_tagging::{Bundle, BundleFault, SUMS, StackKind, TaggingError, verify};
 use serde_json::{Value, json};
 
 /// The fault of a bundle after `damage` was applied.
@@ -238,8 +238,94 @@ fn a_model_of_another_shape_is_refused_when_it_is_loaded() {
     assert!(matches!(&error, TaggingError::Shape { .. }), "a stack is no network: {error}");
     let error = refused(|folder| edit(folder, |config| config["statistics"] = Value::Null));
     assert!(matches!(&error, TaggingError::Shape { model, .. } if model == "level2.onnx"), "{error}");
-    let error = refused(|folder| replace(folder, "fine.onnx", b"no model"));
-    assert!(matches!(&error, TaggingError::Runtime { action: "load", .. }), "{error}");
+}
+
+/// A field of Protocol Buffers with a message or string of less than 128 bytes.
+fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
+    [&[number << 3 | 2, u8::try_from(bytes.len()).unwrap()][..], bytes].concat()
+}
+
+/// What is refused in an ONNX file before ONNX Runtime, which runs parts of a model while it loads
+/// it, gets any of the bundle's.
+#[test]
+fn a_model_is_one_file_of_standard_operators() {
+    // A second graph in a file continues the first.
+    let model_with = |graph: &[u8]| {
+        let graph = field(7, graph);
+        move |folder: &Path, name: &str| {
+            let whole = std::fs::read(folder.join(name)).unwrap();
+            replace(folder, name, &[whole, graph.clone()].concat());
+        }
+    };
+    let node = |domain: &[u8]| [field(2, b"more"), field(4, b"Read"), field(7, domain)].concat();
+    let tensor = |more: &[u8]| [field(8, b"weights"), more.to_vec()].concat();
+    let location = [field(1, b"location"), field(2, b"/etc/passwd")].concat();
+    // The branch of an `If`: the node has an attribute with a graph with a node.
+    let inner = field(5, &[field(1, b"then_branch"), field(6, &field(1, &node(b"com.example")))].concat());
+    let foreign = |fault: &BundleFault| matches!(fault, BundleFault::Operators { domain } if domain == "com.example");
+    let external = |fault: &BundleFault| matches!(fault, BundleFault::ExternalData);
+    type Is<'a> = &'a dyn Fn(&BundleFault) -> bool;
+    let rows: [(&str, Vec<u8>, Is<'_>); 6] = [
+        ("an operator", field(1, &node(b"com.example")), &foreign),
+        ("an operator in a branch", field(1, &inner), &foreign),
+        ("a place of weights", field(5, &tensor(&field(13, &location))), &external),
+        ("weights elsewhere", field(5, &tensor(&[14 << 3, 1])), &external),
+        ("weights elsewhere, a long number", field(5, &tensor(&[14 << 3, 0x81, 0x80, 0x80, 0x80, 0x10])), &external),
+        ("weights of an attribute", field(1, &field(5, &field(5, &field(13, &location)))), &external),
+    ];
+    for (what, graph, is) in rows {
+        for name in ["fine.onnx", "level2.onnx"] {
+            match refused(|folder| model_with(&graph)(folder, name)) {
+                TaggingError::Bundle { path, fault } => {
+                    assert!(path.ends_with(name) && is(&fault), "{what} in {name}: {}: {fault}", path.display());
+                }
+                other => panic!("{what} in {name}: {other}"),
+            }
+        }
+    }
+    let group = [field(7, &[]), vec![7 << 3 | 3, 7 << 3 | 4]].concat();
+    let deep = field(7, &(0..20).fold(Vec::new(), |graph, _| field(1, &field(5, &field(6, &graph)))));
+    for bytes in [b"no model".to_vec(), Vec::new(), group, deep] {
+        let found = fault(|folder| replace(folder, "fine.onnx", &bytes));
+        assert!(matches!(found, BundleFault::NotOnnx), "{bytes:?}: {found}");
+    }
+    // The standard domains by their names are fine for this check: ONNX Runtime does not know `Read`.
+    for domain in [&b""[..], b"ai.onnx", b"ai.onnx.ml"] {
+        let error = refused(|folder| model_with(&field(1, &node(domain)))(folder, "fine.onnx"));
+        assert!(matches!(error, TaggingError::Runtime { action: "load", .. }), "{error}");
+    }
+}
+
+#[test]
+fn a_bundle_is_verified_by_a_second_of_noise() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), true);
+    let verified = verify(folder.path()).unwrap();
+    assert_eq!(verified.files.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), FILES);
+    assert!(verified.files.iter().all(|(name, bytes)| *bytes == folder.path().join(name).metadata().unwrap().len()));
+    assert_eq!((verified.bundle.format(), verified.bundle.written_by()), (2, env!("CARGO_PKG_VERSION")));
+    assert_eq!(Vec::from_iter(verified.bundle.models()), ["coarse.onnx", "fine.onnx", "level2.onnx"]);
+    assert!(verified.unlisted.is_empty());
+    let (bundle, mut files) = Bundle::read(folder.path()).unwrap();
+    assert_eq!(bundle.stack_kind(&files), Some(StackKind::Trees));
+    files.insert("level2.onnx".to_owned(), files["fine.onnx"].clone());
+    assert_eq!(bundle.stack_kind(&files), Some(StackKind::LogisticRegression), "the network ends in a `Gemm`");
+    files.insert("level2.onnx".to_owned(), b"\x3a\x00".to_vec());
+    assert_eq!(bundle.stack_kind(&files), Some(StackKind::Other));
+    // A file that is not listed is never read, so it cannot change a tag.
+    std::fs::write(folder.path().join("a.onnx"), "no model").unwrap();
+    std::fs::create_dir(folder.path().join("b")).unwrap();
+    assert_eq!(verify(folder.path()).unwrap().unlisted, ["a.onnx", "b"]);
+    // Every weight is as it was written, but the outputs overflow.
+    let graph = find("resnet_nano").unwrap().graph(3, LABELS.len());
+    let mut weights = bundles::common::weights(&graph);
+    for array in weights.0.values_mut() {
+        array.data.iter_mut().for_each(|weight| *weight *= 1e30);
+    }
+    replace(folder.path(), "fine.onnx", &to_onnx(&graph, &weights).unwrap());
+    open(folder.path()).map(|_| ()).unwrap();
+    let error = verify(folder.path()).unwrap_err();
+    assert!(matches!(&error, TaggingError::NotFinite { model, .. } if model == "fine.onnx"), "{error}");
 }
 
 #[test]

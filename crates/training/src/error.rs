@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use earmark_datasets::Task;
-use earmark_files::FileError;
+use earmark_files::{FileError, did_you_mean};
 use earmark_nets::{ShapeError, UnknownVariant, WeightsError};
 
 use crate::device_fault::DeviceFault;
@@ -177,7 +177,7 @@ pub enum TrainingError {
     #[error("stopped")]
     Stopped,
     /// Too few training clips.
-    #[error("too few training clips: {clips} (at least 2 are needed)")]
+    #[error("too few training clips: {clips} (at least 2 are needed); add clips")]
     TooFewClips {
         /// The number of clips.
         clips: usize,
@@ -247,12 +247,12 @@ fn loss_fault(task: Task) -> &'static str {
 
 fn unknown_classes(classes: &[(String, Vec<String>)]) -> String {
     match classes {
-        [(class, nearest)] => {
-            format!("the class {class:?}, which no clip has; similar classes are {}", nearest.join(", "))
-        }
+        [(class, nearest)] => format!("the class {class:?}, which no clip has{}", did_you_mean(class, nearest)),
         _ => {
-            let class =
-                |(class, nearest): &(String, Vec<String>)| format!("{class:?} (similar: {})", nearest.join(", "));
+            let class = |(class, nearest): &(String, Vec<String>)| match nearest.is_empty() {
+                true => format!("{class:?}"),
+                false => format!("{class:?} (similar: {})", nearest.join(", ")),
+            };
             let listed = classes.iter().map(class).collect::<Vec<_>>().join(", ");
             format!("{} classes that no clip has: {listed}", classes.len())
         }

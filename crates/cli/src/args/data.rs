@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Context;
-use clap::builder::{NonEmptyStringValueParser, RangedU64ValueParser};
+use clap::builder::{FalseyValueParser, NonEmptyStringValueParser, RangedU64ValueParser};
 use clap::{Args, Subcommand};
 use earmark_datasets::{Columns, DEFAULT_FOLDS, OpenOptions};
 use regex::Regex;
@@ -64,7 +64,7 @@ pub struct Download {
     #[arg(long)]
     pub keep_archives: bool,
     /// No progress on stderr
-    #[arg(long, env = "EARMARK_NO_PROGRESS")]
+    #[arg(long, env = "EARMARK_NO_PROGRESS", value_parser = FalseyValueParser::new())]
     pub no_progress: bool,
     /// One JSON value on stdout: folder, terms, number of files
     #[arg(long)]

@@ -1,20 +1,25 @@
 //! The command line.
 
+mod bundle;
 mod data;
 mod embeddings;
 mod events;
+mod examples;
+mod global;
 mod model;
 mod sound;
 mod tag;
 mod train;
 
 use clap::builder::RangedU64ValueParser;
-use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
+pub use bundle::Bundle;
 pub use data::{Check, Data, Download, Reading, Synth};
 pub use embeddings::{Embed, Similar};
 pub use events::{ClipSet, EvaluateEvents, Mix, Noise};
+pub use global::{Color, Global, LogFormat};
 pub use model::Model;
 pub use sound::{FeatureKind, Features, LimitOptions, Nets};
 pub use tag::{Form, Shard, Tag, Time, Which};
@@ -28,22 +33,9 @@ pub struct Arguments {
     /// What to do
     #[command(subcommand)]
     pub command: Command,
-    /// Log to stderr: -v what is done, -vv also details
-    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
-    pub verbose: u8,
-    /// The format of log messages on stderr
-    #[arg(long, global = true, value_name = "FORMAT", default_value = "text", env = "EARMARK_LOG_FORMAT")]
-    pub log_format: LogFormat,
-}
-
-/// The form of log records on stderr.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub enum LogFormat {
-    /// For people
-    #[default]
-    Text,
-    /// One JSON value per line, for programs; includes what -v logs
-    Json,
+    /// What is written to the terminal
+    #[command(flatten)]
+    pub global: Global,
 }
 
 /// The commands.
@@ -86,6 +78,9 @@ pub enum Command {
     Embed(Embed),
     /// List the sounds of a table of embeddings that are most similar to a sound
     Similar(Similar),
+    /// Print what is in a bundle, or check one that comes from elsewhere
+    #[command(subcommand)]
+    Bundle(Bundle),
     /// Install, list and choose published models, which tag without training
     #[command(subcommand)]
     Model(Model),
@@ -121,12 +116,12 @@ impl Command {
 
 /// Parses the command line. Wrong usage, `--help` and `--version` end the process.
 pub fn parse() -> Arguments {
-    Arguments::parse()
+    global::parse(command(), std::env::args_os().collect()).unwrap_or_else(|error| error.exit())
 }
 
-/// The clap command, for completions and manual pages.
+/// The clap command, with the examples of each command in its help.
 pub(crate) fn command() -> clap::Command {
-    Arguments::command()
+    examples::add(Arguments::command())
 }
 
 /// Parses a number of threads or of jobs at once, at most four for each core: more would only be

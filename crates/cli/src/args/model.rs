@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Subcommand;
+use clap::builder::FalseyValueParser;
 
 /// `earmark model`.
 #[derive(Debug, Subcommand)]
@@ -21,7 +22,7 @@ pub enum Model {
         #[arg(long, value_name = "URL", env = "EARMARK_MIRROR")]
         mirror: Option<String>,
         /// No progress on stderr
-        #[arg(long, env = "EARMARK_NO_PROGRESS")]
+        #[arg(long, env = "EARMARK_NO_PROGRESS", value_parser = FalseyValueParser::new())]
         no_progress: bool,
     },
     /// Install a file of weights: PyTorch's .pt and .pth, or safetensors
@@ -47,7 +48,7 @@ pub enum Model {
         #[arg(long)]
         json: bool,
     },
-    /// Compare every file of an installed model with its checksum
+    /// Check an installed model as `earmark bundle verify` does
     Verify {
         /// The model
         name: String,

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use clap::builder::FalseyValueParser;
 
 use super::{Reading, threads};
 
@@ -75,7 +76,7 @@ pub struct Train {
     #[arg(long, value_name = "N", env = "EARMARK_THREADS", value_parser = threads())]
     pub threads: Option<usize>,
     /// No progress on stderr
-    #[arg(long, env = "EARMARK_NO_PROGRESS")]
+    #[arg(long, env = "EARMARK_NO_PROGRESS", value_parser = FalseyValueParser::new())]
     pub no_progress: bool,
     /// The scores, or the plan, as one JSON value on stdout
     #[arg(long)]

@@ -5,11 +5,11 @@ use std::io::{IsTerminal, Write as _};
 use earmark_datasets::check::{CheckSettings, check};
 
 use crate::args::Check;
-use crate::output;
+use crate::{logging, output};
 
 /// Runs the command.
 pub fn run(options: &Check) -> anyhow::Result<()> {
-    let visible = std::io::stderr().is_terminal();
+    let visible = std::io::stderr().is_terminal() && !logging::is_quiet();
     let tick = |done: usize, of: usize| {
         if visible && (done == of || done.is_multiple_of(of.div_ceil(100))) {
             let end = if done == of { "\n" } else { "" };

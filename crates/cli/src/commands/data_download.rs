@@ -1,10 +1,10 @@
 //! `earmark data download`: downloads a data set, and prints its terms and the next command.
 
 use earmark_download::{DataSet, DownloadError, DownloadOptions, Network, Registry, download};
-use earmark_tables::counted;
+use earmark_tables::{counted, size};
 use serde_json::json;
 
-use super::download_bar::{Bar, bytes};
+use super::download_bar::Bar;
 use crate::args::Download;
 use crate::output;
 
@@ -36,7 +36,7 @@ pub fn run(options: &Download) -> anyhow::Result<()> {
 
     let complete = if done.already_there { "already there, complete" } else { "complete" };
     let files = counted(usize::try_from(done.files).unwrap_or(usize::MAX), "file");
-    output::line(&format!("{}: {complete}: {}, {}", to.display(), files, bytes(done.bytes)));
+    output::line(&format!("{}: {complete}: {}, {}", to.display(), files, size(done.bytes)));
     output::line(&format!("licence: {}\n         {}\ncredit:  {}", set.licence, set.licence_url, set.credit));
     output::line(&format!("next:    {}", next(set, &to.display().to_string())));
     if options.json {

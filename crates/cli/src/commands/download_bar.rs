@@ -3,14 +3,10 @@
 use std::io::IsTerminal;
 
 use earmark_download::{Event, Step};
+use earmark_tables::size;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::output;
-
-/// A number of bytes in readable form.
-pub(crate) fn bytes(bytes: u64) -> String {
-    indicatif::DecimalBytes(bytes).to_string()
-}
+use crate::{logging, output};
 
 /// A progress bar for the current step, or lines if stderr is not a terminal.
 pub struct Bar {
@@ -21,7 +17,7 @@ pub struct Bar {
 impl Bar {
     /// A bar if stderr is a terminal and it is wanted; lines otherwise.
     pub fn new(wanted: bool) -> Self {
-        let shown = wanted && std::io::stderr().is_terminal();
+        let shown = wanted && !logging::is_quiet() && std::io::stderr().is_terminal();
         let target = if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         Self { bar: ProgressBar::with_draw_target(None, target), now: None }
     }
@@ -42,7 +38,7 @@ impl Bar {
     fn begin(&mut self, step: Step, archive: &str, done: u64, total: Option<u64>) {
         self.now = Some((step, archive.to_owned()));
         if self.bar.is_hidden() {
-            let size = total.map_or(String::new(), |total| format!(", {}", bytes(total)));
+            let size = total.map_or(String::new(), |total| format!(", {}", size(total)));
             return output::line(&format!("{step} {archive}{size}"));
         }
         let template = match total {

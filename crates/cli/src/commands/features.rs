@@ -6,6 +6,7 @@ use anyhow::Context;
 use earmark_audio::{AudioStream, StreamResampler};
 use earmark_features::{FrontEnd, MfccStatistics, NpyWriter, npy, setting_fault};
 use earmark_files::{FileError, write_atomic, write_atomic_with};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
@@ -60,7 +61,7 @@ fn not_onto_itself(options: &Features) -> anyhow::Result<()> {
 }
 
 /// Parses front-end settings of the form `key=value`. A value that is not JSON is a string.
-fn set<T: DeserializeOwned>(kind: Option<FeatureKind>, pairs: &[String]) -> anyhow::Result<T> {
+fn set<T: DeserializeOwned + Serialize>(kind: Option<FeatureKind>, pairs: &[String]) -> anyhow::Result<T> {
     let mut map: Map<String, Value> = kind.map(|kind| ("kind".to_owned(), json!(kind))).into_iter().collect();
     for pair in pairs {
         let (key, value) = pair.split_once('=').with_context(|| format!("--set {pair}: not of the form KEY=VALUE"))?;
@@ -69,7 +70,7 @@ fn set<T: DeserializeOwned>(kind: Option<FeatureKind>, pairs: &[String]) -> anyh
         anyhow::ensure!(map.insert(key.to_owned(), value).is_none(), "--set {key}: given twice");
     }
     match setting_fault::<T>(&map) {
-        Some(fault) => anyhow::bail!("--set: {fault}"),
+        Some(fault) => anyhow::bail!("--set: {}", earmark_files::with_suggestion(&fault)),
         None => Ok(serde_json::from_value(map.into())?),
     }
 }

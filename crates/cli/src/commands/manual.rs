@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use anyhow::Context;
+use clap::Command;
 use clap_complete::Shell;
+use clap_mangen::Man;
 
 use crate::{args, output};
 
@@ -17,7 +18,19 @@ pub fn completions(shell: Shell) -> anyhow::Result<()> {
 /// Writes a manual page for each command.
 pub fn pages(folder: &Path) -> anyhow::Result<()> {
     output::check_place("FOLDER", &folder.join("earmark.1"))?;
-    earmark_files::create_folder(folder)?;
-    clap_mangen::generate_to(args::command(), folder)
-        .with_context(|| format!("cannot write manual pages to {}", folder.display()))
+    let mut command = args::command().disable_help_subcommand(true);
+    command.build();
+    page(command, folder)
+}
+
+/// Writes the manual pages of a command and of those below it.
+fn page(command: Command, folder: &Path) -> anyhow::Result<()> {
+    let inner: Vec<Command> = command.get_subcommands().filter(|inner| !inner.is_hide_set()).cloned().collect();
+    inner.into_iter().try_for_each(|command| page(command, folder))?;
+    let page = Man::new(command);
+    let mut text = Vec::new();
+    page.render(&mut text)?;
+    // What ends the help of a command are its examples.
+    let text = String::from_utf8(text)?.replace(".SH EXTRA\nExamples:\n", ".SH EXAMPLES\n");
+    Ok(earmark_files::write_atomic(&folder.join(page.get_filename()), text.as_bytes())?)
 }

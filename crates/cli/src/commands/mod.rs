@@ -1,5 +1,6 @@
 //! The commands that need neither libtorch nor XGBoost, one file each.
 
+mod bundle;
 mod data_check;
 #[cfg(feature = "download")]
 mod data_download;
@@ -36,6 +37,7 @@ pub fn run(command: Command) -> anyhow::Result<()> {
         Command::Tag(options) => tag::run(&options),
         Command::Embed(options) => embed::run(&options),
         Command::Similar(options) => similar::run(&options),
+        Command::Bundle(command) => bundle::run(&command),
         Command::Model(command) => model::run(&command),
         Command::Completions { shell } => manual::completions(shell),
         Command::Man { folder } => manual::pages(&folder),

@@ -1,8 +1,9 @@
 //! `earmark model`: models that tag without training.
 
-use earmark_tagging::{Bundle, ModelStore};
+use earmark_tagging::ModelStore;
 use serde_json::json;
 
+use super::bundle::{self, Info, Installed};
 use crate::args::Model;
 use crate::output;
 
@@ -14,9 +15,8 @@ pub fn run(command: &Model) -> anyhow::Result<()> {
         Model::Pull { .. } | Model::Import { .. } => install(&store, command),
         Model::Info { name, json } => info(&store, name, *json),
         Model::Verify { name } => {
-            store.verify(name)?;
-            output::line(&format!("{name}: every file has its checksum"));
-            Ok(())
+            let verified = store.verify(name)?;
+            bundle::print_verified(&store.find(name)?, &verified)
         }
         Model::Remove { name } => {
             let default = store.default_name()?;
@@ -27,7 +27,7 @@ pub fn run(command: &Model) -> anyhow::Result<()> {
             Ok(())
         }
         Model::Use { name } => {
-            store.verify(name)?;
+            store.read(name)?;
             store.set_default(name)?;
             output::line(&format!("{name} tags from now on"));
             Ok(())
@@ -38,7 +38,7 @@ pub fn run(command: &Model) -> anyhow::Result<()> {
 /// The line about a model that was installed.
 #[cfg(feature = "download")]
 fn report(store: &ModelStore, name: &str) -> anyhow::Result<()> {
-    let bundle = store.verify(name)?;
+    let (bundle, _) = store.read(name)?;
     let origin = bundle.origin.unwrap_or_default();
     let unknown = || "not known".to_owned();
     output::line(&format!("{name}: {} classes, in {}", bundle.labels.len(), store.path(name)?.display()));
@@ -124,27 +124,7 @@ fn list(store: &ModelStore, as_json: bool) -> anyhow::Result<()> {
 }
 
 fn info(store: &ModelStore, name: &str, as_json: bool) -> anyhow::Result<()> {
-    let bundle: Bundle = store.verify(name)?;
-    let folder = store.path(name)?;
-    let embedding = bundle.embeddings.first().map(|embedding| embedding.size);
-    let arch = bundle.learners.first().map(|learner| learner.arch.clone());
-    let value = json!({"name": name, "folder": folder, "arch": arch, "classes": bundle.labels.len(),
-        "embedding": embedding, "default": store.default_name()?.as_deref() == Some(name), "origin": bundle.origin});
-    if as_json {
-        return output::print_json(&value);
-    }
-    let lines = value.as_object().into_iter().flatten().flat_map(|(key, value)| match value {
-        serde_json::Value::Object(parts) => parts.iter().map(|(key, value)| line(key, value)).collect(),
-        value => vec![line(key, value)],
-    });
-    output::print(&lines.collect::<String>())
-}
-
-fn line(key: &str, value: &serde_json::Value) -> String {
-    let value = match value {
-        serde_json::Value::String(text) => text.clone(),
-        serde_json::Value::Null => "not known".to_owned(),
-        other => other.to_string(),
-    };
-    format!("{key:<10} {value}\n")
+    let (bundle, files) = store.read(name)?;
+    let installed = Installed { name, default: store.default_name()?.as_deref() == Some(name) };
+    bundle::print_info(&Info::new(&store.find(name)?, &bundle, &files, Some(installed)), as_json)
 }

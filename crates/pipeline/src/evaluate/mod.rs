@@ -11,6 +11,7 @@ use std::fmt;
 use std::path::Path;
 
 use earmark_datasets::Task;
+use earmark_files::did_you_mean;
 use earmark_stacking::averages::arithmetic;
 use earmark_stacking::{Resampling, Table};
 use rayon::prelude::*;
@@ -181,8 +182,8 @@ pub(crate) fn table(run: &Run, set: &str, model: &str) -> Result<Table> {
         Some(index) => Ok(tables.swap_remove(index).1),
         None => {
             let names: Vec<&str> = tables.iter().map(|(name, _)| name.as_str()).collect();
-            let (run, names) = (run.folder.display(), names.join(", "));
-            Err(PipelineError::Prediction(format!("{run} has no model {model:?}; its models are {names}")))
+            let (meant, run, names) = (did_you_mean(model, names.clone()), run.folder.display(), names.join(", "));
+            Err(PipelineError::Prediction(format!("{run} has no model {model:?}; its models are {names}{meant}")))
         }
     }
 }

@@ -7,7 +7,7 @@ mod measure;
 use std::collections::BTreeSet;
 use std::fmt;
 
-use earmark_tables::{counted, text_table};
+use earmark_tables::{counted, size, text_table};
 use earmark_training::{CheckpointPolicy, LearnerSettings, SAVE_PACE, set_threads};
 use serde::Serialize;
 
@@ -18,7 +18,7 @@ use crate::options::TrainOptions;
 use crate::pretrained::{self, Places, PlannedDownload, gather_without_downloads};
 use crate::run::Run;
 use crate::schedule::makespan;
-use crate::text::{duration, size};
+use crate::text::duration;
 use crate::train::{Prepared, selected_jobs};
 pub use measure::LearnerPlan;
 use measure::{Sample, batch_size};

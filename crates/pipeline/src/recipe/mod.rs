@@ -6,6 +6,7 @@ use std::path::Path;
 use earmark_audio::Limits;
 use earmark_datasets::OnDecodeError;
 use earmark_features::{FrontEnd, MfccStatistics};
+use earmark_files::with_suggestion;
 use earmark_stacking::{StackSettings, TestFrom};
 use earmark_training::{GpuSettings, LearnerSettings, Split};
 use regex::Regex;
@@ -213,7 +214,7 @@ impl Recipe {
         let recipe: Self = toml::from_str(&text).map_err(|error| {
             // Lines of the rewritten text would be wrong.
             let fault = if warnings.is_empty() { error.to_string() } else { error.message().to_owned() };
-            settings::front_end_fault(&text).unwrap_or(PipelineError::Recipe(fault))
+            settings::front_end_fault(&text).unwrap_or_else(|| PipelineError::Recipe(with_suggestion(&fault)))
         })?;
         recipe.validate()?;
         Ok((recipe, warnings))

@@ -1,6 +1,7 @@
 //! Finds the setting of a front end that makes a recipe invalid.
 
 use earmark_features::{FrontEnd, MfccStatistics, setting_fault};
+use earmark_files::with_suggestion;
 use serde_json::Value;
 
 use crate::PipelineError;
@@ -14,5 +15,5 @@ pub(super) fn front_end_fault(text: &str) -> Option<PipelineError> {
     });
     let of_statistics =
         || Some(format!("statistics: {}", setting_fault::<MfccStatistics>(recipe["statistics"].as_object()?)?));
-    of_features.or_else(of_statistics).map(PipelineError::Recipe)
+    of_features.or_else(of_statistics).map(|fault| PipelineError::Recipe(with_suggestion(&fault)))
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use earmark_datasets::Task;
+use earmark_files::similar;
 use serde::{Deserialize, Serialize};
 
 use super::LearnerSettings;
@@ -72,12 +73,8 @@ impl LearnerSettings {
     /// [`TrainingError::UnknownClasses`], with all others.
     pub fn check_classes(&self, classes: &[String]) -> Result<(), TrainingError> {
         let Some(ClassWeight::Table(weights)) = &self.class_weight else { return Ok(()) };
-        let nearest = |class: &String| {
-            let (wanted, mut nearest) = (class.to_lowercase(), classes.to_vec());
-            nearest.sort_by_key(|name| strsim::levenshtein(&wanted, &name.to_lowercase()));
-            nearest.truncate(3);
-            (class.clone(), nearest)
-        };
+        let nearest =
+            |class: &String| (class.clone(), similar(class, classes).into_iter().map(str::to_owned).collect());
         let unknown: Vec<_> = weights.keys().filter(|class| !classes.contains(class)).map(nearest).collect();
         match unknown.is_empty() {
             true => Ok(()),

@@ -49,9 +49,9 @@ struct State {
 
 impl<'a> Progress<'a> {
     /// Draws bars if stderr is a terminal, and writes lines otherwise. Shows only warnings and
-    /// notes if progress is not wanted.
+    /// notes if progress is not wanted, and nothing with `--quiet`.
     pub fn new(wanted: bool, signals: &'a Signals) -> Self {
-        let terminal = std::io::stderr().is_terminal();
+        let (terminal, wanted) = (std::io::stderr().is_terminal(), wanted && !logging::is_quiet());
         let drawn = wanted && terminal && !logging::is_on_stderr();
         let target = if drawn { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bars = MultiProgress::with_draw_target(target);

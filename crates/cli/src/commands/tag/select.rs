@@ -1,5 +1,6 @@
 //! Which tags are written.
 
+use earmark_files::did_you_mean;
 use earmark_tagging::{Tag, Tagger};
 
 use crate::args::Which;
@@ -21,15 +22,8 @@ impl Selection {
     pub fn new(which: &Which, tagger: &Tagger) -> anyhow::Result<Self> {
         let labels = tagger.labels();
         if let Some(unknown) = which.classes.iter().find(|label| !labels.contains(label)) {
-            let lower = unknown.to_lowercase();
-            let alike: Vec<&str> = labels
-                .iter()
-                .map(String::as_str)
-                .filter(|label| label.to_lowercase().contains(&lower))
-                .take(5)
-                .collect();
-            let hint = if alike.is_empty() { "its card lists them".to_owned() } else { alike.join(", ") };
-            return Err(Exit::WrongUsage(format!("--class {unknown}: the model has no such label; {hint}")).into());
+            let suggestion = did_you_mean(unknown, labels);
+            return Err(Exit::WrongUsage(format!("--class {unknown}: the model has no such label{suggestion}")).into());
         }
         let is_wanted = |label| which.classes.is_empty() || which.classes.contains(label);
         Ok(Self { which: which.clone(), wanted: labels.iter().map(is_wanted).collect() })
