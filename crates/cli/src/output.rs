@@ -86,7 +86,8 @@ pub fn warning(text: &str) {
     }
 }
 
-/// Writes an error like [`line()`], also with `--quiet`; several errors have `error: ` between them.
+/// Writes an error like [`line()`], also with `--quiet`; several errors have `error: ` between
+/// them.
 pub fn error(text: &str) {
     for text in text.split("\nerror: ") {
         if logging::is_json() { tracing::error!("{text}") } else { to_stderr(Some((RED, "error: ")), text) }

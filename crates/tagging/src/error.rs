@@ -23,8 +23,8 @@ pub enum TaggingError {
     },
     /// The input or output of a model differs from the bundle's description.
     #[error(
-        "{model} does not fit its description: {tensor} is {found}, and {needed} is needed; get the bundle again from its \
-         source, or write it again by `earmark stack RUN`"
+        "{model} does not fit its description: {tensor} is {found}, and {needed} is needed; get the bundle again from \
+         its source, or write it again by `earmark stack RUN`"
     )]
     Shape {
         /// The model's file name.

@@ -34,8 +34,8 @@ impl Bundle {
     ///
     /// The folder is not trusted: only regular files inside it are read (links within it are
     /// followed), at most 1,024 of them and 4 GiB in total, and every number of the description is
-    /// in a range that fits into memory. Models are ONNX files that contain all of their weights and
-    /// only standard operators; they run unmodified.
+    /// in a range that fits into memory. Models are ONNX files that contain all of their weights
+    /// and only standard operators; they run unmodified.
     ///
     /// # Errors
     /// A file that is missing or has changed since it was written, another version of the format,
