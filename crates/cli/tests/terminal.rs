@@ -20,7 +20,8 @@ fn with(place: &Place, words: &str, variables: &[(&str, &str)]) -> Ran {
 fn colors_are_where_they_are_wanted() {
     let place = Place::new("terminal-colors");
     // Where no terminal is, none are the default.
-    let rows: [(&str, &[(&str, &str)], bool); 8] = [
+    type Variables = &'static [(&'static str, &'static str)];
+    let rows: [(&str, Variables, bool); 8] = [
         ("", &[], false),
         ("--color auto", &[], false),
         ("--color always", &[], true),
@@ -76,6 +77,8 @@ fn quiet_leaves_results_and_errors() {
     assert!(record["level"] == "ERROR" && json.contains("none.wav"), "{json}");
     let both = place.run("-q nets list -v");
     assert!(both.code == Some(2) && both.stderr.contains("--quiet and --verbose"), "{both}");
+
+    with(&place, "data download --list", &[("EARMARK_NO_PROGRESS", "1")]).done();
 
     // A training, with all of its progress; the log has everything all the same.
     place.write("recipe.toml", common::RECIPE);

@@ -39,8 +39,7 @@ pub enum EmbeddingsError {
     },
     /// A query does not have the size of the table's rows.
     #[error(
-        "the query has {found} values, and the rows of the table have {expected}; name the model that made the table \
-         by --model"
+        "the query has {found} values, and the rows have {expected}; name the model that made the table by --model"
     )]
     QuerySize {
         /// Number of values of the query.

@@ -1,4 +1,4 @@
-//! Files written whole or not at all, and their checksums; and suggestions for mistyped names.
+//! Files written whole or not at all, and their checksums; and parts of messages.
 //!
 //! Earmark writes its files with [`write_atomic`]: to a temporary file in the same folder, which is
 //! synced and renamed. A reader never sees a partial file, and a full disk, a kill or a power
@@ -11,9 +11,9 @@
 
 mod library;
 mod lock;
+mod messages;
 mod place;
 mod shared;
-mod similar;
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -24,10 +24,10 @@ use sha2::{Digest, Sha256};
 
 pub use library::library_places;
 pub use lock::open_lock;
+pub use messages::{did_you_mean, similar, with_causes, with_suggestion};
 use place::is_stream;
 pub use place::{missing_folder, resolve, same_file, user_cache};
 pub use shared::sweep_unlocked;
-pub use similar::{did_you_mean, similar, with_suggestion};
 
 /// A temporary file that has not been written to for this long is considered abandoned.
 pub const ABANDONED: Duration = Duration::from_secs(86_400);
@@ -53,18 +53,6 @@ impl FileError {
     pub fn of<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(std::io::Error) -> Self + 'a {
         move |source| Self { path: path.to_owned(), action, source }
     }
-}
-
-/// An error and its causes in one line, without repeating a cause that another one contains.
-pub fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut line = error.to_string().trim_end().to_owned();
-    for cause in std::iter::successors(error.source(), |cause| cause.source()) {
-        let text = cause.to_string();
-        if !line.contains(text.trim_end()) {
-            line = format!("{line}: {}", text.trim_end());
-        }
-    }
-    line
 }
 
 /// Writes `bytes` to `path` atomically, and creates its folder if it is missing.

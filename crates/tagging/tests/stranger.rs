@@ -289,8 +289,7 @@ fn a_model_is_one_file_of_standard_operators() {
         let found = fault(|folder| replace(folder, "fine.onnx", &bytes));
         assert!(matches!(found, BundleFault::NotOnnx), "{bytes:?}: {found}");
     }
-    // The standard domains by their names are fine for this check: ONNX Runtime does not know
-    // `Read`.
+    // The check accepts the standard domains by their names; ONNX Runtime does not know `Read`.
     for domain in [&b""[..], b"ai.onnx", b"ai.onnx.ml"] {
         let error = refused(|folder| model_with(&field(1, &node(domain)))(folder, "fine.onnx"));
         assert!(matches!(error, TaggingError::Runtime { action: "load", .. }), "{error}");

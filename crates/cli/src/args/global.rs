@@ -79,12 +79,12 @@ pub fn parse(command: Command, words: Vec<OsString>) -> Result<Arguments, Error>
 fn color_of_help(words: &[OsString], variable: Option<OsString>) -> ColorChoice {
     let options = words.iter().map(|word| word.to_string_lossy()).take_while(|word| word != "--");
     let options: Vec<_> = options.collect();
-    let named = options.iter().enumerate().filter_map(|(index, word)| match word.strip_prefix("--color") {
+    let mut named = options.iter().enumerate().filter_map(|(index, word)| match word.strip_prefix("--color") {
         Some("") => options.get(index + 1).map(ToString::to_string),
         Some(value) => value.strip_prefix('=').map(str::to_owned),
         None => None,
     });
-    let named = named.last().or_else(|| variable.map(|value| value.to_string_lossy().into_owned()));
+    let named = named.next_back().or_else(|| variable.map(|value| value.to_string_lossy().into_owned()));
     match named.and_then(|value| Color::from_str(&value, false).ok()).unwrap_or_default() {
         Color::Auto => ColorChoice::Auto,
         Color::Always => ColorChoice::Always,

@@ -9,8 +9,8 @@ pub(super) fn tally<'a>(recording: &'a RecordingEvents, settings: &EventSettings
     let RecordingEvents { reference, estimated } = recording;
     let near = |of: usize, by: usize| is_near(&reference[of], &estimated[by], settings, with_offset);
     let mut graph = Graph::new(estimated.len());
-    for of in 0..reference.len() {
-        for by in (0..estimated.len()).filter(|by| reference[of].label == estimated[*by].label && near(of, *by)) {
+    for (of, event) in reference.iter().enumerate() {
+        for by in (0..estimated.len()).filter(|by| event.label == estimated[*by].label && near(of, *by)) {
             graph.connect(by, of);
         }
     }

@@ -1,7 +1,19 @@
-//! Suggestions for mistyped names.
+//! Parts of messages: the causes of an error, and suggestions for mistyped names.
 
 /// The most suggestions.
 const MOST: usize = 3;
+
+/// An error and its causes in one line, without repeating a cause that another one contains.
+pub fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut line = error.to_string().trim_end().to_owned();
+    for cause in std::iter::successors(error.source(), |cause| cause.source()) {
+        let text = cause.to_string();
+        if !line.contains(text.trim_end()) {
+            line = format!("{line}: {}", text.trim_end());
+        }
+    }
+    line
+}
 
 /// The known names that a user may have meant, at most three, the most similar first: those that
 /// begin with what was asked for, else those that contain it, else those that differ least from it,
