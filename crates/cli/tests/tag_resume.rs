@@ -127,6 +127,14 @@ fn other_work_is_not_mixed_in() {
     fs::File::options().append(true).open(place.path("in/a.wav")).unwrap().set_modified(std::time::UNIX_EPOCH).unwrap();
     tag("--csv").failed_naming(&["a.wav", "has changed", "--by-hash"]);
     place.run(&format!("tag in {} --csv --output hash.csv --resume --by-hash", model())).done();
+    // An output that is written whole is no longer continued.
+    place.run(&format!("tag in {} --csv --output hash.csv", model())).done();
+    place.run(&format!("tag in {} --csv --output hash.csv --resume", model())).failed_naming(&["not begun"]);
+    fs::remove_file(place.path("hash.csv")).unwrap();
+    place.run(&format!("tag in {} --csv --output hash.csv --resume --by-hash", model())).done();
+    let ran = place.run(&format!("tag in {} --csv --output-dir out --resume", model()));
+    assert_eq!(ran.code, Some(2), "{ran}");
+    place.run(&format!("tag in {} --csv --output in/a.wav", model())).failed_naming(&["in/a.wav", "itself"]);
     place.write("plain.csv", "path,label,score\n");
     place
         .run(&format!("tag in {} --csv --output plain.csv --resume", model()))

@@ -129,7 +129,7 @@ pub struct Form {
     pub output: Option<PathBuf>,
     /// Continue the output of a process that was stopped: what is done is noted in FILE.journal.
     /// With `--csv` or `--ndjson`
-    #[arg(long, requires = "output")]
+    #[arg(long, requires = "output", conflicts_with = "output_dir")]
     pub resume: bool,
     /// With `--resume`: a sound is done if its content is the same, not its size and time
     #[arg(long, requires = "resume")]

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
@@ -113,6 +113,15 @@ impl Journal {
             opened.line(&work)?;
         }
         Ok(opened)
+    }
+
+    /// Removes the journal of an output that was replaced by a whole one.
+    pub fn remove(output: &Path) -> anyhow::Result<()> {
+        let place = Self::place(output);
+        match std::fs::remove_file(&place) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(FileError::of("remove", &place)(error).into()),
+            _ => Ok(()),
+        }
     }
 
     /// The path of the journal of an output.

@@ -37,6 +37,7 @@ pub fn run(options: &Tag) -> anyhow::Result<()> {
         _ => return Err(output::Exit::WrongUsage("--window and --hop are of --timeline or --events".to_owned()).into()),
     };
     let mut sounds = Sounds::find(&paths(options)?);
+    not_onto_itself(options, &sounds)?;
     if let Some(shard) = options.shard {
         sounds.retain(|path| Ok(is_of(path, shard)))?;
     }
@@ -96,6 +97,16 @@ fn paths(options: &Tag) -> anyhow::Result<Vec<PathBuf>> {
         paths.extend(text.lines().filter(|line| !line.trim().is_empty()).map(PathBuf::from));
     }
     Ok(paths)
+}
+
+/// Refuses to overwrite a sound, or the list of sounds, with its tags. Only files of the output's
+/// name are compared on disk.
+fn not_onto_itself(options: &Tag, sounds: &Sounds) -> anyhow::Result<()> {
+    let Some(output) = &options.form.output else { return Ok(()) };
+    let mut inputs = sounds.paths.iter().chain(&options.from_file);
+    let is_output = |path: &&PathBuf| path.file_name() == output.file_name() && earmark_files::same_file(path, output);
+    anyhow::ensure!(inputs.find(is_output).is_none(), "--output {} is what is to be tagged itself", output.display());
+    Ok(())
 }
 
 /// Whether a sound belongs to a part.

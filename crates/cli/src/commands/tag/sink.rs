@@ -133,8 +133,10 @@ impl Sink {
             self.flush()?;
         }
         if let Place::File(file) = self.place {
+            let path = file.path().to_owned();
             file.sync()?;
             file.commit()?;
+            Journal::remove(&path)?;
         }
         Ok(())
     }
