@@ -58,7 +58,10 @@ impl Embedder {
         let without = !bundle.embeddings.is_empty() && bundle.embeddings.iter().all(|of| of.layers != layers);
         let fault = || match without {
             true => BundleFault::Layers { layers, names: names() },
-            false => BundleFault::Embedding { names: names() },
+            false => {
+                let of_layers = bundle.embeddings.iter().filter(|of| of.layers == layers);
+                BundleFault::Embedding { names: of_layers.map(|of| of.name.clone()).collect() }
+            }
         };
         let embedding = first.filter(|_| second.is_none());
         let embedding = embedding.ok_or_else(|| TaggingError::bundle(folder.join(CONFIG), fault()))?;
