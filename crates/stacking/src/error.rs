@@ -45,7 +45,7 @@ pub enum StackError {
     /// An event that starts before 0, ends before it starts, or ends too late.
     #[error(
         "an event of the label `{label}` from {onset} to {offset} s: it must start at 0 or later, not end before that, \
-         and end within 31 years"
+         and end by 1,000,000,000 s"
     )]
     Event {
         /// The label.

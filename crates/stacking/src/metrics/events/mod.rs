@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::mean;
 use crate::{Result, StackError};
 
-/// The latest time of an event, in seconds: 31 years.
+/// The latest time of an event, in seconds.
 pub const LATEST_EVENT: f64 = 1e9;
 
 /// A sound event: what sounds, and when.
