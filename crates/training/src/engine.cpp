@@ -12,12 +12,19 @@
 
 #include <ATen/Context.h>
 #include <ATen/DeviceAccelerator.h>
+#include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/native/ConvUtils.h>
 #include <ATen/ops/_fused_adamw.h>
 #include <ATen/ops/_fused_sgd.h>
+#include <ATen/ops/batch_norm_backward_elemt.h>
+#include <ATen/ops/batch_norm_update_stats.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/native_batch_norm.h>
+#include <ATen/ops/native_batch_norm_backward.h>
 #include <c10/core/AutogradState.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
+#include <torch/csrc/autograd/custom_function.h>
 
 namespace {
 // The allocator, its figures and streams exist once the GPU has been initialized.
@@ -36,6 +43,79 @@ char* caught(Work work) {
     return strdup("unknown error");
   }
 }
+
+// Batch norm in training with the rows of pixels `repeats` times as wide:
+// `[pixels / repeats, repeats * channels]` is the same channels-last memory. libtorch's GPU kernels
+// for it start blocks of threads by the number of columns, so that few channels leave most of the
+// GPU idle. What belongs to the copies of one channel is combined.
+struct WideBatchNorm : torch::autograd::Function<WideBatchNorm> {
+  static at::Tensor rows(const at::Tensor& x, int64_t repeats) {
+    return x.permute({0, 2, 3, 1}).view({-1, repeats * x.size(1)});
+  }
+
+  static at::Tensor image(const at::Tensor& rows, const at::Tensor& like) {
+    return rows.view({like.size(0), like.size(2), like.size(3), like.size(1)}).permute({0, 3, 1, 2});
+  }
+
+  static at::Tensor forward(
+      torch::autograd::AutogradContext* context,
+      const at::Tensor& x,
+      const at::Tensor& weight,
+      const at::Tensor& bias,
+      const at::Tensor& running_mean,
+      const at::Tensor& running_variance,
+      double momentum,
+      double epsilon,
+      int64_t repeats) {
+    const auto channels = x.size(1);
+    const double count = static_cast<double>(x.numel() / channels);
+    const auto wide = rows(x, repeats);
+    const auto [means, variances] = at::batch_norm_update_stats(wide, {}, {}, 0.0);
+    const auto groups = means.view({repeats, channels});
+    const auto mean = groups.mean(0);
+    const auto variance = variances.view({repeats, channels}).mean(0) + (groups - mean).square().mean(0);
+    // All running statistics of a network are parts of one tensor. `data` leaves its version as it
+    // is, as libtorch's own batch norm does; else the backward pass of other layers refuses it.
+    running_mean.data().lerp_(mean, momentum);
+    running_variance.data().lerp_(variance * (count / (count - 1.0)), momentum);
+    context->save_for_backward({x, weight, mean, (variance + epsilon).rsqrt()});
+    context->saved_data["repeats"] = repeats;
+    context->saved_data["epsilon"] = epsilon;
+    const auto y = std::get<0>(at::native_batch_norm(
+        wide, weight.repeat(repeats), bias.repeat(repeats), mean.repeat(repeats), variance.repeat(repeats),
+        /*training=*/false, momentum, epsilon));
+    return image(y, x);
+  }
+
+  static torch::autograd::variable_list backward(
+      torch::autograd::AutogradContext* context, const torch::autograd::variable_list& gradients) {
+    const auto saved = context->get_saved_variables();
+    const auto &x = saved[0], &weight = saved[1], &mean = saved[2], &inverse = saved[3];
+    const auto repeats = context->saved_data["repeats"].toInt();
+    const auto wide = rows(x, repeats);
+    const auto gradient = rows(gradients[0].contiguous(at::MemoryFormat::ChannelsLast), repeats);
+    const auto weights = weight.repeat(repeats), means = mean.repeat(repeats), inverses = inverse.repeat(repeats);
+    const auto sums = at::native_batch_norm_backward(
+        gradient, wide, weights, {}, {}, means, inverses, /*train=*/true, context->saved_data["epsilon"].toDouble(),
+        {false, true, true});
+    const auto of_weight = std::get<1>(sums).view({repeats, x.size(1)}).sum(0);
+    const auto of_bias = std::get<2>(sums).view({repeats, x.size(1)}).sum(0);
+    const auto count = x.numel() / x.size(1);
+    at::Tensor of_input;
+    if (x.is_cuda()) {
+      of_input = at::batch_norm_backward_elemt(
+          gradient, wide, means, inverses, weights, of_bias.repeat(repeats), (of_weight / inverse).repeat(repeats),
+          at::full({1}, count, x.options().dtype(at::kInt)));
+    } else {
+      // The kernel exists only on GPUs.
+      const auto normal = (wide - means) * inverses;
+      of_input = (gradient - (of_bias / count).repeat(repeats) - normal * (of_weight / count).repeat(repeats)) *
+          (weights * inverses);
+    }
+    const at::Tensor none;
+    return {image(of_input, x), of_weight, of_bias, none, none, none, none, none};
+  }
+};
 } // namespace
 
 extern "C" {
@@ -120,6 +200,23 @@ char* earmark_use_own_stream(int index) {
 // continues.
 char* earmark_pin(const at::Tensor* tensor, at::Tensor** out) {
   return caught([=] { *out = new at::Tensor(tensor->pin_memory()); });
+}
+
+// Batch norm in training, with gradients; see `WideBatchNorm`. Updates the running statistics.
+char* earmark_wide_batch_norm(
+    const at::Tensor* x,
+    const at::Tensor* weight,
+    const at::Tensor* bias,
+    const at::Tensor* running_mean,
+    const at::Tensor* running_variance,
+    double momentum,
+    double epsilon,
+    int64_t repeats,
+    at::Tensor** out) {
+  return caught([=] {
+    *out = new at::Tensor(WideBatchNorm::apply(
+        *x, *weight, *bias, *running_mean, *running_variance, momentum, epsilon, repeats));
+  });
 }
 
 // A step of torch.optim.SGD, by one kernel.

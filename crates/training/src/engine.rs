@@ -155,6 +155,36 @@ pub(crate) fn uploaded(tensor: &Tensor, device: Device) -> Result<Tensor, Traini
     }
 }
 
+/// Batch norm in training of `x`, `[batch, channels, height, width]` in channels-last memory, by
+/// kernels that see rows of `repeats` pixels. `parameters` are scale, shift, running mean and
+/// running variance; the last two are updated.
+pub(crate) fn wide_batch_norm(
+    x: &Tensor,
+    parameters: [&Tensor; 4],
+    momentum: f64,
+    epsilon: f64,
+    repeats: i64,
+) -> Result<Tensor, TrainingError> {
+    let [scale, shift, mean, variance] = parameters.map(Tensor::as_ptr);
+    let mut out = std::ptr::null_mut();
+    // SAFETY: all pointers are valid during the call; on success, the function has made a tensor
+    // that belongs to the caller.
+    unsafe {
+        check(earmark_wide_batch_norm(
+            x.as_ptr(),
+            scale,
+            shift,
+            mean,
+            variance,
+            momentum,
+            epsilon,
+            repeats,
+            &raw mut out,
+        ))?;
+        Ok(Tensor::from_ptr(out))
+    }
+}
+
 /// Performs a step of `torch.optim.SGD` in one operation.
 pub(crate) fn fused_sgd(
     [parameters, gradient, velocity]: [&mut Tensor; 3],
@@ -233,6 +263,17 @@ unsafe extern "C" {
         square_decay: f64,
         weight_decay: f64,
         epsilon: f64,
+    ) -> *mut c_char;
+    fn earmark_wide_batch_norm(
+        x: *const C_tensor,
+        weight: *const C_tensor,
+        bias: *const C_tensor,
+        running_mean: *const C_tensor,
+        running_variance: *const C_tensor,
+        momentum: f64,
+        epsilon: f64,
+        repeats: i64,
+        out: *mut *mut C_tensor,
     ) -> *mut c_char;
     fn earmark_pin(tensor: *const C_tensor, out: *mut *mut C_tensor) -> *mut c_char;
 }

@@ -29,6 +29,7 @@ mod inputs;
 mod job;
 mod kernel;
 mod linear;
+mod long;
 mod loss;
 mod memory;
 mod network;

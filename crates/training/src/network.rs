@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use earmark_nets::{Graph, Node, Op, Parameter, Role, Weights};
+use earmark_nets::{Graph, Node, Op, Parameter, Role, Weights, Window};
 use tch::{Device, Kind, Tensor};
 
 use crate::arithmetic::Arithmetic;
@@ -12,6 +12,7 @@ use crate::device::parse_device;
 use crate::engine::settings;
 use crate::error::TrainingError;
 use crate::flat::Layout;
+use crate::long;
 use crate::loss::cross_entropy;
 use crate::settings::Freeze;
 use crate::tensors::{channels_last, values};
@@ -206,13 +207,23 @@ impl<'a> Network<'a> {
                 convolution(x, parameter(0), bias, window, groups, self.arithmetic)?
             }
             Op::BatchNorm { eps, momentum, .. } => {
-                let [scale, shift, mean, variance] = [0, 1, 2, 3].map(|index| Some(parameter(index)));
+                let parameters = [0, 1, 2, 3].map(parameter);
                 let is_fixed = self.freeze != Freeze::None && id < self.graph.body_nodes();
-                x.f_batch_norm(scale, shift, mean, variance, is_training && !is_fixed, momentum, eps, true)?
+                if is_training && !is_fixed {
+                    long::batch_norm(x, parameters, momentum, eps)?
+                } else {
+                    let [scale, shift, mean, variance] = parameters.map(Some);
+                    x.f_batch_norm(scale, shift, mean, variance, false, momentum, eps, true)?
+                }
             }
             Op::Relu => x.f_relu()?,
             Op::Sigmoid => x.f_sigmoid()?,
             Op::HardSwish => x.f_hardswish()?,
+            Op::MaxPool2d(Window { kernel: [1, pool], stride: [1, step], padding: [0, 0], ceil: false })
+                if pool == step && x.device().is_cuda() && long::is_row(x) =>
+            {
+                long::max_pool_row(x, pool as i64)?
+            }
             Op::MaxPool2d(window) => {
                 let (kernel, stride, padding) = (pair(window.kernel), pair(window.stride), pair(window.padding));
                 x.f_max_pool2d(kernel, stride, padding, [1, 1], window.ceil)?

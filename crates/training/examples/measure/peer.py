@@ -2,11 +2,12 @@
 that stays on the device, autocast to bf16, channels last, by themselves (eager) and by
 torch.compile.
 
-python peer.py DEVICE NETWORK [--batch 128] [--steps 24] [--rounds 3] [--wait | --eager]
+python peer.py DEVICE NETWORK [--batch 128] [--steps 24] [--rounds 3] [--wait | --eager | --profile]
 
 Prints one JSON object per line: first whether torch.compile works, then crops per second. With
 --wait it waits for a line on stdin in between, so that several peers can compile at once and
-measure in turn; with --eager it does not compile. Needs torch and timm.
+measure in turn; with --eager it does not compile. With --profile it prints the time of each
+operation and kernel in three steps of eager mode, and nothing else. Needs torch and timm.
 """
 
 import argparse
@@ -67,6 +68,18 @@ class Peer:
         return options.batch * options.steps / statistics.median(seconds)
 
 
+def profile(peer):
+    from torch.profiler import ProfilerActivity
+
+    is_cuda = peer.crops.is_cuda
+    peer.steps(WARM_UP)
+    activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if is_cuda else [])]
+    with torch.profiler.profile(activities=activities) as result:
+        peer.steps(3)
+    order = "self_cuda_time_total" if is_cuda else "self_cpu_time_total"
+    return result.key_averages().table(sort_by=order, row_limit=40, max_name_column_width=90)
+
+
 def free_memory():
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
@@ -81,10 +94,14 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--wait", action="store_true")
     parser.add_argument("--eager", action="store_true")
+    parser.add_argument("--profile", action="store_true")
     options = parser.parse_args()
     torch.backends.cudnn.benchmark = True
     torch.set_float32_matmul_precision("high")
 
+    if options.profile:
+        print(profile(Peer(options, False)))
+        return
     compiled, report, start = None, {"compiled": not options.eager}, time.perf_counter()
     try:
         if not options.eager:
