@@ -104,6 +104,14 @@ fn to_stderr(word: Option<(&str, &str)>, text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{word}{text}");
 }
 
+/// A path as text. Bytes that are not UTF-8 are escaped (`\\xff`), so that different paths have
+/// different texts.
+pub fn path(path: &Path) -> String {
+    let escaped = |bytes: &[u8]| bytes.iter().map(|byte| format!("\\x{byte:02x}")).collect::<String>();
+    let chunks = path.as_os_str().as_encoded_bytes().utf8_chunks();
+    chunks.map(|chunk| chunk.valid().to_owned() + &escaped(chunk.invalid())).collect()
+}
+
 /// Checks that the path of an option can be written ([`earmark_files::missing_folder`]).
 ///
 /// # Errors
@@ -134,6 +142,15 @@ fn audio_error<'a>(cause: &'a (dyn std::error::Error + 'static)) -> Option<&'a A
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn paths_that_are_not_utf8_differ() {
+        use std::os::unix::ffi::OsStrExt;
+        let text = |bytes: &[u8]| path(std::ffi::OsStr::from_bytes(bytes).as_ref());
+        assert_eq!([text(b"a\xff.wav"), text(b"a\xfe.wav")], ["a\\xff.wav", "a\\xfe.wav"]);
+        assert_eq!(text("Stra\u{df}e/\n".as_bytes()), "Stra\u{df}e/\n");
+    }
 
     #[test]
     fn no_cause_is_repeated() {

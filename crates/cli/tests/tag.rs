@@ -341,7 +341,7 @@ fn a_folder_in_a_circle_is_tagged_once_and_without_hidden_files() {
     let tagged = place.run(&format!("tag sounds --json --model {}", model.display())).done().json();
     let paths: Vec<&str> = tagged.as_array().unwrap().iter().map(|file| file["path"].as_str().unwrap()).collect();
     assert_eq!(paths.len(), 2, "{paths:?}");
-    assert!(paths[0].ends_with("deep/a.wav") && paths[1].ends_with("\u{fffd}.wav"), "{paths:?}");
+    assert!(paths[0].ends_with("deep/a.wav") && paths[1].ends_with("\\xff.wav"), "{paths:?}");
 }
 
 #[test]

@@ -119,13 +119,35 @@ fn other_work_is_not_mixed_in() {
     let old = earmark_files::sha256(&fs::read(bundle.join("README.md")).unwrap());
     place.write("other/SHA256SUMS", sums.replace(&old, &earmark_files::sha256(card.as_bytes())));
     place.run("tag in --model other --output tags.csv --csv --resume").failed_naming(&["another model"]);
+    for (options, code) in [("--timeline --window 0", 2), ("--events --min-gap=-1", 2), ("--start 3 --end 2", 2)] {
+        let ran = place.run(&format!("tag in {} --csv {options}", model()));
+        assert!(ran.code == Some(code) && ran.stdout.is_empty(), "{ran}");
+    }
     let ran = tag("--json");
     assert!(ran.code == Some(2) && ran.stderr.contains("--csv or --ndjson"), "{ran}");
 
     // A file that has changed is another sound; by its content, one of another time is the same.
     place.run(&format!("tag in {} --csv --output hash.csv --resume --by-hash", model())).done();
     fs::File::options().append(true).open(place.path("in/a.wav")).unwrap().set_modified(std::time::UNIX_EPOCH).unwrap();
-    tag("--csv").failed_naming(&["a.wav", "has changed", "--by-hash"]);
+    // It costs no other sound.
+    place.write("in/b.wav", &clip);
+    let ran = tag("--csv");
+    ran.failed_naming(&["a.wav", "has changed", "--by-hash", "1 file changed"]);
+    let tags = String::from_utf8(place.read("tags.csv")).unwrap();
+    assert!(tags.contains("in/a.wav") && tags.contains("in/b.wav"), "{tags}");
+    // Rows that somebody has changed are not continued, even if their length is the same.
+    place.write("edited.csv", tags.replacen("in/a.wav", "in/x.wav", 1));
+    place.write("edited.csv.journal", place.read("tags.csv.journal"));
+    let edited = place.run(&format!("tag in {} --csv --output edited.csv --resume", model()));
+    edited.failed_naming(&["edited.csv", "in/a.wav", "changed"]);
+    // The order of labels does not matter.
+    let labels: Vec<String> = csv(&tags).1.into_iter().take(2).map(|row| row[1].clone()).collect();
+    for [one, other] in [[0, 1], [1, 0]].map(|pair| pair.map(|at: usize| labels[at].as_str())) {
+        let classes = ["--class", one, "--class", other, "--csv", "--output", "some.csv", "--resume"];
+        let mut command = place.command(&format!("tag in {}", model()));
+        assert!(command.args(classes).stderr(Stdio::null()).status().unwrap().success());
+    }
+    fs::remove_file(place.path("in/b.wav")).unwrap();
     place.run(&format!("tag in {} --csv --output hash.csv --resume --by-hash", model())).done();
     // An output that is written whole is no longer continued.
     place.run(&format!("tag in {} --csv --output hash.csv", model())).done();
@@ -143,6 +165,43 @@ fn other_work_is_not_mixed_in() {
     journal.lock().unwrap();
     let ran = place.run(&format!("tag in {} --csv --output hash.csv --resume --by-hash", model()));
     ran.failed_naming(&["hash.csv", "another process"]);
+}
+
+#[test]
+fn names_that_are_not_utf8_are_sounds_of_their_own() {
+    use std::os::unix::ffi::OsStrExt;
+    let place = Place::new("resume-bytes");
+    let name = shared().tree("data/audio_test").into_keys().next().unwrap();
+    let clip = shared().read(&format!("data/audio_test/{name}"));
+    place.write("in/a.wav", &clip);
+    for byte in [b"in/\xfe.wav", b"in/\xff.wav"] {
+        fs::write(place.path("").join(std::ffi::OsStr::from_bytes(byte)), &clip).unwrap();
+        place.run(&format!("tag in {} --csv --top 1 --output tags.csv --resume", model())).done();
+    }
+    let tags = String::from_utf8(place.read("tags.csv")).unwrap();
+    let names: BTreeSet<String> = csv(&tags).1.into_iter().map(|row| row[0].clone()).collect();
+    assert_eq!(names, ["in/\\xfe.wav", "in/\\xff.wav", "in/a.wav"].map(str::to_owned).into());
+}
+
+#[test]
+fn a_place_that_cannot_be_written_costs_its_own_sound() {
+    let place = Place::new("output-places");
+    let name = shared().tree("data/audio_test").into_keys().next().unwrap();
+    let clip = shared().read(&format!("data/audio_test/{name}"));
+    let long = format!("in/{}.wav", "x".repeat(250));
+    for name in ["in/a.wav", "in/b/c.wav", "in/d.wav", &long, "other/d.wav"] {
+        place.write(name, &clip);
+    }
+    // Where a folder is needed, there is a file.
+    place.write("out/b", "");
+    for options in ["--csv", "--csv --timeline", "--csv --events"] {
+        let ran = place.run(&format!("tag in {} {options} --output-dir out", model()));
+        ran.failed_naming(&["out/b", "xxx.wav.csv", "2 of 4 files"]);
+        assert!(place.path("out/a.wav.csv").exists() && place.path("out/d.wav.csv").exists());
+        fs::remove_file(place.path("out/a.wav.csv")).unwrap();
+    }
+    let ran = place.run(&format!("tag in other {} --csv --output-dir two", model()));
+    assert!(ran.code == Some(2) && ran.stderr.contains("in/d.wav and other/d.wav"), "{ran}");
 }
 
 #[test]

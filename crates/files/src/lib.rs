@@ -244,14 +244,30 @@ pub fn sha256(bytes: &[u8]) -> String {
 /// The file cannot be opened or read.
 pub fn sha256_file(path: &Path) -> Result<String, FileError> {
     let mut file = File::open(path).map_err(FileError::of("read", path))?;
-    let mut digest = Sha256::new();
+    let mut checksum = Checksum::default();
     let mut block = vec![0; 1 << 16];
     loop {
         let n = file.read(&mut block).map_err(FileError::of("read", path))?;
         if n == 0 {
-            return Ok(hex(&digest.finalize()));
+            return Ok(checksum.take());
         }
-        digest.update(&block[..n]);
+        checksum.add(&block[..n]);
+    }
+}
+
+/// SHA-256 of bytes that come piece by piece.
+#[derive(Debug, Clone, Default)]
+pub struct Checksum(Sha256);
+
+impl Checksum {
+    /// Adds the next bytes.
+    pub fn add(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The checksum of the bytes so far, as of [`sha256`]; the next ones begin a new one.
+    pub fn take(&mut self) -> String {
+        hex(&self.0.finalize_reset())
     }
 }
 

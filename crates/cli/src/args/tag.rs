@@ -152,7 +152,9 @@ fn shard(text: &str) -> Result<Shard, String> {
     let fault = || "it is not of the form I/N, such as 1/4".to_owned();
     let (part, parts) = text.split_once('/').ok_or_else(fault)?;
     let (part, parts): (u64, u64) = (part.parse().map_err(|_| fault())?, parts.parse().map_err(|_| fault())?);
-    if part == 0 || part > parts {
+    if parts == 0 {
+        Err("there is no part of 0; 1/1 is all".to_owned())
+    } else if part == 0 || part > parts {
         Err(format!("1/{parts} to {parts}/{parts} are possible"))
     } else {
         Ok(Shard { part: part - 1, parts })

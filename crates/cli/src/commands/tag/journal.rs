@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use anyhow::{Context, bail, ensure};
-use earmark_files::FileError;
+use earmark_files::{Checksum, FileError};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -34,6 +34,8 @@ struct Done {
     state: State,
     /// Length of the output after its rows, bytes.
     end: u64,
+    /// The SHA-256 of its rows.
+    rows: String,
 }
 
 /// By what a sound is recognized.
@@ -42,6 +44,14 @@ struct Done {
 enum State {
     Content { sha256: String },
     File { size: u64, modified_ns: Option<u64> },
+}
+
+/// What the journal knows of a sound.
+pub enum Standing {
+    New,
+    Done,
+    /// Its rows are of another content; the message says so.
+    Changed(String),
 }
 
 /// An open journal and its output.
@@ -53,6 +63,8 @@ pub struct Journal {
     done: HashMap<String, State>,
     /// Length of the output after the last sound that is done.
     end: u64,
+    /// Of what has been written since.
+    rows: Checksum,
 }
 
 impl Journal {
@@ -84,6 +96,8 @@ impl Journal {
         let damaged = |line: usize| format!("{}, line {line}: it is damaged; name another --output", beside.display());
         let length = output.metadata().map_err(FileError::of("read", path))?.len();
         let (mut done, mut end, mut kept) = (HashMap::new(), work.begin, 0);
+        let mut written = Written { output: &mut output, path };
+        let is_begun = length >= work.begin && written.next(work.begin)? == begin.as_bytes();
         for (index, line) in text.split_inclusive(|byte| *byte == b'\n').enumerate() {
             if index == 0 {
                 let begun: Work = serde_json::from_slice(line).with_context(|| damaged(1))?;
@@ -94,6 +108,16 @@ impl Journal {
                 if of.end < end || of.end > length {
                     break;
                 }
+                let rows = written.next(of.end - end)?;
+                if rows.contains(&0) {
+                    break;
+                }
+                ensure!(
+                    earmark_files::sha256(&rows) == of.rows,
+                    "{}: the rows of {} were changed since they were written; name another --output",
+                    path.display(),
+                    of.path
+                );
                 end = of.end;
                 done.insert(of.path, of.state);
             }
@@ -102,13 +126,17 @@ impl Journal {
         if kept == 0 || length < work.begin {
             (kept, end) = (0, 0);
             done.clear();
+        } else {
+            ensure!(is_begun, "{}: its first line was changed; name another --output", path.display());
         }
         let cut = |file: &mut File, length: u64| file.set_len(length).and_then(|()| file.seek(SeekFrom::End(0)));
         cut(&mut journal, kept).map_err(FileError::of("write", &beside))?;
         cut(&mut output, end).map_err(FileError::of("write", path))?;
-        let mut opened = Self { journal, output, path: path.to_owned(), by_hash, done, end };
+        let rows = Checksum::default();
+        let mut opened = Self { journal, output, path: path.to_owned(), by_hash, done, end, rows };
         if kept == 0 {
             opened.write(begin)?;
+            opened.rows = Checksum::default();
             opened.end = work.begin;
             opened.line(&work)?;
         }
@@ -134,9 +162,9 @@ impl Journal {
     /// Whether a sound is done.
     ///
     /// # Errors
-    /// It has changed since, so that its rows are of another sound.
-    pub fn has(&self, path: &Path) -> anyhow::Result<bool> {
-        let Some(then) = self.done.get(path.to_string_lossy().as_ref()) else { return Ok(false) };
+    /// The work was begun with another `--by-hash`.
+    pub fn standing(&self, path: &Path) -> anyhow::Result<Standing> {
+        let Some(then) = self.done.get(&key(path)) else { return Ok(Standing::New) };
         ensure!(
             matches!(then, State::Content { .. }) == self.by_hash,
             "{}: it was begun {} --by-hash; continue it so",
@@ -144,19 +172,22 @@ impl Journal {
             if self.by_hash { "without" } else { "with" }
         );
         // A sound that is gone keeps its rows.
-        let Ok(now) = self.state(path) else { return Ok(true) };
-        ensure!(
-            *then == now,
-            "{}: it has changed since its tags were written to {}; name another --output{}",
+        let Ok(now) = self.state(path) else { return Ok(Standing::Done) };
+        if *then == now {
+            return Ok(Standing::Done);
+        }
+        Ok(Standing::Changed(format!(
+            "{}: it has changed since its tags were written to {}, which keeps the former ones; tag it to another \
+             --output{}",
             path.display(),
             self.path.display(),
-            if self.by_hash { "" } else { ", and add --by-hash if only the time of the file may differ" }
-        );
-        Ok(true)
+            if self.by_hash { "" } else { ", or begin with --by-hash if only the time of the file may differ" }
+        )))
     }
 
     /// Adds text to the output.
     pub fn write(&mut self, text: &str) -> anyhow::Result<()> {
+        self.rows.add(text.as_bytes());
         Ok(self.output.write_all(text.as_bytes()).map_err(FileError::of("write", &self.path))?)
     }
 
@@ -164,11 +195,13 @@ impl Journal {
     pub fn commit(&mut self, path: &Path) -> anyhow::Result<()> {
         self.end = self.output.stream_position().map_err(FileError::of("write", &self.path))?;
         let state = self.state(path)?;
-        self.line(&Done { path: path.to_string_lossy().into_owned(), state, end: self.end })
+        let rows = self.rows.take();
+        self.line(&Done { path: key(path), state, end: self.end, rows })
     }
 
     /// Removes the rows of a sound that is not done.
     pub fn discard(&mut self) -> anyhow::Result<()> {
+        self.rows = Checksum::default();
         let cut = self.output.set_len(self.end).and_then(|()| self.output.seek(SeekFrom::End(0)));
         cut.map_err(FileError::of("write", &self.path))?;
         Ok(())
@@ -190,6 +223,27 @@ impl Journal {
         let place = Self::place(&self.path);
         Ok(self.journal.write_all(line.as_bytes()).map_err(FileError::of("write", &place))?)
     }
+}
+
+/// The output of an earlier process, from its start on.
+struct Written<'a> {
+    output: &'a mut File,
+    path: &'a Path,
+}
+
+impl Written<'_> {
+    /// The next bytes; fewer at the end of the file.
+    fn next(&mut self, count: u64) -> anyhow::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        Read::by_ref(self.output).take(count).read_to_end(&mut bytes).map_err(FileError::of("read", self.path))?;
+        Ok(bytes)
+    }
+}
+
+/// A path in the journal. Names that are not UTF-8 are written in a way that no other name has.
+fn key(path: &Path) -> String {
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    path.to_str().map_or_else(|| format!("\0{}", hex(path.as_os_str().as_encoded_bytes())), str::to_owned)
 }
 
 impl Work {

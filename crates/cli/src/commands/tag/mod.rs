@@ -9,13 +9,14 @@ mod text;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use earmark_tables::counted;
 use earmark_tagging::{
     Event, EventDetector, EventSettings, ModelStore, Parallelism, Part, SUMS, ScoredWindow, Tagger, TaggingError,
     Timeline, TimelinePart, Warning,
 };
 use serde_json::Map;
 
-use self::journal::Journal;
+use self::journal::{Journal, Standing};
 use self::progress::Progress;
 use self::select::Selection;
 use self::sink::Sink;
@@ -55,34 +56,65 @@ pub fn run(options: &Tag) -> anyhow::Result<()> {
     (tagger.limits, tagger.part) = (limits, part(&options.time)?);
     let selection = Selection::new(&options.which, &tagger)?;
     let mut text = Text::new(&options.form, content, tagger.bandwidth())?;
-    let journal = journal(options, &model, &mut text)?;
-    let found = sounds.paths.len();
-    if let Some(journal) = &journal {
-        sounds.retain(|path| Ok(!journal.has(path)?))?;
-    }
-    let progress = Progress::new(sounds.paths.len(), found - sounds.paths.len(), &options.form);
-    let sink = Sink::begin(&options.form, text, journal, sounds.paths.len())?;
-    let mut work = Work { sounds: &sounds, tagger: &tagger, selection, sink, progress, failed: 0 };
-    match content {
-        Content::Tags => work.tags()?,
-        Content::Windows => work.windows(timeline(&options.time, &tagger, 2.0)?)?,
+    // Before anything is written.
+    let (timeline, detector) = match content {
+        Content::Tags => (None, None),
+        Content::Windows => (Some(timeline(&options.time, &tagger, 2.0)?), None),
         Content::Events => {
             let timeline = timeline(&options.time, &tagger, 4.0)?;
-            let detector = detector(&options.time, &tagger, &timeline)?;
-            work.events(timeline, detector)?;
+            (Some(timeline), Some(detector(&options.time, &tagger, &timeline)?))
         }
+    };
+    let journal = journal(options, &model, &mut text)?;
+    let found = sounds.paths.len();
+    let changed = match &journal {
+        Some(journal) => without_done(&mut sounds, journal)?,
+        None => 0,
+    };
+    let progress = Progress::new(sounds.paths.len(), found - sounds.paths.len() - changed, &options.form);
+    let sink = Sink::begin(&options.form, text, journal, &sounds)?;
+    let mut work = Work { sounds: &sounds, tagger: &tagger, selection, sink, progress, failed: 0 };
+    match (timeline, detector) {
+        (None, _) => work.tags()?,
+        (Some(timeline), None) => work.windows(timeline)?,
+        (Some(timeline), Some(detector)) => work.events(timeline, detector)?,
     }
     let Work { sink, progress, failed, .. } = work;
     sink.end()?;
     progress.end(failed);
-    sounds.check("tagged", failed)
+    sounds.check("tagged", failed)?;
+    anyhow::ensure!(changed == 0, "{} changed since the output was begun", counted(changed, "file"));
+    Ok(())
+}
+
+/// Removes the sounds that are done, and reports those that have changed since. Returns the number
+/// of the latter.
+fn without_done(sounds: &mut Sounds, journal: &Journal) -> anyhow::Result<usize> {
+    let mut changed = 0;
+    sounds.retain(|path| {
+        Ok(match journal.standing(path)? {
+            Standing::New => true,
+            Standing::Done => false,
+            Standing::Changed(message) => {
+                output::error(&message);
+                changed += 1;
+                false
+            }
+        })
+    })?;
+    Ok(changed)
+}
+
+/// Settings outside their range are wrong usage.
+fn in_range<T>(checked: Result<T, TaggingError>) -> anyhow::Result<T> {
+    checked.map_err(|error| output::Exit::WrongUsage(output::message(&error.into())).into())
 }
 
 /// The part of each sound that is tagged.
 fn part(time: &Time) -> anyhow::Result<Part> {
     let Time { start, end, channel, .. } = *time;
     let part = Part { start: start.unwrap_or(0.0), end, channel: channel.map(|channel| channel as usize - 1) };
-    part.validate()?;
+    in_range(part.validate())?;
     Ok(part)
 }
 
@@ -125,7 +157,9 @@ fn journal(options: &Tag, model: &Path, text: &mut Text) -> anyhow::Result<Optio
     }
     output::check_place("--output", output)?;
     let mut all = Map::new();
-    for of in [serde_json::to_value(&options.which)?, serde_json::to_value(&options.time)?] {
+    let mut which = options.which.clone();
+    which.classes.sort_unstable();
+    for of in [serde_json::to_value(which)?, serde_json::to_value(&options.time)?] {
         all.extend(of.as_object().cloned().unwrap_or_default());
     }
     let model = earmark_files::sha256_file(&model.join(SUMS))?;
@@ -137,7 +171,7 @@ fn journal(options: &Tag, model: &Path, text: &mut Text) -> anyhow::Result<Optio
 fn timeline(time: &Time, tagger: &Tagger, hops: f64) -> anyhow::Result<Timeline> {
     let usual = tagger.usual_timeline();
     let window = time.window.unwrap_or(usual.window());
-    Ok(Timeline::new(window, time.hop.unwrap_or(window / hops))?)
+    in_range(Timeline::new(window, time.hop.unwrap_or(window / hops)))
 }
 
 fn detector(time: &Time, tagger: &Tagger, timeline: &Timeline) -> anyhow::Result<EventDetector> {
@@ -151,7 +185,7 @@ fn detector(time: &Time, tagger: &Tagger, timeline: &Timeline) -> anyhow::Result
         min_gap,
     };
     let classes = tagger.labels().len();
-    let detector = EventDetector::new(settings, timeline, classes)?;
+    let detector = in_range(EventDetector::new(settings, timeline, classes))?;
     Ok(match tagger.thresholds().filter(|_| on.is_none() && off.is_none()) {
         Some(thresholds) => detector.with_thresholds(thresholds),
         None => detector,
@@ -173,31 +207,40 @@ impl Work<'_> {
     fn tags(&mut self) -> anyhow::Result<()> {
         self.tagger.tag_files(&self.sounds.paths, |index, tagged| match tagged {
             Ok(tagged) => {
-                self.done(index, tagged.seconds, tagged.warnings);
-                self.begin(index)?;
+                if !self.begin(index)? {
+                    return Ok(());
+                }
                 for tag in self.selection.of_clip(tagged.tags) {
                     self.sink.item(&Item::Tag(&tag))?;
                 }
-                self.sink.end_file(None)
+                self.done(index, tagged.seconds, tagged.warnings)
             }
-            Err(error) => self.failed(error, false),
+            Err(error) => self.failed(error.into(), false),
         })
     }
 
     fn windows(&mut self, timeline: Timeline) -> anyhow::Result<()> {
-        let mut has_begun = false;
+        // Whether the sound has begun, and whether it is written.
+        let mut begun: Option<bool> = None;
         self.tagger.timelines(&self.sounds.paths, timeline, |index, part| {
-            if !matches!(part, TimelinePart::Failed(_)) && !std::mem::replace(&mut has_begun, true) {
-                self.begin(index)?;
+            if begun.is_none() && !matches!(part, TimelinePart::Failed(_)) {
+                begun = Some(self.begin(index)?);
             }
             match part {
-                TimelinePart::Windows(windows) => windows.iter().try_for_each(|window| self.window(window)),
-                TimelinePart::End { seconds, warnings, .. } => {
-                    has_begun = false;
-                    self.done(index, seconds, warnings);
-                    self.sink.end_file(None)
+                TimelinePart::Windows(windows) if begun == Some(true) => {
+                    windows.iter().try_for_each(|window| self.window(window))
                 }
-                TimelinePart::Failed(error) => self.failed(error, std::mem::replace(&mut has_begun, false)),
+                TimelinePart::Windows(_) => Ok(()),
+                TimelinePart::End { seconds, warnings, .. } => {
+                    if begun.take() == Some(false) {
+                        return Ok(());
+                    }
+                    self.done(index, seconds, warnings)
+                }
+                TimelinePart::Failed(error) => match begun.take() {
+                    Some(false) => Ok(()),
+                    is_written => self.failed(error.into(), is_written.is_some()),
+                },
             }
         })
     }
@@ -215,43 +258,57 @@ impl Work<'_> {
                 Ok(())
             }
             TimelinePart::End { seconds, end, warnings } => {
-                self.done(index, seconds, warnings);
                 events.extend(detector.finish(end));
                 events.retain(|event| self.selection.has(event.class, event.score));
                 events.sort_by(|a, b| a.start.total_cmp(&b.start).then(a.class.cmp(&b.class)));
-                self.begin(index)?;
+                if !self.begin(index)? {
+                    events.clear();
+                    return Ok(());
+                }
                 for Event { class, start, end, score } in events.drain(..) {
                     let label = &self.tagger.labels()[class];
                     self.sink.item(&Item::Event { label, start, end, score })?;
                 }
-                self.sink.end_file(None)
+                self.done(index, seconds, warnings)
             }
             TimelinePart::Failed(error) => {
                 events.clear();
                 detector.finish(0.0);
-                self.failed(error, false)
+                self.failed(error.into(), false)
             }
         })
     }
 
-    fn begin(&mut self, index: usize) -> anyhow::Result<()> {
-        self.sink.file(&self.sounds.paths[index], &self.sounds.names[index])
+    /// Begins a sound; false if it cannot be written, which is reported.
+    fn begin(&mut self, index: usize) -> anyhow::Result<bool> {
+        match self.sink.file(&self.sounds.paths[index], &self.sounds.names[index])? {
+            Ok(()) => Ok(true),
+            Err(error) => self.failed(error.into(), false).map(|()| false),
+        }
     }
 
-    fn done(&mut self, index: usize, seconds: f64, warnings: Vec<Warning>) {
+    /// Ends a sound, of which all is known.
+    fn done(&mut self, index: usize, seconds: f64, warnings: Vec<Warning>) -> anyhow::Result<()> {
+        if let Err(error) = self.sink.end_file(None)? {
+            return self.failed(error.into(), false);
+        }
         self.progress.add(seconds);
         let path = self.sounds.paths[index].display();
         tracing::info!(path = %path, "tagged");
         for warning in warnings {
             output::warning(&format!("{path}: {warning}"));
         }
+        Ok(())
     }
 
-    fn failed(&mut self, error: TaggingError, has_begun: bool) -> anyhow::Result<()> {
+    fn failed(&mut self, error: anyhow::Error, has_begun: bool) -> anyhow::Result<()> {
         self.failed += 1;
         self.progress.add(0.0);
-        let message = output::message(&error.into());
+        let message = output::message(&error);
         output::error(&message);
-        if has_begun { self.sink.end_file(Some(&message)) } else { Ok(()) }
+        if has_begun {
+            self.sink.end_file(Some(&message))??;
+        }
+        Ok(())
     }
 }

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use earmark_tables::counted;
+
 use crate::args::Form;
 use crate::output;
 
@@ -37,7 +39,8 @@ impl Progress {
             self.last = Instant::now();
             let rate = self.done as f64 / self.begun.elapsed().as_secs_f64();
             let left = (self.files - self.done) as f64 / rate;
-            output::line(&format!("{} of {} files, {}, {} left", self.done, self.files, self.speed(), time(left)));
+            let files = counted(self.files, "file");
+            output::line(&format!("{} of {files}, {}, {} left", self.done, self.speed(), time(left)));
         }
     }
 
@@ -48,7 +51,8 @@ impl Progress {
         }
         let Self { done, before, seconds, .. } = self;
         let tagged = done - failed.min(*done);
-        let mut line = format!("tagged {tagged} files, {} of sound, in {}", time(*seconds), time(self.elapsed()));
+        let files = counted(tagged, "file");
+        let mut line = format!("tagged {files}, {} of sound, in {}", time(*seconds), time(self.elapsed()));
         if *done > 0 {
             line += &format!(": {}", self.speed());
         }
@@ -56,7 +60,7 @@ impl Progress {
             line += &format!("; {failed} could not be tagged");
         }
         if *before > 0 {
-            line += &format!("; {before} were done before");
+            line += &format!("; {before} {} done before", if *before == 1 { "was" } else { "were" });
         }
         output::line(&line);
     }

@@ -1,6 +1,7 @@
 //! The forms of the output.
 
 use anyhow::Context;
+use earmark_tables::printable;
 use earmark_tagging::Tag;
 use serde::Serialize;
 use serde_json::json;
@@ -119,7 +120,7 @@ impl Text {
             Format::Json if self.files > 0 => format!(",\n  {object}"),
             Format::Json => format!("\n  {object}"),
             Format::NdJson => object,
-            Format::People => format!("{path}\n"),
+            Format::People => format!("{}\n", printable(&path)),
             Format::Csv | Format::Audacity | Format::Raven => String::new(),
         };
         (self.path, self.items, self.rows) = (path, 0, 0);
