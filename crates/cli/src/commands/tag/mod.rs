@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use earmark_tagging::{
-    Event, EventDetector, EventSettings, ModelStore, Parallelism, Part, SUMS, ScoredWindow, Tagger, TaggingError,
+    Event, EventDetector, Parallelism, Part, SUMS, ScoredWindow, Tagger, TaggingError,
     Timeline, TimelinePart, Warning,
 };
 use serde_json::Map;
@@ -20,6 +20,7 @@ use self::progress::Progress;
 use self::select::Selection;
 use self::sink::Sink;
 use self::text::{Content, Item, Text};
+use super::detection::Detection;
 use super::sounds::Sounds;
 use crate::args::{Form, Shard, Tag, Time};
 use crate::output;
@@ -41,21 +42,17 @@ pub fn run(options: &Tag) -> anyhow::Result<()> {
     if let Some(shard) = options.shard {
         sounds.retain(|path| Ok(is_of(path, shard)))?;
     }
-    let store = ModelStore::open()?;
-    let model = match &options.model {
-        Some(model) => store.resolve(model, Path::new(""))?,
-        None => store.default_path()?,
-    };
+    let model = super::model_of(options.model.as_deref())?;
     let parallelism = match content {
-        Content::Tags => Parallelism::of_files(options.threads, &sounds.paths),
-        // The windows of a file are tagged in parallel.
-        Content::Windows | Content::Events => Parallelism::split(options.threads, usize::MAX),
+        Content::Tags if !sounds.has_stdin() => Parallelism::of_files(options.threads, &sounds.paths),
+        // The parts of a sound of unknown length are tagged in parallel, and so are windows.
+        _ => Parallelism::split(options.threads, usize::MAX),
     };
     let mut tagger = Tagger::open(&model, parallelism)?;
     (tagger.limits, tagger.part) = (limits, part(&options.time)?);
     let selection = Selection::new(&options.which, &tagger)?;
     let mut text = Text::new(&options.form, content, tagger.bandwidth())?;
-    let journal = journal(options, &model, &mut text)?;
+    let journal = journal(options, &model, &sounds, &mut text)?;
     let found = sounds.paths.len();
     if let Some(journal) = &journal {
         sounds.retain(|path| Ok(!journal.has(path)?))?;
@@ -68,7 +65,8 @@ pub fn run(options: &Tag) -> anyhow::Result<()> {
         Content::Windows => work.windows(timeline(&options.time, &tagger, 2.0)?)?,
         Content::Events => {
             let timeline = timeline(&options.time, &tagger, 4.0)?;
-            let detector = detector(&options.time, &tagger, &timeline)?;
+            let Time { on, off, median, min_length, min_gap, .. } = options.time;
+            let detector = Detection { on, off, median, min_length, min_gap }.detector(&tagger, &timeline)?;
             work.events(timeline, detector)?;
         }
     }
@@ -80,8 +78,9 @@ pub fn run(options: &Tag) -> anyhow::Result<()> {
 
 /// The part of each sound that is tagged.
 fn part(time: &Time) -> anyhow::Result<Part> {
-    let Time { start, end, channel, .. } = *time;
-    let part = Part { start: start.unwrap_or(0.0), end, channel: channel.map(|channel| channel as usize - 1) };
+    let Time { start, end, channel, raw, .. } = *time;
+    let channel = channel.map(|channel| channel as usize - 1);
+    let part = Part { start: start.unwrap_or(0.0), end, channel, raw, has_stdin: true };
     part.validate()?;
     Ok(part)
 }
@@ -117,10 +116,14 @@ fn is_of(path: &Path, shard: Shard) -> bool {
 }
 
 /// The journal of an output that is continued or begun with `--resume`.
-fn journal(options: &Tag, model: &Path, text: &mut Text) -> anyhow::Result<Option<Journal>> {
+fn journal(options: &Tag, model: &Path, sounds: &Sounds, text: &mut Text) -> anyhow::Result<Option<Journal>> {
     let Form { resume: true, output: Some(output), by_hash, .. } = &options.form else { return Ok(None) };
     if !text.is_of_lines() {
         let wrong = "--resume adds lines to the output; add --csv or --ndjson";
+        return Err(output::Exit::WrongUsage(wrong.to_owned()).into());
+    }
+    if sounds.has_stdin() {
+        let wrong = "--resume cannot know standard input again; omit one of the two";
         return Err(output::Exit::WrongUsage(wrong.to_owned()).into());
     }
     output::check_place("--output", output)?;
@@ -138,24 +141,6 @@ fn timeline(time: &Time, tagger: &Tagger, hops: f64) -> anyhow::Result<Timeline>
     let usual = tagger.usual_timeline();
     let window = time.window.unwrap_or(usual.window());
     Ok(Timeline::new(window, time.hop.unwrap_or(window / hops))?)
-}
-
-fn detector(time: &Time, tagger: &Tagger, timeline: &Timeline) -> anyhow::Result<EventDetector> {
-    let Time { on, off, median, min_length, min_gap, .. } = *time;
-    let usual = EventSettings::default().on;
-    let settings = EventSettings {
-        on: on.unwrap_or(usual),
-        off: off.unwrap_or(on.unwrap_or(usual) / 2.0),
-        median,
-        min_length,
-        min_gap,
-    };
-    let classes = tagger.labels().len();
-    let detector = EventDetector::new(settings, timeline, classes)?;
-    Ok(match tagger.thresholds().filter(|_| on.is_none() && off.is_none()) {
-        Some(thresholds) => detector.with_thresholds(thresholds),
-        None => detector,
-    })
 }
 
 /// The sounds on the way to the output.
