@@ -335,6 +335,36 @@ mod tests {
     }
 
     #[test]
+    fn every_event_starts_once_and_only_if_it_is_kept() {
+        let scores = [0.9, 0.1, 0.8, 0.1, 0.1, 0.7, 0.7, 0.1, 0.1, 0.1];
+        let of = |min_gap, min_length| {
+            let settings = EventSettings { min_gap, min_length, ..EventSettings::default() };
+            let mut detector = EventDetector::new(settings, &timeline(), 1).unwrap();
+            let mut found = Vec::new();
+            for (place, score) in scores.into_iter().enumerate() {
+                let start = 0.5 * place as f64;
+                let window = ScoredWindow { start, end: start + 1.0, probabilities: vec![score] };
+                found.extend(detector.push_live(&window).into_iter().map(|change| (place, change)));
+            }
+            found.extend(detector.finish_live(5.5).into_iter().map(|change| (scores.len(), change)));
+            let times = |(place, change)| match change {
+                EventChange::Started(event) => (place, event.start, None),
+                EventChange::Ended(event) => (place, event.start, Some(event.end)),
+            };
+            found.into_iter().map(times).collect::<Vec<_>>()
+        };
+        // A window is judged when the next one is there.
+        let (a, b, c) = (0.0, 1.25, 2.75);
+        let each = [(1, a, None), (2, a, Some(0.75)), (3, b, None), (4, b, Some(1.75)), (6, c, None), (8, c, Some(3.75))];
+        assert_eq!(of(0.0, 0.0), each);
+        // The end is known only when nothing can be joined any more.
+        assert_eq!(of(0.6, 0.0), [(1, a, None), (5, a, Some(1.75)), (6, c, None), (9, c, Some(3.75))]);
+        // Only a long event starts, as soon as it is long.
+        assert_eq!(of(0.0, 1.0), [(7, c, None), (8, c, Some(3.75))]);
+        assert_eq!(of(0.6, 1.5), [(3, a, None), (5, a, Some(1.75))]);
+    }
+
+    #[test]
     fn the_median_removes_single_windows() {
         let smooth = |scores: &[f32]| events(EventSettings { median: 1.5, ..Default::default() }, scores);
         assert_eq!(smooth(&[0.1, 0.1, 0.9, 0.1, 0.1, 0.1]), []);

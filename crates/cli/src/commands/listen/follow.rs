@@ -2,9 +2,10 @@
 
 use std::fs::{File, Metadata};
 use std::io::{Read, Result};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use super::queue::Queue;
 
@@ -14,32 +15,20 @@ const EVERY: Duration = Duration::from_millis(50);
 /// A file that ends only where it is replaced or truncated, or, if that is wanted, removed; or when
 /// nobody listens any more.
 pub struct Following {
-    file: File,
-    path: PathBuf,
-    position: u64,
-    ends_if_removed: bool,
-    queue: Arc<Queue>,
+    pub file: File,
+    pub path: PathBuf,
+    /// Bytes read.
+    pub position: Arc<AtomicU64>,
+    pub ends_if_removed: bool,
+    pub queue: Arc<Queue>,
 }
 
 impl Following {
-    /// # Errors
-    /// The file cannot be opened.
-    pub fn open(path: &Path, ends_if_removed: bool, queue: Arc<Queue>) -> Result<Self> {
-        Ok(Self { file: File::open(path)?, path: path.to_owned(), position: 0, ends_if_removed, queue })
-    }
-
-    /// When the file was created, which is when its sound began; now if the system does not know.
-    pub fn created(&self) -> SystemTime {
-        let now = SystemTime::now();
-        let created = self.file.metadata().and_then(|metadata| metadata.created());
-        created.ok().filter(|created| *created < now).unwrap_or(now)
-    }
-
     /// Whether nothing more is written to the file, as far as can be known.
     fn has_ended(&self) -> Result<bool> {
         let own = self.file.metadata()?;
         Ok(match std::fs::metadata(&self.path) {
-            _ if own.len() < self.position => true,
+            _ if own.len() < self.position.load(Ordering::Relaxed) => true,
             Ok(now) => !is_same(&own, &now),
             // A new file may not be there yet.
             Err(_) => self.ends_if_removed,
@@ -52,7 +41,7 @@ impl Read for Following {
         let mut is_last = false;
         loop {
             let read = self.file.read(buffer)?;
-            self.position += read as u64;
+            self.position.fetch_add(read as u64, Ordering::Relaxed);
             if read > 0 || buffer.is_empty() || is_last {
                 return Ok(read);
             }
@@ -65,13 +54,15 @@ impl Read for Following {
     }
 }
 
+/// Whether two files are one.
 #[cfg(unix)]
-fn is_same(one: &Metadata, other: &Metadata) -> bool {
+pub fn is_same(one: &Metadata, other: &Metadata) -> bool {
     use std::os::unix::fs::MetadataExt;
     (one.dev(), one.ino()) == (other.dev(), other.ino())
 }
 
+/// Whether two files are one.
 #[cfg(not(unix))]
-fn is_same(one: &Metadata, other: &Metadata) -> bool {
+pub fn is_same(one: &Metadata, other: &Metadata) -> bool {
     one.created().ok() == other.created().ok()
 }

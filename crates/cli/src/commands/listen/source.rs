@@ -1,16 +1,16 @@
 //! The thread that reads a source.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use earmark_audio::{Arrival, AudioError, AudioStream, Limits, Reading};
 
-use super::follow::Following;
+use super::follow::{Following, is_same};
 use super::queue::{Full, Item, Queue};
 
 /// The first pause before a source is opened again, and the longest one.
@@ -36,6 +36,7 @@ pub struct Connection {
     pub reading: Reading,
     pub limits: Limits,
     pub full: Full,
+    /// Whether a source that has ended is opened again.
     pub reconnects: bool,
     pub queue: Arc<Queue>,
 }
@@ -52,80 +53,117 @@ impl Connection {
         let error = match &self.source {
             Source::Stdin => self.stdin(),
             Source::Paced(path, speed) => self.paced(path, *speed),
-            Source::Pipe(path) => self.again(path, &|| self.pipe(path)),
-            Source::Growing(path) => self.again(path, &|| self.growing(path)),
+            Source::Pipe(path) => self.again(path, &mut || self.pipe(path)),
+            Source::Growing(path) => {
+                let mut last = None;
+                self.again(path, &mut || self.growing(path, &mut last))
+            }
         };
         self.queue.push(Item::End(error.map(anyhow::Error::from)), self.full);
     }
 
-    /// Standard input, in which sound may begin again after damage.
     fn stdin(&self) -> Option<AudioError> {
-        let has_ended = Arc::new(AtomicBool::new(false));
-        let name = Path::new("-");
-        let mut had_sound = false;
-        loop {
-            let reader = Noticed { reader: std::io::stdin(), has_ended: Arc::clone(&has_ended) };
-            let given = self.pump(reader, name, Arrival::Live, SystemTime::now);
-            had_sound |= given.seconds > 0.0;
-            if has_ended.load(Ordering::Relaxed) && had_sound {
-                // The sound may be cut off anywhere.
-                self.warn(given.error);
-                return None;
-            }
-            if has_ended.load(Ordering::Relaxed) || !had_sound || !self.reconnects || self.queue.is_closed() {
-                return given.error;
-            }
-            self.warn(given.error);
+        let given = self.read(&|| Ok(std::io::stdin()), Path::new("-"), Arrival::Live, None);
+        if given.seconds == 0.0 {
+            return given.error;
         }
+        // Live sound may be cut off anywhere.
+        self.warn(given.error);
+        None
     }
 
     fn pipe(&self, path: &Path) -> Given {
         match File::open(path) {
-            Ok(file) => self.pump(file, path, Arrival::Live, SystemTime::now),
-            Err(source) => Given::failed(AudioError::Io { path: path.to_owned(), source }),
+            Ok(file) => self.read(&|| file.try_clone(), path, Arrival::Live, None),
+            Err(error) => Given::failed(path, error),
         }
     }
 
-    fn growing(&self, path: &Path) -> Given {
-        match Following::open(path, !self.reconnects, Arc::clone(&self.queue)) {
-            Ok(file) => {
-                let created = file.created();
-                self.pump(file, path, Arrival::Growing, || created)
+    /// Reads a file while it grows; `last` is the one that was read before under this name.
+    fn growing(&self, path: &Path, last: &mut Option<Metadata>) -> Given {
+        let opened = || {
+            let file = File::open(path)?;
+            let metadata = file.metadata()?;
+            Ok((file, metadata))
+        };
+        let (file, metadata) = match opened() {
+            Ok(opened) => opened,
+            Err(error) => return Given::failed(path, error),
+        };
+        // A new file begins with its sound; one that was truncated is older than that.
+        let is_new = last.as_ref().is_none_or(|last| !is_same(last, &metadata));
+        let begun = metadata.created().ok().filter(|created| is_new && *created < SystemTime::now());
+        *last = Some(metadata);
+        let position = Arc::new(AtomicU64::new(0));
+        let reader = || {
+            let (path, position, queue) = (path.to_owned(), Arc::clone(&position), Arc::clone(&self.queue));
+            Ok(Following { file: file.try_clone()?, path, position, ends_if_removed: !self.reconnects, queue })
+        };
+        self.read(&reader, path, Arrival::Growing, Some(begun.unwrap_or_else(SystemTime::now)))
+    }
+
+    /// Reads a source to its end. Where its sound is damaged, it is looked for again in what
+    /// follows.
+    fn read<R: Read + Send + Sync + 'static>(
+        &self,
+        reader: &dyn Fn() -> std::io::Result<R>,
+        name: &Path,
+        arrival: Arrival,
+        mut begun: Option<SystemTime>,
+    ) -> Given {
+        let has_ended = Arc::new(AtomicBool::new(false));
+        let mut seconds = 0.0;
+        loop {
+            let part = match reader() {
+                Ok(reader) => {
+                    let reader = Noticed { reader, has_ended: Arc::clone(&has_ended) };
+                    self.pump(reader, name, arrival, begun.take())
+                }
+                Err(error) => Given::failed(name, error),
+            };
+            seconds += part.seconds;
+            if seconds == 0.0 || has_ended.load(Ordering::Relaxed) || self.queue.is_closed() {
+                return Given { seconds, error: part.error };
             }
-            Err(source) => Given::failed(AudioError::Io { path: path.to_owned(), source }),
+            self.warn(part.error);
+            self.sleep(PAUSES.0);
         }
     }
 
     /// Opens a source again whenever it has ended, after a pause that grows while it gives little.
-    fn again(&self, path: &Path, connect: &dyn Fn() -> Given) -> Option<AudioError> {
+    fn again(&self, path: &Path, connect: &mut dyn FnMut() -> Given) -> Option<AudioError> {
         let (shortest, longest) = PAUSES;
         let mut pause = shortest;
         let (mut had_sound, mut is_missing) = (false, false);
         loop {
-            let given = connect();
-            had_sound |= given.seconds > 0.0;
+            let Given { seconds, error } = connect();
+            had_sound |= seconds > 0.0;
             if self.queue.is_closed() {
                 return None;
             }
+            if seconds == 0.0 && (!self.reconnects || !had_sound && self.is_hopeless(error.as_ref())) {
+                return error;
+            }
+            let was_missing = std::mem::replace(&mut is_missing, is_of_missing(error.as_ref()));
+            if is_missing && !was_missing {
+                self.queue.push(Item::Warning(format!("{} is gone; waiting for it", path.display())), self.full);
+            } else if !is_missing {
+                self.warn(error);
+            }
             if !self.reconnects {
-                let is_damaged = given.error.is_some() && given.seconds == 0.0;
-                if is_damaged {
-                    return given.error;
-                }
-                self.warn(given.error);
                 return None;
             }
-            let was_missing = is_missing;
-            is_missing = matches!(&given.error, Some(AudioError::Io { source, .. }) if source.kind() == ErrorKind::NotFound);
-            if is_missing && had_sound {
-                if !was_missing {
-                    self.queue.push(Item::Warning(format!("{} is gone; waiting for it", path.display())), self.full);
-                }
-            } else {
-                self.warn(given.error);
-            }
-            pause = if given.seconds >= GOOD { shortest } else { (2 * pause).min(longest) };
+            pause = if seconds >= GOOD { shortest } else { (2 * pause).min(longest) };
             self.sleep(pause);
+        }
+    }
+
+    /// Whether a source that gave no sound yet will give none later.
+    fn is_hopeless(&self, error: Option<&AudioError>) -> bool {
+        match error {
+            Some(AudioError::NotAudio { .. } | AudioError::Io { .. }) => matches!(self.source, Source::Growing(_)),
+            Some(AudioError::Unsupported { .. } | AudioError::NoChannel { .. } | AudioError::Limit { .. }) => true,
+            _ => false,
         }
     }
 
@@ -153,12 +191,12 @@ impl Connection {
         reader: impl Read + Send + Sync + 'static,
         name: &Path,
         arrival: Arrival,
-        first_sample: impl Fn() -> SystemTime,
+        begun: Option<SystemTime>,
     ) -> Given {
         let reading = Reading { arrival, ..self.reading };
         let mut stream = match AudioStream::of_reader(reader, name, &self.limits, reading) {
             Ok(stream) => stream,
-            Err(error) => return Given::failed(error),
+            Err(error) => return Given { seconds: 0.0, error: Some(error) },
         };
         let sample_rate = stream.sample_rate();
         let (mut samples, mut silenced) = (0, 0);
@@ -171,7 +209,7 @@ impl Connection {
             }
             if samples == 0 {
                 let length = Duration::from_secs_f64(block.len() as f64 / f64::from(sample_rate));
-                let first_sample = if arrival == Arrival::Growing { first_sample() } else { first_sample() - length };
+                let first_sample = begun.unwrap_or_else(|| SystemTime::now() - length);
                 self.queue.push(Item::Begin { sample_rate, first_sample }, self.full);
             }
             samples += block.len() as u64;
@@ -233,9 +271,13 @@ impl Connection {
 }
 
 impl Given {
-    fn failed(error: AudioError) -> Self {
-        Self { seconds: 0.0, error: Some(error) }
+    fn failed(path: &Path, source: std::io::Error) -> Self {
+        Self { seconds: 0.0, error: Some(AudioError::Io { path: path.to_owned(), source }) }
     }
+}
+
+fn is_of_missing(error: Option<&AudioError>) -> bool {
+    matches!(error, Some(AudioError::Io { source, .. }) if source.kind() == ErrorKind::NotFound)
 }
 
 /// A reader that notes when it has ended.
