@@ -348,7 +348,7 @@ fn clips_of_events_are_saved() {
 #[test]
 fn bad_input_is_named() {
     let place = Place::new("listen-bad");
-    place.write("text.txt", "this is no sound, whatever follows");
+    place.write("text.txt", "this is no sound\n".repeat(200_000));
     place.write("sound.wav", common::float_wav(&sound(1)));
     place.write("folder/x", "");
     for (options, names) in [

@@ -221,7 +221,10 @@ impl Iterator for Pieces<'_> {
     type Item = Result<Piece, TaggingError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let next = if self.has_failed { Ok(None) } else { self.next_piece() };
+        if self.has_failed {
+            return None;
+        }
+        let next = self.next_piece();
         self.has_failed = next.is_err();
         next.transpose()
     }

@@ -147,6 +147,29 @@ fn a_sound_that_is_damaged_in_the_middle_fails_after_its_windows() {
 }
 
 #[test]
+fn a_sound_that_is_damaged_at_its_end_fails_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("odd.raw");
+    // A minute, and a byte of the next sample.
+    std::fs::write(&path, vec![0; 2 * 60 * 16_000 + 1]).unwrap();
+    for mut tagger in taggers(folder.path()) {
+        tagger.part.raw = Some("16000,1,s16le".parse().unwrap());
+        let (mut windows, mut failed) = (0, 0);
+        let done = tagger.timelines(std::slice::from_ref(&path), Timeline::new(1.0, 1.0).unwrap(), |_, part| {
+            match part {
+                TimelinePart::Windows(of) => windows += of.len(),
+                TimelinePart::Failed(TaggingError::Audio(AudioError::Damaged { .. })) => failed += 1,
+                other => panic!("{other:?}"),
+            }
+            Ok::<(), ()>(())
+        });
+        assert_eq!((done, failed), (Ok(()), 1));
+        assert!(windows <= 60);
+        assert!(matches!(tagger.tag_file(&path), Err(TaggingError::Audio(AudioError::Damaged { .. }))));
+    }
+}
+
+#[test]
 fn whoever_has_enough_ends_a_timeline() {
     let folder = tempfile::tempdir().unwrap();
     let taggers = taggers(folder.path());

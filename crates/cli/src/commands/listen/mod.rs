@@ -4,6 +4,8 @@ mod clips;
 mod clock;
 mod follow;
 mod lines;
+#[cfg(feature = "microphone")]
+mod microphone;
 mod queue;
 mod report;
 mod session;
@@ -26,6 +28,8 @@ use self::report::Report;
 use self::session::{Session, Settings};
 use self::source::{Connection, Source};
 use super::detection::{Detection, wanted};
+#[cfg(feature = "microphone")]
+use crate::args::LiveReading;
 use crate::args::{ClipOptions, Listen, LiveEvents};
 use crate::output::{self, Exit};
 
@@ -38,6 +42,10 @@ const EVERY: Duration = Duration::from_millis(100);
 
 /// Runs the command.
 pub fn run(options: &Listen) -> anyhow::Result<()> {
+    #[cfg(feature = "microphone")]
+    if options.microphone.list_devices {
+        return output::print(&microphone::names()?.iter().map(|name| format!("{name}\n")).collect::<String>());
+    }
     let limits = options.limits.limits_of(1e6)?;
     let source = source(options)?;
     let model = super::model_of(options.model.as_deref())?;
@@ -53,7 +61,7 @@ pub fn run(options: &Listen) -> anyhow::Result<()> {
         source,
         reading: Reading { channel, raw: reading.raw, arrival: Arrival::Live },
         limits,
-        full: if reading.drop { Full::Drop } else { Full::Wait },
+        full: if reading.drop || options.source.is_none() { Full::Drop } else { Full::Wait },
         reconnects: !reading.no_reconnect,
         queue: Arc::clone(&queue),
     };
@@ -99,9 +107,7 @@ fn clips(options: &ClipOptions, settings: &Settings<'_>, events: &LiveEvents) ->
 
 /// The source that the options name.
 fn source(options: &Listen) -> anyhow::Result<Source> {
-    let Some(path) = &options.source else {
-        return Err(Exit::WrongUsage("name a source".to_owned()).into());
-    };
+    let Some(path) = &options.source else { return without_path(options) };
     let kind = if path.as_os_str() == "-" { Source::Stdin } else { kind(path)? };
     match (options.reading.speed, kind) {
         (Some(speed), Source::Growing(path)) => Ok(Source::Paced(path, speed)),
@@ -111,6 +117,20 @@ fn source(options: &Listen) -> anyhow::Result<Source> {
         }
         (None, kind) => Ok(kind),
     }
+}
+
+#[cfg(feature = "microphone")]
+fn without_path(options: &Listen) -> anyhow::Result<Source> {
+    let LiveReading { raw, speed, .. } = options.reading;
+    if raw.is_some() || speed.is_some() {
+        return Err(Exit::WrongUsage("--raw and --speed are not for the microphone".to_owned()).into());
+    }
+    Ok(Source::Microphone(options.microphone.device.clone()))
+}
+
+#[cfg(not(feature = "microphone"))]
+fn without_path(_: &Listen) -> anyhow::Result<Source> {
+    Err(Exit::WrongUsage("name a source; this build of Earmark has no microphone".to_owned()).into())
 }
 
 fn kind(path: &Path) -> anyhow::Result<Source> {

@@ -11,6 +11,8 @@ use std::time::{Duration, Instant, SystemTime};
 use earmark_audio::{Arrival, AudioError, AudioStream, Limits, Reading};
 
 use super::follow::{Following, is_same};
+#[cfg(feature = "microphone")]
+use super::microphone::Recording;
 use super::queue::{Full, Item, Queue};
 
 /// The first pause before a source is opened again, and the longest one.
@@ -20,6 +22,10 @@ const GOOD: f64 = 1.0;
 /// Length of the blocks of a file that is read at a pace, seconds.
 const PACE: f64 = 0.05;
 
+/// What the microphone is called in messages.
+#[cfg(feature = "microphone")]
+const MICROPHONE: &str = "the microphone";
+
 /// Where sound comes from.
 #[derive(Clone, PartialEq)]
 pub enum Source {
@@ -28,6 +34,9 @@ pub enum Source {
     Growing(PathBuf),
     /// A file, at this many times real time; 0: as fast as possible.
     Paced(PathBuf, f64),
+    /// The microphone of this name, or that of the system.
+    #[cfg(feature = "microphone")]
+    Microphone(Option<String>),
 }
 
 /// A source, and how it is read.
@@ -58,8 +67,22 @@ impl Connection {
                 let mut last = None;
                 self.again(path, &mut || self.growing(path, &mut last))
             }
+            #[cfg(feature = "microphone")]
+            Source::Microphone(device) => self.again(MICROPHONE.as_ref(), &mut || self.microphone(device.as_deref())),
         };
         self.queue.push(Item::End(error.map(anyhow::Error::from)), self.full);
+    }
+
+    #[cfg(feature = "microphone")]
+    fn microphone(&self, device: Option<&str>) -> Given {
+        let queue = Arc::clone(&self.queue);
+        let lost = move |text| _ = queue.push(Item::Warning(text), Full::Drop);
+        match super::microphone::record(device, lost) {
+            Ok(Recording { _stream, format, reader }) => {
+                self.pump(reader, MICROPHONE.as_ref(), Reading { raw: Some(format), ..self.reading }, None)
+            }
+            Err(error) => Given::failed(MICROPHONE.as_ref(), std::io::Error::other(format!("{error:#}"))),
+        }
     }
 
     fn stdin(&self) -> Option<AudioError> {
@@ -117,7 +140,7 @@ impl Connection {
             let part = match reader() {
                 Ok(reader) => {
                     let reader = Noticed { reader, has_ended: Arc::clone(&has_ended) };
-                    self.pump(reader, name, arrival, begun.take())
+                    self.pump(reader, name, Reading { arrival, ..self.reading }, begun.take())
                 }
                 Err(error) => Given::failed(name, error),
             };
@@ -161,7 +184,7 @@ impl Connection {
     /// Whether a source that gave no sound yet will give none later.
     fn is_hopeless(&self, error: Option<&AudioError>) -> bool {
         match error {
-            Some(AudioError::NotAudio { .. } | AudioError::Io { .. }) => matches!(self.source, Source::Growing(_)),
+            Some(AudioError::NotAudio { .. } | AudioError::Io { .. }) => !matches!(self.source, Source::Pipe(_)),
             Some(AudioError::Unsupported { .. } | AudioError::NoChannel { .. } | AudioError::Limit { .. }) => true,
             _ => false,
         }
@@ -190,10 +213,9 @@ impl Connection {
         &self,
         reader: impl Read + Send + Sync + 'static,
         name: &Path,
-        arrival: Arrival,
+        reading: Reading,
         begun: Option<SystemTime>,
     ) -> Given {
-        let reading = Reading { arrival, ..self.reading };
         let mut stream = match AudioStream::of_reader(reader, name, &self.limits, reading) {
             Ok(stream) => stream,
             Err(error) => return Given { seconds: 0.0, error: Some(error) },
