@@ -19,6 +19,9 @@ use crate::forward::{self, RawStream, Reader};
 use crate::source::Source;
 use crate::{Arrival, AudioError, Clip, Limits, Reading, header, ogg, riff};
 
+/// The maximum number of bytes that are stored in a temporary file: AIFF cannot have more.
+const MOST_STORED: u64 = 1 << 32;
+
 /// The minimum number of samples in a block, except for the last: packets are small.
 const BLOCK: usize = 16_384;
 
@@ -304,7 +307,7 @@ fn regular_file(path: &Path) -> Result<File, AudioError> {
 fn spooled(mut from: Reader, name: &Path, limits: &Limits) -> Result<(Box<dyn FormatReader>, Header), AudioError> {
     let mut stored = || -> std::io::Result<File> {
         let mut file = tempfile::tempfile()?;
-        std::io::copy(&mut from, &mut file)?;
+        std::io::copy(&mut from.by_ref().take(MOST_STORED + 1), &mut file)?;
         file.rewind()?;
         Ok(file)
     };
@@ -313,7 +316,11 @@ fn spooled(mut from: Reader, name: &Path, limits: &Limits) -> Result<(Box<dyn Fo
         let reason = format!("cannot store it in a temporary file in {}: {error}", folder.display());
         AudioError::io(name, std::io::Error::new(error.kind(), reason))
     };
-    of_file(stored().map_err(failed)?, name, limits)
+    let file = stored().map_err(failed)?;
+    if file.metadata().map_err(|error| AudioError::io(name, error))?.len() > MOST_STORED {
+        return Err(AudioError::unsupported(name, "it has more than 4 GiB that would have to be stored; name a file"));
+    }
+    of_file(file, name, limits)
 }
 
 /// A reader for the file's format, and the file's header.

@@ -190,7 +190,8 @@ fn wav_format(bytes: &[u8], path: &Path) -> Result<RawFormat, AudioError> {
     let sample_rate = u32::from(half(4)) | u32::from(half(6)) << 16;
     let format = RawFormat { sample_rate, channels, encoding };
     if channels == 0 || sample_rate == 0 || block != format.frame() {
-        let reason = format!("{channels} channels of {bits} bits in {block} bytes, at {sample_rate} Hz, are not possible");
+        let reason =
+            format!("{channels} channels of {bits} bits in {block} bytes, at {sample_rate} Hz, are not possible");
         return Err(AudioError::damaged(path, reason));
     }
     Ok(format)

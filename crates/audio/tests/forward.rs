@@ -80,7 +80,9 @@ fn what_is_cut_is_as_damaged_as_a_file() {
                 _ => false,
             };
             if !same {
-                let text = |of: Result<Clip, AudioError>| of.map_or_else(|of| of.to_string(), |of| format!("{}", of.samples.len()));
+                let text = |of: Result<Clip, AudioError>| {
+                    of.map_or_else(|of| of.to_string(), |of| format!("{}", of.samples.len()))
+                };
                 wrong.push(format!("{} without 1/{share}: {}, and {}", path.display(), text(of_file), text(of_pipe)));
             }
         }
@@ -135,12 +137,9 @@ fn faults_of_what_is_read_once_are_named() {
         ("half a frame", vec![0; 7], raw("8000,2,s16le"), |e| matches!(e, AudioError::Damaged { .. })),
         ("no samples", Vec::new(), raw("8000,2,s16le"), |e| matches!(e, AudioError::Empty { .. })),
         ("a low rate", vec![0; 8], raw("10,2,s16le"), |e| matches!(e, AudioError::Limit { .. })),
-        (
-            "no such channel",
-            vec![0; 8],
-            Reading { channel: Some(2), ..raw("8000,2,s16le") },
-            |e| matches!(e, AudioError::NoChannel { channel: 3, channels: 2, .. }),
-        ),
+        ("no such channel", vec![0; 8], Reading { channel: Some(2), ..raw("8000,2,s16le") }, |e| {
+            matches!(e, AudioError::NoChannel { channel: 3, channels: 2, .. })
+        }),
     ];
     for (name, bytes, reading, is) in rows {
         let error = read(&bytes, 1_000, reading).unwrap_err();
@@ -163,6 +162,10 @@ fn raw_files_are_read_as_what_they_are_said_to_be() {
     assert_eq!(open("8000,1,s16le", None), steps(&[1, 16_384, 32_767, -32_768]));
     assert_eq!(open("8000,2,s16le", Some(1)), steps(&[16_384, -32_768]));
     assert_eq!(open("8000,2,s16be", Some(0)), steps(&[256, -129]));
-    let folder = AudioStream::open_as(folder.path(), &Limits::default(), Reading { raw: Some("8000,1,u8".parse().unwrap()), ..Reading::default() });
+    let folder = AudioStream::open_as(
+        folder.path(),
+        &Limits::default(),
+        Reading { raw: Some("8000,1,u8".parse().unwrap()), ..Reading::default() },
+    );
     assert!(matches!(folder.err().unwrap(), AudioError::Io { .. }));
 }

@@ -204,7 +204,9 @@ fn events_come_while_the_sound_goes_on() {
     let day = |line: &Value| {
         let (hours, rest) = line["start_time"].as_str().unwrap()[11..23].split_once(':').unwrap();
         let (minutes, seconds) = rest.split_once(':').unwrap();
-        hours.parse::<f64>().unwrap() * 3600.0 + minutes.parse::<f64>().unwrap() * 60.0 + seconds.parse::<f64>().unwrap()
+        hours.parse::<f64>().unwrap() * 3600.0
+            + minutes.parse::<f64>().unwrap() * 60.0
+            + seconds.parse::<f64>().unwrap()
     };
     let origin = begun_at.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs_f64() % 86_400.0;
     for line in &found {
@@ -251,7 +253,8 @@ fn a_file_is_read_on_while_it_grows() {
     assert!(all.len() > 2 * expected.len(), "{all:?}");
     let first: Vec<_> = expected.iter().filter(|of| all.contains(of)).collect();
     assert_eq!(first.len(), expected.len(), "{all:?}");
-    let starts: Vec<f64> = found.iter().filter(|line| line["event"] == "start").map(|line| line["start"].as_f64().unwrap()).collect();
+    let starts: Vec<f64> =
+        found.iter().filter(|line| line["event"] == "start").map(|line| line["start"].as_f64().unwrap()).collect();
     let seconds = samples.len() as f64 / RATE as f64;
     assert!(starts.iter().any(|start| *start > 2.0 * seconds), "{starts:?}");
 }
@@ -284,7 +287,8 @@ fn a_named_pipe_is_opened_again() {
     assert!(stderr.contains("fifo is damaged") && stderr.contains("fifo is not an audio file"), "{stderr}");
     let found = lines(&place.text("out.ndjson"));
     events(&found);
-    let starts: Vec<&str> = found.iter().filter(|line| line["event"] == "start").map(|line| line["start_time"].as_str().unwrap()).collect();
+    let starts: Vec<&str> =
+        found.iter().filter(|line| line["event"] == "start").map(|line| line["start_time"].as_str().unwrap()).collect();
     assert!(starts.is_sorted(), "{starts:?}");
 
     let once = Live::start(&place, &listen(&format!("fifo {EVENTS} --no-reconnect")));

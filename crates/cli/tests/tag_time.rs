@@ -177,7 +177,8 @@ fn standard_input_is_a_sound_of_any_format() {
         let of_pipe = piped(&place, &words("-"), name).done().json();
         assert_eq!((&of_pipe[0]["path"], &of_pipe[0]["tags"]), (&Value::from("-"), &of_file[0]["tags"]), "{name}");
     }
-    let words = |path: &str, options: &str| format!("tag {path} --events --on 0.2 {options} --model {}", model.display());
+    let words =
+        |path: &str, options: &str| format!("tag {path} --events --on 0.2 {options} --model {}", model.display());
     let of_file = place.run(&words("in/deep/long.wav", "--json")).done().json();
     let of_pipe = piped(&place, &words("-", "--json --output-dir out"), "in/deep/long.wav").done();
     assert_eq!(place.json("out/-.json")[0]["events"], of_file[0]["events"], "{of_pipe}");

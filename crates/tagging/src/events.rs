@@ -140,7 +140,8 @@ impl EventDetector {
         settings.validate()?;
         // An odd number of windows, so that the median is centered.
         let half = (settings.median / timeline.hop() / 2.0).floor() as usize;
-        let classes = vec![Class { on: settings.on, off: settings.off, open: None, ended: None, is_started: false }; classes];
+        let classes =
+            vec![Class { on: settings.on, off: settings.off, open: None, ended: None, is_started: false }; classes];
         Ok(Self { settings, half, classes, start: 0.0, windows: VecDeque::new(), first: 0, judged: 0 })
     }
 
@@ -355,7 +356,8 @@ mod tests {
         };
         // A window is judged when the next one is there.
         let (a, b, c) = (0.0, 1.25, 2.75);
-        let each = [(1, a, None), (2, a, Some(0.75)), (3, b, None), (4, b, Some(1.75)), (6, c, None), (8, c, Some(3.75))];
+        let each =
+            [(1, a, None), (2, a, Some(0.75)), (3, b, None), (4, b, Some(1.75)), (6, c, None), (8, c, Some(3.75))];
         assert_eq!(of(0.0, 0.0), each);
         // The end is known only when nothing can be joined any more.
         assert_eq!(of(0.6, 0.0), [(1, a, None), (5, a, Some(1.75)), (6, c, None), (9, c, Some(3.75))]);

@@ -47,12 +47,7 @@ impl<T: Deref<Target = Tagger>> Listener<T> {
     ///
     /// # Errors
     /// [`TaggingError::Resampling`]: the rate cannot be converted to those of the front ends.
-    pub fn new(
-        tagger: T,
-        sample_rate: u32,
-        timeline: Timeline,
-        detector: EventDetector,
-    ) -> Result<Self, TaggingError> {
+    pub fn new(tagger: T, sample_rate: u32, timeline: Timeline, detector: EventDetector) -> Result<Self, TaggingError> {
         let cutter = Cutter::new(sample_rate, tagger.rates(), timeline.cut(sample_rate)).map_err(resampling)?;
         Ok(Self { tagger, sample_rate, cutter, detector })
     }

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::parallel::in_order;
 use crate::cutter::{Cut, Piece, Rest};
+use crate::parallel::in_order;
 use crate::pieces::{Clock, Pieces};
 use crate::{Tagger, TaggingError, Warning};
 

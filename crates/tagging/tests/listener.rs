@@ -84,7 +84,10 @@ fn live_events_are_those_of_the_file() {
                                 let delay = now - block - event.start;
                                 // Until an event is long enough, another may be joined to it.
                                 let joined = if min_length > 0.0 { min_gap } else { 0.0 };
-                                assert!(delay - joined <= 1.0 + 0.5 + median / 2.0 + min_length + 0.25, "after {delay} s");
+                                assert!(
+                                    delay - joined <= 1.0 + 0.5 + median / 2.0 + min_length + 0.25,
+                                    "after {delay} s"
+                                );
                             }
                             EventChange::Ended(event) => {
                                 assert_eq!(open[event.class].take(), Some(event.start), "it had started");

@@ -103,5 +103,9 @@ fn matches(path: &Path) -> Option<Result<Vec<PathBuf>, String>> {
         Ok(found) => found.collect::<Result<Vec<_>, _>>().map_err(|error| error.to_string()),
         Err(error) => Err(format!("it is no pattern: {error}")),
     };
-    Some(found.and_then(|found| if found.is_empty() { Err("no path matches this pattern".to_owned()) } else { Ok(found) }))
+    Some(
+        found.and_then(
+            |found| if found.is_empty() { Err("no path matches this pattern".to_owned()) } else { Ok(found) },
+        ),
+    )
 }

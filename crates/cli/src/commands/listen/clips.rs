@@ -148,7 +148,8 @@ mod tests {
         }
         written.extend(clips.write(true).into_iter().map(|of| (20, of)));
         let of = |clip: &Written| {
-            let clip = earmark_audio::decode(&clip.path, &earmark_audio::Limits { min_sample_rate: 1, ..Default::default() });
+            let clip =
+                earmark_audio::decode(&clip.path, &earmark_audio::Limits { min_sample_rate: 1, ..Default::default() });
             let samples = clip.unwrap().samples;
             ((samples[0] * 256.0).round() as usize, samples.len())
         };

@@ -7,8 +7,14 @@ use std::time::{Duration, Instant, SystemTime};
 /// What comes from a source.
 pub enum Item {
     /// The source gives sound, from now on or again.
-    Begin { sample_rate: u32, first_sample: SystemTime },
-    Samples { samples: Vec<f32>, arrived: Instant },
+    Begin {
+        sample_rate: u32,
+        first_sample: SystemTime,
+    },
+    Samples {
+        samples: Vec<f32>,
+        arrived: Instant,
+    },
     /// This many samples did not fit into the queue.
     Dropped(u64),
     /// The source has stopped for now.

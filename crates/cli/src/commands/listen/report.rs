@@ -92,7 +92,10 @@ impl Report {
 
     pub fn dropped(&mut self, seconds: f64) {
         self.dropped += seconds;
-        self.warning(&format!("{seconds:.2} s of sound were dropped, because tagging is too slow; in all {:.2} s", self.dropped));
+        self.warning(&format!(
+            "{seconds:.2} s of sound were dropped, because tagging is too slow; in all {:.2} s",
+            self.dropped
+        ));
     }
 
     pub fn lost_clip(&mut self, error: &str) {

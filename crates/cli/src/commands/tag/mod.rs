@@ -10,8 +10,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use earmark_tagging::{
-    Event, EventDetector, Parallelism, Part, SUMS, ScoredWindow, Tagger, TaggingError,
-    Timeline, TimelinePart, Warning,
+    Event, EventDetector, Parallelism, Part, SUMS, ScoredWindow, Tagger, TaggingError, Timeline, TimelinePart, Warning,
 };
 use serde_json::Map;
 
