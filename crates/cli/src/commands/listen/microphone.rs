@@ -12,7 +12,7 @@ use earmark_files::did_you_mean;
 
 /// A microphone that records as long as this is kept.
 pub struct Recording {
-    _stream: Stream,
+    pub stream: Stream,
     pub format: RawFormat,
     pub reader: Microphone,
 }
@@ -89,7 +89,7 @@ pub fn record(device: Option<&str>, lost: impl Fn(String) + Send + 'static) -> a
     let stream = device.build_input_stream_raw(config.config(), config.sample_format(), take, failed, None);
     let stream = stream.context("cannot record from the microphone")?;
     stream.play().context("cannot record from the microphone")?;
-    Ok(Recording { _stream: stream, format, reader: Microphone { blocks: Mutex::new(blocks), rest: Vec::new() } })
+    Ok(Recording { stream, format, reader: Microphone { blocks: Mutex::new(blocks), rest: Vec::new() } })
 }
 
 fn encoding(format: SampleFormat) -> anyhow::Result<Encoding> {

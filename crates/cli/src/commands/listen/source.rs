@@ -78,7 +78,7 @@ impl Connection {
         let queue = Arc::clone(&self.queue);
         let lost = move |text| _ = queue.push(Item::Warning(text), Full::Drop);
         match super::microphone::record(device, lost) {
-            Ok(Recording { _stream, format, reader }) => {
+            Ok(Recording { stream: _recording, format, reader }) => {
                 self.pump(reader, MICROPHONE.as_ref(), Reading { raw: Some(format), ..self.reading }, None)
             }
             Err(error) => Given::failed(MICROPHONE.as_ref(), std::io::Error::other(format!("{error:#}"))),
