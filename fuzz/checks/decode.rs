@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use earmark_audio::{AudioError, AudioStream, Clip, Limits, StreamResampler, decode};
+use earmark_audio::{AudioError, AudioStream, Clip, Limits, Reading, StreamResampler, decode};
 
 /// The maximum number of samples in a block of a stream.
 const BLOCK: usize = 81_920;
@@ -37,6 +37,7 @@ pub fn check(path: &Path, bytes: &[u8]) -> bool {
 fn decodes(path: &Path, bytes: &[u8]) -> bool {
     std::fs::write(path, bytes).unwrap();
     let limits = Limits { max_seconds: 60.0, ..Limits::default() };
+    forward(path, bytes, &limits);
     match decode(path, &limits) {
         Ok(clip) => {
             let rates = limits.min_sample_rate..=limits.max_sample_rate;
@@ -53,6 +54,30 @@ fn decodes(path: &Path, bytes: &[u8]) -> bool {
         Err(error) => {
             assert!(error.to_string().contains(&path.display().to_string()), "{error}");
             false
+        }
+    }
+}
+
+/// Reads the bytes once, as from a pipe: finite samples within the limits, or an error that names the
+/// source and is none of the disk.
+fn forward(path: &Path, bytes: &[u8], limits: &Limits) {
+    let read = || -> Result<(Vec<f32>, u32), AudioError> {
+        let reader = std::io::Cursor::new(bytes.to_vec());
+        let mut stream = AudioStream::of_reader(reader, path, limits, Reading::default())?;
+        let (mut samples, mut block) = (Vec::new(), Vec::new());
+        while stream.next_available(&mut block)? {
+            samples.extend_from_slice(&block);
+        }
+        Ok((samples, stream.sample_rate()))
+    };
+    match read() {
+        Ok((samples, rate)) => {
+            assert!(!samples.is_empty() && samples.len() as f64 <= limits.max_seconds * f64::from(rate));
+            assert!(samples.iter().all(|sample| sample.is_finite()));
+        }
+        Err(error) => {
+            assert!(!matches!(error, AudioError::Io { .. }), "{error}");
+            assert!(error.to_string().contains(&path.display().to_string()), "{error}");
         }
     }
 }

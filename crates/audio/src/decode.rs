@@ -1,21 +1,26 @@
 //! Decoding of files to mono samples, with symphonia.
 
 use std::fs::File;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read, Seek};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use symphonia::core::errors::Error;
 use symphonia::core::formats::FormatReader;
 use symphonia::core::formats::probe::Hint;
 use symphonia::core::formats::well_known::FORMAT_ID_ISOMP4;
-use symphonia::core::io::MediaSourceStream;
+use symphonia::core::io::{MediaSource, MediaSourceStream, ReadOnlySource};
 use symphonia::default::formats::IsoMp4Reader;
 
 use crate::container::Header;
 use crate::decoding::{Decoding, guarded};
-use crate::header;
+use crate::forward::{self, RawStream, Reader};
 use crate::source::Source;
-use crate::{AudioError, Clip, Limits};
+use crate::{Arrival, AudioError, Clip, Limits, Reading, header, ogg, riff};
+
+/// The maximum number of bytes that are stored in a temporary file: AIFF cannot have more.
+const MOST_STORED: u64 = 1 << 32;
 
 /// The minimum number of samples in a block, except for the last: packets are small.
 const BLOCK: usize = 16_384;
@@ -70,11 +75,24 @@ pub fn decode(path: &Path, limits: &Limits) -> Result<Clip, AudioError> {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct AudioStream {
-    decoding: Decoding,
-    header: Header,
+    samples: Samples,
     /// Decoded samples that have not been returned yet.
     ready: Vec<f32>,
     state: State,
+}
+
+/// Where samples come from.
+enum Samples {
+    Coded(Box<Coded>),
+    Raw(Box<RawStream>),
+}
+
+/// A sound of a format with packets.
+struct Coded {
+    decoding: Decoding,
+    header: Header,
+    /// Of an Ogg stream that is read once: whether what was read is complete.
+    is_whole: Option<Arc<AtomicBool>>,
 }
 
 /// The state of a stream.
@@ -91,22 +109,86 @@ impl AudioStream {
     /// # Errors
     /// Those of [`decode`] that can be detected at the start of the file.
     pub fn open(path: &Path, limits: &Limits) -> Result<Self, AudioError> {
-        Self::of_channel(path, limits, None)
+        Self::open_as(path, limits, Reading::default())
     }
 
-    /// [`AudioStream::open`] with one channel of the file, from 0 on, in the place of the mean of
-    /// all.
+    /// [`AudioStream::open`] of one channel, or of raw samples.
     ///
     /// # Errors
     /// Those of [`AudioStream::open`]; [`AudioError::NoChannel`].
-    pub fn open_channel(path: &Path, limits: &Limits, channel: usize) -> Result<Self, AudioError> {
-        Self::of_channel(path, limits, Some(channel))
+    pub fn open_as(path: &Path, limits: &Limits, reading: Reading) -> Result<Self, AudioError> {
+        if reading.raw.is_some() {
+            let file = regular_file(path)?;
+            return Self::of_reader(file, path, limits, reading);
+        }
+        let (reader, header) = open(path, limits)?;
+        let decoding = Decoding::new(path.to_owned(), limits.clone(), reader, &header, reading.channel)?;
+        Self::begin(Samples::Coded(Box::new(Coded { decoding, header, is_whole: None })))
     }
 
-    fn of_channel(path: &Path, limits: &Limits, channel: Option<usize>) -> Result<Self, AudioError> {
-        let (reader, header) = open(path, limits)?;
-        let decoding = Decoding::new(path.to_owned(), limits.clone(), reader, &header, channel)?;
-        let mut stream = AudioStream { decoding, header, ready: Vec::new(), state: State::Going };
+    /// Decodes what a reader gives, from the start to the end, such as standard input; `name` is
+    /// used in errors. Reads no more than is needed for the next samples.
+    ///
+    /// # Errors
+    /// Those of [`AudioStream::open_as`]; [`AudioError::Unsupported`]: MP4 or AIFF that does not
+    /// arrive as a whole; [`AudioError::Io`]: there is no place for a temporary file.
+    ///
+    /// ```
+    /// use std::io::Cursor;
+    /// use earmark_audio::{AudioStream, Limits, Reading};
+    /// let bytes = Cursor::new(vec![0; 1_000]);
+    /// let reading = Reading { raw: Some("8000,2,s16le".parse()?), ..Reading::default() };
+    /// let mut stream = AudioStream::of_reader(bytes, "-".as_ref(), &Limits::default(), reading)?;
+    /// let mut samples = Vec::new();
+    /// stream.next_block(&mut samples)?;
+    /// assert_eq!((samples.len(), stream.sample_rate()), (250, 8_000));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn of_reader(
+        reader: impl Read + Send + Sync + 'static,
+        name: &Path,
+        limits: &Limits,
+        reading: Reading,
+    ) -> Result<Self, AudioError> {
+        let io = |error| AudioError::io(name, error);
+        if let Some(format) = reading.raw {
+            let raw = RawStream::new(name, limits, Box::new(reader), format, None, reading)?;
+            return Self::begin(Samples::Raw(Box::new(raw)));
+        }
+        let (start, mut reader) = forward::start::<12>(Box::new(reader)).map_err(io)?;
+        if start.starts_with(b"RIFF") && start.ends_with(b"WAVE") {
+            std::io::copy(&mut reader.by_ref().take(12), &mut std::io::sink()).map_err(io)?;
+            let (format, announced) = riff::wav_start(&mut reader, name)?;
+            let raw = RawStream::new(name, limits, reader, format, announced, reading)?;
+            return Self::begin(Samples::Raw(Box::new(raw)));
+        }
+        if !header::is_forward(&start) {
+            if reading.arrival != Arrival::Whole {
+                let reason = "MP4 and AIFF must be complete to be read; send WAV, FLAC, Ogg, MP3, ADTS or raw samples";
+                return Err(AudioError::unsupported(name, reason));
+            }
+            let (reader, header) = spooled(reader, name, limits)?;
+            let decoding = Decoding::new(name.to_owned(), limits.clone(), reader, &header, reading.channel)?;
+            return Self::begin(Samples::Coded(Box::new(Coded { decoding, header, is_whole: None })));
+        }
+        if start.is_empty() {
+            return Err(AudioError::NotAudio { path: name.to_owned(), reason: "it has 0 bytes".to_owned() });
+        }
+        let endless = Limits { max_seconds: f64::INFINITY, max_samples: usize::MAX, ..limits.clone() };
+        let limits = if reading.arrival == Arrival::Whole { limits.clone() } else { endless };
+        let header = Header { known: header::is_known(&start), ..Header::default() };
+        let is_whole = start.starts_with(b"OggS").then(Arc::<AtomicBool>::default);
+        let reader: Reader = match &is_whole {
+            Some(is_whole) => Box::new(ogg::Watched::new(reader, Arc::clone(is_whole))),
+            None => reader,
+        };
+        let reader = of_source(ReadOnlySource::new(reader), name, &header)?;
+        let decoding = Decoding::new(name.to_owned(), limits, reader, &header, reading.channel)?;
+        Self::begin(Samples::Coded(Box::new(Coded { decoding, header, is_whole })))
+    }
+
+    fn begin(samples: Samples) -> Result<Self, AudioError> {
+        let mut stream = AudioStream { samples, ready: Vec::new(), state: State::Going };
         // The sample rate is that of the first packet, regardless of the header.
         stream.fill(1)?;
         Ok(stream)
@@ -114,18 +196,36 @@ impl AudioStream {
 
     /// Sample rate, Hz; the same for the whole file.
     pub fn sample_rate(&self) -> u32 {
-        self.decoding.sample_rate
+        match &self.samples {
+            Samples::Coded(coded) => coded.decoding.sample_rate,
+            Samples::Raw(raw) => raw.decoder.format.sample_rate,
+        }
     }
 
     /// Number of channels in the file; the mono samples are their mean.
     pub fn channels(&self) -> usize {
-        self.decoding.channels
+        match &self.samples {
+            Samples::Coded(coded) => coded.decoding.channels,
+            Samples::Raw(raw) => raw.decoder.format.channels,
+        }
     }
 
     /// The largest magnitude of a sample in any channel decoded so far; full scale is 1. If it is
     /// far above that of the returned samples, the channels cancel each other.
     pub fn peak(&self) -> f32 {
-        self.decoding.peak()
+        match &self.samples {
+            Samples::Coded(coded) => coded.decoding.peak(),
+            Samples::Raw(raw) => raw.decoder.peak,
+        }
+    }
+
+    /// Number of samples so far that were not finite, or too large, and became silence: only if the
+    /// sound does not arrive as a whole, else they are an error.
+    pub fn silenced(&self) -> u64 {
+        match &self.samples {
+            Samples::Coded(_) => 0,
+            Samples::Raw(raw) => raw.silenced,
+        }
     }
 
     /// Replaces `out` with the next mono samples, about 16,384 and at most 81,920 of them. Returns
@@ -135,8 +235,21 @@ impl AudioStream {
     /// Those of [`decode`]. After an error, the samples returned so far are only part of a broken
     /// file, and no more follow.
     pub fn next_block(&mut self, out: &mut Vec<f32>) -> Result<bool, AudioError> {
+        self.next_of(BLOCK, out)
+    }
+
+    /// [`AudioStream::next_block`] with the samples that the source has now, at least one: it waits
+    /// no longer than for the next packet.
+    ///
+    /// # Errors
+    /// Those of [`AudioStream::next_block`].
+    pub fn next_available(&mut self, out: &mut Vec<f32>) -> Result<bool, AudioError> {
+        self.next_of(1, out)
+    }
+
+    fn next_of(&mut self, samples: usize, out: &mut Vec<f32>) -> Result<bool, AudioError> {
         out.clear();
-        self.fill(BLOCK)?;
+        self.fill(samples)?;
         std::mem::swap(out, &mut self.ready);
         Ok(!out.is_empty())
     }
@@ -144,19 +257,39 @@ impl AudioStream {
     /// Decodes packets until this many samples are ready, or the file ends.
     fn fill(&mut self, samples: usize) -> Result<(), AudioError> {
         if self.state == State::Failed {
-            return Err(AudioError::damaged(&self.decoding.path, "its decoding failed before"));
+            return Err(AudioError::damaged(self.path(), "its decoding failed before"));
         }
         while self.state == State::Going && self.ready.len() < samples {
             self.state = State::Failed;
-            let more = self.decoding.next(&self.header, &mut self.ready)?;
+            let more = match &mut self.samples {
+                Samples::Coded(coded) => coded.next(&mut self.ready)?,
+                Samples::Raw(raw) => raw.next(&mut self.ready)?,
+            };
             self.state = if more { State::Going } else { State::Ended };
         }
         Ok(())
     }
+
+    fn path(&self) -> &Path {
+        match &self.samples {
+            Samples::Coded(coded) => &coded.decoding.path,
+            Samples::Raw(raw) => raw.path(),
+        }
+    }
 }
 
-/// A reader for the file's format, and the file's header.
-fn open(path: &Path, limits: &Limits) -> Result<(Box<dyn FormatReader>, Header), AudioError> {
+impl Coded {
+    fn next(&mut self, out: &mut Vec<f32>) -> Result<bool, AudioError> {
+        let more = self.decoding.next(&self.header, out)?;
+        if !more && self.is_whole.as_ref().is_some_and(|is_whole| !is_whole.load(Ordering::Relaxed)) {
+            return Err(self.decoding.incomplete());
+        }
+        Ok(more)
+    }
+}
+
+/// A file to read; other things than files could block forever.
+fn regular_file(path: &Path) -> Result<File, AudioError> {
     let io = |error| AudioError::io(path, error);
     // Checked before the file is opened: opening a pipe may block forever.
     let metadata = std::fs::metadata(path).map_err(io)?;
@@ -167,19 +300,59 @@ fn open(path: &Path, limits: &Limits) -> Result<(Box<dyn FormatReader>, Header),
     if metadata.len() == 0 {
         return Err(AudioError::NotAudio { path: path.to_owned(), reason: "it has 0 bytes".to_owned() });
     }
-    let mut file = File::open(path).map_err(io)?;
-    let header = header::read(&mut file, metadata.len(), path, limits)?;
-    let mut source = Source { file, length: metadata.len(), position: 0, patches: header.patches.clone() };
-    std::io::Seek::rewind(&mut source).map_err(io)?;
+    File::open(path).map_err(io)
+}
+
+/// A reader for the format of what is stored in a temporary file first, and its header.
+fn spooled(mut from: Reader, name: &Path, limits: &Limits) -> Result<(Box<dyn FormatReader>, Header), AudioError> {
+    let mut stored = || -> std::io::Result<File> {
+        let mut file = tempfile::tempfile()?;
+        std::io::copy(&mut from.by_ref().take(MOST_STORED + 1), &mut file)?;
+        file.rewind()?;
+        Ok(file)
+    };
+    let failed = |error: std::io::Error| {
+        let folder = std::env::temp_dir();
+        let reason = format!("cannot store it in a temporary file in {}: {error}", folder.display());
+        AudioError::io(name, std::io::Error::new(error.kind(), reason))
+    };
+    let file = stored().map_err(failed)?;
+    if file.metadata().map_err(|error| AudioError::io(name, error))?.len() > MOST_STORED {
+        return Err(AudioError::unsupported(name, "it has more than 4 GiB that would have to be stored; name a file"));
+    }
+    of_file(file, name, limits)
+}
+
+/// A reader for the file's format, and the file's header.
+fn open(path: &Path, limits: &Limits) -> Result<(Box<dyn FormatReader>, Header), AudioError> {
+    of_file(regular_file(path)?, path, limits)
+}
+
+fn of_file(mut file: File, path: &Path, limits: &Limits) -> Result<(Box<dyn FormatReader>, Header), AudioError> {
+    let io = |error| AudioError::io(path, error);
+    let length = file.metadata().map_err(io)?.len();
+    let header = header::read(&mut file, length, path, limits)?;
+    let mut source = Source { file, length, position: 0, patches: header.patches.clone() };
+    source.rewind().map_err(io)?;
+    let reader = of_source(source, path, &header)?;
+    Ok((reader, header))
+}
+
+/// A reader for the format of a source that starts with this header.
+fn of_source(
+    source: impl MediaSource + 'static,
+    path: &Path,
+    header: &Header,
+) -> Result<Box<dyn FormatReader>, AudioError> {
     let stream = MediaSourceStream::new(Box::new(source), Default::default());
-    let reader = guarded(path, || reader(stream, &header))?.map_err(|error| probe_error(path, &header, error))?;
+    let reader = guarded(path, || reader(stream, header))?.map_err(|error| probe_error(path, header, error))?;
     if reader.format_info().format == FORMAT_ID_ISOMP4 && !header.mp4 {
         // The probe finds the MP4 signature anywhere in the file; the boxes after it were not
         // checked.
         let reason = "the mark of MP4 stands in it, and not at its start".to_owned();
         return Err(AudioError::NotAudio { path: path.to_owned(), reason });
     }
-    Ok((reader, header))
+    Ok(reader)
 }
 
 /// A reader for the format of the header, or for any format whose start is found in the file. An

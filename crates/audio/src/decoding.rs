@@ -241,11 +241,14 @@ impl Decoding {
         if decoded + tolerance < announced {
             return Err(AudioError::truncated(&self.path, announced, decoded));
         }
-        if !whole {
-            let reason = format!("the file ends before its last packet, {decoded} frames could be decoded");
-            return Err(AudioError::damaged(&self.path, reason));
-        }
-        Ok(())
+        if whole { Ok(()) } else { Err(self.incomplete()) }
+    }
+
+    /// The error for a file that ends before its last packet.
+    pub(crate) fn incomplete(&self) -> AudioError {
+        let decoded = self.decoded - self.link.start;
+        let reason = format!("the file ends before its last packet, {decoded} frames could be decoded");
+        AudioError::damaged(&self.path, reason)
     }
 
     fn seconds(&self) -> f64 {

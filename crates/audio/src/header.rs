@@ -28,9 +28,19 @@ pub(crate) fn read(file: &mut File, length: u64, path: &Path, limits: &Limits) -
         let whole = ogg::is_whole(file, length).map_err(|error| AudioError::io(path, error))?;
         Ok(Header { known: true, cut: !whole, ..Header::default() })
     } else {
-        let known = [&b"fLaC"[..], b"ID3"].iter().any(|mark| start.starts_with(mark));
-        Ok(Header { known, ..Header::default() })
+        Ok(Header { known: is_known(&start), ..Header::default() })
     }
+}
+
+/// Whether a sound that starts with these twelve bytes can be read once, from its start to its end.
+pub(crate) fn is_forward(start: &[u8]) -> bool {
+    let is_aiff = start.starts_with(b"FORM") && (start.ends_with(b"AIFF") || start.ends_with(b"AIFC"));
+    !is_aiff && !start.get(4..8).is_some_and(|name| MP4.contains(&name))
+}
+
+/// Whether a format starts with these bytes that is read up to its end without more checks.
+pub(crate) fn is_known(start: &[u8]) -> bool {
+    [&b"fLaC"[..], b"ID3", b"OggS"].iter().any(|mark| start.starts_with(mark))
 }
 
 /// The box that an MP4 file starts with, and the padding boxes that may precede it.

@@ -20,11 +20,13 @@ mod decode;
 mod decoding;
 mod error;
 mod fingerprint;
+mod forward;
 mod header;
 mod level;
 mod limits;
 mod mp4;
 mod ogg;
+mod raw;
 mod resample;
 mod riff;
 mod source;
@@ -34,8 +36,10 @@ use std::path::Path;
 pub use decode::{AudioStream, decode};
 pub use error::AudioError;
 pub use fingerprint::{Fingerprint, ImpossibleSample, LARGEST_SAMPLE, SoundId};
+pub use forward::{Arrival, Reading};
 pub use level::{SILENCE, is_silent};
 pub use limits::Limits;
+pub use raw::{Encoding, RawFormat, RawFormatError};
 pub use resample::{StreamResampler, resample};
 
 /// Extensions of the files that [`decode`] reads. It detects the format from the content, so it

@@ -4,9 +4,11 @@
 //! Format 1.3.
 
 use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 use crate::container::{Header, read_at};
+use crate::raw::{Encoding, RawFormat};
 use crate::{AudioError, Limits};
 
 /// A chunk of a file.
@@ -131,6 +133,68 @@ pub(crate) fn wav(file: &mut File, length: u64, path: &Path, limits: &Limits) ->
         }
     }
     Ok(header)
+}
+
+/// Reads the chunks of a WAV file after its first twelve bytes, up to its samples. Returns their form
+/// and the number of their bytes, unless that is a placeholder.
+pub(crate) fn wav_start(reader: &mut impl Read, path: &Path) -> Result<(RawFormat, Option<u64>), AudioError> {
+    let failed = |error: std::io::Error| match error.kind() {
+        std::io::ErrorKind::UnexpectedEof => AudioError::damaged(path, "the file ends inside its header"),
+        _ => AudioError::io(path, error),
+    };
+    let mut format = None;
+    for _ in 0..Chunks::MOST {
+        let mut head = [0; 8];
+        reader.read_exact(&mut head).map_err(failed)?;
+        let [a, b, c, d, size @ ..] = head;
+        let (name, size) = ([a, b, c, d], u32::from_le_bytes(size));
+        if &name == b"data" {
+            let format: RawFormat = format.ok_or_else(|| AudioError::damaged(path, "its samples have no form"))?;
+            return Ok((format, (!is_streamed(size, format.frame() as u64)).then_some(u64::from(size))));
+        }
+        let mut content = reader.by_ref().take(padded(0, size));
+        if &name == b"fmt " {
+            let mut bytes = Vec::new();
+            content.by_ref().take(40).read_to_end(&mut bytes).map_err(|error| AudioError::io(path, error))?;
+            format = Some(wav_format(&bytes, path)?);
+        }
+        std::io::copy(&mut content, &mut std::io::sink()).map_err(|error| AudioError::io(path, error))?;
+    }
+    Err(AudioError::damaged(path, format!("it has {} chunks or more", Chunks::MOST)))
+}
+
+/// The form in the content of a chunk `fmt `.
+fn wav_format(bytes: &[u8], path: &Path) -> Result<RawFormat, AudioError> {
+    let half = |at: usize| bytes.get(at..at + 2).map_or(0, |of| u16::from_le_bytes([of[0], of[1]]));
+    if bytes.len() < 16 {
+        return Err(AudioError::damaged(path, "the file ends inside its header"));
+    }
+    // An extensible format names the kind of its samples further on.
+    let kind = if half(0) == 0xFFFE { half(24) } else { half(0) };
+    let (channels, block, bits) = (usize::from(half(2)), usize::from(half(12)), half(14));
+    let big_endian = false;
+    let encoding = match (kind, bits) {
+        (1, 8) => Encoding::U8,
+        (1, 16) => Encoding::S16 { big_endian },
+        (1, 24) => Encoding::S24 { big_endian },
+        (1, 32) => Encoding::S32 { big_endian },
+        (3, 32) => Encoding::F32 { big_endian },
+        (3, 64) => Encoding::F64 { big_endian },
+        (6, 8) => Encoding::ALaw,
+        (7, 8) => Encoding::MuLaw,
+        _ => {
+            let reason = format!("its samples are of WAV's format {kind} with {bits} bits");
+            return Err(AudioError::unsupported(path, reason));
+        }
+    };
+    let sample_rate = u32::from(half(4)) | u32::from(half(6)) << 16;
+    let format = RawFormat { sample_rate, channels, encoding };
+    if channels == 0 || sample_rate == 0 || block != format.frame() {
+        let reason =
+            format!("{channels} channels of {bits} bits in {block} bytes, at {sample_rate} Hz, are not possible");
+        return Err(AudioError::damaged(path, reason));
+    }
+    Ok(format)
 }
 
 /// Reads an AIFF file to its end.

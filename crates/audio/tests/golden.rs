@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use earmark_audio::{Limits, decode, is_sound_file};
+use earmark_audio::{AudioStream, Encoding, Limits, Reading, decode, is_sound_file};
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../golden/audio");
 
@@ -175,4 +175,22 @@ fn all_clips_of_esc10_decode_whole() {
     }
     // libsndfile decodes the same number of samples; 17 clips last 3.6 to 7.2 s, the others 5 s.
     assert_eq!((samples, five_seconds), (88_353_280, 383));
+}
+
+/// The bytes are the same for all integers; floats have their own, so that all are finite.
+#[test]
+fn raw_samples_are_those_of_the_reference() {
+    let folder = Path::new(FOLDER).join("../raw");
+    let mut wrong = Vec::new();
+    for (name, _) in Encoding::NAMES {
+        let file = if name.starts_with('f') { format!("{name}.raw") } else { "integers.raw".to_owned() };
+        let reading = Reading { raw: Some(format!("8000,2,{name}").parse().unwrap()), ..Reading::default() };
+        let mut stream = AudioStream::open_as(&folder.join(file), &Limits::default(), reading).unwrap();
+        let (mut samples, expected) = (Vec::new(), stored(&format!("../raw/{name}")));
+        stream.next_block(&mut samples).unwrap();
+        if samples != expected || expected.len() < 190 {
+            wrong.push(name);
+        }
+    }
+    assert_eq!(wrong, [""; 0]);
 }

@@ -112,6 +112,11 @@ pub fn path(path: &Path) -> String {
     chunks.map(|chunk| chunk.valid().to_owned() + &escaped(chunk.invalid())).collect()
 }
 
+/// Settings outside their range are wrong usage.
+pub fn in_range<T>(checked: Result<T, TaggingError>) -> anyhow::Result<T> {
+    checked.map_err(|error| Exit::WrongUsage(message(&error.into())).into())
+}
+
 /// Checks that the path of an option can be written ([`earmark_files::missing_folder`]).
 ///
 /// # Errors

@@ -151,3 +151,66 @@ fn options_that_do_not_fit_are_refused() {
     let ran = place.run(&format!("tag in other --json --output-dir out --model {}", model.display()));
     assert!(ran.code == Some(2) && ran.stderr.contains("in/one.wav and other/one.wav"), "{ran}");
 }
+
+/// Runs a command with this standard input, a pipe.
+#[cfg(unix)]
+fn piped(place: &Place, words: &str, input: &str) -> Ran {
+    let binary = env!("CARGO_BIN_EXE_earmark");
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", &format!("cat {input} | {binary} {words}")]).current_dir(place.path(""));
+    Ran::of(command, words)
+}
+
+#[test]
+#[cfg(unix)]
+fn standard_input_is_a_sound_of_any_format() {
+    let place = place("tag-stdin");
+    let model = shared().path("run/bundle");
+    let golden = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../golden/audio");
+    for name in ["s16.flac", "vorbis.ogg", "lame.mp3", "aac.m4a", "s16.aiff", "s24_stereo.wav"] {
+        std::fs::copy(golden.join(name), place.path(name)).unwrap();
+        let words = |path: &str| format!("tag {path} --all --json --model {}", model.display());
+        let of_file = place.run(&words(name)).done().json();
+        let of_pipe = piped(&place, &words("-"), name).done().json();
+        assert_eq!((&of_pipe[0]["path"], &of_pipe[0]["tags"]), (&Value::from("-"), &of_file[0]["tags"]), "{name}");
+    }
+    let words =
+        |path: &str, options: &str| format!("tag {path} --events --on 0.2 {options} --model {}", model.display());
+    let of_file = place.run(&words("in/deep/long.wav", "--json")).done().json();
+    let of_pipe = piped(&place, &words("-", "--json --output-dir out"), "in/deep/long.wav").done();
+    assert_eq!(place.json("out/-.json")[0]["events"], of_file[0]["events"], "{of_pipe}");
+    // The samples alone, with a header before them that is silence for a moment.
+    let wav = place.read("in/deep/long.wav");
+    place.write("long.raw", &wav[44..]);
+    let raw = "--raw 44100,1,f32le --json";
+    for ran in [place.run(&words("long.raw", raw)), piped(&place, &words("-", raw), "long.raw")] {
+        assert_eq!(ran.done().json()[0]["events"], of_file[0]["events"]);
+    }
+    let ran = piped(&place, &words("-", "--csv --output out.csv --resume"), "long.raw");
+    assert!(ran.code == Some(2) && ran.stderr.contains("standard input"), "{ran}");
+    piped(&place, &words("-", "--json"), "/dev/null").failed_naming(&["- is not an audio file", "0 bytes"]);
+    piped(&place, &words("-", "--json"), "in/bad.wav").failed_naming(&["- is not an audio file"]);
+    place.run(&words("long.raw", "--json")).failed_naming(&["long.raw is not an audio file"]);
+    place.write("odd.raw", &wav[44..44 + 4_001]);
+    place.run(&words("odd.raw", raw)).failed_naming(&["odd.raw is damaged", "1 of 4 bytes"]);
+}
+
+#[test]
+fn patterns_are_expanded() {
+    let place = place("tag-patterns");
+    let model = shared().path("run/bundle");
+    place.write("in/a[1].wav", place.read("in/one.wav"));
+    let run = |patterns: &str| place.run(&format!("tag {patterns} --csv --model {}", model.display()));
+    let tagged = |ran: &Ran| {
+        let mut paths: Vec<_> = csv(&ran.stdout).1.into_iter().map(|row| row[0].clone()).collect();
+        paths.dedup();
+        paths
+    };
+    assert_eq!(tagged(&run("in/**/[lo]*.wav").done()), ["in/deep/long.wav", "in/one.wav"]);
+    assert_eq!(tagged(&run("in/d??p").done()), ["in/deep/long.wav"], "a folder");
+    assert_eq!(tagged(&run("in/a[1].wav").done()), ["in/a[1].wav"], "a file of this name");
+    let ran = run("in/*.flac in/one.wav");
+    assert_eq!(tagged(&ran), ["in/one.wav"]);
+    ran.failed_naming(&["in/*.flac: no path matches this pattern", "1 pattern matched nothing"]);
+    run("in/***.wav").failed_naming(&["in/***.wav: it is no pattern"]);
+}

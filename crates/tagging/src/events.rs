@@ -64,6 +64,26 @@ pub struct Event {
     pub score: f32,
 }
 
+/// What becomes known of an event.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum EventChange {
+    /// It has begun, and is long enough to be kept: a change with its end follows. Its end and score
+    /// are those so far.
+    Started(Event),
+    /// It has ended, and no later event can be joined to it.
+    Ended(Event),
+}
+
+impl EventChange {
+    /// The event, if it has ended.
+    pub fn ended(self) -> Option<Event> {
+        match self {
+            Self::Started(_) => None,
+            Self::Ended(event) => Some(event),
+        }
+    }
+}
+
 /// Finds the events of a sound whose windows arrive one by one, in memory that does not grow.
 ///
 /// The probability of a window counts for the time around the window's center, up to the middle
@@ -82,7 +102,7 @@ pub struct Event {
 /// assert_eq!((events.len(), events[0].start, events[0].end, events[0].score), (1, 0.75, 1.75, 0.9));
 /// # Ok::<(), earmark_tagging::TaggingError>(())
 /// ```
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct EventDetector {
     settings: EventSettings,
     /// Windows on each side of the median.
@@ -107,6 +127,8 @@ struct Class {
     open: Option<Event>,
     /// The last one that ended, while the next one may still be joined to it.
     ended: Option<Event>,
+    /// Whether the start of that event was reported.
+    is_started: bool,
 }
 
 impl EventDetector {
@@ -118,7 +140,8 @@ impl EventDetector {
         settings.validate()?;
         // An odd number of windows, so that the median is centered.
         let half = (settings.median / timeline.hop() / 2.0).floor() as usize;
-        let classes = vec![Class { on: settings.on, off: settings.off, open: None, ended: None }; classes];
+        let classes =
+            vec![Class { on: settings.on, off: settings.off, open: None, ended: None, is_started: false }; classes];
         Ok(Self { settings, half, classes, start: 0.0, windows: VecDeque::new(), first: 0, judged: 0 })
     }
 
@@ -136,38 +159,50 @@ impl EventDetector {
     /// Adds the next window. Returns the events that have ended, and to which no later one can be
     /// joined.
     pub fn push(&mut self, window: &ScoredWindow) -> Vec<Event> {
+        self.push_live(window).into_iter().filter_map(EventChange::ended).collect()
+    }
+
+    /// [`EventDetector::push`] that also returns the events that have begun. Each event has exactly
+    /// one start and, later or at once, one end.
+    pub fn push_live(&mut self, window: &ScoredWindow) -> Vec<EventChange> {
         if self.first == 0 && self.windows.is_empty() {
             self.start = window.start;
         }
         self.windows.push_back((f64::midpoint(window.start, window.end), window.probabilities.clone()));
-        let mut events = Vec::new();
+        let mut changes = Vec::new();
         // The time for which a window counts ends half-way to the next one.
         while self.judged + self.half.max(1) < self.first + self.windows.len() {
-            self.judge(None, &mut events);
+            self.judge(None, &mut changes);
         }
-        events
+        changes
     }
 
     /// Ends the sound at this time, in seconds from its start. Returns the other events. The
     /// detector is ready for the next sound.
     pub fn finish(&mut self, end: f64) -> Vec<Event> {
-        let mut events = Vec::new();
+        self.finish_live(end).into_iter().filter_map(EventChange::ended).collect()
+    }
+
+    /// [`EventDetector::finish`] that also returns the events that have begun.
+    pub fn finish_live(&mut self, end: f64) -> Vec<EventChange> {
+        let mut changes = Vec::new();
         while self.judged < self.first + self.windows.len() {
-            self.judge(Some(end), &mut events);
+            self.judge(Some(end), &mut changes);
         }
         let Self { settings, classes, .. } = self;
         for class in classes {
             for event in [class.ended.take(), class.open.take()].into_iter().flatten() {
-                settings.keep(event, &mut events);
+                settings.keep(event, &mut changes);
             }
+            class.is_started = false;
         }
         self.windows.clear();
         (self.first, self.judged) = (0, 0);
-        events
+        changes
     }
 
     /// Judges the next window; `last` is the end of the sound if no more windows follow.
-    fn judge(&mut self, last: Option<f64>, events: &mut Vec<Event>) {
+    fn judge(&mut self, last: Option<f64>, changes: &mut Vec<EventChange>) {
         let place = self.judged - self.first;
         let center = |place: usize| self.windows[place].0;
         let start = if place == 0 { self.start } else { f64::midpoint(center(place - 1), center(place)) };
@@ -181,7 +216,7 @@ impl EventDetector {
             values.clear();
             values.extend(self.windows.range(around.clone()).map(|(_, probabilities)| probabilities[index]));
             let score = median(&mut values);
-            class.step(Event { class: index, start, end, score }, &self.settings, events);
+            class.step(Event { class: index, start, end, score }, &self.settings, changes);
         }
         self.judged += 1;
         // The one before is needed for its center.
@@ -194,7 +229,15 @@ impl EventDetector {
 
 impl Class {
     /// Adds the next stretch of time, with its score.
-    fn step(&mut self, now: Event, settings: &EventSettings, events: &mut Vec<Event>) {
+    fn step(&mut self, now: Event, settings: &EventSettings, changes: &mut Vec<EventChange>) {
+        self.advance(now, settings, changes);
+        if let Some(open) = self.open.filter(|open| !self.is_started && settings.is_kept(open)) {
+            self.is_started = true;
+            changes.push(EventChange::Started(open));
+        }
+    }
+
+    fn advance(&mut self, now: Event, settings: &EventSettings, changes: &mut Vec<EventChange>) {
         if let Some(open) = &mut self.open {
             if now.score >= self.off {
                 (open.end, open.score) = (now.end, open.score.max(now.score));
@@ -206,21 +249,27 @@ impl Class {
         if now.score >= self.on {
             let joined = self.ended.take();
             if let Some(far) = joined.filter(|ended| !is_near(ended)) {
-                settings.keep(far, events);
+                settings.keep(far, changes);
+                self.is_started = false;
             }
             let joined = joined.filter(is_near).map(|of| Event { end: now.end, score: of.score.max(now.score), ..of });
             self.open = Some(joined.unwrap_or(now));
         } else if let Some(far) = self.ended.take_if(|ended| now.end - ended.end >= settings.min_gap) {
-            settings.keep(far, events);
+            settings.keep(far, changes);
+            self.is_started = false;
         }
     }
 }
 
 impl EventSettings {
+    fn is_kept(&self, event: &Event) -> bool {
+        event.end - event.start >= self.min_length
+    }
+
     /// Adds the event if it is long enough.
-    fn keep(&self, event: Event, events: &mut Vec<Event>) {
-        if event.end - event.start >= self.min_length {
-            events.push(event);
+    fn keep(&self, event: Event, changes: &mut Vec<EventChange>) {
+        if self.is_kept(&event) {
+            changes.push(EventChange::Ended(event));
         }
     }
 }
@@ -284,6 +333,37 @@ mod tests {
         assert_eq!(of(1.1, 0.0), [(0.0, 3.75, 0.9)]);
         assert_eq!(of(0.0, 0.6), [(0.0, 0.75, 0.9), (2.75, 3.75, 0.7)]);
         assert_eq!(of(0.6, 1.5), [(0.0, 1.75, 0.9)], "joined first");
+    }
+
+    #[test]
+    fn every_event_starts_once_and_only_if_it_is_kept() {
+        let scores = [0.9, 0.1, 0.8, 0.1, 0.1, 0.7, 0.7, 0.1, 0.1, 0.1];
+        let of = |min_gap, min_length| {
+            let settings = EventSettings { min_gap, min_length, ..EventSettings::default() };
+            let mut detector = EventDetector::new(settings, &timeline(), 1).unwrap();
+            let mut found = Vec::new();
+            for (place, score) in scores.into_iter().enumerate() {
+                let start = 0.5 * place as f64;
+                let window = ScoredWindow { start, end: start + 1.0, probabilities: vec![score] };
+                found.extend(detector.push_live(&window).into_iter().map(|change| (place, change)));
+            }
+            found.extend(detector.finish_live(5.5).into_iter().map(|change| (scores.len(), change)));
+            let times = |(place, change)| match change {
+                EventChange::Started(event) => (place, event.start, None),
+                EventChange::Ended(event) => (place, event.start, Some(event.end)),
+            };
+            found.into_iter().map(times).collect::<Vec<_>>()
+        };
+        // A window is judged when the next one is there.
+        let (a, b, c) = (0.0, 1.25, 2.75);
+        let each =
+            [(1, a, None), (2, a, Some(0.75)), (3, b, None), (4, b, Some(1.75)), (6, c, None), (8, c, Some(3.75))];
+        assert_eq!(of(0.0, 0.0), each);
+        // The end is known only when nothing can be joined any more.
+        assert_eq!(of(0.6, 0.0), [(1, a, None), (5, a, Some(1.75)), (6, c, None), (9, c, Some(3.75))]);
+        // Only a long event starts, as soon as it is long.
+        assert_eq!(of(0.0, 1.0), [(7, c, None), (8, c, Some(3.75))]);
+        assert_eq!(of(0.6, 1.5), [(3, a, None), (5, a, Some(1.75))]);
     }
 
     #[test]

@@ -2,54 +2,13 @@
 
 use std::path::Path;
 
-use earmark_audio::{AudioError, AudioStream, Clip, Limits, StreamResampler};
+use earmark_audio::{Arrival, AudioError, AudioStream, Clip, Limits, RawFormat, Reading};
 
 use crate::TaggingError;
 use crate::clip::{Level, Warning};
+use crate::cutter::{Cut, Cutter, Piece};
 
-/// Where pieces begin and end, in samples of the sound.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Cut {
-    /// Length of a piece.
-    pub length: u64,
-    /// From the start of one piece to that of the next; at most its length.
-    pub hop: u64,
-    /// The piece at the end, where no whole one fits any more: it has the length of the others and
-    /// ends where the sound ends, or it begins where the one before ends.
-    pub rest: Rest,
-}
-
-/// The last piece.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Rest {
-    /// As long as the others.
-    Whole,
-    /// What remains.
-    Shorter,
-}
-
-/// A part of a sound, at every rate that front ends need.
-pub(crate) struct Piece {
-    /// Its first sample in the sound.
-    pub start: u64,
-    /// The sample after its last one.
-    pub end: u64,
-    at_rates: Vec<Clip>,
-}
-
-impl Piece {
-    /// The samples at a rate that was asked for.
-    pub fn at(&self, rate: u32) -> &[f32] {
-        self.at_rates.iter().find(|clip| clip.sample_rate == rate).map_or(&[], |clip| &clip.samples)
-    }
-
-    /// The number of samples in the sound.
-    pub fn length(&self) -> u64 {
-        self.end - self.start
-    }
-}
-
-/// The part of each sound that is tagged.
+/// The part of each sound that is tagged, and how sounds are read.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Part {
     /// Its start, seconds from the start of the sound.
@@ -58,9 +17,22 @@ pub struct Part {
     pub end: Option<f64>,
     /// One channel, from 0 on, in the place of the mean of all.
     pub channel: Option<usize>,
+    /// The form of sounds that are raw samples without a header.
+    pub raw: Option<RawFormat>,
+    /// Whether the path `-` is the standard input of the process, in any format.
+    pub has_stdin: bool,
 }
 
 impl Part {
+    /// Opens a sound.
+    fn open(&self, path: &Path, limits: &Limits) -> Result<AudioStream, AudioError> {
+        let reading = Reading { channel: self.channel, raw: self.raw, arrival: Arrival::Whole };
+        match self.has_stdin && path.as_os_str() == "-" {
+            true => AudioStream::of_reader(std::io::stdin(), path, limits, reading),
+            false => AudioStream::open_as(path, limits, reading),
+        }
+    }
+
     /// Checks that the times are in order.
     ///
     /// # Errors
@@ -101,33 +73,19 @@ enum Blocks<'a> {
     Clip(Option<&'a Clip>),
 }
 
-/// The samples at one rate that pieces may still need.
-struct AtRate {
-    resampler: StreamResampler,
-    /// The samples from `first` on, at this rate.
-    samples: Vec<f32>,
-    first: u64,
-}
-
 /// The pieces of a sound.
 pub(crate) struct Pieces<'a> {
     path: &'a Path,
     blocks: Blocks<'a>,
     block: Vec<f32>,
     sample_rate: u32,
-    rates: Vec<AtRate>,
-    cut: Cut,
+    cutter: Cutter,
     /// Samples before the part that is tagged, and its length.
     skipped: u64,
     longest: u64,
     /// Samples read before the part that are still to be dropped.
     to_skip: u64,
-    /// Samples read of the part.
-    read: u64,
-    has_ended: bool,
     has_failed: bool,
-    /// Bounds of the last piece.
-    last: Option<(u64, u64)>,
     level: Level,
 }
 
@@ -143,10 +101,7 @@ impl<'a> Pieces<'a> {
         rates: &[u32],
         cut: impl FnOnce(u32) -> Cut,
     ) -> Result<Self, TaggingError> {
-        let stream = match part.channel {
-            Some(channel) => AudioStream::open_channel(path, limits, channel)?,
-            None => AudioStream::open(path, limits)?,
-        };
+        let stream = part.open(path, limits)?;
         let rate = stream.sample_rate();
         let mut pieces = Self::new(path, Blocks::File(Box::new(stream)), rate, rates, cut(rate))?;
         let samples = |seconds: f64| (seconds * f64::from(rate)).round() as u64;
@@ -176,34 +131,26 @@ impl<'a> Pieces<'a> {
         rates: &[u32],
         cut: Cut,
     ) -> Result<Self, TaggingError> {
-        let at_rate = |&rate: &u32| {
-            let resampler = StreamResampler::new(sample_rate, rate)?;
-            Ok(AtRate { resampler, samples: Vec::new(), first: 0 })
-        };
         let failed = |source: AudioError| TaggingError::Resampling { path: path.to_owned(), source };
-        let rates = rates.iter().map(at_rate).collect::<Result<Vec<_>, _>>().map_err(failed)?;
+        let cutter = Cutter::new(sample_rate, rates, cut).map_err(failed)?;
         let (block, level) = (Vec::new(), Level::default());
         Ok(Pieces {
             path,
             blocks,
             block,
             sample_rate,
-            rates,
-            cut,
+            cutter,
             skipped: 0,
             longest: u64::MAX,
             to_skip: 0,
-            read: 0,
-            has_ended: false,
             has_failed: false,
-            last: None,
             level,
         })
     }
 
     /// The length of the part in seconds, after the last piece.
     pub fn seconds(&self) -> f64 {
-        self.read as f64 / f64::from(self.sample_rate)
+        self.cutter.pushed() as f64 / f64::from(self.sample_rate)
     }
 
     /// The times of samples.
@@ -213,7 +160,7 @@ impl<'a> Pieces<'a> {
 
     /// The end of the part, in seconds from the start of the sound; after the last piece.
     pub fn end(&self) -> f64 {
-        self.clock().seconds(self.read)
+        self.clock().seconds(self.cutter.pushed())
     }
 
     /// Why the tags of the sound may be meaningless; after the last piece.
@@ -230,83 +177,43 @@ impl<'a> Pieces<'a> {
     /// # Errors
     /// The sound cannot be decoded or resampled.
     pub fn next_piece(&mut self) -> Result<Option<Piece>, TaggingError> {
-        let start = self.last.map_or(0, |(start, _)| start + self.cut.hop);
-        let end = start + self.cut.length;
-        // At the end, the last piece may begin before this one.
-        self.forget(self.last.map_or(0, |(last, _)| if self.cut.rest == Rest::Whole { last } else { start }));
-        while !self.has_ended && !self.rates.iter().all(|at| at.has(end)) {
+        loop {
+            if let Some(piece) = self.cutter.next_piece() {
+                return Ok(Some(piece));
+            }
+            if self.cutter.has_ended() {
+                break;
+            }
             self.read_block()?;
         }
-        let (start, end) = match self.last {
-            _ if end <= self.read => (start, end),
-            Some((_, covered)) if covered >= self.read => return Ok(None),
-            Some((_, covered)) if self.cut.rest == Rest::Shorter => (covered, self.read),
-            None if self.read == 0 => {
-                return Err(TaggingError::Ended { path: self.path.to_owned(), start: self.clock().seconds(0) });
-            }
-            _ => (self.read.saturating_sub(self.cut.length), self.read),
-        };
-        self.last = Some((start, end));
-        let at_rates = self.rates.iter().map(|at| at.between(start, end)).collect();
-        Ok(Some(Piece { start, end, at_rates }))
+        match self.cutter.pushed() {
+            0 => Err(TaggingError::Ended { path: self.path.to_owned(), start: self.clock().seconds(0) }),
+            _ => Ok(None),
+        }
     }
 
     /// Reads a block and resamples it, or ends the sound.
     fn read_block(&mut self) -> Result<(), TaggingError> {
-        let block = match &mut self.blocks {
+        let (block, mut ends) = match &mut self.blocks {
             Blocks::File(stream) => {
-                self.has_ended = !stream.next_block(&mut self.block)?;
-                self.block.as_slice()
+                let ends = !stream.next_block(&mut self.block)?;
+                (self.block.as_slice(), ends)
             }
             Blocks::Clip(clip) => {
                 let clip = clip.take();
-                self.has_ended = clip.is_none();
-                clip.map_or(&[][..], |clip| &clip.samples)
+                (clip.map_or(&[][..], |clip| &clip.samples), clip.is_none())
             }
         };
         // The part that is tagged.
         let dropped = self.to_skip.min(block.len() as u64);
         self.to_skip -= dropped;
         let block = &block[dropped as usize..];
-        let taken = (self.longest - self.read).min(block.len() as u64);
-        let block = &block[..taken as usize];
-        self.read += taken;
-        self.has_ended |= self.read == self.longest;
+        let missing = self.longest - self.cutter.pushed();
+        let block = &block[..missing.min(block.len() as u64) as usize];
+        ends |= missing == block.len() as u64;
         self.level.add(block);
-        for AtRate { resampler, samples, .. } in &mut self.rates {
-            let mut done = resampler.push(block, samples);
-            if self.has_ended {
-                done = done.and_then(|()| resampler.finish(samples));
-            }
-            done.map_err(|source| TaggingError::Resampling { path: self.path.to_owned(), source })?;
-        }
-        Ok(())
-    }
-
-    /// Drops samples before this one of the sound.
-    fn forget(&mut self, before: u64) {
-        for at in &mut self.rates {
-            let count = at.resampler.length(before).saturating_sub(at.first) as usize;
-            // Seldom, because the others are moved.
-            if 2 * count > at.samples.len() {
-                let dropped = at.samples.drain(..count.min(at.samples.len())).len();
-                at.first += dropped as u64;
-            }
-        }
-    }
-}
-
-impl AtRate {
-    /// Whether the samples before this one of the sound are ready.
-    fn has(&self, end: u64) -> bool {
-        self.first + self.samples.len() as u64 >= self.resampler.length(end)
-    }
-
-    /// A copy of the samples between two of the sound.
-    fn between(&self, start: u64, end: u64) -> Clip {
-        let place = |sample: u64| (self.resampler.length(sample) - self.first) as usize;
-        let samples = self.samples.get(place(start)..place(end).min(self.samples.len())).unwrap_or_default().to_vec();
-        Clip { samples, sample_rate: self.resampler.sample_rate() }
+        let pushed = self.cutter.push(block, ends);
+        pushed.map_err(|source| TaggingError::Resampling { path: self.path.to_owned(), source })
     }
 }
 
@@ -314,7 +221,10 @@ impl Iterator for Pieces<'_> {
     type Item = Result<Piece, TaggingError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let next = if self.has_failed { Ok(None) } else { self.next_piece() };
+        if self.has_failed {
+            return None;
+        }
+        let next = self.next_piece();
         self.has_failed = next.is_err();
         next.transpose()
     }

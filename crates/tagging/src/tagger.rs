@@ -10,10 +10,11 @@ use earmark_features::{
 use serde::Serialize;
 
 use crate::bundle::Bundle;
+use crate::cutter::{Cut, Piece, Rest};
 use crate::names::CONFIG;
 use crate::parallel::in_order;
 use crate::parallelism::Parallelism;
-use crate::pieces::{Cut, Part, Piece, Pieces, Rest};
+use crate::pieces::{Part, Pieces};
 use crate::pool::Pool;
 use crate::sessions::{Sessions, Source};
 use crate::{BundleFault, Model, TaggingError, Warning};

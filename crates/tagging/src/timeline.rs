@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::cutter::{Cut, Piece, Rest};
 use crate::parallel::in_order;
-use crate::pieces::{Clock, Cut, Piece, Pieces, Rest};
+use crate::pieces::{Clock, Pieces};
 use crate::{Tagger, TaggingError, Warning};
 
 /// Windows that one thread tags in turn.
@@ -57,7 +58,7 @@ impl Timeline {
     }
 
     /// In samples, at least one.
-    fn cut(&self, sample_rate: u32) -> Cut {
+    pub(crate) fn cut(&self, sample_rate: u32) -> Cut {
         let samples = |seconds: f64| ((seconds * f64::from(sample_rate)).round() as u64).max(1);
         Cut { length: samples(self.window), hop: samples(self.hop), rest: Rest::Whole }
     }

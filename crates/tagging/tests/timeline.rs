@@ -147,6 +147,29 @@ fn a_sound_that_is_damaged_in_the_middle_fails_after_its_windows() {
 }
 
 #[test]
+fn a_sound_that_is_damaged_at_its_end_fails_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("odd.raw");
+    // A minute, and a byte of the next sample.
+    std::fs::write(&path, vec![0; 2 * 60 * 16_000 + 1]).unwrap();
+    for mut tagger in taggers(folder.path()) {
+        tagger.part.raw = Some("16000,1,s16le".parse().unwrap());
+        let (mut windows, mut failed) = (0, 0);
+        let done = tagger.timelines(std::slice::from_ref(&path), Timeline::new(1.0, 1.0).unwrap(), |_, part| {
+            match part {
+                TimelinePart::Windows(of) => windows += of.len(),
+                TimelinePart::Failed(TaggingError::Audio(AudioError::Damaged { .. })) => failed += 1,
+                other => panic!("{other:?}"),
+            }
+            Ok::<(), ()>(())
+        });
+        assert_eq!((done, failed), (Ok(()), 1));
+        assert!(windows <= 60);
+        assert!(matches!(tagger.tag_file(&path), Err(TaggingError::Audio(AudioError::Damaged { .. }))));
+    }
+}
+
+#[test]
 fn whoever_has_enough_ends_a_timeline() {
     let folder = tempfile::tempdir().unwrap();
     let taggers = taggers(folder.path());
@@ -186,27 +209,27 @@ fn a_part_of_a_sound_is_tagged_with_its_own_times() {
     let expected = one.probabilities(&cut(3 * 22_050, 70 * 22_050), &path).unwrap();
     let timeline = Timeline::new(1.0, 0.5).unwrap();
     for tagger in [&mut one, &mut three] {
-        tagger.part = Part { start: 3.0, end: Some(70.0), channel: None };
+        tagger.part = Part { start: 3.0, end: Some(70.0), channel: None, ..Part::default() };
         let tagged = tagger.tag_file(&path).unwrap();
         assert_eq!(tagged.seconds, 67.0);
         for tag in tagged.tags {
             let class = bundles::LABELS.iter().position(|label| *label == tag.label).unwrap();
             assert!((tag.score - expected[class]).abs() < 1e-5);
         }
-        tagger.part = Part { start: 10.25, end: Some(12.0), channel: None };
+        tagger.part = Part { start: 10.25, end: Some(12.0), channel: None, ..Part::default() };
         let found = windows(tagger, std::slice::from_ref(&path), timeline);
         let (found, seconds) = found[0].clone().unwrap();
         let times: Vec<_> = found.iter().map(|window| (window.start * 22_050.0).round() as usize).collect();
         assert_eq!((times, seconds), (vec![226_013, 237_038, 242_550], 38_587.0 / 22_050.0));
         for start in [80.0, 1e6] {
-            tagger.part = Part { start, end: None, channel: None };
+            tagger.part = Part { start, end: None, channel: None, ..Part::default() };
             assert!(matches!(tagger.tag_file(&path), Err(TaggingError::Ended { .. })));
         }
     }
     for part in [
         Part { start: -1.0, ..Part::default() },
         Part { start: f64::NAN, ..Part::default() },
-        Part { start: 2.0, end: Some(2.0), channel: None },
+        Part { start: 2.0, end: Some(2.0), channel: None, ..Part::default() },
         Part { end: Some(f64::NAN), ..Part::default() },
     ] {
         assert!(matches!(part.validate(), Err(TaggingError::Timeline { .. })), "{part:?}");

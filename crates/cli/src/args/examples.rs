@@ -6,7 +6,7 @@ use clap::builder::StyledStr;
 /// The words of a command after `earmark`, and its examples. A `#` begins a comment.
 type Examples = (&'static str, &'static [&'static str]);
 
-const EXAMPLES: [Examples; 33] = [
+const EXAMPLES: [Examples; 34] = [
     (
         "",
         &[
@@ -108,6 +108,14 @@ const EXAMPLES: [Examples; 33] = [
             "earmark tag archive --csv --output tags.csv --resume",
             "earmark tag recording.mp3 --events --class Dog --audacity",
             "earmark tag recording.mp3 --model runs/first/bundle --top 5 --json",
+        ],
+    ),
+    (
+        "listen",
+        &[
+            "arecord -q -t raw -f S16_LE -r 32000 | earmark listen - --raw 32000,1,s16le # a microphone",
+            "earmark listen recording.wav --class Dog --save-clips dogs",
+            "earmark listen recording.wav --speed max --output events.ndjson",
         ],
     ),
     (

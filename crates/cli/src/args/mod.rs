@@ -6,6 +6,7 @@ mod embeddings;
 mod events;
 mod examples;
 mod global;
+mod listen;
 mod model;
 mod sound;
 mod tag;
@@ -20,6 +21,7 @@ pub use data::{Check, Data, Download, Reading, Synth};
 pub use embeddings::{Embed, Similar};
 pub use events::{ClipSet, EvaluateEvents, Mix, Noise};
 pub use global::{Color, Global, LogFormat};
+pub use listen::{ClipOptions, Listen, LiveEvents, LiveReading};
 pub use model::Model;
 pub use sound::{FeatureKind, Features, LimitOptions, Nets};
 pub use tag::{Form, Shard, Tag, Time, Which};
@@ -73,6 +75,8 @@ pub enum Command {
     Predict(Predict),
     /// Tag sounds with an installed model, or with a trained bundle
     Tag(Box<Tag>),
+    /// Report the events of a sound while it goes on, as lines of JSON
+    Listen(Box<Listen>),
     /// Write a table of embeddings: what a model knows of each sound, as numbers whose direction
     /// means the content
     Embed(Embed),

@@ -3,14 +3,15 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use serde::Serialize;
+use earmark_audio::RawFormat;
+use serde::{Serialize, Serializer};
 
 use super::{LimitOptions, threads};
 
 /// `earmark tag`.
 #[derive(Debug, Args)]
 pub struct Tag {
-    /// Sound files, or folders of them
+    /// Sound files, folders of them, patterns such as 'archive/**/*.wav', or `-`, standard input
     #[arg(required_unless_present = "from_file")]
     pub paths: Vec<PathBuf>,
     /// A text file with a path in each line, files or folders; `-` is standard input
@@ -72,6 +73,11 @@ pub struct Time {
     /// One channel of each sound, from 1 on; by default the mean of all
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=65_535))]
     pub channel: Option<u64>,
+    /// Sounds are raw samples: their rate in Hz, number of channels, and format, one of u8, s8,
+    /// s16le, s24le, s32le, f32le, f64le, the same with be, mulaw, alaw
+    #[arg(long, value_name = "RATE,CHANNELS,FORMAT")]
+    #[serde(serialize_with = "as_text")]
+    pub raw: Option<RawFormat>,
     /// The tags of each window of a sound
     #[arg(long, conflicts_with = "events")]
     pub timeline: bool,
@@ -161,8 +167,12 @@ fn shard(text: &str) -> Result<Shard, String> {
     }
 }
 
+fn as_text<S: Serializer>(raw: &Option<RawFormat>, serializer: S) -> Result<S::Ok, S::Error> {
+    raw.map(|raw| raw.to_string()).serialize(serializer)
+}
+
 /// A number from 0 to 1.
-fn probability(text: &str) -> Result<f32, String> {
+pub(super) fn probability(text: &str) -> Result<f32, String> {
     let value: f32 = text.parse().map_err(|_| "it is not a number")?;
     if (0.0..=1.0).contains(&value) { Ok(value) } else { Err("it is not in the range 0 to 1".to_owned()) }
 }

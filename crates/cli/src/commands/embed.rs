@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Context;
 use earmark_embeddings::{Embeddings, ModelId, Row};
 use earmark_tables::counted;
-use earmark_tagging::{EmbeddedFile, Embedder, ModelStore, Parallelism};
+use earmark_tagging::{EmbeddedFile, Embedder, Parallelism};
 
 use super::sounds::Sounds;
 use crate::args::Embed;
@@ -17,11 +17,7 @@ pub fn run(options: &Embed) -> anyhow::Result<()> {
     output::check_place("--out", &options.out)?;
     Embeddings::check_place(&options.out)?;
     let sounds = Sounds::find(&options.paths);
-    let store = ModelStore::open()?;
-    let model = match &options.model {
-        Some(model) => store.resolve(model, Path::new(""))?,
-        None => store.default_path()?,
-    };
+    let model = super::model_of(options.model.as_deref())?;
     let threads = Parallelism::split(options.threads, sounds.paths.len()).files;
     let mut embedder = Embedder::open(&model, options.embedding.as_deref(), options.layers.into(), threads)?;
     embedder.limits = limits;

@@ -4,10 +4,12 @@ mod bundle;
 mod data_check;
 #[cfg(feature = "download")]
 mod data_download;
+mod detection;
 #[cfg(feature = "download")]
 pub mod download_bar;
 mod embed;
 mod features;
+mod listen;
 mod manual;
 mod mix;
 mod model;
@@ -17,7 +19,20 @@ mod sounds;
 mod synth;
 mod tag;
 
+use std::path::{Path, PathBuf};
+
+use earmark_tagging::{ModelStore, TaggingError};
+
 use crate::args::{Command, Data};
+
+/// The folder of the bundle that `--model` names, or of the installed model that is chosen.
+fn model_of(name: Option<&str>) -> Result<PathBuf, TaggingError> {
+    let store = ModelStore::open()?;
+    Ok(match name {
+        Some(name) => store.resolve(name, Path::new(""))?,
+        None => store.default_path()?,
+    })
+}
 
 /// Runs a command.
 ///
@@ -35,6 +50,7 @@ pub fn run(command: Command) -> anyhow::Result<()> {
         Command::Features(options) => features::run(&options),
         Command::Nets(command) => nets::run(&command, None),
         Command::Tag(options) => tag::run(&options),
+        Command::Listen(options) => listen::run(&options),
         Command::Embed(options) => embed::run(&options),
         Command::Similar(options) => similar::run(&options),
         Command::Bundle(command) => bundle::run(&command),

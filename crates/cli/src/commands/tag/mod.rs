@@ -6,13 +6,13 @@ mod select;
 mod sink;
 mod text;
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use earmark_tables::counted;
 use earmark_tagging::{
-    Event, EventDetector, EventSettings, ModelStore, Parallelism, Part, SUMS, ScoredWindow, Tagger, TaggingError,
-    Timeline, TimelinePart, Warning,
+    Event, EventDetector, Parallelism, Part, SUMS, ScoredWindow, Tagger, Timeline, TimelinePart, Warning,
 };
 use serde_json::Map;
 
@@ -21,6 +21,7 @@ use self::progress::Progress;
 use self::select::Selection;
 use self::sink::Sink;
 use self::text::{Content, Item, Text};
+use super::detection::Detection;
 use super::sounds::Sounds;
 use crate::args::{Form, Shard, Tag, Time};
 use crate::output;
@@ -42,15 +43,11 @@ pub fn run(options: &Tag) -> anyhow::Result<()> {
     if let Some(shard) = options.shard {
         sounds.retain(|path| Ok(is_of(path, shard)))?;
     }
-    let store = ModelStore::open()?;
-    let model = match &options.model {
-        Some(model) => store.resolve(model, Path::new(""))?,
-        None => store.default_path()?,
-    };
+    let model = super::model_of(options.model.as_deref())?;
     let parallelism = match content {
-        Content::Tags => Parallelism::of_files(options.threads, &sounds.paths),
-        // The windows of a file are tagged in parallel.
-        Content::Windows | Content::Events => Parallelism::split(options.threads, usize::MAX),
+        Content::Tags if !sounds.has_stdin() => Parallelism::of_files(options.threads, &sounds.paths),
+        // The parts of a sound of unknown length are tagged in parallel, and so are windows.
+        _ => Parallelism::split(options.threads, usize::MAX),
     };
     let mut tagger = Tagger::open(&model, parallelism)?;
     (tagger.limits, tagger.part) = (limits, part(&options.time)?);
@@ -62,10 +59,12 @@ pub fn run(options: &Tag) -> anyhow::Result<()> {
         Content::Windows => (Some(timeline(&options.time, &tagger, 2.0)?), None),
         Content::Events => {
             let timeline = timeline(&options.time, &tagger, 4.0)?;
-            (Some(timeline), Some(detector(&options.time, &tagger, &timeline)?))
+            let Time { on, off, median, min_length, min_gap, .. } = options.time;
+            let detection = Detection { on, off, median, min_length, min_gap };
+            (Some(timeline), Some(detection.detector(&tagger, &timeline)?))
         }
     };
-    let journal = journal(options, &model, &mut text)?;
+    let journal = journal(options, &model, &sounds, &mut text)?;
     let found = sounds.paths.len();
     let changed = match &journal {
         Some(journal) => without_done(&mut sounds, journal)?,
@@ -105,16 +104,12 @@ fn without_done(sounds: &mut Sounds, journal: &Journal) -> anyhow::Result<usize>
     Ok(changed)
 }
 
-/// Settings outside their range are wrong usage.
-fn in_range<T>(checked: Result<T, TaggingError>) -> anyhow::Result<T> {
-    checked.map_err(|error| output::Exit::WrongUsage(output::message(&error.into())).into())
-}
-
 /// The part of each sound that is tagged.
 fn part(time: &Time) -> anyhow::Result<Part> {
-    let Time { start, end, channel, .. } = *time;
-    let part = Part { start: start.unwrap_or(0.0), end, channel: channel.map(|channel| channel as usize - 1) };
-    in_range(part.validate())?;
+    let Time { start, end, channel, raw, .. } = *time;
+    let channel = channel.map(|channel| channel as usize - 1);
+    let part = Part { start: start.unwrap_or(0.0), end, channel, raw, has_stdin: true };
+    output::in_range(part.validate())?;
     Ok(part)
 }
 
@@ -122,13 +117,35 @@ fn part(time: &Time) -> anyhow::Result<Part> {
 fn paths(options: &Tag) -> anyhow::Result<Vec<PathBuf>> {
     let mut paths = options.paths.clone();
     if let Some(list) = &options.from_file {
-        let text = match list.as_os_str() == "-" {
-            true => std::io::read_to_string(std::io::stdin()).context("cannot read the list from standard input")?,
-            false => earmark_files::read_to_string(list)?,
-        };
-        paths.extend(text.lines().filter(|line| !line.trim().is_empty()).map(PathBuf::from));
+        let mut text = Vec::new();
+        match list.as_os_str() == "-" {
+            true => {
+                std::io::stdin().read_to_end(&mut text).context("cannot read the list from standard input")?;
+            }
+            false => text = earmark_files::read(list)?,
+        }
+        paths.extend(listed(&text));
     }
     Ok(paths)
+}
+
+/// The paths of a list: one in each line, or separated by NUL as `find -print0` writes them.
+fn listed(text: &[u8]) -> Vec<PathBuf> {
+    let text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text);
+    let separator = if text.contains(&0) { 0 } else { b'\n' };
+    let lines = text.split(|byte| *byte == separator);
+    let lines = lines.map(|line| if separator == b'\n' { line.strip_suffix(b"\r").unwrap_or(line) } else { line });
+    lines.filter(|line| !line.trim_ascii().is_empty()).map(path_of).collect()
+}
+
+#[cfg(unix)]
+fn path_of(bytes: &[u8]) -> PathBuf {
+    <std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(bytes).into()
+}
+
+#[cfg(not(unix))]
+fn path_of(bytes: &[u8]) -> PathBuf {
+    String::from_utf8_lossy(bytes).into_owned().into()
 }
 
 /// Refuses to overwrite a sound, or the list of sounds, with its tags. Only files of the output's
@@ -149,10 +166,14 @@ fn is_of(path: &Path, shard: Shard) -> bool {
 }
 
 /// The journal of an output that is continued or begun with `--resume`.
-fn journal(options: &Tag, model: &Path, text: &mut Text) -> anyhow::Result<Option<Journal>> {
+fn journal(options: &Tag, model: &Path, sounds: &Sounds, text: &mut Text) -> anyhow::Result<Option<Journal>> {
     let Form { resume: true, output: Some(output), by_hash, .. } = &options.form else { return Ok(None) };
     if !text.is_of_lines() {
         let wrong = "--resume adds lines to the output; add --csv or --ndjson";
+        return Err(output::Exit::WrongUsage(wrong.to_owned()).into());
+    }
+    if sounds.has_stdin() {
+        let wrong = "--resume cannot know standard input again; omit one of the two";
         return Err(output::Exit::WrongUsage(wrong.to_owned()).into());
     }
     output::check_place("--output", output)?;
@@ -171,25 +192,7 @@ fn journal(options: &Tag, model: &Path, text: &mut Text) -> anyhow::Result<Optio
 fn timeline(time: &Time, tagger: &Tagger, hops: f64) -> anyhow::Result<Timeline> {
     let usual = tagger.usual_timeline();
     let window = time.window.unwrap_or(usual.window());
-    in_range(Timeline::new(window, time.hop.unwrap_or(window / hops)))
-}
-
-fn detector(time: &Time, tagger: &Tagger, timeline: &Timeline) -> anyhow::Result<EventDetector> {
-    let Time { on, off, median, min_length, min_gap, .. } = *time;
-    let usual = EventSettings::default().on;
-    let settings = EventSettings {
-        on: on.unwrap_or(usual),
-        off: off.unwrap_or(on.unwrap_or(usual) / 2.0),
-        median,
-        min_length,
-        min_gap,
-    };
-    let classes = tagger.labels().len();
-    let detector = in_range(EventDetector::new(settings, timeline, classes))?;
-    Ok(match tagger.thresholds().filter(|_| on.is_none() && off.is_none()) {
-        Some(thresholds) => detector.with_thresholds(thresholds),
-        None => detector,
-    })
+    output::in_range(Timeline::new(window, time.hop.unwrap_or(window / hops)))
 }
 
 /// The sounds on the way to the output.
@@ -310,5 +313,20 @@ impl Work<'_> {
             self.sink.end_file(Some(&message))??;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_are_of_lines_or_of_nul() {
+        let of = |text: &[u8]| listed(text).iter().map(|path| output::path(path)).collect::<Vec<_>>();
+        assert_eq!(of("\u{feff}a.wav\r\n\nb c.wav\n \n".as_bytes()), ["a.wav", "b c.wav"]);
+        assert_eq!(of(b"a\nb.wav\0c.wav\0"), ["a\nb.wav", "c.wav"]);
+        assert_eq!(of(b""), [""; 0]);
+        #[cfg(unix)]
+        assert_eq!(of(b"\xff.wav"), ["\\xff.wav"]);
     }
 }

@@ -1,10 +1,9 @@
 //! Which tags are written.
 
-use earmark_files::did_you_mean;
 use earmark_tagging::{Tag, Tagger};
 
 use crate::args::Which;
-use crate::output::Exit;
+use crate::commands::detection::wanted;
 
 /// Tags of a clip if it has one label.
 const TOP: usize = 3;
@@ -20,13 +19,7 @@ impl Selection {
     /// # Errors
     /// A label that the model does not have.
     pub fn new(which: &Which, tagger: &Tagger) -> anyhow::Result<Self> {
-        let labels = tagger.labels();
-        if let Some(unknown) = which.classes.iter().find(|label| !labels.contains(label)) {
-            let suggestion = did_you_mean(unknown, labels);
-            return Err(Exit::WrongUsage(format!("--class {unknown}: the model has no such label{suggestion}")).into());
-        }
-        let is_wanted = |label| which.classes.is_empty() || which.classes.contains(label);
-        Ok(Self { which: which.clone(), wanted: labels.iter().map(is_wanted).collect() })
+        Ok(Self { which: which.clone(), wanted: wanted(&which.classes, tagger)? })
     }
 
     /// Whether an event is wanted.
