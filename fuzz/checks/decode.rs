@@ -58,8 +58,8 @@ fn decodes(path: &Path, bytes: &[u8]) -> bool {
     }
 }
 
-/// Reads the bytes once, as from a pipe: finite samples within the limits, or an error that names the
-/// source and is none of the disk.
+/// Reads the bytes once, as from a pipe: finite samples within the limits, or an error that names
+/// the source and is none of the disk.
 fn forward(path: &Path, bytes: &[u8], limits: &Limits) {
     let read = || -> Result<(Vec<f32>, u32), AudioError> {
         let reader = std::io::Cursor::new(bytes.to_vec());

@@ -26,12 +26,12 @@ pub struct Reading {
 /// How bytes arrive.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Arrival {
-    /// There is an end. MP4 and AIFF, which cannot be read from their start to their end, are stored
-    /// in a temporary file first.
+    /// There is an end. MP4 and AIFF, which cannot be read from their start to their end, are
+    /// stored in a temporary file first.
     #[default]
     Whole,
-    /// They may go on forever: no length is too long, MP4 and AIFF are not supported, and raw
-    /// samples and those of WAV that are not finite become silence ([`crate::AudioStream::silenced`]).
+    /// There may be no end: no length is too long, MP4 and AIFF are not supported, and raw samples
+    /// and those of WAV that are not finite become silence ([`crate::AudioStream::silenced`]).
     Live,
     /// Those of a file that still grows: like `Live`, and the length in a WAV header counts for
     /// nothing.
@@ -130,7 +130,8 @@ impl RawStream {
             let announced = self.announced.unwrap_or_default() / frame as u64;
             return Err(AudioError::truncated(&self.path, announced, self.given));
         }
-        // Programs that stream WAV may be stopped anywhere. Without a header, the form may be wrong.
+        // Programs that stream WAV may be stopped anywhere. Without a header, the form may be
+        // wrong.
         if self.decoder.rest() > 0 && !self.has_header {
             let reason = format!("it ends within a frame, after {} of {frame} bytes", self.decoder.rest());
             return Err(AudioError::damaged(&self.path, reason));

@@ -200,8 +200,8 @@ impl RawDecoder {
         Self { format, channel, rest: Vec::new(), peak: 0.0 }
     }
 
-    /// Replaces `out` with the samples of the frames that these bytes complete. Samples that are not
-    /// finite or above [`LARGEST_SAMPLE`] become silence, and are returned.
+    /// Replaces `out` with the samples of the frames that these bytes complete. Samples that are
+    /// not finite or above [`LARGEST_SAMPLE`] become silence, and are returned.
     pub(crate) fn decode(&mut self, bytes: &[u8], out: &mut Vec<f32>) -> Vec<Impossible> {
         out.clear();
         let mut held = std::mem::take(&mut self.rest);

@@ -135,8 +135,8 @@ pub(crate) fn wav(file: &mut File, length: u64, path: &Path, limits: &Limits) ->
     Ok(header)
 }
 
-/// Reads the chunks of a WAV file after its first twelve bytes, up to its samples. Returns their form
-/// and the number of their bytes, unless that is a placeholder.
+/// Reads the chunks of a WAV file after its first twelve bytes, up to its samples. Returns their
+/// form and the number of their bytes, unless that is a placeholder.
 pub(crate) fn wav_start(reader: &mut impl Read, path: &Path) -> Result<(RawFormat, Option<u64>), AudioError> {
     let failed = |error: std::io::Error| match error.kind() {
         std::io::ErrorKind::UnexpectedEof => AudioError::damaged(path, "the file ends inside its header"),

@@ -51,8 +51,8 @@ fn lines(text: &str) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
 }
 
-/// The events of some lines as `earmark tag` has them: label, start, end, score. Each has one start,
-/// before its end, with the same number.
+/// The events of some lines as `earmark tag` has them: label, start, end, score. Each has one
+/// start, before its end, with the same number.
 fn events(lines: &[Value]) -> Vec<(String, String)> {
     let mut open = BTreeMap::new();
     let mut found = Vec::new();
@@ -310,7 +310,7 @@ fn sound_is_dropped_only_if_that_is_wanted_and_is_counted() {
     let sum: f64 = dropped.iter().map(|line| line["duration"].as_f64().unwrap()).sum();
     assert!(sum > 0.2 * seconds && sum < seconds - 1.0, "{sum} of {seconds} s: {drops}");
     assert!(drops.stderr.contains("were dropped, because tagging is too slow"), "{drops}");
-    assert!(drops.stderr.contains(&format!("heard {:.1} s", seconds - sum)), "{sum} of {seconds} s: {drops}");
+    assert!(drops.stderr.contains(&format!("listened to {:.1} s", seconds - sum)), "{sum} of {seconds} s: {drops}");
     events(&found);
     let last = found.last().unwrap();
     assert!(last["end"].as_f64().unwrap() <= seconds + 1e-6, "{last}");

@@ -67,8 +67,8 @@ pub struct Event {
 /// What becomes known of an event.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum EventChange {
-    /// It has begun, and is long enough to be kept: a change with its end follows. Its end and score
-    /// are those so far.
+    /// It has begun, and is long enough to be kept: a change with its end follows. Its end and
+    /// score are those so far.
     Started(Event),
     /// It has ended, and no later event can be joined to it.
     Ended(Event),

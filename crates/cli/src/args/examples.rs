@@ -113,7 +113,7 @@ const EXAMPLES: [Examples; 34] = [
     (
         "listen",
         &[
-            "arecord -q -t raw -f S16_LE -r 32000 | earmark listen - --raw 32000,1,s16le # a microphone",
+            "earmark listen - --raw 32000,1,s16le  # after `arecord -q -t raw -f S16_LE -r 32000 |`",
             "earmark listen recording.wav --class Dog --save-clips dogs",
             "earmark listen recording.wav --speed max --output events.ndjson",
         ],

@@ -75,7 +75,7 @@ pub enum Command {
     Predict(Predict),
     /// Tag sounds with an installed model, or with a trained bundle
     Tag(Box<Tag>),
-    /// Report the events of a sound while it goes on, as lines of JSON
+    /// Report the events of live sound while they happen, as lines of JSON
     Listen(Box<Listen>),
     /// Write a table of embeddings: what a model knows of each sound, as numbers whose direction
     /// means the content

@@ -6,13 +6,16 @@ use std::path::{Path, PathBuf};
 use earmark_audio::{Clip, write_wav};
 use earmark_files::FileError;
 
+/// More than the longest block of samples, seconds.
+const BLOCK: f64 = 2.0;
+
 /// The sound of the last seconds, and the events whose clips are not written yet.
 pub struct Clips {
     folder: PathBuf,
     /// Seconds of sound before and after an event, and of a longer event.
     padding: f64,
     longest: f64,
-    /// Seconds from the start of an event until it is known.
+    /// Seconds at most from the start of an event until it is known, and from its end.
     delay: f64,
     sample_rate: u32,
     /// The last samples, and the number of the first of them.
@@ -54,7 +57,7 @@ impl Clips {
     /// Adds samples.
     pub fn push(&mut self, samples: &[f32]) {
         self.recent.extend(samples);
-        let kept = self.longest + 2.0 * self.padding + self.delay;
+        let kept = self.longest + 2.0 * self.padding + self.delay + BLOCK;
         let over = self.recent.len().saturating_sub((kept * f64::from(self.sample_rate)) as usize);
         self.recent.drain(..over);
         self.first += over as u64;
@@ -76,9 +79,11 @@ impl Clips {
     /// Writes the clips whose sound is complete, or all if the sound has ended.
     pub fn write(&mut self, has_ended: bool) -> Vec<Written> {
         let now = (self.first + self.recent.len() as u64) as f64 / f64::from(self.sample_rate);
-        let (padding, longest) = (self.padding, self.longest);
+        let (padding, longest, delay) = (self.padding, self.longest, self.delay);
         let end = |of: &Waiting| of.end.unwrap_or(f64::INFINITY).min(of.start + longest) + padding;
-        let is_complete = |of: &mut Waiting| has_ended || end(of) <= now;
+        // The end of a short event may not be known yet.
+        let known = |of: &Waiting| if of.end.is_some() { end(of) } else { end(of) + delay };
+        let is_complete = |of: &mut Waiting| has_ended || known(of) <= now;
         let complete: Vec<Waiting> = self.waiting.extract_if(.., is_complete).collect();
         let write = |of: Waiting| {
             let clip = self.cut(of.start - padding, end(&of));
@@ -144,7 +149,7 @@ mod tests {
                 _ => {}
             }
             written.extend(clips.write(false).into_iter().map(|of| (second, of)));
-            assert!(clips.recent.len() <= 40);
+            assert!(clips.recent.len() <= 60);
         }
         written.extend(clips.write(true).into_iter().map(|of| (20, of)));
         let of = |clip: &Written| {
@@ -154,7 +159,7 @@ mod tests {
             ((samples[0] * 256.0).round() as usize, samples.len())
         };
         let found: Vec<_> = written.iter().map(|(second, clip)| (*second, clip.id, of(clip))).collect();
-        assert_eq!(found, [(3, 1, (0, 12)), (7, 2, (45, 30)), (20, 3, (185, 15))]);
+        assert_eq!(found, [(3, 1, (0, 12)), (8, 2, (45, 30)), (20, 3, (185, 15))]);
         let names: Vec<_> = written.iter().map(|(_, clip)| clip.path.file_name().unwrap().to_owned()).collect();
         assert_eq!(names, ["00-00_short_1.wav", "00-05_long_2.wav", "00-19_last_3.wav"]);
     }

@@ -60,7 +60,7 @@ fn find(wanted: Option<&str>) -> anyhow::Result<Device> {
     })
 }
 
-/// Begins to record. `lost` is told what the sound system says about sound that it has lost.
+/// Begins to record. Calls `lost` with what the sound system reports about lost sound.
 ///
 /// # Errors
 /// There is no such microphone, it is used by others, or its samples have another form than ours.

@@ -1,4 +1,4 @@
-//! `earmark listen`: the events of a sound that goes on.
+//! `earmark listen`: the events of live sound.
 
 mod clips;
 mod clock;
@@ -68,15 +68,15 @@ pub fn run(options: &Listen) -> anyhow::Result<()> {
     // A thread that waits for a source cannot be ended, so nobody waits for the thread.
     thread::spawn(move || connection.run());
     let mut session = Session::new(settings, lines, clips, Report::new());
-    let heard = hear(&mut session, &queue, &stop);
+    let done = work(&mut session, &queue, &stop);
     queue.close();
     session.report.clear();
-    heard?;
+    done?;
     session.end()
 }
 
 /// Takes what comes until the source has ended or a signal comes.
-fn hear(session: &mut Session<'_>, queue: &Queue, stop: &AtomicBool) -> anyhow::Result<()> {
+fn work(session: &mut Session<'_>, queue: &Queue, stop: &AtomicBool) -> anyhow::Result<()> {
     while !stop.load(Ordering::Relaxed) {
         if let Some(item) = queue.pop(EVERY)
             && !session.take(item)?
@@ -100,8 +100,7 @@ fn clips(options: &ClipOptions, settings: &Settings<'_>, events: &LiveEvents) ->
     output::check_place("--save-clips", folder)?;
     earmark_files::create_folder(folder)?;
     let Settings { timeline, .. } = settings;
-    // From its start to where it is known, and the blocks in between.
-    let delay = timeline.window() + 3.0 * timeline.hop() + events.median + events.min_length + 2.0;
+    let delay = timeline.window() + 3.0 * timeline.hop() + events.median + events.min_length + events.min_gap;
     Ok(Some(Clips::new(folder, options.padding, options.max_clip, delay)))
 }
 

@@ -63,7 +63,7 @@ impl Report {
         self.events += 1;
     }
 
-    /// Sound was tagged that arrived at this time; `open` are the labels that are heard.
+    /// Sound was tagged that arrived at this time; `open` are the labels of open events.
     pub fn tagged<'a>(&mut self, seconds: f64, arrived: Instant, open: impl Iterator<Item = &'a str>) {
         let waited = arrived.elapsed().as_secs_f64();
         self.longest_wait = self.longest_wait.max(waited);
@@ -84,7 +84,7 @@ impl Report {
         if self.is_terminal && self.shown.elapsed() >= STATUS {
             self.shown = Instant::now();
             let labels = open.collect::<Vec<_>>().join(", ");
-            let line: String = format!("{}, waits {waited:.1} s: {labels}", self.heard()).chars().take(78).collect();
+            let line: String = format!("{}, waits {waited:.1} s: {labels}", self.sound()).chars().take(78).collect();
             let _ = write!(std::io::stderr().lock(), "\r{line}\x1b[K");
             self.has_status = true;
         }
@@ -116,7 +116,7 @@ impl Report {
         }
     }
 
-    fn heard(&self) -> String {
+    fn sound(&self) -> String {
         let Self { seconds, events, .. } = self;
         format!("{seconds:.1} s of sound, {}", counted(*events as usize, "event"))
     }
@@ -125,7 +125,7 @@ impl Report {
         let Self { dropped, connections, longest_wait, .. } = self;
         let again = connections.saturating_sub(1);
         let again = if again > 0 { format!(", {again} times again after a pause") } else { String::new() };
-        format!("heard {}{again}; {dropped:.1} s dropped; sound waited at most {longest_wait:.2} s", self.heard())
+        format!("listened to {}{again}; {dropped:.1} s dropped; sound waited at most {longest_wait:.2} s", self.sound())
     }
 
     /// # Errors

@@ -168,7 +168,7 @@ impl<'a> Session<'a> {
                     let label = &self.settings.tagger.labels()[class];
                     self.lines.write(&Line::Clip { id, label, path: path.display().to_string() })?;
                 }
-                // What is heard next matters more than this clip.
+                // The next event matters more than this clip.
                 Err(error) => self.report.lost_clip(&with_causes(&error)),
             }
         }
