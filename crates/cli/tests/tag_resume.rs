@@ -205,6 +205,23 @@ fn a_place_that_cannot_be_written_costs_its_own_sound() {
 }
 
 #[test]
+fn a_signal_leaves_no_temporary_file() {
+    let place = place("tag-signals");
+    for (signal, code) in [("-TERM", 143), ("-INT", 130)] {
+        fs::create_dir_all(place.path("out")).unwrap();
+        let tag = format!("tag in in/. in/../in --csv --threads 1 --output out/tags.csv {}", model());
+        let mut child = place.command(&tag).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let files = || fs::read_dir(place.path("out")).unwrap().count();
+        while files() == 0 {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        let kill = std::process::Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
+        assert!(kill.success());
+        assert_eq!((child.wait().unwrap().code(), files()), (Some(code), 0));
+    }
+}
+
+#[test]
 fn shards_are_the_whole() {
     let place = place("resume-shards");
     let rows = |options: &str| -> BTreeSet<Vec<String>> {

@@ -14,6 +14,7 @@ mod lock;
 mod messages;
 mod place;
 mod shared;
+mod unfinished;
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -28,6 +29,8 @@ pub use messages::{did_you_mean, similar, with_causes, with_suggestion};
 use place::is_stream;
 pub use place::{missing_folder, resolve, same_file, user_cache};
 pub use shared::sweep_unlocked;
+use unfinished::Unfinished;
+pub use unfinished::remove_unfinished;
 
 /// A temporary file that has not been written to for this long is considered abandoned.
 pub const ABANDONED: Duration = Duration::from_secs(86_400);
@@ -85,6 +88,7 @@ pub fn write_atomic_with<T, E: From<FileError>>(
 pub struct AtomicFile {
     path: PathBuf,
     temporary: tempfile::NamedTempFile,
+    unfinished: Unfinished,
 }
 
 impl AtomicFile {
@@ -108,7 +112,8 @@ impl AtomicFile {
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
         let temporary = builder.tempfile_in(folder).map_err(FileError::of("write", path))?;
-        Ok(AtomicFile { path: path.clone(), temporary })
+        let unfinished = Unfinished::new(temporary.path());
+        Ok(AtomicFile { path: path.clone(), temporary, unfinished })
     }
 
     /// The file itself: the errors of the wrapper end in the temporary name, which is meaningless
@@ -138,7 +143,8 @@ impl AtomicFile {
     /// # Errors
     /// It cannot be renamed.
     pub fn commit(self) -> Result<(), FileError> {
-        let Self { path, temporary } = self;
+        // `unfinished` ends after the renaming.
+        let Self { path, temporary, unfinished: _unfinished } = self;
         tracing::trace!(file = %path.display(), "renaming");
         temporary.persist(&path).map_err(|error| FileError::of("write", &path)(error.error))?;
         tracing::debug!(file = %path.display(), "written");

@@ -21,15 +21,15 @@ impl AtomicFile {
     /// # Errors
     /// It cannot be renamed.
     pub fn settle_new(self) -> Result<Option<Self>, FileError> {
-        let path = self.path;
-        match self.temporary.persist_noclobber(&path) {
+        let Self { path, temporary, unfinished } = self;
+        match temporary.persist_noclobber(&path) {
             Ok(_) => Ok(None),
             Err(taken) if taken.error.kind() == ErrorKind::AlreadyExists => {
-                Ok(Some(AtomicFile { path, temporary: taken.file }))
+                Ok(Some(AtomicFile { path, temporary: taken.file, unfinished }))
             }
             // The file system supports neither hard links nor renaming without replacing.
             Err(other) if path.symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound) => {
-                AtomicFile { path, temporary: other.file }.commit().map(|()| None)
+                AtomicFile { path, temporary: other.file, unfinished }.commit().map(|()| None)
             }
             Err(other) => Err(FileError::of("write", &path)(other.error)),
         }

@@ -14,6 +14,7 @@ mod manual;
 mod mix;
 mod model;
 pub mod nets;
+mod signals;
 mod similar;
 mod sounds;
 mod synth;
@@ -39,6 +40,10 @@ fn model_of(name: Option<&str>) -> Result<PathBuf, TaggingError> {
 /// # Errors
 /// The command failed, or only `earmark-train` has it.
 pub fn run(command: Command) -> anyhow::Result<()> {
+    // Listening ends in its own way.
+    if !matches!(command, Command::Listen(_)) {
+        signals::end_without_debris()?;
+    }
     match command {
         Command::Synth(options) => synth::run(&options),
         Command::Mix(options) => mix::run(&options),
