@@ -5,6 +5,7 @@ mod data;
 mod embeddings;
 mod events;
 mod examples;
+mod export;
 mod global;
 mod model;
 mod sound;
@@ -19,6 +20,7 @@ pub use bundle::Bundle;
 pub use data::{Check, Data, Download, Reading, Synth};
 pub use embeddings::{Embed, Similar};
 pub use events::{ClipSet, EvaluateEvents, Mix, Noise};
+pub use export::Export;
 pub use global::{Color, Global, LogFormat};
 pub use model::Model;
 pub use sound::{FeatureKind, Features, LimitOptions, Nets};
@@ -78,6 +80,9 @@ pub enum Command {
     Embed(Embed),
     /// List the sounds of a table of embeddings that are most similar to a sound
     Similar(Similar),
+    /// Write a bundle or a model as one ONNX file, which other languages tag with: samples in, a
+    /// score for each label out
+    Export(Export),
     /// Print what is in a bundle, or check one that comes from elsewhere
     #[command(subcommand)]
     Bundle(Bundle),

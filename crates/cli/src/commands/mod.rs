@@ -7,6 +7,7 @@ mod data_download;
 #[cfg(feature = "download")]
 pub mod download_bar;
 mod embed;
+mod export;
 mod features;
 mod manual;
 mod mix;
@@ -37,6 +38,7 @@ pub fn run(command: Command) -> anyhow::Result<()> {
         Command::Tag(options) => tag::run(&options),
         Command::Embed(options) => embed::run(&options),
         Command::Similar(options) => similar::run(&options),
+        Command::Export(options) => export::run(&options),
         Command::Bundle(command) => bundle::run(&command),
         Command::Model(command) => model::run(&command),
         Command::Completions { shell } => manual::completions(shell),
