@@ -7,6 +7,8 @@ use crate::scope::Scope;
 
 /// Arrays of fewer values stay in 32 bits: they are biases and statistics of normalization.
 const FEWEST: usize = 256;
+/// Output channels of fewer weights are not stored as integers.
+const FEWEST_OF_CHANNEL: usize = 32;
 /// The largest magnitude of an 8-bit weight.
 const LARGEST: f32 = 127.0;
 
@@ -40,12 +42,19 @@ pub(crate) fn push(scope: &mut Scope, tensor: &TensorProto, name: &str, (precisi
     let encoded = match (precision, tensor.values()) {
         (Precision::F32, _) | (_, None) => None,
         (_, Some(values)) if count < FEWEST || tensor.dims.len() < 2 || values.len() != count => None,
+        // The weights of a convolution of each channel by itself are few, and matter most.
+        (Precision::Int8, _) if !is_of_columns && per_channel(tensor) < FEWEST_OF_CHANNEL => None,
         (Precision::F16, Some(values)) => halves(scope, tensor, name, &values),
         (Precision::Int8, Some(values)) => Some(integers(scope, tensor, name, &values, is_of_columns)),
     };
     if encoded.is_none() {
         scope.weights.push(TensorProto { name: name.to_owned(), ..tensor.clone() });
     }
+}
+
+/// Number of weights of an output channel.
+fn per_channel(tensor: &TensorProto) -> usize {
+    tensor.dims.iter().skip(1).product::<i64>().max(0) as usize
 }
 
 /// The weights in 16 bits; none if one of them does not fit.
