@@ -149,8 +149,8 @@ fn a_trained_bundle_is_one_file_for_python_and_for_browsers() {
         for (what, scores) in [("Python", in_python), ("Chromium", in_browser)] {
             match bundle {
                 "level1" => assert_equal(what, &scores, &expected),
-                // A probability of level 1 that differs in its last digit can be on the other side of a
-                // threshold of the trees, whose scores then jump.
+                // A probability of level 1 that differs in its last digit can be on the other side
+                // of a threshold of the trees, whose scores then jump.
                 _ => {
                     let mut apart = differences(&scores, &expected);
                     apart.retain(|(apart, _)| *apart >= TOLERANCE);
@@ -274,6 +274,7 @@ fn what_cannot_be_exported_is_named() {
     place.copy_from(shared(), "run/bundle");
     place.write("sounds/broken.wav", "no sound");
     place.write("empty/notes.txt", "");
+    place.write("notes.md", "the user's");
     let out = "--out model.onnx";
     let failures = [
         format!("export nothing {out}"),
@@ -293,6 +294,8 @@ fn what_cannot_be_exported_is_named() {
     }
     std::fs::create_dir(place.path("folder.onnx")).unwrap();
     run(&place, "export run/bundle --out folder.onnx").failed();
+    run(&place, "export run/bundle --out notes.onnx").failed();
+    assert_eq!((place.text("notes.md").as_str(), place.path("notes.onnx").exists()), ("the user's", false));
     for words in [
         "export run/bundle",
         "export run/bundle --out model.bin",

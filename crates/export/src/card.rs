@@ -4,10 +4,18 @@ use earmark_tagging::Origin;
 
 use crate::{Exported, Loss};
 
+/// The end of a card's title.
+const TITLE: &str = ": an audio tagger in one ONNX file";
+
 /// The model card of a file that is called `file`: what it is, its inputs and outputs, its labels,
 /// its precision with the `loss` if it was measured, and examples in Python, JavaScript and C++.
 pub fn card(exported: &Exported, file: &str, loss: Option<&Loss>) -> String {
     [about(exported, file), precision(exported, loss), examples(exported, file), labels(exported)].join("\n")
+}
+
+/// Whether a text is a model card that [`card`] returned.
+pub fn is_card(text: &str) -> bool {
+    text.lines().next().is_some_and(|line| line.ends_with(TITLE))
 }
 
 fn about(exported: &Exported, file: &str) -> String {
@@ -31,7 +39,7 @@ fn about(exported: &Exported, file: &str) -> String {
         None => String::new(),
     };
     format!(
-        "# {file}: an audio tagger in one ONNX file\n\n\
+        "# {file}{TITLE}\n\n\
          Samples in, a score for each label out: resampling, front ends, windows, networks and averages are inside. \
          It needs a runtime for ONNX (opset {opset}) and nothing else. Earmark {version} wrote it, and `earmark tag` \
          gives the same scores; `docs/export.md` of Earmark's repository describes it.\n\n\

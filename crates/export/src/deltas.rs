@@ -28,7 +28,8 @@ pub(crate) fn stacked(scope: &mut Scope, rows: &Value, settings: &DeltaSettings)
 /// The rows with the frames that the filters need beyond the ends.
 fn extended(scope: &mut Scope, rows: &Value, settings: &DeltaSettings, [before, after]: [usize; 2]) -> Value {
     let zeros_at_start = match settings.delta {
-        // The filter of librosa 0.5 starts from zeros, before `delta_width` copies of the first frame.
+        // The filter of librosa 0.5 starts from zeros, before `delta_width` copies of the first
+        // frame.
         DeltaFilter::Fir => before.saturating_sub(settings.delta_width),
         DeltaFilter::Savgol => 0,
     };

@@ -3,14 +3,14 @@
 use earmark_features::{DeltaSettings, FrontEnd, Layers};
 use earmark_tagging::Embedding;
 
+use crate::ExportError;
 use crate::deltas::stacked;
 use crate::merge::Merged;
 use crate::scope::{Scope, Value};
+use crate::source::Source;
 use crate::spectrum::{cepstrum, log_mel};
 use crate::summary::summary;
-use crate::whole::Source;
 use crate::windows::{ClipFeatures, Net};
-use crate::ExportError;
 
 /// The features of a clip with these samples, `[n]` at the front end's rate.
 pub(crate) fn features(
@@ -70,12 +70,3 @@ fn embedding(
     let (width, weights) = (*size, source.precision);
     Net { merged, scaling: &network.scaling, width, weights, activation: None }.of_clip(scope, &features, windows)
 }
-
-impl Source<'_> {
-    /// The embedding that a front end names.
-    fn embedding(&self, model: &str, layers: Layers) -> Result<&Embedding, ExportError> {
-        let found = self.bundle.embeddings.iter().find(|embedding| embedding.name == model && embedding.layers == layers);
-        found.ok_or_else(|| ExportError::Network { file: model.to_owned(), reason: "the bundle has no such".to_owned() })
-    }
-}
-

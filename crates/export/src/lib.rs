@@ -26,6 +26,7 @@ mod merge;
 mod precision;
 mod resample;
 mod scope;
+mod source;
 mod spectrum;
 mod summary;
 mod whole;
@@ -38,12 +39,13 @@ use earmark_onnx::model_with;
 use earmark_onnx::proto::{ML_OPSET, OPSET};
 use earmark_tagging::{Bundle, Learner, Origin};
 
-pub use card::card;
+pub use card::{card, is_card};
 pub use error::ExportError;
 pub use loss::Loss;
 pub use precision::Precision;
 
-use whole::{Source, Whole};
+use source::Source;
+use whole::Whole;
 
 /// What the file has of a bundle.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -83,11 +85,7 @@ pub struct Exported {
 /// # Errors
 /// There is no such learner; an ONNX file of the bundle cannot become a part of another one, which
 /// can only be if others than Earmark wrote it; a file of 2 GiB or more.
-pub fn export(
-    bundle: &Bundle,
-    files: &BTreeMap<String, Vec<u8>>,
-    options: &Options,
-) -> Result<Exported, ExportError> {
+pub fn export(bundle: &Bundle, files: &BTreeMap<String, Vec<u8>>, options: &Options) -> Result<Exported, ExportError> {
     let source = source(bundle, files, options)?;
     match build(&source) {
         Err(error @ ExportError::Network { .. }) => {

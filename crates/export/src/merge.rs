@@ -80,9 +80,11 @@ impl<'a> Merged<'a> {
             name => format!("{prefix}{name}"),
         };
         for tensor in &self.graph.initializer {
-            let is_of_columns = self.graph.node.iter().any(|node| {
-                node.op_type == "MatMul" && node.input.get(1).is_some_and(|name| *name == tensor.name)
-            });
+            let is_of_columns = self
+                .graph
+                .node
+                .iter()
+                .any(|node| node.op_type == "MatMul" && node.input.get(1).is_some_and(|name| *name == tensor.name));
             let renamed = rename(&tensor.name);
             push(scope, tensor, &renamed, (weights, is_of_columns));
         }

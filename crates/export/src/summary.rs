@@ -201,7 +201,8 @@ fn correlations(scope: &mut Scope, groups: &Value, count: usize) -> Value {
     scope.op("Div", &[&of_pairs, &scale])
 }
 
-/// The mean power density of each row in each octave, in dB: `[frames, rows]` to `[octaves * rows]`.
+/// The mean power density of each row in each octave, in dB: `[frames, rows]` to `[octaves *
+/// rows]`.
 ///
 /// The transform of `q` periods of frames is a constant one of every `q`-th frame, followed by a
 /// sum over `q` values with twiddle factors, which depend on the length of the clip.
@@ -248,7 +249,8 @@ fn modulations(scope: &mut Scope, rows: &Value) -> Value {
     let (cosine, sine) = (scope.op("Cos", &[&angles]), scope.op("Sin", &[&angles]));
     // (real - i imaginary) (cosine - i sine), with `imaginary` the sum with sines.
     let mut product = |a: &Value, b: &Value| scope.op("Mul", &[a, b]);
-    let parts = [product(&real, &cosine), product(&imaginary, &sine), product(&real, &sine), product(&imaginary, &cosine)];
+    let parts =
+        [product(&real, &cosine), product(&imaginary, &sine), product(&real, &sine), product(&imaginary, &cosine)];
     let [a, b, c, d] = &parts;
     let (x, y) = (scope.op("Sub", &[a, b]), scope.op("Add", &[c, d]));
     let [x, y] = [x, y].map(|part| {

@@ -1,30 +1,18 @@
 //! The whole graph: samples, pieces, learners, level 2.
 
-use std::collections::BTreeMap;
-
 use earmark_features::FrontEnd;
 use earmark_onnx::proto::{Dim, ELEM_F32, ELEM_STRING, GraphProto, TensorProto, ValueInfoProto};
-use earmark_tagging::{Bundle, Learner, PIECE_SECONDS};
+use earmark_tagging::PIECE_SECONDS;
 
+use crate::ExportError;
 use crate::front_end::features;
 use crate::merge::Merged;
 use crate::precision::Precision;
 use crate::resample::Conversion;
 use crate::scope::{Scope, Value};
+use crate::source::Source;
 use crate::summary::statistics;
 use crate::windows::{ClipFeatures, Net};
-use crate::ExportError;
-
-/// What a graph is built from.
-pub(crate) struct Source<'a> {
-    pub(crate) bundle: &'a Bundle,
-    pub(crate) files: &'a BTreeMap<String, Vec<u8>>,
-    pub(crate) precision: Precision,
-    /// The learners in the file: all of them, or one.
-    pub(crate) learners: Vec<&'a Learner>,
-    /// The file of level 2; none if the file has only one learner of the bundle.
-    pub(crate) stack: Option<&'a str>,
-}
 
 /// A graph, and whether it has tree ensembles.
 pub(crate) struct Whole {
@@ -32,22 +20,7 @@ pub(crate) struct Whole {
     pub(crate) uses_trees: bool,
 }
 
-impl<'a> Source<'a> {
-    /// The bytes of a file of the bundle, which was checked to have it.
-    pub(crate) fn bytes(&self, file: &str) -> &'a [u8] {
-        self.files.get(file).map_or(&[], Vec::as_slice)
-    }
-
-    /// The sample rates of all front ends, the highest one first.
-    pub(crate) fn rates(&self) -> Vec<u32> {
-        let statistics = self.bundle.statistics.as_ref().filter(|_| self.stack.is_some());
-        let learners = self.learners.iter().map(|learner| learner.features.sample_rate());
-        let mut rates: Vec<u32> = learners.chain(statistics.map(|of| of.mel.sr)).collect();
-        rates.sort_unstable_by(|a, b| b.cmp(a));
-        rates.dedup();
-        rates
-    }
-
+impl Source<'_> {
     /// The graph: `samples` `[n]` to `scores` `[labels]`; `labels` `[labels]`, and `thresholds`
     /// `[labels]` if a clip may have several labels.
     pub(crate) fn graph(&self) -> Result<Whole, ExportError> {
@@ -99,7 +72,10 @@ impl<'a> Source<'a> {
     ) -> Result<Value, ExportError> {
         let (classes, activation) = (self.bundle.labels.len(), Some(self.bundle.activation));
         let none = || Value(String::new());
-        let at = |rate: u32| at_rates.iter().find(|(of, _)| *of == rate).map_or_else(none, |(_, samples)| samples.clone());
+        let at = |rate: u32| {
+            let found = at_rates.iter().find(|(of, _)| *of == rate);
+            found.map_or_else(none, |(_, samples)| samples.clone())
+        };
         let mut known: Vec<(&FrontEnd, ClipFeatures)> = Vec::new();
         let mut columns = Vec::new();
         for learner in &self.learners {
@@ -155,13 +131,6 @@ impl<'a> Source<'a> {
             output,
             ..GraphProto::default()
         }
-    }
-
-    /// The thresholds of the labels. Those of a bundle with level 2 hold for its scores, not for those
-    /// of one learner.
-    pub(crate) fn thresholds(&self) -> Option<&'a [f32]> {
-        let is_whole = self.learners.len() == self.bundle.learners.len();
-        self.bundle.thresholds.as_deref().filter(|_| is_whole)
     }
 }
 

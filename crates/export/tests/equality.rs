@@ -151,8 +151,7 @@ fn check(cases: impl IntoIterator<Item = (String, Case)>, lengths: &[usize]) {
 
 /// Lengths around the edges of a frame, of a window of 60 frames of 80 samples at 8 kHz, and of the
 /// hop of 25 frames.
-const LENGTHS: [usize; 14] =
-    [1, 2, 100, 255, 256, 257, 1_000, 4_719, 4_720, 4_799, 4_800, 4_801, 6_800, 20_011];
+const LENGTHS: [usize; 14] = [1, 2, 100, 255, 256, 257, 1_000, 4_719, 4_720, 4_799, 4_800, 4_801, 6_800, 20_011];
 
 #[test]
 fn every_front_end_is_that_of_the_tagger() {

@@ -158,7 +158,18 @@ fn describe(row: &[f64]) -> [f64; DESCRIPTIONS] {
     sorted.sort_unstable_by(f64::total_cmp);
     let [q05, q25, q50, q75, q95] = SUMMARY.quantiles.map(|share| quantile(&sorted, share));
     let size = mean(steps(1).map(f64::abs));
-    [mean(values()), deviation(values()), q05, q25, q50, q75, q95, deviation(steps(1)), size, deviation(steps(SUMMARY.lag))]
+    [
+        mean(values()),
+        deviation(values()),
+        q05,
+        q25,
+        q50,
+        q75,
+        q95,
+        deviation(steps(1)),
+        size,
+        deviation(steps(SUMMARY.lag)),
+    ]
 }
 
 /// Like `numpy.quantile`, with linear interpolation.

@@ -27,11 +27,7 @@ pub fn model(graph: GraphProto, opsets: &[(&str, i64)]) -> Result<Vec<u8>, TooLa
 ///
 /// # Errors
 /// A file of 2 GiB or more.
-pub fn model_with(
-    graph: GraphProto,
-    opsets: &[(&str, i64)],
-    metadata: &[(&str, String)],
-) -> Result<Vec<u8>, TooLarge> {
+pub fn model_with(graph: GraphProto, opsets: &[(&str, i64)], metadata: &[(&str, String)]) -> Result<Vec<u8>, TooLarge> {
     let entry = |(key, value): &(&str, String)| StringStringEntryProto { key: (*key).to_owned(), value: value.clone() };
     let opset = |&(domain, version): &(&str, i64)| OperatorSetIdProto { domain: domain.to_owned(), version };
     let model = ModelProto {

@@ -21,7 +21,8 @@ pub struct Export {
     #[arg(long, value_enum, default_value_t = Precision::F32)]
     pub precision: Precision,
     /// Sounds, or folders of them, on which the scores are compared with those of f32
-    #[arg(long, value_name = "PATH", num_args = 1.., required_if_eq_any = [("precision", "f16"), ("precision", "int8")])]
+    #[arg(long, value_name = "PATH", num_args = 1..)]
+    #[arg(required_if_eq_any = [("precision", "f16"), ("precision", "int8")])]
     pub calibration: Vec<PathBuf>,
     /// Only this learner of the bundle, without the others and level 2
     #[arg(long, value_name = "NAME")]

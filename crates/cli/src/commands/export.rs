@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::Context;
-use earmark_export::{Exported, Loss, Options, Precision, card, export};
+use earmark_export::{Exported, Loss, Options, Precision, card, export, is_card};
 use earmark_tables::{counted, size};
 use earmark_tagging::{Bundle, ModelStore};
 
@@ -22,6 +22,14 @@ pub fn run(options: &Export) -> anyhow::Result<()> {
     }
     output::check_place("--out", out)?;
     anyhow::ensure!(!out.is_dir(), "--out {} is a folder; name a file in it", out.display());
+    let card_path = out.with_extension("md");
+    let is_foreign = card_path.exists() && !earmark_files::read_to_string(&card_path).is_ok_and(|text| is_card(&text));
+    anyhow::ensure!(
+        !is_foreign,
+        "--out {}: its model card would replace {}, which is none; choose another name",
+        out.display(),
+        card_path.display()
+    );
     let limits = options.limits.limits()?;
     let folder = ModelStore::open()?.resolve(&options.model, Path::new(""))?;
     let (bundle, files) = Bundle::read(&folder)?;
