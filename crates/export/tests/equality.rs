@@ -224,6 +224,13 @@ fn several_learners_rates_and_statistics_are_combined() {
     let mut several = learners();
     several.bundle.activation = Activation::Sigmoid;
     several.bundle.thresholds = Some(vec![0.2, 0.5, 0.7]);
+    let exported = export(&several.bundle, &several.files, &Options::default()).unwrap();
+    let graph = earmark_onnx::read(&exported.bytes).unwrap().graph.unwrap();
+    let outputs: Vec<&str> = graph.output.iter().map(|output| output.name.as_str()).collect();
+    assert_eq!(outputs, ["scores", "labels", "thresholds"]);
+    let source = &graph.node.iter().find(|node| node.output[0] == "thresholds").unwrap().input[0];
+    let thresholds = graph.initializer.iter().find(|tensor| tensor.name == *source).unwrap();
+    assert_eq!(thresholds.values().unwrap(), [0.2, 0.5, 0.7]);
     let mut cases = vec![("mean".to_owned(), learners()), ("several labels".to_owned(), several)];
     for set in [StatisticSet::Paper, StatisticSet::All] {
         let mel = earmark_features::MelSettings { sr: 11_025, n_fft: 512, n_mels: 30, ..Default::default() };

@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 /// The time that a page may take.
@@ -29,21 +30,29 @@ pub fn run(chromium: &Path, folder: &Path, modules: &Path, module: &str) -> serd
     let profile = tempfile::tempdir().unwrap();
     let mut browser = Browser::start(chromium, profile.path(), listener.local_addr().unwrap().port());
     let start = Instant::now();
-    let page = page(module);
+    let site = Arc::new(Site { page: page(module), folder: folder.to_owned(), modules: modules.to_owned() });
+    let (send, results) = mpsc::channel();
     loop {
         assert!(start.elapsed() < LONGEST, "the page has no result after {LONGEST:?}");
         assert!(browser.0.try_wait().unwrap().is_none(), "{} has ended", chromium.display());
-        let Ok((stream, _)) = listener.accept() else {
-            std::thread::sleep(Duration::from_millis(10));
-            continue;
-        };
-        stream.set_nonblocking(false).unwrap();
-        if let Some(result) = answer(stream, &page, folder, modules) {
+        if let Ok((stream, _)) = listener.accept() {
+            // A browser also opens connections that it may never use.
+            let (site, send) = (Arc::clone(&site), send.clone());
+            std::thread::spawn(move || site.answer(stream).map(|result| send.send(result)));
+        }
+        if let Ok(result) = results.recv_timeout(Duration::from_millis(5)) {
             let value: serde_json::Value = serde_json::from_slice(&result).unwrap();
             assert!(value.get("error").is_none(), "{value}");
             return value;
         }
     }
+}
+
+/// What the server serves.
+struct Site {
+    page: String,
+    folder: PathBuf,
+    modules: PathBuf,
 }
 
 /// The browser; it is killed on drop.
@@ -79,45 +88,48 @@ fn page(module: &str) -> String {
     )
 }
 
-/// Answers one request; returns the body of the page's result.
-fn answer(stream: TcpStream, page: &str, folder: &Path, modules: &Path) -> Option<Vec<u8>> {
-    let mut reader = BufReader::new(stream);
-    let (mut first, mut length) = (String::new(), 0);
-    reader.read_line(&mut first).ok()?;
-    loop {
-        let mut line = String::new();
-        reader.read_line(&mut line).ok()?;
-        if line.trim().is_empty() {
-            break;
+impl Site {
+    /// Answers one request; returns the body of the page's result.
+    fn answer(&self, stream: TcpStream) -> Option<Vec<u8>> {
+        stream.set_nonblocking(false).ok()?;
+        let mut reader = BufReader::new(stream);
+        let (mut first, mut length) = (String::new(), 0);
+        reader.read_line(&mut first).ok()?;
+        loop {
+            let mut line = String::new();
+            reader.read_line(&mut line).ok()?;
+            match line.split_once(':') {
+                Some((key, value)) if key.eq_ignore_ascii_case("content-length") => {
+                    length = value.trim().parse().ok()?
+                }
+                Some(_) => {}
+                None => break,
+            }
         }
-        if let Some((key, value)) = line.split_once(':').filter(|(key, _)| key.eq_ignore_ascii_case("content-length")) {
-            assert!(!key.is_empty());
-            length = value.trim().parse().unwrap();
+        let path = first.split_whitespace().nth(1)?.trim_start_matches('/').to_owned();
+        if first.starts_with("POST") {
+            let mut body = vec![0; length];
+            reader.read_exact(&mut body).ok()?;
+            respond(reader.get_mut(), "200 OK", "text/plain", b"");
+            return Some(body);
         }
+        let file = match path.strip_prefix("modules/") {
+            Some(path) => self.modules.join(path),
+            None => self.folder.join(&path),
+        };
+        let kind = match file.extension().and_then(|extension| extension.to_str()) {
+            _ if path.is_empty() => "text/html",
+            Some("mjs" | "js") => "text/javascript",
+            Some("wasm") => "application/wasm",
+            _ => "application/octet-stream",
+        };
+        match std::fs::read(&file) {
+            _ if path.is_empty() => respond(reader.get_mut(), "200 OK", kind, self.page.as_bytes()),
+            Ok(bytes) => respond(reader.get_mut(), "200 OK", kind, &bytes),
+            Err(_) => respond(reader.get_mut(), "404 Not Found", kind, b""),
+        }
+        None
     }
-    let path = first.split_whitespace().nth(1)?.trim_start_matches('/').to_owned();
-    if first.starts_with("POST") {
-        let mut body = vec![0; length];
-        reader.read_exact(&mut body).ok()?;
-        respond(reader.get_mut(), "200 OK", "text/plain", b"");
-        return Some(body);
-    }
-    let file: PathBuf = match path.strip_prefix("modules/") {
-        Some(path) => modules.join(path),
-        None => folder.join(&path),
-    };
-    let kind = match file.extension().and_then(|extension| extension.to_str()) {
-        _ if path.is_empty() => "text/html",
-        Some("mjs" | "js") => "text/javascript",
-        Some("wasm") => "application/wasm",
-        _ => "application/octet-stream",
-    };
-    match std::fs::read(&file) {
-        _ if path.is_empty() => respond(reader.get_mut(), "200 OK", kind, page.as_bytes()),
-        Ok(bytes) => respond(reader.get_mut(), "200 OK", kind, &bytes),
-        Err(_) => respond(reader.get_mut(), "404 Not Found", kind, b""),
-    }
-    None
 }
 
 fn respond(stream: &mut TcpStream, status: &str, kind: &str, body: &[u8]) {
