@@ -117,7 +117,7 @@ fn headers() -> Result<PathBuf> {
 
 /// A line for apt with the release that has the headers, from the machine's own mirror of Debian.
 fn source_of_release() -> Result<String> {
-    let policy = output(&mut Command::new("apt-get").args(["indextargets", "--format", "$(REPO_URI) $(RELEASE)"]))?;
+    let policy = output(Command::new("apt-get").args(["indextargets", "--format", "$(REPO_URI) $(RELEASE)"]))?;
     let is_debian = |line: &&str| {
         let (uri, _) = line.split_once(' ').unwrap_or((line, ""));
         uri.trim_end_matches('/').ends_with("/debian")

@@ -72,7 +72,7 @@ impl<'a> Merged<'a> {
     }
 
     /// Adds the operators to a graph, with the input `x`; returns the output.
-    pub(crate) fn into_scope(&self, scope: &mut Scope, x: &Value, weights: Weights) -> Result<Value, ExportError> {
+    pub(crate) fn add_to(&self, scope: &mut Scope, x: &Value, weights: Weights) -> Result<Value, ExportError> {
         let prefix = format!("{}/", scope.name("network"));
         let rename = |name: &str| match name {
             "" => String::new(),

@@ -39,15 +39,18 @@ impl std::fmt::Display for Precision {
 /// output channels are the last axis, not the first one.
 pub(crate) fn push(scope: &mut Scope, tensor: &TensorProto, name: &str, (precision, is_of_columns): (Precision, bool)) {
     let count = tensor.dims.iter().product::<i64>().max(0) as usize;
-    let encoded = match (precision, tensor.values()) {
-        (Precision::F32, _) | (_, None) => None,
-        (_, Some(values)) if count < FEWEST || tensor.dims.len() < 2 || values.len() != count => None,
-        // The weights of a convolution of each channel by itself are few, and matter most.
-        (Precision::Int8, _) if !is_of_columns && per_channel(tensor) < FEWEST_OF_CHANNEL => None,
+    let values = tensor.values().filter(|values| values.len() == count && count >= FEWEST && tensor.dims.len() > 1);
+    let is_encoded = match (precision, values) {
+        (Precision::F32, _) | (_, None) => false,
         (Precision::F16, Some(values)) => halves(scope, tensor, name, &values),
-        (Precision::Int8, Some(values)) => Some(integers(scope, tensor, name, &values, is_of_columns)),
+        // The weights of a convolution of each channel by itself are few, and matter most.
+        (Precision::Int8, _) if !is_of_columns && per_channel(tensor) < FEWEST_OF_CHANNEL => false,
+        (Precision::Int8, Some(values)) => {
+            integers(scope, tensor, name, &values, is_of_columns);
+            true
+        }
     };
-    if encoded.is_none() {
+    if !is_encoded {
         scope.weights.push(TensorProto { name: name.to_owned(), ..tensor.clone() });
     }
 }
@@ -57,19 +60,19 @@ fn per_channel(tensor: &TensorProto) -> usize {
     tensor.dims.iter().skip(1).product::<i64>().max(0) as usize
 }
 
-/// The weights in 16 bits; none if one of them does not fit.
-fn halves(scope: &mut Scope, tensor: &TensorProto, name: &str, values: &[f32]) -> Option<()> {
+/// Adds the weights in 16 bits, unless one of them does not fit.
+fn halves(scope: &mut Scope, tensor: &TensorProto, name: &str, values: &[f32]) -> bool {
     if values.iter().any(|value| !f16::from_f32(*value).is_finite()) {
-        return None;
+        return false;
     }
     let bytes = values.iter().flat_map(|value| f16::from_f32(*value).to_le_bytes()).collect();
     let stored = format!("{name}/f16");
     scope.weights.push(array(&stored, ELEM_F16, tensor, bytes));
     node(scope, "Cast", &[&stored], name);
-    Some(())
+    true
 }
 
-/// The weights as 8-bit integers.
+/// Adds the weights as 8-bit integers.
 fn integers(scope: &mut Scope, tensor: &TensorProto, name: &str, values: &[f32], is_of_columns: bool) {
     let channels_axis = if is_of_columns { tensor.dims.len() - 1 } else { 0 };
     let channels = tensor.dims.get(channels_axis).map_or(1, |&size| size.max(1) as usize);

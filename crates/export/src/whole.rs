@@ -102,7 +102,7 @@ impl Source<'_> {
         }
         let row = scope.on_axis("Concat", &columns.iter().collect::<Vec<_>>(), 0);
         let row = scope.unsqueezed(&row, &[0]);
-        let probabilities = stack.into_scope(scope, &row, Precision::F32)?;
+        let probabilities = stack.add_to(scope, &row, Precision::F32)?;
         Ok(scope.reshaped(&probabilities, &[classes as i64]))
     }
 

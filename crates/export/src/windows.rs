@@ -78,7 +78,7 @@ impl Net<'_> {
 
     /// The outputs for a batch of inputs.
     fn outputs(&self, scope: &mut Scope, x: &Value) -> Result<Value, ExportError> {
-        self.merged.into_scope(scope, x, self.weights)
+        self.merged.add_to(scope, x, self.weights)
     }
 
     fn activated(&self, scope: &mut Scope, logits: &Value, axis: i64) -> Value {
