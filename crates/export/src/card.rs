@@ -2,7 +2,7 @@
 
 use earmark_tagging::Origin;
 
-use crate::{Exported, Loss};
+use crate::{Exported, Loss, Precision};
 
 /// The end of a card's title.
 const TITLE: &str = ": an audio tagger in one ONNX file";
@@ -67,12 +67,12 @@ fn licence(origin: Option<&Origin>) -> String {
 }
 
 fn precision(exported: &Exported, loss: Option<&Loss>) -> String {
-    let loss = match loss {
-        Some(loss) => format!(" Loss {loss}."),
-        None => String::new(),
+    let stored = match exported.precision {
+        Precision::F32 => "Weights and computation have 32 bits (f32).".to_owned(),
+        precision => format!("The networks' weights are stored as {precision}; all else is f32."),
     };
-    let precision = exported.precision;
-    format!("## Precision\n\nThe networks' weights are stored as {precision}; all else is f32.{loss}\n")
+    let loss = loss.map_or(String::new(), |loss| format!(" Loss {loss}."));
+    format!("## Precision\n\n{stored}{loss}\n")
 }
 
 fn examples(exported: &Exported, file: &str) -> String {
