@@ -61,11 +61,12 @@ fn environment(root: &Path) -> Result<PathBuf> {
     virtual_environment("golden", &requirements)
 }
 
-/// The interpreter for the tests that use Python, with NumPy, ONNX Runtime and soxr in the pinned
-/// versions.
+/// The interpreter for the tests that use Python, with NumPy, ONNX, ONNX Runtime and soxr in the
+/// pinned versions.
 pub fn for_tests(root: &Path) -> Result<PathBuf> {
     let requirements = fs::read_to_string(root.join(REQUIREMENTS)).context(REQUIREMENTS)?;
-    let needed = |line: &&str| ["numpy==", "onnxruntime==", "soxr=="].iter().any(|name| line.starts_with(name));
+    let names = ["numpy==", "onnx==", "onnxruntime==", "soxr=="];
+    let needed = |line: &&str| names.iter().any(|name| line.starts_with(name));
     virtual_environment(
         "tests",
         &requirements.lines().filter(needed).map(|line| format!("{line}\n")).collect::<String>(),

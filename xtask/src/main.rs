@@ -7,6 +7,7 @@ mod golden;
 mod gpu_check;
 mod python;
 mod quickstart;
+mod runtimes;
 mod setup;
 mod steps;
 mod test;

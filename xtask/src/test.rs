@@ -6,6 +6,7 @@ use anyhow::Result;
 
 use crate::deny::deny;
 use crate::golden;
+use crate::runtimes;
 use crate::setup::setup;
 use crate::steps::{Steps, cargo, target_folder};
 use crate::tidy::tidy;
@@ -33,8 +34,9 @@ pub fn test(root: &Path) -> Result<()> {
             tests.env("EARMARK_PYTHON", python);
         }
         // In CI the test that needs Python fails; elsewhere it is skipped with a message.
-        Err(error) => eprintln!("no Python with NumPy, ONNX Runtime and soxr for the tests: {error:#}"),
+        Err(error) => eprintln!("no Python with NumPy, ONNX, ONNX Runtime and soxr for the tests: {error:#}"),
     }
+    tests.envs(runtimes::for_tests(root));
     steps.run(&mut tests)?;
     steps.run(&mut cargo(root, "run --release -p earmark-pipeline --example train_and_tag --locked"))?;
 

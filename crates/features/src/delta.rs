@@ -114,6 +114,34 @@ pub fn delta(row: &[f32], order: u8, settings: &DeltaSettings) -> Result<Vec<f32
     Ok(out)
 }
 
+/// The filters of deltas: the weights of the frames from `before` to `after` a frame.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DeltaWeights {
+    /// Frames before the one that the filters are for.
+    pub before: usize,
+    /// Frames after it.
+    pub after: usize,
+    /// The weights for the slope: `[before + 1 + after]`.
+    pub slope: Vec<f32>,
+    /// The weights for the curvature, as many.
+    pub curvature: Vec<f32>,
+}
+
+impl DeltaSettings {
+    /// The filters of these settings, which must be valid.
+    ///
+    /// ```
+    /// use earmark_features::DeltaSettings;
+    /// let weights = DeltaSettings { delta_width: 3, ..DeltaSettings::default() }.weights();
+    /// assert_eq!((weights.before, weights.after), (1, 1));
+    /// assert_eq!(weights.slope, [-0.5, 0.0, 0.5]);
+    /// ```
+    pub fn weights(&self) -> DeltaWeights {
+        let Deltas { before, after, weights: [slope, curvature], .. } = Deltas::new(self);
+        DeltaWeights { before, after, slope, curvature }
+    }
+}
+
 /// The weights of the frames around a center, for both orders, and the extension beyond the ends.
 pub(crate) struct Deltas {
     /// Frames before and after the center.

@@ -42,7 +42,7 @@ mod windowing;
 
 pub use crops::{CropPosition, CropSpec, Padding, fixed_crop, windows};
 pub use db::power_to_db;
-pub use delta::{DeltaFilter, DeltaMode, DeltaSettings, delta};
+pub use delta::{DeltaFilter, DeltaMode, DeltaSettings, DeltaWeights, delta};
 pub use embedding::{EmbeddingNetwork, EmbeddingNetworks};
 pub use extract::Extractor;
 pub use features::Features;
@@ -61,6 +61,7 @@ pub use statistics::{
     mfcc_statistics_names,
 };
 pub use stream::FeatureStream;
+pub use summary::{SUMMARY, SummaryConstants};
 pub use view::{FeatureView, Values};
 pub use windowing::{Activation, WindowAggregation, Windowing};
 

@@ -97,6 +97,31 @@ fn apply_bands(bands: &[Band], spectra: &[[f64; 2]], first: &mut [f32], second: 
     greatest
 }
 
+impl MelSettings {
+    /// The filters of the mel bands, as `librosa.filters.mel` returns them. The settings must be
+    /// valid.
+    ///
+    /// # Shape
+    /// `[n_mels, n_fft / 2 + 1]`, row-major.
+    ///
+    /// ```
+    /// use earmark_features::MelSettings;
+    /// let settings = MelSettings { n_fft: 512, n_mels: 10, ..MelSettings::default() };
+    /// let filters = settings.mel_filters();
+    /// assert_eq!(filters.len(), 10 * 257);
+    /// assert!(filters.iter().all(|weight| *weight >= 0.0));
+    /// ```
+    pub fn mel_filters(&self) -> Vec<f32> {
+        let bins = self.n_fft / 2 + 1;
+        let mut filters = vec![0.0; self.n_mels * bins];
+        for (m, row) in filters.chunks_exact_mut(bins).enumerate() {
+            let (first, weights) = triangle(self, m);
+            row.iter_mut().skip(first).zip(weights).for_each(|(out, weight)| *out = weight);
+        }
+        filters
+    }
+}
+
 /// The first bin of band `m`, and the weights from there on.
 fn triangle(settings: &MelSettings, m: usize) -> (usize, Vec<f32>) {
     match settings.bands {

@@ -103,6 +103,20 @@ pub(crate) fn context_frames(samples: &[f32], start: isize, count: usize, pad_mo
     (start..start + count as isize).map(|index| at(index).map_or(0.0, |at| samples[at as usize])).collect()
 }
 
+impl MelSettings {
+    /// The window of the Fourier transform, centered in a frame: `[n_fft]`. The settings must be
+    /// valid.
+    ///
+    /// ```
+    /// use earmark_features::MelSettings;
+    /// let window = MelSettings { n_fft: 4, ..MelSettings::default() }.window_values();
+    /// assert!(window.iter().zip([0.0, 0.5, 1.0, 0.5]).all(|(a, b)| (a - b).abs() < 1e-15));
+    /// ```
+    pub fn window_values(&self) -> Vec<f64> {
+        window(self)
+    }
+}
+
 /// The window, centered in `n_fft` values.
 fn window(settings: &MelSettings) -> Vec<f64> {
     let length = settings.window_length();

@@ -13,23 +13,44 @@ use crate::{FeatureError, MelSettings};
 
 /// Number of statistics of a row's values and changes: mean, deviation, five quantiles; deviation
 /// and mean magnitude of the difference between adjacent frames; deviation of the difference over
-/// [`LAG`] frames.
+/// [`SUMMARY`]'s `lag` frames.
 const DESCRIPTIONS: usize = 10;
-const QUANTILES: [f64; 5] = [0.05, 0.25, 0.5, 0.75, 0.95];
-const LAG: usize = 8;
-/// Octaves of the modulation spectrum; the lowest begins at a 512th of the frame rate.
+/// Octaves of the modulation spectrum.
 const OCTAVES: usize = 8;
 /// The length in frames of a transform with one bin in the lowest octave.
 const PERIOD: usize = 1 << (OCTAVES + 1);
-/// The maximum number of groups of adjacent bands. The modulation spectra of their means and the
-/// correlations between them are part of the summary.
+/// Bands form at most this many groups.
 const GROUPS: usize = 16;
-/// Added to the energy of an octave before the conversion to decibels: the value for a constant
-/// row.
-const STILL: f64 = 1e-3;
-/// Added to the variance of a group's differences, so that a constant group correlates with no
-/// other.
-const UNMOVED: f64 = 1e-6;
+
+/// The constants of a summary.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SummaryConstants {
+    /// Quantiles of a row.
+    pub quantiles: [f64; 5],
+    /// Besides the difference of adjacent frames, that over this many frames.
+    pub lag: usize,
+    /// Octaves of the modulation spectrum; the lowest begins at a 512th of the frame rate.
+    pub octaves: usize,
+    /// The maximum number of groups of adjacent bands. The modulation spectra of their means and
+    /// the correlations between them are part of the summary.
+    pub groups: usize,
+    /// Added to the energy of an octave before the conversion to decibels: the value for a constant
+    /// row.
+    pub still: f64,
+    /// Added to the variance of a group's differences, so that a constant group correlates with no
+    /// other.
+    pub unmoved: f64,
+}
+
+/// The constants of every summary.
+pub const SUMMARY: SummaryConstants = SummaryConstants {
+    quantiles: [0.05, 0.25, 0.5, 0.75, 0.95],
+    lag: 8,
+    octaves: OCTAVES,
+    groups: GROUPS,
+    still: 1e-3,
+    unmoved: 1e-6,
+};
 
 /// The number of bands in a group.
 fn group(mel: &MelSettings) -> usize {
@@ -135,9 +156,20 @@ fn describe(row: &[f64]) -> [f64; DESCRIPTIONS] {
     let steps = |lag: usize| row.iter().skip(lag).zip(row).map(|(later, earlier)| later - earlier);
     let mut sorted = row.to_vec();
     sorted.sort_unstable_by(f64::total_cmp);
-    let [q05, q25, q50, q75, q95] = QUANTILES.map(|share| quantile(&sorted, share));
+    let [q05, q25, q50, q75, q95] = SUMMARY.quantiles.map(|share| quantile(&sorted, share));
     let size = mean(steps(1).map(f64::abs));
-    [mean(values()), deviation(values()), q05, q25, q50, q75, q95, deviation(steps(1)), size, deviation(steps(LAG))]
+    [
+        mean(values()),
+        deviation(values()),
+        q05,
+        q25,
+        q50,
+        q75,
+        q95,
+        deviation(steps(1)),
+        size,
+        deviation(steps(SUMMARY.lag)),
+    ]
 }
 
 /// Like `numpy.quantile`, with linear interpolation.
@@ -158,7 +190,7 @@ fn correlations(rows: &[Vec<f64>]) -> Vec<f64> {
     };
     let steps: Vec<Vec<f64>> = rows.iter().map(steps).collect();
     let product = |a: &[f64], b: &[f64]| mean(a.iter().zip(b).map(|(a, b)| a * b));
-    let sizes: Vec<f64> = steps.iter().map(|row| (product(row, row) + UNMOVED).sqrt()).collect();
+    let sizes: Vec<f64> = steps.iter().map(|row| (product(row, row) + SUMMARY.unmoved).sqrt()).collect();
     let of_pair = |a: usize, b: usize| product(&steps[a], &steps[b]) / (sizes[a] * sizes[b]);
     (0..rows.len()).flat_map(|a| (a + 1..rows.len()).map(move |b| (a, b))).map(|(a, b)| of_pair(a, b)).collect()
 }
@@ -187,7 +219,7 @@ fn modulations(rows: &[Vec<f64>]) -> Vec<[f64; OCTAVES]> {
         fft.process(&mut spectrum);
         std::array::from_fn(|octave| {
             let bins = &spectrum[times << octave..times << (octave + 1)];
-            10.0 * (mean(bins.iter().map(Complex::norm_sqr)) / energy + STILL).log10()
+            10.0 * (mean(bins.iter().map(Complex::norm_sqr)) / energy + SUMMARY.still).log10()
         })
     };
     rows.iter().map(of_row).collect()

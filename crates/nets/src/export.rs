@@ -73,6 +73,7 @@ fn encode(graph: &Graph, weights: &Weights, embedding: Option<NodeId>) -> Result
         initializer,
         input: vec![ValueInfoProto::tensor("x", ELEM_F32, &input)],
         output: logits.chain(embeddings).collect(),
+        ..GraphProto::default()
     };
     Ok(model(graph, &[("", OPSET)])?)
 }

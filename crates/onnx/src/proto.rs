@@ -31,6 +31,9 @@ pub struct ModelProto {
     /// Arbitrary key-value pairs.
     #[prost(message, repeated, tag = "14")]
     pub metadata_props: Vec<StringStringEntryProto>,
+    /// Operators defined by others, which Earmark does not write or decode.
+    #[prost(bytes = "vec", repeated, tag = "25")]
+    pub functions: Vec<Vec<u8>>,
 }
 
 /// An operator set: domain (empty for `ai.onnx`) and version.
@@ -73,6 +76,9 @@ pub struct GraphProto {
     /// The outputs.
     #[prost(message, repeated, tag = "12")]
     pub output: Vec<ValueInfoProto>,
+    /// Weights in sparse form, which Earmark does not write or decode.
+    #[prost(bytes = "vec", repeated, tag = "15")]
+    pub sparse_initializer: Vec<Vec<u8>>,
 }
 
 /// One operator.
@@ -113,6 +119,12 @@ pub struct AttributeProto {
     /// The bytes of a string.
     #[prost(bytes = "vec", optional, tag = "4")]
     pub s: Option<Vec<u8>>,
+    /// An array.
+    #[prost(message, optional, tag = "5")]
+    pub t: Option<TensorProto>,
+    /// A graph: the body of a `Loop`, a branch of an `If`.
+    #[prost(message, optional, boxed, tag = "6")]
+    pub g: Option<Box<GraphProto>>,
     /// Numbers.
     #[prost(float, repeated, tag = "7")]
     pub floats: Vec<f32>,
@@ -122,7 +134,8 @@ pub struct AttributeProto {
     /// Strings.
     #[prost(bytes = "vec", repeated, tag = "9")]
     pub strings: Vec<Vec<u8>>,
-    /// The field that holds the value: 1 `f`, 2 `i`, 3 `s`, 6 `floats`, 7 `ints`, 8 `strings`.
+    /// The field that holds the value: 1 `f`, 2 `i`, 3 `s`, 4 `t`, 5 `g`, 6 `floats`,
+    /// 7 `ints`, 8 `strings`.
     #[prost(int32, tag = "20")]
     pub r#type: i32,
 }
@@ -141,6 +154,11 @@ impl AttributeProto {
     /// An attribute that holds one string.
     pub fn string(name: &str, value: &str) -> Self {
         Self { name: name.to_owned(), s: Some(value.as_bytes().to_vec()), r#type: 3, ..Self::default() }
+    }
+
+    /// An attribute that holds a graph.
+    pub fn graph(name: &str, value: GraphProto) -> Self {
+        Self { name: name.to_owned(), g: Some(Box::new(value)), r#type: 5, ..Self::default() }
     }
 
     /// An attribute that holds numbers.
@@ -166,30 +184,78 @@ pub struct TensorProto {
     /// Shape.
     #[prost(int64, repeated, tag = "1")]
     pub dims: Vec<i64>,
-    /// Type of the values: 1 for `f32`, 7 for `i64`.
+    /// Type of the values, such as [`ELEM_F32`].
     #[prost(int32, tag = "2")]
     pub data_type: i32,
+    /// The values, if they are `f32` and not in `raw_data`.
+    #[prost(float, repeated, tag = "4")]
+    pub float_data: Vec<f32>,
+    /// The values, if they have at most 32 bits and are not in `raw_data`.
+    #[prost(int32, repeated, tag = "5")]
+    pub int32_data: Vec<i32>,
+    /// The values, if they are strings.
+    #[prost(bytes = "vec", repeated, tag = "6")]
+    pub string_data: Vec<Vec<u8>>,
+    /// The values, if they are `i64` and not in `raw_data`.
+    #[prost(int64, repeated, tag = "7")]
+    pub int64_data: Vec<i64>,
     /// Name.
     #[prost(string, tag = "8")]
     pub name: String,
     /// The values, little endian.
     #[prost(bytes = "vec", tag = "9")]
     pub raw_data: Vec<u8>,
+    /// The values, if they are `f64` and not in `raw_data`.
+    #[prost(double, repeated, tag = "10")]
+    pub double_data: Vec<f64>,
 }
 
 impl TensorProto {
     /// An array of `f32`; `values` fills `dims` row by row.
     pub fn f32(name: &str, dims: &[usize], values: &[f32]) -> Self {
-        let raw_data = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        Self::raw(name, ELEM_F32, dims, values.iter().flat_map(|value| value.to_le_bytes()).collect())
+    }
+
+    /// An array of `i64`; `values` fills `dims` row by row.
+    pub fn i64(name: &str, dims: &[usize], values: &[i64]) -> Self {
+        Self::raw(name, ELEM_I64, dims, values.iter().flat_map(|value| value.to_le_bytes()).collect())
+    }
+
+    /// A list of strings.
+    pub fn strings<S: AsRef<str>>(name: &str, values: &[S]) -> Self {
+        let string_data = values.iter().map(|value| value.as_ref().as_bytes().to_vec()).collect();
+        let dims = vec![values.len() as i64];
+        Self { dims, data_type: ELEM_STRING, name: name.to_owned(), string_data, ..Self::default() }
+    }
+
+    /// An array of a type, from the little-endian bytes of its values.
+    pub fn raw(name: &str, data_type: i32, dims: &[usize], raw_data: Vec<u8>) -> Self {
         let dims = dims.iter().map(|&dim| dim as i64).collect();
-        Self { dims, data_type: ELEM_F32, name: name.to_owned(), raw_data }
+        Self { dims, data_type, name: name.to_owned(), raw_data, ..Self::default() }
+    }
+
+    /// The values of an array of `f32`; none if it has another type.
+    pub fn values(&self) -> Option<Vec<f32>> {
+        if self.data_type != ELEM_F32 {
+            return None;
+        }
+        let raw = self.raw_data.chunks_exact(4).filter_map(|bytes| Some(f32::from_le_bytes(bytes.try_into().ok()?)));
+        Some(if self.raw_data.is_empty() { self.float_data.clone() } else { raw.collect() })
     }
 }
 
 /// ONNX's number for `f32`.
 pub const ELEM_F32: i32 = 1;
+/// ONNX's number for `i8`.
+pub const ELEM_I8: i32 = 3;
 /// ONNX's number for `i64`.
 pub const ELEM_I64: i32 = 7;
+/// ONNX's number for strings.
+pub const ELEM_STRING: i32 = 8;
+/// ONNX's number for booleans.
+pub const ELEM_BOOL: i32 = 9;
+/// ONNX's number for `f16`.
+pub const ELEM_F16: i32 = 10;
 
 /// The name and type of an input or output.
 #[derive(Clone, PartialEq, prost::Message)]

@@ -1,8 +1,8 @@
 //! Short files per second of [`Tagger::tag_files`], beside what decoding, front ends and ONNX
 //! Runtime alone take for the same files with the same threads.
 //!
-//! `cargo bench -p earmark-tagging --bench files -- MODEL SOUNDS [FILES] [THREADS]`: the folders of a
-//! model and of sounds, each of which is taken as often as needed for so many files (2,000).
+//! `cargo bench -p earmark-tagging --bench files -- MODEL SOUNDS [FILES] [THREADS]`: the folders of
+//! a model and of sounds, each of which is taken as often as needed for so many files (2,000).
 #![allow(clippy::unwrap_used, reason = "a bench stops at the first fault")]
 
 use std::path::{Path, PathBuf};

@@ -68,15 +68,7 @@ impl Model {
     /// ONNX Runtime's library is missing or rejects the model; the input or output differs from
     /// `signature`. Dimensions that the model leaves variable are compared in each run.
     pub fn load(name: &str, bytes: &[u8], threads: usize, signature: Signature) -> Result<Self, TaggingError> {
-        let environment = environment()?;
-        let load = || -> ort::Result<Session> {
-            let builder = Session::builder(environment)?.with_inter_threads(1)?.with_intra_op_spinning(false)?;
-            // A model must not read files outside the bundle as its weights.
-            let builder = builder.with_config_entry(EXTERNAL_DATA, NOWHERE)?;
-            let mut builder = if threads > 0 { builder.with_intra_threads(threads)? } else { builder };
-            builder.commit_from_memory(bytes)
-        };
-        let session = load().map_err(|error| failed("load", name, &error))?;
+        let session = session(name, bytes, threads)?;
         let model = Self { session, name: name.to_owned(), signature };
         let Signature { input, output, width } = &model.signature;
         if let Some(other) = model.session.inputs().iter().find(|other| other.name() != "x") {
@@ -147,13 +139,26 @@ impl Model {
     }
 }
 
+/// Loads a model into ONNX Runtime. `threads` (0: all cores) work on one input.
+pub(crate) fn session(name: &str, bytes: &[u8], threads: usize) -> Result<Session, TaggingError> {
+    let environment = environment()?;
+    let load = || -> ort::Result<Session> {
+        let builder = Session::builder(environment)?.with_inter_threads(1)?.with_intra_op_spinning(false)?;
+        // A model must not read files outside the bundle as its weights.
+        let builder = builder.with_config_entry(EXTERNAL_DATA, NOWHERE)?;
+        let mut builder = if threads > 0 { builder.with_intra_threads(threads)? } else { builder };
+        builder.commit_from_memory(bytes)
+    };
+    load().map_err(|error| failed("load", name, &error))
+}
+
 /// Formats a shape; `?` stands for a variable dimension.
 fn shown(shape: &[i64]) -> String {
     let sides = shape.iter().map(|side| if *side < 0 { "?".to_owned() } else { side.to_string() });
     format!("[{}]", sides.collect::<Vec<_>>().join(", "))
 }
 
-fn failed(action: &'static str, model: &str, error: &dyn std::fmt::Display) -> TaggingError {
+pub(crate) fn failed(action: &'static str, model: &str, error: &dyn std::fmt::Display) -> TaggingError {
     TaggingError::Runtime { action, model: model.to_owned(), message: error.to_string() }
 }
 

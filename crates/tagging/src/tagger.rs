@@ -31,8 +31,8 @@ const MODEL_BYTES: u64 = 4 << 30;
 /// every 10 ms.
 const MOST_FEATURES: u64 = 1 << 29;
 
-/// Longer sounds are cut into pieces of this length.
-const PIECE_SECONDS: u64 = 60;
+/// Longer sounds are cut into pieces of this length, whose probabilities are averaged.
+pub const PIECE_SECONDS: u64 = 60;
 
 /// A label and its probability.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::steps::{cargo, output};
 
 /// The crates in the order of the data flow; each one may depend only on earlier ones.
-const ORDER: [&str; 18] = [
+const ORDER: [&str; 19] = [
     "earmark-files",
     "earmark-lbfgs",
     "earmark-audio",
@@ -25,6 +25,7 @@ const ORDER: [&str; 18] = [
     "earmark-stacking",
     "earmark-tagging",
     "earmark-embeddings",
+    "earmark-export",
     "earmark-models",
     "earmark-pipeline",
     "earmark-report",

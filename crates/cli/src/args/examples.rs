@@ -6,7 +6,7 @@ use clap::builder::StyledStr;
 /// The words of a command after `earmark`, and its examples. A `#` begins a comment.
 type Examples = (&'static str, &'static [&'static str]);
 
-const EXAMPLES: [Examples; 34] = [
+const EXAMPLES: [Examples; 35] = [
     (
         "",
         &[
@@ -128,6 +128,14 @@ const EXAMPLES: [Examples; 34] = [
     (
         "similar",
         &["earmark similar dog.wav --in archive.npy", "earmark similar dog.wav --in archive.parquet --top 20 --csv"],
+    ),
+    (
+        "export",
+        &[
+            "earmark export runs/first/bundle --out first.onnx",
+            "earmark export mn04_as --out tagger.onnx --precision int8 --calibration sounds",
+            "earmark export runs/first/bundle --out a.onnx --learner a",
+        ],
     ),
     ("model", &["earmark model list", "earmark model pull mn04_as", "earmark model use mn04_as"]),
     ("model list", &["earmark model list", "earmark model list --json"]),

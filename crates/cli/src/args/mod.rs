@@ -5,6 +5,7 @@ mod data;
 mod embeddings;
 mod events;
 mod examples;
+mod export;
 mod global;
 mod listen;
 mod model;
@@ -20,6 +21,7 @@ pub use bundle::Bundle;
 pub use data::{Check, Data, Download, Reading, Synth};
 pub use embeddings::{Embed, Similar};
 pub use events::{ClipSet, EvaluateEvents, Mix, Noise};
+pub use export::Export;
 pub use global::{Color, Global, LogFormat};
 pub use listen::{ClipOptions, Listen, LiveEvents, LiveReading};
 pub use model::Model;
@@ -82,6 +84,9 @@ pub enum Command {
     Embed(Embed),
     /// List the sounds of a table of embeddings that are most similar to a sound
     Similar(Similar),
+    /// Write a bundle or a model as one ONNX file, which other languages tag with: samples in, a
+    /// score for each label out
+    Export(Export),
     /// Print what is in a bundle, or check one that comes from elsewhere
     #[command(subcommand)]
     Bundle(Bundle),

@@ -8,6 +8,7 @@ mod detection;
 #[cfg(feature = "download")]
 pub mod download_bar;
 mod embed;
+mod export;
 mod features;
 mod listen;
 mod manual;
@@ -58,6 +59,7 @@ pub fn run(command: Command) -> anyhow::Result<()> {
         Command::Listen(options) => listen::run(&options),
         Command::Embed(options) => embed::run(&options),
         Command::Similar(options) => similar::run(&options),
+        Command::Export(options) => export::run(&options),
         Command::Bundle(command) => bundle::run(&command),
         Command::Model(command) => model::run(&command),
         Command::Completions { shell } => manual::completions(shell),

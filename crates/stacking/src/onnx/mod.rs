@@ -285,6 +285,7 @@ impl Graph {
             initializer: self.weights,
             input: vec![x],
             output: label.into_iter().chain([probabilities]).collect(),
+            ..GraphProto::default()
         };
         model(graph, &[("", OPSET), (trees::DOMAIN, ML_OPSET)]).map_err(|error| StackError::Booster(error.to_string()))
     }
