@@ -117,9 +117,8 @@ impl AudioStream {
     /// # Errors
     /// Those of [`AudioStream::open`]; [`AudioError::NoChannel`].
     pub fn open_as(path: &Path, limits: &Limits, reading: Reading) -> Result<Self, AudioError> {
-        if reading.raw.is_some() {
-            let file = regular_file(path)?;
-            return Self::of_reader(file, path, limits, reading);
+        if reading.raw.is_some() || riff::has_free_channels(regular_file(path)?, path) {
+            return Self::of_reader(regular_file(path)?, path, limits, reading);
         }
         let (reader, header) = open(path, limits)?;
         let decoding = Decoding::new(path.to_owned(), limits.clone(), reader, &header, reading.channel)?;
@@ -158,8 +157,8 @@ impl AudioStream {
         let (start, mut reader) = forward::start::<12>(Box::new(reader)).map_err(io)?;
         if start.starts_with(b"RIFF") && start.ends_with(b"WAVE") {
             std::io::copy(&mut reader.by_ref().take(12), &mut std::io::sink()).map_err(io)?;
-            let (format, announced) = riff::wav_start(&mut reader, name)?;
-            let raw = RawStream::new(name, limits, reader, format, announced, reading)?;
+            let start = riff::wav_start(&mut reader, name)?;
+            let raw = RawStream::new(name, limits, reader, start.format, start.announced, reading)?;
             return Self::begin(Samples::Raw(Box::new(raw)));
         }
         if !header::is_forward(&start) {

@@ -135,9 +135,17 @@ pub(crate) fn wav(file: &mut File, length: u64, path: &Path, limits: &Limits) ->
     Ok(header)
 }
 
-/// Reads the chunks of a WAV file after its first twelve bytes, up to its samples. Returns their
-/// form and the number of their bytes, unless that is a placeholder.
-pub(crate) fn wav_start(reader: &mut impl Read, path: &Path) -> Result<(RawFormat, Option<u64>), AudioError> {
+/// What a WAV file has before its samples.
+pub(crate) struct WavStart {
+    pub format: RawFormat,
+    /// The number of bytes of the samples, unless that is a placeholder.
+    pub announced: Option<u64>,
+    /// Whether each channel has a place of its own, such as front left: symphonia reads no others.
+    has_places: bool,
+}
+
+/// Reads the chunks of a WAV file after its first twelve bytes, up to its samples.
+pub(crate) fn wav_start(reader: &mut impl Read, path: &Path) -> Result<WavStart, AudioError> {
     let failed = |error: std::io::Error| match error.kind() {
         std::io::ErrorKind::UnexpectedEof => AudioError::damaged(path, "the file ends inside its header"),
         _ => AudioError::io(path, error),
@@ -149,18 +157,40 @@ pub(crate) fn wav_start(reader: &mut impl Read, path: &Path) -> Result<(RawForma
         let [a, b, c, d, size @ ..] = head;
         let (name, size) = ([a, b, c, d], u32::from_le_bytes(size));
         if &name == b"data" {
-            let format: RawFormat = format.ok_or_else(|| AudioError::damaged(path, "its samples have no form"))?;
-            return Ok((format, (!is_streamed(size, format.frame() as u64)).then_some(u64::from(size))));
+            let fault = || AudioError::damaged(path, "its samples have no form");
+            let (format, has_places): (RawFormat, bool) = format.ok_or_else(fault)?;
+            let announced = (!is_streamed(size, format.frame() as u64)).then_some(u64::from(size));
+            return Ok(WavStart { format, announced, has_places });
         }
         let mut content = reader.by_ref().take(padded(0, size));
         if &name == b"fmt " {
             let mut bytes = Vec::new();
             content.by_ref().take(40).read_to_end(&mut bytes).map_err(|error| AudioError::io(path, error))?;
-            format = Some(wav_format(&bytes, path)?);
+            let format_of = wav_format(&bytes, path)?;
+            format = Some((format_of, has_places(&bytes, format_of.channels)));
         }
         std::io::copy(&mut content, &mut std::io::sink()).map_err(|error| AudioError::io(path, error))?;
     }
     Err(AudioError::damaged(path, format!("it has {} chunks or more", Chunks::MOST)))
+}
+
+/// Whether a file is WAV with channels that symphonia does not read.
+pub(crate) fn has_free_channels(mut file: File, path: &Path) -> bool {
+    let mut start = [0; 12];
+    let is_wav = file.read_exact(&mut start).is_ok() && start.starts_with(b"RIFF") && start.ends_with(b"WAVE");
+    is_wav && wav_start(&mut file, path).is_ok_and(|start| !start.has_places)
+}
+
+/// Whether each channel has a place, in the content of a chunk `fmt `. Without an extensible format
+/// they have those of the order of their names, of which there are 26.
+fn has_places(bytes: &[u8], channels: usize) -> bool {
+    match bytes {
+        [0xFE, 0xFF, rest @ ..] => match rest.get(18..22) {
+            Some(&[a, b, c, d]) => u32::from_le_bytes([a, b, c, d]).count_ones() as usize == channels,
+            _ => true,
+        },
+        _ => channels <= 26,
+    }
 }
 
 /// The form in the content of a chunk `fmt `.
@@ -249,6 +279,48 @@ mod tests {
         head.extend(b"data");
         head.extend(size.to_le_bytes());
         head
+    }
+
+    /// A file of 16-bit samples with so many channels, whose samples are `value(channel)`.
+    fn of_channels(channels: u16, extensible: bool, value: impl Fn(u16) -> i16) -> Vec<u8> {
+        let kind: u16 = if extensible { 0xFFFE } else { 1 };
+        let mut form = [kind, channels].map(u16::to_le_bytes).concat();
+        form.extend([16_000, 32_000 * u32::from(channels)].map(u32::to_le_bytes).concat());
+        form.extend([2 * channels, 16].map(u16::to_le_bytes).concat());
+        if extensible {
+            form.extend(b"\x16\0\x10\0\0\0\0\0\x01\0\0\0\0\0\x10\0\x80\0\0\xaa\0\x38\x9b\x71");
+        }
+        let data: Vec<u8> = (0..300).flat_map(|_| (0..channels).map(&value)).flat_map(i16::to_le_bytes).collect();
+        let chunk = |name: &[u8; 4], bytes: &[u8]| [&name[..], &(bytes.len() as u32).to_le_bytes(), bytes].concat();
+        chunk(b"RIFF", &[b"WAVE".to_vec(), chunk(b"fmt ", &form), chunk(b"data", &data)].concat())
+    }
+
+    #[test]
+    fn any_number_of_channels_up_to_the_limit_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("many.wav");
+        let limits = Limits { max_channels: 64, ..Limits::default() };
+        for channels in [1, 2, 26, 27, 32, 33, 64] {
+            for extensible in [false, true] {
+                let value = |channel: u16| 256 * i16::try_from(channel).unwrap();
+                std::fs::write(&path, of_channels(channels, extensible, value)).unwrap();
+                let clip = decode(&path, &limits).unwrap();
+                let mean = f32::from(channels - 1) / 2.0 / 128.0;
+                assert_eq!(clip.samples.len(), 300);
+                assert!(clip.samples.iter().all(|sample| (sample - mean).abs() < 1e-6), "{channels}");
+                let last = crate::Reading { channel: Some(usize::from(channels) - 1), ..Default::default() };
+                let mut stream = crate::AudioStream::open_as(&path, &limits, last).unwrap();
+                let mut samples = Vec::new();
+                stream.next_block(&mut samples).unwrap();
+                assert_eq!((samples[0], stream.channels()), (f32::from(channels - 1) / 128.0, usize::from(channels)));
+            }
+        }
+        let few = Limits { max_channels: 32, ..limits };
+        assert!(matches!(decode(&path, &few), Err(AudioError::Limit { key: "max_channels", .. })));
+        // Cut in the middle of its samples.
+        let whole = std::fs::read(&path).unwrap();
+        std::fs::write(&path, &whole[..whole.len() - 100]).unwrap();
+        assert!(matches!(decode(&path, &limits), Err(AudioError::Damaged { .. })));
     }
 
     /// Reads the header of a file that has `held` bytes after such a header, of which `end` are the
