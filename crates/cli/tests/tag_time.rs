@@ -131,6 +131,7 @@ fn options_that_do_not_fit_are_refused() {
         ("--json --csv", "--csv"),
         ("--events --top 3", "--top"),
         ("--output a --output-dir b", "--output-dir"),
+        ("--output -", "standard output"),
         ("--timeline --window 0", "window"),
         ("--timeline --window 61", "window"),
         ("--timeline --window 1 --hop 2", "hop"),

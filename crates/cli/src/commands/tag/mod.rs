@@ -38,6 +38,11 @@ pub fn run(options: &Tag) -> anyhow::Result<()> {
         Time { window: None, hop: None, .. } => Content::Tags,
         _ => return Err(output::Exit::WrongUsage("--window and --hop are of --timeline or --events".to_owned()).into()),
     };
+    if options.form.output.as_deref() == Some(Path::new("-")) {
+        return Err(
+            output::Exit::WrongUsage("--output -: without --output, tags go to standard output".to_owned()).into()
+        );
+    }
     let mut sounds = Sounds::find(&paths(options)?);
     not_onto_itself(options, &sounds)?;
     if let Some(shard) = options.shard {
@@ -52,7 +57,7 @@ pub fn run(options: &Tag) -> anyhow::Result<()> {
     let mut tagger = Tagger::open(&model, parallelism)?;
     (tagger.limits, tagger.part) = (limits, part(&options.time)?);
     let selection = Selection::new(&options.which, &tagger)?;
-    let mut text = Text::new(&options.form, content, tagger.bandwidth())?;
+    let mut text = Text::new(&options.form, content, tagger.bandwidth(), options.time.channel)?;
     // Before anything is written.
     let (timeline, detector) = match content {
         Content::Tags => (None, None),

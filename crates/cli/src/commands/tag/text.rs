@@ -40,8 +40,9 @@ enum Format {
 pub struct Text {
     format: Format,
     content: Content,
-    /// For selection tables: the highest frequency, Hz.
+    /// For selection tables: the highest frequency, Hz, and the channel, from 1 on.
     bandwidth: f64,
+    channel: u64,
     path: String,
     /// Number of files, and of items and rows of the current file, so far.
     files: usize,
@@ -54,7 +55,7 @@ pub struct Text {
 impl Text {
     /// # Errors
     /// A format that the content does not have.
-    pub fn new(form: &Form, content: Content, bandwidth: f64) -> anyhow::Result<Self> {
+    pub fn new(form: &Form, content: Content, bandwidth: f64, channel: Option<u64>) -> anyhow::Result<Self> {
         let format = match form {
             Form { json: true, .. } => Format::Json,
             Form { ndjson: true, .. } => Format::NdJson,
@@ -67,7 +68,9 @@ impl Text {
             let wrong = "these labels have times; add --timeline or --events";
             return Err(Exit::WrongUsage(wrong.to_owned()).into());
         }
-        Ok(Self { format, content, bandwidth, path: String::new(), files: 0, items: 0, rows: 0, selections: 0 })
+        let channel = channel.unwrap_or(1);
+        let (files, items, rows, selections) = (0, 0, 0, 0);
+        Ok(Self { format, content, bandwidth, channel, path: String::new(), files, items, rows, selections })
     }
 
     /// The extension of its files.
@@ -182,8 +185,9 @@ impl Text {
         Ok(match (self.format, self.content) {
             (Format::Audacity, _) => format!("{start:.6}\t{end:.6}\t{}\n", one_line(label)),
             (Format::Raven, _) => format!(
-                "{}\tSpectrogram 1\t1\t{start:.6}\t{end:.6}\t0\t{}\t{}\t{start:.6}\t{}\t{score}\n",
+                "{}\tSpectrogram 1\t{}\t{start:.6}\t{end:.6}\t0\t{}\t{}\t{start:.6}\t{}\t{score}\n",
                 self.selections,
+                self.channel,
                 self.bandwidth,
                 one_line(path),
                 one_line(label)
