@@ -14,6 +14,7 @@ use args::Arguments;
 /// Parses the command line, runs a command, and reports its error. The exit code is 0 for success,
 /// 1 for a failure, 2 for wrong usage, or the one that `run` returns.
 pub fn main(run: impl FnOnce(Arguments) -> anyhow::Result<ExitCode>) -> ExitCode {
+    without_telemetry();
     quiet_decoders();
     let arguments = args::parse();
     logging::start(&arguments.global);
@@ -28,6 +29,15 @@ pub fn main(run: impl FnOnce(Arguments) -> anyhow::Result<ExitCode>) -> ExitCode
             if wrong_usage.is_some() { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }
+}
+
+/// ONNX Runtime collects usage data: with its first session it writes files about the machine to
+/// the user's cache folder, and looks up the address to send them to, even if its interface for
+/// that is told not to. It reads this variable first.
+#[allow(unsafe_code, reason = "nothing else runs yet")]
+fn without_telemetry() {
+    // SAFETY: the process has one thread so far.
+    unsafe { std::env::set_var("ORT_DISABLE_TELEMETRY", "1") };
 }
 
 /// Some broken files make the decoding library panic. `earmark-audio` catches the panic and returns

@@ -326,6 +326,20 @@ fn features_of_a_long_clip_are_those_of_the_whole() {
 }
 
 #[test]
+fn nothing_is_written_about_the_user() {
+    let place = Place::new("tag-home");
+    place.write("sound.wav", shared().read(&test_clips()[0]));
+    let home = place.path("home");
+    std::fs::create_dir_all(&home).unwrap();
+    let mut tag = place.command(&format!("tag sound.wav --json --model {}", shared().path("run/bundle").display()));
+    for variable in ["HOME", "TMPDIR", "XDG_CACHE_HOME"] {
+        tag.env(variable, &home);
+    }
+    assert!(tag.output().unwrap().status.success());
+    assert_eq!(place.tree("home").into_keys().collect::<Vec<_>>(), [""; 0]);
+}
+
+#[test]
 fn a_folder_in_a_circle_is_tagged_once_and_without_hidden_files() {
     let place = Place::new("tag-circle");
     let sound = shared().read(&test_clips()[0]);

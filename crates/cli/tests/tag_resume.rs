@@ -200,8 +200,33 @@ fn a_place_that_cannot_be_written_costs_its_own_sound() {
         assert!(place.path("out/a.wav.csv").exists() && place.path("out/d.wav.csv").exists());
         fs::remove_file(place.path("out/a.wav.csv")).unwrap();
     }
+    // A link to a sound is not followed.
+    fs::create_dir_all(place.path("links")).unwrap();
+    std::os::unix::fs::symlink(place.path("in/a.wav"), place.path("links/d.wav.csv")).unwrap();
+    place.run(&format!("tag in {} --csv --output-dir links", model())).failed_naming(&["links/d.wav.csv", "link"]);
+    std::os::unix::fs::symlink(place.path("in/a.wav"), place.path("all.csv")).unwrap();
+    place.run(&format!("tag in {} --csv --output all.csv", model())).failed_naming(&["all.csv", "itself"]);
+    assert_eq!(place.read("in/a.wav"), clip);
     let ran = place.run(&format!("tag in other {} --csv --output-dir two", model()));
     assert!(ran.code == Some(2) && ran.stderr.contains("in/d.wav and other/d.wav"), "{ran}");
+}
+
+#[test]
+fn a_signal_at_any_time_ends_tagging_without_a_word() {
+    let place = place("tag-signal-times");
+    for wait in (0..40).map(|round| 5 * round) {
+        let tag = format!("tag in --csv {}", model());
+        let child = place.command(&tag).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(wait));
+        let kill = std::process::Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+        assert!(kill.success());
+        let ran = child.wait_with_output().unwrap();
+        // Before it can be caught, a signal kills the process.
+        use std::os::unix::process::ExitStatusExt;
+        let is_ended = [Some(143), Some(0)].contains(&ran.status.code()) || ran.status.signal() == Some(15);
+        let stderr = String::from_utf8_lossy(&ran.stderr);
+        assert!(is_ended && stderr.is_empty(), "{wait} ms, {:?}: {stderr}", ran.status);
+    }
 }
 
 #[test]

@@ -3,6 +3,8 @@
 use std::ops::Deref;
 use std::path::Path;
 
+use earmark_features::FeatureError;
+
 use crate::cutter::Cutter;
 use crate::{EventChange, EventDetector, ScoredWindow, Tagger, TaggingError, Timeline};
 
@@ -61,7 +63,8 @@ impl<T: Deref<Target = Tagger>> Listener<T> {
         self.add(samples, false)
     }
 
-    /// Ends the sound. Returns the rest of its events.
+    /// Ends the sound. Returns the rest of its events. A sound that is too short for the front ends
+    /// has none.
     ///
     /// # Errors
     /// Those of [`Listener::push`].
@@ -86,7 +89,11 @@ impl<T: Deref<Target = Tagger>> Listener<T> {
         let mut changes = Vec::new();
         while let Some(piece) = self.cutter.next_piece() {
             let [start, end] = [piece.start, piece.end].map(|sample| self.time(sample));
-            let probabilities = self.tagger.infer(&piece, live())?;
+            let probabilities = match self.tagger.infer(&piece, live()) {
+                // A rest of a few samples has no events.
+                Err(TaggingError::Features { source: FeatureError::TooShort { .. }, .. }) if ends => continue,
+                inferred => inferred?,
+            };
             changes.extend(self.detector.push_live(&ScoredWindow { start, end, probabilities }));
         }
         Ok(changes)

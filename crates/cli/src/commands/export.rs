@@ -32,6 +32,10 @@ pub fn run(options: &Export) -> anyhow::Result<()> {
     );
     let limits = options.limits.limits()?;
     let folder = ModelStore::open()?.resolve(&options.model, Path::new(""))?;
+    let parent = out.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if earmark_files::same_file(parent, &folder) {
+        return Err(wrong(format!("--out {} is in the model's own folder; name another place", out.display())));
+    }
     let (bundle, files) = Bundle::read(&folder)?;
     let of = |precision| {
         let options = Options { precision, learner: options.learner.clone() };

@@ -14,7 +14,8 @@ pub fn end_without_debris() -> anyhow::Result<()> {
         let wait = move || {
             if let Some(signal) = signals.forever().next() {
                 earmark_files::remove_unfinished();
-                std::process::exit(128 + signal);
+                // Not by `exit`, which destroys ONNX Runtime while threads use it.
+                signal_hook::low_level::exit(128 + signal);
             }
         };
         thread::Builder::new().name("signals".to_owned()).spawn(wait).context("cannot start a thread")?;

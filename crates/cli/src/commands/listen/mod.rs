@@ -47,6 +47,12 @@ pub fn run(options: &Listen) -> anyhow::Result<()> {
         return output::print(&microphone::names()?.iter().map(|name| format!("{name}\n")).collect::<String>());
     }
     let limits = options.limits.limits_of(1e6)?;
+    if let (Some(source), Some(output)) = (&options.source, &options.output)
+        && earmark_files::same_file(source, output)
+    {
+        let wrong = format!("--output {} is the source itself; name another file", output.display());
+        return Err(Exit::WrongUsage(wrong).into());
+    }
     let source = source(options)?;
     let model = super::model_of(options.model.as_deref())?;
     let tagger = Tagger::open(&model, Parallelism::split(options.threads, 1))?;

@@ -154,11 +154,13 @@ fn path_of(bytes: &[u8]) -> PathBuf {
 }
 
 /// Refuses to overwrite a sound, or the list of sounds, with its tags. Only files of the output's
-/// name are compared on disk.
+/// name are compared on disk, or of the name that it is a link to.
 fn not_onto_itself(options: &Tag, sounds: &Sounds) -> anyhow::Result<()> {
     let Some(output) = &options.form.output else { return Ok(()) };
     let mut inputs = sounds.paths.iter().chain(&options.from_file);
-    let is_output = |path: &&PathBuf| path.file_name() == output.file_name() && earmark_files::same_file(path, output);
+    let target = earmark_files::resolve(output);
+    let names = [Some(output), target.as_ref()].map(|path| path.and_then(|path| path.file_name()));
+    let is_output = |path: &&PathBuf| names.contains(&path.file_name()) && earmark_files::same_file(path, output);
     anyhow::ensure!(inputs.find(is_output).is_none(), "--output {} is what is to be tagged itself", output.display());
     Ok(())
 }

@@ -79,7 +79,12 @@ impl Sink {
         if let Place::Folder(folder, open) = &mut self.place {
             let mut file = name.as_os_str().to_owned();
             file.push(format!(".{}", self.text.extension()));
-            match of_one_file(AtomicFile::create(&folder.join(file)))? {
+            let file = folder.join(file);
+            if file.is_symlink() {
+                let reason = std::io::Error::other("there is a link, whose target would be replaced; remove it");
+                return Ok(Err(FileError::of("write", &file)(reason)));
+            }
+            match of_one_file(AtomicFile::create(&file))? {
                 Ok(created) => *open = Some(created),
                 Err(error) => return Ok(Err(error)),
             }
