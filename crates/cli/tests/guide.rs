@@ -61,10 +61,13 @@ fn blocks(page: &str) -> Vec<Block> {
 
 /// A line as a pattern: `...` is any text, a decimal any decimal, and spaces are one space.
 fn pattern(line: &str) -> Regex {
-    let decimal = Regex::new(r"[+-]?\d+\\\.\d+").unwrap();
-    let words: Vec<_> = line.split_whitespace().map(regex::escape).collect();
-    let any = words.join(r"\s+").replace(r"\.\.\.", ".*");
-    Regex::new(&format!(r"^\s*{}\s*$", decimal.replace_all(&any, r"[+-]?\d+\.\d+"))).unwrap()
+    let decimal = Regex::new(r"(\\[+-])?\d+\\\.\d+").unwrap();
+    let word = |word: &str| {
+        let any = regex::escape(word).replace(r"\.\.\.", ".*");
+        decimal.replace_all(&any, r"[+-]?\d+\.\d+").into_owned()
+    };
+    let words: Vec<_> = line.split_whitespace().map(word).collect();
+    Regex::new(&format!(r"^\s*{}\s*$", words.join(r"\s+"))).unwrap()
 }
 
 /// The first line of a page's text that a command has not printed, in order.
@@ -124,8 +127,7 @@ fn shell(place: &Place, script: &str) -> Ran {
     command.env("EARMARK_MODELS", place.path("models")).env("TORCH_HOME", place.path("torch"));
     // Nothing is downloaded: neither weights, which are in the cache, nor crates.
     command.env("https_proxy", "http://127.0.0.1:9").env("CARGO_NET_OFFLINE", "true");
-    // Not the workspace's own target folder: cargo would take the copied crates for those there.
-    command.env("CARGO_TARGET_DIR", Path::new(env!("CARGO_TARGET_TMPDIR")).join("guide-target"));
+    command.env("CARGO_TARGET_DIR", release.parent().unwrap());
     Ran::of(command, script)
 }
 
@@ -179,16 +181,23 @@ fn write_a_recipe() {
     follow(&Place::new("guide-recipe"), "recipe");
 }
 
-/// In a copy of the workspace, of which only the crate that the guide changes is not a link.
+/// In a copy of the crates, of which only the one that the guide changes is not a link. The copy
+/// shares the target folder, so that dependencies need not be compiled again. Its manifest is one
+/// folder higher: cargo tells crates apart by their path in the workspace, and would else overwrite
+/// the compiled crates of this one.
 #[test]
 fn add_an_architecture() {
-    let place = Place::new("guide-architecture");
+    let workspace = Place::new("guide-architecture");
+    let place = Place::new("guide-architecture/checkout");
     let root = root();
-    fs::create_dir(place.path("crates")).unwrap();
-    for name in ["Cargo.toml", "Cargo.lock"] {
-        place.write(name, fs::read(root.join(name)).unwrap());
-    }
+    let manifest = fs::read_to_string(root.join("Cargo.toml")).unwrap();
+    let moved = ["crates/", "xtask"].iter().fold(manifest, |text, path| {
+        text.replace(&format!("\"{path}"), &format!("\"checkout/{path}"))
+    });
+    workspace.write("Cargo.toml", moved);
+    workspace.write("Cargo.lock", fs::read(root.join("Cargo.lock")).unwrap());
     symlink(root.join("xtask"), place.path("xtask")).unwrap();
+    fs::create_dir(place.path("crates")).unwrap();
     for entry in fs::read_dir(root.join("crates")).unwrap() {
         let entry = entry.unwrap();
         if entry.file_name() != "nets" {
