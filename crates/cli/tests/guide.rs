@@ -22,7 +22,8 @@ const GUIDES: [&str; 5] = ["train", "archive", "live", "recipe", "architecture"]
 const WEIGHTS: &str = "mn04_as_mAP_432.pt";
 /// The classes of the guides and the names of their folders in ESC-10.
 const CLASSES: [(&str, &str); 3] = [("Dog", "Dog bark"), ("Rain", "Rain"), ("Rooster", "Rooster")];
-/// A recorder that hears the recording of the guide, and accepts the options of the guide alone.
+/// Stands for the recorder of a microphone: it gives the guide's recording, with exactly the guide's
+/// options.
 const ARECORD: &str = r#"#!/bin/sh
 [ "$*" = "-q -d 20 -t raw -f S16_LE -r 44100" ] || { echo "arecord $*" >&2; exit 1; }
 tail -c +45 yard/recording-1.wav
@@ -49,7 +50,8 @@ fn blocks(page: &str) -> Vec<Block> {
     while let Some(line) = lines.next() {
         if let Some(language) = line.strip_prefix("```") {
             let name = code.captures_iter(before).last().map(|found| found[1].to_owned());
-            let text = lines.by_ref().take_while(|line| *line != "```").fold(String::new(), |text, line| text + line + "\n");
+            let text =
+                lines.by_ref().take_while(|line| *line != "```").fold(String::new(), |text, line| text + line + "\n");
             blocks.push(Block { language: language.to_owned(), name, text });
         }
         if !line.is_empty() {
@@ -183,17 +185,17 @@ fn write_a_recipe() {
 
 /// In a copy of the crates, of which only the one that the guide changes is not a link. The copy
 /// shares the target folder, so that dependencies need not be compiled again. Its manifest is one
-/// folder higher: cargo tells crates apart by their path in the workspace, and would else overwrite
-/// the compiled crates of this one.
+/// folder higher: cargo identifies a crate by its path in the workspace, and would otherwise
+/// overwrite the compiled crates of this one.
 #[test]
 fn add_an_architecture() {
     let workspace = Place::new("guide-architecture");
     let place = Place::new("guide-architecture/checkout");
     let root = root();
     let manifest = fs::read_to_string(root.join("Cargo.toml")).unwrap();
-    let moved = ["crates/", "xtask"].iter().fold(manifest, |text, path| {
-        text.replace(&format!("\"{path}"), &format!("\"checkout/{path}"))
-    });
+    let moved = ["crates/", "xtask"]
+        .iter()
+        .fold(manifest, |text, path| text.replace(&format!("\"{path}"), &format!("\"checkout/{path}")));
     workspace.write("Cargo.toml", moved);
     workspace.write("Cargo.lock", fs::read(root.join("Cargo.lock")).unwrap());
     symlink(root.join("xtask"), place.path("xtask")).unwrap();
@@ -224,10 +226,8 @@ fn copy(from: &Path, to: &Path) {
 #[test]
 fn all_guides_are_listed_and_their_links_lead_somewhere() {
     let folder = root().join("docs/guide");
-    let mut pages: Vec<_> = fs::read_dir(&folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect();
+    let mut pages: Vec<_> =
+        fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     pages.sort();
     let mut expected: Vec<_> = GUIDES.iter().map(|guide| format!("{guide}.md")).chain(["README.md".into()]).collect();
     expected.sort();
