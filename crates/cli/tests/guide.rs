@@ -22,8 +22,8 @@ const GUIDES: [&str; 5] = ["train", "archive", "live", "recipe", "architecture"]
 const WEIGHTS: &str = "mn04_as_mAP_432.pt";
 /// The classes of the guides and the names of their folders in ESC-10.
 const CLASSES: [(&str, &str); 3] = [("Dog", "Dog bark"), ("Rain", "Rain"), ("Rooster", "Rooster")];
-/// Stands for the recorder of a microphone: it gives the guide's recording, with exactly the guide's
-/// options.
+/// Stands for the program that records a microphone: it gives the guide's recording, and accepts the
+/// options of the guide alone.
 const ARECORD: &str = r#"#!/bin/sh
 [ "$*" = "-q -d 20 -t raw -f S16_LE -r 44100" ] || { echo "arecord $*" >&2; exit 1; }
 tail -c +45 yard/recording-1.wav
