@@ -20,10 +20,11 @@ use regex::Regex;
 const BINARY: &str = env!("CARGO_BIN_EXE_earmark");
 const GUIDES: [&str; 5] = ["train", "archive", "live", "recipe", "architecture"];
 const WEIGHTS: &str = "mn04_as_mAP_432.pt";
-/// The classes of the guides and the names of their folders in ESC-10.
-const CLASSES: [(&str, &str); 3] = [("Dog", "Dog bark"), ("Rain", "Rain"), ("Rooster", "Rooster")];
-/// Stands for the program that records a microphone: it gives the guide's recording, and accepts the
-/// options of the guide alone.
+/// The classes of the guides, the names of their folders in ESC-10, and the years in the archive.
+const CLASSES: [(&str, &str, &str); 3] =
+    [("Dog", "Dog bark", "2024"), ("Rain", "Rain", "2025"), ("Rooster", "Rooster", "2024")];
+/// Stands for the program that records a microphone: it gives the guide's recording, and accepts
+/// only the options of the guide.
 const ARECORD: &str = r#"#!/bin/sh
 [ "$*" = "-q -d 20 -t raw -f S16_LE -r 44100" ] || { echo "arecord $*" >&2; exit 1; }
 tail -c +45 yard/recording-1.wav
@@ -143,7 +144,7 @@ fn with_sounds(name: &str) -> Option<Place> {
         paths.sort();
         paths
     };
-    for (class, (folder, year)) in CLASSES.iter().zip(["2024", "2025", "2024"]).map(|((a, b), year)| (a, (b, year))) {
+    for (class, folder, year) in CLASSES {
         let folder = sorted(&esc10).into_iter().find(|path| path.to_str().unwrap().ends_with(&format!("- {folder}")));
         let clips = sorted(&folder.unwrap());
         for clip in &clips[..10] {
