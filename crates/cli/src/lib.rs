@@ -31,9 +31,9 @@ pub fn main(run: impl FnOnce(Arguments) -> anyhow::Result<ExitCode>) -> ExitCode
     }
 }
 
-/// ONNX Runtime collects usage data: with its first session it writes files about the machine to
-/// the user's cache folder, and looks up the address to send them to, even if its interface for
-/// that is told not to. It reads this variable first.
+/// ONNX Runtime collects usage data: when it is loaded, it writes files about the machine to the
+/// user's cache folder, and looks up the address to send them to, before its interface can forbid
+/// it. It reads this variable first.
 #[allow(unsafe_code, reason = "nothing else runs yet")]
 fn without_telemetry() {
     // SAFETY: the process has one thread so far.

@@ -26,7 +26,7 @@ pub fn run(options: &Export) -> anyhow::Result<()> {
     let is_foreign = card_path.exists() && !earmark_files::read_to_string(&card_path).is_ok_and(|text| is_card(&text));
     anyhow::ensure!(
         !is_foreign,
-        "--out {}: its model card would replace {}, which is none; choose another name",
+        "--out {}: its model card would replace {}, which is no model card; choose another name",
         out.display(),
         card_path.display()
     );

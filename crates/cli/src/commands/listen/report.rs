@@ -124,7 +124,8 @@ impl Report {
     pub fn summary(&self) -> String {
         let Self { dropped, connections, longest_wait, .. } = self;
         let again = connections.saturating_sub(1);
-        let again = if again > 0 { format!(", {again} times again after a pause") } else { String::new() };
+        let times = if again == 1 { "once".to_owned() } else { format!("{again} times") };
+        let again = if again > 0 { format!(", {times} again after a pause") } else { String::new() };
         format!("listened to {}{again}; {dropped:.1} s dropped; sound waited at most {longest_wait:.2} s", self.sound())
     }
 
