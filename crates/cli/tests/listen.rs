@@ -363,8 +363,6 @@ fn bad_input_is_named() {
         ("sound.wav --speed max --save-clips /missing/folder/x", &["--save-clips", "/missing/folder"]),
         ("sound.wav --speed max --on 0.01 --output /dev/full", &["/dev/full", "No space left"]),
         ("sound.wav --channel 2", &["no channel 2"]),
-        ("sound.wav --speed max --window 0.1 --hop 0.2", &["hop"]),
-        ("sound.wav --speed max --on 0.1 --off 0.2", &["off"]),
         // Standard input is empty.
         ("-", &["- is not an audio file: it has 0 bytes"]),
         ("- --raw 8000,1,u8", &["- has no samples"]),
@@ -381,6 +379,9 @@ fn bad_input_is_named() {
         ("sound.wav --buffer 0", "range"),
         ("sound.wav --padding 2", "--save-clips"),
         ("sound.wav --class nothing", "no such label"),
+        ("sound.wav --speed max --window 0.1 --hop 0.2", "hop"),
+        ("sound.wav --speed max --on 0.1 --off 0.2", "off"),
+        ("sound.wav --output ./sound.wav", "the source itself"),
     ] {
         let ran = place.run(&listen(options));
         assert!(ran.code == Some(2) && ran.stderr.contains(words), "{ran}");
