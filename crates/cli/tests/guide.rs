@@ -245,6 +245,10 @@ until grep Serving server.log; do kill -0 $!; sleep 0.05; done",
     page.choose(&place.path("notes.wav"));
     page.wait("document.querySelector('p').textContent.startsWith('notes.wav: ')");
     assert_eq!(page.value("document.querySelectorAll('li').length"), 0);
+
+    place.remove("site/tagger.onnx");
+    let mut page = Page::open(&chromium, address);
+    page.wait("document.querySelector('p')?.textContent.startsWith('The model cannot run: ')");
 }
 
 /// In a copy of the crates, of which only the one that the guide changes is not a link. The copy
