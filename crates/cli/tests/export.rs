@@ -5,6 +5,8 @@
 
 #[path = "export/browser.rs"]
 mod browser;
+#[path = "common/chromium.rs"]
+mod chromium;
 mod common;
 
 use std::collections::BTreeMap;

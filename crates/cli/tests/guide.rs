@@ -8,28 +8,27 @@
 #![cfg(all(unix, feature = "train"))]
 #![allow(clippy::unwrap_used, reason = "a test stops at the first fault")]
 
+#[path = "common/chromium.rs"]
+mod chromium;
 mod common;
+#[path = "guide/page.rs"]
+mod page;
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use common::{Place, Ran, from_environment};
+use common::{Place, Ran, from_environment, python};
+use page::Page;
 use regex::Regex;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_earmark");
-const GUIDES: [&str; 5] = ["train", "archive", "live", "recipe", "architecture"];
+const GUIDES: [&str; 6] = ["train", "archive", "live", "recipe", "web", "architecture"];
 const WEIGHTS: &str = "mn04_as_mAP_432.pt";
 /// The classes of the guides, the names of their folders in ESC-10, and the years in the archive.
 const CLASSES: [(&str, &str, &str); 3] =
     [("Dog", "Dog bark", "2024"), ("Rain", "Rain", "2025"), ("Rooster", "Rooster", "2024")];
-/// Stands for the program that records a microphone: it gives the guide's recording, and accepts
-/// only the options of the guide.
-const ARECORD: &str = r#"#!/bin/sh
-[ "$*" = "-q -d 20 -t raw -f S16_LE -r 44100" ] || { echo "arecord $*" >&2; exit 1; }
-tail -c +45 yard/recording-1.wav
-"#;
-
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
 }
@@ -113,7 +112,7 @@ fn follow(place: &Place, guide: &str) {
                 assert!(missing.is_none(), "{guide}: not printed: {}\n{ran}", missing.unwrap());
             }
             "diff" => change(place, &block.text),
-            "toml" | "rust" => place.write(block.name.as_ref().unwrap(), &block.text),
+            "toml" | "rust" | "html" => place.write(block.name.as_ref().unwrap(), &block.text),
             other => panic!("{guide}: a block of {other:?}"),
         }
     }
@@ -159,6 +158,14 @@ fn with_sounds(name: &str) -> Option<Place> {
     Some(place)
 }
 
+/// Writes a script that stands for a program of a guide, and accepts only the words of the guide.
+fn stand_in(place: &Place, program: &str, words: &str, script: &str) {
+    let file = format!("bin/{program}");
+    let check = format!(r#"[ "$*" = "{words}" ] || {{ echo "{program} $*" >&2; exit 1; }}"#);
+    place.write(&file, format!("#!/bin/sh -eu\n{check}\n{script}\n"));
+    fs::set_permissions(place.path(&file), fs::Permissions::from_mode(0o755)).unwrap();
+}
+
 #[test]
 fn train_on_your_own_folder() {
     let Some(place) = with_sounds("guide-train") else { return };
@@ -174,14 +181,74 @@ fn tag_an_archive() {
 #[test]
 fn live_sound() {
     let Some(place) = with_sounds("guide-live") else { return };
-    place.write("bin/arecord", ARECORD);
-    fs::set_permissions(place.path("bin/arecord"), fs::Permissions::from_mode(0o755)).unwrap();
+    // The microphone gives the guide's recording.
+    stand_in(&place, "arecord", "-q -d 20 -t raw -f S16_LE -r 44100", "tail -c +45 yard/recording-1.wav");
     follow(&place, "live");
 }
 
 #[test]
 fn write_a_recipe() {
     follow(&Place::new("guide-recipe"), "recipe");
+}
+
+/// The web server of a place; it is ended on drop.
+struct Server<'a>(&'a Place);
+
+impl Drop for Server<'_> {
+    fn drop(&mut self) {
+        if let Ok(id) = fs::read_to_string(self.0.path("server.pid")) {
+            let _ = Command::new("kill").arg(id.trim()).status();
+        }
+    }
+}
+
+/// The packages of npm are those that the tests have. The server, of the Python that is not in the
+/// place, has a free port and runs in the background. The page is used in Chromium.
+#[test]
+fn put_the_model_in_a_web_page() {
+    let Some(chromium) = from_environment("EARMARK_CHROMIUM") else { return };
+    let Some(modules) = from_environment("EARMARK_WEB") else { return };
+    let Some(python) = python("http.server") else { return };
+    let Some(place) = with_sounds("guide-web") else { return };
+    let package = fs::read(modules.join("onnxruntime-web/package.json")).unwrap();
+    let package: serde_json::Value = serde_json::from_slice(&package).unwrap();
+    let words = format!("install onnxruntime-web@{}", package["version"].as_str().unwrap());
+    stand_in(&place, "npm", &words, &format!("ln -s '{}' node_modules", modules.display()));
+    let serve = format!(
+        "PATH=${{PATH#*:}}
+'{}' -u -m http.server 0 --bind 127.0.0.1 -d site > server.log 2>&1 &
+echo $! > server.pid
+until grep Serving server.log; do kill -0 $!; sleep 0.05; done",
+        python.display()
+    );
+    stand_in(&place, "python3", "-m http.server -d site", &serve);
+    let _server = Server(&place);
+    follow(&place, "web");
+
+    let log = place.text("server.log");
+    let address = &Regex::new(r"\((http://.+)\)").unwrap().captures(&log).unwrap()[1];
+    let mut page = Page::open(&chromium, address);
+    page.wait("document.querySelector('input')?.disabled === false");
+    page.choose(&place.path("new/dog.ogg"));
+    page.wait("document.querySelectorAll('li').length == 5");
+    let items = page.value("[...document.querySelectorAll('li')].map((item) => item.textContent)");
+    let tags = shell(&place, "earmark tag new/dog.ogg --top 5 --quiet --json").done().json();
+    println!("{items}, and {tags}");
+    for (item, tag) in items.as_array().unwrap().iter().zip(tags[0]["tags"].as_array().unwrap()) {
+        let (percent, label) = item.as_str().unwrap().split_once(" % ").unwrap();
+        let apart = percent.parse::<f64>().unwrap() / 100.0 - tag["score"].as_f64().unwrap();
+        assert!(tag["label"] == label && apart.abs() < 0.01, "{item}, and not {tag}");
+    }
+
+    place.write("notes.wav", "no sound");
+    page.wait("!document.querySelector('input').disabled");
+    page.choose(&place.path("notes.wav"));
+    page.wait("document.querySelector('p').textContent.startsWith('notes.wav: ')");
+    assert_eq!(page.value("document.querySelectorAll('li').length"), 0);
+
+    place.remove("site/tagger.onnx");
+    let mut page = Page::open(&chromium, address);
+    page.wait("document.querySelector('p')?.textContent.startsWith('The model cannot run: ')");
 }
 
 /// In a copy of the crates, of which only the one that the guide changes is not a link. The copy

@@ -3,24 +3,14 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Stdio;
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
+use crate::chromium::{self, Browser};
+
 /// The time that a page may take.
 const LONGEST: Duration = Duration::from_secs(300);
-
-/// Chromium without windows, its own services and a sandbox, which root cannot have.
-const OPTIONS: [&str; 8] = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-];
 
 /// Runs a module of JavaScript in a page whose files are those of `folder`, and `onnxruntime-web`
 /// of `modules`. Returns what the module gives to `console.log`.
@@ -28,7 +18,7 @@ pub fn run(chromium: &Path, folder: &Path, modules: &Path, module: &str) -> serd
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
     let profile = tempfile::tempdir().unwrap();
-    let mut browser = Browser::start(chromium, profile.path(), listener.local_addr().unwrap().port());
+    let mut browser = start(chromium, profile.path(), listener.local_addr().unwrap().port());
     let start = Instant::now();
     let site = Arc::new(Site { page: page(module), folder: folder.to_owned(), modules: modules.to_owned() });
     let (send, results) = mpsc::channel();
@@ -55,24 +45,12 @@ struct Site {
     modules: PathBuf,
 }
 
-/// The browser; it is killed on drop.
-struct Browser(Child);
-
-impl Browser {
-    fn start(chromium: &Path, profile: &Path, port: u16) -> Self {
-        let mut command = Command::new(chromium);
-        command.args(OPTIONS).arg(format!("--user-data-dir={}", profile.display()));
-        command.arg(format!("http://127.0.0.1:{port}/")).stdin(Stdio::null());
-        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-        Self(child.unwrap_or_else(|error| panic!("{}: {error}", chromium.display())))
-    }
-}
-
-impl Drop for Browser {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
+/// Opens the page of a server at this port.
+fn start(chromium: &Path, profile: &Path, port: u16) -> Browser {
+    let mut command = chromium::command(chromium, profile);
+    command.arg(format!("http://127.0.0.1:{port}/")).stdin(Stdio::null());
+    let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+    Browser(child.unwrap_or_else(|error| panic!("{}: {error}", chromium.display())))
 }
 
 fn page(module: &str) -> String {
