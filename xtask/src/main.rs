@@ -1,6 +1,7 @@
 //! The project's development tasks: `cargo xtask COMMAND`.
 
 mod challenge;
+mod deb;
 mod deny;
 mod dist;
 mod golden;
@@ -30,7 +31,8 @@ Usage: cargo xtask COMMAND
   test             set up, then every check: format, tidy, clippy, documentation, tests, deny
   tidy             the rules that no compiler knows: order of the crates, size of files, docs
   deny             licences, sources, bans and advisories of the dependencies, by cargo-deny
-  dist             build a release in target/dist: programs, native libraries, documents
+  dist             build the releases in target/dist: archives with programs, native libraries and documents, and
+                   Debian packages
   gpu-check        what one NVIDIA GPU computes, and how fast, against the CPU and PyTorch: one JSON and one table;
                    --prepare: build target/gpu-check and stop (carry it to a machine with a GPU, run gpu-check in
                    it); --cpu: the check itself, on the CPU at tiny sizes; --out DIR; --only PART,PART...

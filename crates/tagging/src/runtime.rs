@@ -185,6 +185,8 @@ fn environment() -> Result<&'static Environment, TaggingError> {
 fn opened() -> Result<&'static (Environment, PathBuf), TaggingError> {
     static OPENED: OnceLock<Result<(Environment, PathBuf), String>> = OnceLock::new();
     let open = || {
+        // The bindings panic without it.
+        std::env::current_exe().map_err(|error| format!("the path of this program is unknown: {error}"))?;
         let mut tried = Vec::new();
         for path in earmark_files::library_places("ORT_DYLIB_PATH", "onnxruntime") {
             if path.is_absolute() && !path.exists() {
