@@ -169,7 +169,7 @@ impl FromStr for RawFormat {
             channels: channels_read.ok_or_else(|| fault(format!("{channels:?} is no number of channels")))?,
             encoding: encoding.ok_or_else(|| {
                 let known: Vec<&str> = Encoding::NAMES.iter().map(|(name, _)| *name).collect();
-                fault(format!("{name:?} is none of the formats {}", known.join(", ")))
+                fault(format!("{name:?} is not one of the formats {}", known.join(", ")))
             })?,
         })
     }

@@ -373,7 +373,7 @@ fn bad_input_is_named() {
     for (options, words) in [
         ("", "SOURCE"),
         ("- --raw 8000,1", "RATE,CHANNELS,FORMAT is needed"),
-        ("- --raw 8000,1,mp3", "none of the formats"),
+        ("- --raw 8000,1,mp3", "not one of the formats"),
         ("- --speed 2", "--speed is for files"),
         ("sound.wav --speed fast", "max"),
         ("sound.wav --buffer 0", "range"),

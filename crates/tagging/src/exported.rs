@@ -28,7 +28,7 @@ impl ExportedModel {
     /// `samples`: `[n]`, mono, at the model's rate, full scale 1.
     ///
     /// # Errors
-    /// The sound is too short for the model, or the file is none of `earmark export`.
+    /// The sound is too short for the model, or `earmark export` did not write the file.
     pub fn scores(&mut self, samples: &[f32]) -> Result<Vec<f32>, TaggingError> {
         let mut run = || -> ort::Result<Vec<f32>> {
             let input = TensorRef::from_array_view(([samples.len() as i64], samples))?;

@@ -83,7 +83,7 @@ impl Queue {
         !state.is_closed
     }
 
-    /// Takes the next item, or none if there is none within this time.
+    /// Takes the next item; `None` if none comes within this time.
     pub fn pop(&self, timeout: Duration) -> Option<Item> {
         let state = self.lock();
         let is_empty = |state: &mut State| state.items.is_empty();
