@@ -15,6 +15,8 @@ pub(crate) struct Header {
     pub(crate) known: bool,
     /// The file starts like MP4, and its boxes were read.
     pub(crate) mp4: bool,
+    /// The file is WAV with channels that have no place, such as front left.
+    pub(crate) lacks_places: bool,
     /// Lengths to correct for the decoder.
     pub(crate) patches: Vec<Patch>,
     /// The announced number of frames, where the decoder does not know it.

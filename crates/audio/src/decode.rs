@@ -117,10 +117,16 @@ impl AudioStream {
     /// # Errors
     /// Those of [`AudioStream::open`]; [`AudioError::NoChannel`].
     pub fn open_as(path: &Path, limits: &Limits, reading: Reading) -> Result<Self, AudioError> {
-        if reading.raw.is_some() || riff::has_free_channels(regular_file(path)?, path) {
-            return Self::of_reader(regular_file(path)?, path, limits, reading);
+        let mut file = regular_file(path)?;
+        if reading.raw.is_some() {
+            return Self::of_reader(file, path, limits, reading);
         }
-        let (reader, header) = open(path, limits)?;
+        let header = header_of(&mut file, path, limits)?;
+        if header.lacks_places {
+            file.rewind().map_err(|error| AudioError::io(path, error))?;
+            return Self::of_reader(file, path, limits, reading);
+        }
+        let reader = of_file(file, path, &header)?;
         let decoding = Decoding::new(path.to_owned(), limits.clone(), reader, &header, reading.channel)?;
         Self::begin(Samples::Coded(Box::new(Coded { decoding, header, is_whole: None })))
     }
@@ -157,8 +163,8 @@ impl AudioStream {
         let (start, mut reader) = forward::start::<12>(Box::new(reader)).map_err(io)?;
         if start.starts_with(b"RIFF") && start.ends_with(b"WAVE") {
             std::io::copy(&mut reader.by_ref().take(12), &mut std::io::sink()).map_err(io)?;
-            let start = riff::wav_start(&mut reader, name)?;
-            let raw = RawStream::new(name, limits, reader, start.format, start.announced, reading)?;
+            let (format, announced) = riff::wav_start(&mut reader, name)?;
+            let raw = RawStream::new(name, limits, reader, format, announced, reading)?;
             return Self::begin(Samples::Raw(Box::new(raw)));
         }
         if !header::is_forward(&start) {
@@ -315,26 +321,26 @@ fn spooled(mut from: Reader, name: &Path, limits: &Limits) -> Result<(Box<dyn Fo
         let reason = format!("cannot store it in a temporary file in {}: {error}", folder.display());
         AudioError::io(name, std::io::Error::new(error.kind(), reason))
     };
-    let file = stored().map_err(failed)?;
+    let mut file = stored().map_err(failed)?;
     if file.metadata().map_err(|error| AudioError::io(name, error))?.len() > MOST_STORED {
         return Err(AudioError::unsupported(name, "it has more than 4 GiB that would have to be stored; name a file"));
     }
-    of_file(file, name, limits)
+    let header = header_of(&mut file, name, limits)?;
+    Ok((of_file(file, name, &header)?, header))
 }
 
-/// A reader for the file's format, and the file's header.
-fn open(path: &Path, limits: &Limits) -> Result<(Box<dyn FormatReader>, Header), AudioError> {
-    of_file(regular_file(path)?, path, limits)
+fn header_of(file: &mut File, path: &Path, limits: &Limits) -> Result<Header, AudioError> {
+    let length = file.metadata().map_err(|error| AudioError::io(path, error))?.len();
+    header::read(file, length, path, limits)
 }
 
-fn of_file(mut file: File, path: &Path, limits: &Limits) -> Result<(Box<dyn FormatReader>, Header), AudioError> {
+/// A reader for the format of a file that starts with this header.
+fn of_file(file: File, path: &Path, header: &Header) -> Result<Box<dyn FormatReader>, AudioError> {
     let io = |error| AudioError::io(path, error);
     let length = file.metadata().map_err(io)?.len();
-    let header = header::read(&mut file, length, path, limits)?;
     let mut source = Source { file, length, position: 0, patches: header.patches.clone() };
     source.rewind().map_err(io)?;
-    let reader = of_source(source, path, &header)?;
-    Ok((reader, header))
+    of_source(source, path, header)
 }
 
 /// A reader for the format of a source that starts with this header.

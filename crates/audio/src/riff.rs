@@ -114,6 +114,8 @@ pub(crate) fn wav(file: &mut File, length: u64, path: &Path, limits: &Limits) ->
             let rate = u32::from_le_bytes([format[4], format[5], format[6], format[7]]);
             limits.check_form(path, rate, usize::from(u16::from_le_bytes([format[2], format[3]])))?;
             block = u64::from(u16::from_le_bytes([format[12], format[13]])).max(1);
+            let mask = if size < 24 { None } else { chunks.bytes::<4>(start + 20)?.map(u32::from_le_bytes) };
+            header.lacks_places = !has_places(&format, mask);
         }
         if &name == b"data" {
             let held = length - start;
@@ -135,17 +137,9 @@ pub(crate) fn wav(file: &mut File, length: u64, path: &Path, limits: &Limits) ->
     Ok(header)
 }
 
-/// What a WAV file has before its samples.
-pub(crate) struct WavStart {
-    pub format: RawFormat,
-    /// The number of bytes of the samples, unless that is a placeholder.
-    pub announced: Option<u64>,
-    /// Whether each channel has a place of its own, such as front left: symphonia reads no others.
-    has_places: bool,
-}
-
-/// Reads the chunks of a WAV file after its first twelve bytes, up to its samples.
-pub(crate) fn wav_start(reader: &mut impl Read, path: &Path) -> Result<WavStart, AudioError> {
+/// Reads the chunks of a WAV file after its first twelve bytes, up to its samples. Returns their
+/// form and the number of their bytes, unless that is a placeholder.
+pub(crate) fn wav_start(reader: &mut impl Read, path: &Path) -> Result<(RawFormat, Option<u64>), AudioError> {
     let failed = |error: std::io::Error| match error.kind() {
         std::io::ErrorKind::UnexpectedEof => AudioError::damaged(path, "the file ends inside its header"),
         _ => AudioError::io(path, error),
@@ -157,39 +151,27 @@ pub(crate) fn wav_start(reader: &mut impl Read, path: &Path) -> Result<WavStart,
         let [a, b, c, d, size @ ..] = head;
         let (name, size) = ([a, b, c, d], u32::from_le_bytes(size));
         if &name == b"data" {
-            let fault = || AudioError::damaged(path, "its samples have no form");
-            let (format, has_places): (RawFormat, bool) = format.ok_or_else(fault)?;
-            let announced = (!is_streamed(size, format.frame() as u64)).then_some(u64::from(size));
-            return Ok(WavStart { format, announced, has_places });
+            let format: RawFormat = format.ok_or_else(|| AudioError::damaged(path, "its samples have no form"))?;
+            return Ok((format, (!is_streamed(size, format.frame() as u64)).then_some(u64::from(size))));
         }
         let mut content = reader.by_ref().take(padded(0, size));
         if &name == b"fmt " {
             let mut bytes = Vec::new();
             content.by_ref().take(40).read_to_end(&mut bytes).map_err(|error| AudioError::io(path, error))?;
-            let format_of = wav_format(&bytes, path)?;
-            format = Some((format_of, has_places(&bytes, format_of.channels)));
+            format = Some(wav_format(&bytes, path)?);
         }
         std::io::copy(&mut content, &mut std::io::sink()).map_err(|error| AudioError::io(path, error))?;
     }
     Err(AudioError::damaged(path, format!("it has {} chunks or more", Chunks::MOST)))
 }
 
-/// Whether a file is WAV with channels that symphonia does not read.
-pub(crate) fn has_free_channels(mut file: File, path: &Path) -> bool {
-    let mut start = [0; 12];
-    let is_wav = file.read_exact(&mut start).is_ok() && start.starts_with(b"RIFF") && start.ends_with(b"WAVE");
-    is_wav && wav_start(&mut file, path).is_ok_and(|start| !start.has_places)
-}
-
-/// Whether each channel has a place, in the content of a chunk `fmt `. Without an extensible format
-/// they have those of the order of their names, of which there are 26.
-fn has_places(bytes: &[u8], channels: usize) -> bool {
-    match bytes {
-        [0xFE, 0xFF, rest @ ..] => match rest.get(18..22) {
-            Some(&[a, b, c, d]) => u32::from_le_bytes([a, b, c, d]).count_ones() as usize == channels,
-            _ => true,
-        },
-        _ => channels <= 26,
+/// Whether each channel has a place such as front left, by the start of a chunk `fmt `; symphonia
+/// reads no others. Without a mask, the first 26 channels have places.
+fn has_places(start: &[u8; 16], mask: Option<u32>) -> bool {
+    let channels = u32::from(u16::from_le_bytes([start[2], start[3]]));
+    match mask.filter(|_| start.starts_with(&[0xFE, 0xFF])) {
+        Some(mask) => mask.count_ones() == channels,
+        None => channels <= 26,
     }
 }
 
