@@ -110,12 +110,6 @@ fn node(scope: &mut Scope, op_type: &str, inputs: &[&str], output: &str) {
         "Cast" => vec![AttributeProto::int("to", ELEM_F32.into())],
         _ => Vec::new(),
     };
-    scope.nodes.push(NodeProto {
-        input: inputs.iter().map(|&input| input.to_owned()).collect(),
-        output: vec![output.to_owned()],
-        name: output.to_owned(),
-        op_type: op_type.to_owned(),
-        attribute,
-        domain: String::new(),
-    });
+    let inputs = inputs.iter().map(|&input| input.to_owned()).collect();
+    scope.nodes.push(NodeProto::operator(op_type, inputs, output.to_owned(), attribute));
 }

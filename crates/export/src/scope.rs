@@ -45,14 +45,8 @@ impl Scope {
     /// The output of an operator with attributes.
     pub(crate) fn op_with(&mut self, op_type: &str, inputs: &[&Value], attribute: Vec<AttributeProto>) -> Value {
         let output = self.name(op_type);
-        self.nodes.push(NodeProto {
-            input: inputs.iter().map(|input| input.0.clone()).collect(),
-            output: vec![output.clone()],
-            name: output.clone(),
-            op_type: op_type.to_owned(),
-            attribute,
-            domain: String::new(),
-        });
+        let inputs = inputs.iter().map(|input| input.0.clone()).collect();
+        self.nodes.push(NodeProto::operator(op_type, inputs, output.clone(), attribute));
         Value(output)
     }
 

@@ -95,12 +95,12 @@ fn means(maps: &[String]) -> Vec<NodeProto> {
     let mut parts = Vec::new();
     for (stage, map) in maps.iter().enumerate() {
         let (mean, flat) = (format!("stages.{stage}.mean"), format!("stages.{stage}"));
-        operators.push(operator("GlobalAveragePool", vec![map.clone()], mean.clone(), Vec::new()));
-        operators.push(operator("Flatten", vec![mean], flat.clone(), vec![AttributeProto::int("axis", 1)]));
+        operators.push(NodeProto::operator("GlobalAveragePool", vec![map.clone()], mean.clone(), Vec::new()));
+        operators.push(NodeProto::operator("Flatten", vec![mean], flat.clone(), vec![AttributeProto::int("axis", 1)]));
         parts.push(flat);
     }
     parts.push("embedding".to_owned());
-    operators.push(operator("Concat", parts, "stages".to_owned(), vec![AttributeProto::int("axis", 1)]));
+    operators.push(NodeProto::operator("Concat", parts, "stages".to_owned(), vec![AttributeProto::int("axis", 1)]));
     operators
 }
 
@@ -157,17 +157,12 @@ fn operators(node: &Node, mut inputs: Vec<String>, output: String) -> Vec<NodePr
         let constant = format!("{output}.{name}");
         let values = values.into_iter().map(|value| value as i64).collect();
         let value = AttributeProto::ints("value_ints", values);
-        operators.push(operator("Constant", Vec::new(), constant.clone(), vec![value]));
+        operators.push(NodeProto::operator("Constant", Vec::new(), constant.clone(), vec![value]));
         inputs.push(constant);
     }
     inputs.extend(node.parameters().into_iter().map(|parameter| parameter.name));
-    operators.push(operator(op_type, inputs, output, attributes));
+    operators.push(NodeProto::operator(op_type, inputs, output, attributes));
     operators
-}
-
-fn operator(op_type: &str, input: Vec<String>, output: String, attribute: Vec<AttributeProto>) -> NodeProto {
-    let (name, op_type) = (output.clone(), op_type.to_owned());
-    NodeProto { name, op_type, input, output: vec![output], attribute, domain: String::new() }
 }
 
 /// `exp(2 x centres - |centres|^2 - |x|^2)`.
@@ -176,7 +171,7 @@ fn rbf_kernel(node: &Node, x: &str, output: String) -> Vec<NodeProto> {
     let centres = format!("{}.centres", node.path);
     let squares = |of: &str, name: &str, keep: i64| {
         let attributes = vec![AttributeProto::ints("axes", vec![1]), AttributeProto::int("keepdims", keep)];
-        operator("ReduceSumSquare", vec![of.to_owned()], named(name), attributes)
+        NodeProto::operator("ReduceSumSquare", vec![of.to_owned()], named(name), attributes)
     };
     let attributes = vec![
         AttributeProto::int("transB", 1),
@@ -186,9 +181,14 @@ fn rbf_kernel(node: &Node, x: &str, output: String) -> Vec<NodeProto> {
     vec![
         squares(x, "squares", 1),
         squares(&centres, "centre_squares", 0),
-        operator("Gemm", vec![x.to_owned(), centres, named("centre_squares")], named("products"), attributes),
-        operator("Sub", vec![named("products"), named("squares")], named("exponents"), Vec::new()),
-        operator("Exp", vec![named("exponents")], output, Vec::new()),
+        NodeProto::operator(
+            "Gemm",
+            vec![x.to_owned(), centres, named("centre_squares")],
+            named("products"),
+            attributes,
+        ),
+        NodeProto::operator("Sub", vec![named("products"), named("squares")], named("exponents"), Vec::new()),
+        NodeProto::operator("Exp", vec![named("exponents")], output, Vec::new()),
     ]
 }
 

@@ -104,6 +104,14 @@ pub struct NodeProto {
     pub domain: String,
 }
 
+impl NodeProto {
+    /// An operator of the standard domain with one output, whose name it has, too.
+    pub fn operator(op_type: &str, input: Vec<String>, output: String, attribute: Vec<AttributeProto>) -> Self {
+        let (name, op_type) = (output.clone(), op_type.to_owned());
+        Self { name, op_type, input, output: vec![output], attribute, domain: String::new() }
+    }
+}
+
 /// An attribute of an operator; `type` identifies the field that holds its value.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct AttributeProto {

@@ -212,14 +212,8 @@ impl Graph {
     }
 
     fn push(&mut self, op_type: &str, inputs: &[&str], output: &str, attribute: Vec<AttributeProto>) {
-        self.nodes.push(NodeProto {
-            input: inputs.iter().map(|&input| input.to_owned()).collect(),
-            output: vec![output.to_owned()],
-            name: output.to_owned(),
-            op_type: op_type.to_owned(),
-            attribute,
-            domain: String::new(),
-        });
+        let inputs = inputs.iter().map(|&input| input.to_owned()).collect();
+        self.nodes.push(NodeProto::operator(op_type, inputs, output.to_owned(), attribute));
     }
 
     /// An operator on a value and on weights, which are given by name, shape and values.
