@@ -9,7 +9,6 @@ mod microphone;
 mod queue;
 mod report;
 mod session;
-mod signals;
 mod source;
 
 use std::path::{Path, PathBuf};
@@ -28,6 +27,7 @@ use self::report::Report;
 use self::session::{Session, Settings};
 use self::source::{Connection, Source};
 use super::detection::{Detection, wanted};
+use super::signals;
 #[cfg(feature = "microphone")]
 use crate::args::LiveReading;
 use crate::args::{ClipOptions, Listen, LiveEvents};
